@@ -1,1 +1,15 @@
-//! x
+//! The attendance appliance: a camera at a door that recognises who comes and goes.
+//!
+//! Data flows one way. A frame becomes faces, a face over some frames becomes a [`recognition::Sighting`], a sighting
+//! becomes a row by the rules of [`attendance`], a row goes to the journal on disk, and [`upload`] delivers the journal to
+//! the backend's webhook. Beside that way [`sync`] mirrors the students' photos, [`roster`] turns them into a gallery of
+//! embeddings, [`status`] lets a technician look, and [`supervisor`] keeps all of it running.
+//!
+//! Policy (rules, thresholds, plans) is pure code without clocks, sockets or files; effects stand at the edges.
+#![forbid(unsafe_code)]
+
+pub mod config;
+pub mod event;
+pub mod identity;
+pub mod moment;
+pub mod secret;

@@ -1,2 +1,2 @@
-//! x
-fn main(){}
+//! The appliance's one program.
+fn main() {}

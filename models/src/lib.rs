@@ -1,1 +1,1 @@
-//! x
+//! The networks of the attendance appliance on candle, and the pinned weight files they run on.

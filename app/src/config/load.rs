@@ -1,0 +1,181 @@
+//! Reading and checking the configuration file.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::{CameraSource, Config};
+use crate::moment::SiteZone;
+
+/// Largest configuration file read. A full one has about 5 kB.
+const MAX_BYTES: u64 = 256 * 1024;
+
+/// What is wrong with a configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("cannot read the configuration {}: {source}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// The file is not one of ours.
+    #[error("the configuration {} has more than {MAX_BYTES} bytes; it is not an attendance.toml", path.display())]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+    },
+    /// TOML syntax, an unknown key or a value of the wrong kind; the text names line and column.
+    #[error("{0}")]
+    Syntax(String),
+    /// Values that are well-formed and cannot work; all of them at once.
+    #[error("{}", .0.join("\n"))]
+    Values(Vec<String>),
+}
+
+/// Reads and checks the file at `path`.
+///
+/// # Errors
+/// [`ConfigError`], with everything that is wrong and what is allowed. No message repeats a secret.
+pub fn load(path: &Path) -> Result<Config, ConfigError> {
+    let unreadable = |source| ConfigError::Unreadable { path: path.to_owned(), source };
+    if std::fs::metadata(path).map_err(unreadable)?.len() > MAX_BYTES {
+        return Err(ConfigError::TooLarge { path: path.to_owned() });
+    }
+    parse(&std::fs::read_to_string(path).map_err(unreadable)?)
+}
+
+/// Parses and checks configuration text.
+///
+/// # Errors
+/// As [`load`].
+pub fn parse(text: &str) -> Result<Config, ConfigError> {
+    let config: Config = toml::from_str(text).map_err(|error| ConfigError::Syntax(explain(text, &error)))?;
+    let problems = problems(&config);
+    if problems.is_empty() { Ok(config) } else { Err(ConfigError::Values(problems)) }
+}
+
+/// The parser's message with its place, and the line up to the value: the value itself may be a secret.
+fn explain(text: &str, error: &toml::de::Error) -> String {
+    let Some(span) = error.span() else { return error.message().to_owned() };
+    let before = &text[..span.start.min(text.len())];
+    let line = before.matches('\n').count() + 1;
+    let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
+    let key = text.lines().nth(line - 1).unwrap_or("").split('=').next().unwrap_or("").trim();
+    format!("line {line}, column {column} ({key}): {}", error.message())
+}
+
+fn problems(config: &Config) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut check = |holds: bool, message: String| {
+        if !holds {
+            found.push(message);
+        }
+    };
+    if let Err(unknown) = SiteZone::named(&config.site.time_zone) {
+        check(false, format!("site.time_zone: {unknown}"));
+    }
+    check(
+        config.webhook.url.is_none() || config.webhook.key.is_some(),
+        "webhook.key: is missing; the webhook refuses every row without it".to_owned(),
+    );
+    check(
+        (1..=1000).contains(&config.webhook.batch_rows),
+        format!("webhook.batch_rows: is {}; allowed is 1 to 1000", config.webhook.batch_rows),
+    );
+    for (name, value, allowed) in [
+        ("photos.interval", config.photos.interval, seconds(10, 86_400)),
+        ("webhook.interval", config.webhook.interval, seconds(1, 86_400)),
+        ("webhook.timeout", config.webhook.timeout, seconds(1, 300)),
+        ("attendance.minimum_gap", config.attendance.minimum_gap, seconds(1, 86_400)),
+    ] {
+        check(
+            allowed.contains(&value),
+            format!("{name}: is {value:?}; allowed is {:?} to {:?}", allowed.start(), allowed.end()),
+        );
+    }
+    for (name, value, low, high) in [
+        ("photos.removal_limit", config.photos.removal_limit, 0.0, 1.0),
+        ("recognition.threshold", config.recognition.threshold.unwrap_or(0.5), 0.05, 0.95),
+        ("recognition.accepted_fpir", config.recognition.accepted_fpir, 1e-6, 0.5),
+        ("recognition.margin", config.recognition.margin, 0.0, 0.5),
+        ("camera.frame_rate", config.camera.frame_rate, 1.0, 60.0),
+    ] {
+        check((low..=high).contains(&value), format!("{name}: is {value}; allowed is {low} to {high}"));
+    }
+    for (name, value, low, high) in [
+        ("photos.removal_confirmations", u64::from(config.photos.removal_confirmations), 1, 10_000),
+        ("photos.max_megapixels", u64::from(config.photos.max_megapixels), 1, 200),
+        ("photos.max_photos", config.photos.max_photos as u64, 1, 200_000),
+        ("photos.max_file_size (bytes)", config.photos.max_file_size.bytes(), 1_000, 200_000_000),
+        ("camera.width", u64::from(config.camera.width), 160, 4096),
+        ("camera.height", u64::from(config.camera.height), 120, 4096),
+        ("recognition.min_face_px", u64::from(config.recognition.min_face_px), 20, 1000),
+        ("recognition.votes", u64::from(config.recognition.votes), 1, 30),
+        ("recognition.threads", config.recognition.threads as u64, 1, 16),
+    ] {
+        check((low..=high).contains(&value), format!("{name}: is {value}; allowed is {low} to {high}"));
+    }
+    check(
+        config.camera.source != CameraSource::Replay || !config.camera.replay.is_empty(),
+        "camera.replay: names no file; the source \"replay\" needs at least one".to_owned(),
+    );
+    if let Some(fingerprint) = &config.tls.pinned_sha256 {
+        let digits = fingerprint.chars().filter(|c| *c != ':').collect::<String>();
+        check(
+            digits.len() == 64 && digits.bytes().all(|b| b.is_ascii_hexdigit()),
+            "tls.pinned_sha256: must be 64 hexadecimal digits (SHA-256 of the certificate, colons allowed)"
+                .to_owned(),
+        );
+    }
+    found
+}
+
+fn seconds(least: u64, most: u64) -> std::ops::RangeInclusive<Duration> {
+    Duration::from_secs(least)..=Duration::from_secs(most)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_typo_is_named_with_its_line_and_what_is_allowed() {
+        let message = parse("[site]\nname = \"gate\"\ntimezone = \"UTC\"\n").unwrap_err().to_string();
+        assert!(
+            message.contains("line 3") && message.contains("timezone") && message.contains("time_zone"),
+            "{message}"
+        );
+        let message = parse("[attendance]\npolicy = \"sometimes\"\n").unwrap_err().to_string();
+        assert!(message.contains("line 2") && message.contains("first-in-last-out"), "{message}");
+    }
+
+    #[test]
+    fn no_message_repeats_a_secret() {
+        for text in [
+            "[webhook]\nkey = 12345678901\n",
+            "[webhook]\nkey = \"s3cr3t\"\nkey = \"s3cr3t\"\n",
+            "[webhook]\nurl = \"ftp://backend.example/?key=s3cr3t\"\n",
+            "[photos]\nurl = \"s3cr3t\"\n",
+        ] {
+            let message = parse(text).unwrap_err().to_string();
+            assert!(!message.contains("s3cr3t") && !message.contains("12345678901"), "{message}");
+        }
+    }
+
+    #[test]
+    fn every_wrong_value_is_reported_at_once() {
+        let message =
+            parse("[webhook]\nbatch_rows = 0\n[recognition]\nvotes = 99\n[camera]\nsource = \"replay\"\n")
+                .unwrap_err()
+                .to_string();
+        assert_eq!(message.lines().count(), 3, "{message}");
+    }
+
+    #[test]
+    fn the_defaults_are_valid() {
+        assert!(parse("").is_ok());
+    }
+}

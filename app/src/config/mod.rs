@@ -1,0 +1,390 @@
+//! The one configuration file, as types.
+//!
+//! Every field is documented here and nowhere else: `attendance check-config --print-defaults` prints this text with the
+//! default values as a TOML file. Unknown keys are errors. Everything is parsed into types before anything starts.
+
+mod document;
+mod load;
+mod size;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::secret::{Secret, SecretUrl};
+
+pub use document::commented_defaults;
+pub use load::{ConfigError, load, parse};
+pub use size::ByteSize;
+
+/// Everything a site can choose.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Where the appliance stands.
+    pub site: Site,
+    /// Where the students' photos come from.
+    pub photos: Photos,
+    /// Where attendance rows go.
+    pub webhook: Webhook,
+    /// Whom to trust on the network.
+    pub tls: Tls,
+    /// The camera.
+    pub camera: Camera,
+    /// Finding and naming faces.
+    pub recognition: Recognition,
+    /// Telling living people from pictures of them.
+    pub liveness: Liveness,
+    /// The rules that turn recognitions into rows.
+    pub attendance: Attendance,
+    /// The technician's HTTPS page.
+    pub page: Page,
+    /// What is logged.
+    pub log: Log,
+}
+
+/// Where the appliance stands.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Site {
+    /// Name of the door, shown on the page and in the log.
+    pub name: String,
+    /// The site's time zone, a name of the IANA data base such as "Asia/Kolkata".
+    pub time_zone: String,
+    /// Folder for photos, journal and everything else that is kept.
+    pub data_dir: PathBuf,
+    /// Folder of the networks' weights; empty: /usr/share/attendance/models, or the cache of fetch_models.
+    pub models_dir: Option<PathBuf>,
+}
+
+impl Default for Site {
+    fn default() -> Self {
+        Self {
+            name: "attendance".to_owned(),
+            time_zone: "UTC".to_owned(),
+            data_dir: PathBuf::from("/var/lib/attendance"),
+            models_dir: None,
+        }
+    }
+}
+
+/// Where the students' photos come from: a file browser, or a folder.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Photos {
+    /// Base URL of the file browser, query string (the credential) included, for example
+    /// "https://backend.example/media/students?key=...". Without it the folder below is used as it is.
+    #[schemars(with = "Option<String>")]
+    pub url: Option<SecretUrl>,
+    /// Folder of photos, `<roll>/<file>`, used when there is no URL; empty: known_faces in the data folder.
+    pub folder: Option<PathBuf>,
+    /// How roll numbers look: "digits" (the original) or "identifier" (letters, digits, '-' and '_').
+    pub roll_numbers: RollPattern,
+    /// Time between two synchronisations, for example "15m".
+    #[serde(with = "humantime_serde")]
+    #[schemars(with = "String")]
+    pub interval: Duration,
+    /// A listing that would remove more than this share of the students removes nothing and raises an alarm, 0 to 1.
+    pub removal_limit: f32,
+    /// After this many synchronisations with the same large removal it is believed.
+    pub removal_confirmations: u32,
+    /// Largest photo file accepted, for example "20 MB".
+    #[schemars(with = "String")]
+    pub max_file_size: ByteSize,
+    /// Most pixels a photo may have once decoded, in millions. Every photo is checked before it is decoded.
+    pub max_megapixels: u32,
+    /// Most photos in all. A listing with more is refused whole.
+    pub max_photos: usize,
+}
+
+impl Default for Photos {
+    fn default() -> Self {
+        Self {
+            url: None,
+            folder: None,
+            roll_numbers: RollPattern::Digits,
+            interval: Duration::from_secs(15 * 60),
+            removal_limit: 0.3,
+            removal_confirmations: 12,
+            max_file_size: ByteSize::from_mb(20),
+            max_megapixels: 50,
+            max_photos: 50_000,
+        }
+    }
+}
+
+/// How a site's roll numbers look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum RollPattern {
+    /// Digits only, as in the original deployment.
+    Digits,
+    /// ASCII letters, digits, `-` and `_`.
+    Identifier,
+}
+
+impl RollPattern {
+    /// Whether `roll` has this form.
+    pub fn admits(self, roll: &crate::identity::RollNumber) -> bool {
+        match self {
+            Self::Digits => roll.as_str().bytes().all(|b| b.is_ascii_digit()),
+            Self::Identifier => true,
+        }
+    }
+}
+
+/// Where attendance rows go.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Webhook {
+    /// The webhook's URL. Without it rows are kept in the journal and the CSV files only.
+    #[schemars(with = "Option<String>")]
+    pub url: Option<SecretUrl>,
+    /// The key, sent as the header X-Webhook-Key.
+    #[schemars(with = "Option<String>")]
+    pub key: Option<Secret>,
+    /// Time between two uploads when there is something to deliver.
+    #[serde(with = "humantime_serde")]
+    #[schemars(with = "String")]
+    pub interval: Duration,
+    /// Rows in one request, 1 to 1000 (the backend's limit).
+    pub batch_rows: usize,
+    /// Time-out of one request.
+    #[serde(with = "humantime_serde")]
+    #[schemars(with = "String")]
+    pub timeout: Duration,
+}
+
+impl Default for Webhook {
+    fn default() -> Self {
+        Self {
+            url: None,
+            key: None,
+            interval: Duration::from_secs(60),
+            batch_rows: 500,
+            timeout: Duration::from_secs(30),
+        }
+    }
+}
+
+/// Whom to trust on the network. Certificates are always verified.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Tls {
+    /// PEM file with further certificate authorities, beside the system's.
+    pub ca_file: Option<PathBuf>,
+    /// SHA-256 fingerprint (hex, colons allowed) of the one certificate that backend and file browser must show, for a
+    /// self-signed server. Replaces the certificate authorities.
+    pub pinned_sha256: Option<String>,
+}
+
+/// The camera.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Camera {
+    /// "libcamera" on the device, "replay" for files.
+    pub source: CameraSource,
+    /// The camera's id as libcamera names it; empty: the first that is there.
+    pub id: Option<String>,
+    /// Files for "replay": a Y4M or MJPEG video, or folders of pictures, shown one after the other.
+    pub replay: Vec<PathBuf>,
+    /// Whether the replay starts again at its end.
+    pub replay_loop: bool,
+    /// Frames a second, 1 to 60. A replayed video keeps its own rate.
+    pub frame_rate: f32,
+    /// Width of the picture asked for, pixels.
+    pub width: u32,
+    /// Height of the picture asked for, pixels.
+    pub height: u32,
+}
+
+impl Default for Camera {
+    fn default() -> Self {
+        Self {
+            source: CameraSource::Libcamera,
+            id: None,
+            replay: Vec::new(),
+            replay_loop: true,
+            frame_rate: 15.0,
+            width: 1280,
+            height: 720,
+        }
+    }
+}
+
+/// Where frames come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum CameraSource {
+    /// A real camera.
+    Libcamera,
+    /// Files, in real time.
+    Replay,
+}
+
+/// Finding and naming faces.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Recognition {
+    /// The face detector: "blazeface", "blazeface-full-range", "yunet" or "rustface" (which needs no network file).
+    pub detector: DetectorChoice,
+    /// Lowest cosine similarity that counts as a match, 0 to 1; empty: by the size of the roster.
+    pub threshold: Option<f32>,
+    /// Accepted share of strangers that are taken for somebody on the roster (FPIR), for the automatic threshold.
+    pub accepted_fpir: f32,
+    /// Least distance of the best match to the best photo of anybody else.
+    pub margin: f32,
+    /// Least width of a face, pixels.
+    pub min_face_px: u32,
+    /// Frames that must agree before somebody is recognised.
+    pub votes: u32,
+    /// Threads for the networks; one core is best left to the camera.
+    pub threads: usize,
+}
+
+impl Default for Recognition {
+    fn default() -> Self {
+        Self {
+            detector: DetectorChoice::Blazeface,
+            threshold: None,
+            accepted_fpir: 0.001,
+            margin: 0.05,
+            min_face_px: 60,
+            votes: 3,
+            threads: 3,
+        }
+    }
+}
+
+/// The face detectors to choose from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum DetectorChoice {
+    /// BlazeFace short range, 128×128.
+    Blazeface,
+    /// BlazeFace full range, 192×192.
+    BlazefaceFullRange,
+    /// YuNet, with five points.
+    Yunet,
+    /// SeetaFace through rustface.
+    Rustface,
+}
+
+/// Telling living people from pictures of them.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Liveness {
+    /// What a person must show before a row is written: "passive" (the anti-spoof networks), "passive+blink",
+    /// "passive+any" (a blink, or motion that a flat picture cannot make) or "off".
+    pub require: LivenessRule,
+}
+
+impl Default for Liveness {
+    fn default() -> Self {
+        Self { require: LivenessRule::PassiveAny }
+    }
+}
+
+/// What is required of a living person.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum LivenessRule {
+    /// Nothing: photos pass. For tests of recognition alone.
+    #[serde(rename = "off")]
+    Off,
+    /// The anti-spoof networks.
+    #[serde(rename = "passive")]
+    Passive,
+    /// The anti-spoof networks and a blink.
+    #[serde(rename = "passive+blink")]
+    PassiveBlink,
+    /// The anti-spoof networks, and a blink or motion in depth.
+    #[serde(rename = "passive+any")]
+    PassiveAny,
+}
+
+/// The rules that turn recognitions into rows.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Attendance {
+    /// "first-in-last-out" (one IN and one OUT a day, what the backend stores) or "alternate" (IN, OUT, IN ...).
+    pub policy: Policy,
+    /// Least time between two rows of one student.
+    #[serde(with = "humantime_serde")]
+    #[schemars(with = "String")]
+    pub minimum_gap: Duration,
+}
+
+impl Default for Attendance {
+    fn default() -> Self {
+        Self { policy: Policy::FirstInLastOut, minimum_gap: Duration::from_secs(120) }
+    }
+}
+
+/// How recognitions of one day become rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Policy {
+    /// The first recognition is IN, the next after the gap is OUT, and that is all for the day.
+    FirstInLastOut,
+    /// IN, OUT, IN, OUT, each after the gap.
+    Alternate,
+}
+
+/// The technician's HTTPS page.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Page {
+    /// Address and port to listen on.
+    pub listen: SocketAddr,
+}
+
+impl Default for Page {
+    fn default() -> Self {
+        Self { listen: SocketAddr::from(([0, 0, 0, 0], 8443)) }
+    }
+}
+
+/// What is logged.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Log {
+    /// "error", "warn", "info", "debug" or "trace".
+    pub level: LogLevel,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { level: LogLevel::Info }
+    }
+}
+
+/// How much is logged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum LogLevel {
+    /// What stops something from working.
+    Error,
+    /// What a person should look at.
+    Warn,
+    /// What happens.
+    Info,
+    /// Why it happens: scores and decisions.
+    Debug,
+    /// Everything.
+    Trace,
+}
+
+impl From<LogLevel> for log::LevelFilter {
+    fn from(level: LogLevel) -> Self {
+        match level {
+            LogLevel::Error => Self::Error,
+            LogLevel::Warn => Self::Warn,
+            LogLevel::Info => Self::Info,
+            LogLevel::Debug => Self::Debug,
+            LogLevel::Trace => Self::Trace,
+        }
+    }
+}
