@@ -13,3 +13,4 @@ pub mod event;
 pub mod identity;
 pub mod moment;
 pub mod secret;
+pub mod supervisor;

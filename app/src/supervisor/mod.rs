@@ -1,0 +1,286 @@
+//! Keeps the workers running.
+//!
+//! Duties: start every worker; restart the one that ends or panics, with growing, jittered delay; hold the one that cannot
+//! work until somebody does something (a refused key) and say why; stop all in order within a deadline; tell systemd's
+//! watchdog that the frame path moves.
+//!
+//! Dangers: a worker that ignores its stop token costs the whole deadline, so every wait in a worker selects on it. A worker
+//! that fails at once and for ever must not burn the processor or fill the log: hence the growing delay.
+
+mod backoff;
+mod board;
+mod watchdog;
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::event::{Bus, Event};
+
+pub use backoff::Backoff;
+pub use board::{Board, State, WorkerView};
+pub use watchdog::pet_while;
+
+/// A worker that ran this long before it failed starts with the shortest delay again.
+const STEADY_AFTER: Duration = Duration::from_secs(300);
+
+/// What the supervisor does with a worker that failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Disposition {
+    /// Starts it again after a delay: the fault may pass.
+    Restart,
+    /// Leaves it until a technician restarts it: trying again cannot help, and may do harm (a refused key).
+    Hold,
+}
+
+/// Why a worker ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// In words for the technician, with what to do.
+    pub reason: String,
+    /// What the supervisor does next.
+    pub disposition: Disposition,
+}
+
+impl Failure {
+    /// A fault that may pass.
+    pub fn restart(reason: impl ToString) -> Self {
+        Self { reason: reason.to_string(), disposition: Disposition::Restart }
+    }
+
+    /// A fault that stays until a person acts.
+    pub fn hold(reason: impl ToString) -> Self {
+        Self { reason: reason.to_string(), disposition: Disposition::Hold }
+    }
+}
+
+/// The workers of one program run, in the order in which they are stopped.
+#[derive(Debug)]
+pub struct Supervisor {
+    board: Arc<Board>,
+    bus: Bus,
+    workers: Vec<(&'static str, CancellationToken, JoinHandle<()>)>,
+}
+
+impl Supervisor {
+    /// A supervisor without workers, which tells `bus` what happens to them.
+    pub fn new(bus: Bus) -> Self {
+        Self { board: Arc::default(), bus, workers: Vec::new() }
+    }
+
+    /// Where the workers' states can be read and restarts asked for.
+    pub fn board(&self) -> Arc<Board> {
+        Arc::clone(&self.board)
+    }
+
+    /// Starts a worker. `work` is called anew for every restart with a token that asks it to stop; it ends with `Ok` only
+    /// when it was asked to or when its work is done for good.
+    ///
+    /// Must be called within a tokio runtime.
+    pub fn start<Work, Running>(&mut self, name: &'static str, work: Work)
+    where
+        Work: Fn(CancellationToken) -> Running + Send + 'static,
+        Running: Future<Output = Result<(), Failure>> + Send + 'static,
+    {
+        let stop = CancellationToken::new();
+        let board = Arc::clone(&self.board);
+        board.enter(name);
+        let watch = Watch { name, board, bus: self.bus.clone(), stop: stop.clone() };
+        self.workers.push((name, stop, tokio::spawn(watch.keep_running(work))));
+    }
+
+    /// Stops the workers one after the other, in the order they were started, within `deadline` in all. A worker that does not
+    /// stop in time is named in the log and left to the end of the process.
+    pub async fn stop(self, deadline: Duration) {
+        let until = tokio::time::Instant::now() + deadline;
+        for (name, stop, handle) in self.workers {
+            stop.cancel();
+            if tokio::time::timeout_at(until, handle).await.is_err() {
+                log::warn!("{name} did not stop within {deadline:?}");
+            }
+        }
+    }
+}
+
+/// One worker's guard.
+struct Watch {
+    name: &'static str,
+    board: Arc<Board>,
+    bus: Bus,
+    stop: CancellationToken,
+}
+
+impl Watch {
+    async fn keep_running<Work, Running>(self, work: Work)
+    where
+        Work: Fn(CancellationToken) -> Running,
+        Running: Future<Output = Result<(), Failure>> + Send + 'static,
+    {
+        let mut backoff = Backoff::default();
+        while !self.stop.is_cancelled() {
+            self.show(State::Running, None);
+            let started = Instant::now();
+            let stop = self.stop.child_token();
+            let Some(failure) = self.run_once(stop.clone(), work(stop)).await else { break };
+            if started.elapsed() >= STEADY_AFTER {
+                backoff = Backoff::default();
+            }
+            let wake = self.board.restart_asked(self.name);
+            match failure.disposition {
+                Disposition::Restart => {
+                    let delay = backoff.next_delay();
+                    log::warn!(
+                        "{} failed: {}; starting it again in {:.0?}",
+                        self.name,
+                        failure.reason,
+                        delay
+                    );
+                    self.show(State::Restarting, Some(failure.reason));
+                    tokio::select! {
+                        () = tokio::time::sleep(delay) => {}
+                        () = wake => {}
+                        () = self.stop.cancelled() => {}
+                    }
+                }
+                Disposition::Hold => {
+                    log::error!("{} is held: {}", self.name, failure.reason);
+                    self.show(State::Held, Some(failure.reason));
+                    tokio::select! {
+                        () = wake => backoff = Backoff::default(),
+                        () = self.stop.cancelled() => {}
+                    }
+                }
+            }
+        }
+        self.show(State::Stopped, None);
+    }
+
+    /// Runs the worker until it ends; `None` when it ended as it should.
+    async fn run_once(
+        &self,
+        stop: CancellationToken,
+        work: impl Future<Output = Result<(), Failure>> + Send + 'static,
+    ) -> Option<Failure> {
+        let wake = self.board.restart_asked(self.name);
+        let mut running = tokio::spawn(work);
+        let ended = tokio::select! {
+            ended = &mut running => ended,
+            () = wake => {
+                log::info!("{} is restarted, as asked", self.name);
+                stop.cancel();
+                return match running.await {
+                    Ok(_) if self.stop.is_cancelled() => None,
+                    _ => Some(Failure::restart("restarted as asked")),
+                };
+            }
+        };
+        match ended {
+            Ok(Ok(())) => None,
+            Ok(Err(_)) if self.stop.is_cancelled() => None,
+            Ok(Err(failure)) => Some(failure),
+            Err(panic) => Some(Failure::restart(format!("stopped by a defect in the program ({panic})"))),
+        }
+    }
+
+    fn show(&self, state: State, reason: Option<String>) {
+        self.board.set(self.name, state, reason.clone());
+        self.bus.publish(Event::Worker { name: self.name, state: state.as_str(), reason });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic)]
+    use std::sync::Mutex;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    fn counted() -> (Arc<AtomicUsize>, Arc<AtomicUsize>) {
+        let runs = Arc::new(AtomicUsize::new(0));
+        (Arc::clone(&runs), runs)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_worker_that_fails_or_panics_is_started_again_ever_more_slowly() {
+        let (inside, runs) = counted();
+        let mut supervisor = Supervisor::new(Bus::default());
+        supervisor.start("failing", move |_| {
+            let run = inside.fetch_add(1, Ordering::SeqCst);
+            async move {
+                assert!(!run.is_multiple_of(2), "a defect");
+                Err(Failure::restart("the network is down"))
+            }
+        });
+        tokio::time::sleep(Duration::from_secs(3600)).await;
+        let in_first_hour = runs.load(Ordering::SeqCst);
+        assert!((10..60).contains(&in_first_hour), "{in_first_hour} starts");
+        supervisor.stop(Duration::from_secs(10)).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_held_worker_waits_for_a_person_and_says_why() {
+        let (inside, runs) = counted();
+        let bus = Bus::default();
+        let mut supervisor = Supervisor::new(bus);
+        supervisor.start("upload", move |_| {
+            inside.fetch_add(1, Ordering::SeqCst);
+            async { Err(Failure::hold("the webhook refused the key")) }
+        });
+        let board = supervisor.board();
+        tokio::time::sleep(Duration::from_secs(86_400)).await;
+        assert_eq!(runs.load(Ordering::SeqCst), 1);
+        let view = board.views().into_iter().find(|view| view.name == "upload").unwrap();
+        assert_eq!(view.state, State::Held);
+        assert_eq!(view.reason.as_deref(), Some("the webhook refused the key"));
+        board.ask_restart("upload");
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert_eq!(runs.load(Ordering::SeqCst), 2);
+        supervisor.stop(Duration::from_secs(10)).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn workers_stop_in_order_and_one_that_hangs_costs_no_more_than_the_deadline() {
+        let order = Arc::new(Mutex::new(Vec::new()));
+        let mut supervisor = Supervisor::new(Bus::default());
+        for name in ["camera", "attendance"] {
+            let order = Arc::clone(&order);
+            supervisor.start(name, move |stop| {
+                let order = Arc::clone(&order);
+                async move {
+                    stop.cancelled().await;
+                    order.lock().unwrap().push(name);
+                    Ok(())
+                }
+            });
+        }
+        supervisor.start("deaf", |_| std::future::pending());
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let begun = tokio::time::Instant::now();
+        supervisor.stop(Duration::from_secs(10)).await;
+        assert_eq!(*order.lock().unwrap(), ["camera", "attendance"]);
+        assert!(begun.elapsed() <= Duration::from_secs(11));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_running_worker_can_be_restarted() {
+        let (inside, runs) = counted();
+        let mut supervisor = Supervisor::new(Bus::default());
+        supervisor.start("recognition", move |stop| {
+            inside.fetch_add(1, Ordering::SeqCst);
+            async move {
+                stop.cancelled().await;
+                Ok(())
+            }
+        });
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert!(supervisor.board().ask_restart("recognition"));
+        assert!(!supervisor.board().ask_restart("nobody"));
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        assert_eq!(runs.load(Ordering::SeqCst), 2);
+        supervisor.stop(Duration::from_secs(10)).await;
+    }
+}
