@@ -8,9 +8,12 @@
 //! Policy (rules, thresholds, plans) is pure code without clocks, sockets or files; effects stand at the edges.
 #![forbid(unsafe_code)]
 
+pub mod command;
 pub mod config;
 pub mod event;
 pub mod identity;
+pub mod logging;
 pub mod moment;
+pub mod photo;
 pub mod secret;
 pub mod supervisor;

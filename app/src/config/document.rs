@@ -22,8 +22,15 @@ pub fn commented_defaults() -> String {
         let _ = write!(text, "\n{}[{section}]\n", comment(described));
         for (field, described) in fields(target) {
             let default = &defaults[section][field];
-            let value = if default.is_null() { "...".to_owned() } else { default.to_string() };
-            let _ = write!(text, "{}#{field} = {value}\n", comment(described));
+            let value = match default {
+                Value::Null => "...".to_owned(),
+                // Shown as the f32 it is: 0.3, not 0.30000001192092896.
+                Value::Number(number) if number.is_f64() => {
+                    format!("{:?}", number.as_f64().unwrap_or_default() as f32)
+                }
+                other => other.to_string(),
+            };
+            let _ = writeln!(text, "{}#{field} = {value}", comment(described));
         }
     }
     text

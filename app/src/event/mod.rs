@@ -3,6 +3,8 @@
 //! Events carry names, numbers and reasons; never a face, a frame or a secret. The bus is bounded: a listener that is too
 //! slow misses the oldest events and learns how many, and nobody who publishes ever waits.
 
+mod words;
+
 use serde::Serialize;
 use tokio::sync::broadcast;
 
@@ -145,6 +147,23 @@ impl Bus {
     /// Listens from now on.
     pub fn subscribe(&self) -> broadcast::Receiver<Event> {
         self.0.subscribe()
+    }
+}
+
+/// Writes every event to the log, until the bus or `stop` ends it.
+pub async fn narrate(mut events: broadcast::Receiver<Event>, stop: tokio_util::sync::CancellationToken) {
+    loop {
+        let event = tokio::select! {
+            event = events.recv() => event,
+            () = stop.cancelled() => return,
+        };
+        match event {
+            Ok(event) => log::log!(target: "attendance", event.level(), "{event}"),
+            Err(broadcast::error::RecvError::Lagged(missed)) => {
+                log::warn!("{missed} events were too fast for the log")
+            }
+            Err(broadcast::error::RecvError::Closed) => return,
+        }
     }
 }
 

@@ -1,0 +1,63 @@
+//! The command line: what a person or systemd may ask of the program.
+// The commands are what speaks on standard output; everything else logs.
+#![allow(clippy::print_stdout)]
+
+mod check_config;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::{Config, ConfigError};
+
+/// `EX_USAGE` of sysexits.h: the configuration or the command line is wrong, and a restart will not help.
+const EXIT_USAGE: u8 = 64;
+
+/// Recognises who comes and goes at a door, and delivers every row to the backend.
+#[derive(Debug, Parser)]
+#[command(version, about)]
+pub struct Cli {
+    /// The configuration file.
+    #[arg(long, global = true, value_name = "FILE", default_value = "/etc/attendance/attendance.toml")]
+    config: PathBuf,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Check the configuration; exit code 64 and the reasons when it is wrong.
+    CheckConfig(check_config::Arguments),
+}
+
+/// Does what the command line asks.
+pub fn execute(cli: Cli) -> ExitCode {
+    let done = match &cli.command {
+        Command::CheckConfig(arguments) => check_config::execute(&cli.config, arguments),
+    };
+    match done {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("attendance: {}", told_once(&error));
+            let usage = error.downcast_ref::<ConfigError>().is_some();
+            ExitCode::from(if usage { EXIT_USAGE } else { 1 })
+        }
+    }
+}
+
+/// The error and its causes, each said once: our own messages often name their cause already.
+fn told_once(error: &anyhow::Error) -> String {
+    error.chain().fold(String::new(), |told, cause| match cause.to_string() {
+        cause if told.contains(&cause) => told,
+        cause if told.is_empty() => cause,
+        cause => format!("{told}: {cause}"),
+    })
+}
+
+/// Loads the configuration and starts the log at its level.
+fn configured(path: &std::path::Path) -> Result<Config, ConfigError> {
+    let config = crate::config::load(path)?;
+    crate::logging::start(config.log.level.into());
+    Ok(config)
+}
