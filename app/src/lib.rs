@@ -11,6 +11,7 @@
 pub mod command;
 pub mod config;
 pub mod event;
+pub mod http;
 pub mod identity;
 pub mod logging;
 pub mod moment;

@@ -1,0 +1,305 @@
+//! Whom to believe: the system's certificate authorities and the site's own, or exactly one certificate.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, OtherError, SignatureScheme};
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+use sha2::{Digest, Sha256};
+
+use crate::config;
+
+/// Largest file of certificates read. The system's own bundle of all authorities has about 220 kB.
+const MAX_CA_BYTES: u64 = 2_000_000;
+
+/// The SHA-256 of a certificate (DER), by which one server is known.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Fingerprint([u8; 32]);
+
+impl Fingerprint {
+    /// The fingerprint of a certificate in DER.
+    pub fn of(certificate: &[u8]) -> Self {
+        Self(Sha256::digest(certificate).into())
+    }
+
+    /// Reads 64 hexadecimal digits; colons between them are allowed, as `openssl x509 -fingerprint` writes them.
+    pub fn parse(text: &str) -> Option<Self> {
+        let digits: Vec<u8> = text.bytes().filter(|byte| *byte != b':').collect();
+        let mut bytes = [0; 32];
+        if digits.len() != 2 * bytes.len() {
+            return None;
+        }
+        for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
+            let high = char::from(pair[0]).to_digit(16)?;
+            let low = char::from(pair[1]).to_digit(16)?;
+            *byte = u8::try_from(high * 16 + low).ok()?;
+        }
+        Some(Self(bytes))
+    }
+}
+
+impl fmt::Display for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// Why the trust that the configuration asks for cannot be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsConfigError {
+    /// The file of authorities cannot be read.
+    #[error("tls.ca_file: cannot read {}: {source}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// The file holds no certificate, or a broken one.
+    #[error("tls.ca_file: {} holds no usable certificate: {reason}; it must be PEM (-----BEGIN CERTIFICATE-----)", path.display())]
+    NotCertificates {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The pinned fingerprint is malformed.
+    #[error("tls.pinned_sha256: must be 64 hexadecimal digits, colons allowed")]
+    Fingerprint,
+    /// The TLS library refused its own defaults.
+    #[error("TLS cannot be set up: {0}")]
+    Library(#[from] rustls::Error),
+}
+
+/// Which certificates a connection accepts.
+#[derive(Debug, Clone)]
+pub enum TlsPolicy {
+    /// Those that the system's authorities or these further ones signed, for the name in the URL, within their time.
+    Authorities(Vec<CertificateDer<'static>>),
+    /// This one certificate and no other, whatever name, signer and validity it states: for a server with a self-signed
+    /// certificate, whose fingerprint a person compared.
+    Pinned(Fingerprint),
+}
+
+impl TlsPolicy {
+    /// The policy that the configuration asks for.
+    ///
+    /// # Errors
+    /// [`TlsConfigError`] when the file of authorities or the fingerprint is unusable.
+    pub fn from_config(tls: &config::Tls) -> Result<Self, TlsConfigError> {
+        if let Some(text) = &tls.pinned_sha256 {
+            return Fingerprint::parse(text).map(Self::Pinned).ok_or(TlsConfigError::Fingerprint);
+        }
+        tls.ca_file.as_deref().map_or(Ok(Vec::new()), authorities).map(Self::Authorities)
+    }
+
+    /// The client's side of rustls under this policy.
+    pub(super) fn client_config(&self) -> Result<ClientConfig, TlsConfigError> {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let verifier: Arc<dyn ServerCertVerifier> = match self {
+            Self::Pinned(expected) => {
+                Arc::new(PinnedVerifier { expected: *expected, provider: Arc::clone(&provider) })
+            }
+            Self::Authorities(extra) => match platform_verifier(extra, &provider) {
+                Ok(verifier) => Arc::new(verifier),
+                // A system without certificate authorities can still speak plain HTTP; only HTTPS is refused.
+                Err(rustls::Error::General(reason)) => {
+                    Arc::new(TrustNobody { reason, provider: Arc::clone(&provider) })
+                }
+                Err(error) => return Err(error.into()),
+            },
+        };
+        Ok(ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()?
+            .dangerous()
+            .with_custom_certificate_verifier(verifier)
+            .with_no_client_auth())
+    }
+}
+
+fn platform_verifier(
+    extra: &[CertificateDer<'static>],
+    provider: &Arc<CryptoProvider>,
+) -> Result<rustls_platform_verifier::Verifier, rustls::Error> {
+    rustls_platform_verifier::Verifier::new_with_extra_roots(extra.iter().cloned(), Arc::clone(provider))
+}
+
+fn authorities(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsConfigError> {
+    let unreadable = |source| TlsConfigError::Unreadable { path: path.to_owned(), source };
+    let unusable = |reason: String| TlsConfigError::NotCertificates { path: path.to_owned(), reason };
+    if std::fs::metadata(path).map_err(unreadable)?.len() > MAX_CA_BYTES {
+        return Err(unusable(format!("it has more than {MAX_CA_BYTES} bytes")));
+    }
+    let pem = std::fs::read(path).map_err(unreadable)?;
+    let found = CertificateDer::pem_slice_iter(&pem)
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|error| unusable(error.to_string()))?;
+    if found.is_empty() {
+        return Err(unusable("there is none in it".to_owned()));
+    }
+    let mut roots = rustls::RootCertStore::empty();
+    for certificate in &found {
+        roots.add(certificate.clone()).map_err(|error| unusable(error.to_string()))?;
+    }
+    Ok(found)
+}
+
+/// The server showed another certificate than the pinned one.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("the certificate's SHA-256 is {seen}, pinned is {expected}")]
+pub(super) struct PinMismatch {
+    pub(super) seen: Fingerprint,
+    pub(super) expected: Fingerprint,
+}
+
+/// Accepts one certificate.
+///
+/// Skipped on purpose: name, signer and validity. The pin names the one key that may answer, which is stronger than all
+/// three, and a device without a clock must be able to upload. Not skipped: the handshake's signature, which proves that
+/// the server holds the certificate's key; without it anybody could show a copy of the (public) certificate.
+#[derive(Debug)]
+struct PinnedVerifier {
+    expected: Fingerprint,
+    provider: Arc<CryptoProvider>,
+}
+
+impl ServerCertVerifier for PinnedVerifier {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        // Both fingerprints are public, so a comparison whose time tells where they differ gives nothing away.
+        let seen = Fingerprint::of(end_entity);
+        if seen == self.expected {
+            return Ok(ServerCertVerified::assertion());
+        }
+        let mismatch = PinMismatch { seen, expected: self.expected };
+        Err(CertificateError::Other(OtherError(Arc::new(mismatch))).into())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(
+            message,
+            certificate,
+            signature,
+            &self.provider.signature_verification_algorithms,
+        )
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(
+            message,
+            certificate,
+            signature,
+            &self.provider.signature_verification_algorithms,
+        )
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+/// Stands in where no authority is known: every certificate is refused, with the reason.
+#[derive(Debug)]
+struct TrustNobody {
+    reason: String,
+    provider: Arc<CryptoProvider>,
+}
+
+impl ServerCertVerifier for TrustNobody {
+    fn verify_server_cert(
+        &self,
+        _end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Err(rustls::Error::General(format!("{} (package ca-certificates)", self.reason)))
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _message: &[u8],
+        _certificate: &CertificateDer<'_>,
+        _signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        Err(rustls::Error::General(self.reason.clone()))
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        _message: &[u8],
+        _certificate: &CertificateDer<'_>,
+        _signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        Err(rustls::Error::General(self.reason.clone()))
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn fingerprints_are_read_with_and_without_colons() {
+        let fingerprint = Fingerprint::of(b"certificate");
+        let plain = fingerprint.to_string();
+        let colons = plain
+            .as_bytes()
+            .chunks(2)
+            .map(|pair| std::str::from_utf8(pair).unwrap())
+            .collect::<Vec<_>>()
+            .join(":");
+        assert_eq!(Fingerprint::parse(&plain), Some(fingerprint));
+        assert_eq!(Fingerprint::parse(&colons.to_uppercase()), Some(fingerprint));
+        for bad in ["", "00", &plain[1..], &format!("{plain}0"), &"é".repeat(32)] {
+            assert_eq!(Fingerprint::parse(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_file_without_certificates_says_what_it_must_be() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ca.pem");
+        let read = |text: &str| {
+            std::fs::write(&path, text).unwrap();
+            let tls = config::Tls { ca_file: Some(path.clone()), pinned_sha256: None };
+            TlsPolicy::from_config(&tls).unwrap_err().to_string()
+        };
+        assert!(read("").contains("BEGIN CERTIFICATE"));
+        assert!(read("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n").contains("ca.pem"));
+        let missing = config::Tls { ca_file: Some(folder.path().join("none.pem")), pinned_sha256: None };
+        assert!(TlsPolicy::from_config(&missing).unwrap_err().to_string().contains("none.pem"));
+    }
+}
