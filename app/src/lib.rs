@@ -8,13 +8,16 @@
 //! Policy (rules, thresholds, plans) is pure code without clocks, sockets or files; effects stand at the edges.
 #![forbid(unsafe_code)]
 
+pub mod camera;
 pub mod command;
 pub mod config;
 pub mod event;
 pub mod http;
 pub mod identity;
+pub mod liveness;
 pub mod logging;
 pub mod moment;
 pub mod photo;
+pub mod recognition;
 pub mod secret;
 pub mod supervisor;

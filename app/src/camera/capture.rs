@@ -1,0 +1,115 @@
+//! The capture thread: from a source into the hand-over, until it is told to stop.
+
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::latest::Sender;
+use super::{CameraError, Frame, Grab, Source};
+
+/// A camera that gives no frame for this long hangs: several times the slowest frame interval (one second).
+pub const STALL: Duration = Duration::from_secs(5);
+
+/// How often the stop signal is looked at while the camera is silent.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// How a capture ended without an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Finish {
+    /// It was told to stop.
+    Stopped,
+    /// The replay is over; the receiver has been told.
+    Ended,
+}
+
+/// Moves frames from `source` to `sender` until `stop` or the end of the source. Never waits for the receiver.
+///
+/// # Errors
+/// [`CameraError`] when the source fails, or [`CameraError::Stalled`] when it is silent for [`STALL`]; the caller opens it anew.
+pub fn run(
+    source: &mut dyn Source,
+    sender: &mut Sender,
+    stop: &CancellationToken,
+) -> Result<Finish, CameraError> {
+    sender.reopen();
+    let mut spare: Option<Frame> = None;
+    let mut silent = Duration::ZERO;
+    while !stop.is_cancelled() {
+        let mut frame = spare.take().unwrap_or_else(|| sender.buffer());
+        match source.next_frame(&mut frame, LOOK) {
+            Ok(Grab::Filled) => {
+                silent = Duration::ZERO;
+                spare = sender.send(frame);
+            }
+            Ok(Grab::Ended) => {
+                sender.close();
+                return Ok(Finish::Ended);
+            }
+            Err(CameraError::Stalled { waited }) => {
+                silent += waited;
+                spare = Some(frame);
+                if silent >= STALL {
+                    return Err(CameraError::Stalled { waited: silent });
+                }
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(Finish::Stopped)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::super::latest::{Received, channel};
+    use super::*;
+
+    /// Gives `frames` frames and then does what `then` says.
+    struct Scripted {
+        frames: u64,
+        then: fn(Duration) -> Result<Grab, CameraError>,
+    }
+
+    impl Source for Scripted {
+        fn describe(&self) -> String {
+            "script".to_owned()
+        }
+
+        fn next_frame(&mut self, frame: &mut Frame, patience: Duration) -> Result<Grab, CameraError> {
+            if self.frames == 0 {
+                return (self.then)(patience);
+            }
+            self.frames -= 1;
+            frame.number += 1;
+            Ok(Grab::Filled)
+        }
+    }
+
+    #[test]
+    fn a_source_that_ends_closes_the_hand_over() {
+        let (mut sender, mut receiver, _) = channel();
+        let mut source = Scripted { frames: 1, then: |_| Ok(Grab::Ended) };
+        assert_eq!(run(&mut source, &mut sender, &CancellationToken::new()).unwrap(), Finish::Ended);
+        assert!(matches!(receiver.newest(LOOK), Received::Frame(_)));
+        assert!(matches!(receiver.newest(LOOK), Received::Closed));
+    }
+
+    #[test]
+    fn a_camera_that_hangs_is_seen() {
+        let (mut sender, _receiver, _) = channel();
+        let mut source = Scripted { frames: 2, then: |waited| Err(CameraError::Stalled { waited }) };
+        let error = run(&mut source, &mut sender, &CancellationToken::new()).unwrap_err();
+        assert!(matches!(error, CameraError::Stalled { waited } if waited == STALL), "{error}");
+    }
+
+    #[test]
+    fn a_failure_is_handed_up_and_stop_is_obeyed() {
+        let (mut sender, _receiver, _) = channel();
+        let mut source =
+            Scripted { frames: 0, then: |_| Err(CameraError::Device { reason: "unplugged".to_owned() }) };
+        assert!(run(&mut source, &mut sender, &CancellationToken::new()).is_err());
+        let stop = CancellationToken::new();
+        stop.cancel();
+        assert_eq!(run(&mut source, &mut sender, &stop).unwrap(), Finish::Stopped);
+    }
+}

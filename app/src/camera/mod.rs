@@ -1,0 +1,96 @@
+//! Where frames come from.
+//!
+//! A [`Source`] fills the caller's [`Frame`]; [`capture`] runs it on a thread of its own and hands frames to the inference
+//! thread through [`latest`], a bounded queue on which nobody waits: a slow consumer drops frames, it never queues them.
+
+pub mod capture;
+pub mod frame;
+pub mod latest;
+pub mod replay;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::config;
+use crate::moment::Clock;
+
+pub use frame::{Frame, Picture, PixelFormat};
+
+/// Something that delivers frames: a camera, or files in its place.
+pub trait Source: Send {
+    /// What it is, for the log and the status page: "replay of carphone.y4m".
+    fn describe(&self) -> String;
+
+    /// Waits for the next picture, at most `patience`, and fills `frame` with it; the frame's buffer is reused.
+    ///
+    /// # Errors
+    /// [`CameraError`]; after [`CameraError::Stalled`] and [`CameraError::Device`] the source should be opened anew.
+    fn next_frame(&mut self, frame: &mut Frame, patience: Duration) -> Result<Grab, CameraError>;
+}
+
+/// What a [`Source`] answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Grab {
+    /// The frame was filled.
+    Filled,
+    /// There is no further frame: a replay without loop is over.
+    Ended,
+}
+
+/// Why there is no frame.
+#[derive(Debug, thiserror::Error)]
+pub enum CameraError {
+    /// This build has no libcamera.
+    #[error(
+        "this build has no libcamera; build with the feature \"libcamera\", or set camera.source = \"replay\""
+    )]
+    NotBuilt,
+    /// No camera is connected, or not the one the configuration names.
+    #[error("no camera found ({wanted}); check the cable, and that the camera is listed by `cam --list`")]
+    Missing {
+        /// Which camera was looked for.
+        wanted: String,
+    },
+    /// The camera gave no frame in time.
+    #[error("the camera gave no frame for {} s; it is opened anew", .waited.as_secs())]
+    Stalled {
+        /// How long was waited.
+        waited: Duration,
+    },
+    /// The camera or its driver refused.
+    #[error("the camera failed: {reason}; it is opened anew")]
+    Device {
+        /// What it said.
+        reason: String,
+    },
+    /// A replay file cannot be read.
+    #[error("cannot read {}: {source}", path.display())]
+    Unreadable {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// A replay file is not what its name says, or is damaged.
+    #[error("{}: {reason}", path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong and what is allowed.
+        reason: String,
+    },
+}
+
+/// Opens what the configuration names.
+///
+/// # Errors
+/// [`CameraError`] when there is no such camera or file.
+pub fn open(config: &config::Camera, clock: Arc<dyn Clock>) -> Result<Box<dyn Source>, CameraError> {
+    match config.source {
+        config::CameraSource::Libcamera => Err(CameraError::NotBuilt),
+        config::CameraSource::Replay => {
+            Ok(Box::new(replay::Replay::open(&config.replay, replay::Pace::of(config), clock)?))
+        }
+    }
+}

@@ -1,0 +1,21 @@
+//! From a frame to names: detect → track → quality gate → align → embed → match → liveness → vote over the track.
+//!
+//! The networks live in [`Engine`]; [`Pipeline`] decides with them, frame by frame, and says what it found as [`Outcome`]s.
+//! Everything that is a rule (tracking, gates, votes, thresholds) is pure and stands apart from the networks. State belongs
+//! to a track, never to the process. [`worker`] runs a pipeline on its thread.
+
+pub mod embedding;
+pub mod engine;
+pub mod face;
+pub mod gallery;
+pub mod pipeline;
+pub mod quality;
+pub mod view;
+pub mod worker;
+
+pub use embedding::Embedding;
+pub use engine::{Engine, EngineError, EnrolRefusal, Enrolment};
+pub use face::{Bounds, Face, Point};
+pub use gallery::{Gallery, Match, SharedGallery};
+pub use pipeline::{Advice, Outcome, Pipeline, Sighting};
+pub use quality::Quality;

@@ -1,0 +1,88 @@
+//! The inference thread: from the hand-over through a pipeline to the event bus and to attendance.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::engine::EngineError;
+use super::pipeline::{Outcome, Pipeline, Sighting};
+use super::view::View;
+use crate::camera::latest::{Received, Receiver};
+use crate::event::{Bus, Event};
+
+/// How often the stop signal is looked at while no frame comes.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// Where the answers go.
+#[derive(Clone)]
+pub struct Outputs {
+    /// To everyone who listens.
+    pub bus: Bus,
+    /// To attendance.
+    pub sightings: mpsc::Sender<Sighting>,
+    /// To the status page.
+    pub view: Arc<View>,
+}
+
+/// How recognition ended without an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Finish {
+    /// It was told to stop.
+    Stopped,
+    /// The replay is over and every frame is processed.
+    Ended,
+}
+
+/// Processes frames until `stop` or the end of the source.
+///
+/// # Errors
+/// [`EngineError`] when a network fails.
+pub fn run(
+    pipeline: &mut Pipeline,
+    frames: &mut Receiver,
+    outputs: &Outputs,
+    stop: &CancellationToken,
+) -> Result<Finish, EngineError> {
+    while !stop.is_cancelled() {
+        match frames.newest(LOOK) {
+            Received::Frame(frame) => {
+                let outcomes = pipeline.process(&frame);
+                frames.give_back(frame);
+                for outcome in outcomes? {
+                    tell(outcome, outputs);
+                }
+            }
+            Received::TimedOut => {}
+            Received::Closed => return Ok(Finish::Ended),
+        }
+    }
+    Ok(Finish::Stopped)
+}
+
+fn tell(outcome: Outcome, outputs: &Outputs) {
+    let event = match outcome {
+        Outcome::Recognised(sighting) => {
+            let event = Event::Recognised {
+                track: sighting.track,
+                roll: sighting.roll.clone(),
+                similarity: sighting.similarity,
+                margin: sighting.margin,
+                votes: sighting.votes,
+                liveness: sighting.liveness.to_string(),
+            };
+            // The channel holds minutes of a busy door; when it is full, attendance has been stuck for as long, and says so.
+            if outputs.sightings.try_send(sighting).is_err() {
+                log::error!("a recognition was lost: attendance does not take any; see its own messages");
+            }
+            event
+        }
+        Outcome::Stranger { track, similarity, .. } => Event::Stranger { track, similarity },
+        Outcome::AttackRefused { track, liveness, .. } => {
+            Event::AttackRefused { track, reason: liveness.to_string() }
+        }
+        Outcome::Hint { track, advice } => Event::Hint { track, advice: advice.text() },
+    };
+    outputs.bus.publish(event);
+}
