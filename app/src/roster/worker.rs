@@ -1,0 +1,106 @@
+//! Makes the roster at start and whenever photos change, beside running recognition.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use super::enrol::{BuildError, Places, build};
+use super::{Report, Roster};
+use crate::config::Config;
+use crate::event::{Bus, Event};
+use crate::recognition::{Engine, SharedGallery};
+use crate::supervisor::Failure;
+
+/// Photos between two lines in the log about a long enrolment.
+const TELL_EVERY: usize = 100;
+
+/// What the worker shares with the others.
+#[derive(Clone)]
+pub struct Shared {
+    /// The configuration.
+    pub config: Arc<Config>,
+    /// Where events go.
+    pub bus: Bus,
+    /// The gallery that recognition uses.
+    pub gallery: SharedGallery,
+    /// What became of the photos, for the page.
+    pub report: Arc<ArcSwap<Report>>,
+    /// Told when photos changed.
+    pub changed: Arc<Notify>,
+}
+
+/// Runs until `stop`.
+///
+/// # Errors
+/// [`Failure`] when the networks cannot be loaded or the photo folder cannot be read.
+pub async fn run(shared: Shared, stop: CancellationToken) -> Result<(), Failure> {
+    let mut told = HashSet::new();
+    loop {
+        let roster = tokio::task::spawn_blocking({
+            let (config, stop) = (Arc::clone(&shared.config), stop.clone());
+            move || make(&config, &stop)
+        })
+        .await
+        .map_err(Failure::restart)?;
+        match roster {
+            Ok(roster) => announce(roster, &shared, &mut told),
+            Err(BuildError::Stopped) => return Ok(()),
+            Err(error) => return Err(Failure::restart(error)),
+        }
+        tokio::select! {
+            () = shared.changed.notified() => {}
+            // A folder of the site's own is filled by hand, and nobody tells.
+            () = tokio::time::sleep(shared.config.photos.interval), if shared.config.photos.url.is_none() => {}
+            () = stop.cancelled() => return Ok(()),
+        }
+    }
+}
+
+/// Loads the networks for as long as it takes: enrolment is rare, and memory is dear.
+fn make(config: &Config, stop: &CancellationToken) -> Result<Roster, BuildError> {
+    let mut engine = Engine::load(&config.models_dir(), &config.recognition)?;
+    let mut last = std::time::Instant::now();
+    build(&Places::of(config), &config.photos, &mut engine, &mut |done: usize, total: usize| {
+        if done > 0 && done.is_multiple_of(TELL_EVERY) && last.elapsed() > Duration::from_secs(2) {
+            last = std::time::Instant::now();
+            log::info!("Enrolling: {done} of {total} photos");
+        }
+        !stop.is_cancelled()
+    })
+}
+
+fn announce(roster: Roster, shared: &Shared, told: &mut HashSet<(String, String)>) {
+    let Roster { gallery, report } = roster;
+    let mut refusals = HashSet::new();
+    for (photo, reason) in report.refused() {
+        let refusal = (photo.photo.clone(), reason.to_owned());
+        if !told.contains(&refusal) {
+            shared.bus.publish(Event::PhotoRefused { photo: refusal.0.clone(), reason: refusal.1.clone() });
+        }
+        refusals.insert(refusal);
+    }
+    for pair in &report.alike {
+        let line = (format!("{} {}", pair.one, pair.other), String::new());
+        if !told.contains(&line) {
+            log::warn!(
+                "{} and {} look like one person (similarity {:.2}); check their photos",
+                pair.one,
+                pair.other,
+                pair.similarity
+            );
+        }
+        refusals.insert(line);
+    }
+    *told = refusals;
+    shared.bus.publish(Event::RosterReady {
+        students: gallery.people(),
+        photos: gallery.faces(),
+        refused: report.refused().count(),
+    });
+    shared.gallery.store(Arc::new(gallery));
+    shared.report.store(Arc::new(report));
+}
