@@ -19,5 +19,6 @@ pub mod logging;
 pub mod moment;
 pub mod photo;
 pub mod recognition;
+pub mod roster;
 pub mod secret;
 pub mod supervisor;

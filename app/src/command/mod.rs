@@ -3,6 +3,7 @@
 #![allow(clippy::print_stdout)]
 
 mod check_config;
+mod check_photos;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -29,12 +30,15 @@ pub struct Cli {
 enum Command {
     /// Check the configuration; exit code 64 and the reasons when it is wrong.
     CheckConfig(check_config::Arguments),
+    /// Look at every photo: does it enrol, and if not, why; exit code 3 when a person must act.
+    CheckPhotos(check_photos::Arguments),
 }
 
 /// Does what the command line asks.
 pub fn execute(cli: Cli) -> ExitCode {
     let done = match &cli.command {
         Command::CheckConfig(arguments) => check_config::execute(&cli.config, arguments),
+        Command::CheckPhotos(arguments) => check_photos::execute(&cli.config, arguments),
     };
     match done {
         Ok(code) => code,
@@ -60,4 +64,12 @@ fn configured(path: &std::path::Path) -> Result<Config, ConfigError> {
     let config = crate::config::load(path)?;
     crate::logging::start(config.log.level.into());
     Ok(config)
+}
+
+/// A bar on a terminal; nothing elsewhere, where the log's lines serve.
+fn progress_bar(unit: &str) -> indicatif::ProgressBar {
+    let style =
+        indicatif::ProgressStyle::with_template(&format!("{{bar:30}} {{pos}}/{{len}} {unit} {{eta}}"));
+    indicatif::ProgressBar::new(0)
+        .with_style(style.unwrap_or_else(|_| indicatif::ProgressStyle::default_bar()))
 }

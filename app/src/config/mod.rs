@@ -46,6 +46,13 @@ pub struct Config {
     pub log: Log,
 }
 
+impl Config {
+    /// The folder of the networks' weights.
+    pub fn models_dir(&self) -> PathBuf {
+        self.site.models_dir.clone().unwrap_or_else(|| PathBuf::from("/usr/share/attendance/models"))
+    }
+}
+
 /// Where the appliance stands.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]

@@ -87,6 +87,15 @@ impl Gallery {
         Some(Match { roll, similarity: similarity(best.0), runner_up })
     }
 
+    /// The person other than `roll` whose face is most like `face`, and the similarity: a photo in the wrong folder, or twins.
+    pub fn nearest_other(&self, roll: &RollNumber, face: &Embedding) -> Option<(RollNumber, f32)> {
+        let probe = quantise(face);
+        let others =
+            self.rows.iter().zip(&self.owners).filter(|(_, owner)| self.people[**owner as usize] != *roll);
+        let (score, owner) = others.map(|(row, owner)| (product(row, &probe), *owner)).max()?;
+        Some((self.people[owner as usize].clone(), similarity(score)))
+    }
+
     /// Number of people.
     pub fn people(&self) -> usize {
         self.people.len()

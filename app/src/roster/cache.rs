@@ -164,7 +164,9 @@ impl Cache {
         let tensors = SafeTensors::deserialize(bytes).ok()?;
         let matrix = tensors.tensor("embeddings").ok()?;
         let [rows, DIMENSIONS] = *matrix.shape() else { return None };
-        if matrix.dtype() != Dtype::F32 || crc32fast::hash(matrix.data()).to_string() != *header.get("crc32")? {
+        if matrix.dtype() != Dtype::F32
+            || crc32fast::hash(matrix.data()).to_string() != *header.get("crc32")?
+        {
             return None;
         }
         let row_of = |row: usize| {
@@ -221,7 +223,8 @@ mod tests {
         let mut cache = Cache::default();
         let seen = Seen { bytes: 7, modified_ns: 1_700_000_000_123_456_789 };
         let outcome = Outcome::Enrolled { quality: Quality::default(), bounds: Bounds::default() };
-        let embedding = Embedding::normalised(&std::array::from_fn::<_, DIMENSIONS, _>(|i| i as f32)).unwrap();
+        let embedding =
+            Embedding::normalised(&std::array::from_fn::<_, DIMENSIONS, _>(|i| i as f32)).unwrap();
         let enrolled = Entry { seen, sha256: "aa".to_owned(), outcome, embedding: Some(embedding) };
         let outcome = Outcome::Refused { reason: "no face".to_owned() };
         cache.insert("1/a.jpg".to_owned(), enrolled);

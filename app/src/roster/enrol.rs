@@ -170,9 +170,12 @@ fn look_at(
         Err(error) => return Ok(refused(sha256, error.to_string())),
     };
     match enroller.enrol(&picture) {
-        Ok(Enrolment { embedding, quality, bounds }) => {
-            Ok(Entry { seen, sha256, outcome: Outcome::Enrolled { quality, bounds }, embedding: Some(embedding) })
-        }
+        Ok(Enrolment { embedding, quality, bounds }) => Ok(Entry {
+            seen,
+            sha256,
+            outcome: Outcome::Enrolled { quality, bounds },
+            embedding: Some(embedding),
+        }),
         Err(EnrolRefusal::Engine(error)) => Err(error),
         Err(refusal) => Ok(refused(sha256, refusal.to_string())),
     }
@@ -273,7 +276,11 @@ mod tests {
         assert_eq!(enroller.calls, 4, "touched with the same content is not changed");
         assert_eq!(roster.gallery.people(), 3);
         std::fs::remove_file(places.photos.join("2/b.png")).unwrap();
-        assert_eq!(built(&places, &mut enroller).gallery.people(), 2, "a photo that is gone takes its embedding along");
+        assert_eq!(
+            built(&places, &mut enroller).gallery.people(),
+            2,
+            "a photo that is gone takes its embedding along"
+        );
     }
 
     #[test]
@@ -285,7 +292,8 @@ mod tests {
         put(&places.photos, "2/a.png", [255, 10, 0]);
         put(&places.photos, "3/a.png", [0, 0, 255]);
         let report = built(&places, &mut ByColour::default()).report;
-        let pairs: Vec<_> = report.alike.iter().map(|pair| (pair.one.as_str(), pair.other.as_str())).collect();
+        let pairs: Vec<_> =
+            report.alike.iter().map(|pair| (pair.one.as_str(), pair.other.as_str())).collect();
         assert_eq!(pairs, [("1", "2")]);
         assert!(report.needs_attention());
     }

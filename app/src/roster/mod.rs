@@ -97,7 +97,8 @@ impl Report {
     pub fn unrecognisable(&self) -> Vec<RollNumber> {
         let mut students = std::collections::BTreeMap::new();
         for photo in &self.photos {
-            *students.entry(&photo.roll).or_insert(false) |= matches!(photo.outcome, Outcome::Enrolled { .. });
+            *students.entry(&photo.roll).or_insert(false) |=
+                matches!(photo.outcome, Outcome::Enrolled { .. });
         }
         students.into_iter().filter(|(_, enrolled)| !enrolled).map(|(roll, _)| roll.clone()).collect()
     }

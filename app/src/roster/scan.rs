@@ -143,7 +143,13 @@ mod tests {
     #[test]
     fn photos_are_found_and_the_rest_is_named() {
         let folder = tempfile::tempdir().unwrap();
-        for file in ["2110001/a.JPG", "2110001/more/b.webp", "2110001/passport/c.jpg", "2110001/notes.txt", "teacher/d.png"] {
+        for file in [
+            "2110001/a.JPG",
+            "2110001/more/b.webp",
+            "2110001/passport/c.jpg",
+            "2110001/notes.txt",
+            "teacher/d.png",
+        ] {
             let path = folder.path().join(file);
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, file).unwrap();

@@ -8,19 +8,9 @@ pub(super) struct Bytes<'a>(pub(super) &'a [u8]);
 
 impl<'a> Bytes<'a> {
     /// The `len` bytes from `start`.
-    pub(super) fn slice(
-        self,
-        what: &'static str,
-        start: usize,
-        len: usize,
-    ) -> Result<&'a [u8], Error> {
+    pub(super) fn slice(self, what: &'static str, start: usize, len: usize) -> Result<&'a [u8], Error> {
         let end = start.saturating_add(len);
-        self.0.get(start..end).ok_or(Error::OutOfBounds {
-            what,
-            start,
-            end,
-            len: self.0.len(),
-        })
+        self.0.get(start..end).ok_or(Error::OutOfBounds { what, start, end, len: self.0.len() })
     }
 
     pub(super) fn u8(self, what: &'static str, at: usize) -> Result<u8, Error> {

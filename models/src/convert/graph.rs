@@ -56,13 +56,7 @@ impl Display for Graph {
             writeln!(f, "output {} {:?}", output.name, output.shape)?;
         }
         for node in &self.nodes {
-            write!(
-                f,
-                "{:<20} {} <- {}",
-                node.op,
-                node.outputs.join(", "),
-                node.inputs.join(", ")
-            )?;
+            write!(f, "{:<20} {} <- {}", node.op, node.outputs.join(", "), node.inputs.join(", "))?;
             for (name, value) in &node.attributes {
                 write!(f, "  {name}={value}")?;
             }

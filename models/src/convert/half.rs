@@ -2,10 +2,7 @@
 
 /// Decodes little-endian fp16 values. An odd last byte is ignored; callers check lengths before.
 pub(super) fn decode(bytes: &[u8]) -> Vec<f32> {
-    bytes
-        .chunks_exact(2)
-        .map(|pair| to_f32(u16::from_le_bytes([pair[0], pair[1]])))
-        .collect()
+    bytes.chunks_exact(2).map(|pair| to_f32(u16::from_le_bytes([pair[0], pair[1]]))).collect()
 }
 
 fn to_f32(bits: u16) -> f32 {

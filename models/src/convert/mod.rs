@@ -115,11 +115,7 @@ pub struct Parsed {
 /// Any [`Error`], if the file is damaged, too large or uses a feature that none of the pinned networks uses.
 pub fn parse(format: Format, source: &[u8]) -> Result<Parsed, Error> {
     if source.len() > MAX_SOURCE_BYTES {
-        return Err(Error::TooLarge {
-            what: "file",
-            found: source.len(),
-            limit: MAX_SOURCE_BYTES,
-        });
+        return Err(Error::TooLarge { what: "file", found: source.len(), limit: MAX_SOURCE_BYTES });
     }
     match format {
         Format::Tflite => tflite::parse(source),
@@ -134,12 +130,7 @@ pub fn parse(format: Format, source: &[u8]) -> Result<Parsed, Error> {
 ///
 /// # Errors
 /// As [`parse`].
-pub fn convert(
-    format: Format,
-    source: &[u8],
-    role: &str,
-    source_sha256: &str,
-) -> Result<Vec<u8>, Error> {
+pub fn convert(format: Format, source: &[u8], role: &str, source_sha256: &str) -> Result<Vec<u8>, Error> {
     let parsed = parse(format, source)?;
     let mut metadata = BTreeMap::from([
         ("converter".to_owned(), CONVERTER_VERSION.to_string()),

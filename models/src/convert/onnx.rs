@@ -38,11 +38,7 @@ pub(super) fn parse(source: &[u8]) -> Result<Parsed, Error> {
             (1, Field::Bytes(node)) => {
                 if graph.nodes.len() >= MAX_NODES {
                     let found = MAX_NODES + 1;
-                    return Err(Error::TooLarge {
-                        what: "number of operators",
-                        found,
-                        limit: MAX_NODES,
-                    });
+                    return Err(Error::TooLarge { what: "number of operators", found, limit: MAX_NODES });
                 }
                 if let Some(node) = read_node(node, &mut collector)? {
                     graph.nodes.push(node);
@@ -57,24 +53,13 @@ pub(super) fn parse(source: &[u8]) -> Result<Parsed, Error> {
     }
     let tensors = collector.finish();
     // Files of IR version 3 list initializers among the inputs as well.
-    graph
-        .inputs
-        .retain(|input| tensors.iter().all(|tensor| tensor.name != input.name));
-    Ok(Parsed {
-        tensors,
-        graph,
-        stripped_prefix: None,
-    })
+    graph.inputs.retain(|input| tensors.iter().all(|tensor| tensor.name != input.name));
+    Ok(Parsed { tensors, graph, stripped_prefix: None })
 }
 
 /// Reads one operator. A `Constant` is no operator but a tensor under the name of its output.
 fn read_node(bytes: &[u8], collector: &mut Collector) -> Result<Option<Node>, Error> {
-    let mut node = Node {
-        op: String::new(),
-        inputs: vec![],
-        outputs: vec![],
-        attributes: BTreeMap::new(),
-    };
+    let mut node = Node { op: String::new(), inputs: vec![], outputs: vec![], attributes: BTreeMap::new() };
     let mut value = None;
     for field in Fields(Message::new(bytes)) {
         match field? {
@@ -111,12 +96,7 @@ fn read_attribute(bytes: &[u8]) -> Result<(String, String, Option<&[u8]>), Error
             (4 | 9, Field::Bytes(found)) => shown.push(text(found)?.to_owned()),
             (5, Field::Bytes(found)) => tensor = Some(found),
             (7, Field::Bytes(packed)) => {
-                shown.extend(
-                    floats(packed)?
-                        .iter()
-                        .take(MAX_ATTRIBUTE)
-                        .map(ToString::to_string),
-                );
+                shown.extend(floats(packed)?.iter().take(MAX_ATTRIBUTE).map(ToString::to_string));
             }
             (8, Field::Bytes(packed)) => {
                 for number in Varints(Message::new(packed)).take(MAX_ATTRIBUTE) {
@@ -161,10 +141,7 @@ fn read_tensor(bytes: &[u8], name: Option<&str>, collector: &mut Collector) -> R
     let (shape, count) = tensor::elements(FORMAT, &dims)?;
     // Every element is there as at least one byte, so that a shape alone cannot make us allocate.
     if count > bytes.len() {
-        return Err(malformed(format!(
-            "{name:?} of shape {shape:?} in {} bytes",
-            bytes.len()
-        )));
+        return Err(malformed(format!("{name:?} of shape {shape:?} in {} bytes", bytes.len())));
     }
     // TensorProto.DataType.
     let data = match element {
@@ -185,19 +162,11 @@ fn read_tensor(bytes: &[u8], name: Option<&str>, collector: &mut Collector) -> R
             Data::I64(match (raw, element) {
                 (Some(raw), 7) => {
                     whole(raw, 8)?;
-                    raw.as_chunks::<8>()
-                        .0
-                        .iter()
-                        .map(|word| i64::from_le_bytes(*word))
-                        .collect()
+                    raw.as_chunks::<8>().0.iter().map(|word| i64::from_le_bytes(*word)).collect()
                 }
                 (Some(raw), _) => {
                     whole(raw, 4)?;
-                    raw.as_chunks::<4>()
-                        .0
-                        .iter()
-                        .map(|word| i32::from_le_bytes(*word).into())
-                        .collect()
+                    raw.as_chunks::<4>().0.iter().map(|word| i32::from_le_bytes(*word).into()).collect()
                 }
                 (None, _) => typed_ints(&typed)?,
             })
@@ -205,10 +174,7 @@ fn read_tensor(bytes: &[u8], name: Option<&str>, collector: &mut Collector) -> R
         other => return Err(unsupported(format!("element type {other} of {name:?}"))),
     };
     if data.len() != count {
-        return Err(malformed(format!(
-            "{name:?} of shape {shape:?} has {} elements",
-            data.len()
-        )));
+        return Err(malformed(format!("{name:?} of shape {shape:?} has {} elements", data.len())));
     }
     collector.push(name, shape, data);
     Ok(())
@@ -244,30 +210,19 @@ fn typed_ints(fields: &[Field<'_>]) -> Result<Vec<i64>, Error> {
 
 fn floats(raw: &[u8]) -> Result<Vec<f32>, Error> {
     whole(raw, 4)?;
-    Ok(raw
-        .as_chunks::<4>()
-        .0
-        .iter()
-        .map(|word| f32::from_le_bytes(*word))
-        .collect())
+    Ok(raw.as_chunks::<4>().0.iter().map(|word| f32::from_le_bytes(*word)).collect())
 }
 
 fn whole(raw: &[u8], width: usize) -> Result<(), Error> {
     match raw.len() % width {
         0 => Ok(()),
-        _ => Err(malformed(format!(
-            "{} bytes for elements of {width}",
-            raw.len()
-        ))),
+        _ => Err(malformed(format!("{} bytes for elements of {width}", raw.len()))),
     }
 }
 
 /// ValueInfoProto: name = 1, type = 2; TypeProto: tensor = 1; its shape = 2; its dim = 1; its value = 1.
 fn read_port(bytes: &[u8]) -> Result<Port, Error> {
-    let mut port = Port {
-        name: String::new(),
-        shape: vec![],
-    };
+    let mut port = Port { name: String::new(), shape: vec![] };
     for field in Fields(Message::new(bytes)) {
         match field? {
             (1, Field::Bytes(name)) => port.name = tensor::name(text(name)?),
@@ -278,8 +233,7 @@ fn read_port(bytes: &[u8]) -> Result<Port, Error> {
                         && port.shape.len() < MAX_ATTRIBUTE
                     {
                         // A dimension with a name instead of a number is open.
-                        port.shape
-                            .push(number(dim, 1)?.map_or(-1, |value| value as i64));
+                        port.shape.push(number(dim, 1)?.map_or(-1, |value| value as i64));
                     }
                 }
             }
@@ -330,10 +284,7 @@ struct Message<'a> {
 
 impl<'a> Message<'a> {
     fn new(bytes: &'a [u8]) -> Self {
-        Self {
-            bytes: Bytes(bytes),
-            at: 0,
-        }
+        Self { bytes: Bytes(bytes), at: 0 }
     }
 
     fn at_end(&self) -> bool {
@@ -362,8 +313,7 @@ impl<'a> Message<'a> {
 
     fn field(&mut self) -> Result<(u32, Field<'a>), Error> {
         let key = self.varint()?;
-        let number =
-            u32::try_from(key >> 3).map_err(|_| malformed("a field number out of range"))?;
+        let number = u32::try_from(key >> 3).map_err(|_| malformed("a field number out of range"))?;
         let field = match key & 7 {
             0 => Field::Number(self.varint()?),
             1 => Field::Bytes(self.take(8)?),
@@ -419,15 +369,9 @@ impl Iterator for Varints<'_> {
 }
 
 fn malformed(reason: impl Into<String>) -> Error {
-    Error::Malformed {
-        format: FORMAT,
-        reason: reason.into(),
-    }
+    Error::Malformed { format: FORMAT, reason: reason.into() }
 }
 
 fn unsupported(what: impl Into<String>) -> Error {
-    Error::Unsupported {
-        format: FORMAT,
-        what: what.into(),
-    }
+    Error::Unsupported { format: FORMAT, what: what.into() }
 }

@@ -11,10 +11,7 @@ use serde::Serialize;
 use super::{Data, Error, Tensor};
 
 /// Serialises `tensors`, ordered by name, with `metadata` in the header.
-pub(super) fn write(
-    mut tensors: Vec<Tensor>,
-    metadata: BTreeMap<String, String>,
-) -> Result<Vec<u8>, Error> {
+pub(super) fn write(mut tensors: Vec<Tensor>, metadata: BTreeMap<String, String>) -> Result<Vec<u8>, Error> {
     // Widest elements first keeps each tensor aligned to its own element size without gaps, which the format forbids.
     tensors.sort_by(|a, b| {
         (matches!(a.data, Data::F32(_)), &a.name).cmp(&(matches!(b.data, Data::F32(_)), &b.name))
@@ -36,14 +33,7 @@ pub(super) fn write(
                 Data::F32(_) => "F32",
                 Data::I64(_) => "I64",
             };
-            (
-                tensor.name.as_str(),
-                Entry {
-                    dtype,
-                    shape: &tensor.shape,
-                    data_offsets: [start, offset],
-                },
-            )
+            (tensor.name.as_str(), Entry { dtype, shape: &tensor.shape, data_offsets: [start, offset] })
         })
         .collect();
     let header = Header { metadata, entries };
@@ -87,21 +77,9 @@ mod tests {
     #[test]
     fn the_official_reader_understands_it() {
         let tensors = vec![
-            Tensor {
-                name: "b".into(),
-                shape: vec![2, 1],
-                data: Data::F32(vec![1.5, -2.0]),
-            },
-            Tensor {
-                name: "a".into(),
-                shape: vec![],
-                data: Data::I64(vec![-7]),
-            },
-            Tensor {
-                name: "empty".into(),
-                shape: vec![0],
-                data: Data::F32(vec![]),
-            },
+            Tensor { name: "b".into(), shape: vec![2, 1], data: Data::F32(vec![1.5, -2.0]) },
+            Tensor { name: "a".into(), shape: vec![], data: Data::I64(vec![-7]) },
+            Tensor { name: "empty".into(), shape: vec![0], data: Data::F32(vec![]) },
         ];
         let metadata = BTreeMap::from([("role".to_owned(), "iris".to_owned())]);
         let file = write(tensors.clone(), metadata.clone()).unwrap();
@@ -119,11 +97,7 @@ mod tests {
 
     #[test]
     fn two_of_one_name_are_refused() {
-        let tensor = Tensor {
-            name: "a".into(),
-            shape: vec![1],
-            data: Data::F32(vec![0.0]),
-        };
+        let tensor = Tensor { name: "a".into(), shape: vec![1], data: Data::F32(vec![0.0]) };
         let error = write(vec![tensor.clone(), tensor], BTreeMap::new()).unwrap_err();
         assert!(matches!(error, Error::DuplicateName(name) if name == "a"));
     }

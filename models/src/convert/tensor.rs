@@ -59,30 +59,20 @@ pub(super) fn name(source: &str) -> String {
 /// Number of elements of a shape from an untrusted file, none negative, the product bounded.
 pub(super) fn elements(format: &'static str, shape: &[i64]) -> Result<(Vec<usize>, usize), Error> {
     if shape.len() > MAX_RANK {
-        return Err(Error::TooLarge {
-            what: "rank of a tensor",
-            found: shape.len(),
-            limit: MAX_RANK,
-        });
+        return Err(Error::TooLarge { what: "rank of a tensor", found: shape.len(), limit: MAX_RANK });
     }
     let mut count = 1_usize;
     let mut dims = Vec::with_capacity(shape.len());
     for &dim in shape {
-        let dim = usize::try_from(dim).map_err(|_| Error::Malformed {
-            format,
-            reason: format!("negative dimension in {shape:?}"),
-        })?;
+        let dim = usize::try_from(dim)
+            .map_err(|_| Error::Malformed { format, reason: format!("negative dimension in {shape:?}") })?;
         count = count.saturating_mul(dim);
         dims.push(dim);
     }
     // Four bytes are the least an element takes.
     let limit = MAX_TENSOR_BYTES / 4;
     if count > limit {
-        return Err(Error::TooLarge {
-            what: "number of elements of a tensor",
-            found: count,
-            limit,
-        });
+        return Err(Error::TooLarge { what: "number of elements of a tensor", found: count, limit });
     }
     Ok((dims, count))
 }
@@ -116,11 +106,7 @@ impl Collector {
     }
 
     pub(super) fn push(&mut self, source_name: &str, shape: Vec<usize>, data: Data) {
-        self.tensors.push(Tensor {
-            name: name(source_name),
-            shape,
-            data,
-        });
+        self.tensors.push(Tensor { name: name(source_name), shape, data });
     }
 
     pub(super) fn finish(self) -> Vec<Tensor> {

@@ -27,11 +27,7 @@ pub(super) fn parse(source: &[u8]) -> Result<Parsed, Error> {
         return Err(malformed("no TFL3 identifier"));
     }
     let model = Table::at(bytes, follow(bytes, 0)?)?;
-    let operators = model
-        .tables(1)?
-        .into_iter()
-        .map(operator_code)
-        .collect::<Result<Vec<_>, _>>()?;
+    let operators = model.tables(1)?.into_iter().map(operator_code).collect::<Result<Vec<_>, _>>()?;
     let buffers = model.tables(4)?;
     let subgraphs = model.tables(2)?;
     let [subgraph] = subgraphs.as_slice() else {
@@ -59,11 +55,7 @@ pub(super) fn parse(source: &[u8]) -> Result<Parsed, Error> {
     for tensor in &tensors {
         collect(tensor, &mut collector)?;
     }
-    Ok(Parsed {
-        tensors: collector.finish(),
-        graph,
-        stripped_prefix: None,
-    })
+    Ok(Parsed { tensors: collector.finish(), graph, stripped_prefix: None })
 }
 
 struct SourceTensor<'a> {
@@ -82,14 +74,10 @@ fn read_tensor<'a>(table: Table<'a>, buffers: &[Table<'a>]) -> Result<SourceTens
         .get(buffer)
         .ok_or_else(|| malformed(format!("buffer {buffer} of {}", buffers.len())))?
         .vector(0, 1)?
-        .map_or(Ok(&[][..]), |vector| {
-            table.bytes.slice("buffer", vector.start, vector.len)
-        })?;
+        .map_or(Ok(&[][..]), |vector| table.bytes.slice("buffer", vector.start, vector.len))?;
     let quantised = match table.table(4)? {
         // A quantisation table without scales is how converters write "not quantised".
-        Some(quantisation) => quantisation
-            .vector(2, 4)?
-            .is_some_and(|scales| scales.len > 0),
+        Some(quantisation) => quantisation.vector(2, 4)?.is_some_and(|scales| scales.len > 0),
         None => false,
     };
     Ok(SourceTensor {
@@ -107,10 +95,7 @@ fn collect(tensor: &SourceTensor<'_>, collector: &mut Collector) -> Result<(), E
         return Ok(());
     }
     if tensor.sparse || tensor.quantised {
-        return Err(unsupported(format!(
-            "sparse or integer-quantised constant {:?}",
-            tensor.name
-        )));
+        return Err(unsupported(format!("sparse or integer-quantised constant {:?}", tensor.name)));
     }
     let (shape, count) = tensor::elements(FORMAT, &tensor.shape)?;
     // TensorType of the schema.
@@ -120,10 +105,7 @@ fn collect(tensor: &SourceTensor<'_>, collector: &mut Collector) -> Result<(), E
         2 => (4, 8),
         4 => (8, 8),
         other => {
-            return Err(unsupported(format!(
-                "element type {other} of constant {:?}",
-                tensor.name
-            )));
+            return Err(unsupported(format!("element type {other} of constant {:?}", tensor.name)));
         }
     };
     if tensor.data.len() != count * width {
@@ -140,15 +122,7 @@ fn collect(tensor: &SourceTensor<'_>, collector: &mut Collector) -> Result<(), E
         0 => Data::F32(words.map(|word| f32::from_le_bytes(*word)).collect()),
         1 => Data::F32(half::decode(tensor.data)),
         2 => Data::I64(words.map(|word| i32::from_le_bytes(*word).into()).collect()),
-        _ => Data::I64(
-            tensor
-                .data
-                .as_chunks::<8>()
-                .0
-                .iter()
-                .map(|word| i64::from_le_bytes(*word))
-                .collect(),
-        ),
+        _ => Data::I64(tensor.data.as_chunks::<8>().0.iter().map(|word| i64::from_le_bytes(*word)).collect()),
     };
     collector.push(&tensor.name, shape, data);
     Ok(())
@@ -159,18 +133,12 @@ fn ports(indices: Vec<i32>, tensors: &[SourceTensor<'_>]) -> Result<Vec<Port>, E
         .into_iter()
         .map(|index| {
             let tensor = tensor_at(index, tensors)?;
-            Ok(Port {
-                name: tensor.name.clone(),
-                shape: tensor.shape.clone(),
-            })
+            Ok(Port { name: tensor.name.clone(), shape: tensor.shape.clone() })
         })
         .collect()
 }
 
-fn tensor_at<'t, 'a>(
-    index: i32,
-    tensors: &'t [SourceTensor<'a>],
-) -> Result<&'t SourceTensor<'a>, Error> {
+fn tensor_at<'t, 'a>(index: i32, tensors: &'t [SourceTensor<'a>]) -> Result<&'t SourceTensor<'a>, Error> {
     usize::try_from(index)
         .ok()
         .and_then(|index| tensors.get(index))
@@ -189,9 +157,8 @@ fn read_operator(
     tensors: &mut [SourceTensor<'_>],
 ) -> Result<Option<Node>, Error> {
     let code = table.u32(0)?.unwrap_or(0) as usize;
-    let code = *codes
-        .get(code)
-        .ok_or_else(|| malformed(format!("operator code {code} of {}", codes.len())))?;
+    let code =
+        *codes.get(code).ok_or_else(|| malformed(format!("operator code {code} of {}", codes.len())))?;
     let inputs = table.ints(1)?;
     let outputs = table.ints(2)?;
     let Some((_, op, options)) = OPERATORS.iter().find(|(number, ..)| *number == code) else {
@@ -219,25 +186,17 @@ fn read_operator(
             }
         }
     }
-    let names = |indices: Vec<i32>| {
-        indices
-            .into_iter()
-            // -1 stands for an optional input that is absent.
-            .map(|index| {
-                if index == -1 {
-                    Ok(String::new())
-                } else {
-                    Ok(tensor_at(index, tensors)?.name.clone())
-                }
-            })
-            .collect::<Result<Vec<_>, Error>>()
-    };
-    Ok(Some(Node {
-        op: (*op).to_owned(),
-        inputs: names(inputs)?,
-        outputs: names(outputs)?,
-        attributes,
-    }))
+    let names =
+        |indices: Vec<i32>| {
+            indices
+                .into_iter()
+                // -1 stands for an optional input that is absent.
+                .map(|index| {
+                    if index == -1 { Ok(String::new()) } else { Ok(tensor_at(index, tensors)?.name.clone()) }
+                })
+                .collect::<Result<Vec<_>, Error>>()
+        };
+    Ok(Some(Node { op: (*op).to_owned(), inputs: names(inputs)?, outputs: names(outputs)?, attributes }))
 }
 
 /// How an option is stored and shown.
@@ -266,13 +225,8 @@ impl Kind {
                 other => return Err(malformed(format!("padding {other}"))),
             }),
             Self::Int => table.u32(field)?.map(|value| (value as i32).to_string()),
-            Self::Flag => table
-                .u8(field)?
-                .filter(|&value| value != 0)
-                .map(|_| "true".to_owned()),
-            Self::Float => table
-                .u32(field)?
-                .map(|bits| f32::from_bits(bits).to_string()),
+            Self::Flag => table.u8(field)?.filter(|&value| value != 0).map(|_| "true".to_owned()),
+            Self::Float => table.u32(field)?.map(|bits| f32::from_bits(bits).to_string()),
         })
     }
 }
@@ -294,11 +248,7 @@ const POOL: Options = &[
 const OPERATORS: &[(u32, &str, Options)] = &[
     (0, "ADD", &[(0, FUSED.0, FUSED.1)]),
     (1, "AVERAGE_POOL_2D", POOL),
-    (
-        2,
-        "CONCATENATION",
-        &[(0, "axis", Kind::Int), (1, FUSED.0, FUSED.1)],
-    ),
+    (2, "CONCATENATION", &[(0, "axis", Kind::Int), (1, FUSED.0, FUSED.1)]),
     (
         3,
         "CONV_2D",
@@ -331,14 +281,7 @@ const OPERATORS: &[(u32, &str, Options)] = &[
     (18, "MUL", &[(0, FUSED.0, FUSED.1)]),
     (19, "RELU", &[]),
     (22, "RESHAPE", &[]),
-    (
-        23,
-        "RESIZE_BILINEAR",
-        &[
-            (2, "align_corners", Kind::Flag),
-            (3, "half_pixel_centers", Kind::Flag),
-        ],
-    ),
+    (23, "RESIZE_BILINEAR", &[(2, "align_corners", Kind::Flag), (3, "half_pixel_centers", Kind::Flag)]),
     (34, "PAD", &[]),
     (41, "SUB", &[(0, FUSED.0, FUSED.1)]),
     (
@@ -379,15 +322,9 @@ struct Vector {
 impl<'a> Table<'a> {
     fn at(bytes: Bytes<'a>, start: usize) -> Result<Self, Error> {
         let back = i64::from(bytes.i32("table", start)?);
-        let vtable = usize::try_from(start as i64 - back)
-            .map_err(|_| malformed("vtable before the file"))?;
+        let vtable = usize::try_from(start as i64 - back).map_err(|_| malformed("vtable before the file"))?;
         let vtable_len = bytes.u16("vtable", vtable)?.into();
-        Ok(Self {
-            bytes,
-            start,
-            vtable,
-            vtable_len,
-        })
+        Ok(Self { bytes, start, vtable, vtable_len })
     }
 
     /// Address of field `number`, if the table has it.
@@ -401,21 +338,15 @@ impl<'a> Table<'a> {
     }
 
     fn u8(self, number: usize) -> Result<Option<u8>, Error> {
-        self.field(number)?
-            .map(|at| self.bytes.u8("field", at))
-            .transpose()
+        self.field(number)?.map(|at| self.bytes.u8("field", at)).transpose()
     }
 
     fn u32(self, number: usize) -> Result<Option<u32>, Error> {
-        self.field(number)?
-            .map(|at| self.bytes.u32("field", at))
-            .transpose()
+        self.field(number)?.map(|at| self.bytes.u32("field", at)).transpose()
     }
 
     fn table(self, number: usize) -> Result<Option<Table<'a>>, Error> {
-        self.field(number)?
-            .map(|at| Table::at(self.bytes, follow(self.bytes, at)?))
-            .transpose()
+        self.field(number)?.map(|at| Table::at(self.bytes, follow(self.bytes, at)?)).transpose()
     }
 
     /// The vector in field `number` whose elements have `width` bytes.
@@ -425,36 +356,25 @@ impl<'a> Table<'a> {
         };
         let at = follow(self.bytes, at)?;
         let len = self.bytes.u32("vector", at)? as usize;
-        self.bytes
-            .slice("vector", at + 4, len.saturating_mul(width))?;
+        self.bytes.slice("vector", at + 4, len.saturating_mul(width))?;
         Ok(Some(Vector { start: at + 4, len }))
     }
 
     /// A vector of four-byte things, limited in length; empty if absent.
     fn words(self, number: usize) -> Result<impl Iterator<Item = usize>, Error> {
-        let Vector { start, len } = self
-            .vector(number, 4)?
-            .unwrap_or(Vector { start: 0, len: 0 });
+        let Vector { start, len } = self.vector(number, 4)?.unwrap_or(Vector { start: 0, len: 0 });
         if len > MAX_VECTOR {
-            return Err(Error::TooLarge {
-                what: "vector",
-                found: len,
-                limit: MAX_VECTOR,
-            });
+            return Err(Error::TooLarge { what: "vector", found: len, limit: MAX_VECTOR });
         }
         Ok((0..len).map(move |index| start + 4 * index))
     }
 
     fn tables(self, number: usize) -> Result<Vec<Table<'a>>, Error> {
-        self.words(number)?
-            .map(|at| Table::at(self.bytes, follow(self.bytes, at)?))
-            .collect()
+        self.words(number)?.map(|at| Table::at(self.bytes, follow(self.bytes, at)?)).collect()
     }
 
     fn ints(self, number: usize) -> Result<Vec<i32>, Error> {
-        self.words(number)?
-            .map(|at| self.bytes.i32("vector", at))
-            .collect()
+        self.words(number)?.map(|at| self.bytes.i32("vector", at)).collect()
     }
 
     fn string(self, number: usize) -> Result<Option<&'a str>, Error> {
@@ -462,16 +382,10 @@ impl<'a> Table<'a> {
             return Ok(None);
         };
         if vector.len > MAX_NAME {
-            return Err(Error::TooLarge {
-                what: "name",
-                found: vector.len,
-                limit: MAX_NAME,
-            });
+            return Err(Error::TooLarge { what: "name", found: vector.len, limit: MAX_NAME });
         }
         let text = self.bytes.slice("string", vector.start, vector.len)?;
-        str::from_utf8(text)
-            .map(Some)
-            .map_err(|_| malformed("a name is not UTF-8"))
+        str::from_utf8(text).map(Some).map_err(|_| malformed("a name is not UTF-8"))
     }
 }
 
@@ -481,15 +395,9 @@ fn follow(bytes: Bytes<'_>, at: usize) -> Result<usize, Error> {
 }
 
 fn malformed(reason: impl Into<String>) -> Error {
-    Error::Malformed {
-        format: FORMAT,
-        reason: reason.into(),
-    }
+    Error::Malformed { format: FORMAT, reason: reason.into() }
 }
 
 fn unsupported(what: impl Into<String>) -> Error {
-    Error::Unsupported {
-        format: FORMAT,
-        what: what.into(),
-    }
+    Error::Unsupported { format: FORMAT, what: what.into() }
 }

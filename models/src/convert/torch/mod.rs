@@ -38,9 +38,7 @@ pub(super) fn parse(source: &[u8]) -> Result<Parsed, Error> {
 
     let (arena, magic) = next()?;
     if !matches!(arena.value(magic), Value::Long(digits) if digits[..] == MAGIC) {
-        return Err(malformed(
-            "no magic number of torch.save; the newer zip format is not read",
-        ));
+        return Err(malformed("no magic number of torch.save; the newer zip format is not read"));
     }
     let (arena, protocol) = next()?;
     if !matches!(arena.value(protocol), Value::Int(PROTOCOL)) {
@@ -60,16 +58,9 @@ pub(super) fn parse(source: &[u8]) -> Result<Parsed, Error> {
 
     let mut collector = Collector::default();
     for (name, view) in views {
-        let name = if prefixed {
-            name.strip_prefix(PREFIX).unwrap_or(name)
-        } else {
-            name
-        };
+        let name = if prefixed { name.strip_prefix(PREFIX).unwrap_or(name) } else { name };
         let storage = storages.get(view.storage.key.as_str()).ok_or_else(|| {
-            malformed(format!(
-                "{name:?} lies in storage {:?}, which is absent",
-                view.storage.key
-            ))
+            malformed(format!("{name:?} lies in storage {:?}, which is absent", view.storage.key))
         })?;
         let (shape, data) = read_view(name, view, storage, &mut collector)?;
         collector.push(name, shape, data);
@@ -135,30 +126,14 @@ fn read_storages<'a>(
                 storage.elements
             )));
         }
-        let data = bytes.slice(
-            "storage",
-            at + 8,
-            count.saturating_mul(storage.element.width()),
-        )?;
+        let data = bytes.slice("storage", at + 8, count.saturating_mul(storage.element.width()))?;
         at += 8 + data.len();
-        if storages
-            .insert(
-                key.clone(),
-                Storage {
-                    element: storage.element,
-                    data,
-                },
-            )
-            .is_some()
-        {
+        if storages.insert(key.clone(), Storage { element: storage.element, data }).is_some() {
             return Err(malformed(format!("storage {key:?} is listed twice")));
         }
     }
     if at != bytes.0.len() {
-        return Err(malformed(format!(
-            "{} bytes follow the last storage",
-            bytes.0.len() - at
-        )));
+        return Err(malformed(format!("{} bytes follow the last storage", bytes.0.len() - at)));
     }
     Ok(storages)
 }
@@ -169,12 +144,10 @@ fn views(state: &Arena, root: Id) -> Result<Vec<(&str, &pickle::View)>, Error> {
     };
     entries
         .iter()
-        .map(
-            |(name, value)| match (state.value(*name), state.value(*value)) {
-                (Value::Text(name), Value::View(view)) => Ok((name.as_str(), view)),
-                _ => Err(malformed("an entry of the state dict is no named tensor")),
-            },
-        )
+        .map(|(name, value)| match (state.value(*name), state.value(*value)) {
+            (Value::Text(name), Value::View(view)) => Ok((name.as_str(), view)),
+            _ => Err(malformed("an entry of the state dict is no named tensor")),
+        })
         .collect()
 }
 
@@ -188,33 +161,20 @@ fn read_view(
     if !row_major(&view.shape, &view.strides) {
         return Err(Error::Unsupported {
             format: FORMAT,
-            what: format!(
-                "strides {:?} of {name:?} with shape {:?}",
-                view.strides, view.shape
-            ),
+            what: format!("strides {:?} of {name:?} with shape {:?}", view.strides, view.shape),
         });
     }
     let width = storage.element.width();
-    let start = usize::try_from(view.offset)
-        .unwrap_or(usize::MAX)
-        .saturating_mul(width);
+    let start = usize::try_from(view.offset).unwrap_or(usize::MAX).saturating_mul(width);
     let data = Bytes(storage.data).slice("tensor in its storage", start, count * width)?;
     collector.reserve(count * width)?;
     let data = match storage.element {
-        Element::Float => Data::F32(
-            data.as_chunks::<4>()
-                .0
-                .iter()
-                .map(|word| f32::from_le_bytes(*word))
-                .collect(),
-        ),
-        Element::Long => Data::I64(
-            data.as_chunks::<8>()
-                .0
-                .iter()
-                .map(|word| i64::from_le_bytes(*word))
-                .collect(),
-        ),
+        Element::Float => {
+            Data::F32(data.as_chunks::<4>().0.iter().map(|word| f32::from_le_bytes(*word)).collect())
+        }
+        Element::Long => {
+            Data::I64(data.as_chunks::<8>().0.iter().map(|word| i64::from_le_bytes(*word)).collect())
+        }
     };
     Ok((shape, data))
 }
@@ -231,8 +191,5 @@ fn row_major(shape: &[i64], strides: &[i64]) -> bool {
 }
 
 pub(super) fn malformed(reason: impl Into<String>) -> Error {
-    Error::Malformed {
-        format: FORMAT,
-        reason: reason.into(),
-    }
+    Error::Malformed { format: FORMAT, reason: reason.into() }
 }

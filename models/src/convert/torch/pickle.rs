@@ -242,10 +242,7 @@ impl<'a> Machine<'a> {
             b'R' => self.call()?,
             b'b' => self.build()?,
             other => {
-                return Err(unsupported(format!(
-                    "pickle opcode {:?} ({other:#04x})",
-                    char::from(other)
-                )));
+                return Err(unsupported(format!("pickle opcode {:?} ({other:#04x})", char::from(other))));
             }
         }
         Ok(true)
@@ -271,16 +268,10 @@ impl<'a> Machine<'a> {
 
     fn text(&mut self, len: usize) -> Result<String, Error> {
         if len > MAX_TEXT {
-            return Err(Error::TooLarge {
-                what: "pickled string",
-                found: len,
-                limit: MAX_TEXT,
-            });
+            return Err(Error::TooLarge { what: "pickled string", found: len, limit: MAX_TEXT });
         }
         let text = self.take(len)?;
-        str::from_utf8(text)
-            .map(str::to_owned)
-            .map_err(|_| malformed("a string is not UTF-8"))
+        str::from_utf8(text).map(str::to_owned).map_err(|_| malformed("a string is not UTF-8"))
     }
 
     /// A line up to its newline, which is consumed.
@@ -329,18 +320,13 @@ impl<'a> Machine<'a> {
     }
 
     fn pop_mark(&mut self) -> Result<Vec<Id>, Error> {
-        let mark = self
-            .marks
-            .pop()
-            .ok_or_else(|| malformed("no mark on the pickle's stack"))?;
+        let mark = self.marks.pop().ok_or_else(|| malformed("no mark on the pickle's stack"))?;
         // `top` never lets the stack sink below the last mark.
         Ok(self.stack.split_off(mark.min(self.stack.len())))
     }
 
     fn tuple(&mut self, len: usize) -> Result<(), Error> {
-        let mut items = (0..len)
-            .map(|_| self.pop())
-            .collect::<Result<Vec<_>, _>>()?;
+        let mut items = (0..len).map(|_| self.pop()).collect::<Result<Vec<_>, _>>()?;
         items.reverse();
         self.make(Value::Tuple(items))
     }
@@ -352,10 +338,7 @@ impl<'a> Machine<'a> {
     }
 
     fn recall(&mut self, key: u32) -> Result<(), Error> {
-        let id = *self
-            .memo
-            .get(&key)
-            .ok_or_else(|| malformed(format!("nothing was memoised as {key}")))?;
+        let id = *self.memo.get(&key).ok_or_else(|| malformed(format!("nothing was memoised as {key}")))?;
         self.stack.push(id);
         Ok(())
     }
@@ -388,28 +371,19 @@ impl<'a> Machine<'a> {
             return Err(malformed("a persistent id is no tuple"));
         };
         let [tag, kind, key, _location, elements, view] = parts[..] else {
-            return Err(malformed(format!(
-                "a persistent id of {} parts",
-                parts.len()
-            )));
+            return Err(malformed(format!("a persistent id of {} parts", parts.len())));
         };
         let (Value::Global(Global::StorageType(element)), Value::None) =
             (self.arena.value(kind), self.arena.value(view))
         else {
-            return Err(unsupported(
-                "a storage of an unknown type, or a view of one".to_owned(),
-            ));
+            return Err(unsupported("a storage of an unknown type, or a view of one".to_owned()));
         };
         if self.arena.text(tag)? != "storage" {
             return Err(malformed("a persistent id that is no storage"));
         }
         let elements = usize::try_from(self.arena.int(elements)?)
             .map_err(|_| malformed("a storage of negative size"))?;
-        let storage = StorageRef {
-            element: *element,
-            key: self.arena.text(key)?.to_owned(),
-            elements,
-        };
+        let storage = StorageRef { element: *element, key: self.arena.text(key)?.to_owned(), elements };
         self.make(Value::Storage(storage))
     }
 
@@ -436,10 +410,7 @@ impl<'a> Machine<'a> {
                 })
             }
             (callable, arguments) => {
-                return Err(unsupported(format!(
-                    "calling {callable:?} with {} arguments",
-                    arguments.len()
-                )));
+                return Err(unsupported(format!("calling {callable:?} with {} arguments", arguments.len())));
             }
         };
         self.make(made)
@@ -461,21 +432,14 @@ fn long(digits: Vec<u8>) -> Value {
     if digits.len() > 8 {
         return Value::Long(digits);
     }
-    let fill = if digits.last().is_some_and(|&byte| byte & 0x80 != 0) {
-        0xff
-    } else {
-        0
-    };
+    let fill = if digits.last().is_some_and(|&byte| byte & 0x80 != 0) { 0xff } else { 0 };
     let mut word = [fill; 8];
     word[..digits.len()].copy_from_slice(&digits);
     Value::Int(i64::from_le_bytes(word))
 }
 
 fn unsupported(what: String) -> Error {
-    Error::Unsupported {
-        format: FORMAT,
-        what,
-    }
+    Error::Unsupported { format: FORMAT, what }
 }
 
 #[cfg(test)]
@@ -493,9 +457,7 @@ mod tests {
         // {} memoised as 0, filled, dropped into a tuple with itself recalled.
         let (arena, root, end) = run(b"\x80\x02}q\x00K\x01K\x02sh\x00\x86.rest").unwrap();
         assert_eq!(end, 14);
-        let Value::Tuple(items) = arena.value(root) else {
-            panic!("no tuple")
-        };
+        let Value::Tuple(items) = arena.value(root) else { panic!("no tuple") };
         assert_eq!(items[0], items[1]);
         assert!(matches!(arena.value(items[1]), Value::Dict(entries) if entries.len() == 1));
     }
@@ -505,10 +467,7 @@ mod tests {
         for (program, named) in [
             (&b"\x80\x02cos\nsystem\n."[..], "os.system"),
             (b"\x80\x02cbuiltins\neval\n.", "builtins.eval"),
-            (
-                b"\x80\x02ccollections\nOrderedDict\nK\x01\x85R.",
-                "1 arguments",
-            ),
+            (b"\x80\x02ccollections\nOrderedDict\nK\x01\x85R.", "1 arguments"),
             (b"\x80\x04.", "protocol 4"),
             (b"\x80\x02i", "opcode"),
         ] {
@@ -520,12 +479,7 @@ mod tests {
     #[test]
     fn marks_protect_what_lies_below_them() {
         // POP below a mark, a mark that nobody takes, an empty stack.
-        for program in [
-            &b"\x80\x02K\x01(\x85."[..],
-            b"\x80\x02t.",
-            b"\x80\x02.",
-            b"\x80\x02K\x01K\x02.",
-        ] {
+        for program in [&b"\x80\x02K\x01(\x85."[..], b"\x80\x02t.", b"\x80\x02.", b"\x80\x02K\x01K\x02."] {
             assert!(run(program).is_err(), "{program:?}");
         }
     }
