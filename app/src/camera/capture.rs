@@ -36,23 +36,22 @@ pub fn run(
     let mut silent = Duration::ZERO;
     while !stop.is_cancelled() {
         let mut frame = spare.take().unwrap_or_else(|| sender.buffer());
-        match source.next_frame(&mut frame, LOOK) {
-            Ok(Grab::Filled) => {
+        match source.next_frame(&mut frame, LOOK)? {
+            Grab::Filled => {
                 silent = Duration::ZERO;
                 spare = sender.send(frame);
             }
-            Ok(Grab::Ended) => {
+            Grab::Ended => {
                 sender.close();
                 return Ok(Finish::Ended);
             }
-            Err(CameraError::Stalled { waited }) => {
-                silent += waited;
+            Grab::Waiting => {
+                silent += LOOK;
                 spare = Some(frame);
                 if silent >= STALL {
                     return Err(CameraError::Stalled { waited: silent });
                 }
             }
-            Err(error) => return Err(error),
         }
     }
     Ok(Finish::Stopped)
@@ -67,7 +66,7 @@ mod tests {
     /// Gives `frames` frames and then does what `then` says.
     struct Scripted {
         frames: u64,
-        then: fn(Duration) -> Result<Grab, CameraError>,
+        then: fn() -> Result<Grab, CameraError>,
     }
 
     impl Source for Scripted {
@@ -75,9 +74,9 @@ mod tests {
             "script".to_owned()
         }
 
-        fn next_frame(&mut self, frame: &mut Frame, patience: Duration) -> Result<Grab, CameraError> {
+        fn next_frame(&mut self, frame: &mut Frame, _: Duration) -> Result<Grab, CameraError> {
             if self.frames == 0 {
-                return (self.then)(patience);
+                return (self.then)();
             }
             self.frames -= 1;
             frame.number += 1;
@@ -88,7 +87,7 @@ mod tests {
     #[test]
     fn a_source_that_ends_closes_the_hand_over() {
         let (mut sender, mut receiver, _) = channel();
-        let mut source = Scripted { frames: 1, then: |_| Ok(Grab::Ended) };
+        let mut source = Scripted { frames: 1, then: || Ok(Grab::Ended) };
         assert_eq!(run(&mut source, &mut sender, &CancellationToken::new()).unwrap(), Finish::Ended);
         assert!(matches!(receiver.newest(LOOK), Received::Frame(_)));
         assert!(matches!(receiver.newest(LOOK), Received::Closed));
@@ -97,7 +96,7 @@ mod tests {
     #[test]
     fn a_camera_that_hangs_is_seen() {
         let (mut sender, _receiver, _) = channel();
-        let mut source = Scripted { frames: 2, then: |waited| Err(CameraError::Stalled { waited }) };
+        let mut source = Scripted { frames: 2, then: || Ok(Grab::Waiting) };
         let error = run(&mut source, &mut sender, &CancellationToken::new()).unwrap_err();
         assert!(matches!(error, CameraError::Stalled { waited } if waited == STALL), "{error}");
     }
@@ -106,7 +105,7 @@ mod tests {
     fn a_failure_is_handed_up_and_stop_is_obeyed() {
         let (mut sender, _receiver, _) = channel();
         let mut source =
-            Scripted { frames: 0, then: |_| Err(CameraError::Device { reason: "unplugged".to_owned() }) };
+            Scripted { frames: 0, then: || Err(CameraError::Device { reason: "unplugged".to_owned() }) };
         assert!(run(&mut source, &mut sender, &CancellationToken::new()).is_err());
         let stop = CancellationToken::new();
         stop.cancel();

@@ -25,7 +25,7 @@ pub trait Source: Send {
     /// Waits for the next picture, at most `patience`, and fills `frame` with it; the frame's buffer is reused.
     ///
     /// # Errors
-    /// [`CameraError`]; after [`CameraError::Stalled`] and [`CameraError::Device`] the source should be opened anew.
+    /// [`CameraError`]; the source should be opened anew.
     fn next_frame(&mut self, frame: &mut Frame, patience: Duration) -> Result<Grab, CameraError>;
 }
 
@@ -34,6 +34,8 @@ pub trait Source: Send {
 pub enum Grab {
     /// The frame was filled.
     Filled,
+    /// No picture came in time; the source may be well, only slower.
+    Waiting,
     /// There is no further frame: a replay without loop is over.
     Ended,
 }
