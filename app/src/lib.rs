@@ -8,6 +8,7 @@
 //! Policy (rules, thresholds, plans) is pure code without clocks, sockets or files; effects stand at the edges.
 #![forbid(unsafe_code)]
 
+pub mod appliance;
 pub mod camera;
 pub mod command;
 pub mod config;

@@ -9,6 +9,7 @@
 
 mod backoff;
 mod board;
+mod thread;
 mod watchdog;
 
 use std::future::Future;
@@ -22,6 +23,7 @@ use crate::event::{Bus, Event};
 
 pub use backoff::Backoff;
 pub use board::{Board, State, WorkerView};
+pub use thread::on_own_thread;
 pub use watchdog::pet_while;
 
 /// A worker that ran this long before it failed starts with the shortest delay again.

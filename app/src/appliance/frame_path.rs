@@ -1,0 +1,89 @@
+//! The frame path as two workers: a capture thread and an inference thread with the hand-over between them.
+//!
+//! The hand-over outlives both: each may fail and be started again while the other goes on.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio_util::sync::CancellationToken;
+
+use crate::camera::{self, capture, latest};
+use crate::config::Config;
+use crate::moment::Clock;
+use crate::recognition::worker::{self, Outputs};
+use crate::recognition::{Engine, Pipeline, SharedGallery};
+use crate::supervisor::{Board, Failure, State, Supervisor, on_own_thread};
+
+/// The worker that captures.
+pub const CAMERA: &str = "camera";
+/// The worker that recognises.
+pub const RECOGNITION: &str = "recognition";
+
+/// What both threads need.
+#[derive(Clone)]
+pub struct FramePath {
+    /// The configuration.
+    pub config: Arc<Config>,
+    /// Where frames get their time from.
+    pub clock: Arc<dyn Clock>,
+    /// Whom to recognise.
+    pub gallery: SharedGallery,
+    /// Where answers go.
+    pub outputs: Outputs,
+}
+
+impl FramePath {
+    /// Starts both workers; the counters are the hand-over's.
+    pub fn start(self, supervisor: &mut Supervisor) -> latest::Counters {
+        let (sender, receiver, counters) = latest::channel();
+        let (sender, receiver) = (Arc::new(Mutex::new(sender)), Arc::new(Mutex::new(receiver)));
+        let path = self.clone();
+        supervisor.start(CAMERA, move |stop| {
+            let (path, sender) = (path.clone(), Arc::clone(&sender));
+            on_own_thread(CAMERA, move || path.capture(&sender, &stop))
+        });
+        supervisor.start(RECOGNITION, move |stop| {
+            let (path, receiver) = (self.clone(), Arc::clone(&receiver));
+            on_own_thread(RECOGNITION, move || path.recognise(&receiver, &stop))
+        });
+        counters
+    }
+
+    fn capture(&self, sender: &Mutex<latest::Sender>, stop: &CancellationToken) -> Result<(), Failure> {
+        // One capture thread at a time holds the sender; a predecessor that panicked left it whole.
+        let mut sender = sender.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut source =
+            camera::open(&self.config.camera, Arc::clone(&self.clock)).map_err(Failure::restart)?;
+        log::info!("Camera: {}", source.describe());
+        match capture::run(source.as_mut(), &mut sender, stop).map_err(Failure::restart)? {
+            capture::Finish::Stopped => {}
+            capture::Finish::Ended => log::info!("The replay is over"),
+        }
+        Ok(())
+    }
+
+    fn recognise(&self, receiver: &Mutex<latest::Receiver>, stop: &CancellationToken) -> Result<(), Failure> {
+        let mut receiver = receiver.lock().unwrap_or_else(PoisonError::into_inner);
+        let config = &self.config;
+        let engine = Engine::load(&config.models_dir(), &config.recognition).map_err(Failure::restart)?;
+        let gallery = Arc::clone(&self.gallery);
+        let mut pipeline = Pipeline::new(engine, gallery, &config.recognition, &config.liveness);
+        worker::run(&mut pipeline, &mut receiver, &self.outputs, stop).map_err(Failure::restart)?;
+        Ok(())
+    }
+}
+
+/// Tells whether the frame path moves: a frame was processed since the last question, or the supervisor is dealing with a
+/// camera or networks that failed.
+///
+/// What this catches is a thread that hangs where no error can come from.
+pub fn mover(board: Arc<Board>, outputs: &Outputs) -> impl Fn() -> bool + Send + use<> {
+    let view = Arc::clone(&outputs.view);
+    let seen = Mutex::new(None);
+    move || {
+        let frames = view.snapshot().frames;
+        let before = seen.lock().unwrap_or_else(PoisonError::into_inner).replace(frames);
+        let at_work =
+            |name| board.views().iter().any(|worker| worker.name == name && worker.state == State::Running);
+        before != Some(frames) || !at_work(CAMERA) || !at_work(RECOGNITION)
+    }
+}

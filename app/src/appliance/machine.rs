@@ -1,0 +1,56 @@
+//! What the machine says of itself: memory, storage, temperature. Whatever cannot be read is left out.
+
+use std::path::Path;
+use std::time::Duration;
+
+use rustix::time::{ClockId, clock_gettime};
+
+/// Free and all bytes of the file system that holds `path`, or of its nearest parent that exists.
+pub fn storage(path: &Path) -> Option<(u64, u64)> {
+    let there = path.ancestors().find(|ancestor| ancestor.exists())?;
+    let stat = rustix::fs::statvfs(there).ok()?;
+    Some((stat.f_bavail * stat.f_frsize, stat.f_blocks * stat.f_frsize))
+}
+
+/// Available and all bytes of memory.
+pub fn memory() -> Option<(u64, u64)> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    Some((meminfo(&text, "MemAvailable:")?, meminfo(&text, "MemTotal:")?))
+}
+
+fn meminfo(text: &str, key: &str) -> Option<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(key))?;
+    line.trim().strip_suffix(" kB")?.parse::<u64>().ok()?.checked_mul(1024)
+}
+
+/// Temperature of the processor, °C.
+pub fn temperature() -> Option<f32> {
+    let text = std::fs::read_to_string("/sys/class/thermal/thermal_zone0/temp").ok()?;
+    text.trim().parse::<f32>().ok().map(|thousandths| thousandths / 1000.0)
+}
+
+/// Time since the kernel started.
+pub fn since_boot() -> Duration {
+    let now = clock_gettime(ClockId::Boottime);
+    Duration::new(now.tv_sec.unsigned_abs(), now.tv_nsec.unsigned_abs() as u32)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn meminfo_is_read_and_nonsense_is_left_out() {
+        let text = "MemTotal:       24588284 kB\nMemFree:        100 kB\nMemAvailable:   23488000 kB\n";
+        assert_eq!(meminfo(text, "MemAvailable:"), Some(23_488_000 * 1024));
+        assert_eq!(meminfo("MemTotal: much\n", "MemTotal:"), None);
+        assert_eq!(meminfo("", "MemTotal:"), None);
+    }
+
+    #[test]
+    fn storage_of_a_folder_yet_to_be_made_is_its_parents() {
+        let (free, total) = storage(Path::new("/tmp/not/yet/made")).unwrap();
+        assert!(total > 0 && free <= total);
+    }
+}
