@@ -1,5 +1,16 @@
 //! The networks of the attendance appliance on candle, and the pinned weight files they run on.
 //!
-//! - [`convert`]: published weight files (TFLite, legacy torch, ONNX) become safetensors.
+//! A weight file's way: [`lock`] says what it must be, [`fetch`] gets it, [`convert`] makes safetensors of it, [`store`] gives
+//! it to the network. `fetch_models` is the program that does the first three.
 
 pub mod convert;
+pub mod describe;
+pub mod fetch;
+pub mod lock;
+mod manifest;
+mod role;
+mod sha256;
+pub mod store;
+
+pub use role::{Role, UnknownRole};
+pub use sha256::{NoSha256, Sha256};

@@ -1,12 +1,16 @@
 //! ONNX: a protobuf message with the operator list and the constants ("initializers").
 //!
 //! Schema: onnx/onnx.proto. The fields that matter are read by number, everything else is skipped as protobuf asks for.
+//!
+//! Exporters fold batch normalisation into the convolution before it and call what comes out `420` or `onnx::Conv_641`. Such
+//! a constant is named after the first operator that reads it, as torch would have named it: `/conv_6_dw/conv/Conv` gives
+//! `conv_6_dw.conv.weight` and `.bias`, `Conv_0` gives `Conv_0.weight`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::bytes::Bytes;
 use super::tensor::{self, Collector};
-use super::{Data, Error, Graph, Node, Parsed, Port, half};
+use super::{Data, Error, Graph, Node, Parsed, Port, Tensor, half};
 
 const FORMAT: &str = "ONNX";
 
@@ -33,6 +37,7 @@ pub(super) fn parse(source: &[u8]) -> Result<Parsed, Error> {
 
     let mut collector = Collector::default();
     let mut graph = Graph::default();
+    let mut node_names = Vec::new();
     for field in Fields(Message::new(graph_bytes)) {
         match field? {
             (1, Field::Bytes(node)) => {
@@ -40,7 +45,8 @@ pub(super) fn parse(source: &[u8]) -> Result<Parsed, Error> {
                     let found = MAX_NODES + 1;
                     return Err(Error::TooLarge { what: "number of operators", found, limit: MAX_NODES });
                 }
-                if let Some(node) = read_node(node, &mut collector)? {
+                if let Some((name, node)) = read_node(node, &mut collector)? {
+                    node_names.push(name);
                     graph.nodes.push(node);
                 }
             }
@@ -51,20 +57,54 @@ pub(super) fn parse(source: &[u8]) -> Result<Parsed, Error> {
             _ => {}
         }
     }
-    let tensors = collector.finish();
+    let mut tensors = collector.finish();
+    name_anonymous(&mut tensors, &mut graph.nodes, &node_names);
     // Files of IR version 3 list initializers among the inputs as well.
     graph.inputs.retain(|input| tensors.iter().all(|tensor| tensor.name != input.name));
     Ok(Parsed { tensors, graph, stripped_prefix: None })
 }
 
-/// Reads one operator. A `Constant` is no operator but a tensor under the name of its output.
-fn read_node(bytes: &[u8], collector: &mut Collector) -> Result<Option<Node>, Error> {
+/// Gives constants without a telling name that of their first reader.
+fn name_anonymous(tensors: &mut [Tensor], nodes: &mut [Node], node_names: &[String]) {
+    let mut renamed = HashMap::new();
+    let anonymous: HashSet<_> =
+        tensors.iter().map(|tensor| tensor.name.clone()).filter(|name| is_anonymous(name)).collect();
+    for (node, node_name) in nodes.iter_mut().zip(node_names) {
+        let path = node_name.trim_start_matches('.');
+        let path = path.strip_suffix(&format!(".{}", node.op)).unwrap_or(path).to_owned();
+        for (slot, input) in node.inputs.iter_mut().enumerate() {
+            if path.is_empty() || !anonymous.contains(input) {
+                continue;
+            }
+            let role = match (node.op.as_str(), slot) {
+                ("Conv" | "PRelu" | "MatMul" | "Gemm", 1) => "weight".to_owned(),
+                ("Conv" | "Gemm", 2) => "bias".to_owned(),
+                _ => format!("input{slot}"),
+            };
+            *input = renamed.entry(input.clone()).or_insert_with(|| format!("{path}.{role}")).clone();
+        }
+    }
+    for tensor in tensors {
+        if let Some(name) = renamed.remove(&tensor.name) {
+            tensor.name = name;
+        }
+    }
+}
+
+fn is_anonymous(name: &str) -> bool {
+    name.starts_with("onnx::") || name.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// Reads one operator and its name. A `Constant` is no operator but a tensor under the name of its output.
+fn read_node(bytes: &[u8], collector: &mut Collector) -> Result<Option<(String, Node)>, Error> {
+    let mut node_name = String::new();
     let mut node = Node { op: String::new(), inputs: vec![], outputs: vec![], attributes: BTreeMap::new() };
     let mut value = None;
     for field in Fields(Message::new(bytes)) {
         match field? {
             (1, Field::Bytes(name)) => node.inputs.push(tensor::name(text(name)?)),
             (2, Field::Bytes(name)) => node.outputs.push(tensor::name(text(name)?)),
+            (3, Field::Bytes(name)) => node_name = tensor::name(text(name)?),
             (4, Field::Bytes(op)) => node.op = text(op)?.to_owned(),
             (5, Field::Bytes(attribute)) => {
                 let (name, shown, tensor) = read_attribute(attribute)?;
@@ -79,7 +119,7 @@ fn read_node(bytes: &[u8], collector: &mut Collector) -> Result<Option<Node>, Er
             read_tensor(tensor, Some(output), collector)?;
             Ok(None)
         }
-        _ => Ok(Some(node)),
+        _ => Ok(Some((node_name, node))),
     }
 }
 

