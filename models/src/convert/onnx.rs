@@ -70,7 +70,7 @@ fn name_anonymous(tensors: &mut [Tensor], nodes: &mut [Node], node_names: &[Stri
     let anonymous: HashSet<_> =
         tensors.iter().map(|tensor| tensor.name.clone()).filter(|name| is_anonymous(name)).collect();
     for (node, node_name) in nodes.iter_mut().zip(node_names) {
-        let path = node_name.trim_start_matches('.');
+        let path = node_name.as_str();
         let path = path.strip_suffix(&format!(".{}", node.op)).unwrap_or(path).to_owned();
         for (slot, input) in node.inputs.iter_mut().enumerate() {
             if path.is_empty() || !anonymous.contains(input) {

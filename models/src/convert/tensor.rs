@@ -51,9 +51,9 @@ impl Data {
     }
 }
 
-/// The one rule for names, used for tensors and operators alike.
+/// The one rule for names, used for tensors and operators alike. Torch's exporter begins paths with a slash.
 pub(super) fn name(source: &str) -> String {
-    source.replace('/', ".")
+    source.trim_start_matches('/').replace('/', ".")
 }
 
 /// Number of elements of a shape from an untrusted file, none negative, the product bounded.
