@@ -23,3 +23,4 @@ pub mod recognition;
 pub mod roster;
 pub mod secret;
 pub mod supervisor;
+pub mod sync;

@@ -1,0 +1,85 @@
+//! Synchronising again and again while the appliance runs.
+
+use std::sync::Arc;
+
+use std::time::Duration;
+
+use tokio::sync::{Notify, watch};
+use tokio_util::sync::CancellationToken;
+
+use super::{Report, once};
+use crate::config::Config;
+use crate::event::Bus;
+use crate::supervisor::{Backoff, Failure};
+
+/// First pause after a synchronisation that could not be done: at start the network often comes a little later.
+const FIRST_PAUSE: Duration = Duration::from_secs(5);
+
+/// What the worker shares with the rest of the program.
+#[derive(Debug, Clone)]
+pub struct Worker {
+    /// The configuration.
+    pub config: Arc<Config>,
+    /// Told of every synchronisation.
+    pub bus: Bus,
+    /// Counts the synchronisations that changed photos on disk: the roster enrols anew when it moves.
+    pub changed: watch::Sender<u64>,
+    /// Asks for a synchronisation now.
+    pub now: Arc<Notify>,
+}
+
+/// Synchronises at once, then at the configured interval or when asked, until `stop`. A server that cannot be reached is tried
+/// again after growing pauses, never longer than the interval.
+///
+/// # Errors
+/// A [`Failure`] to hold when the server refuses the key or the configured trust cannot be set up.
+pub async fn run(worker: Worker, stop: CancellationToken) -> Result<(), Failure> {
+    if worker.config.photos.url.is_none() {
+        return Ok(());
+    }
+    let interval = worker.config.photos.interval;
+    let mut backoff = Backoff::between(FIRST_PAUSE, interval);
+    loop {
+        let done = tokio::select! {
+            done = once(&worker.config, &|_| {}) => done,
+            () = stop.cancelled() => return Ok(()),
+        };
+        let pause = match done {
+            Ok(report) => {
+                let stopped = report.stopped.is_some();
+                tell(&worker, &report);
+                if stopped { backoff.next_delay() } else { interval }
+            }
+            Err(error) if error.needs_a_person() => return Err(Failure::hold(error)),
+            Err(error) => {
+                let pause = backoff.next_delay();
+                log::warn!("photos not synced: {error}; next try in {} s", pause.as_secs());
+                pause
+            }
+        };
+        if pause == interval {
+            backoff = Backoff::between(FIRST_PAUSE, interval);
+        }
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            () = worker.now.notified() => {}
+            () = stop.cancelled() => return Ok(()),
+        }
+    }
+}
+
+fn tell(worker: &Worker, report: &Report) {
+    for failure in &report.failed {
+        log::warn!("photo {}: {}", failure.photo, failure.reason);
+    }
+    if let Some(alarm) = &report.alarm {
+        log::error!("{alarm}");
+    }
+    if let Some(error) = &report.stopped {
+        log::error!("photos not synced to the end: {error}");
+    }
+    if report.changed() {
+        worker.changed.send_modify(|count| *count += 1);
+    }
+    worker.bus.publish(report.event());
+}
