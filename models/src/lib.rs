@@ -6,8 +6,8 @@
 pub mod convert;
 pub mod describe;
 pub mod fetch;
+mod folder;
 pub mod lock;
-mod manifest;
 mod role;
 mod sha256;
 pub mod store;

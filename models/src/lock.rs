@@ -69,10 +69,22 @@ pub struct Pin {
     pub licence: String,
     /// Name of the network and who published it.
     pub origin: String,
+    /// What it becomes. The converter is deterministic, so that this can be pinned too.
+    pub converted: Hashed,
     /// What it is fed.
     pub input: Input,
     /// Where it comes from.
     pub source: Source,
+}
+
+/// Hash and size of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Hashed {
+    /// SHA-256.
+    pub sha256: Sha256,
+    /// Size.
+    pub bytes: u64,
 }
 
 /// What a network is fed.

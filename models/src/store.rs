@@ -1,16 +1,16 @@
 //! The folder of converted weight files, as the appliance reads it.
 //!
-//! A file is used only if it has the hash that the folder's manifest names, and only if it was made from what this build
-//! pins: a bit that flipped on the card, or a folder of another version, is an error at start and not a wrong answer later.
+//! A file is used only if it has the hash that this build pins: a bit that flipped on the card, or a folder of another
+//! version, is an error at start and not a wrong answer later.
 
-use std::io;
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use candle_core::{DType, Device};
 use candle_nn::VarBuilder;
 
-use crate::lock::lock;
-use crate::manifest::{self, Entry, Manifest};
+use crate::folder::{self, Found};
+use crate::lock::{Lock, Pin, lock};
 use crate::{Role, Sha256};
 
 /// Where the image keeps the models.
@@ -20,7 +20,7 @@ const SYSTEM_DIR: &str = "/usr/share/attendance/models";
 #[derive(Clone, Debug)]
 pub struct Store {
     dir: PathBuf,
-    manifest: Manifest,
+    lock: &'static Lock,
 }
 
 /// Why a network's weights cannot be had.
@@ -28,7 +28,7 @@ pub struct Store {
 #[non_exhaustive]
 pub enum Error {
     /// The folder or one of its files cannot be read.
-    #[error("cannot read {path}: {source}")]
+    #[error("cannot read {path}: {source}", path = path.display())]
     Io {
         /// File or folder.
         path: PathBuf,
@@ -43,17 +43,12 @@ pub enum Error {
         /// Folder searched.
         dir: PathBuf,
     },
-    /// The file was made from another source, or by another converter, than this build pins.
-    #[error("the weights for {role} in {dir} belong to another version; run `fetch_models`", dir = dir.display())]
-    Stale {
-        /// What was asked for.
-        role: Role,
-        /// Folder searched.
-        dir: PathBuf,
-    },
-    /// The file does not have the hash that the manifest names.
-    #[error("{path} is damaged: it does not have SHA-256 {expected}; remove it and run `fetch_models`")]
-    Damaged {
+    /// The file is not the one that this build pins.
+    #[error(
+        "{path} does not have SHA-256 {expected}: it is damaged or belongs to another version; run `fetch_models`",
+        path = path.display()
+    )]
+    NotPinned {
         /// The file.
         path: PathBuf,
         /// Hash it should have.
@@ -70,15 +65,16 @@ pub enum Error {
 }
 
 impl Store {
-    /// Opens the model folder `dir`. A folder without a manifest, or none at all, is an empty store.
+    /// Opens the model folder `dir`.
     ///
     /// # Errors
-    /// [`Error::Io`] if the manifest is there and cannot be read or understood.
+    /// [`Error::Io`] if there is no such folder.
     pub fn open(dir: impl Into<PathBuf>) -> Result<Self, Error> {
         let dir = dir.into();
-        let manifest = Manifest::read(&dir)
-            .map_err(|source| Error::Io { path: dir.join(manifest::FILE_NAME), source })?;
-        Ok(Self { dir, manifest })
+        match fs::read_dir(&dir) {
+            Ok(_) => Ok(Self { dir, lock: lock() }),
+            Err(source) => Err(Error::Io { path: dir, source }),
+        }
     }
 
     /// The folder to use when none is configured: `ATTENDANCE_MODELS`, else what the image ships, else the user's cache.
@@ -86,7 +82,7 @@ impl Store {
         if let Some(dir) = std::env::var_os("ATTENDANCE_MODELS").filter(|dir| !dir.is_empty()) {
             return dir.into();
         }
-        if Path::new(SYSTEM_DIR).join(manifest::FILE_NAME).exists() {
+        if Path::new(SYSTEM_DIR).is_dir() {
             return SYSTEM_DIR.into();
         }
         let home = std::env::var_os("HOME").filter(|home| !home.is_empty());
@@ -100,17 +96,20 @@ impl Store {
         &self.dir
     }
 
-    /// Whether weights for `role` are here and belong to this build. Does not read the file.
+    /// Whether weights for `role` seem to be here: a file of the right name and size. Does not read it.
     pub fn has(&self, role: Role) -> bool {
-        self.entry(role).is_ok()
+        self.lock.pin(role).is_some_and(|pin| folder::seems_pinned(&self.dir, pin).unwrap_or(false))
     }
 
-    /// Hash of the weights of `role`: what was computed with them is keyed by it.
+    /// Hash of the weights of `role` that this build uses: what was computed with them is keyed by it.
     ///
     /// # Errors
-    /// [`Error::Missing`] or [`Error::Stale`].
+    /// [`Error::Missing`] if they are not here.
     pub fn hash(&self, role: Role) -> Result<Sha256, Error> {
-        Ok(self.entry(role)?.sha256)
+        if !self.has(role) {
+            return Err(self.missing(role));
+        }
+        Ok(self.pin(role)?.converted.sha256)
     }
 
     /// Reads the weights of `role` and checks their hash. All are f32, named and laid out as [`crate::convert`] says.
@@ -128,24 +127,21 @@ impl Store {
     /// # Errors
     /// Any [`Error`] but [`Error::Candle`].
     pub fn read(&self, role: Role) -> Result<Vec<u8>, Error> {
-        let entry = self.entry(role)?;
-        let path = manifest::file_path(&self.dir, role);
-        match entry.read_verified(&self.dir, role) {
-            Ok(Some(bytes)) => Ok(bytes),
-            Ok(None) => Err(Error::Damaged { path, expected: entry.sha256 }),
-            Err(source) if source.kind() == io::ErrorKind::NotFound => {
-                Err(Error::Missing { role, dir: self.dir.clone() })
-            }
+        let pin = self.pin(role)?;
+        let path = folder::path(&self.dir, role);
+        match folder::read(&self.dir, pin) {
+            Ok(Found::Pinned(bytes)) => Ok(bytes),
+            Ok(Found::Nothing) => Err(self.missing(role)),
+            Ok(Found::Other) => Err(Error::NotPinned { path, expected: pin.converted.sha256 }),
             Err(source) => Err(Error::Io { path, source }),
         }
     }
 
-    fn entry(&self, role: Role) -> Result<&Entry, Error> {
-        let entry =
-            self.manifest.models.get(&role).ok_or_else(|| Error::Missing { role, dir: self.dir.clone() })?;
-        match lock().pin(role) {
-            Some(pin) if entry.is_current(pin) => Ok(entry),
-            _ => Err(Error::Stale { role, dir: self.dir.clone() }),
-        }
+    fn pin(&self, role: Role) -> Result<&'static Pin, Error> {
+        self.lock.pin(role).ok_or_else(|| self.missing(role))
+    }
+
+    fn missing(&self, role: Role) -> Error {
+        Error::Missing { role, dir: self.dir.clone() }
     }
 }

@@ -47,7 +47,10 @@ fn main() -> ExitCode {
     let into = arguments.into.clone().unwrap_or_else(Store::default_dir);
     let result = match arguments.describe {
         Some(role) => describe_network(&into, role),
-        None if arguments.list => list(&into),
+        None if arguments.list => {
+            list(&into);
+            Ok(())
+        }
         None => fetch(&arguments, into),
     };
     match result {
@@ -108,21 +111,23 @@ fn mirror(arguments: &Arguments) -> Option<PathBuf> {
     arguments.mirror.clone().or(named).or_else(|| beside.is_dir().then_some(beside))
 }
 
-fn list(into: &Path) -> Result<(), String> {
-    let store = Store::open(into).map_err(|error| error.to_string())?;
+fn list(into: &Path) {
+    // No folder at all is a folder without models.
+    let store = Store::open(into).ok();
     println!("{:<26} {:>8}  {:<10}  {:<48}  in place", "role", "size", "licence", "from");
     for pin in &lock().models {
-        let state = match store.read(pin.role) {
-            Ok(_) => "yes".to_owned(),
-            Err(models::store::Error::Missing { .. }) if pin.optional => "no (optional)".to_owned(),
-            Err(models::store::Error::Missing { .. }) => "no".to_owned(),
-            Err(error) => error.to_string(),
+        let state = match store.as_ref().map(|store| store.read(pin.role)) {
+            Some(Ok(_)) => "yes".to_owned(),
+            None | Some(Err(models::store::Error::Missing { .. })) if pin.optional => {
+                "no (optional)".to_owned()
+            }
+            None | Some(Err(models::store::Error::Missing { .. })) => "no".to_owned(),
+            Some(Err(error)) => error.to_string(),
         };
         let size = format!("{} KB", pin.bytes.div_ceil(1000));
         println!("{:<26} {size:>8}  {:<10}  {:<48}  {state}", pin.role, pin.licence, pin.source.to_string());
     }
     println!("folder: {}", into.display());
-    Ok(())
 }
 
 fn describe_network(into: &Path, role: Role) -> Result<(), String> {

@@ -8,7 +8,7 @@
 //! - Element types: every floating type becomes `F32` (exact for fp16), every integer `I64`.
 //! - The metadata hold the source's SHA-256, the converter's version, and the operator list ([`Graph`]) as JSON.
 //!
-//! The same bytes in give the same bytes out, on every machine: the embedding cache is keyed by the result's hash.
+//! The same bytes in give the same bytes out, on every machine: `models.lock` pins the results as well.
 //!
 //! # Trust
 //! The files are pinned by hash, yet the parsers treat them as hostile: no panic, no unbounded memory, an error that names
@@ -30,7 +30,7 @@ use serde::Deserialize;
 pub use graph::{Graph, Node, Port};
 pub use tensor::{Data, Tensor};
 
-/// Part of every output; raise it when the same source must come out differently, so that caches are made anew.
+/// Part of every output, for whoever finds one; raise it when the same source comes out differently.
 pub const CONVERTER_VERSION: u32 = 1;
 
 /// Largest source file that is parsed. The largest pinned one has 5 MB; 64 MiB leaves room and bounds memory.

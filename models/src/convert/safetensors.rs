@@ -1,7 +1,7 @@
 //! A safetensors writer whose output depends on nothing but its input.
 //!
 //! The `safetensors` crate keeps metadata in a `HashMap`, so two runs of it may order the header differently; the hash of the
-//! file is a cache key here. The format is small: eight bytes with the header's length, a JSON header padded with spaces to
+//! file is pinned here. The format is small: eight bytes with the header's length, a JSON header padded with spaces to
 //! a multiple of eight, then the data.
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -27,9 +27,9 @@ use std::time::{Duration, Instant};
 
 use rayon::prelude::*;
 
-use crate::convert::{self, CONVERTER_VERSION};
+use crate::convert;
+use crate::folder::{self, Found};
 use crate::lock::{Lock, Package, Pin, Source};
-use crate::manifest::{self, Entry, Manifest};
 use crate::{Role, Sha256};
 
 /// How long to wait for another run: it may have to fetch everything over a slow line.
@@ -117,6 +117,21 @@ pub enum Error {
         /// Reason.
         source: convert::Error,
     },
+    /// The converter of this build makes another file of the source than the one pinned.
+    #[error(
+        "converting {role} gave SHA-256 {found} and {bytes} bytes where models.lock has {expected}; if the converter was \
+         changed on purpose, pin the new file"
+    )]
+    Converted {
+        /// Of which network.
+        role: Role,
+        /// Hash in `models.lock`.
+        expected: Sha256,
+        /// Hash of what came out.
+        found: Sha256,
+        /// Size of what came out.
+        bytes: usize,
+    },
     /// Reading or writing the model folder failed.
     #[error("{path}: {source}", path = path.display())]
     Io {
@@ -143,53 +158,34 @@ impl Fetch<'_> {
     pub fn run(&self, on_event: &mut dyn FnMut(Event<'_>)) -> Result<Vec<(Role, Outcome)>, Error> {
         let pins: Vec<&Pin> = self.lock.models.iter().filter(|pin| self.roles.contains(&pin.role)).collect();
         // Without the lock at first: the folder of an image cannot be written, and need not be.
-        if let Ok(manifest) = Manifest::read(&self.into)
-            && self.in_place(&pins, &manifest).into_iter().all(|present| present)
-        {
-            return Ok(pins
-                .into_iter()
-                .map(|pin| {
-                    on_event(Event::Done { role: pin.role, outcome: &Outcome::Present });
-                    (pin.role, Outcome::Present)
-                })
-                .collect());
+        let in_place = self.in_place(&pins);
+        if in_place.iter().all(|present| *present) {
+            return Ok(pins.into_iter().map(|pin| done(on_event, pin.role, Outcome::Present)).collect());
         }
 
         fs::create_dir_all(&self.into).map_err(self.io(&self.into))?;
         let _held = self.hold(on_event)?;
         self.remove_leftovers()?;
-        // An unreadable manifest describes nothing: everything is made anew.
-        let mut manifest = Manifest::read(&self.into).unwrap_or_default();
-        let in_place = self.in_place(&pins, &manifest);
+        // Another run may have done all of it while this one waited.
+        let in_place = self.in_place(&pins);
         let mut archives = HashMap::new();
         let mut outcomes = Vec::with_capacity(pins.len());
         for (pin, present) in pins.into_iter().zip(in_place) {
-            let outcome = if present {
-                Outcome::Present
-            } else {
-                self.install(pin, &mut manifest, &mut archives, on_event)?
-            };
-            on_event(Event::Done { role: pin.role, outcome: &outcome });
-            outcomes.push((pin.role, outcome));
+            let outcome =
+                if present { Outcome::Present } else { self.install(pin, &mut archives, on_event)? };
+            outcomes.push(done(on_event, pin.role, outcome));
         }
         Ok(outcomes)
     }
 
-    /// For each pin, whether its converted file is there, of this build, and undamaged.
-    fn in_place(&self, pins: &[&Pin], manifest: &Manifest) -> Vec<bool> {
-        pins.par_iter()
-            .map(|pin| {
-                manifest.models.get(&pin.role).is_some_and(|entry| {
-                    entry.is_current(pin) && matches!(entry.read_verified(&self.into, pin.role), Ok(Some(_)))
-                })
-            })
-            .collect()
+    /// For each pin, whether its converted file is there, all of it.
+    fn in_place(&self, pins: &[&Pin]) -> Vec<bool> {
+        pins.par_iter().map(|pin| matches!(folder::read(&self.into, pin), Ok(Found::Pinned(_)))).collect()
     }
 
     fn install(
         &self,
         pin: &Pin,
-        manifest: &mut Manifest,
         archives: &mut Archives,
         on_event: &mut dyn FnMut(Event<'_>),
     ) -> Result<Outcome, Error> {
@@ -216,17 +212,17 @@ impl Fetch<'_> {
 
         let converted = convert::convert(pin.format, &bytes, role.name(), &pin.sha256.to_string())
             .map_err(|source| Error::Convert { role, source })?;
-        let path = manifest::file_path(&self.into, role);
-        manifest::write_atomically(&self.into, &manifest::file_name(role), &converted)
-            .map_err(self.io(&path))?;
-        let entry = Entry {
-            sha256: Sha256::of(&converted),
-            bytes: converted.len() as u64,
-            source_sha256: pin.sha256,
-            converter: CONVERTER_VERSION,
-        };
-        manifest.models.insert(role, entry);
-        manifest.write(&self.into).map_err(self.io(&self.into.join(manifest::FILE_NAME)))?;
+        let found = Sha256::of(&converted);
+        if found != pin.converted.sha256 {
+            return Err(Error::Converted {
+                role,
+                expected: pin.converted.sha256,
+                found,
+                bytes: converted.len(),
+            });
+        }
+        folder::write_atomically(&self.into, &folder::name(role), &converted)
+            .map_err(self.io(&folder::path(&self.into, role)))?;
         Ok(Outcome::Fetched(place))
     }
 
@@ -292,7 +288,7 @@ impl Fetch<'_> {
     fn remove_leftovers(&self) -> Result<(), Error> {
         for entry in fs::read_dir(&self.into).map_err(self.io(&self.into))? {
             let entry = entry.map_err(self.io(&self.into))?;
-            if entry.file_name().to_string_lossy().starts_with(manifest::PART_PREFIX) {
+            if entry.file_name().to_string_lossy().starts_with(folder::PART_PREFIX) {
                 fs::remove_file(entry.path()).map_err(self.io(&entry.path()))?;
             }
         }
@@ -303,6 +299,11 @@ impl Fetch<'_> {
         let path = path.to_owned();
         move |source| Error::Io { path: path.clone(), source }
     }
+}
+
+fn done(on_event: &mut dyn FnMut(Event<'_>), role: Role, outcome: Outcome) -> (Role, Outcome) {
+    on_event(Event::Done { role, outcome: &outcome });
+    (role, outcome)
 }
 
 /// A file and the place it came from, or the reason of every place that does not have it.
