@@ -12,6 +12,7 @@ pub mod appliance;
 pub mod camera;
 pub mod command;
 pub mod config;
+pub mod evaluate;
 pub mod event;
 pub mod http;
 pub mod identity;

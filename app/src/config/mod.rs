@@ -49,7 +49,7 @@ pub struct Config {
 impl Config {
     /// The folder of the networks' weights.
     pub fn models_dir(&self) -> PathBuf {
-        self.site.models_dir.clone().unwrap_or_else(|| PathBuf::from("/usr/share/attendance/models"))
+        self.site.models_dir.clone().unwrap_or_else(models::store::Store::default_dir)
     }
 }
 

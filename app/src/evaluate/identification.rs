@@ -1,0 +1,232 @@
+//! One to many, open set: who of the roster is it, and is a stranger told apart? (ISO/IEC 19795-1: FPIR, FNIR.)
+//!
+//! Half of the people are enrolled from their first picture (or as many as asked), the others are strangers. Every other
+//! picture is a probe. The split is by a fixed order of the names' hashes, so that it is the same on every machine.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use sha2::{Digest as _, Sha256};
+
+use super::pictures::{Embed, EvaluateError, embed_all, people};
+use super::statistics::{Rate, Scores};
+use crate::identity::RollNumber;
+use crate::recognition::{Embedding, Gallery};
+
+/// False-match rates for which the calibration names a threshold.
+const CALIBRATED_FMR: [f64; 8] = [1e-2, 3e-3, 1e-3, 3e-4, 1e-4, 3e-5, 1e-5, 3e-6];
+
+/// What was measured.
+#[derive(Debug, Clone, Serialize)]
+pub struct Identification {
+    /// People on the roster.
+    pub enrolled: usize,
+    /// Pictures each was enrolled from, at most.
+    pub pictures_each: usize,
+    /// Probes of people on the roster.
+    pub mated_probes: usize,
+    /// Probes of strangers.
+    pub stranger_probes: usize,
+    /// Pictures without a face; as probes they count as not identified.
+    pub without_face: Rate,
+    /// Mated probes whose best match is the right person, whatever the similarity (rank 1).
+    pub rank_one: Rate,
+    /// The working points.
+    pub points: Vec<Point>,
+    /// One-to-one thresholds from every pair of pictures of two people.
+    pub calibration: Vec<Calibrated>,
+    /// Pairs of pictures of two people behind the calibration.
+    pub impostor_pairs: usize,
+}
+
+/// One working point of identification.
+#[derive(Debug, Clone, Serialize)]
+pub struct Point {
+    /// Similarity threshold.
+    pub threshold: f32,
+    /// Least distance to the second-best person.
+    pub margin: f32,
+    /// Strangers taken for somebody.
+    pub fpir: Rate,
+    /// People on the roster not recognised, or taken for somebody else.
+    pub fnir: Rate,
+    /// Of these, taken for somebody else.
+    pub misidentified: Rate,
+}
+
+/// One point of the calibration curve.
+#[derive(Debug, Clone, Serialize)]
+pub struct Calibrated {
+    /// False-match rate of one comparison.
+    pub fmr: f64,
+    /// The lowest threshold that keeps it.
+    pub threshold: f32,
+}
+
+/// What to measure.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// Pictures to enrol each person from, at most; at least one stays a probe.
+    pub pictures_each: usize,
+    /// Thresholds to measure at.
+    pub thresholds: Vec<f32>,
+    /// Least distance to the second-best person.
+    pub margin: f32,
+}
+
+/// Measures a folder of people.
+///
+/// # Errors
+/// [`EvaluateError`]; at least two people with two pictures are needed.
+pub fn identification(
+    folder: &Path,
+    plan: &Plan,
+    embed: &mut Embed<'_>,
+    looked_at: &dyn Fn(usize, usize),
+) -> Result<Identification, EvaluateError> {
+    let people = people(folder)?;
+    let embedded = embed_all(folder, people.values().flatten().cloned(), embed, looked_at)?;
+    measure(&people, &embedded, plan)
+}
+
+fn measure(
+    people: &BTreeMap<String, Vec<PathBuf>>,
+    embedded: &BTreeMap<PathBuf, Option<Embedding>>,
+    plan: &Plan,
+) -> Result<Identification, EvaluateError> {
+    let (roster, strangers) = split(people);
+    let mut enrolled = Vec::new();
+    let mut probes: Vec<(Option<RollNumber>, &PathBuf)> = Vec::new();
+    for (index, person) in roster.iter().enumerate() {
+        let Ok(roll) = RollNumber::parse(&format!("{index}")) else { continue };
+        let (gallery, rest) =
+            people[*person].split_at(plan.pictures_each.min(people[*person].len() - 1).max(1));
+        enrolled.extend(gallery.iter().filter_map(|path| Some((roll.clone(), embedded[path].clone()?))));
+        probes.extend(rest.iter().map(|path| (Some(roll.clone()), path)));
+    }
+    let mated_probes = probes.len();
+    probes.extend(strangers.iter().flat_map(|person| &people[*person]).map(|path| (None, path)));
+    if mated_probes == 0 || probes.len() == mated_probes {
+        let lack = "people with two or more pictures, and others as strangers, are needed".to_owned();
+        return Err(EvaluateError::TooLittle(lack));
+    }
+    let gallery = Gallery::new(enrolled);
+    let found: Vec<_> = probes
+        .iter()
+        .map(|(truth, path)| (truth, embedded[*path].as_ref().and_then(|probe| gallery.search(probe))))
+        .collect();
+    let is_right = |truth: &&Option<RollNumber>, roll: &RollNumber| truth.as_ref() == Some(roll);
+    let ranked = found
+        .iter()
+        .filter(|(truth, found)| found.as_ref().is_some_and(|found| is_right(truth, &found.roll)));
+    let stranger_probes = probes.len() - mated_probes;
+    let points = plan.thresholds.iter().map(|&threshold| {
+        let (mut false_positives, mut missed, mut wrong) = (0, 0, 0);
+        for (truth, found) in &found {
+            let named =
+                found.as_ref().filter(|found| found.similarity >= threshold && found.margin() >= plan.margin);
+            match (truth, named) {
+                (None, Some(_)) => false_positives += 1,
+                (Some(_), None) => missed += 1,
+                (Some(roll), Some(found)) if found.roll != *roll => {
+                    missed += 1;
+                    wrong += 1;
+                }
+                _ => {}
+            }
+        }
+        Point {
+            threshold,
+            margin: plan.margin,
+            fpir: Rate::of(false_positives, stranger_probes),
+            fnir: Rate::of(missed, mated_probes),
+            misidentified: Rate::of(wrong, mated_probes),
+        }
+    });
+    let impostors = impostor_scores(people, embedded);
+    let without = embedded.values().filter(|embedding| embedding.is_none()).count();
+    Ok(Identification {
+        enrolled: gallery.people(),
+        pictures_each: plan.pictures_each,
+        mated_probes,
+        stranger_probes,
+        without_face: Rate::of(without, embedded.len()),
+        rank_one: Rate::of(ranked.count(), mated_probes),
+        points: points.collect(),
+        calibration: CALIBRATED_FMR
+            .into_iter()
+            // Below ten events a threshold is an accident of the pictures at hand.
+            .filter(|fmr| fmr * impostors.impostor().len() as f64 >= 10.0)
+            .map(|fmr| Calibrated { fmr, threshold: impostors.threshold_at_far(fmr) })
+            .collect(),
+        impostor_pairs: impostors.impostor().len(),
+    })
+}
+
+/// The roster and the strangers. People with one picture can only be strangers; of the rest, every second.
+fn split(people: &BTreeMap<String, Vec<PathBuf>>) -> (Vec<&String>, Vec<&String>) {
+    let mut names: Vec<_> = people.keys().collect();
+    names.sort_by_key(|name| Sha256::digest(name.as_bytes()));
+    let (several, single): (Vec<_>, Vec<_>) = names.into_iter().partition(|name| people[*name].len() > 1);
+    let (mut roster, mut strangers) = (Vec::new(), single);
+    for (index, name) in several.into_iter().enumerate() {
+        if index % 2 == 0 { roster.push(name) } else { strangers.push(name) }
+    }
+    (roster, strangers)
+}
+
+/// Similarities of every pair of pictures of two people.
+fn impostor_scores(
+    people: &BTreeMap<String, Vec<PathBuf>>,
+    embedded: &BTreeMap<PathBuf, Option<Embedding>>,
+) -> Scores {
+    let faces: Vec<(usize, &Embedding)> = people
+        .values()
+        .enumerate()
+        .flat_map(|(person, paths)| {
+            paths.iter().filter_map(move |path| Some((person, embedded[path].as_ref()?)))
+        })
+        .collect();
+    let mut impostor = Vec::new();
+    for (index, (person, face)) in faces.iter().enumerate() {
+        let others = faces[index + 1..].iter().filter(|(other, _)| other != person);
+        impostor.extend(others.map(|(_, other)| face.similarity(other)));
+    }
+    Scores::new(Vec::new(), impostor)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::recognition::embedding::DIMENSIONS;
+
+    #[test]
+    fn strangers_and_the_roster_are_told_apart_and_counted() {
+        let mut people = BTreeMap::new();
+        let mut embedded = BTreeMap::new();
+        for person in 0..40 {
+            let name = format!("p{person}");
+            for picture in 0..3 {
+                let mut raw = [0.0; DIMENSIONS];
+                raw[person] = 1.0;
+                raw[100 + picture] = 0.3;
+                let path = PathBuf::from(format!("{name}/{picture}.jpg"));
+                // One picture in which nobody is found.
+                let seen = person != 7 || picture != 2;
+                embedded.insert(path.clone(), seen.then(|| Embedding::normalised(&raw).unwrap()));
+                people.entry(name.clone()).or_insert_with(Vec::new).push(path);
+            }
+        }
+        let plan = Plan { pictures_each: 1, thresholds: vec![0.0, 0.5, 1.1], margin: 0.0 };
+        let measured = measure(&people, &embedded, &plan).unwrap();
+        assert_eq!((measured.enrolled, measured.mated_probes, measured.stranger_probes), (20, 40, 60));
+        assert!(measured.rank_one.events >= 39);
+        let [everyone, good, nobody] = &measured.points[..] else { unreachable!("three thresholds") };
+        assert!(everyone.fpir.events >= 59);
+        assert!(good.fpir.events == 0 && good.fnir.events <= 1);
+        assert_eq!(nobody.fnir.events, 40);
+        assert!(measured.impostor_pairs > 6000 && !measured.calibration.is_empty());
+    }
+}
