@@ -85,9 +85,11 @@ impl Store {
         if Path::new(SYSTEM_DIR).is_dir() {
             return SYSTEM_DIR.into();
         }
-        let home = std::env::var_os("HOME").filter(|home| !home.is_empty());
-        // A service without a home still has the system's cache.
-        home.map_or_else(|| "/var/cache".into(), |home| Path::new(&home).join(".cache"))
+        let folder = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+        folder("XDG_CACHE_HOME")
+            .or_else(|| folder("HOME").map(|home| home.join(".cache")))
+            // A service without a home still has the system's cache.
+            .unwrap_or_else(|| "/var/cache".into())
             .join("attendance-appliance/models")
     }
 

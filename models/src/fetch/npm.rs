@@ -1,19 +1,18 @@
 //! Packages by `npm pack`.
 
-use std::process::Command;
 use std::time::Duration;
 
 use super::child::{self, Failure};
-use super::{MAX_ARCHIVE_BYTES, mirror};
+use super::{Clients, MAX_ARCHIVE_BYTES, mirror};
 use crate::lock::Package;
 
 /// Ten megabytes over a slow line, with npm's own start of some seconds.
 const LIMIT: Duration = Duration::from_secs(240);
 
 /// Downloads the package that `package` names; an error says why it cannot be had.
-pub(super) fn download(package: &Package) -> Result<Vec<u8>, String> {
+pub(super) fn download(clients: &Clients, package: &Package) -> Result<Vec<u8>, String> {
     let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
-    let mut command = Command::new("npm");
+    let mut command = child::command(&clients.npm);
     command
         .args(["pack", "--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier"])
         .args(["--fetch-retries=1", "--fetch-timeout=20000", "--pack-destination"])

@@ -3,11 +3,10 @@
 //! curl rather than an HTTP stack of our own: a build tool that is there anyway, knows the machine's proxies and roots, and
 //! is kept up to date by the distribution. What it brings is checked by hash.
 
-use std::process::Command;
 use std::time::Duration;
 
 use super::child::{self, Failure};
-use super::mirror;
+use super::{Clients, mirror};
 use crate::lock::Upstream;
 
 /// Two megabytes over a slow line.
@@ -23,10 +22,15 @@ pub(super) fn address(upstream: &Upstream) -> String {
 }
 
 /// Downloads `address`, at most `limit` bytes, by `protocols` in curl's notation; an error says why it cannot be had.
-pub(super) fn download(address: &str, protocols: &str, limit: u64) -> Result<Vec<u8>, String> {
+pub(super) fn download(
+    clients: &Clients,
+    address: &str,
+    protocols: &str,
+    limit: u64,
+) -> Result<Vec<u8>, String> {
     const NAME: &str = "download";
     let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
-    let mut command = Command::new("curl");
+    let mut command = child::command(&clients.curl);
     command
         // First of all: no settings from a file of the user's.
         .args(["--disable", "--fail", "--silent", "--show-error", "--location", "--max-redirs", "3"])
@@ -50,6 +54,7 @@ mod tests {
 
     use std::io::{Read as _, Write as _};
     use std::net::TcpListener;
+    use std::process::Command;
     use std::thread;
 
     use super::*;
@@ -67,6 +72,10 @@ mod tests {
         address
     }
 
+    fn fetch(address: &str, protocols: &str) -> Result<Vec<u8>, String> {
+        download(&Clients::default(), address, protocols, 3)
+    }
+
     fn curl_is_here() -> bool {
         let here = Command::new("curl").arg("--version").output().is_ok();
         if !here {
@@ -79,7 +88,7 @@ mod tests {
     fn a_file_arrives() {
         if curl_is_here() {
             let address = serve(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc".to_vec());
-            assert_eq!(download(&address, "=http", 3).unwrap(), b"abc");
+            assert_eq!(fetch(&address, "=http").unwrap(), b"abc");
         }
     }
 
@@ -89,13 +98,13 @@ mod tests {
             return;
         }
         let announced = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nabcd".to_vec();
-        assert!(download(&serve(announced), "=http", 3).is_err());
+        assert!(fetch(&serve(announced), "=http").is_err());
         let mut unannounced = b"HTTP/1.1 200 OK\r\n\r\n".to_vec();
         unannounced.resize(1 << 20, b'x');
-        assert!(download(&serve(unannounced), "=http", 3).is_err());
+        assert!(fetch(&serve(unannounced), "=http").is_err());
         let absent = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n".to_vec();
-        assert!(download(&serve(absent), "=http", 3).unwrap_err().contains("404"));
+        assert!(fetch(&serve(absent), "=http").unwrap_err().contains("404"));
         let plain = serve(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc".to_vec());
-        assert!(download(&plain, "=https", 3).is_err());
+        assert!(fetch(&plain, "=https").is_err());
     }
 }
