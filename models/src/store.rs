@@ -27,10 +27,18 @@ pub struct Store {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The folder or one of its files cannot be read.
+    /// The folder cannot be opened.
+    #[error("no model folder {dir} ({source}); run `fetch_models`", dir = dir.display())]
+    NoFolder {
+        /// Folder that was asked for.
+        dir: PathBuf,
+        /// Reason.
+        source: io::Error,
+    },
+    /// A file cannot be read.
     #[error("cannot read {path}: {source}", path = path.display())]
     Io {
-        /// File or folder.
+        /// The file.
         path: PathBuf,
         /// Reason.
         source: io::Error,
@@ -68,12 +76,12 @@ impl Store {
     /// Opens the model folder `dir`.
     ///
     /// # Errors
-    /// [`Error::Io`] if there is no such folder.
+    /// [`Error::NoFolder`] if it is none, or cannot be read.
     pub fn open(dir: impl Into<PathBuf>) -> Result<Self, Error> {
         let dir = dir.into();
         match fs::read_dir(&dir) {
             Ok(_) => Ok(Self { dir, lock: lock() }),
-            Err(source) => Err(Error::Io { path: dir, source }),
+            Err(source) => Err(Error::NoFolder { dir, source }),
         }
     }
 

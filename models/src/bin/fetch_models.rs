@@ -1,7 +1,6 @@
 //! Fetches, checks and converts the weight files of the appliance's networks, and shows what there is.
 #![allow(clippy::print_stdout, reason = "a command-line tool answers on standard output")]
 
-use std::fmt::Write as _;
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -66,8 +65,9 @@ fn fetch(arguments: &Arguments, into: PathBuf) -> Result<(), String> {
     let roles = if arguments.only.is_empty() { Role::ALL.to_vec() } else { arguments.only.clone() };
     let fetch = Fetch { lock: lock(), into, mirror: mirror(arguments), roles, clients: Clients::default() };
     let display = Display::new(fetch.roles.len());
-    let outcomes = fetch.run(&mut |event| display.show(&event)).map_err(|error| error.to_string())?;
+    let outcomes = fetch.run(&mut |event| display.show(&event));
     display.bar.finish_and_clear();
+    let outcomes = outcomes.map_err(|error| error.to_string())?;
 
     let missing: Vec<(&Pin, &[String])> = outcomes
         .iter()
@@ -84,15 +84,9 @@ fn fetch(arguments: &Arguments, into: PathBuf) -> Result<(), String> {
 
 /// What the missing networks mean. Only those that the appliance cannot do without are an error.
 fn conclude(missing: &[(&Pin, &[String])]) -> Result<(), String> {
-    let mut required = String::new();
-    for (pin, reasons) in missing {
-        let reasons = reasons.join("; ");
-        if pin.optional {
-            eprintln!("missing, optional: {} ({}): {reasons}", pin.role, pin.origin);
-        } else {
-            // Writing to a string cannot fail.
-            let _ = write!(required, "\n  {} ({}): {reasons}", pin.role, pin.origin);
-        }
+    let (optional, required): (Vec<_>, Vec<_>) = missing.iter().copied().partition(|(pin, _)| pin.optional);
+    for line in lines(&optional) {
+        eprintln!("missing, optional: {line}");
     }
     if missing.iter().any(|(pin, _)| matches!(pin.role, Role::AntispoofV2 | Role::AntispoofV1Se)) {
         eprintln!("without the anti-spoof networks, liveness will require blink");
@@ -101,8 +95,22 @@ fn conclude(missing: &[(&Pin, &[String])]) -> Result<(), String> {
         return Ok(());
     }
     Err(format!(
-        "the appliance cannot work without:{required}\nmake one of these places reachable and run this again"
+        "the appliance cannot work without:\n  {}\nmake one of these places reachable and run this again",
+        lines(&required).join("\n  ")
     ))
+}
+
+/// One line for all networks that are missing for the same reasons: those of one package.
+fn lines(missing: &[(&Pin, &[String])]) -> Vec<String> {
+    missing
+        .chunk_by(|(_, left), (_, right)| left == right)
+        .map(|alike| {
+            let names: Vec<_> =
+                alike.iter().map(|(pin, _)| format!("{} ({})", pin.role, pin.origin)).collect();
+            let reasons = alike.first().map(|(_, reasons)| reasons.join("; "));
+            format!("{}: {}", names.join(", "), reasons.unwrap_or_default())
+        })
+        .collect()
 }
 
 fn mirror(arguments: &Arguments) -> Option<PathBuf> {

