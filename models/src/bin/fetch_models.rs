@@ -1,6 +1,7 @@
 //! Fetches, checks and converts the weight files of the appliance's networks, and shows what there is.
 #![allow(clippy::print_stdout, reason = "a command-line tool answers on standard output")]
 
+use std::cell::Cell;
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -149,7 +150,8 @@ fn describe_network(into: &Path, role: Role) -> Result<(), String> {
 struct Display {
     bar: ProgressBar,
     terminal: bool,
-    waiting: std::cell::Cell<bool>,
+    waiting: Cell<bool>,
+    ticking: Cell<bool>,
 }
 
 impl Display {
@@ -158,8 +160,7 @@ impl Display {
         let bar = if terminal { ProgressBar::new(networks as u64) } else { ProgressBar::hidden() };
         let style = ProgressStyle::with_template("{spinner} [{bar:24}] {pos}/{len} {msg}");
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> "));
-        bar.enable_steady_tick(Duration::from_millis(120));
-        Self { bar, terminal, waiting: false.into() }
+        Self { bar, terminal, waiting: false.into(), ticking: false.into() }
     }
 
     fn show(&self, event: &Event<'_>) {
@@ -171,6 +172,10 @@ impl Display {
                 }
             }
             Event::Asking { role, place } => {
+                if self.terminal && !self.ticking.replace(true) {
+                    // Not before: its thread takes a tick to end, and when all is in place the whole run is shorter.
+                    self.bar.enable_steady_tick(Duration::from_millis(120));
+                }
                 self.bar.set_message(format!("{role}: asking {place}"));
                 if !self.terminal {
                     self.line(&format!("{role}: asking {place}"));
