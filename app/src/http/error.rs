@@ -204,8 +204,12 @@ fn deepest_cause(error: &(dyn StdError + 'static)) -> Cause {
         if error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_incomplete_message) {
             return Cause::CutShort;
         }
-        let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        if error.is::<io::Error>() && inner.is_none() {
+        let system = error.downcast_ref::<io::Error>();
+        let inner = system.and_then(io::Error::get_ref);
+        if system.is_some_and(|system| system.kind() == io::ErrorKind::UnexpectedEof) {
+            return Cause::CutShort;
+        }
+        if system.is_some() && inner.is_none() {
             cause = Cause::Io(error.to_string());
         } else if !matches!(cause, Cause::Io(_)) {
             cause = Cause::Other(error.to_string());

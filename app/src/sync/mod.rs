@@ -165,19 +165,40 @@ struct Metadata {
     failed: usize,
 }
 
-/// Synchronises once. `step` hears of the progress.
+/// How long a synchronisation waits for the server, and how often it asks again.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Patience {
+    /// Of each request.
+    pub timeouts: Timeouts,
+    /// Of what may pass.
+    pub retry: Retry,
+}
+
+/// Synchronises once, with the contract's patience. `step` hears of the progress.
+///
+/// # Errors
+/// As [`once_with`].
+pub async fn once(config: &Config, step: &(dyn Fn(Step<'_>) + Sync)) -> Result<Report, Error> {
+    once_with(config, Patience::default(), step).await
+}
+
+/// Synchronises once.
 ///
 /// Dropped before its end, it leaves every photo whole, and the next synchronisation goes on.
 ///
 /// # Errors
 /// [`Error`] when nothing could be done: no server, a refused key, a listing beyond the bounds, a folder that cannot be
 /// written. What happens later is in the [`Report`].
-pub async fn once(config: &Config, step: &(dyn Fn(Step<'_>) + Sync)) -> Result<Report, Error> {
+pub async fn once_with(
+    config: &Config,
+    patience: Patience,
+    step: &(dyn Fn(Step<'_>) + Sync),
+) -> Result<Report, Error> {
     let url = config.photos.url.as_ref().ok_or(Error::NoUrl)?;
     let site = Site {
-        client: Client::new(&config.tls, Timeouts::default())?,
+        client: Client::new(&config.tls, patience.timeouts)?,
         base: Base::new(url),
-        retry: Retry::default(),
+        retry: patience.retry,
     };
     let data_dir = config.site.data_dir.clone();
     let (mirror, state, local) = blocking(move || {
@@ -246,22 +267,25 @@ impl Work {
             failures_in_a_row: AtomicU32::new(0),
             decoder: Arc::new(Semaphore::new(1)),
         };
-        let mut fetched = stream::iter(named)
+        let mut fetched = stream::iter(named.clone())
             .map(|(path, photo)| {
                 let downloads = &downloads;
-                async move { (path, downloads.bring(path, photo).await) }
+                async move {
+                    let fetched = downloads.bring(&path, &photo).await;
+                    (path, fetched)
+                }
             })
             .buffer_unordered(CONCURRENCY);
         let mut unsaved = 0;
         while let Some((path, fetched)) = fetched.next().await {
-            let outcome = match self.note(path, fetched) {
+            let outcome = match self.note(&path, fetched) {
                 Ok(outcome) => outcome,
                 Err(disk) => {
                     self.report.stopped = Some(disk);
                     return;
                 }
             };
-            step(Step::Photo { path, outcome });
+            step(Step::Photo { path: &path, outcome });
             unsaved += usize::from(matches!(outcome, Outcome::New | Outcome::Updated));
             if unsaved >= SAVE_EVERY {
                 unsaved = 0;

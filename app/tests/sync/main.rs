@@ -1,0 +1,15 @@
+//! Synchronising photos with real servers, hostile servers and failing disks.
+#![allow(clippy::unwrap_used, unreachable_pub)]
+
+#[path = "../../examples/demo_site/site/mod.rs"]
+mod site;
+
+mod disks;
+mod door;
+mod hostile;
+mod interrupted;
+mod real_servers;
+mod removal;
+mod scripted;
+mod trust;
+mod working;

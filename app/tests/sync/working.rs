@@ -1,0 +1,58 @@
+//! The worker: again and again, telling what changed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use attendance::event::{Bus, Event};
+use attendance::supervisor::Disposition;
+use attendance::sync::{Worker, run};
+use tokio::sync::{Notify, watch};
+use tokio_util::sync::CancellationToken;
+
+use crate::door::{Door, KEY, age, jpeg, write};
+use crate::site::{self, Site};
+
+async fn worker(key: &str) -> (Worker, Door, tempfile::TempDir) {
+    let root = tempfile::tempdir().unwrap();
+    write(root.path(), "2110001/a.jpg", &jpeg(1));
+    age(root.path(), "2110001/a.jpg", 100);
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let door = Door::new(&format!("{}/media/students?key={key}", site::origin(&listener, false).unwrap()));
+    tokio::spawn(Site::new(root.path(), KEY).unwrap().serve(listener, None));
+    let worker = Worker {
+        config: Arc::new(door.config.clone()),
+        bus: Bus::default(),
+        changed: watch::channel(0).0,
+        now: Arc::new(Notify::new()),
+    };
+    (worker, door, root)
+}
+
+#[tokio::test]
+async fn new_photos_are_told_and_unchanged_ones_are_not() {
+    let (worker, _door, root) = worker(KEY).await;
+    let (mut events, mut changed) = (worker.bus.subscribe(), worker.changed.subscribe());
+    let stop = CancellationToken::new();
+    let running = tokio::spawn(run(worker.clone(), stop.clone()));
+    let mut next =
+        async || tokio::time::timeout(Duration::from_secs(20), events.recv()).await.unwrap().unwrap();
+    assert!(matches!(next().await, Event::PhotosSynced { new: 1, .. }));
+    assert_eq!(*changed.borrow_and_update(), 1);
+    worker.now.notify_one();
+    assert!(matches!(next().await, Event::PhotosSynced { new: 0, unchanged: 1, .. }));
+    assert!(!changed.has_changed().unwrap());
+    write(root.path(), "2110002/b.jpg", &jpeg(2));
+    worker.now.notify_one();
+    assert!(matches!(next().await, Event::PhotosSynced { new: 1, unchanged: 1, .. }));
+    assert!(changed.has_changed().unwrap());
+    stop.cancel();
+    assert_eq!(tokio::time::timeout(Duration::from_secs(5), running).await.unwrap().unwrap(), Ok(()));
+}
+
+#[tokio::test]
+async fn a_refused_key_holds_the_worker() {
+    let (worker, _door, _root) = worker("wrong-k3y").await;
+    let failure = run(worker, CancellationToken::new()).await.unwrap_err();
+    assert_eq!(failure.disposition, Disposition::Hold);
+    assert!(failure.reason.contains("key") && !failure.reason.contains("wrong-k3y"), "{}", failure.reason);
+}
