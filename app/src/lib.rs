@@ -9,6 +9,7 @@
 #![forbid(unsafe_code)]
 
 pub mod appliance;
+pub mod attendance;
 pub mod camera;
 pub mod command;
 pub mod config;
@@ -16,6 +17,7 @@ pub mod evaluate;
 pub mod event;
 pub mod http;
 pub mod identity;
+pub mod journal;
 pub mod liveness;
 pub mod logging;
 pub mod moment;

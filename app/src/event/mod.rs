@@ -91,6 +91,13 @@ pub enum Event {
         /// Local time of the site, `YYYY-MM-DD HH:MM:SS`.
         timestamp: String,
     },
+    /// A row cannot be written to the disk now; it is kept in memory and tried again.
+    NotSaved {
+        /// Who.
+        roll: RollNumber,
+        /// Why, and what to do.
+        reason: String,
+    },
     /// A recognition that makes no row, by the rules.
     NotRecorded {
         /// Who.

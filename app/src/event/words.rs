@@ -11,6 +11,7 @@ impl Event {
             Self::PhotoRefused { .. } | Self::AttackRefused { .. } | Self::DeliveryFailed { .. } => {
                 log::Level::Warn
             }
+            Self::NotSaved { .. } => log::Level::Error,
             Self::PhotosSynced { failed, .. } if *failed > 0 => log::Level::Warn,
             Self::Delivered { refused, .. } if *refused > 0 => log::Level::Warn,
             Self::Hint { .. } | Self::NotRecorded { .. } => log::Level::Debug,
@@ -54,6 +55,7 @@ impl fmt::Display for Event {
             Self::Recorded { roll, status, timestamp } => {
                 write!(f, "{status:<3} {roll} at {timestamp}, saved")
             }
+            Self::NotSaved { roll, reason } => write!(f, "The row of {roll} is not saved yet: {reason}"),
             Self::NotRecorded { roll, reason } => write!(f, "No row for {roll}: {reason}"),
             Self::Delivered { created, duplicates, refused, backlog } => write!(
                 f,
