@@ -1,10 +1,16 @@
 //! When something happened, told in a way that survives a wrong clock, a restart and a change of zone.
 
+mod manual;
+mod system;
+
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use time::{OffsetDateTime, PrimitiveDateTime};
 use tz::TimeZoneRef;
+
+pub use manual::ManualClock;
+pub use system::{EARLIEST, SystemClock};
 
 /// A moment as the device knew it.
 ///

@@ -105,6 +105,7 @@ fn problems(config: &Config) -> Vec<String> {
         check((low..=high).contains(&value), format!("{name}: is {value}; allowed is {low} to {high}"));
     }
     for (name, value, low, high) in [
+        ("attendance.keep_days", u64::from(config.attendance.keep_days), 8, 36_500),
         ("photos.removal_confirmations", u64::from(config.photos.removal_confirmations), 1, 10_000),
         ("photos.max_megapixels", u64::from(config.photos.max_megapixels), 1, 200),
         ("photos.max_photos", config.photos.max_photos as u64, 1, 200_000),

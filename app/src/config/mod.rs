@@ -61,6 +61,10 @@ pub struct Site {
     pub name: String,
     /// The site's time zone, a name of the IANA data base such as "Asia/Kolkata".
     pub time_zone: String,
+    /// When the device's clock is believed: "automatic" (after a time server answered since boot, or when a
+    /// battery-backed hardware clock kept the time) or "system" (always: a machine whose host keeps its clock right). Rows
+    /// seen before that are kept, and delivered once their time is known.
+    pub clock: ClockTrust,
     /// Folder for photos, journal and everything else that is kept.
     pub data_dir: PathBuf,
     /// Folder of the networks' weights; empty: /usr/share/attendance/models, or the cache of fetch_models.
@@ -72,10 +76,21 @@ impl Default for Site {
         Self {
             name: "attendance".to_owned(),
             time_zone: "UTC".to_owned(),
+            clock: ClockTrust::Automatic,
             data_dir: PathBuf::from("/var/lib/attendance"),
             models_dir: None,
         }
     }
+}
+
+/// When the device's clock is believed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ClockTrust {
+    /// After a time server answered since boot, or when a battery-backed hardware clock kept the time.
+    Automatic,
+    /// Always.
+    System,
 }
 
 /// Where the students' photos come from: a file browser, or a folder.
@@ -322,11 +337,13 @@ pub struct Attendance {
     #[serde(with = "humantime_serde")]
     #[schemars(with = "String")]
     pub minimum_gap: Duration,
+    /// Days that delivered rows stay in the journal and the CSV files, 8 to 36500. What is not delivered always stays.
+    pub keep_days: u32,
 }
 
 impl Default for Attendance {
     fn default() -> Self {
-        Self { policy: Policy::FirstInLastOut, minimum_gap: Duration::from_secs(120) }
+        Self { policy: Policy::FirstInLastOut, minimum_gap: Duration::from_secs(120), keep_days: 400 }
     }
 }
 
