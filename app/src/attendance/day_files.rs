@@ -112,8 +112,8 @@ impl DayFiles {
                 Some(rows) => rows,
                 None => rows_on(Arc::clone(&self.journal), ledger.zone(), date)?,
             };
-            let settled = |row: &RowView| !matches!(row.clock, "unknown" | "doubtful");
-            self.bring_up_to_date(date, content(rows.into_iter().filter(settled)))?;
+            let certain = |row: &RowView| row.clock != "doubtful";
+            self.bring_up_to_date(date, content(rows.into_iter().filter(certain)))?;
             self.stale.remove(&date);
         }
         let held = ledger.dates();

@@ -66,7 +66,7 @@ pub fn open(
         Arc::new(Folder::new(data_dir.join("attendance"))),
         Arc::new(Folder::new(data_dir.join("journal"))),
     );
-    Ok(Recorder::new(opened, past, days, config, clock, bus))
+    Ok(Recorder::assemble(opened, past, days, config, clock, bus))
 }
 
 /// What the journal's records say about the rules' state.
@@ -126,7 +126,7 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    pub(super) fn new(
+    pub(super) fn assemble(
         opened: Opened,
         past: Past,
         mut days: DayFiles,

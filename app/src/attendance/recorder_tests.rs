@@ -59,7 +59,7 @@ impl Door {
             Arc::clone(&self.journal) as Arc<dyn Disk>,
         );
         let clock = Arc::clone(&self.clock) as Arc<dyn Clock>;
-        self.records = Some(Recorder::new(opened, past, days, &self.config, clock, self.bus.clone()));
+        self.records = Some(Recorder::assemble(opened, past, days, &self.config, clock, self.bus.clone()));
     }
 
     /// Power off and on; the wall clock starts at `utc`.

@@ -203,12 +203,12 @@ impl Dates {
         evicted
     }
 
-    /// Whether everything of `date` is held: it is, and was never given up.
-    pub fn complete(&self, date: Date) -> bool {
-        self.held.contains(&date) && !self.evicted.contains(&date)
+    /// Whether `date` is held.
+    pub fn holds(&self, date: Date) -> bool {
+        self.held.contains(&date)
     }
 
-    /// Whether `date` was held and is no longer held as a whole.
+    /// Whether `date` was given up at some time, and so is not held as a whole.
     pub fn gave_up(&self, date: Date) -> bool {
         self.evicted.contains(&date)
     }
@@ -306,7 +306,7 @@ mod tests {
             book.record(&roll("7"), &at, at.utc.date(), Status::In);
         }
         assert_eq!(book.latest.len(), DAYS_HELD);
-        assert!(book.days.complete(date!(2025 - 04 - 10)) && !book.days.complete(date!(2025 - 01 - 01)));
+        assert!(book.days.holds(date!(2025 - 04 - 10)) && !book.days.holds(date!(2025 - 01 - 01)));
     }
 
     #[derive(Debug, Clone)]

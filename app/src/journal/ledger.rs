@@ -3,7 +3,7 @@
 //! Held are the rows that are not delivered and those of the last days. The lock is only ever held for look-ups and changes in
 //! memory, never while a disk or a network is waited for, so the status page and the frame path cannot be held up by them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
@@ -28,6 +28,8 @@ pub struct Ledger {
 #[derive(Debug, Default)]
 struct State {
     rows: BTreeMap<u64, Entry>,
+    /// The rows of each day whose time is settled.
+    days: HashMap<Date, BTreeSet<u64>>,
     /// Rows to be delivered, in order.
     open: BTreeSet<u64>,
     dates: Dates,
@@ -158,19 +160,16 @@ impl Ledger {
         self.state().open.len()
     }
 
-    /// The rows of `date`, oldest first; `None` when not all of them are in memory.
+    /// The rows of `date` whose time is settled, oldest first; `None` when not all of them are in memory.
     pub fn on(&self, date: Date) -> Option<Vec<RowView>> {
         let state = self.state();
-        let entries = || state.rows.values().filter(|entry| entry.local.date() == date);
-        // A date without rows is complete, unless its rows were given up.
-        (state.dates.complete(date) || (entries().next().is_none() && !state.dates.gave_up(date)))
-            .then(|| entries().map(Entry::view).collect())
+        (!state.dates.gave_up(date)).then(|| state.day(date).map(Entry::view).collect())
     }
 
     /// The dates of which all rows are in memory.
     pub fn dates(&self) -> Vec<Date> {
         let state = self.state();
-        state.dates.iter().filter(|date| state.dates.complete(*date)).collect()
+        state.dates.iter().filter(|date| !state.dates.gave_up(*date)).collect()
     }
 
     /// The rows that need a person, oldest first.
@@ -221,9 +220,7 @@ impl Ledger {
     /// Whether a row of `date` is still to be delivered or looked at.
     pub(crate) fn has_unfinished(&self, date: Date) -> bool {
         let state = self.state();
-        state.rows.values().any(|entry| {
-            entry.local.date() == date && !matches!(entry.progress, Progress::Delivered | Progress::Dismissed)
-        })
+        state.day(date).any(|entry| !entry.is_finished())
     }
 
     /// Whether `id` may be retried or dismissed.
@@ -370,19 +367,38 @@ impl State {
         } else {
             self.open.remove(&id);
         }
-        // A row of a day that was given up stays only until it is finished.
-        if entry.is_finished() && self.dates.gave_up(date) && !self.dates.iter().any(|held| held == date) {
-            self.rows.remove(&id);
-        } else {
+        if entry.progress == Progress::AwaitsClock {
             self.rows.insert(id, entry);
+            return;
+        }
+        // A row of a day that was given up stays only until it is finished.
+        let held = !entry.is_finished() || !self.dates.gave_up(date) || self.dates.holds(date);
+        if held {
+            self.rows.insert(id, entry);
+            self.days.entry(date).or_default().insert(id);
+        } else {
+            self.rows.remove(&id);
+            self.days.entry(date).or_default().remove(&id);
         }
     }
 
     /// Notes that a row of `date` was written; gives up the day that was longest without one.
     fn use_date(&mut self, date: Date) {
-        if let Some(evicted) = self.dates.touch(date) {
-            self.rows.retain(|_, entry| entry.local.date() != evicted || !entry.is_finished());
-        }
+        let Some(evicted) = self.dates.touch(date) else { return };
+        let mut left = self.days.remove(&evicted).unwrap_or_default();
+        left.retain(|id| {
+            let finished = self.rows.get(id).is_none_or(Entry::is_finished);
+            if finished {
+                self.rows.remove(id);
+            }
+            !finished
+        });
+        self.days.insert(evicted, left);
+        self.days.retain(|_, ids| !ids.is_empty());
+    }
+
+    fn day(&self, date: Date) -> impl Iterator<Item = &Entry> {
+        self.days.get(&date).into_iter().flatten().filter_map(|id| self.rows.get(id))
     }
 }
 
