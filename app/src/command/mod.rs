@@ -4,10 +4,12 @@
 
 mod check_config;
 mod check_photos;
+mod sync;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 
 use crate::config::{Config, ConfigError};
@@ -32,6 +34,8 @@ enum Command {
     CheckConfig(check_config::Arguments),
     /// Look at every photo: does it enrol, and if not, why; exit code 3 when a person must act.
     CheckPhotos(check_photos::Arguments),
+    /// Mirror the photos from the backend and print what became of them.
+    Sync(sync::Arguments),
 }
 
 /// Does what the command line asks.
@@ -39,6 +43,7 @@ pub fn execute(cli: Cli) -> ExitCode {
     let done = match &cli.command {
         Command::CheckConfig(arguments) => check_config::execute(&cli.config, arguments),
         Command::CheckPhotos(arguments) => check_photos::execute(&cli.config, arguments),
+        Command::Sync(arguments) => sync::execute(&cli.config, arguments),
     };
     match done {
         Ok(code) => code,
@@ -64,6 +69,30 @@ fn configured(path: &std::path::Path) -> Result<Config, ConfigError> {
     let config = crate::config::load(path)?;
     crate::logging::start(config.log.level.into());
     Ok(config)
+}
+
+/// The runtime of the workers. Two threads: nothing on it computes for long.
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .thread_name("workers")
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")
+}
+
+/// Ends with Ctrl-C or SIGTERM.
+async fn asked_to_stop() {
+    let terminated = async {
+        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+            Ok(mut signal) => signal.recv().await,
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        _ = terminated => {}
+        _ = tokio::signal::ctrl_c() => {}
+    }
 }
 
 /// A bar on a terminal; nothing elsewhere, where the log's lines serve.

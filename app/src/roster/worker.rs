@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use tokio::sync::Notify;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::enrol::{BuildError, Places, build};
@@ -29,15 +29,15 @@ pub struct Shared {
     pub gallery: SharedGallery,
     /// What became of the photos, for the page.
     pub report: Arc<ArcSwap<Report>>,
-    /// Told when photos changed.
-    pub changed: Arc<Notify>,
+    /// Moves when photos changed on disk.
+    pub changed: watch::Receiver<u64>,
 }
 
 /// Runs until `stop`.
 ///
 /// # Errors
 /// [`Failure`] when the networks cannot be loaded or the photo folder cannot be read.
-pub async fn run(shared: Shared, stop: CancellationToken) -> Result<(), Failure> {
+pub async fn run(mut shared: Shared, stop: CancellationToken) -> Result<(), Failure> {
     let mut told = HashSet::new();
     loop {
         let roster = tokio::task::spawn_blocking({
@@ -52,7 +52,12 @@ pub async fn run(shared: Shared, stop: CancellationToken) -> Result<(), Failure>
             Err(error) => return Err(Failure::restart(error)),
         }
         tokio::select! {
-            () = shared.changed.notified() => {}
+            changed = shared.changed.changed() => {
+                if changed.is_err() {
+                    stop.cancelled().await;
+                    return Ok(());
+                }
+            }
             // A folder of the site's own is filled by hand, and nobody tells.
             () = tokio::time::sleep(shared.config.photos.interval), if shared.config.photos.url.is_none() => {}
             () = stop.cancelled() => return Ok(()),
