@@ -1,4 +1,113 @@
 //! The parts put together: what `attendance run` starts, and what the technician's page sees of it.
+//!
+//! The order in which workers start is the order in which they stop: first nobody looks any more, then what was seen is
+//! written, then what was written is delivered a last time.
 
 pub mod frame_path;
 pub mod machine;
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use sd_notify::NotifyState;
+use tokio::sync::{Notify, watch};
+use tokio_util::sync::CancellationToken;
+
+use self::frame_path::FramePath;
+use crate::attendance;
+use crate::config::{Config, LivenessRule};
+use crate::event::{Bus, narrate};
+use crate::moment::{Clock, SiteZone, SystemClock};
+use crate::recognition::{Gallery, SharedGallery, worker::Outputs};
+use crate::roster;
+use crate::supervisor::{Supervisor, pet_while};
+use crate::sync;
+
+/// Time for all workers to stop; systemd and Ctrl-C both wait for ten seconds in all.
+const STOP_TIME: Duration = Duration::from_secs(6);
+
+/// Runs the appliance until `asked_to_stop`.
+///
+/// # Errors
+/// What keeps it from starting at all: a journal that another process has, a time zone that is none. Everything later is the
+/// supervisor's business.
+pub async fn run(config: Config, asked_to_stop: impl Future<Output = ()>) -> anyhow::Result<()> {
+    let config = Arc::new(config);
+    let zone = SiteZone::named(&config.site.time_zone)?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new(config.site.clock));
+    let bus = Bus::default();
+    let ended = CancellationToken::new();
+    let narrator = tokio::spawn(narrate(bus.subscribe(), ended.clone()));
+    log::info!("{}: attendance {} starts", config.site.name, env!("CARGO_PKG_VERSION"));
+    if config.liveness.require == LivenessRule::Off {
+        log::warn!("liveness is not checked (liveness.require = \"off\"): a photo passes for the person");
+    }
+
+    let records = attendance::open(
+        &config.site.data_dir,
+        &config.attendance,
+        zone.clone(),
+        Arc::clone(&clock),
+        bus.clone(),
+    )?;
+    let gallery: SharedGallery = Arc::new(ArcSwap::from_pointee(Gallery::default()));
+    let report = Arc::new(ArcSwap::from_pointee(roster::Report::default()));
+    let (photos_changed, changed) = watch::channel(0);
+    let (inbox, outbox) = attendance::inbox();
+    let outputs = Outputs { bus: bus.clone(), sightings: inbox, view: Arc::default() };
+
+    let mut supervisor = Supervisor::new(bus.clone());
+    let board = supervisor.board();
+    let path = FramePath {
+        config: Arc::clone(&config),
+        clock: Arc::clone(&clock),
+        gallery: Arc::clone(&gallery),
+        outputs: outputs.clone(),
+    };
+    let counters = path.start(&mut supervisor);
+    let recorder = Arc::clone(&records.recorder);
+    supervisor
+        .start("attendance", move |stop| attendance::work(Arc::clone(&recorder), Arc::clone(&outbox), stop));
+    let enrolment = roster::worker::Shared {
+        config: Arc::clone(&config),
+        bus: bus.clone(),
+        gallery,
+        report: Arc::clone(&report),
+        changed,
+    };
+    supervisor.start("roster", move |stop| roster::worker::run(enrolment.clone(), stop));
+    let mirror = sync::Worker {
+        config: Arc::clone(&config),
+        bus: bus.clone(),
+        changed: photos_changed,
+        now: Arc::new(Notify::new()),
+    };
+    supervisor.start("sync", move |stop| sync::run(mirror.clone(), stop));
+
+    let moving = frame_path::mover(Arc::clone(&board), &outputs);
+    let watchdog = tokio::spawn(pet_while(moving, ended.clone()));
+    tell_systemd(&[NotifyState::Ready, NotifyState::Status("taking attendance")]);
+    asked_to_stop.await;
+
+    tell_systemd(&[NotifyState::Stopping, NotifyState::Status("writing and delivering what is left")]);
+    log::info!("Stopping");
+    supervisor.stop(STOP_TIME).await;
+    log::info!(
+        "Stopped; {} frames seen, {} of them dropped for newer ones",
+        counters.captured(),
+        counters.dropped()
+    );
+    ended.cancel();
+    // Both end with the token; a panic in either is no reason to say that stopping failed.
+    let _ = tokio::join!(narrator, watchdog);
+    Ok(())
+}
+
+/// Without systemd this does nothing.
+fn tell_systemd(state: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(state) {
+        log::warn!("cannot reach systemd: {error}");
+    }
+}

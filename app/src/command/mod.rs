@@ -4,6 +4,7 @@
 
 mod check_config;
 mod check_photos;
+mod run;
 mod sync;
 
 use std::path::PathBuf;
@@ -30,6 +31,8 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Run the appliance until SIGTERM or Ctrl-C.
+    Run,
     /// Check the configuration; exit code 64 and the reasons when it is wrong.
     CheckConfig(check_config::Arguments),
     /// Look at every photo: does it enrol, and if not, why; exit code 3 when a person must act.
@@ -41,6 +44,7 @@ enum Command {
 /// Does what the command line asks.
 pub fn execute(cli: Cli) -> ExitCode {
     let done = match &cli.command {
+        Command::Run => run::execute(&cli.config),
         Command::CheckConfig(arguments) => check_config::execute(&cli.config, arguments),
         Command::CheckPhotos(arguments) => check_photos::execute(&cli.config, arguments),
         Command::Sync(arguments) => sync::execute(&cli.config, arguments),

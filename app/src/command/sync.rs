@@ -25,7 +25,9 @@ pub(super) fn execute(path: &Path, arguments: &Arguments) -> anyhow::Result<Exit
     let config = super::configured(path)?;
     if arguments.confirm_removal {
         match confirm_removal(&config.site.data_dir)? {
-            Some(photos) => println!("Confirmed: {photos} photos will be removed if the server still lacks them."),
+            Some(photos) => {
+                println!("Confirmed: {photos} photos will be removed if the server still lacks them.")
+            }
             None => println!("No removal waits for confirmation."),
         }
     }

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::engine::EngineError;
-use super::pipeline::{Outcome, Pipeline, Sighting};
+use super::pipeline::{Outcome, Pipeline};
 use super::view::View;
+use crate::attendance::Inbox;
 use crate::camera::latest::{Received, Receiver};
 use crate::event::{Bus, Event};
 
@@ -21,7 +21,7 @@ pub struct Outputs {
     /// To everyone who listens.
     pub bus: Bus,
     /// To attendance.
-    pub sightings: mpsc::Sender<Sighting>,
+    pub sightings: Inbox,
     /// To the status page.
     pub view: Arc<View>,
 }
@@ -72,10 +72,7 @@ fn tell(outcome: Outcome, outputs: &Outputs) {
                 votes: sighting.votes,
                 liveness: sighting.liveness.to_string(),
             };
-            // The channel holds minutes of a busy door; when it is full, attendance has been stuck for as long, and says so.
-            if outputs.sightings.try_send(sighting).is_err() {
-                log::error!("a recognition was lost: attendance does not take any; see its own messages");
-            }
+            outputs.sightings.offer(sighting.roll, sighting.at);
             event
         }
         Outcome::Stranger { track, similarity, .. } => Event::Stranger { track, similarity },

@@ -275,7 +275,9 @@ impl Work {
                     (path, fetched)
                 }
             })
-            .buffer_unordered(CONCURRENCY);
+            .buffer_unordered(CONCURRENCY)
+            // Unboxed, the borrowed paths keep the compiler from seeing that the whole may move between threads.
+            .boxed();
         let mut unsaved = 0;
         while let Some((path, fetched)) = fetched.next().await {
             let outcome = match self.note(&path, fetched) {
