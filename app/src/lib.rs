@@ -27,3 +27,4 @@ pub mod roster;
 pub mod secret;
 pub mod supervisor;
 pub mod sync;
+pub mod update;

@@ -2,8 +2,6 @@
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
-
 fn main() -> ExitCode {
-    attendance::command::execute(attendance::command::Cli::parse())
+    attendance::command::execute(attendance::command::Cli::of_process())
 }

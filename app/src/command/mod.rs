@@ -2,6 +2,7 @@
 // The commands are what speaks on standard output; everything else logs.
 #![allow(clippy::print_stdout)]
 
+mod boot_slot;
 mod check_config;
 mod check_photos;
 mod run;
@@ -39,6 +40,24 @@ enum Command {
     CheckPhotos(check_photos::Arguments),
     /// Mirror the photos from the backend and print what became of them.
     Sync(sync::Arguments),
+    /// Answer RAUC about the two systems on the card.
+    #[command(subcommand, hide = true)]
+    BootSlot(boot_slot::Request),
+}
+
+impl Cli {
+    /// Reads this process's command line, or ends it with an explanation. Called by the name of `boot-slot` (a link to the
+    /// program), it is RAUC that calls: RAUC can name a program and no word after it.
+    pub fn of_process() -> Self {
+        let mut words: Vec<_> = std::env::args_os().collect();
+        if words
+            .first()
+            .is_some_and(|name| std::path::Path::new(name).file_name() == Some("boot-slot".as_ref()))
+        {
+            words.insert(1, "boot-slot".into());
+        }
+        Self::parse_from(words)
+    }
 }
 
 /// Does what the command line asks.
@@ -48,6 +67,7 @@ pub fn execute(cli: Cli) -> ExitCode {
         Command::CheckConfig(arguments) => check_config::execute(&cli.config, arguments),
         Command::CheckPhotos(arguments) => check_photos::execute(&cli.config, arguments),
         Command::Sync(arguments) => sync::execute(&cli.config, arguments),
+        Command::BootSlot(request) => boot_slot::execute(request),
     };
     match done {
         Ok(code) => code,

@@ -1,0 +1,322 @@
+//! The boot flow as a pure state machine.
+//!
+//! State: which slot autoboot.txt commits to, which slot runs, whether the tryboot flag started it, and the [`Record`] with
+//! what is pending. Every question of RAUC and every step of a trial is answered with the writes to make, in their order.
+//! Each [`Write`] is atomic on disk; the tests cut the power before every one of them.
+//!
+//! What must always hold:
+//! - autoboot.txt commits to a slot that holds a whole system; only [`Flow::commit`] changes it, and only towards the system
+//!   that is running and proved healthy;
+//! - the committed slot is never written to. While another slot runs, an installation would do just that, so it is refused;
+//! - after the power comes back, one of the two whole systems starts, and what was pending is either still to be tried or
+//!   reported as over.
+
+use time::OffsetDateTime;
+
+use super::history::{End, History, Outcome};
+use super::record::{Content, Pending, Progress, Record, System};
+use super::slot::{Booted, Slot};
+
+/// One atomic change on disk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Write {
+    /// autoboot.txt commits to this slot from now on.
+    Commit(Slot),
+    /// The record.
+    Record(Record),
+    /// An outcome for the history.
+    Outcome(Outcome),
+}
+
+/// How this boot came about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Arrival {
+    /// The committed system, as always.
+    Committed,
+    /// A trial: this system is to prove itself or go back.
+    Trial,
+    /// The committed system did not start and the firmware took the other one (`PARTITION_WALK`). There is nothing to go back
+    /// to.
+    Fallback,
+}
+
+/// The checks of [`super::health`] all passed. Only they make one, and only with one can be committed.
+#[derive(Debug)]
+pub struct Healthy(pub(super) ());
+
+/// A request that would endanger a whole system, or makes no sense now.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The slot is the committed one, and another runs.
+    #[error(
+        "slot {slot} holds the committed system, and this one in slot {booted} is not committed yet: wait for its health check, \
+         or restart"
+    )]
+    CommittedElsewhere {
+        /// The committed slot.
+        slot: Slot,
+        /// The slot that runs.
+        booted: Slot,
+    },
+    /// Somebody else than the health gate wants to commit.
+    #[error("slot {slot} is on trial; only its health check commits it (attendance health-gate)")]
+    OnTrial {
+        /// The slot.
+        slot: Slot,
+    },
+    /// The running system cannot be given up from within.
+    #[error("slot {slot} is the system that runs; make the other slot primary instead")]
+    Running {
+        /// The slot.
+        slot: Slot,
+    },
+    /// Nobody knows that the slot holds a whole system.
+    #[error("slot {slot} is not known to hold a whole system ({content:?}); install an update into it")]
+    NotWhole {
+        /// The slot.
+        slot: Slot,
+        /// What is known of it.
+        content: Content,
+    },
+    /// There is nothing to try.
+    #[error("no installed system waits for its trial; install an update first")]
+    NothingPending,
+}
+
+/// The state of the boot flow, and what follows from it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Flow {
+    /// The slot that autoboot.txt commits to.
+    pub committed: Slot,
+    /// The slot that runs, and how it was started.
+    pub booted: Booted,
+    /// What is remembered.
+    pub record: Record,
+}
+
+impl Flow {
+    /// How this boot came about.
+    pub fn arrival(&self) -> Arrival {
+        match (self.booted.slot == self.committed, self.booted.tryboot) {
+            (true, _) => Arrival::Committed,
+            (false, true) => Arrival::Trial,
+            (false, false) => Arrival::Fallback,
+        }
+    }
+
+    /// The slot whose turn is next: the pending one while its trial is still to come, else the committed one.
+    pub fn primary(&self) -> Slot {
+        match &self.record.pending {
+            Some(pending)
+                if pending.progress == Progress::Installed && self.arrival() == Arrival::Committed =>
+            {
+                pending.slot
+            }
+            _ => self.committed,
+        }
+    }
+
+    /// Whether `slot` can be expected to boot.
+    pub fn is_good(&self, slot: Slot) -> bool {
+        slot == self.committed || self.record.known(slot).content == Content::Whole
+    }
+
+    /// RAUC activates `slot`, after it was written whole or because a technician wants it back.
+    ///
+    /// # Errors
+    /// [`Refusal::OnTrial`] for a slot that is on trial.
+    pub fn set_primary(&self, slot: Slot) -> Result<Vec<Write>, Refusal> {
+        let mut record = self.record.clone();
+        if slot == self.committed {
+            // During a trial `pending` says how far it came; it is not what was asked to be cancelled.
+            if self.arrival() != Arrival::Committed || record.pending.take().is_none() {
+                return Ok(Vec::new());
+            }
+        } else if slot == self.booted.slot {
+            return Err(Refusal::OnTrial { slot });
+        } else {
+            record.pending = Some(Pending {
+                slot,
+                progress: Progress::Installed,
+                trial: 0,
+                camera_was_absent: false,
+                from: System::default(),
+            });
+            record.known_mut(slot).content = Content::Whole;
+        }
+        Ok(vec![Write::Record(record)])
+    }
+
+    /// RAUC calls `slot` bad before it begins to write it.
+    ///
+    /// # Errors
+    /// [`Refusal`] for the slot that runs and for the committed one.
+    pub fn set_bad(&self, slot: Slot) -> Result<Vec<Write>, Refusal> {
+        if slot == self.booted.slot {
+            return Err(Refusal::Running { slot });
+        }
+        if slot == self.committed {
+            return Err(Refusal::CommittedElsewhere { slot, booted: self.booted.slot });
+        }
+        let mut record = self.record.clone();
+        record.pending = None;
+        let known = record.known_mut(slot);
+        known.content = Content::Partial;
+        known.system = None;
+        Ok(vec![Write::Record(record)])
+    }
+
+    /// RAUC, or a technician through it, calls `slot` good. Changes nothing: a slot is good by being installed whole or by
+    /// passing its trial.
+    ///
+    /// # Errors
+    /// [`Refusal`] when the slot is not good already.
+    pub fn set_good(&self, slot: Slot) -> Result<Vec<Write>, Refusal> {
+        if slot == self.booted.slot && slot != self.committed {
+            return Err(Refusal::OnTrial { slot });
+        }
+        if self.is_good(slot) {
+            return Ok(Vec::new());
+        }
+        Err(Refusal::NotWhole { slot, content: self.record.known(slot).content })
+    }
+
+    /// The technician wants the other system back.
+    ///
+    /// # Errors
+    /// [`Refusal`] when it is not known to be whole, or a trial runs.
+    pub fn go_back(&self) -> Result<Vec<Write>, Refusal> {
+        let slot = self.booted.slot.other();
+        if slot == self.committed {
+            return Err(Refusal::CommittedElsewhere { slot, booted: self.booted.slot });
+        }
+        match self.record.known(slot).content {
+            Content::Whole => self.set_primary(slot),
+            content => Err(Refusal::NotWhole { slot, content }),
+        }
+    }
+
+    /// The reboot into the pending system is about to be asked for.
+    ///
+    /// # Errors
+    /// [`Refusal`] when nothing waits for its trial.
+    pub fn begin_trial(&self, camera_is_absent: bool, running: System) -> Result<Vec<Write>, Refusal> {
+        let mut record = self.record.clone();
+        let pending = match &mut record.pending {
+            Some(pending)
+                if pending.progress == Progress::Installed
+                    && pending.slot != self.committed
+                    && self.arrival() == Arrival::Committed =>
+            {
+                pending
+            }
+            _ => return Err(Refusal::NothingPending),
+        };
+        record.trials += 1;
+        pending.progress = Progress::Begun;
+        pending.trial = record.trials;
+        pending.camera_was_absent = camera_is_absent;
+        pending.from = running;
+        Ok(vec![Write::Record(record)])
+    }
+
+    /// The system has come up: what is to be noted before anything else, `history` being what is noted already.
+    pub fn arrive(&self, running: System, history: &History, at: OffsetDateTime) -> Vec<Write> {
+        let mut record = self.record.clone();
+        let mut writes = Vec::new();
+        let booted = self.booted.slot;
+        record.known_mut(booted).system = Some(running);
+        match (self.arrival(), record.pending.take()) {
+            (Arrival::Committed, Some(pending)) if pending.slot == booted => {
+                // The power went between the commit and its note.
+                writes.extend(self.note(&pending, &record, End::Committed, history, at));
+            }
+            (Arrival::Committed, Some(pending)) if pending.progress == Progress::Installed => {
+                record.pending = Some(pending);
+            }
+            (Arrival::Committed, Some(pending)) => {
+                let end = End::Silent { reached: pending.progress };
+                writes.extend(self.note(&pending, &record, end, history, at));
+                record.known_mut(pending.slot).content = Content::Failed;
+            }
+            (Arrival::Trial | Arrival::Fallback, Some(mut pending)) if pending.slot == booted => {
+                pending.progress = Progress::Up;
+                if pending.trial == 0 {
+                    record.trials += 1;
+                    pending.trial = record.trials;
+                }
+                record.pending = Some(pending);
+            }
+            (Arrival::Trial | Arrival::Fallback, _) => {
+                // Not begun by us, or the record was lost: it is examined all the same.
+                record.trials += 1;
+                record.pending = Some(Pending {
+                    slot: booted,
+                    progress: Progress::Up,
+                    trial: record.trials,
+                    camera_was_absent: false,
+                    from: System::default(),
+                });
+            }
+            (Arrival::Committed, None) => {}
+        }
+        if self.arrival() == Arrival::Committed {
+            record.known_mut(booted).content = Content::Whole;
+        }
+        if record != self.record {
+            writes.push(Write::Record(record));
+        }
+        writes
+    }
+
+    /// The running system proved healthy: it is the committed one from the first of these writes on.
+    pub fn commit(&self, _healthy: &Healthy, at: OffsetDateTime) -> Vec<Write> {
+        let booted = self.booted.slot;
+        let end = match self.arrival() {
+            Arrival::Committed => return Vec::new(),
+            Arrival::Trial => End::Committed,
+            Arrival::Fallback => End::Rescued,
+        };
+        let mut record = self.record.clone();
+        let pending = record.pending.take();
+        record.known_mut(booted).content = Content::Whole;
+        let outcome = self.outcome(pending.as_ref(), &record, end, at);
+        vec![Write::Commit(booted), Write::Outcome(outcome), Write::Record(record)]
+    }
+
+    /// The running system did not prove healthy. Nothing of the boot flow changes: the next start is the committed system's.
+    pub fn fail(&self, end: End, at: OffsetDateTime) -> Vec<Write> {
+        match self.arrival() {
+            Arrival::Committed => Vec::new(),
+            Arrival::Trial | Arrival::Fallback => {
+                vec![Write::Outcome(self.outcome(self.record.pending.as_ref(), &self.record, end, at))]
+            }
+        }
+    }
+
+    /// The outcome of a trial that is over, unless the history has it.
+    fn note(
+        &self,
+        pending: &Pending,
+        record: &Record,
+        end: End,
+        history: &History,
+        at: OffsetDateTime,
+    ) -> Option<Write> {
+        let known = history.of_trial(pending.trial).is_some();
+        (!known && pending.progress != Progress::Installed)
+            .then(|| Write::Outcome(self.outcome(Some(pending), record, end, at)))
+    }
+
+    fn outcome(&self, pending: Option<&Pending>, record: &Record, end: End, at: OffsetDateTime) -> Outcome {
+        let slot = pending.map_or(self.booted.slot, |pending| pending.slot);
+        Outcome {
+            trial: pending.map_or(record.trials, |pending| pending.trial),
+            slot,
+            from: pending.map(|pending| pending.from.clone()).unwrap_or_default(),
+            to: record.known(slot).system.clone(),
+            at,
+            end,
+        }
+    }
+}

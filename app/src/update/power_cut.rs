@@ -1,0 +1,357 @@
+//! The boot flow with the power cut before every single write, and again before every write of what follows.
+//!
+//! A small machine plays card, firmware and RAUC. What each of them may do is their documentation's: the firmware boots
+//! autoboot.txt's slot, or the other one once when the (volatile) tryboot flag is set; RAUC calls the target bad, writes it piece
+//! by piece, and activates it.
+#![allow(clippy::unwrap_used)]
+
+use proptest::prelude::*;
+use time::OffsetDateTime;
+
+use super::boot_flow::{Arrival, Flow, Healthy, Write};
+use super::history::{End, History};
+use super::record::{Pending, Progress, Record, System};
+use super::slot::{Booted, Slot};
+
+/// Pieces in which the simulated RAUC writes a slot.
+const PIECES: usize = 3;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Nature {
+    /// Proves healthy.
+    Healthy,
+    /// Comes up and fails a check.
+    Sick,
+    /// Never comes up: kernel panic, broken command line, hang until the watchdog resets.
+    Dead,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+enum Image {
+    Torn,
+    Whole { version: &'static str, nature: Nature },
+}
+
+/// The power went.
+#[derive(Debug)]
+struct Cut;
+
+#[derive(Debug, Clone)]
+struct Machine {
+    committed: Slot,
+    record: Record,
+    history: History,
+    slots: [Image; 2],
+    /// Writes until the power goes; `None`: it stays.
+    fuse: Option<usize>,
+    booted: Booted,
+}
+
+impl Machine {
+    fn new(slot: Slot) -> Self {
+        let mut slots = [Image::Torn, Image::Torn];
+        slots[slot as usize] = Image::Whole { version: "old", nature: Nature::Healthy };
+        let booted = Booted { slot, tryboot: false };
+        let mut machine = Self {
+            committed: slot,
+            record: Record::default(),
+            history: History::default(),
+            slots,
+            fuse: None,
+            booted,
+        };
+        machine.boot(false).unwrap();
+        machine
+    }
+
+    fn flow(&self) -> Flow {
+        Flow { committed: self.committed, booted: self.booted, record: self.record.clone() }
+    }
+
+    fn system(&self, slot: Slot) -> System {
+        match &self.slots[slot as usize] {
+            Image::Whole { version, .. } => System { version: (*version).to_owned(), built: None },
+            Image::Torn => System::default(),
+        }
+    }
+
+    fn version(&self) -> &'static str {
+        match self.slots[self.booted.slot as usize] {
+            Image::Whole { version, .. } => version,
+            Image::Torn => "torn",
+        }
+    }
+
+    fn burn(&mut self) -> Result<(), Cut> {
+        match &mut self.fuse {
+            Some(0) => return Err(Cut),
+            Some(left) => *left -= 1,
+            None => {}
+        }
+        Ok(())
+    }
+
+    fn apply(&mut self, writes: Vec<Write>) -> Result<(), Cut> {
+        for write in writes {
+            self.burn()?;
+            match write {
+                Write::Commit(slot) => {
+                    assert_eq!(slot, self.booted.slot, "only the running system is ever committed");
+                    self.committed = slot;
+                }
+                Write::Record(record) => self.record = record,
+                Write::Outcome(outcome) => self.history.add(outcome),
+            }
+            assert!(
+                matches!(self.slots[self.committed as usize], Image::Whole { .. }),
+                "committed to a torn system"
+            );
+        }
+        Ok(())
+    }
+
+    /// RAUC installs into the slot that is not running.
+    fn install(&mut self, image: &Image) -> Result<(), Cut> {
+        let target = self.booted.slot.other();
+        let writes = self.flow().set_bad(target).expect("the target is not the committed slot");
+        self.apply(writes)?;
+        assert_ne!(target, self.committed, "the committed system is overwritten");
+        for _ in 0..PIECES {
+            self.burn()?;
+            self.slots[target as usize] = Image::Torn;
+        }
+        self.burn()?;
+        self.slots[target as usize] = image.clone();
+        let writes = self.flow().set_primary(target).unwrap();
+        assert_eq!(self.flow().primary(), self.committed);
+        self.apply(writes)?;
+        assert_eq!(self.flow().primary(), target);
+        Ok(())
+    }
+
+    fn begin_trial(&mut self) -> Result<(), Cut> {
+        let writes = self.flow().begin_trial(false, self.system(self.booted.slot)).unwrap();
+        self.apply(writes)?;
+        self.burn()?;
+        self.boot(true)
+    }
+
+    /// The firmware starts a slot and its system does what its nature is, until it stays up.
+    fn boot(&mut self, flag: bool) -> Result<(), Cut> {
+        let slot = if flag { self.committed.other() } else { self.committed };
+        let now = OffsetDateTime::UNIX_EPOCH;
+        self.booted = Booted { slot, tryboot: flag };
+        match self.slots[slot as usize] {
+            Image::Whole { nature: Nature::Dead, .. } | Image::Torn => {
+                assert!(flag, "the committed system does not start: the door is bricked");
+                self.boot(false)
+            }
+            Image::Whole { nature, .. } => {
+                let writes = self.flow().arrive(self.system(slot), &self.history, now);
+                self.apply(writes)?;
+                if self.flow().arrival() == Arrival::Committed {
+                    return Ok(());
+                }
+                let writes = if nature == Nature::Healthy {
+                    self.flow().commit(&Healthy(()), now)
+                } else {
+                    self.flow().fail(End::failed("camera", "no frame", &[]), now)
+                };
+                self.apply(writes)?;
+                if self.flow().arrival() == Arrival::Committed { Ok(()) } else { self.boot(false) }
+            }
+        }
+    }
+
+    /// The power comes back, perhaps to go once more after `fuse` writes.
+    fn power_on(&mut self, fuse: Option<usize>) {
+        self.fuse = fuse;
+        if self.boot(false).is_err() {
+            self.fuse = None;
+            self.boot(false).unwrap();
+        }
+        self.fuse = None;
+    }
+
+    fn update(&mut self, image: &Image) -> Result<(), Cut> {
+        self.install(image)?;
+        self.begin_trial()
+    }
+
+    /// What must hold whenever the machine is up and quiet.
+    fn is_sound(&self, image: &Image) {
+        let flow = self.flow();
+        assert_eq!(flow.arrival(), Arrival::Committed);
+        let Image::Whole { version, nature } = &image else { unreachable!() };
+        assert!(self.version() == "old" || (self.version() == *version && *nature == Nature::Healthy));
+        match &self.record.pending {
+            None => assert_eq!(flow.primary(), self.committed),
+            // Installed whole, and the trial still to come.
+            Some(Pending { slot, progress: Progress::Installed, .. }) => {
+                assert_eq!(self.slots[*slot as usize], *image);
+                assert_eq!(flow.primary(), *slot);
+            }
+            Some(pending) => panic!("a trial that is over is still pending: {pending:?}"),
+        }
+        let end = self.history.last().map(|outcome| &outcome.end);
+        if self.version() == *version {
+            assert_eq!(end, Some(&End::Committed));
+        } else {
+            assert!(
+                end.is_none_or(|end| !end.is_success()),
+                "the old version runs, and the history says {end:?}"
+            );
+        }
+    }
+}
+
+/// The writes of the whole update, by an update whose power stays.
+fn writes_of(image: &Image) -> usize {
+    let mut machine = Machine::new(Slot::A);
+    machine.fuse = Some(usize::MAX);
+    machine.update(image).unwrap();
+    usize::MAX - machine.fuse.unwrap()
+}
+
+fn image(nature: Nature) -> Image {
+    Image::Whole { version: "new", nature }
+}
+
+#[test]
+fn the_power_may_go_before_any_write_and_again_before_any_write_of_what_follows() {
+    for nature in [Nature::Healthy, Nature::Sick, Nature::Dead] {
+        let image = image(nature);
+        let writes = writes_of(&image);
+        assert!(writes >= PIECES + 4, "{writes}");
+        for slot in [Slot::A, Slot::B] {
+            for first in 0..=writes {
+                for second in (0..=writes).map(Some).chain([None]) {
+                    let mut machine = Machine::new(slot);
+                    machine.fuse = Some(first);
+                    let finished = machine.update(&image).is_ok();
+                    machine.power_on(second);
+                    machine.is_sound(&image);
+                    if finished && nature == Nature::Healthy {
+                        assert_eq!(machine.version(), "new");
+                    }
+                    // Whatever happened, the technician tries again and it works.
+                    if machine.version() == "old" {
+                        machine.update(&Image::Whole { version: "third", nature: Nature::Healthy }).unwrap();
+                        assert_eq!(machine.version(), "third");
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_rollback_says_how_far_the_new_system_came() {
+    let ends = |nature| {
+        let mut machine = Machine::new(Slot::A);
+        machine.update(&image(nature)).unwrap();
+        assert_eq!(machine.version(), "old");
+        assert_eq!(machine.flow().primary(), Slot::A, "the failed system is still called the next one");
+        assert!(!machine.flow().is_good(Slot::B));
+        machine.history.last().unwrap().end.clone()
+    };
+    assert_eq!(ends(Nature::Sick), End::failed("camera", "no frame", &[]));
+    assert_eq!(ends(Nature::Dead), End::Silent { reached: Progress::Begun });
+
+    // Up, and then the power went before its checks were through: before the last two writes, outcome and record.
+    let mut machine = Machine::new(Slot::A);
+    machine.fuse = Some(writes_of(&image(Nature::Sick)) - 2);
+    assert!(machine.update(&image(Nature::Sick)).is_err());
+    machine.power_on(None);
+    assert_eq!(machine.history.last().unwrap().end, End::Silent { reached: Progress::Up });
+}
+
+#[test]
+fn a_system_on_trial_protects_the_committed_one() {
+    let mut machine = Machine::new(Slot::A);
+    machine.install(&image(Nature::Healthy)).unwrap();
+    machine.booted = Booted { slot: Slot::B, tryboot: true };
+    let flow = machine.flow();
+    assert_eq!(flow.arrival(), Arrival::Trial);
+    assert_eq!(flow.primary(), Slot::A);
+    assert!(flow.set_bad(Slot::A).is_err(), "an installation would overwrite the committed system");
+    assert!(flow.set_bad(Slot::B).is_err());
+    assert!(
+        flow.set_primary(Slot::B).is_err() && flow.set_good(Slot::B).is_err(),
+        "only the health gate commits"
+    );
+    assert_eq!(flow.set_primary(Slot::A).unwrap(), []);
+    assert!(flow.begin_trial(false, System::default()).is_err());
+    assert!(flow.go_back().is_err());
+}
+
+#[test]
+fn when_the_committed_system_does_not_start_the_other_is_committed_once_it_is_well() {
+    let mut machine = Machine::new(Slot::A);
+    machine.update(&image(Nature::Healthy)).unwrap();
+    assert_eq!(machine.committed, Slot::B);
+    // PARTITION_WALK found boot_b unreadable and took boot_a.
+    machine.slots[Slot::B as usize] = Image::Torn;
+    machine.booted = Booted { slot: Slot::A, tryboot: false };
+    let now = OffsetDateTime::UNIX_EPOCH;
+    assert_eq!(machine.flow().arrival(), Arrival::Fallback);
+    let writes = machine.flow().arrive(machine.system(Slot::A), &machine.history, now);
+    for write in writes {
+        if let Write::Record(record) = write {
+            machine.record = record;
+        }
+    }
+    assert!(machine.flow().set_bad(Slot::B).is_err());
+    let writes = machine.flow().commit(&Healthy(()), now);
+    assert_eq!(writes[0], Write::Commit(Slot::A));
+    assert!(matches!(&writes[1], Write::Outcome(outcome) if outcome.end == End::Rescued));
+}
+
+#[test]
+fn the_technician_can_go_back_to_a_whole_system_and_to_no_other() {
+    let mut machine = Machine::new(Slot::A);
+    assert!(machine.flow().go_back().is_err(), "the other slot was never written");
+    machine.update(&image(Nature::Healthy)).unwrap();
+    let writes = machine.flow().go_back().unwrap();
+    machine.apply(writes).unwrap();
+    machine.begin_trial().unwrap();
+    assert_eq!((machine.committed, machine.version()), (Slot::A, "old"));
+
+    let mut machine = Machine::new(Slot::A);
+    machine.update(&image(Nature::Sick)).unwrap();
+    assert!(machine.flow().go_back().is_err(), "a system that failed its trial is not offered again");
+}
+
+#[test]
+fn a_lost_record_costs_a_report_and_no_system() {
+    for nature in [Nature::Healthy, Nature::Sick, Nature::Dead] {
+        let mut machine = Machine::new(Slot::A);
+        machine.install(&image(nature)).unwrap();
+        machine.record = Record::default();
+        assert_eq!(machine.flow().primary(), Slot::A);
+        machine.boot(true).unwrap();
+        let expected = if nature == Nature::Healthy { "new" } else { "old" };
+        assert_eq!(machine.version(), expected);
+        assert!(machine.record.pending.is_none());
+    }
+}
+
+proptest! {
+    /// Any sequence of updates, cuts and restarts.
+    #[test]
+    fn the_door_always_opens(steps in proptest::collection::vec((0_u8..3, 0_usize..16, any::<bool>()), 1..12)) {
+        let mut machine = Machine::new(Slot::A);
+        for (nature, fuse, cut) in steps {
+            let nature = [Nature::Healthy, Nature::Sick, Nature::Dead][nature as usize];
+            machine.fuse = cut.then_some(fuse);
+            let _ = machine.update(&image(nature));
+            machine.power_on(cut.then_some(fuse / 2));
+            let booted = &machine.slots[machine.booted.slot as usize];
+            let healthy = matches!(booted, Image::Whole { nature: Nature::Healthy, .. });
+            prop_assert!(healthy, "{:?}", booted);
+            prop_assert_eq!(machine.booted.slot, machine.committed);
+            let pending = machine.record.pending.as_ref().map(|pending| pending.progress);
+            prop_assert!(pending.is_none_or(|progress| progress == Progress::Installed));
+        }
+    }
+}
