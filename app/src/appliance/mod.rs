@@ -4,6 +4,7 @@
 //! written, then what was written is delivered a last time.
 
 pub mod frame_path;
+pub mod latest;
 pub mod machine;
 
 use std::future::Future;

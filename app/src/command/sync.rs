@@ -78,7 +78,7 @@ fn summary(report: &Report) -> String {
         let _ = writeln!(text, "failed: {}: {}", failure.photo, failure.reason);
     }
     if let Some(alarm) = &report.alarm {
-        let _ = writeln!(text, "alarm: {alarm}");
+        let _ = writeln!(text, "alarm: {}", alarm.event());
     }
     if let Some(error) = &report.stopped {
         let _ = writeln!(text, "stopped: {error}");

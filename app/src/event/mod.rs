@@ -30,6 +30,22 @@ pub enum Event {
         /// Photos that could not be fetched; each has a line in the log.
         failed: usize,
     },
+    /// Photos could not be synchronised; it will be tried again.
+    SyncFailed {
+        /// Why, without secrets.
+        reason: String,
+        /// Seconds until the next try.
+        retry_in_s: u64,
+    },
+    /// The server lacks so many students that nothing is removed until a person confirms it, or it stays so.
+    RemovalWaits {
+        /// Students that would be removed.
+        students: usize,
+        /// Students on the roster.
+        of: usize,
+        /// What to do.
+        advice: String,
+    },
     /// The gallery was made anew and is in use.
     RosterReady {
         /// Students that can be recognised.

@@ -8,10 +8,12 @@ impl Event {
     /// How much attention it deserves in the log.
     pub fn level(&self) -> log::Level {
         match self {
-            Self::PhotoRefused { .. } | Self::AttackRefused { .. } | Self::DeliveryFailed { .. } => {
-                log::Level::Warn
-            }
+            Self::PhotoRefused { .. }
+            | Self::AttackRefused { .. }
+            | Self::DeliveryFailed { .. }
+            | Self::SyncFailed { .. } => log::Level::Warn,
             Self::NotSaved { .. } => log::Level::Error,
+            Self::RemovalWaits { .. } => log::Level::Error,
             Self::PhotosSynced { failed, .. } if *failed > 0 => log::Level::Warn,
             Self::Delivered { refused, .. } if *refused > 0 => log::Level::Warn,
             Self::Hint { .. } | Self::NotRecorded { .. } => log::Level::Debug,
@@ -29,6 +31,12 @@ impl fmt::Display for Event {
                 f,
                 "Photos synced: {new} new, {updated} updated, {unchanged} unchanged, {removed} removed, {failed} failed"
             ),
+            Self::SyncFailed { reason, retry_in_s } => {
+                write!(f, "Photos not synced: {reason}; next try in {retry_in_s} s")
+            }
+            Self::RemovalWaits { students, of, advice } => {
+                write!(f, "The server lacks {students} of {of} students; nothing is removed. {advice}")
+            }
             Self::RosterReady { students, photos, refused } => {
                 write!(f, "Faces enrolled: {students} students from {photos} photos")?;
                 if *refused > 0 {

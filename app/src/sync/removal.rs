@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::config::Photos;
+use crate::event::Event;
 
 /// A large removal that is not believed yet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,15 +38,15 @@ pub struct Alarm {
     pub believed_after: u32,
 }
 
-impl std::fmt::Display for Alarm {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(
-            f,
-            "the server lacks {} of {} students ({} photos); nothing is removed. Check the server; if they are to go, \
-             confirm the removal (attendance sync --confirm-removal), else it is believed after {} synchronisations (this \
-             was number {})",
-            self.students, self.of, self.photos, self.believed_after, self.syncs
-        )
+impl Alarm {
+    /// The event that tells of it.
+    pub fn event(&self) -> Event {
+        let advice = format!(
+            "Check the server; if their {} photos are to go, confirm the removal (attendance sync --confirm-removal), else it \
+             is believed after {} synchronisations (this was number {})",
+            self.photos, self.believed_after, self.syncs
+        );
+        Event::RemovalWaits { students: self.students, of: self.of, advice }
     }
 }
 

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Report, once};
 use crate::config::Config;
-use crate::event::Bus;
+use crate::event::{Bus, Event};
 use crate::supervisor::{Backoff, Failure};
 
 /// First pause after a synchronisation that could not be done: at start the network often comes a little later.
@@ -53,7 +53,9 @@ pub async fn run(worker: Worker, stop: CancellationToken) -> Result<(), Failure>
             Err(error) if error.needs_a_person() => return Err(Failure::hold(error)),
             Err(error) => {
                 let pause = backoff.next_delay();
-                log::warn!("photos not synced: {error}; next try in {} s", pause.as_secs());
+                worker
+                    .bus
+                    .publish(Event::SyncFailed { reason: error.to_string(), retry_in_s: pause.as_secs() });
                 pause
             }
         };
@@ -72,9 +74,6 @@ fn tell(worker: &Worker, report: &Report) {
     for failure in &report.failed {
         log::warn!("photo {}: {}", failure.photo, failure.reason);
     }
-    if let Some(alarm) = &report.alarm {
-        log::error!("{alarm}");
-    }
     if let Some(error) = &report.stopped {
         log::error!("photos not synced to the end: {error}");
     }
@@ -82,4 +81,7 @@ fn tell(worker: &Worker, report: &Report) {
         worker.changed.send_modify(|count| *count += 1);
     }
     worker.bus.publish(report.event());
+    if let Some(alarm) = &report.alarm {
+        worker.bus.publish(alarm.event());
+    }
 }

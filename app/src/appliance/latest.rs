@@ -1,0 +1,91 @@
+//! What was last heard of sync and upload, remembered for the page.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::broadcast;
+use tokio_util::sync::CancellationToken;
+
+use crate::event::Event;
+use crate::moment::{Clock, Moment};
+
+/// The last word of each.
+#[derive(Debug, Clone, Default)]
+pub struct Latest {
+    /// When photos were last synchronised, and what became of them.
+    pub synced: Option<(Moment, String)>,
+    /// Why the last synchronisation failed; none after one that did not.
+    pub sync_error: Option<String>,
+    /// A large removal that waits for a person: students that would go, and of how many.
+    pub removal: Option<(usize, usize)>,
+    /// Why the last delivery failed, and the seconds to the next try; none after one that did not.
+    pub upload_error: Option<(String, u64)>,
+}
+
+/// [`Latest`], shared.
+#[derive(Debug, Clone, Default)]
+pub struct Memory(Arc<Mutex<Latest>>);
+
+impl Memory {
+    /// What is remembered now.
+    pub fn latest(&self) -> Latest {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Listens until `stop`.
+    pub async fn listen(
+        self,
+        mut events: broadcast::Receiver<Event>,
+        clock: Arc<dyn Clock>,
+        stop: CancellationToken,
+    ) {
+        loop {
+            let event = tokio::select! {
+                event = events.recv() => event,
+                () = stop.cancelled() => return,
+            };
+            match event {
+                Ok(event) => self.remember(event, clock.as_ref()),
+                Err(broadcast::error::RecvError::Lagged(_)) => {}
+                Err(broadcast::error::RecvError::Closed) => return,
+            }
+        }
+    }
+
+    fn remember(&self, event: Event, clock: &dyn Clock) {
+        let mut latest = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match event {
+            Event::PhotosSynced { .. } => {
+                latest.synced = Some((clock.now(), event.to_string()));
+                latest.sync_error = None;
+                latest.removal = None;
+            }
+            Event::RemovalWaits { students, of, .. } => latest.removal = Some((students, of)),
+            Event::SyncFailed { reason, .. } => latest.sync_error = Some(reason),
+            Event::Delivered { .. } => latest.upload_error = None,
+            Event::DeliveryFailed { reason, retry_in_s } => latest.upload_error = Some((reason, retry_in_s)),
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::moment::SystemClock;
+
+    #[test]
+    fn a_success_takes_the_error_away() {
+        let clock = SystemClock::new(crate::config::ClockTrust::System);
+        let memory = Memory::default();
+        memory.remember(Event::SyncFailed { reason: "no route".to_owned(), retry_in_s: 5 }, &clock);
+        memory.remember(Event::DeliveryFailed { reason: "500".to_owned(), retry_in_s: 9 }, &clock);
+        assert_eq!(memory.latest().sync_error.as_deref(), Some("no route"));
+        memory.remember(
+            Event::PhotosSynced { new: 1, updated: 0, unchanged: 0, removed: 0, failed: 0 },
+            &clock,
+        );
+        memory.remember(Event::Delivered { created: 1, duplicates: 0, refused: 0, backlog: 0 }, &clock);
+        let latest = memory.latest();
+        assert!(latest.sync_error.is_none() && latest.upload_error.is_none() && latest.synced.is_some());
+    }
+}
