@@ -1,0 +1,98 @@
+//! Milliseconds and GFLOP/s of every network whose weights have been fetched.
+//!
+//! `cargo run --release -p models --example networks [-- --layers] [NAME ...]`; with `--layers` every layer of them too.
+#![allow(clippy::print_stdout)]
+
+use candle_core::{Device, Error, Result};
+use candle_nn::VarBuilder;
+use models::Role;
+use models::blazeface::{BlazeFace, Range};
+use models::face_mesh::FaceMesh;
+use models::iris::Iris;
+use models::minifas::{MiniFas, Variant};
+use models::mobilefacenet::MobileFaceNet;
+use models::plan::Plan;
+use models::store::Store;
+use models::yunet::YuNet;
+use std::time::{Duration, Instant};
+
+/// Runs of each network; the shortest counts, as the one that nothing disturbed, and the median shows how far that is off.
+const RUNS: usize = 200;
+
+type Visit<'a> = &'a mut dyn FnMut(&str, &mut Plan) -> Result<()>;
+
+fn main() -> Result<()> {
+    let mut names: Vec<String> = std::env::args().skip(1).collect();
+    let layers = names.iter().any(|name| name == "--layers");
+    names.retain(|name| name != "--layers");
+    println!("{:28} {:>8} {:>8} {:>8} {:>8}", "network", "min ms", "median", "MMAC", "GFLOP/s");
+    each(
+        &|role| names.is_empty() || names.iter().any(|name| role.contains(name.as_str())),
+        &mut |role, plan| {
+            plan.fill_input(|values| {
+                values.iter_mut().enumerate().for_each(|(i, x)| *x = (i % 251) as f32 / 250.0)
+            })?;
+            let mut times = Vec::with_capacity(RUNS);
+            for _ in 0..RUNS {
+                let begin = Instant::now();
+                plan.run()?;
+                times.push(begin.elapsed());
+            }
+            times.sort();
+            line(role, times[0], Some(times[RUNS / 2]), plan.operations());
+            if layers {
+                for (layer, operations, time) in plan.profile(RUNS)? {
+                    line(&format!("  {layer}"), time, None, operations);
+                }
+            }
+            Ok(())
+        },
+    )
+}
+
+fn line(name: &str, time: Duration, median: Option<Duration>, operations: usize) {
+    let ms = |time: Duration| format!("{:.3}", time.as_secs_f64() * 1e3);
+    let median = median.map_or(String::new(), ms);
+    let rate = 2.0 * operations as f64 / time.as_secs_f64() / 1e9;
+    println!("{name:60} {:>8} {median:>8} {:>8.2} {rate:>8.1}", ms(time), operations as f64 / 1e6);
+}
+
+/// Visits the networks whose role is wanted and whose weights are there.
+fn each(wanted: &dyn Fn(&str) -> bool, visit: Visit<'_>) -> Result<()> {
+    let store = Store::open(Store::default_dir()).map_err(Error::wrap)?;
+    let weights = |role: Role| -> Result<Option<VarBuilder<'static>>> {
+        if !wanted(role.name()) || !store.has(role) {
+            return Ok(None);
+        }
+        store.load(role, &Device::Cpu).map(Some).map_err(Error::wrap)
+    };
+    for (role, range) in
+        [(Role::FaceDetectorShortRange, Range::Short), (Role::FaceDetectorFullRange, Range::Full)]
+    {
+        if let Some(vb) = weights(role)? {
+            visit(role.name(), BlazeFace::load(range, vb)?.plan_mut())?;
+        }
+    }
+    if let Some(vb) = weights(Role::FaceMesh)? {
+        visit(Role::FaceMesh.name(), FaceMesh::load(vb)?.plan_mut())?;
+    }
+    if let Some(vb) = weights(Role::Iris)? {
+        visit(Role::Iris.name(), Iris::load(vb)?.plan_mut())?;
+    }
+    if let Some(vb) = weights(Role::Embedder)? {
+        visit(Role::Embedder.name(), MobileFaceNet::load(vb)?.plan_mut())?;
+    }
+    for (role, variant) in [
+        (Role::AntispoofV2, Variant::V2),
+        (Role::AntispoofV1Se, Variant::V1Se),
+        (Role::Antispoof128, Variant::Se128),
+    ] {
+        if let Some(vb) = weights(role)? {
+            visit(role.name(), MiniFas::load(variant, vb)?.plan_mut())?;
+        }
+    }
+    if let Some(vb) = weights(Role::DetectorYunet320)? {
+        visit(Role::DetectorYunet320.name(), YuNet::load(320, 320, vb)?.plan_mut())?;
+    }
+    Ok(())
+}

@@ -1,0 +1,166 @@
+//! The iris network: the lids' contour and the iris of one eye, for blinks.
+//!
+//! Ablavatski et al. 2020, "Real-time Pupil Tracking from Monocular Video for Digital Puppetry". The weights are MediaPipe's
+//! `iris_landmark`. The height of the lid contour over its width tells an open eye (.36) from a closed one (.09), which the
+//! face mesh's own eye points do not.
+
+use crate::layer::{Activation, Block, Conv, Depthwise, Filter, Padding, Residual};
+use crate::plan::{Plan, Planner, Value};
+use candle_core::{Result, Tensor};
+use candle_nn::VarBuilder;
+use rayon::ThreadPool;
+use std::sync::Arc;
+
+/// Side of the square input in pixels.
+pub const SIDE: usize = 64;
+/// Points of the eye's contour and brow; the first [`LID_POINTS`] are the lids.
+pub const CONTOUR_POINTS: usize = 71;
+/// Points of the contour that lie on the lids: 0 is the outer corner, 8 the inner one; 1 to 7 the lower lid, 9 to 15 the upper
+/// one, both counted from the outer corner.
+pub const LID_POINTS: usize = 16;
+/// Points of the iris: its centre, then right, top, left, bottom.
+pub const IRIS_POINTS: usize = 5;
+
+/// What the network says of one eye. x and y in input pixels (0..64), z in the same unit.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Eye {
+    /// Lids, then rings around the eye and the brow.
+    pub contour: Vec<[f32; 3]>,
+    /// The iris.
+    pub iris: [[f32; 3]; IRIS_POINTS],
+}
+
+impl Eye {
+    /// How far the lids are open: the mean height of the lid contour between its middle points over the distance of the
+    /// corners. About .36 open and .09 closed.
+    pub fn opening(&self) -> f32 {
+        let distance = |a: usize, b: usize| {
+            let (a, b) = (self.contour[a], self.contour[b]);
+            (a[0] - b[0]).hypot(a[1] - b[1])
+        };
+        // The three middle pairs: near the corners the lids meet, whatever the eye does.
+        let height = (3..=5).map(|i| distance(i, i + 8)).sum::<f32>() / 3.0;
+        height / distance(0, 8).max(f32::EPSILON)
+    }
+}
+
+/// The iris network. It expects a left eye; a right one is mirrored going in and its answer mirrored back.
+#[derive(Debug)]
+pub struct Iris {
+    plan: Plan,
+}
+
+impl Iris {
+    /// Loads the weights, whose names are those of the TFLite graph.
+    pub fn load(vb: VarBuilder) -> Result<Self> {
+        Ok(Self { plan: network(&vb)? })
+    }
+
+    /// Lets large layers split their lines among these threads.
+    pub fn set_threads(&mut self, threads: Option<Arc<ThreadPool>>) {
+        self.plan.set_threads(threads);
+    }
+
+    /// The network's bare answer to `[1, 64, 64, 3]`, RGB as x/255, a square around the eye's centre with 2.3 × the distance of its
+    /// corners as side: contour and brow (`[1, 213]`) and iris (`[1, 15]`).
+    pub fn forward(&mut self, input: &Tensor) -> Result<(Tensor, Tensor)> {
+        self.plan.set_input(input)?;
+        self.plan.run()?;
+        let tensor = |index| {
+            self.plan.output(index, |values| Tensor::from_slice(values, (1, values.len()), input.device()))?
+        };
+        Ok((tensor(0)?, tensor(1)?))
+    }
+
+    /// The eye in an input like [`Self::forward`]'s.
+    pub fn eye(&mut self, input: &Tensor) -> Result<Eye> {
+        self.plan.set_input(input)?;
+        self.eye_loaded()
+    }
+
+    /// As [`Self::eye`], on an input that `fill` writes in place: 64 × 64 × 3 values.
+    pub fn eye_with(&mut self, fill: impl FnOnce(&mut [f32])) -> Result<Eye> {
+        self.plan.fill_input(fill)?;
+        self.eye_loaded()
+    }
+
+    fn eye_loaded(&mut self) -> Result<Eye> {
+        self.plan.run()?;
+        let contour = self.plan.output(0, |values| values.as_chunks().0.to_vec())?;
+        let iris = self
+            .plan
+            .output(1, |values| std::array::from_fn(|i| std::array::from_fn(|axis| values[3 * i + axis])))?;
+        Ok(Eye { contour, iris })
+    }
+
+    /// The network's layers, for reports.
+    pub fn plan_mut(&mut self) -> &mut Plan {
+        &mut self.plan
+    }
+}
+
+/// The graph's layers by the numbers Keras gave them.
+struct Layers<'a> {
+    vb: &'a VarBuilder<'a>,
+}
+
+/// The numbers of a block's first pointwise layer (its PReLU has the same) and of its depthwise layer.
+#[derive(Clone, Copy)]
+struct At {
+    kernel: usize,
+    window: usize,
+}
+
+impl Layers<'_> {
+    fn conv(&self, i: usize) -> Result<Filter> {
+        let name = numbered("conv2d", i);
+        Filter::tflite(self.vb, &format!("{name}.Kernel"), &format!("{name}.Bias"))
+    }
+
+    fn prelu(&self, i: usize) -> Result<Activation> {
+        Activation::prelu(self.vb, &format!("{}.Alpha", numbered("p_re_lu", i)))
+    }
+
+    /// Narrow, filter, widen, with a residual around; or, where the map is halved, the same with a 2×2 kernel at stride 2 for
+    /// the narrow layer and a pooled residual.
+    fn block(&self, plan: &mut Planner, x: Value, at: At, halves: bool) -> Result<Value> {
+        let name = numbered("depthwise_conv2d", at.window);
+        let window = Depthwise::tflite(self.vb, &format!("{name}.Kernel"), &format!("{name}.Bias"))?;
+        let (narrow, wide) = (self.conv(at.kernel)?, self.conv(at.kernel + 1)?);
+        let (slope, last_slope) = (self.prelu(at.kernel)?, self.prelu(at.kernel + 1)?);
+        let block = Block::new(&window, 1, Padding::Same, &Activation::None)?;
+        if halves {
+            let narrow = plan.add(Conv::new(&narrow, 2, Padding::VALID, &slope)?, &[x])?;
+            plan.add(block.project(&wide, Residual::Pooled, &last_slope)?, &[narrow, x])
+        } else {
+            plan.add(block.expand(&narrow, &slope)?.project(&wide, Residual::Input, &last_slope)?, &[x])
+        }
+    }
+
+    /// Eight blocks from 8×8 down to 2×2 and a product over the whole rest.
+    fn branch(&self, plan: &mut Planner, mut x: Value, mut at: At, head: &str) -> Result<Value> {
+        for i in 0..8 {
+            x = self.block(plan, x, at, matches!(i, 2 | 5))?;
+            at = At { kernel: at.kernel + 2, window: at.window + 1 };
+        }
+        let filter = Filter::tflite(self.vb, &format!("{head}.Kernel"), &format!("{head}.Bias"))?;
+        plan.add(Conv::new(&filter, 1, Padding::VALID, &Activation::None)?, &[x])
+    }
+}
+
+fn numbered(kind: &str, i: usize) -> String {
+    if i == 0 { kind.to_owned() } else { format!("{kind}_{i}") }
+}
+
+fn network(vb: &VarBuilder) -> Result<Plan> {
+    let layers = Layers { vb };
+    let (mut plan, input) = Planner::new(SIDE, SIDE, 3);
+    let mut x = plan.add(Conv::new(&layers.conv(0)?, 2, Padding::Same, &layers.prelu(0)?)?, &[input])?;
+    for i in 0..10 {
+        x = layers.block(&mut plan, x, At { kernel: 2 * i + 1, window: i }, matches!(i, 4 | 9))?;
+    }
+    let contour =
+        layers.branch(&mut plan, x, At { kernel: 21, window: 10 }, "conv_eyes_contours_and_brows")?;
+    let iris = layers.branch(&mut plan, x, At { kernel: 37, window: 18 }, "conv_iris")?;
+    plan.finish(&[contour, iris])
+}

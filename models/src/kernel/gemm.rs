@@ -1,0 +1,280 @@
+//! Matrix product with packed weights: pointwise and dense convolution, fully connected layers.
+//!
+//! `out[m][n] = epilogue(bias[n] + Σ_k a[m][k]·w[k][n] + residual[m][n])`, where a row `m` is a pixel. The rows of `a` are read
+//! where they lie in the NHWC tensor; a k×k convolution is the same product with a row in k *segments*, one for each line of
+//! the window, so that nothing is unfolded (im2col) in memory.
+//!
+//! The weights are packed once into panels of one to four vectors of columns. A tile of `rows × vectors` accumulators stays in
+//! registers over the whole of k; what would be a second and third pass over the output (bias, residual, activation) happens
+//! before its only store.
+
+use super::vector::Vector;
+use super::{Aligned, Epilogue, Isa, Kernel, finish};
+
+/// Columns of a panel, in vectors. Four vectors by six rows fill the 32 registers of AVX-512 and NEON.
+const PANEL: usize = 4;
+/// Values of `a` that are worked through before the next panel: half of a 32 KB first-level cache, so that they stay there while
+/// every panel passes by.
+const CHUNK: usize = 4096;
+
+/// Weights, bias and slopes in the order in which [`gemm`] reads them.
+#[derive(Clone)]
+pub(crate) struct GemmWeights {
+    isa: Isa,
+    inputs: usize,
+    outputs: usize,
+    epilogue: Epilogue,
+    panels: Vec<Panel>,
+    weights: Aligned,
+    bias: Aligned,
+    slope: Aligned,
+}
+
+#[derive(Clone, Copy)]
+struct Panel {
+    column: usize,
+    vectors: usize,
+    /// Where its weights begin.
+    start: usize,
+}
+
+impl GemmWeights {
+    /// Packs a row-major `outputs × inputs` matrix (the order of TFLite's OHWI kernels and of torch's linear layers).
+    ///
+    /// `slope` has one value an output and is used by [`Epilogue::PRelu`] only. Panics when lengths do not match: the layers
+    /// have checked the shapes of what came from a file.
+    pub(crate) fn pack(
+        isa: Isa,
+        inputs: usize,
+        weights: &[f32],
+        bias: &[f32],
+        epilogue: Epilogue,
+        slope: &[f32],
+    ) -> Self {
+        let outputs = bias.len();
+        assert_eq!(weights.len(), outputs * inputs);
+        assert!(epilogue != Epilogue::PRelu || slope.len() == outputs);
+        let lanes = isa.lanes();
+        let vectors = outputs.div_ceil(lanes);
+        let count = vectors.div_ceil(PANEL);
+        let mut packed = Aligned::zeroed(vectors * lanes * inputs);
+        let mut panels = Vec::with_capacity(count);
+        let (mut column, mut start) = (0, 0);
+        for panel in 0..count {
+            // Even panels: six vectors are three and three, not four and two.
+            let vectors = vectors * (panel + 1) / count - vectors * panel / count;
+            let width = vectors * lanes;
+            panels.push(Panel { column, vectors, start });
+            for k in 0..inputs {
+                for n in 0..width.min(outputs - column) {
+                    packed[start + k * width + n] = weights[(column + n) * inputs + k];
+                }
+            }
+            column += width;
+            start += width * inputs;
+        }
+        let padded = |values: &[f32]| {
+            let mut out = Aligned::zeroed(vectors * lanes);
+            out[..values.len()].copy_from_slice(values);
+            out
+        };
+        Self {
+            isa,
+            inputs,
+            outputs,
+            epilogue,
+            panels,
+            weights: packed,
+            bias: padded(bias),
+            slope: padded(slope),
+        }
+    }
+
+    /// Length of a row of `a`.
+    pub(crate) fn inputs(&self) -> usize {
+        self.inputs
+    }
+
+    /// Columns of the result.
+    pub(crate) fn outputs(&self) -> usize {
+        self.outputs
+    }
+}
+
+/// Where the rows of a product come from and go to.
+pub(crate) struct GemmArgs<'a> {
+    /// Holds the rows; row `m`'s segment `s` begins at `m · stride + s · segment_stride`.
+    pub(crate) a: &'a [f32],
+    /// From one row to the next.
+    pub(crate) stride: usize,
+    /// Pieces of a row that lie apart.
+    pub(crate) segments: usize,
+    /// From one piece to the next.
+    pub(crate) segment_stride: usize,
+    /// Rows.
+    pub(crate) rows: usize,
+    /// Added before the epilogue: values and channels a row (which may be fewer than the outputs; the others get nothing).
+    pub(crate) residual: Option<(&'a [f32], usize)>,
+    /// Gets `rows × outputs` values.
+    pub(crate) out: &'a mut [f32],
+}
+
+/// Runs one product. Panics when a slice is too short for what the arguments describe.
+pub(crate) fn gemm(w: &GemmWeights, args: GemmArgs<'_>) {
+    let GemmArgs { a, stride, segments, segment_stride, rows, residual, out } = args;
+    if rows == 0 {
+        return;
+    }
+    assert!(segments > 0 && w.inputs.is_multiple_of(segments));
+    let segment_len = w.inputs / segments;
+    assert!((rows - 1) * stride + (segments - 1) * segment_stride + segment_len <= a.len());
+    assert!(rows * w.outputs <= out.len());
+    let (residual, residual_channels) = match residual {
+        Some((values, channels)) => {
+            assert!(rows * channels <= values.len() && channels <= w.outputs);
+            (values.as_ptr(), channels)
+        }
+        None => (std::ptr::null(), 0),
+    };
+    let product = Product {
+        w,
+        a: a.as_ptr(),
+        stride,
+        segments,
+        segment_stride,
+        segment_len,
+        rows,
+        residual,
+        residual_channels,
+        out: out.as_mut_ptr(),
+    };
+    // SAFETY: every row's segments, the residual and the output lie inside their slices by the assertions above; the packed
+    // arrays hold whole panels for `inputs` by construction.
+    unsafe { w.isa.run(product) }
+}
+
+struct Product<'a> {
+    w: &'a GemmWeights,
+    a: *const f32,
+    stride: usize,
+    segments: usize,
+    segment_stride: usize,
+    segment_len: usize,
+    rows: usize,
+    residual: *const f32,
+    residual_channels: usize,
+    out: *mut f32,
+}
+
+impl Kernel for Product<'_> {
+    #[inline(always)]
+    unsafe fn run<V: Vector>(self) {
+        let w = self.w;
+        let chunk = (CHUNK / w.inputs).max(48);
+        let mut begin = 0;
+        while begin < self.rows {
+            let end = (begin + chunk).min(self.rows);
+            for panel in &w.panels {
+                let most = max_rows::<V>(panel.vectors);
+                let tiles = (end - begin).div_ceil(most);
+                let mut row = begin;
+                for tile in 0..tiles {
+                    // Even tiles: fourteen rows are two sevens, not twelve and two.
+                    let next = begin + (end - begin) * (tile + 1) / tiles;
+                    // SAFETY: rows `row..next` are inside the product, the panel inside the packed arrays.
+                    unsafe { self.tile::<V>(panel, row, next - row) };
+                    row = next;
+                }
+            }
+            begin = end;
+        }
+    }
+}
+
+/// Rows of a tile, so that accumulators, one row of weights and one broadcast value fit the registers.
+const fn max_rows<V: Vector>(vectors: usize) -> usize {
+    let rows = (V::REGISTERS - 1 - vectors) / vectors;
+    if rows > MOST_ROWS { MOST_ROWS } else { rows }
+}
+
+/// Taller tiles gain nothing: the row pointers no longer fit the general registers.
+const MOST_ROWS: usize = 14;
+
+impl Product<'_> {
+    #[inline(always)]
+    unsafe fn tile<V: Vector>(&self, panel: &Panel, row: usize, rows: usize) {
+        macro_rules! choose {
+            ($($vectors:literal: $($rows:literal)*;)*) => {
+                match (panel.vectors, rows) {
+                    $($(($vectors, $rows) if $rows <= max_rows::<V>($vectors) =>
+                        // SAFETY: forwarded from the caller.
+                        unsafe { self.micro::<V, $rows, $vectors>(panel, row) },)*)*
+                    _ => unreachable!("{} rows of {} vectors", rows, panel.vectors),
+                }
+            };
+        }
+        choose! {
+            1: 1 2 3 4 5 6 7 8 9 10 11 12 13 14;
+            2: 1 2 3 4 5 6 7 8 9 10 11 12 13 14;
+            3: 1 2 3 4 5 6 7 8 9;
+            4: 1 2 3 4 5 6;
+        }
+    }
+
+    /// # Safety
+    /// Rows `row..row + M` must lie inside the product and `panel` must have `N` vectors.
+    #[inline(always)]
+    unsafe fn micro<V: Vector, const M: usize, const N: usize>(&self, panel: &Panel, row: usize) {
+        // SAFETY: by the contract above and the checks in `gemm`, all reads of `a`, of the packed arrays (padded to whole
+        // vectors) and of the residual (only its `residual_channels`), and all writes of `out` (only its `outputs` columns)
+        // are inside their slices.
+        unsafe {
+            let w = self.w;
+            let bias = w.bias.as_ptr().add(panel.column);
+            let mut acc = [[V::splat(0.0); N]; M];
+            for n in 0..N {
+                let b = V::load(bias.add(n * V::LANES));
+                for m in 0..M {
+                    acc[m][n] = b;
+                }
+            }
+            let mut b = w.weights.as_ptr().add(panel.start);
+            for segment in 0..self.segments {
+                let a = self.a.add(row * self.stride + segment * self.segment_stride);
+                for k in 0..self.segment_len {
+                    let mut column = [V::splat(0.0); N];
+                    for n in 0..N {
+                        column[n] = V::load(b.add(n * V::LANES));
+                    }
+                    for m in 0..M {
+                        let x = V::splat(*a.add(m * self.stride + k));
+                        for n in 0..N {
+                            acc[m][n] = x.mul_add(column[n], acc[m][n]);
+                        }
+                    }
+                    b = b.add(N * V::LANES);
+                }
+            }
+            let slope = w.slope.as_ptr().add(panel.column);
+            for m in 0..M {
+                let out = self.out.add((row + m) * w.outputs + panel.column);
+                let residual = self.residual.wrapping_add((row + m) * self.residual_channels + panel.column);
+                for n in 0..N {
+                    let column = panel.column + n * V::LANES;
+                    let mut x = acc[m][n];
+                    if column + V::LANES <= self.residual_channels {
+                        x = x.add(V::load(residual.add(n * V::LANES)));
+                    } else if column < self.residual_channels {
+                        x = x.add(V::load_first(residual.add(n * V::LANES), self.residual_channels - column));
+                    }
+                    x = finish(x, w.epilogue, slope.add(n * V::LANES));
+                    if column + V::LANES <= w.outputs {
+                        x.store(out.add(n * V::LANES));
+                    } else {
+                        x.store_first(out.add(n * V::LANES), w.outputs - column);
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! The inner loops: one source, compiled for each instruction set, chosen when the program runs.
+//!
+//! A kernel is a struct of its arguments with [`Kernel::run`] generic over [`vector::Vector`]; [`Isa::run`] enters it through
+//! a function that has the instruction set enabled. All code inside is `inline(always)`, so that the whole kernel is compiled
+//! with those instructions. The functions that the layers call ([`gemm`], [`depthwise_row`], …) take slices and check every
+//! bound once before the loops; nothing outside this folder is `unsafe`.
+
+// Loops over constant bounds that are to be unrolled are clearer with indices.
+#![allow(clippy::needless_range_loop)]
+
+mod aligned;
+mod depthwise;
+mod elementwise;
+mod gemm;
+#[cfg(target_arch = "aarch64")]
+mod neon;
+mod vector;
+#[cfg(target_arch = "x86_64")]
+mod x86;
+
+pub(crate) use aligned::Aligned;
+pub(crate) use depthwise::{DepthwiseWeights, MAX_WINDOW, RowArgs, depthwise_row};
+pub(crate) use elementwise::{Upsample, add_upsampled_2x, channel_means, max_pool_2x2_row, scale_add};
+pub(crate) use gemm::{GemmArgs, GemmWeights, gemm};
+
+use std::fmt;
+use std::sync::OnceLock;
+
+/// What is done to a sum before it is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Epilogue {
+    /// Nothing.
+    None,
+    /// `max(x, 0)`
+    Relu,
+    /// `x` where positive, else `x` times the channel's slope.
+    PRelu,
+}
+
+/// An instruction set that the kernels are compiled for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Isa {
+    /// What the compiler makes of plain Rust for the baseline target.
+    Portable,
+    /// 8 lanes with fused multiply-add.
+    #[cfg(target_arch = "x86_64")]
+    Avx2,
+    /// 16 lanes, 32 registers.
+    #[cfg(target_arch = "x86_64")]
+    Avx512,
+    /// 4 lanes, 32 registers.
+    #[cfg(target_arch = "aarch64")]
+    Neon,
+}
+
+impl Isa {
+    /// The best that this processor has, found once.
+    pub(crate) fn best() -> Self {
+        static BEST: OnceLock<Isa> = OnceLock::new();
+        *BEST.get_or_init(|| Self::available().last().copied().unwrap_or(Isa::Portable))
+    }
+
+    /// All that this processor has, slowest first.
+    pub(crate) fn available() -> Vec<Self> {
+        let mut found = vec![Isa::Portable];
+        #[cfg(target_arch = "x86_64")]
+        {
+            if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+                found.push(Isa::Avx2);
+            }
+            if is_x86_feature_detected!("avx512f") {
+                found.push(Isa::Avx512);
+            }
+        }
+        #[cfg(target_arch = "aarch64")]
+        found.push(Isa::Neon);
+        found
+    }
+
+    /// Lanes in one register; the packed layouts depend on it.
+    pub(crate) fn lanes(self) -> usize {
+        use vector::Vector;
+        match self {
+            Isa::Portable => vector::Portable::LANES,
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx2 => x86::Avx2::LANES,
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512 => x86::Avx512::LANES,
+            #[cfg(target_arch = "aarch64")]
+            Isa::Neon => neon::Neon::LANES,
+        }
+    }
+
+    /// Runs a kernel compiled for this instruction set.
+    ///
+    /// # Safety
+    /// The kernel's own contract about its pointers must hold. That the processor has the instruction set is this type's
+    /// promise: values are made by [`Isa::available`] only, but for `Portable`.
+    #[inline]
+    unsafe fn run<K: Kernel>(self, kernel: K) {
+        // SAFETY: see above; each function's instruction set was found on this processor.
+        unsafe {
+            match self {
+                Isa::Portable => kernel.run::<vector::Portable>(),
+                #[cfg(target_arch = "x86_64")]
+                Isa::Avx2 => avx2(kernel),
+                #[cfg(target_arch = "x86_64")]
+                Isa::Avx512 => avx512(kernel),
+                #[cfg(target_arch = "aarch64")]
+                Isa::Neon => kernel.run::<neon::Neon>(),
+            }
+        }
+    }
+}
+
+impl fmt::Display for Isa {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, f)
+    }
+}
+
+/// The arguments of a kernel, and the kernel.
+trait Kernel {
+    /// # Safety
+    /// Pointers in `self` must be valid as the kernel documents. Implementations are `inline(always)`.
+    unsafe fn run<V: vector::Vector>(self);
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+unsafe fn avx2<K: Kernel>(kernel: K) {
+    // SAFETY: the caller's contract is this function's.
+    unsafe { kernel.run::<x86::Avx2>() }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx2,fma")]
+unsafe fn avx512<K: Kernel>(kernel: K) {
+    // SAFETY: the caller's contract is this function's.
+    unsafe { kernel.run::<x86::Avx512>() }
+}
+
+/// Applies an epilogue to one vector; `slope` is read only by [`Epilogue::PRelu`].
+///
+/// # Safety
+/// `slope` must be valid for one vector when the epilogue is `PRelu`.
+#[inline(always)]
+unsafe fn finish<V: vector::Vector>(x: V, epilogue: Epilogue, slope: *const f32) -> V {
+    // SAFETY: forwarded.
+    unsafe {
+        match epilogue {
+            Epilogue::None => x,
+            Epilogue::Relu => x.max(V::splat(0.0)),
+            Epilogue::PRelu => {
+                let zero = V::splat(0.0);
+                x.min(zero).mul_add(V::load(slope), x.max(zero))
+            }
+        }
+    }
+}
