@@ -16,6 +16,9 @@ use crate::identity::RollNumber;
 /// Pages beyond the number of photos that may be accepted: empty directories, and the base.
 const SPARE_PAGES: usize = 1_000;
 
+/// Folders named in the log when they are left out.
+const EXAMPLES: usize = 5;
+
 /// The directory that is left out, by contract.
 const LEFT_OUT: &str = "passport";
 
@@ -54,7 +57,8 @@ pub(super) async fn list(
     let mut listing = Listing::default();
     let mut seen = HashSet::new();
     let mut level = vec![site.base.root()];
-    let (mut pages, mut ignored, mut failed_in_a_row) = (0, 0, 0);
+    let (mut pages, mut failed_in_a_row) = (0, 0);
+    let mut no_rolls = BTreeSet::new();
     // One level of directories after the other; the link filter bounds their number.
     while !level.is_empty() {
         let mut next = Vec::new();
@@ -83,7 +87,11 @@ pub(super) async fn list(
             for link in links {
                 match kind(&link, config.roll_numbers) {
                     _ if seen.contains(link.segments()) => {}
-                    Kind::Nothing => ignored += 1,
+                    Kind::Nothing => {}
+                    Kind::NoRoll if no_rolls.len() >= EXAMPLES => {}
+                    Kind::NoRoll => {
+                        no_rolls.insert(link.directories()[0].clone());
+                    }
                     Kind::Directory => {
                         seen.insert(link.segments().to_vec());
                         next.push(link);
@@ -104,8 +112,12 @@ pub(super) async fn list(
         }
         level = next;
     }
-    if ignored > 0 {
-        log::debug!("{ignored} links lead to no student's photo and were left out");
+    if !no_rolls.is_empty() {
+        let form = match config.roll_numbers {
+            RollPattern::Digits => "digits",
+            RollPattern::Identifier => "an identifier",
+        };
+        log::warn!("left out, for a roll number is {form} (photos.roll_numbers): the folders {no_rolls:?}");
     }
     Ok(listing)
 }
@@ -136,14 +148,16 @@ async fn read_page(site: &Site, place: Place) -> (Place, Result<Vec<Place>, Erro
 enum Kind {
     Directory,
     Photo(RollNumber),
+    /// Below a folder that is no student's.
+    NoRoll,
     Nothing,
 }
 
 fn kind(place: &Place, pattern: RollPattern) -> Kind {
     let left_out = place.directories().iter().any(|name| name.eq_ignore_ascii_case(LEFT_OUT));
     match student(place, pattern) {
-        None => Kind::Nothing,
-        Some(_) if left_out => Kind::Nothing,
+        _ if left_out || place.directories().is_empty() => Kind::Nothing,
+        None => Kind::NoRoll,
         Some(_) if place.is_directory() => Kind::Directory,
         Some(roll) if is_photo(place.name()) => Kind::Photo(roll),
         Some(_) => Kind::Nothing,

@@ -8,7 +8,7 @@ use std::io::{self, Read as _, Seek as _};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use http::header::{ACCEPT, CONTENT_ENCODING, HeaderValue};
+use http::header::{ACCEPT, HeaderValue};
 use http::{HeaderMap, StatusCode};
 use sha2::{Digest as _, Sha256};
 use tokio::io::AsyncWriteExt as _;
@@ -121,10 +121,6 @@ impl Downloads<'_> {
         mut reply: Reply,
         validators: Option<Validators>,
     ) -> Result<Fetched, Error> {
-        let encoding = reply.header(&CONTENT_ENCODING).unwrap_or("identity");
-        if !encoding.eq_ignore_ascii_case("identity") {
-            return Err(Error::Answer(format!("the server encodes the photo as {encoding}, unasked")));
-        }
         if let Some(bytes) = reply.content_length().filter(|length| *length > self.limits.max_bytes) {
             return Err(photo::PhotoError::TooManyBytes { bytes, max_bytes: self.limits.max_bytes }.into());
         }

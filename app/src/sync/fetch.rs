@@ -1,6 +1,6 @@
 //! Asking the file browser: with the credential, below the base, again when it may help.
 
-use http::header::{ACCEPT, ACCEPT_ENCODING, HeaderValue, LOCATION};
+use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, HeaderValue, LOCATION};
 use http::{HeaderMap, StatusCode};
 
 use super::error::Error;
@@ -51,6 +51,10 @@ impl Site {
         let mut reply = self.client.get(&self.base.url(&place), headers.clone()).await?;
         for _ in 0..MAX_REDIRECTS {
             if !reply.status.is_redirection() || reply.status == StatusCode::NOT_MODIFIED {
+                let encoding = reply.header(&CONTENT_ENCODING).unwrap_or("identity");
+                if !encoding.eq_ignore_ascii_case("identity") {
+                    return Err(Error::Answer(format!("the server answers encoded ({encoding}), unasked")));
+                }
                 return Ok((place, reply));
             }
             let Some(location) = reply.header(&LOCATION) else { return Err(reply.unwanted().into()) };

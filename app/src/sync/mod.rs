@@ -334,9 +334,10 @@ impl Work {
     ) {
         if named.is_empty() {
             // An empty listing says nothing, neither for nor against a removal that waits.
-            if !local.is_empty() {
-                log::warn!("the server lists no photo at all; the {} photos here are kept", local.len());
-            }
+            log::warn!(
+                "the server lists no photo at all; check photos.url. The {} photos here are kept",
+                local.len()
+            );
             return;
         }
         let on_disk: BTreeSet<String> = local.keys().cloned().collect();

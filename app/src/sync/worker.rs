@@ -1,7 +1,6 @@
 //! Synchronising again and again while the appliance runs.
 
 use std::sync::Arc;
-
 use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
@@ -14,6 +13,9 @@ use crate::supervisor::{Backoff, Failure};
 
 /// First pause after a synchronisation that could not be done: at start the network often comes a little later.
 const FIRST_PAUSE: Duration = Duration::from_secs(5);
+
+/// Failed photos named in the log after a synchronisation. A server that dies fails all of them.
+const FAILURES_LOGGED: usize = 20;
 
 /// What the worker shares with the rest of the program.
 #[derive(Debug, Clone)]
@@ -44,24 +46,26 @@ pub async fn run(worker: Worker, stop: CancellationToken) -> Result<(), Failure>
             done = once(&worker.config, &|_| {}) => done,
             () = stop.cancelled() => return Ok(()),
         };
-        let pause = match done {
+        let fault = match done {
             Ok(report) => {
-                let stopped = report.stopped.is_some();
                 tell(&worker, &report);
-                if stopped { backoff.next_delay() } else { interval }
+                report.stopped
             }
             Err(error) if error.needs_a_person() => return Err(Failure::hold(error)),
-            Err(error) => {
+            Err(error) => Some(error),
+        };
+        let pause = match fault {
+            Some(error) => {
                 let pause = backoff.next_delay();
-                worker
-                    .bus
-                    .publish(Event::SyncFailed { reason: error.to_string(), retry_in_s: pause.as_secs() });
+                let retry_in_s = pause.as_secs();
+                worker.bus.publish(Event::SyncFailed { reason: error.to_string(), retry_in_s });
                 pause
             }
+            None => {
+                backoff = Backoff::between(FIRST_PAUSE, interval);
+                interval
+            }
         };
-        if pause == interval {
-            backoff = Backoff::between(FIRST_PAUSE, interval);
-        }
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
             () = worker.now.notified() => {}
@@ -71,11 +75,11 @@ pub async fn run(worker: Worker, stop: CancellationToken) -> Result<(), Failure>
 }
 
 fn tell(worker: &Worker, report: &Report) {
-    for failure in &report.failed {
+    for failure in report.failed.iter().take(FAILURES_LOGGED) {
         log::warn!("photo {}: {}", failure.photo, failure.reason);
     }
-    if let Some(error) = &report.stopped {
-        log::error!("photos not synced to the end: {error}");
+    if report.failed.len() > FAILURES_LOGGED {
+        log::warn!("and {} photos more", report.failed.len() - FAILURES_LOGGED);
     }
     if report.changed() {
         worker.changed.send_modify(|count| *count += 1);

@@ -38,6 +38,21 @@ async fn a_pinned_certificate_is_believed_and_no_other() {
 }
 
 #[tokio::test]
+async fn a_copy_of_the_pinned_certificate_without_its_key_is_refused() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut door = Door::new(&format!("{}/media/students?key={KEY}", site::origin(&listener, true).unwrap()));
+    let tls = site::Tls::with_anothers_certificate().unwrap();
+    door.config.tls = Tls { pinned_sha256: Some(tls.fingerprint()), ca_file: None };
+    let root = tempfile::tempdir().unwrap();
+    tokio::spawn(Site::new(root.path(), KEY).unwrap().serve(listener, Some(tls)));
+    let error = door.try_sync().await.unwrap_err();
+    assert!(
+        matches!(&error, Error::Http(http::Error::Tls { reason, .. }) if reason.contains("BadSignature")),
+        "{error}"
+    );
+}
+
+#[tokio::test]
 async fn a_further_authority_is_believed_for_its_names_only() {
     let (mut door, _, pem, root) = encrypted().await;
     let ca_file = root.path().join("ca.pem");

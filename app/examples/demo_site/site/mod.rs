@@ -151,14 +151,25 @@ pub struct Tls {
 impl Tls {
     /// Makes one for loopback.
     pub fn self_signed() -> anyhow::Result<Self> {
-        let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned(), "localhost".to_owned()])?;
-        let key = rustls_pki_types::PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
+        let made = for_loopback()?;
+        Self::new(made.cert, &made.signing_key)
+    }
+
+    /// Shows a certificate without having its key, as somebody in between would.
+    pub fn with_anothers_certificate() -> anyhow::Result<Self> {
+        Self::new(for_loopback()?.cert, &for_loopback()?.signing_key)
+    }
+
+    fn new(certificate: rcgen::Certificate, key: &rcgen::KeyPair) -> anyhow::Result<Self> {
+        let key = rustls_pki_types::PrivatePkcs8KeyDer::from(key.serialize_der());
         let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let key = provider.key_provider.load_private_key(key.into())?;
+        let shown = rustls::sign::CertifiedKey::new(vec![certificate.der().clone()], key);
         let config = rustls::ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()?
             .with_no_client_auth()
-            .with_single_cert(vec![made.cert.der().clone()], key.into())?;
-        Ok(Self { acceptor: TlsAcceptor::from(Arc::new(config)), certificate: made.cert })
+            .with_cert_resolver(Arc::new(rustls::sign::SingleCertAndKey::from(shown)));
+        Ok(Self { acceptor: TlsAcceptor::from(Arc::new(config)), certificate })
     }
 
     /// The certificate's SHA-256, hexadecimal.
@@ -170,6 +181,10 @@ impl Tls {
     pub fn pem(&self) -> String {
         self.certificate.pem()
     }
+}
+
+fn for_loopback() -> Result<rcgen::CertifiedKey<rcgen::KeyPair>, rcgen::Error> {
+    rcgen::generate_simple_self_signed(["127.0.0.1".to_owned(), "localhost".to_owned()])
 }
 
 /// An answer with a body of text.
