@@ -25,6 +25,7 @@ pub mod photo;
 pub mod recognition;
 pub mod roster;
 pub mod secret;
+pub mod status;
 pub mod supervisor;
 pub mod sync;
 pub mod update;

@@ -89,6 +89,8 @@ fn problems(config: &Config) -> Vec<String> {
         ("webhook.interval", config.webhook.interval, seconds(1, 86_400)),
         ("webhook.timeout", config.webhook.timeout, seconds(1, 300)),
         ("attendance.minimum_gap", config.attendance.minimum_gap, seconds(1, 86_400)),
+        ("page.session_idle", config.page.session_idle, seconds(60, 86_400)),
+        ("page.session_longest", config.page.session_longest, seconds(60, 7 * 86_400)),
     ] {
         check(
             allowed.contains(&value),
@@ -122,6 +124,16 @@ fn problems(config: &Config) -> Vec<String> {
         config.camera.source != CameraSource::Replay || !config.camera.replay.is_empty(),
         "camera.replay: names no file; the source \"replay\" needs at least one".to_owned(),
     );
+    check(
+        config.page.certificate_file.is_some() == config.page.key_file.is_some(),
+        "page.certificate_file and page.key_file: set both, or neither".to_owned(),
+    );
+    for token in &config.page.tokens {
+        check(
+            token.sha256.len() == 64 && token.sha256.bytes().all(|b| b.is_ascii_hexdigit()),
+            format!("page.tokens: the sha256 of {:?} must be 64 hexadecimal digits", token.name),
+        );
+    }
     if let Some(fingerprint) = &config.tls.pinned_sha256 {
         let digits = fingerprint.chars().filter(|c| *c != ':').collect::<String>();
         check(

@@ -15,6 +15,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::secret::{Secret, SecretUrl};
+use crate::status::token::StoredToken;
 
 pub use document::commented_defaults;
 pub use load::{ConfigError, load, parse};
@@ -363,11 +364,42 @@ pub enum Policy {
 pub struct Page {
     /// Address and port to listen on.
     pub listen: SocketAddr,
+    /// Further names the device is reached by, for its certificate. The host name, the same below .local, and the
+    /// addresses at first start stand in it anyway.
+    pub host_names: Vec<String>,
+    /// Argon2 hash of the technician's password, as `attendance password --hash` prints it. Empty: the device makes a
+    /// password on first start and shows it once on the console.
+    #[schemars(with = "Option<String>")]
+    pub password_hash: Option<Secret>,
+    /// API tokens, each like { name = "monitoring", access = "read", sha256 = "..." }; access is "read" or "full".
+    /// `attendance token add` manages others without this file.
+    pub tokens: Vec<StoredToken>,
+    /// The site's own certificate (then its issuers), PEM, instead of the device's; needs key_file.
+    pub certificate_file: Option<PathBuf>,
+    /// The key of certificate_file, PEM.
+    pub key_file: Option<PathBuf>,
+    /// A log-in ends after so long without a request.
+    #[serde(with = "humantime_serde")]
+    #[schemars(with = "String")]
+    pub session_idle: Duration,
+    /// A log-in ends after so long in all.
+    #[serde(with = "humantime_serde")]
+    #[schemars(with = "String")]
+    pub session_longest: Duration,
 }
 
 impl Default for Page {
     fn default() -> Self {
-        Self { listen: SocketAddr::from(([0, 0, 0, 0], 8443)) }
+        Self {
+            listen: SocketAddr::from(([0, 0, 0, 0], 8443)),
+            host_names: Vec::new(),
+            password_hash: None,
+            tokens: Vec::new(),
+            certificate_file: None,
+            key_file: None,
+            session_idle: Duration::from_secs(30 * 60),
+            session_longest: Duration::from_secs(12 * 60 * 60),
+        }
     }
 }
 

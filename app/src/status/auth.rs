@@ -1,0 +1,186 @@
+//! Who sends a request, and whether that is enough for what it asks.
+
+use std::net::IpAddr;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use http::HeaderMap;
+use tokio::sync::Semaphore;
+
+use super::password::Password;
+use super::request::{bearer, session_cookie};
+use super::routes::Access;
+use super::session::{Lifetimes, Sessions};
+use super::throttle::{GuessRule, Guesses};
+use super::token::{TokenAccess, Tokens};
+
+/// Password checks at once: each takes 19 MiB and a tenth of a second of a core. Others wait their turn.
+const CHECKS_AT_ONCE: usize = 1;
+
+/// Log target of every log-in and change: below our own name, or the log would drop it as a library's.
+pub(super) const AUDIT: &str = "attendance::audit";
+
+/// Who sent a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Who {
+    Nobody,
+    /// The technician, with the log-in's cookie and CSRF token.
+    Technician {
+        cookie: String,
+        csrf: String,
+    },
+    /// A script.
+    Token {
+        name: String,
+        access: TokenAccess,
+    },
+}
+
+impl std::fmt::Display for Who {
+    /// For the audit lines: no secret.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Nobody => f.write_str("nobody"),
+            Self::Technician { .. } => f.write_str("the technician"),
+            Self::Token { name, .. } => write!(f, "token {name:?}"),
+        }
+    }
+}
+
+impl Who {
+    /// Whether this sender may use an address with this access.
+    pub(super) fn may(&self, access: Access) -> bool {
+        match (access, self) {
+            (Access::Open, _) | (_, Self::Technician { .. }) | (Access::Read, Self::Token { .. }) => true,
+            (Access::Full, Self::Token { access, .. }) => *access == TokenAccess::Full,
+            (Access::Technician | Access::TechnicianChange, Self::Token { .. }) | (_, Self::Nobody) => false,
+        }
+    }
+}
+
+/// Must wait so long before another guess.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct MustWait(pub(super) Duration);
+
+/// What a log-in led to.
+pub(super) enum LogIn {
+    /// The new cookie.
+    Opened(String),
+    Wrong,
+    MustWait(Duration),
+}
+
+/// Everything that knows who may.
+pub(super) struct Door {
+    password: Password,
+    tokens: Tokens,
+    sessions: Mutex<Sessions>,
+    passwords_guessed: Mutex<Guesses>,
+    tokens_guessed: Mutex<Guesses>,
+    checks: Semaphore,
+}
+
+impl Door {
+    pub(super) fn new(password: Password, tokens: Tokens, lifetimes: Lifetimes) -> Self {
+        let now = Instant::now();
+        Self {
+            password,
+            tokens,
+            sessions: Mutex::new(Sessions::new(lifetimes)),
+            passwords_guessed: Mutex::new(Guesses::new(GuessRule::PASSWORD, now)),
+            tokens_guessed: Mutex::new(Guesses::new(GuessRule::TOKEN, now)),
+            checks: Semaphore::new(CHECKS_AT_ONCE),
+        }
+    }
+
+    /// Who sent these headers. A token comes before a cookie: who sends one means it.
+    /// `by_a_person` is false for what an open page asks by itself, which does not keep a log-in alive.
+    pub(super) fn who(&self, headers: &HeaderMap, from: IpAddr, by_a_person: bool) -> Result<Who, MustWait> {
+        let now = Instant::now();
+        if let Some(token) = bearer(headers) {
+            let mut guesses = lock(&self.tokens_guessed);
+            if let Some(wait) = guesses.wait(from, now) {
+                return Err(MustWait(wait));
+            }
+            return Ok(match self.tokens.find(token) {
+                Some((name, access)) => Who::Token { name, access },
+                None => {
+                    guesses.failed(from, now);
+                    log::warn!(target: AUDIT, "an unknown token came from {from}");
+                    Who::Nobody
+                }
+            });
+        }
+        let Some(cookie) = session_cookie(headers) else { return Ok(Who::Nobody) };
+        Ok(match lock(&self.sessions).csrf(cookie, now, by_a_person) {
+            Some(csrf) => Who::Technician { cookie: cookie.to_owned(), csrf },
+            None => Who::Nobody,
+        })
+    }
+
+    /// Whether these headers would still be let in: asked by streams, which do not keep a log-in alive.
+    pub(super) fn still(&self, headers: &HeaderMap) -> bool {
+        match (bearer(headers), session_cookie(headers)) {
+            (Some(token), _) => self.tokens.find(token).is_some(),
+            (None, Some(cookie)) => lock(&self.sessions).csrf(cookie, Instant::now(), false).is_some(),
+            (None, None) => false,
+        }
+    }
+
+    /// How long this address must wait before it may try a password.
+    pub(super) fn must_wait(&self, from: IpAddr) -> Option<Duration> {
+        lock(&self.passwords_guessed).wait(from, Instant::now())
+    }
+
+    /// Compares a password, when this address may try one.
+    pub(super) async fn log_in(&self, attempt: String, from: IpAddr) -> LogIn {
+        {
+            let mut guesses = lock(&self.passwords_guessed);
+            let now = Instant::now();
+            if let Some(wait) = guesses.wait(from, now) {
+                return LogIn::MustWait(wait);
+            }
+            guesses.failed(from, now);
+        }
+        let Ok(_turn) = self.checks.acquire().await else { return LogIn::Wrong };
+        let password = self.password.clone();
+        let right = tokio::task::spawn_blocking(move || password.is(&attempt)).await.unwrap_or(false);
+        if !right {
+            log::warn!(target: AUDIT, "a wrong password came from {from}");
+            return match self.must_wait(from) {
+                Some(wait) => LogIn::MustWait(wait),
+                None => LogIn::Wrong,
+            };
+        }
+        lock(&self.passwords_guessed).succeeded(from);
+        log::info!(target: AUDIT, "the technician logged in from {from}");
+        LogIn::Opened(lock(&self.sessions).open(Instant::now()).cookie)
+    }
+
+    /// Ends a log-in.
+    pub(super) fn log_out(&self, cookie: &str, from: IpAddr) {
+        lock(&self.sessions).close(cookie);
+        log::info!(target: AUDIT, "the technician logged out from {from}");
+    }
+}
+
+fn lock<T>(table: &Mutex<T>) -> MutexGuard<'_, T> {
+    table.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rights_are_as_narrow_as_they_read() {
+        let technician = Who::Technician { cookie: String::new(), csrf: String::new() };
+        let token = |access| Who::Token { name: "x".to_owned(), access };
+        let every = [Access::Open, Access::Read, Access::Full, Access::Technician, Access::TechnicianChange];
+        let rights = |who: &Who| every.map(|access| who.may(access));
+        assert_eq!(rights(&Who::Nobody), [true, false, false, false, false]);
+        assert_eq!(rights(&token(TokenAccess::Read)), [true, true, false, false, false]);
+        assert_eq!(rights(&token(TokenAccess::Full)), [true, true, true, false, false]);
+        assert_eq!(rights(&technician), [true; 5]);
+    }
+}

@@ -1,0 +1,328 @@
+//! The device's key and certificate.
+//!
+//! The key (P-256) is made on first start and kept for the device's life, so that its fingerprint (`curl
+//! --pinnedpubkey`) stays the same; the self-signed certificate over it is made anew before it expires. A site may install
+//! its own instead. The clock of a Pi may be in the past at first start: a certificate is valid from [`CLOCK_FLOOR`], and
+//! whether it must be renewed is asked again every hour.
+
+use std::io;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use rcgen::{
+    CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, KeyPair, KeyUsagePurpose,
+};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::CertifiedKey;
+use sha2::{Digest, Sha256};
+use time::macros::datetime;
+use time::{Duration, OffsetDateTime};
+
+use super::private_file;
+
+/// No clock of this device is earlier: the image's own files are newer. Certificates are valid from here, so that a device
+/// whose clock is not yet set accepts its own.
+const CLOCK_FLOOR: OffsetDateTime = datetime!(2026-01-01 00:00:00 UTC);
+
+/// Browsers refuse certificates valid for more than 825 days; a year from now stays below that, counted from the floor,
+/// until an update moves the floor.
+const LIFE: Duration = Duration::days(365);
+
+/// Renewed so long before the end: a device that is switched on once a month still renews in time.
+const RENEW_BEFORE: Duration = Duration::days(45);
+
+/// Why there is no certificate.
+#[derive(Debug, thiserror::Error)]
+pub enum CertificateError {
+    /// A file cannot be read or written.
+    #[error("{}: {source}; the page needs it for HTTPS", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The site's own files are no certificate and key, or do not belong together.
+    #[error(
+        "{}: {reason}; page.certificate_file must hold the certificate (then its issuers) and page.key_file its key, \
+         both as PEM",
+        path.display()
+    )]
+    Unusable {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The certificate cannot be made.
+    #[error("cannot make the device's certificate: {0}; check page.host_names")]
+    Making(#[from] rcgen::Error),
+}
+
+/// Where the certificate comes from.
+#[derive(Debug, Clone)]
+pub struct CertificateSource {
+    /// Folder of the device's own key and certificate.
+    pub folder: PathBuf,
+    /// The site's own certificate and key, which replace the device's.
+    pub own: Option<(PathBuf, PathBuf)>,
+    /// Names and addresses the device is reached by.
+    pub names: Vec<String>,
+}
+
+/// A certificate, ready for use.
+#[derive(Debug, Clone)]
+pub struct Identity {
+    /// What the TLS server shows and signs with.
+    pub certified: Arc<CertifiedKey>,
+    /// SHA-256 over the certificate.
+    pub fingerprint: Fingerprint,
+    /// SHA-256 over the public key, as curl pins it: `sha256//` and base64.
+    pub key_pin: String,
+    /// Its last moment.
+    pub expires: OffsetDateTime,
+}
+
+/// SHA-256 over a certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fingerprint([u8; 32]);
+
+impl std::fmt::Display for Fingerprint {
+    /// As browsers show it: `AB:CD:…`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for (at, byte) in self.0.iter().enumerate() {
+            write!(f, "{}{byte:02X}", if at == 0 { "" } else { ":" })?;
+        }
+        Ok(())
+    }
+}
+
+impl CertificateSource {
+    /// Reads the certificate; makes or renews the device's own where `now` asks for it.
+    ///
+    /// # Errors
+    /// [`CertificateError`].
+    pub fn identity(&self, now: OffsetDateTime) -> Result<Identity, CertificateError> {
+        match &self.own {
+            Some((certificate, key)) => read(certificate, key),
+            None => self.device_identity(now),
+        }
+    }
+
+    fn device_identity(&self, now: OffsetDateTime) -> Result<Identity, CertificateError> {
+        let key_file = self.folder.join("key.pem");
+        let certificate_file = self.folder.join("certificate.pem");
+        let key = match read_file(&key_file)? {
+            Some(pem) => KeyPair::from_pem(&pem).map_err(|_| CertificateError::Unusable {
+                path: key_file.clone(),
+                reason: "is damaged; remove it, and the device makes a new one with a new fingerprint"
+                    .to_owned(),
+            })?,
+            None => {
+                let key = KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256)?;
+                write_file(&key_file, &key.serialize_pem())?;
+                key
+            }
+        };
+        if certificate_file.exists() {
+            // A damaged certificate, unlike a damaged key, costs nothing to make anew.
+            match read(&certificate_file, &key_file) {
+                Ok(identity) if identity.expires - now > RENEW_BEFORE && self.covers_names(&identity) => {
+                    return Ok(identity);
+                }
+                Ok(_) => {
+                    log::info!("the device's certificate is renewed; its fingerprint changes, its key stays")
+                }
+                Err(error) => log::warn!("{error}; a new certificate is made over the same key"),
+            }
+        }
+        write_file(&certificate_file, &self.self_signed(&key, now)?)?;
+        read(&certificate_file, &key_file)
+    }
+
+    fn self_signed(&self, key: &KeyPair, now: OffsetDateTime) -> Result<String, rcgen::Error> {
+        let mut wanted = CertificateParams::new(self.names.clone())?;
+        wanted.distinguished_name = DistinguishedName::new();
+        wanted
+            .distinguished_name
+            .push(DnType::CommonName, self.names.first().map_or("attendance appliance", String::as_str));
+        wanted.not_before = CLOCK_FLOOR;
+        wanted.not_after = now.max(CLOCK_FLOOR) + LIFE;
+        wanted.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        wanted.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        Ok(wanted.self_signed(key)?.pem())
+    }
+
+    /// Whether every host name stands in the certificate. Addresses come and go with DHCP and are no reason for a new
+    /// fingerprint.
+    fn covers_names(&self, identity: &Identity) -> bool {
+        let Some(certificate) = identity.certified.cert.first() else { return false };
+        let Ok((_, parsed)) = x509_parser::parse_x509_certificate(certificate) else { return false };
+        let Ok(Some(stated)) = parsed.subject_alternative_name() else { return self.names.is_empty() };
+        self.names.iter().filter(|name| name.parse::<IpAddr>().is_err()).all(|name| {
+            stated.value.general_names.iter().any(
+                |stated| matches!(stated, x509_parser::extensions::GeneralName::DNSName(dns) if dns == name),
+            )
+        })
+    }
+}
+
+/// Reads a certificate chain and its key and checks that they belong together.
+fn read(certificate_file: &Path, key_file: &Path) -> Result<Identity, CertificateError> {
+    let unusable = |path: &Path, reason: &dyn std::fmt::Display| CertificateError::Unusable {
+        path: path.to_owned(),
+        reason: reason.to_string(),
+    };
+    let missing = |path: &Path| CertificateError::File {
+        path: path.to_owned(),
+        source: io::ErrorKind::NotFound.into(),
+    };
+    let pem = read_file(certificate_file)?.ok_or_else(|| missing(certificate_file))?;
+    let chain = CertificateDer::pem_slice_iter(pem.as_bytes())
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|error| unusable(certificate_file, &error))?;
+    let first = chain.first().ok_or_else(|| unusable(certificate_file, &"holds no certificate"))?.clone();
+    let key_pem = read_file(key_file)?.ok_or_else(|| missing(key_file))?;
+    // The parser's own words might repeat parts of the key.
+    let key = PrivateKeyDer::from_pem_slice(key_pem.as_bytes())
+        .map_err(|_| unusable(key_file, &"holds no private key"))?;
+    let certified = CertifiedKey::from_der(chain, key, &rustls::crypto::ring::default_provider())
+        .map_err(|error| unusable(certificate_file, &error))?;
+    let (_, parsed) =
+        x509_parser::parse_x509_certificate(&first).map_err(|error| unusable(certificate_file, &error))?;
+    Ok(Identity {
+        certified: Arc::new(certified),
+        fingerprint: Fingerprint(Sha256::digest(&first).into()),
+        key_pin: format!("sha256//{}", STANDARD.encode(Sha256::digest(parsed.public_key().raw))),
+        expires: parsed.validity().not_after.to_datetime(),
+    })
+}
+
+fn read_file(path: &Path) -> Result<Option<String>, CertificateError> {
+    private_file::read(path).map_err(|source| CertificateError::File { path: path.to_owned(), source })
+}
+
+fn write_file(path: &Path, content: &str) -> Result<(), CertificateError> {
+    private_file::write(path, content.as_bytes())
+        .map_err(|source| CertificateError::File { path: path.to_owned(), source })
+}
+
+/// The names and addresses of this device: the host name, the same below `.local` (mDNS), what the site adds, and the
+/// addresses of its interfaces.
+pub fn device_names(further: &[String]) -> Vec<String> {
+    let mut names = Vec::new();
+    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    if host != "localhost" && !host.contains('.') {
+        names.push(format!("{host}.local"));
+    }
+    names.push(host);
+    names.extend(further.iter().cloned());
+    names.push("localhost".to_owned());
+    names.extend(device_addresses().iter().map(ToString::to_string));
+    names.extend(["127.0.0.1".to_owned(), "::1".to_owned()]);
+    let mut seen = std::collections::HashSet::new();
+    names.retain(|name| !name.is_empty() && seen.insert(name.clone()));
+    names
+}
+
+/// The addresses others reach this device by; link-local ones need a zone to be of use and are left out.
+pub fn device_addresses() -> Vec<IpAddr> {
+    let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
+    let mut found: Vec<_> = interfaces
+        .iter()
+        .filter(|i| !i.is_loopback() && !i.is_link_local())
+        .map(if_addrs::Interface::ip)
+        .collect();
+    found.sort_by_key(IpAddr::is_ipv6);
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    const NOW: OffsetDateTime = datetime!(2026-11-01 12:00:00 UTC);
+
+    fn source(folder: &Path) -> CertificateSource {
+        CertificateSource {
+            folder: folder.join("tls"),
+            own: None,
+            names: vec!["door.local".to_owned(), "192.0.2.7".to_owned()],
+        }
+    }
+
+    #[test]
+    fn made_once_kept_and_renewed_over_the_same_key() {
+        let folder = tempfile::tempdir().unwrap();
+        let source = source(folder.path());
+        let first = source.identity(NOW).unwrap();
+        let again = source.identity(NOW + Duration::days(300)).unwrap();
+        assert_eq!(first.fingerprint, again.fingerprint);
+        let renewed = source.identity(NOW + Duration::days(330)).unwrap();
+        assert_ne!(first.fingerprint, renewed.fingerprint);
+        assert_eq!(first.key_pin, renewed.key_pin);
+        assert!(renewed.expires > NOW + Duration::days(690));
+        let key = std::fs::metadata(folder.path().join("tls/key.pem")).unwrap();
+        assert_eq!(key.permissions().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn a_clock_in_the_past_makes_a_certificate_that_is_valid_then_and_now() {
+        let folder = tempfile::tempdir().unwrap();
+        let identity = source(folder.path()).identity(datetime!(1970-01-01 00:00:10 UTC)).unwrap();
+        let (_, parsed) = x509_parser::parse_x509_certificate(&identity.certified.cert[0]).unwrap();
+        assert!(parsed.validity().not_before.to_datetime() <= CLOCK_FLOOR);
+        assert!(identity.expires >= CLOCK_FLOOR + LIFE);
+        assert!(identity.expires - parsed.validity().not_before.to_datetime() <= Duration::days(825));
+    }
+
+    #[test]
+    fn a_new_host_name_renews_and_a_new_address_does_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut source = source(folder.path());
+        let first = source.identity(NOW).unwrap().fingerprint;
+        source.names.push("192.0.2.99".to_owned());
+        assert_eq!(source.identity(NOW).unwrap().fingerprint, first);
+        source.names.push("gate.example".to_owned());
+        assert_ne!(source.identity(NOW).unwrap().fingerprint, first);
+    }
+
+    #[test]
+    fn a_torn_certificate_is_made_anew_and_a_torn_key_is_reported() {
+        let folder = tempfile::tempdir().unwrap();
+        let source = source(folder.path());
+        let pin = source.identity(NOW).unwrap().key_pin;
+        std::fs::write(folder.path().join("tls/certificate.pem"), "-----BEGIN CERT").unwrap();
+        assert_eq!(source.identity(NOW).unwrap().key_pin, pin);
+        std::fs::write(folder.path().join("tls/key.pem"), "").unwrap();
+        assert!(source.identity(NOW).unwrap_err().to_string().contains("remove it"));
+    }
+
+    #[test]
+    fn a_sites_own_key_must_belong_to_its_certificate() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = source(&folder.path().join("a"));
+        let second = source(&folder.path().join("b"));
+        first.identity(NOW).unwrap();
+        second.identity(NOW).unwrap();
+        let own = |certificate: &str, key: &str| CertificateSource {
+            own: Some((folder.path().join(certificate), folder.path().join(key))),
+            ..first.clone()
+        };
+        own("a/tls/certificate.pem", "a/tls/key.pem").identity(NOW).unwrap();
+        for (certificate, key) in [
+            ("a/tls/certificate.pem", "b/tls/key.pem"),
+            ("a/tls/key.pem", "a/tls/key.pem"),
+            ("x", "a/tls/key.pem"),
+        ] {
+            assert!(own(certificate, key).identity(NOW).is_err(), "{certificate} {key}");
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! What a technician must know before the page can be trusted: its address, the certificate's fingerprint, and once the
+//! password. For the console and the log.
+
+use std::fmt::Write as _;
+use std::net::{IpAddr, SocketAddr};
+
+use qrcode::render::unicode::Dense1x2;
+use qrcode::{EcLevel, QrCode};
+
+use super::certificate::{Fingerprint, Identity, device_addresses};
+use crate::secret::Secret;
+
+/// The address a technician types: the first of the device's own when the server listens on all.
+pub fn page_address(listening: SocketAddr) -> String {
+    let address = if listening.ip().is_unspecified() {
+        device_addresses().into_iter().next().unwrap_or(IpAddr::from([127, 0, 0, 1]))
+    } else {
+        listening.ip()
+    };
+    format!("https://{}/", SocketAddr::new(address, listening.port()))
+}
+
+/// The notice: address, fingerprint and pin as text, and a QR code of the address with the fingerprint behind a `#`, which
+/// browsers never send. With `password` only on the console, and only once: never into the log.
+pub fn notice(listening: SocketAddr, identity: &Identity, password: Option<&Secret>) -> String {
+    let address = page_address(listening);
+    let mut text = format!("The page:     {address}\nCertificate:  SHA-256 {}\n", identity.fingerprint);
+    // Writing to a String cannot fail.
+    let _ = writeln!(text, "Key (curl):   --insecure --pinnedpubkey {}", identity.key_pin);
+    if let Some(password) = password {
+        let _ = writeln!(
+            text,
+            "Password:     {} (shown only now; `attendance password` makes another)",
+            password.expose()
+        );
+    }
+    if let Some(code) = qr(&address, &identity.fingerprint) {
+        let _ = write!(text, "\n{code}\n");
+    }
+    text
+}
+
+/// The QR code in half blocks, dark on light as scanners like it, for a terminal with dark background.
+fn qr(address: &str, fingerprint: &Fingerprint) -> Option<String> {
+    let content = format!("{address}#sha256={}", fingerprint.to_string().replace(':', ""));
+    let code = QrCode::with_error_correction_level(content, EcLevel::L).ok()?;
+    Some(
+        code.render::<Dense1x2>()
+            .dark_color(Dense1x2::Dark)
+            .light_color(Dense1x2::Light)
+            .quiet_zone(true)
+            .build(),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::super::certificate::CertificateSource;
+    use super::*;
+    use time::OffsetDateTime;
+
+    #[test]
+    fn the_notice_has_what_is_compared_and_fits_a_console() {
+        let folder = tempfile::tempdir().unwrap();
+        let source = CertificateSource {
+            folder: folder.path().to_owned(),
+            own: None,
+            names: vec!["door.local".to_owned()],
+        };
+        let identity = source.identity(OffsetDateTime::now_utc()).unwrap();
+        let listening = "192.0.2.7:8443".parse().unwrap();
+        let text = notice(listening, &identity, Some(&Secret::new("abcd-efgh")));
+        assert!(text.contains("https://192.0.2.7:8443/") && text.contains("abcd-efgh"));
+        assert!(text.contains(&identity.fingerprint.to_string()) && text.contains(&identity.key_pin));
+        assert!(!notice(listening, &identity, None).contains("assword"));
+        let widest = text.lines().map(|line| line.chars().count()).max().unwrap();
+        assert!(widest <= 120 && text.lines().count() <= 32, "{widest} wide\n{text}");
+        assert!(page_address("0.0.0.0:8443".parse().unwrap()).ends_with(":8443/"));
+    }
+}

@@ -1,0 +1,268 @@
+//! The server itself: sockets, TLS, and the limits of a connection.
+//!
+//! It runs on a thread of its own with a small runtime of its own, at a lower priority than recognition: whatever the
+//! network sends, the frame path never waits for it. HTTP/1.1 only: HTTP/2 would bring multiplexing that one page does not
+//! need, and its own class of floods.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwap;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
+use time::OffsetDateTime;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::time::{Sleep, sleep, timeout};
+use tokio_rustls::TlsAcceptor;
+
+use super::certificate::{CertificateSource, Identity};
+use super::limits::{Limits, rate};
+use super::service::Service;
+use super::throttle::{Arrivals, party};
+
+/// Time between two looks at whether the certificate must be renewed: the clock may be set long after the start.
+const RENEWAL_CHECK: Duration = Duration::from_secs(60 * 60);
+/// Headers of a request: browsers send about twenty.
+const MOST_HEADERS: usize = 64;
+/// Bytes of a request's header, and of what is buffered of it.
+const HEADER_BYTES: usize = 16 * 1024;
+/// Time for requests under way when the server stops.
+const STOP_TIME: Duration = Duration::from_secs(2);
+
+/// The TLS side: 1.3 only, with whichever certificate is present.
+pub(super) fn tls(identity: Arc<ArcSwap<Identity>>) -> Result<rustls::ServerConfig, rustls::Error> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&rustls::version::TLS13])?
+        .with_no_client_auth()
+        .with_cert_resolver(Arc::new(Present(identity)));
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(config)
+}
+
+#[derive(Debug)]
+struct Present(Arc<ArcSwap<Identity>>);
+
+impl ResolvesServerCert for Present {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(Arc::clone(&self.0.load().certified))
+    }
+}
+
+/// Accepts and serves until `stop` says so.
+pub(super) async fn serve(
+    listener: TcpListener,
+    acceptor: TlsAcceptor,
+    service: Arc<Service>,
+    certificate: CertificateSource,
+    mut stop: watch::Receiver<bool>,
+) {
+    let limits = service.limits.clone();
+    let connections = Arc::new(Connections::default());
+    let mut arrivals =
+        Arrivals::new(rate(limits.arrivals_per_address), rate(limits.arrivals), Instant::now());
+    let mut renewal = tokio::time::interval(RENEWAL_CHECK);
+    loop {
+        let accepted = tokio::select! {
+            _ = stop.changed() => break,
+            _ = renewal.tick() => {
+                renew(&certificate, &service.identity);
+                continue;
+            }
+            accepted = listener.accept() => accepted,
+        };
+        let (socket, from) = match accepted {
+            Ok((socket, from)) => (socket, from.ip()),
+            Err(error) => {
+                // Out of file descriptors, or a client that left again: neither gets better by asking at once.
+                log::debug!("a connection could not be accepted: {error}");
+                sleep(Duration::from_millis(50)).await;
+                continue;
+            }
+        };
+        // Beyond a limit the socket is closed without a word: an answer would cost the handshake that is to be saved.
+        if !arrivals.admit(from, Instant::now()) {
+            continue;
+        }
+        let Some(place) = Connections::enter(&connections, from, &limits) else { continue };
+        let (acceptor, service, stop) = (acceptor.clone(), Arc::clone(&service), stop.clone());
+        tokio::spawn(async move {
+            let _place = place;
+            connection(socket, from, acceptor, service, stop).await;
+        });
+    }
+    // Connections hold receivers of `stop` and end by themselves; the runtime waits no longer than this for them.
+    let _ = timeout(STOP_TIME, async {
+        while connections.count() > 0 {
+            sleep(Duration::from_millis(10)).await;
+        }
+    })
+    .await;
+}
+
+fn renew(certificate: &CertificateSource, identity: &ArcSwap<Identity>) {
+    match certificate.identity(OffsetDateTime::now_utc()) {
+        Ok(present) => {
+            if present.fingerprint != identity.load().fingerprint {
+                log::info!("the page shows a new certificate, fingerprint {}", present.fingerprint);
+                identity.store(Arc::new(present));
+            }
+        }
+        Err(error) => log::error!("the certificate in use stays in use: {error}"),
+    }
+}
+
+async fn connection(
+    socket: TcpStream,
+    from: IpAddr,
+    acceptor: TlsAcceptor,
+    service: Arc<Service>,
+    mut stop: watch::Receiver<bool>,
+) {
+    let limits = &service.limits;
+    // Small answers should leave at once; a socket that cannot say so still works.
+    let _ = socket.set_nodelay(true);
+    let paced = Paced::new(socket, limits.write_time);
+    let Ok(Ok(stream)) = timeout(limits.handshake_time, acceptor.accept(paced)).await else { return };
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new())
+        .header_read_timeout(limits.header_time)
+        .max_headers(MOST_HEADERS)
+        .max_buf_size(HEADER_BYTES)
+        .half_close(false);
+    let answering = Arc::clone(&service);
+    let answer = service_fn(move |request| {
+        let service = Arc::clone(&answering);
+        async move { Ok::<_, std::convert::Infallible>(service.answer(request, from).await) }
+    });
+    let mut serving = std::pin::pin!(http.serve_connection(TokioIo::new(stream), answer));
+    tokio::select! {
+        // A client that breaks off or sends nonsense is no event for the log.
+        _ = serving.as_mut() => {}
+        _ = stop.changed() => {
+            serving.as_mut().graceful_shutdown();
+            let _ = timeout(STOP_TIME / 2, serving).await;
+        }
+    }
+}
+
+/// The connections there are, by party.
+#[derive(Default)]
+struct Connections {
+    by_party: Mutex<HashMap<IpAddr, usize>>,
+}
+
+/// The place of one connection, given back when it ends.
+struct Place {
+    connections: Arc<Connections>,
+    party: IpAddr,
+}
+
+impl Connections {
+    fn enter(connections: &Arc<Self>, from: IpAddr, limits: &Limits) -> Option<Place> {
+        let party = party(from);
+        let mut by_party = connections.lock();
+        let all: usize = by_party.values().sum();
+        let own = by_party.get(&party).copied().unwrap_or(0);
+        if all >= limits.connections || own >= limits.connections_per_address {
+            return None;
+        }
+        by_party.insert(party, own + 1);
+        drop(by_party);
+        Some(Place { connections: Arc::clone(connections), party })
+    }
+
+    fn count(&self) -> usize {
+        self.lock().values().sum()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<IpAddr, usize>> {
+        self.by_party.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut by_party = self.connections.lock();
+        if let Some(own) = by_party.get_mut(&self.party) {
+            *own -= 1;
+            if *own == 0 {
+                by_party.remove(&self.party);
+            }
+        }
+    }
+}
+
+/// A socket whose writes fail when the reader takes nothing for too long.
+struct Paced {
+    socket: TcpStream,
+    write_time: Duration,
+    /// Runs while a write waits.
+    deadline: Option<Pin<Box<Sleep>>>,
+}
+
+impl Paced {
+    fn new(socket: TcpStream, write_time: Duration) -> Self {
+        Self { socket, write_time, deadline: None }
+    }
+
+    fn in_time<T>(&mut self, context: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if written.is_ready() {
+            self.deadline = None;
+            return written;
+        }
+        let deadline = self.deadline.get_or_insert_with(|| Box::pin(sleep(self.write_time)));
+        match deadline.as_mut().poll(context) {
+            Poll::Ready(()) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+}
+
+impl AsyncRead for Paced {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_read(context, buffer)
+    }
+}
+
+impl AsyncWrite for Paced {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.socket).poll_write(context, bytes);
+        self.in_time(context, written)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let flushed = Pin::new(&mut self.socket).poll_flush(context);
+        self.in_time(context, flushed)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let shut = Pin::new(&mut self.socket).poll_shutdown(context);
+        self.in_time(context, shut)
+    }
+}
+
+/// Binds the port, with a message that says what to do.
+pub(super) fn bind(address: SocketAddr) -> io::Result<std::net::TcpListener> {
+    let listener = std::net::TcpListener::bind(address)?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}

@@ -1,0 +1,199 @@
+//! The OpenAPI 3.1 document, made from the table of routes and the types of the answers: it cannot differ from either.
+
+use schemars::{JsonSchema, SchemaGenerator};
+use serde_json::{Map, Value, json};
+
+use super::api;
+use super::routes::{Access, Endpoint, ROUTES, Route};
+use super::view::Roster;
+
+/// The document.
+pub(super) fn document() -> Value {
+    // JSON Schema 2020-12, which OpenAPI 3.1 uses, with definitions where OpenAPI expects them.
+    let mut schemas = schemars::generate::SchemaSettings::draft2020_12()
+        .with(|settings| {
+            settings.meta_schema = None;
+            settings.definitions_path = "/components/schemas".into();
+        })
+        .into_generator();
+    let mut paths = Map::new();
+    for route in ROUTES.iter().filter(|route| !route.summary.is_empty()) {
+        let path = paths.entry(route.path).or_insert_with(|| json!({}));
+        path[route.method.as_str().to_lowercase()] = operation(route, &mut schemas);
+    }
+    let mut components: Map<String, Value> = schemas.take_definitions(true).into_iter().collect();
+    components.sort_keys();
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Attendance appliance",
+            "version": env!("CARGO_PKG_VERSION"),
+            "description": "What the original system's API answers, field for field, and what was added. \
+                            Errors are always {\"detail\": {\"error\", \"details\"}}.",
+        },
+        "servers": [{ "url": "/" }],
+        "security": [{ "token": [] }],
+        "paths": paths,
+        "components": {
+            "schemas": components,
+            "securitySchemes": {
+                "token": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "`attendance token add NAME --access read|full` makes one and shows it once.",
+                },
+            },
+        },
+    })
+}
+
+fn operation(route: &Route, schemas: &mut SchemaGenerator) -> Value {
+    let mut responses = Map::new();
+    responses.insert("200".to_owned(), answer(route, schemas));
+    let failure = failure(schemas);
+    let mut add = |status: &str, description: &str| {
+        let mut body = failure.clone();
+        body["description"] = description.into();
+        responses.insert(status.to_owned(), body);
+    };
+    if route.access != Access::Open {
+        add("401", "Neither a token nor a log-in came along.");
+        add("429", "Too many wrong tokens came from this address.");
+    }
+    if route.access == Access::Full {
+        add("403", "The token may only read.");
+        add("413", "The body is larger than this address takes.");
+        if route.endpoint == Endpoint::Retry {
+            add("404", "There is no such row.");
+            add("409", "Another row is being tried.");
+        }
+        if route.endpoint == Endpoint::Upload {
+            let schema = schemas.subschema_for::<api::Uploaded>();
+            let body = json!({ "description": "It failed.", "content": { "application/json": { "schema": schema } } });
+            responses.insert("500".to_owned(), body);
+        } else {
+            add("500", "It failed; the detail says why.");
+        }
+        let schema = schemas.subschema_for::<api::Acted>();
+        responses.insert(
+            "202".to_owned(),
+            json!({
+                "description": "Still under way after a quarter of an hour; it goes on by itself.",
+                "content": { "application/json": { "schema": schema } },
+            }),
+        );
+    } else if matches!(route.endpoint, Endpoint::Day | Endpoint::DayCsv) {
+        add("404", "The path holds no day.");
+        add("500", "The day's rows cannot be read.");
+    } else if route.endpoint == Endpoint::Events {
+        add("503", "Too many listen already.");
+    } else if route.endpoint == Endpoint::Health {
+        responses.insert("503".to_owned(), json!({ "description": "It does not do its work." }));
+    }
+    responses.sort_keys();
+    let mut operation = json!({
+        "summary": route.summary,
+        "operationId": operation_id(route),
+        "responses": responses,
+    });
+    if route.access == Access::Open {
+        operation["security"] = json!([]);
+    }
+    if let Some((name, schema, description)) = parameter(route) {
+        operation["parameters"] = json!([{
+            "name": name, "in": "path", "required": true, "description": description, "schema": schema,
+        }]);
+    }
+    operation
+}
+
+fn answer(route: &Route, schemas: &mut SchemaGenerator) -> Value {
+    let (content_type, schema) = match route.endpoint {
+        Endpoint::Root => json_of::<api::Root>(schemas),
+        Endpoint::Status => json_of::<api::Status>(schemas),
+        Endpoint::Today | Endpoint::Day => json_of::<api::Day>(schemas),
+        Endpoint::SystemHealth => json_of::<api::Health>(schemas),
+        Endpoint::Logs => json_of::<api::Logs>(schemas),
+        Endpoint::Roster => json_of::<Roster>(schemas),
+        Endpoint::Upload => json_of::<api::Uploaded>(schemas),
+        Endpoint::Restart => json_of::<api::Restarted>(schemas),
+        Endpoint::Sync | Endpoint::ConfirmRemoval | Endpoint::Retry => json_of::<api::Acted>(schemas),
+        Endpoint::OpenApi => ("application/json", json!({ "type": "object" })),
+        Endpoint::DayCsv => ("text/csv", text()),
+        Endpoint::Metrics => ("text/plain", text()),
+        Endpoint::Events => ("text/event-stream", text()),
+        Endpoint::Docs => ("text/html", text()),
+        Endpoint::Diagnostics => ("application/gzip", json!({ "contentEncoding": "binary" })),
+        _ => return json!({ "description": "It does its work." }),
+    };
+    json!({ "description": "The answer.", "content": { content_type: { "schema": schema } } })
+}
+
+fn json_of<T: JsonSchema>(schemas: &mut SchemaGenerator) -> (&'static str, Value) {
+    ("application/json", schemas.subschema_for::<T>().to_value())
+}
+
+fn text() -> Value {
+    json!({ "type": "string" })
+}
+
+fn failure(schemas: &mut SchemaGenerator) -> Value {
+    let schema = schemas.subschema_for::<api::Failure>();
+    json!({ "content": { "application/json": { "schema": schema } } })
+}
+
+/// The varying part of a path.
+fn parameter(route: &Route) -> Option<(&'static str, Value, &'static str)> {
+    match route.endpoint {
+        Endpoint::Day | Endpoint::DayCsv => {
+            Some(("date", json!({ "type": "string", "format": "date" }), "A day of the site, YYYY-MM-DD."))
+        }
+        Endpoint::Retry => Some((
+            "row",
+            json!({ "type": "string", "pattern": "^[A-Za-z0-9._:-]{1,128}$" }),
+            "The id of a refused row, from upload.needs_person of /status.",
+        )),
+        _ => None,
+    }
+}
+
+/// `GET /attendance/{date}.csv` becomes `get_attendance_date_csv`.
+fn operation_id(route: &Route) -> String {
+    let words: Vec<_> =
+        route.path.split(|c: char| !c.is_ascii_alphanumeric()).filter(|w| !w.is_empty()).collect();
+    let path = if words.is_empty() { "root".to_owned() } else { words.join("_") };
+    format!("{}_{path}", route.method.as_str().to_lowercase())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    /// The document is a promise to scripts: a change of it is seen in review. `UPDATE_GOLDEN=1` writes it anew.
+    #[test]
+    fn the_document_is_the_one_that_was_promised() {
+        let golden = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/page/openapi.json");
+        let now = serde_json::to_string_pretty(&document()).unwrap() + "\n";
+        if std::env::var_os("UPDATE_GOLDEN").is_some() {
+            std::fs::write(golden, &now).unwrap();
+        }
+        let promised = std::fs::read_to_string(golden).unwrap();
+        assert!(now == promised, "the API changed; if it should, run this test once with UPDATE_GOLDEN=1");
+    }
+
+    #[test]
+    fn every_reference_leads_somewhere_and_every_operation_has_its_own_name() {
+        let document = document();
+        let text = document.to_string();
+        for part in text.split("\"$ref\":\"#").skip(1) {
+            let pointer = part.split('"').next().unwrap();
+            assert!(document.pointer(pointer).is_some(), "{pointer}");
+        }
+        let mut ids: Vec<_> = ROUTES.iter().filter(|r| !r.summary.is_empty()).map(operation_id).collect();
+        ids.sort();
+        let all = ids.len();
+        ids.dedup();
+        assert_eq!(ids.len(), all);
+    }
+}

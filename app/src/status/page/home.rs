@@ -1,0 +1,190 @@
+//! The one screen. Sections marked `data-live` are replaced by the script when they change; nothing else moves.
+
+use http::StatusCode;
+use maud::{Markup, html};
+
+use super::{attendance, cards, document};
+use crate::status::certificate::Identity;
+use crate::status::jobs::Jobs;
+use crate::status::reply::Reply;
+use crate::status::view::{Level, Problem, Row, View};
+
+/// Everything the page shows.
+pub(in crate::status) struct Home<'a> {
+    pub(in crate::status) view: &'a View,
+    pub(in crate::status) problems: &'a [Problem],
+    pub(in crate::status) identity: &'a Identity,
+    pub(in crate::status) log: &'a [String],
+    pub(in crate::status) jobs: &'a Jobs,
+    /// The log-in's token, for every form.
+    pub(in crate::status) csrf: &'a str,
+    pub(in crate::status) shown: Shown,
+}
+
+/// Which rows of attendance are asked for.
+#[derive(Debug, Default)]
+pub(in crate::status) struct Shown {
+    /// Another day than today.
+    pub(in crate::status) day: Option<String>,
+    /// Its rows, or why they cannot be read.
+    pub(in crate::status) rows: Option<Result<Vec<Row>, String>>,
+    /// Part of a roll number.
+    pub(in crate::status) search: String,
+    /// All rows instead of the newest.
+    pub(in crate::status) all: bool,
+}
+
+/// The page.
+pub(in crate::status) fn home(home: &Home<'_>) -> Reply {
+    let level = worst(home.problems);
+    let title = format!("{}: {}", home.view.site, in_words(level));
+    let head = html! {
+        link rel="icon" type="image/svg+xml" href="/icon.svg";
+        script src="/page.js" defer {}
+    };
+    let body = html! {
+        body {
+            header.top {
+                div {
+                    h1 { (home.view.site) }
+                    p #clock data-live { time { (home.view.now) } " " span.quiet { (home.view.system.time_zone) } }
+                }
+                form method="post" action="/logout" {
+                    (token(home.csrf))
+                    button type="submit" { "Log out" }
+                }
+            }
+            main {
+                (verdict(home.problems, level))
+                p #said role="status" hidden {}
+                div.columns {
+                    (attendance::section(home))
+                    div.side {
+                        (cards::camera(home))
+                        (cards::delivery(home))
+                        (cards::photos(home))
+                        (cards::system(home))
+                    }
+                }
+                (log(home.log))
+            }
+            footer {
+                nav aria-label="More" {
+                    a href="/docs" { "API" }
+                    a href="/diagnostics" download { "Diagnostics for support" }
+                }
+                p.quiet { "Certificate " code { (home.identity.fingerprint) } }
+            }
+        }
+    };
+    document(StatusCode::OK, &title, &head, &body)
+}
+
+/// The sentence on top: all well, or the worst problem and what to do; then what else there is.
+fn verdict(problems: &[Problem], level: Level) -> Markup {
+    html! {
+        section #verdict .verdict.(class(level)) data-live aria-labelledby="sentence" aria-live="polite" {
+            div.mark aria-hidden="true" { (sign(level)) }
+            div {
+                @match problems.split_first() {
+                    None => {
+                        h2 #sentence { "All well" }
+                        p { "Faces are recognised, and every row reaches the backend." }
+                    }
+                    Some((first, others)) => {
+                        h2 #sentence { (first.what) }
+                        p { (first.advice) }
+                        @if !others.is_empty() {
+                            details #others {
+                                summary { "And " (others.len()) " more" }
+                                ul {
+                                    @for problem in others {
+                                        li { strong { (problem.what) } " " (problem.advice) }
+                                    }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn log(lines: &[String]) -> Markup {
+    html! {
+        section.card aria-labelledby="log-title" {
+            h2 #log-title { "Log" }
+            // Focusable, so that the keyboard can scroll it.
+            pre #log data-live tabindex="0" aria-labelledby="log-title" {
+                @for line in lines { (line) "\n" }
+                @if lines.is_empty() { "Nothing yet." }
+            }
+        }
+    }
+}
+
+/// A button that asks for an action, and what became of it the last time.
+pub(super) fn action(home: &Home<'_>, kind: &str, label: &str) -> Markup {
+    let under_way = home.jobs.under_way(kind);
+    html! {
+        form.action method="post" action=(format!("/do/{kind}")) data-act {
+            (token(home.csrf))
+            button id=(format!("do-{kind}")) type="submit" aria-busy=[under_way.then_some("true")] { (label) }
+            (outcome(home, kind))
+        }
+    }
+}
+
+/// What became of the last action of this kind.
+pub(super) fn outcome(home: &Home<'_>, kind: &str) -> Markup {
+    html! {
+        @if home.jobs.under_way(kind) {
+            p.outcome { "Under way. It goes on by itself; you can leave this page." }
+        } @else {
+            @match home.jobs.last(kind) {
+                Some(Ok(done)) => p.outcome.well { (done.message) },
+                Some(Err(refused)) => p.outcome.broken {
+                    (refused.message)
+                    @if !refused.details.is_empty() { " " span.quiet { (refused.details) } }
+                },
+                None => {}
+            }
+        }
+    }
+}
+
+/// The hidden field that proves a form is ours.
+pub(super) fn token(csrf: &str) -> Markup {
+    html! { input type="hidden" name="csrf" value=(csrf); }
+}
+
+/// The worst level of these.
+pub(in crate::status) fn worst(problems: &[Problem]) -> Level {
+    problems.iter().map(|problem| problem.level).max().unwrap_or(Level::Well)
+}
+
+fn in_words(level: Level) -> &'static str {
+    match level {
+        Level::Well => "all well",
+        Level::Attention => "needs attention",
+        Level::Broken => "not working",
+    }
+}
+
+pub(super) fn class(level: Level) -> &'static str {
+    match level {
+        Level::Well => "well",
+        Level::Attention => "attention",
+        Level::Broken => "broken",
+    }
+}
+
+/// A sign beside the colour, for who sees colours differently.
+fn sign(level: Level) -> &'static str {
+    match level {
+        Level::Well => "✓",
+        Level::Attention => "!",
+        Level::Broken => "✕",
+    }
+}

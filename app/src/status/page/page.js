@@ -1,0 +1,138 @@
+// Keeps the page fresh, and sends its buttons without leaving it. Without this file everything can still be read and done.
+"use strict";
+(() => {
+  const $ = (id) => document.getElementById(id);
+
+  // --- Look again: fetch the page as the server renders it, and replace the sections that changed. ---
+  let looking = false, again = false;
+  async function refresh() {
+    if (looking) { again = true; return; }
+    looking = true;
+    try {
+      const answer = await fetch(location.href, { headers: { Accept: "text/html", "X-Refresh": "1" } });
+      if (answer.redirected && new URL(answer.url).pathname === "/login") { location.assign("/login"); return; }
+      if (answer.ok) show(new DOMParser().parseFromString(await answer.text(), "text/html"));
+    } catch { lost(true); }
+    looking = false;
+    if (again) { again = false; soon(); }
+  }
+
+  function show(fresh) {
+    document.title = fresh.title;
+    for (const now of document.querySelectorAll("[data-live]")) {
+      const next = fresh.getElementById(now.id);
+      if (!next || next.outerHTML === now.dataset.seen) continue;
+      const seen = next.outerHTML;
+      const open = [...now.querySelectorAll("details[open][id]")].map((d) => d.id);
+      const focus = now.contains(document.activeElement) && document.activeElement.id;
+      const atEnd = now.scrollTop + now.clientHeight >= now.scrollHeight - 4;
+      now.className = next.className;
+      now.replaceChildren(...next.childNodes);
+      now.dataset.seen = seen;
+      for (const id of open) { const d = $(id); if (d) { d.open = true; if (d.dataset.picture) picture(d); } }
+      if (focus && $(focus)) $(focus).focus();
+      if (now.id === "log" && atEnd) now.scrollTop = now.scrollHeight;
+    }
+    const icon = document.querySelector("link[rel=icon]");
+    const level = $("verdict") && $("verdict").className;
+    if (icon && icon.dataset.level !== level) { icon.dataset.level = level; icon.href = "/icon.svg?" + Date.now(); }
+  }
+
+  let timer;
+  function soon() { clearTimeout(timer); timer = setTimeout(refresh, 200); }
+
+  // --- Events say when to look; a lost connection is said, and ends by itself. ---
+  function lost(is) { document.body.classList.toggle("lost", is); if (is) say("The device does not answer. Trying again…", "attention"); }
+  function listen() {
+    const events = new EventSource("/events");
+    events.onopen = () => { if (document.body.classList.contains("lost")) { lost(false); hush(); } };
+    events.onerror = () => {
+      lost(true);
+      // A refused stream (logged out) is not tried again by the browser: the page finds out by looking.
+      if (events.readyState === EventSource.CLOSED) setTimeout(() => { refresh(); listen(); }, 5000);
+    };
+    for (const kind of ["tick", "missed", "photos-synced", "roster-ready", "photo-refused", "recognised", "recorded",
+      "not-recorded", "attack-refused", "stranger", "delivered", "delivery-failed", "worker"]) events.addEventListener(kind, soon);
+  }
+
+  // --- Buttons say what happened. ---
+  function say(text, level) { const p = $("said"); if (p) { p.textContent = text; p.className = "outcome " + level; p.hidden = false; } }
+  function hush() { const p = $("said"); if (p) p.hidden = true; }
+  document.addEventListener("submit", async (event) => {
+    const form = event.target;
+    if (!form.matches("[data-act]")) return;
+    event.preventDefault();
+    const button = form.querySelector("button");
+    button.setAttribute("aria-busy", "true");
+    button.disabled = true;
+    try {
+      const answer = await fetch(form.action, {
+        method: "POST", headers: { Accept: "application/json" }, body: new URLSearchParams(new FormData(form)),
+      });
+      const { success, message, detail } = await answer.json();
+      if (answer.status === 401) { location.assign("/login"); return; }
+      say(message || detail.error, success ? "well" : "broken");
+    } catch { say("The device does not answer. Nothing was changed, or it is not known; look again in a moment.", "broken"); }
+    button.removeAttribute("aria-busy");
+    button.disabled = false;
+    soon();
+  });
+
+  // --- The filter works while one types. ---
+  const filter = $("filter");
+  if (filter) {
+    let typing;
+    const apply = () => {
+      const query = new URLSearchParams(new FormData(filter));
+      if (!query.get("q")) query.delete("q");
+      if (query.get("day") === $("day").max) query.delete("day");
+      history.replaceState(null, "", query.size ? "/?" + query : "/");
+      soon();
+    };
+    $("search").addEventListener("input", () => { clearTimeout(typing); typing = setTimeout(apply, 150); });
+  }
+
+  // --- Pictures: only while they are looked at. ---
+  function picture(details) {
+    if (!details.open || details.querySelector("img")) return;
+    const image = new Image();
+    image.alt = details.dataset.alt;
+    image.src = details.dataset.picture;
+    details.querySelector("p:last-child").replaceChildren(image);
+  }
+  document.addEventListener("toggle", (event) => { if (event.target.dataset.picture) picture(event.target); }, true);
+
+  const preview = $("preview");
+  if (preview) {
+    const place = $("view"), still = [...place.childNodes];
+    let image, next;
+    const stop = () => { clearTimeout(next); if (image) { image.onload = image.onerror = null; image.src = ""; image = null; } place.replaceChildren(...still); };
+    const step = (wait) => { clearTimeout(next); next = setTimeout(() => { if (image) image.src = "/preview.svg?" + Date.now(); }, wait); };
+    const start = () => {
+      if (image || !preview.open || document.hidden) return;
+      image = new Image();
+      image.alt = "The camera’s picture with boxes round faces";
+      image.onload = () => step(150);
+      image.onerror = () => step(2000);
+      place.replaceChildren(image);
+      step(0);
+    };
+    preview.addEventListener("toggle", () => (preview.open ? start() : stop()));
+    document.addEventListener("visibilitychange", () => (document.hidden ? stop() : start()));
+  }
+
+  // --- The documentation's "Try it". ---
+  for (const button of document.querySelectorAll("[data-try]")) {
+    button.hidden = false;
+    button.addEventListener("click", async () => {
+      const out = button.parentElement.nextElementSibling;
+      const answer = await fetch(button.dataset.try, { headers: { Accept: "application/json" } });
+      const text = await answer.text();
+      try { out.textContent = JSON.stringify(JSON.parse(text), null, 2); } catch { out.textContent = text; }
+      out.hidden = false;
+    });
+  }
+
+  const log = $("log");
+  if (log) { log.scrollTop = log.scrollHeight; listen(); }
+})();

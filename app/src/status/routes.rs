@@ -1,0 +1,226 @@
+//! Every address the server answers, who may use it, and what it is for. The OpenAPI document is made from this table.
+
+use http::Method;
+
+/// Who may use an address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Access {
+    /// Anybody on the network.
+    Open,
+    /// The technician, and tokens of both kinds.
+    Read,
+    /// The technician (with the CSRF token), and full tokens.
+    Full,
+    /// The technician only.
+    Technician,
+    /// The technician only, with the CSRF token.
+    TechnicianChange,
+}
+
+/// What an address does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Endpoint {
+    Health,
+    LogInPage,
+    LogIn,
+    LogOut,
+    Root,
+    Script,
+    Icon,
+    Status,
+    Today,
+    Day,
+    DayCsv,
+    SystemHealth,
+    Logs,
+    Roster,
+    Metrics,
+    Events,
+    Diagnostics,
+    Docs,
+    OpenApi,
+    Sync,
+    ConfirmRemoval,
+    Upload,
+    Retry,
+    Restart,
+    Act,
+    Preview,
+    Evidence,
+}
+
+/// One address.
+pub(super) struct Route {
+    pub(super) method: Method,
+    /// The path; `{name}` stands for a part that varies.
+    pub(super) path: &'static str,
+    pub(super) access: Access,
+    pub(super) endpoint: Endpoint,
+    /// One line for the documentation; empty for what only the page uses.
+    pub(super) summary: &'static str,
+}
+
+const fn get(path: &'static str, access: Access, endpoint: Endpoint, summary: &'static str) -> Route {
+    Route { method: Method::GET, path, access, endpoint, summary }
+}
+
+const fn post(path: &'static str, access: Access, endpoint: Endpoint, summary: &'static str) -> Route {
+    Route { method: Method::POST, path, access, endpoint, summary }
+}
+
+/// The addresses, in the order of the documentation. A fixed path stands before one with a varying part.
+pub(super) static ROUTES: [Route; 27] = [
+    get("/", Access::Read, Endpoint::Root, "The service in short; the page, for browsers"),
+    get("/status", Access::Read, Endpoint::Status, "Server, recognition, today's attendance and workers"),
+    get("/attendance/today", Access::Read, Endpoint::Today, "Today's rows"),
+    get("/attendance/health", Access::Read, Endpoint::SystemHealth, "Whether recognition runs"),
+    post("/attendance/restart", Access::Full, Endpoint::Restart, "Stop and start camera and recognition"),
+    get("/attendance/{date}.csv", Access::Read, Endpoint::DayCsv, "One day's rows as CSV"),
+    get("/attendance/{date}", Access::Read, Endpoint::Day, "One day's rows"),
+    get(
+        "/roster",
+        Access::Read,
+        Endpoint::Roster,
+        "Who is enrolled from which photos, and which photos are wrong",
+    ),
+    post("/sync/manual", Access::Full, Endpoint::Sync, "Mirror and enrol the photos now"),
+    post(
+        "/sync/confirm-removal",
+        Access::Full,
+        Endpoint::ConfirmRemoval,
+        "Believe a listing that removes many students",
+    ),
+    post("/upload/manual", Access::Full, Endpoint::Upload, "Deliver waiting rows now"),
+    post("/upload/retry/{row}", Access::Full, Endpoint::Retry, "Try a refused row again"),
+    get("/events", Access::Read, Endpoint::Events, "What happens, as server-sent events"),
+    get("/logs/server", Access::Read, Endpoint::Logs, "The newest lines of the log"),
+    get("/metrics", Access::Read, Endpoint::Metrics, "Numbers for Prometheus"),
+    get(
+        "/diagnostics",
+        Access::Read,
+        Endpoint::Diagnostics,
+        "A bundle for support: no faces, no secrets, no attendance",
+    ),
+    get("/docs", Access::Read, Endpoint::Docs, "This documentation as a page"),
+    get("/openapi.json", Access::Read, Endpoint::OpenApi, "This documentation as OpenAPI 3.1"),
+    get("/healthz", Access::Open, Endpoint::Health, "200 when the machine does its work, else 503; no body"),
+    get("/login", Access::Open, Endpoint::LogInPage, ""),
+    post("/login", Access::Open, Endpoint::LogIn, ""),
+    post("/logout", Access::TechnicianChange, Endpoint::LogOut, ""),
+    get("/page.js", Access::Technician, Endpoint::Script, ""),
+    get("/icon.svg", Access::Technician, Endpoint::Icon, ""),
+    post("/do/{action}", Access::TechnicianChange, Endpoint::Act, ""),
+    get("/preview.svg", Access::Technician, Endpoint::Preview, ""),
+    get("/roster/picture.svg", Access::Technician, Endpoint::Evidence, ""),
+];
+
+/// What a path leads to.
+pub(super) enum Found<'a> {
+    /// A route, and the varying part of its path.
+    Route(&'static Route, Option<&'a str>),
+    /// The path exists for these methods only.
+    OtherMethods(Vec<&'static str>),
+    /// Nothing.
+    Nothing,
+}
+
+/// Looks a request up.
+pub(super) fn find<'a>(method: &Method, path: &'a str) -> Found<'a> {
+    let wanted = if method == Method::HEAD { &Method::GET } else { method };
+    let mut others = Vec::new();
+    let mut fixed_found = false;
+    for route in &ROUTES {
+        let Some(part) = matches(route.path, path) else { continue };
+        // `/attendance/today` is fixed: no other method on it may fall through to `/attendance/{date}`.
+        if part.is_some() && fixed_found {
+            continue;
+        }
+        if route.method == *wanted {
+            return Found::Route(route, part);
+        }
+        fixed_found |= part.is_none();
+        others.push(if route.method == Method::GET { "GET, HEAD" } else { "POST" });
+    }
+    if others.is_empty() { Found::Nothing } else { Found::OtherMethods(others) }
+}
+
+/// Whether `path` has the form `pattern`, and its varying part: one segment, not empty.
+fn matches<'a>(pattern: &str, path: &'a str) -> Option<Option<&'a str>> {
+    let Some((before, rest)) = pattern.split_once('{') else { return (pattern == path).then_some(None) };
+    let (_, after) = rest.split_once('}')?;
+    let part = path.strip_prefix(before)?.strip_suffix(after)?;
+    (!part.is_empty() && !part.contains('/')).then_some(Some(part))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn endpoint(method: &Method, path: &str) -> Option<(Endpoint, Option<String>)> {
+        match find(method, path) {
+            Found::Route(route, part) => Some((route.endpoint, part.map(str::to_owned))),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn paths_lead_where_they_say() {
+        let day = Some("2025-01-15".to_owned());
+        assert_eq!(endpoint(&Method::GET, "/attendance/2025-01-15"), Some((Endpoint::Day, day.clone())));
+        assert_eq!(endpoint(&Method::GET, "/attendance/2025-01-15.csv"), Some((Endpoint::DayCsv, day)));
+        assert_eq!(endpoint(&Method::GET, "/attendance/today"), Some((Endpoint::Today, None)));
+        assert_eq!(endpoint(&Method::HEAD, "/status"), Some((Endpoint::Status, None)));
+        for nothing in [
+            "",
+            "//",
+            "/status/",
+            "/attendance/",
+            "/attendance/a/b",
+            "/../status",
+            "/STATUS",
+            "/upload/retry/",
+        ] {
+            assert!(matches!(find(&Method::GET, nothing), Found::Nothing), "{nothing}");
+        }
+    }
+
+    #[test]
+    fn other_methods_are_told_which_there_are() {
+        for (method, path, allowed) in [
+            (Method::DELETE, "/status", "GET, HEAD"),
+            (Method::GET, "/sync/manual", "POST"),
+            (Method::GET, "/attendance/restart", "POST"),
+        ] {
+            assert!(
+                matches!(find(&method, path), Found::OtherMethods(ref found) if found == &[allowed]),
+                "{path}"
+            );
+        }
+        assert!(matches!(find(&Method::PUT, "/login"), Found::OtherMethods(found) if found.len() == 2));
+    }
+
+    #[test]
+    fn only_health_and_log_in_are_open() {
+        let open: Vec<_> = ROUTES.iter().filter(|r| r.access == Access::Open).map(|r| r.path).collect();
+        assert_eq!(open, ["/healthz", "/login", "/login"]);
+        for route in &ROUTES {
+            let changes = matches!(route.access, Access::Full | Access::TechnicianChange);
+            assert_eq!(
+                route.method == Method::POST,
+                changes || route.endpoint == Endpoint::LogIn,
+                "{}",
+                route.path
+            );
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_path_is_looked_up_without_panic(path in "(/|[a-z0-9.%{}-]|attendance|\\PC){0,12}") {
+            if let Found::Route(_, Some(part)) = find(&Method::GET, &path) {
+                prop_assert!(!part.is_empty() && !part.contains('/'));
+            }
+        }
+    }
+}

@@ -1,0 +1,251 @@
+//! How fast somebody may guess, and how fast connections may come. Pure: the time comes with each call, tables are bounded.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv6Addr};
+use std::time::{Duration, Instant};
+
+/// Addresses remembered. When full, the one silent longest is forgotten; the limit over all still holds.
+const MOST_ADDRESSES: usize = 1024;
+
+/// An address as one party: IPv6 hosts choose freely among the 2^64 of their network.
+pub(super) fn party(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX))),
+        v4 => v4,
+    }
+}
+
+/// Delays after wrong passwords or tokens, growing for each address and, more gently, for all.
+pub(super) struct Guesses {
+    rule: GuessRule,
+    by_address: HashMap<IpAddr, Failures>,
+    all: Failures,
+}
+
+/// How delays grow.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct GuessRule {
+    /// Failures of one address that cost nothing: people mistype.
+    pub(super) free: u32,
+    /// Failures of all addresses together that cost nothing.
+    pub(super) free_for_all: u32,
+    /// The first delay; each further failure doubles it.
+    pub(super) first_delay: Duration,
+    /// Longest delay of one address.
+    pub(super) longest: Duration,
+    /// Longest delay for all: short, or an attacker could lock the technician out.
+    pub(super) longest_for_all: Duration,
+    /// After so long without a failure all is forgotten.
+    pub(super) forget: Duration,
+}
+
+impl GuessRule {
+    /// For passwords: at most some 700 guesses a day from one address, 9000 from all, against 2^80.
+    pub(super) const PASSWORD: Self = Self {
+        free: 3,
+        free_for_all: 30,
+        first_delay: Duration::from_secs(1),
+        longest: Duration::from_secs(15 * 60),
+        longest_for_all: Duration::from_secs(10),
+        forget: Duration::from_secs(60 * 60),
+    };
+    /// For tokens, which cannot be guessed: only keeps a mistaken script from filling the log.
+    pub(super) const TOKEN: Self = Self {
+        free: 20,
+        free_for_all: 1000,
+        first_delay: Duration::from_secs(1),
+        longest: Duration::from_secs(30),
+        longest_for_all: Duration::from_secs(1),
+        forget: Duration::from_secs(10 * 60),
+    };
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Failures {
+    count: u32,
+    last: Instant,
+}
+
+impl Guesses {
+    pub(super) fn new(rule: GuessRule, now: Instant) -> Self {
+        Self { rule, by_address: HashMap::new(), all: Failures { count: 0, last: now } }
+    }
+
+    /// How long `address` must still wait before it may try.
+    pub(super) fn wait(&self, address: IpAddr, now: Instant) -> Option<Duration> {
+        let rule = &self.rule;
+        let own = self.by_address.get(&party(address));
+        let own = own.map(|f| remaining(*f, rule.free, rule.longest, rule, now)).unwrap_or_default();
+        let all = remaining(self.all, rule.free_for_all, rule.longest_for_all, rule, now);
+        Some(own.max(all)).filter(|wait| !wait.is_zero())
+    }
+
+    /// `address` failed. Counted before the answer is known, and taken back by [`Self::succeeded`], so that guesses sent
+    /// all at once are counted too.
+    pub(super) fn failed(&mut self, address: IpAddr, now: Instant) {
+        let address = party(address);
+        if self.by_address.len() >= MOST_ADDRESSES && !self.by_address.contains_key(&address) {
+            let silent = self.by_address.iter().min_by_key(|(_, f)| f.last).map(|(a, _)| *a);
+            silent.map(|silent| self.by_address.remove(&silent));
+        }
+        let own = self.by_address.entry(address).or_insert(Failures { count: 0, last: now });
+        for failures in [own, &mut self.all] {
+            if now.duration_since(failures.last) > self.rule.forget {
+                failures.count = 0;
+            }
+            *failures = Failures { count: failures.count.saturating_add(1), last: now };
+        }
+    }
+
+    /// `address` is who it says: its failures are forgotten, and the one counted in advance for all.
+    pub(super) fn succeeded(&mut self, address: IpAddr) {
+        self.by_address.remove(&party(address));
+        self.all.count = self.all.count.saturating_sub(1);
+    }
+}
+
+fn remaining(failures: Failures, free: u32, longest: Duration, rule: &GuessRule, now: Instant) -> Duration {
+    let since = now.duration_since(failures.last);
+    if failures.count < free || since > rule.forget {
+        return Duration::ZERO;
+    }
+    let doublings = (failures.count - free).min(20);
+    rule.first_delay.saturating_mul(1 << doublings).min(longest).saturating_sub(since)
+}
+
+/// How often something may happen: so many at once, so many a second over time.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Rate {
+    pub(super) at_once: f64,
+    pub(super) a_second: f64,
+}
+
+/// New connections, limited for each address and for all: a TLS handshake costs the server a signature.
+pub(super) struct Arrivals {
+    each: Rate,
+    all: Rate,
+    by_address: HashMap<IpAddr, Bucket>,
+    together: Bucket,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Bucket {
+    left: f64,
+    at: Instant,
+}
+
+impl Bucket {
+    fn full(rate: Rate, now: Instant) -> Self {
+        Self { left: rate.at_once, at: now }
+    }
+
+    fn refill(&mut self, rate: Rate, now: Instant) {
+        let gained = now.duration_since(self.at).as_secs_f64() * rate.a_second;
+        *self = Self { left: (self.left + gained).min(rate.at_once), at: now };
+    }
+}
+
+impl Arrivals {
+    pub(super) fn new(each: Rate, all: Rate, now: Instant) -> Self {
+        Self { each, all, by_address: HashMap::new(), together: Bucket::full(all, now) }
+    }
+
+    /// Whether one more may come from `address`. A refused one is not counted for all: one noisy address does not take
+    /// what is left for the others.
+    pub(super) fn admit(&mut self, address: IpAddr, now: Instant) -> bool {
+        let address = party(address);
+        if self.by_address.len() >= MOST_ADDRESSES && !self.by_address.contains_key(&address) {
+            let silent = self.by_address.iter().min_by_key(|(_, b)| b.at).map(|(a, _)| *a);
+            silent.map(|silent| self.by_address.remove(&silent));
+        }
+        let own = self.by_address.entry(address).or_insert(Bucket::full(self.each, now));
+        own.refill(self.each, now);
+        self.together.refill(self.all, now);
+        let admitted = own.left >= 1.0 && self.together.left >= 1.0;
+        if admitted {
+            own.left -= 1.0;
+            self.together.left -= 1.0;
+        }
+        admitted
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use proptest::prelude::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn delays_double_to_a_limit_and_are_forgotten() {
+        let start = Instant::now();
+        let mut guesses = Guesses::new(GuessRule::PASSWORD, start);
+        let who = ip("192.0.2.1");
+        let mut waits = Vec::new();
+        let mut now = start;
+        for _ in 0..14 {
+            guesses.failed(who, now);
+            let wait = guesses.wait(who, now).unwrap_or_default();
+            waits.push(wait.as_secs());
+            now += wait;
+            assert_eq!(guesses.wait(who, now), None, "after the wait one may try");
+        }
+        assert_eq!(waits, [0, 0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900]);
+        assert_eq!(guesses.wait(ip("192.0.2.2"), now), None, "others do not wait");
+        assert!(guesses.wait(who, now - SECOND).is_some());
+        guesses.failed(who, now + 3601 * SECOND);
+        assert_eq!(guesses.wait(who, now + 3601 * SECOND), None);
+    }
+
+    #[test]
+    fn the_right_password_clears_an_address() {
+        let now = Instant::now();
+        let mut guesses = Guesses::new(GuessRule::PASSWORD, now);
+        for _ in 0..9 {
+            guesses.failed(ip("192.0.2.1"), now);
+        }
+        guesses.succeeded(ip("::ffff:192.0.2.1"));
+        assert_eq!(guesses.wait(ip("192.0.2.1"), now), None);
+    }
+
+    #[test]
+    fn many_addresses_together_are_slowed_but_never_locked_out() {
+        let now = Instant::now();
+        let mut guesses = Guesses::new(GuessRule::PASSWORD, now);
+        for n in 0..5000_u32 {
+            guesses.failed(IpAddr::V4((0x0a00_0000 + n).into()), now);
+        }
+        assert!(guesses.by_address.len() <= MOST_ADDRESSES);
+        assert_eq!(guesses.wait(ip("192.0.2.1"), now), Some(10 * SECOND));
+    }
+
+    #[test]
+    fn an_ipv6_network_is_one_party() {
+        assert_eq!(party(ip("2001:db8::1")), party(ip("2001:db8::ffff:1")));
+        assert_ne!(party(ip("2001:db8::1")), party(ip("2001:db8:0:1::1")));
+        assert_eq!(party(ip("::ffff:192.0.2.1")), ip("192.0.2.1"));
+    }
+
+    proptest! {
+        #[test]
+        fn no_address_gets_more_than_its_rate(gaps in prop::collection::vec(0_u64..400, 1..300)) {
+            let each = Rate { at_once: 5.0, a_second: 10.0 };
+            let start = Instant::now();
+            let mut arrivals = Arrivals::new(each, Rate { at_once: 1e6, a_second: 1e6 }, start);
+            let (mut now, mut admitted) = (start, 0.0);
+            for gap in gaps {
+                now += Duration::from_millis(gap);
+                admitted += f64::from(u8::from(arrivals.admit(ip("192.0.2.1"), now)));
+            }
+            let allowed = each.at_once + now.duration_since(start).as_secs_f64() * each.a_second;
+            prop_assert!(admitted <= allowed + 1e-6);
+            prop_assert!(admitted >= 1.0);
+        }
+    }
+}

@@ -1,0 +1,295 @@
+//! From numbers to one sentence: is all well, and if not, what is worst and what is to be done. Pure.
+
+use time::OffsetDateTime;
+
+use super::view::{Level, Problem, View};
+
+/// Without a frame for so long the camera is taken for dead; it opens in two or three seconds.
+const FRAME_AGE_LIMIT_S: f32 = 10.0;
+/// A program younger than this may still be opening its camera.
+const START_GRACE_S: u64 = 30;
+/// Below this the journal may soon fail to grow.
+const STORAGE_BROKEN: u64 = 100_000_000;
+/// Below this share somebody should look before it is too late.
+const STORAGE_ATTENTION: f64 = 0.1;
+/// A Pi 5 slows itself down from 80 °C on.
+const TEMPERATURE_LIMIT_C: f32 = 80.0;
+/// A site's own certificate is not renewed by the device; two weeks are enough to fetch a new one.
+const CERTIFICATE_NOTICE: time::Duration = time::Duration::days(14);
+
+/// Everything that is wrong, the worst first; empty when all is well.
+pub(super) fn problems(
+    view: &View,
+    certificate_expires: OffsetDateTime,
+    now: OffsetDateTime,
+) -> Vec<Problem> {
+    let mut found = view.problems.clone();
+    recognition(view, &mut found);
+    storage(view, &mut found);
+    roster(view, &mut found);
+    delivery(view, &mut found);
+    photos(view, &mut found);
+    machine(view, &mut found);
+    if view.system.clock_trusted && certificate_expires - now < CERTIFICATE_NOTICE {
+        let days = (certificate_expires - now).whole_days().max(0);
+        found.push(attention(
+            format!("The page's certificate ends in {days} days."),
+            "Install a new one (page.certificate_file), or remove it from the configuration to use the device's own.",
+        ));
+    }
+    // Stable: among equals the order above, in which what stops attendance stands first.
+    found.sort_by_key(|problem| std::cmp::Reverse(problem.level));
+    found
+}
+
+/// Whether the machine does its work: what `/healthz` answers. An empty roster or a dead network is no fault of it.
+pub(super) fn healthy(view: &View) -> bool {
+    let mut found = view.problems.clone();
+    recognition(view, &mut found);
+    storage(view, &mut found);
+    found.iter().all(|problem| problem.level < Level::Broken)
+}
+
+fn recognition(view: &View, found: &mut Vec<Problem>) {
+    let starting = view.system.uptime_s < START_GRACE_S;
+    for worker in view.workers.iter().filter(|worker| worker.name == "recognition") {
+        if worker.state != "running" {
+            let why = because(worker.reason.as_deref());
+            found.push(broken(
+                format!("Recognition is {}{why}.", worker.state),
+                "Press “Restart recognition”. If it stops again, send the diagnostics to support.",
+            ));
+            return;
+        }
+    }
+    match view.camera.last_frame_age_s {
+        Some(age) if age <= FRAME_AGE_LIMIT_S => {}
+        None if starting => {
+            found.push(attention("The camera is starting.".to_owned(), "Wait half a minute."));
+        }
+        None => found.push(broken(
+            "The camera has not given a picture yet.".to_owned(),
+            "Switch the power off, check both ends of the camera's cable, and switch it on again.",
+        )),
+        Some(age) => found.push(broken(
+            format!("The camera has given no picture for {age:.0} seconds."),
+            "Press “Restart recognition”. If that does not help, check both ends of the camera's cable.",
+        )),
+    }
+}
+
+fn storage(view: &View, found: &mut Vec<Problem>) {
+    let (Some(free), Some(total)) = (view.system.storage_free, view.system.storage_total) else { return };
+    if free < STORAGE_BROKEN {
+        found.push(broken(
+            format!("The card is full: {} MB are left.", free / 1_000_000),
+            "New rows may soon be lost. Use a larger card; see the guide for moving the data.",
+        ));
+    } else if (free as f64) < total as f64 * STORAGE_ATTENTION {
+        found.push(attention(
+            format!("The card is nearly full: {} MB are left.", free / 1_000_000),
+            "Plan for a larger card.",
+        ));
+    }
+}
+
+fn roster(view: &View, found: &mut Vec<Problem>) {
+    if view.roster.students == 0 {
+        let enrolling = view.sync.progress.is_some();
+        found.push(if enrolling {
+            attention(
+                "Nobody can be recognised yet: the photos are being enrolled.".to_owned(),
+                "Wait until it is done; its progress stands under “Photos”.",
+            )
+        } else {
+            broken(
+                "Nobody can be recognised: no student is enrolled.".to_owned(),
+                "Check the photos' address in the configuration, then press “Sync photos now”.",
+            )
+        });
+    }
+    if view.system.liveness == "off" {
+        found.push(attention(
+            "A photo is taken for a person: the test for living faces is off.".to_owned(),
+            "Set liveness.require in the configuration, unless this is a trial.",
+        ));
+    }
+}
+
+fn delivery(view: &View, found: &mut Vec<Problem>) {
+    let upload = &view.upload;
+    let waiting = rows(upload.backlog);
+    let held = view.workers.iter().find(|w| w.name == "upload" && w.state == "held");
+    if let Some(worker) = held {
+        found.push(attention(
+            format!("Rows are not delivered{}. {waiting} on the device.", because(worker.reason.as_deref())),
+            "Correct the webhook's address or key in the configuration. Nothing is lost.",
+        ));
+    } else if let Some(error) = &upload.error {
+        found.push(attention(
+            format!("The backend cannot be reached ({}). {waiting} on the device.", trim(error)),
+            "Check the network. The device tries again by itself, and nothing is lost.",
+        ));
+    }
+    if !upload.needs_person.is_empty() {
+        let (count, verb) = match upload.needs_person.len() {
+            1 => ("1 row was".to_owned(), "it"),
+            n => (format!("{n} rows were"), "each"),
+        };
+        found.push(attention(
+            format!("{count} refused by the backend."),
+            &format!("Look at the reason beside {verb} under “Delivery”, have it corrected there, then press “Retry”."),
+        ));
+    }
+}
+
+fn photos(view: &View, found: &mut Vec<Problem>) {
+    if let Some(removal) = &view.sync.removal {
+        found.push(attention(
+            format!("The photo server would remove {} of {} students.", removal.students, removal.of),
+            "Nothing was removed. If this is right, confirm it under “Photos”; if not, check the photo server.",
+        ));
+    }
+    if let Some(error) = &view.sync.error {
+        found.push(attention(
+            format!("The photos could not be synchronised ({}).", trim(error)),
+            "The photos already here stay in use. Check the network and the photos' address.",
+        ));
+    }
+    for worker in view.workers.iter().filter(|w| w.name != "recognition" && w.name != "upload") {
+        if worker.state == "held" || worker.state == "stopped" {
+            let why = because(worker.reason.as_deref());
+            found.push(attention(
+                format!("The worker “{}” is {}{why}.", worker.name, worker.state),
+                "Its reason says what to correct; it starts again with the appliance.",
+            ));
+        }
+    }
+}
+
+fn machine(view: &View, found: &mut Vec<Problem>) {
+    if !view.system.clock_trusted {
+        found.push(attention(
+            "The clock is not set yet.".to_owned(),
+            "Rows are kept and corrected as soon as a time server answers. Check that the network lets NTP through.",
+        ));
+    }
+    if view.system.temperature_c.is_some_and(|celsius| celsius >= TEMPERATURE_LIMIT_C) {
+        found.push(attention(
+            format!("The device is hot: {:.0} °C.", view.system.temperature_c.unwrap_or_default()),
+            "It slows down to protect itself. Give it air, or a cooler.",
+        ));
+    }
+}
+
+fn rows(count: usize) -> String {
+    if count == 1 { "1 row waits".to_owned() } else { format!("{count} rows wait") }
+}
+
+/// A reason as part of a sentence.
+fn because(reason: Option<&str>) -> String {
+    reason.map(|reason| format!(": {}", trim(reason))).unwrap_or_default()
+}
+
+fn trim(reason: &str) -> &str {
+    reason.trim_end_matches(['.', ' '])
+}
+
+fn broken(what: String, advice: &str) -> Problem {
+    Problem { level: Level::Broken, what, advice: advice.to_owned() }
+}
+
+fn attention(what: String, advice: &str) -> Problem {
+    Problem { level: Level::Attention, what, advice: advice.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use time::macros::datetime;
+
+    use super::super::view::{Camera, Removal, RosterCount, System, Upload, Worker};
+    use super::*;
+
+    const NOW: OffsetDateTime = datetime!(2026-11-01 12:00:00 UTC);
+    const LATER: OffsetDateTime = datetime!(2027-11-01 12:00:00 UTC);
+
+    fn well() -> View {
+        View {
+            system: System { uptime_s: 3600, clock_trusted: true, ..System::default() },
+            workers: vec![Worker {
+                name: "recognition".to_owned(),
+                state: "running".to_owned(),
+                ..Worker::default()
+            }],
+            camera: Camera { last_frame_age_s: Some(0.1), ..Camera::default() },
+            roster: RosterCount { students: 3, photos: 9, refused: Vec::new() },
+            ..View::default()
+        }
+    }
+
+    fn worst(view: &View) -> (Level, String) {
+        let first = problems(view, LATER, NOW).into_iter().next();
+        first.map_or((Level::Well, String::new()), |p| (p.level, p.what))
+    }
+
+    #[test]
+    fn nothing_wrong_is_nothing_said() {
+        assert_eq!(problems(&well(), LATER, NOW), []);
+        assert!(healthy(&well()));
+    }
+
+    #[test]
+    fn what_stops_attendance_comes_before_what_waits() {
+        let mut view = well();
+        view.upload =
+            Upload { backlog: 12, error: Some("connection refused.".to_owned()), ..Upload::default() };
+        let (level, what) = worst(&view);
+        assert!(
+            level == Level::Attention
+                && what.contains("12 rows wait")
+                && what.contains("(connection refused)")
+        );
+        assert!(healthy(&view), "no network is no reason to roll back");
+        view.camera.last_frame_age_s = Some(42.0);
+        assert_eq!(
+            worst(&view),
+            (Level::Broken, "The camera has given no picture for 42 seconds.".to_owned())
+        );
+        assert!(!healthy(&view));
+        assert_eq!(problems(&view, LATER, NOW).len(), 2);
+    }
+
+    #[test]
+    fn each_fault_has_its_sentence() {
+        type BreakIt = fn(&mut View);
+        let cases: [(&str, BreakIt); 8] = [
+            ("Recognition is held: no network file", |v| {
+                v.workers[0].state = "held".to_owned();
+                v.workers[0].reason = Some("no network file.".to_owned());
+            }),
+            ("The camera is starting", |v| {
+                v.system.uptime_s = 5;
+                v.camera.last_frame_age_s = None;
+            }),
+            ("no student is enrolled", |v| v.roster.students = 0),
+            ("nearly full", |v| {
+                v.system.storage_free = Some(900_000_000);
+                v.system.storage_total = Some(10_000_000_000);
+            }),
+            ("The card is full", |v| {
+                v.system.storage_free = Some(9_000_000);
+                v.system.storage_total = Some(10_000_000_000);
+            }),
+            ("remove 7 of 9 students", |v| v.sync.removal = Some(Removal { students: 7, of: 9 })),
+            ("clock is not set", |v| v.system.clock_trusted = false),
+            ("hot: 85", |v| v.system.temperature_c = Some(85.0)),
+        ];
+        for (part, break_it) in cases {
+            let mut view = well();
+            break_it(&mut view);
+            let (_, what) = worst(&view);
+            assert!(what.contains(part), "{part:?} is not in {what:?}");
+        }
+        assert!(problems(&well(), NOW + time::Duration::days(3), NOW)[0].what.contains("3 days"));
+    }
+}

@@ -1,0 +1,267 @@
+//! A server with a stand-in behind it: a healthy appliance whose state each test changes as it likes.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use attendance::config::Page;
+use attendance::event::Bus;
+use attendance::secret::Secret;
+use attendance::status::limits::Limits;
+use attendance::status::token::{TokenAccess, TokenFile};
+use attendance::status::view::{
+    Action, Camera, Control, Done, Mark, Pending, PhotoSync, Picture, Refused, RefusedPhoto, RefusedRow,
+    Roster, RosterCount, Row, Source, Student, System, Today, Upload, View, Worker,
+};
+use attendance::status::{Running, password, start};
+use bytes::Bytes;
+use time::Date;
+
+pub const PASSWORD: &str = "correct-horse-battery";
+
+/// The stand-in.
+pub struct Fake {
+    pub view: Mutex<View>,
+    pub performed: Mutex<Vec<Action>>,
+    /// How long an action takes, and whether it works.
+    pub takes: Mutex<Duration>,
+    pub fails: Mutex<bool>,
+    pub previews: Mutex<usize>,
+}
+
+pub struct Device {
+    pub fake: Arc<Fake>,
+    pub bus: Bus,
+    pub running: Running,
+    pub folder: tempfile::TempDir,
+    pub read: Secret,
+    pub full: Secret,
+}
+
+impl Device {
+    pub fn start() -> Self {
+        // Tests open more connections at once than a person does.
+        Self::with(Limits {
+            arrivals_per_address: (10_000.0, 10_000.0),
+            arrivals: (10_000.0, 10_000.0),
+            ..Limits::default()
+        })
+    }
+
+    pub fn with(limits: Limits) -> Self {
+        Self::on(limits, "127.0.0.1:0")
+    }
+
+    pub fn on(limits: Limits, listen: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let hash = password::hash(&Secret::new(PASSWORD)).unwrap();
+        let config = Page {
+            listen: listen.parse().unwrap(),
+            password_hash: Some(Secret::new(hash)),
+            ..Page::default()
+        };
+        let tokens = TokenFile::below(folder.path());
+        let read = tokens.add("monitoring", TokenAccess::Read).unwrap();
+        let full = tokens.add("script", TokenAccess::Full).unwrap();
+        let fake = Arc::new(Fake {
+            view: Mutex::new(healthy()),
+            performed: Mutex::default(),
+            takes: Mutex::new(Duration::ZERO),
+            fails: Mutex::new(false),
+            previews: Mutex::new(0),
+        });
+        let bus = Bus::default();
+        let running = start(&config, folder.path(), fake.clone(), fake.clone(), bus.clone(), limits).unwrap();
+        Self { fake, bus, running, folder, read, full }
+    }
+
+    pub fn change(&self, change: impl FnOnce(&mut View)) {
+        change(&mut self.fake.view.lock().unwrap());
+    }
+
+    pub fn url(&self) -> String {
+        format!("https://{}/", self.running.address())
+    }
+
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+}
+
+impl Source for Fake {
+    fn view(&self) -> View {
+        self.view.lock().unwrap().clone()
+    }
+
+    fn rows(&self, day: Date) -> Result<Vec<Row>, Refused> {
+        match day.year() {
+            2025 => Ok(vec![
+                row("2110009", "IN", "2025-01-15 08:59:58"),
+                row("2110009", "OUT", "2025-01-15 17:00:00"),
+            ]),
+            1999 => Err(Refused {
+                message: "The file of this day is damaged.".to_owned(),
+                details: String::new(),
+            }),
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    fn roster(&self) -> Roster {
+        Roster {
+            students: vec![Student { name: "2110001".to_owned(), photos: vec!["2110001/a.jpg".to_owned()] }],
+            refused: self.view().roster.refused,
+        }
+    }
+
+    fn log(&self, most: usize) -> Vec<String> {
+        (0..40)
+            .map(|n| format!("2026-11-22 09:{n:02}:00 INFO line {n} <script>alert(1)</script>"))
+            .take(most)
+            .collect()
+    }
+
+    fn configuration(&self) -> String {
+        "[webhook]\nkey = \"[hidden]\"\n".to_owned()
+    }
+
+    fn evidence(&self, photo: &str) -> Option<Picture> {
+        (photo != "2110005/broken.jpg").then(|| picture("two faces", false))
+    }
+
+    fn preview(&self) -> Pending<Result<Picture, Refused>> {
+        *self.previews.lock().unwrap() += 1;
+        Box::pin(async { Ok(picture("2110001 0.71 live", true)) })
+    }
+}
+
+impl Control for Fake {
+    fn perform(&self, action: Action) -> Pending<Result<Done, Refused>> {
+        self.performed.lock().unwrap().push(action.clone());
+        let (takes, fails) = (*self.takes.lock().unwrap(), *self.fails.lock().unwrap());
+        Box::pin(async move {
+            tokio::time::sleep(takes).await;
+            if fails {
+                return Err(Refused {
+                    message: "The photo server cannot be reached.".to_owned(),
+                    details: "connection refused".to_owned(),
+                });
+            }
+            let message = match action {
+                Action::Sync => "12 photos are new, 988 as they were.".to_owned(),
+                Action::Upload => "7 rows were delivered.".to_owned(),
+                Action::RestartRecognition => "Recognition was started again.".to_owned(),
+                Action::RetryRow(row) => format!("Row {row} was delivered."),
+                Action::ConfirmRemoval => "300 students were removed.".to_owned(),
+            };
+            Ok(Done { message, output: "details\n".to_owned() })
+        })
+    }
+}
+
+pub fn row(name: &str, status: &str, timestamp: &str) -> Row {
+    Row {
+        name: name.to_owned(),
+        status: status.to_owned(),
+        timestamp: timestamp.to_owned(),
+        provisional: false,
+        delivery: "delivered".to_owned(),
+    }
+}
+
+/// A grey picture with one mark: no face.
+fn picture(label: &str, good: bool) -> Picture {
+    let grey =
+        image::RgbImage::from_fn(320, 180, |x, y| image::Rgb([(x / 2) as u8, (y / 2) as u8 + 60, 110]));
+    let mut jpeg = std::io::Cursor::new(Vec::new());
+    grey.write_to(&mut jpeg, image::ImageFormat::Jpeg).unwrap();
+    let mark = Mark { x: 120.0, y: 50.0, width: 70.0, height: 90.0, label: label.to_owned(), good };
+    Picture { jpeg: Bytes::from(jpeg.into_inner()), width: 320, height: 180, marks: vec![mark] }
+}
+
+/// An appliance at half past nine on a good day.
+pub fn healthy() -> View {
+    let running =
+        |name: &str| Worker { name: name.to_owned(), state: "running".to_owned(), reason: None, restarts: 0 };
+    View {
+        site: "North gate".to_owned(),
+        now: "2026-11-22 09:30:12".to_owned(),
+        system: System {
+            version: "0.1.0".to_owned(),
+            slot: Some("A".to_owned()),
+            pid: std::process::id(),
+            started: "2026-11-20 06:00:00".to_owned(),
+            uptime_s: 185_412,
+            storage_free: Some(21_400_000_000),
+            storage_total: Some(28_900_000_000),
+            memory_free: Some(6_100_000_000),
+            memory_total: Some(8_200_000_000),
+            temperature_c: Some(54.2),
+            clock_trusted: true,
+            time_zone: "Asia/Kolkata".to_owned(),
+            liveness: "passive+any".to_owned(),
+        },
+        workers: ["recognition", "sync", "upload", "journal"].map(running).to_vec(),
+        camera: Camera {
+            source: "imx708".to_owned(),
+            frame_rate: 14.6,
+            latency_ms: 61.0,
+            dropped: 214,
+            frames: 2_702_331,
+            last_frame_age_s: Some(0.07),
+        },
+        today: Today {
+            date: "2026-11-22".to_owned(),
+            file: "/var/lib/attendance/attendance_2026-11-22.csv".to_owned(),
+            exists: true,
+            rows: (0..42)
+                .map(|n| {
+                    let at = format!("2026-11-22 {:02}:{:02}:{:02}", 8 + n / 30, (n * 2) % 60, (n * 37) % 60);
+                    row(&format!("21100{:02}", n % 36 + 1), if n < 36 { "IN" } else { "OUT" }, &at)
+                })
+                .collect(),
+        },
+        upload: Upload {
+            url: Some("https://backend.example/attendance/webhook".to_owned()),
+            interval_s: 60,
+            last_success: Some("2026-11-22 09:29:40".to_owned()),
+            ..Upload::default()
+        },
+        sync: PhotoSync {
+            source: "https://backend.example/media/students".to_owned(),
+            interval_s: 900,
+            last_success: Some("2026-11-22 09:15:03".to_owned()),
+            summary: Some("Nothing changed: 2104 photos as they were.".to_owned()),
+            ..PhotoSync::default()
+        },
+        roster: RosterCount { students: 1021, photos: 2104, refused: Vec::new() },
+        problems: Vec::new(),
+    }
+}
+
+/// Much is wrong at once.
+pub fn broken(view: &mut View) {
+    view.camera.last_frame_age_s = Some(73.0);
+    view.camera.frame_rate = 0.0;
+    view.system.clock_trusted = false;
+    view.workers[0].restarts = 3;
+    view.workers[2].state = "held".to_owned();
+    view.workers[2].reason = Some("the webhook refuses the key (401)".to_owned());
+    view.upload.backlog = 318;
+    view.upload.error = Some("the webhook refuses the key (401)".to_owned());
+    view.upload.needs_person = ["2110007", "9999999"]
+        .map(|name| RefusedRow {
+            id: format!("2026-11-21:{name}:IN"),
+            name: name.to_owned(),
+            status: "IN".to_owned(),
+            timestamp: "2026-11-21 09:02:10".to_owned(),
+            reason: format!("Student not found: {name}"),
+        })
+        .to_vec();
+    view.roster.refused = [
+        ("2110004/group.jpg", "Two faces; use a photo with one person."),
+        ("2110005/broken.jpg", "The file is damaged; upload it again."),
+    ]
+    .map(|(photo, reason)| RefusedPhoto { photo: photo.to_owned(), reason: reason.to_owned() })
+    .to_vec();
+}

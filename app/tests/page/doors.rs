@@ -1,0 +1,169 @@
+//! Who may, and who may not.
+
+use std::time::{Duration, Instant};
+
+use attendance::status::token::TokenFile;
+use attendance::status::view::Action;
+
+use crate::client::As;
+use crate::device::{Device, PASSWORD};
+
+/// Every address with the least that opens it: nobody, a reading token, a full token, the technician.
+const ADDRESSES: [(&str, &str, u8); 25] = [
+    ("GET", "/healthz", 0),
+    ("GET", "/login", 0),
+    ("GET", "/", 1),
+    ("GET", "/status", 1),
+    ("GET", "/attendance/today", 1),
+    ("GET", "/attendance/2025-01-15", 1),
+    ("GET", "/attendance/2025-01-15.csv", 1),
+    ("GET", "/attendance/health", 1),
+    ("GET", "/roster", 1),
+    ("GET", "/logs/server", 1),
+    ("GET", "/metrics", 1),
+    ("GET", "/diagnostics", 1),
+    ("GET", "/docs", 1),
+    ("GET", "/openapi.json", 1),
+    ("POST", "/sync/manual", 2),
+    ("POST", "/sync/confirm-removal", 2),
+    ("POST", "/upload/manual", 2),
+    ("POST", "/upload/retry/x", 2),
+    ("POST", "/attendance/restart", 2),
+    ("GET", "/page.js", 3),
+    ("GET", "/icon.svg", 3),
+    ("GET", "/preview.svg", 3),
+    ("POST", "/do/sync", 3),
+    ("POST", "/do/upload", 3),
+    ("POST", "/logout", 3),
+];
+
+#[test]
+fn every_address_opens_to_exactly_who_may() {
+    let device = Device::start();
+    let technician = device.log_in();
+    let everyone = [As::default(), As::token(&device.read), As::token(&device.full), technician];
+    for (method, path, least) in ADDRESSES {
+        for (rank, who) in everyone.iter().enumerate() {
+            let answer = device.send(method, path, who, "");
+            let opened = answer.status < 400;
+            assert_eq!(opened, rank >= least.into(), "{method} {path} as {rank}: {}", answer.status);
+            if !opened {
+                assert_eq!(answer.status, if rank == 0 { 401 } else { 403 }, "{method} {path} as {rank}");
+            }
+        }
+    }
+    // Before a log-in nothing tells which addresses there are.
+    let nobody = As::default();
+    let [there, not] = ["/status", "/nothing"].map(|path| device.get(path, &nobody));
+    assert_eq!((there.status, there.text()), (not.status, not.text()));
+    assert_eq!(device.send("DELETE", "/status", &nobody, "").status, 401);
+    assert_eq!(
+        device.send("DELETE", "/status", &As::token(&device.read), "").header("allow"),
+        Some("GET, HEAD")
+    );
+    let browser = As::default().with("Accept", "text/html");
+    assert_eq!(device.get("/status", &browser).header("location"), Some("/login"));
+}
+
+#[test]
+fn the_cookie_is_strict_and_log_out_ends_it() {
+    let device = Device::start();
+    let answer = device.post("/login", &As::default(), &format!("password={PASSWORD}"));
+    let cookie = answer.header("set-cookie").unwrap();
+    for part in ["__Host-session=", "Path=/", "Secure", "HttpOnly", "SameSite=Strict"] {
+        assert!(cookie.contains(part), "{cookie}");
+    }
+    assert!(!cookie.contains("Domain") && !answer.text().contains("__Host"));
+    let technician = device.log_in();
+    assert_eq!(device.get("/status", &technician).status, 200);
+    let out = device.post("/logout", &technician, "");
+    assert_eq!((out.status, out.header("location")), (303, Some("/login")));
+    assert!(out.header("set-cookie").unwrap().contains("Max-Age=0"));
+    assert_eq!(device.get("/status", &technician).status, 401);
+}
+
+#[test]
+fn changes_need_the_pages_own_token_and_origin() {
+    let device = Device::start();
+    let technician = device.log_in();
+    let cookie_only = As { headers: technician.headers[..1].to_vec() };
+    assert_eq!(device.post("/sync/manual", &cookie_only, "").status, 403);
+    assert_eq!(device.post("/do/sync", &cookie_only, "csrf=wrong").status, 403);
+    assert_eq!(device.post("/logout", &cookie_only, "").status, 403);
+    let forged = technician.clone().with("Origin", "https://evil.example");
+    assert_eq!(device.post("/do/sync", &forged, "").status, 403);
+    assert_eq!(
+        device.post("/do/sync", &technician.clone().with("Sec-Fetch-Site", "cross-site"), "").status,
+        403
+    );
+    let other_login = device.log_in();
+    let mixed = As { headers: vec![technician.headers[0].clone(), other_login.headers[1].clone()] };
+    assert_eq!(device.post("/do/sync", &mixed, "").status, 403, "another log-in's token");
+    assert!(device.fake.performed.lock().unwrap().is_empty());
+    let own = technician.clone().with("Origin", &format!("https://{}", device.running.address()));
+    assert_eq!(device.post("/do/sync", &own, "").status, 200);
+    let form = format!("csrf={}&row=r-1", technician.headers[1].1);
+    let page = device.post("/do/retry", &cookie_only.with("Accept", "text/html"), &form);
+    assert_eq!((page.status, page.header("location")), (303, Some("/")));
+    assert_eq!(*device.fake.performed.lock().unwrap(), [Action::Sync, Action::RetryRow("r-1".to_owned())]);
+    let log_in = As::default().with("Origin", "https://evil.example");
+    assert_eq!(device.post("/login", &log_in, &format!("password={PASSWORD}")).status, 403);
+}
+
+#[test]
+fn guessing_is_slowed_down_and_the_right_password_must_wait_too() {
+    let device = Device::start();
+    let attempt = |password: &str| device.post("/login", &As::default(), &format!("password={password}"));
+    let statuses: Vec<_> = (0..4).map(|n| attempt(&format!("guess{n}")).status).collect();
+    assert_eq!(statuses, [401, 401, 429, 429]);
+    let refused = attempt(PASSWORD);
+    assert_eq!(refused.status, 429, "nothing is compared while the address waits");
+    let wait: u64 = refused.header("retry-after").unwrap().parse().unwrap();
+    assert!((1..=2).contains(&wait));
+    assert!(refused.text().contains("Try again in"));
+    std::thread::sleep(Duration::from_secs(wait));
+    assert_eq!(attempt(PASSWORD).status, 303);
+    // Tokens still work while passwords are refused.
+    assert_eq!(device.get("/status", &As::token(&device.read)).status, 200);
+}
+
+#[test]
+fn guesses_sent_all_at_once_are_counted_too() {
+    let device = Device::start();
+    let compared = std::thread::scope(|scope| {
+        let tries: Vec<_> = (0..12)
+            .map(|n| {
+                let device = &device;
+                scope.spawn(move || {
+                    device.post("/login", &As::default(), &format!("password=guess{n}")).status
+                })
+            })
+            .collect();
+        tries.into_iter().map(|t| t.join().unwrap()).filter(|status| *status == 401).count()
+    });
+    assert!(compared <= 3, "{compared} passwords were compared");
+}
+
+#[test]
+fn wrong_tokens_are_refused_and_slowed_down_and_revoking_works_at_once() {
+    let device = Device::start();
+    let who = As::token(&device.read);
+    assert_eq!(device.get("/status", &who).status, 200);
+    TokenFile::below(device.path()).revoke("monitoring").unwrap();
+    assert_eq!(device.get("/status", &who).status, 401);
+    let statuses: Vec<_> = (0..25).map(|_| device.get("/status", &who).status).collect();
+    assert!(statuses.contains(&429), "{statuses:?}");
+}
+
+#[test]
+fn a_password_check_takes_the_same_time_whatever_is_wrong() {
+    let device = Device::start();
+    let time = |password: &str| {
+        let start = Instant::now();
+        device.post("/login", &As::default(), &format!("password={password}"));
+        start.elapsed()
+    };
+    time("warm-up");
+    // Nothing is answered before the hash was computed, even when the first letter is wrong.
+    assert!(time("x") > Duration::from_millis(5));
+}
