@@ -29,3 +29,4 @@ pub mod status;
 pub mod supervisor;
 pub mod sync;
 pub mod update;
+pub mod upload;

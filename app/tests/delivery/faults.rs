@@ -1,0 +1,84 @@
+//! Webhooks that fail, in each way that the demo site can.
+
+use std::time::Duration;
+
+use crate::door::{Door, demo, stored};
+
+#[tokio::test]
+async fn whatever_the_webhook_does_no_row_is_lost_and_none_is_stored_twice() {
+    for (fault, words) in [
+        ("500", "500"),
+        ("503", "503"),
+        ("404", "webhook.url"),
+        ("html", "web page"),
+        ("empty", "nothing"),
+        ("hang", "in time"),
+        ("reset", "broke off"),
+        ("gone", "closed"),
+    ] {
+        let (site, url) = demo(&["7", "8", "9"]).await;
+        let door = Door::at(&url);
+        for roll in ["7", "8", "9"] {
+            door.see(roll);
+        }
+        site.misbehave(None, Some(fault.parse().unwrap()));
+        let mut heard = door.bus.subscribe();
+        let report = door.upload().await;
+        assert_eq!((report.created, report.backlog), (0, 3), "{fault}");
+        assert!(report.failure.as_ref().unwrap().contains(words), "{fault}: {report:?}");
+        let told = heard.try_recv().unwrap().to_string();
+        assert!(told.contains("kept, next try in"), "{fault}: {told}");
+        assert!(door.uploader.view().failure.is_some());
+        // The webhook comes and goes, and the program is started anew.
+        let door = door.restart();
+        site.misbehave(None, Some(format!("{fault}/2").parse().unwrap()));
+        let report = door.upload_everything().await;
+        assert_eq!((report.backlog, report.refused), (0, 0), "{fault}");
+        assert_eq!(report.created + report.duplicates, 3, "{fault}");
+        assert_eq!(stored(&site).len(), 3, "{fault}");
+        assert_eq!(door.uploader.view().failure, None, "{fault}");
+    }
+}
+
+#[tokio::test]
+async fn nobody_listening_is_a_failure_that_says_where() {
+    let door = Door::at("http://127.0.0.1:9/attendance/webhook/?key=s3cret");
+    door.see("7");
+    let report = door.upload().await;
+    let reason = report.failure.unwrap();
+    assert!(reason.contains("127.0.0.1:9") && !reason.contains("s3cret"), "{reason}");
+    assert_eq!(report.backlog, 1);
+}
+
+#[tokio::test]
+async fn the_last_upload_keeps_its_deadline() {
+    let (site, url) = demo(&["7"]).await;
+    let door = Door::at(&url);
+    door.see("7");
+    site.misbehave(None, Some("slow=30".parse().unwrap()));
+    let started = std::time::Instant::now();
+    let report = door.uploader.once(Duration::from_millis(200)).await;
+    assert!(started.elapsed() < Duration::from_millis(450));
+    assert!(report.failure.unwrap().contains("within"));
+    assert_eq!(door.records.ledger.summary().backlog, 1);
+}
+
+#[tokio::test]
+async fn a_full_disk_during_the_upload_sends_nothing_for_ever_and_loses_nothing() {
+    let (site, url) = demo(&["7"]).await;
+    let door = Door::at(&url);
+    door.see("7");
+    // A folder where the log's file should be: it cannot be written.
+    let in_the_way = door.folder.path().join("journal/deliveries-00000001.log");
+    std::fs::create_dir(&in_the_way).unwrap();
+    assert_eq!(door.upload().await.created, 1);
+    let requests = site.webhook.requests();
+    door.upload().await;
+    assert_eq!(site.webhook.requests(), requests);
+    // Writable again: the record is made up for.
+    std::fs::remove_dir(&in_the_way).unwrap();
+    door.upload().await;
+    let door = door.restart();
+    door.upload().await;
+    assert_eq!(site.webhook.requests(), requests);
+}

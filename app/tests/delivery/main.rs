@@ -1,0 +1,11 @@
+//! From a sighting to the webhook's acknowledgement, over real sockets and real files.
+#![allow(clippy::unwrap_used, unreachable_pub)]
+
+mod door;
+mod faults;
+mod killed;
+mod scripted;
+mod working;
+
+#[path = "../../examples/demo_site/site/mod.rs"]
+mod site;

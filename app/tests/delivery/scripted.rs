@@ -1,0 +1,164 @@
+//! Webhooks that answer as no demo does: each test gives the answer to each body.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Response, StatusCode};
+use http_body_util::{BodyExt, Full};
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use serde_json::json;
+use tokio::net::TcpListener;
+
+use crate::door::Door;
+
+type Bodies = Arc<Mutex<Vec<String>>>;
+
+/// A webhook that answers by `script`; gives its URL and the bodies it got.
+async fn webhook(
+    script: impl Fn(&[&str], usize) -> Response<String> + Send + Sync + 'static,
+) -> (String, Bodies) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/hook", listener.local_addr().unwrap());
+    let (script, bodies) = (Arc::new(script), Bodies::default());
+    let got = Arc::clone(&bodies);
+    tokio::spawn(async move {
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            let (script, got) = (Arc::clone(&script), Arc::clone(&got));
+            let service = service_fn(move |request: http::Request<hyper::body::Incoming>| {
+                let (script, got) = (Arc::clone(&script), Arc::clone(&got));
+                async move {
+                    assert_eq!(request.headers()["x-webhook-key"], crate::door::KEY);
+                    assert_eq!(request.headers()["content-type"], "text/csv");
+                    let body = request.into_body().collect().await?.to_bytes();
+                    let body = String::from_utf8(body.to_vec()).unwrap();
+                    let number = {
+                        let mut got = got.lock().unwrap();
+                        got.push(body.clone());
+                        got.len()
+                    };
+                    let rows: Vec<&str> = body.lines().skip(1).collect();
+                    Ok::<_, hyper::Error>(script(&rows, number).map(|text| Full::new(Bytes::from(text))))
+                }
+            });
+            tokio::spawn(
+                hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service),
+            );
+        }
+    });
+    (url, bodies)
+}
+
+fn answer(status: StatusCode, body: impl ToString) -> Response<String> {
+    Response::builder().status(status).body(body.to_string()).unwrap()
+}
+
+/// Success for the rows with these indices.
+fn created(indices: impl IntoIterator<Item = usize>) -> Response<String> {
+    let records: Vec<_> = indices.into_iter().map(|index| json!({"row": index + 2})).collect();
+    answer(StatusCode::OK, json!({"success": true, "processed_records": records, "errors": []}))
+}
+
+fn door_with(url: &str, rows: usize) -> Door {
+    let door = Door::at(url);
+    (1..=rows).for_each(|roll| door.see(&roll.to_string()));
+    door
+}
+
+#[tokio::test]
+async fn a_row_that_breaks_every_batch_is_found_and_the_others_pass() {
+    for status in [StatusCode::BAD_REQUEST, StatusCode::UNPROCESSABLE_ENTITY] {
+        let (url, bodies) = webhook(move |rows, _| match rows.iter().any(|row| row.starts_with("33,")) {
+            true => answer(status, "no"),
+            false => created(0..rows.len()),
+        })
+        .await;
+        let door = door_with(&url, 50);
+        let report = door.upload().await;
+        assert_eq!((report.created, report.refused, report.backlog), (49, 1, 0), "{status}");
+        assert!(bodies.lock().unwrap().len() < 25);
+        let list = door.records.ledger.needs_person();
+        assert_eq!(list[0].roll.as_str(), "33");
+    }
+}
+
+#[tokio::test]
+async fn a_row_on_which_the_server_fails_does_not_hold_up_the_others() {
+    let (url, _) = webhook(|rows, _| match rows.iter().any(|row| row.starts_with("1,")) {
+        true => answer(StatusCode::INTERNAL_SERVER_ERROR, "<h1>Internal Server Error"),
+        false => created(0..rows.len()),
+    })
+    .await;
+    let door = door_with(&url, 20);
+    let (mut created, mut refused) = (0, 0);
+    // Life goes on at the door; that others pass shows whose fault it is.
+    for roll in 100..150 {
+        let report = door.upload().await;
+        created += report.created;
+        refused += report.refused;
+        door.wait(1800);
+        door.see(&roll.to_string());
+    }
+    let report = door.upload().await;
+    assert_eq!((created + report.created, refused + report.refused, report.backlog), (19 + 50, 1, 0));
+    assert_eq!(door.records.ledger.needs_person()[0].roll.as_str(), "1");
+}
+
+#[tokio::test]
+async fn rows_that_are_not_named_are_sent_again() {
+    // It lists at most three rows, whatever it did, and knows what it has.
+    let seen = Mutex::new(std::collections::BTreeSet::new());
+    let (url, _) = webhook(move |rows, _| {
+        let mut seen = seen.lock().unwrap();
+        let (mut records, mut errors) = (Vec::new(), Vec::new());
+        for (index, row) in rows.iter().enumerate() {
+            match seen.insert((*row).to_owned()) {
+                true => records.push(json!({"row": index + 2})),
+                false => errors.push(json!({"row": index + 2, "error": "Entry already exists in database"})),
+            }
+        }
+        records.truncate(3);
+        errors.truncate(3);
+        answer(StatusCode::OK, json!({"success": true, "processed_records": records, "errors": errors}))
+    })
+    .await;
+    let door = door_with(&url, 20);
+    let report = door.upload_everything().await;
+    assert_eq!((report.created, report.duplicates, report.refused, report.backlog), (3, 17, 0, 0));
+}
+
+#[tokio::test]
+async fn retry_after_is_told_and_a_redirect_does_not_carry_the_key_away() {
+    let (url, bodies) = webhook(|rows, number| match number {
+        1 => {
+            let mut answer = answer(StatusCode::TOO_MANY_REQUESTS, "");
+            answer.headers_mut().insert("retry-after", "77".parse().unwrap());
+            answer
+        }
+        2 => {
+            let mut answer = answer(StatusCode::FOUND, "");
+            answer.headers_mut().insert("location", "http://127.0.0.1:9/elsewhere".parse().unwrap());
+            answer
+        }
+        _ => created(0..rows.len()),
+    })
+    .await;
+    let door = door_with(&url, 1);
+    let mut heard = door.bus.subscribe();
+    assert!(door.upload().await.failure.unwrap().contains("429"));
+    assert!(heard.try_recv().unwrap().to_string().contains("next try in 77 s"));
+    assert!(door.upload().await.failure.unwrap().contains("302"));
+    assert_eq!(door.upload().await.created, 1);
+    assert_eq!(bodies.lock().unwrap().len(), 3);
+}
+
+#[tokio::test]
+async fn an_answer_without_end_is_cut_off() {
+    let (url, _) = webhook(|_, _| answer(StatusCode::OK, "[".repeat(5_000_000))).await;
+    let door = door_with(&url, 1);
+    let report = tokio::time::timeout(Duration::from_secs(20), door.upload()).await.unwrap();
+    assert!(report.failure.unwrap().contains("bytes"));
+    assert_eq!(report.backlog, 1);
+}

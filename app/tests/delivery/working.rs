@@ -1,0 +1,130 @@
+//! What a day brings.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use attendance::event::Event;
+use attendance::journal::Progress;
+use attendance::supervisor::Disposition;
+use tokio_util::sync::CancellationToken;
+
+use crate::door::{Door, demo, stored};
+
+#[tokio::test]
+async fn rows_of_all_days_are_delivered_in_order_and_once() {
+    let (site, url) = demo(&["7", "8"]).await;
+    let door = Door::at(&url);
+    door.see("7");
+    door.wait(3600);
+    door.see("7");
+    // Nothing is delivered on this day: the original forgot these rows at midnight.
+    door.wait(86_400);
+    door.see("8");
+    let report = door.upload().await;
+    assert_eq!((report.created, report.backlog, report.failure), (3, 0, None));
+    assert_eq!(
+        site.webhook.rows(),
+        "enrollment_number,status,timestamp\n7,in,2025-01-15 09:00:00\n7,out,2025-01-15 10:00:00\n\
+         8,in,2025-01-16 10:00:00\n"
+    );
+    let requests = site.webhook.requests();
+    let door = door.restart();
+    assert_eq!(door.upload().await.created, 0);
+    assert_eq!(site.webhook.requests(), requests, "nothing to deliver is no request");
+}
+
+#[tokio::test]
+async fn batches_are_as_large_as_configured_and_a_backlog_drains() {
+    let students: Vec<String> = (1..=95).map(|student| student.to_string()).collect();
+    let students: Vec<&str> = students.iter().map(String::as_str).collect();
+    let (site, url) = demo(&students).await;
+    let door = Door::at(&url).with_batches_of(10);
+    students.iter().for_each(|student| door.see(student));
+    let report = door.upload().await;
+    assert_eq!((report.created, site.webhook.requests()), (95, 10));
+}
+
+#[tokio::test]
+async fn an_unknown_student_waits_for_a_person_and_holds_up_nobody() {
+    let (site, url) = demo(&["7"]).await;
+    let door = Door::at(&url);
+    door.see("9999999");
+    door.see("7");
+    let report = door.upload().await;
+    assert_eq!((report.created, report.refused, report.backlog), (1, 1, 0));
+    let door = door.restart();
+    let list = door.records.ledger.needs_person();
+    assert_eq!(list.len(), 1);
+    assert_eq!(list[0].progress, Progress::NeedsPerson("Student not found: 9999999".to_owned()));
+    let requests = site.webhook.requests();
+    door.upload().await;
+    assert_eq!(site.webhook.requests(), requests, "not retried for ever");
+    // A person asks for it once more, in vain, and then gives it up.
+    door.uploader.retry(list[0].id).await.unwrap();
+    assert_eq!(door.upload().await.refused, 1);
+    door.uploader.dismiss(list[0].id).await.unwrap();
+    assert!(door.uploader.retry(list[0].id).await.unwrap_err().to_string().contains("not among"));
+    let door = door.restart();
+    assert!(door.records.ledger.needs_person().is_empty() && door.upload().await.backlog == 0);
+}
+
+#[tokio::test]
+async fn a_crash_between_the_answer_and_its_record_only_makes_duplicates() {
+    let (site, url) = demo(&["7", "8"]).await;
+    let door = Door::at(&url);
+    door.see("7");
+    door.see("8");
+    assert_eq!(door.upload().await.created, 2);
+    std::fs::remove_file(door.folder.path().join("journal/deliveries-00000001.log")).unwrap();
+    let door = door.restart();
+    let report = door.upload().await;
+    assert_eq!((report.created, report.duplicates, report.backlog), (0, 2, 0));
+    assert_eq!(stored(&site).len(), 2);
+}
+
+#[tokio::test]
+async fn the_worker_delivers_by_itself_and_says_so() {
+    let (site, url) = demo(&["7"]).await;
+    let door = Door::at(&url);
+    let mut heard = door.bus.subscribe();
+    let stop = CancellationToken::new();
+    let worker = tokio::spawn(Arc::clone(&door.uploader).work(stop.clone()));
+    door.see("7");
+    let delivered = tokio::time::timeout(Duration::from_secs(10), async {
+        loop {
+            if let Event::Delivered { created, backlog, .. } = heard.recv().await.unwrap() {
+                return (created, backlog);
+            }
+        }
+    });
+    assert_eq!(delivered.await.unwrap(), (1, 0));
+    stop.cancel();
+    worker.await.unwrap().unwrap();
+    assert_eq!(stored(&site).len(), 1);
+    let summary = door.records.ledger.summary();
+    assert!(summary.backlog == 0 && summary.last_delivery.is_some());
+}
+
+#[tokio::test]
+async fn a_refused_key_holds_the_worker_and_says_what_to_do() {
+    let (site, url) = demo(&["7"]).await;
+    let door = Door::at(&url);
+    door.see("7");
+    site.misbehave(None, Some("401".parse().unwrap()));
+    let failure = Arc::clone(&door.uploader).work(CancellationToken::new()).await.unwrap_err();
+    assert_eq!(failure.disposition, Disposition::Hold);
+    assert!(failure.reason.contains("webhook.key") && !failure.reason.contains(crate::door::KEY));
+    assert_eq!(site.requests(), 1);
+    // The key is put right and a technician restarts the worker.
+    site.misbehave(None, None);
+    assert_eq!(door.upload().await.created, 1);
+}
+
+#[tokio::test]
+async fn two_processes_do_not_share_a_journal() {
+    let (_, url) = demo(&[]).await;
+    let door = Door::at(&url);
+    let zone = attendance::moment::SiteZone::named("UTC").unwrap();
+    let second = attendance::journal::open(&door.folder.path().join("journal"), zone, |_| {});
+    assert!(second.err().unwrap().to_string().contains("is running"));
+}
