@@ -157,7 +157,9 @@ fn kind(place: &Place, pattern: RollPattern) -> Kind {
     let left_out = place.directories().iter().any(|name| name.eq_ignore_ascii_case(LEFT_OUT));
     match student(place, pattern) {
         _ if left_out || place.directories().is_empty() => Kind::Nothing,
-        None => Kind::NoRoll,
+        // Not the icons of a listing at the root of a server.
+        None if place.is_directory() => Kind::NoRoll,
+        None => Kind::Nothing,
         Some(_) if place.is_directory() => Kind::Directory,
         Some(roll) if is_photo(place.name()) => Kind::Photo(roll),
         Some(_) => Kind::Nothing,
