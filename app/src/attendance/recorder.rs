@@ -245,6 +245,12 @@ impl Recorder {
         }
         row.id = self.journal.next_id();
         if row.clock == Certainty::Unknown {
+            if self.unsettled.is_empty() {
+                log::warn!(
+                    "nobody vouches for the clock (no time server since boot, no hardware clock): rows are kept, and                      delivered once their time is known. Let the device reach a time server, or set site.clock = \"system\" \
+                     where its clock is right by itself"
+                );
+            }
             self.guesses.insert(row.roll.clone(), (row.at.since_boot, row.status));
             self.unsettled.insert(row.id, row.clone());
         } else {

@@ -7,6 +7,7 @@ mod check_config;
 mod check_photos;
 mod run;
 mod sync;
+mod upload;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -40,6 +41,8 @@ enum Command {
     CheckPhotos(check_photos::Arguments),
     /// Mirror the photos from the backend and print what became of them.
     Sync(sync::Arguments),
+    /// Deliver the rows that wait, while the appliance does not run; exit code 3 when rows need a person.
+    Upload(upload::Arguments),
     /// Answer RAUC about the two systems on the card.
     #[command(subcommand, hide = true)]
     BootSlot(boot_slot::Request),
@@ -67,6 +70,7 @@ pub fn execute(cli: Cli) -> ExitCode {
         Command::CheckConfig(arguments) => check_config::execute(&cli.config, arguments),
         Command::CheckPhotos(arguments) => check_photos::execute(&cli.config, arguments),
         Command::Sync(arguments) => sync::execute(&cli.config, arguments),
+        Command::Upload(arguments) => upload::execute(&cli.config, arguments),
         Command::BootSlot(request) => boot_slot::execute(request),
     };
     match done {

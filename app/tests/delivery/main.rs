@@ -1,6 +1,7 @@
 //! From a sighting to the webhook's acknowledgement, over real sockets and real files.
 #![allow(clippy::unwrap_used, unreachable_pub)]
 
+mod command;
 mod door;
 mod faults;
 mod killed;

@@ -1,0 +1,117 @@
+//! `attendance upload`: deliver what waits, without the rest of the appliance.
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::bail;
+
+use crate::attendance;
+use crate::config::Config;
+use crate::event::{Bus, Event};
+use crate::journal::{Ledger, Progress};
+use crate::moment::{Clock, SiteZone, SystemClock};
+use crate::upload::{Report, Uploader};
+
+/// Exit code when rows need a person.
+const EXIT_NEEDS_PERSON: u8 = 3;
+/// Longest upload. A year's rows of a school take minutes; this ends what a dripping server would make endless.
+const LONGEST: Duration = Duration::from_secs(4 * 3600);
+
+/// Arguments of `upload`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// First put this row, of those that need a person, back among those to be delivered.
+    #[arg(long, value_name = "ROW")]
+    retry: Vec<u64>,
+    /// First take this row off the list of those that need a person, for good.
+    #[arg(long, value_name = "ROW")]
+    dismiss: Vec<u64>,
+}
+
+pub(super) fn execute(path: &Path, arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    let config = super::configured(path)?;
+    super::runtime()?.block_on(async {
+        tokio::select! {
+            done = upload(&config, arguments) => done,
+            () = super::asked_to_stop() => Ok(ExitCode::FAILURE),
+        }
+    })
+}
+
+async fn upload(config: &Config, arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    let zone = SiteZone::named(&config.site.time_zone)?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new(config.site.clock));
+    let bus = Bus::default();
+    let records =
+        attendance::open(&config.site.data_dir, &config.attendance, zone, Arc::clone(&clock), bus.clone())?;
+    // Rows that waited for the clock get their time where it is known now.
+    records.with_recorder(attendance::Recorder::tick);
+    let ledger = Arc::clone(&records.ledger);
+    let deliveries = Arc::clone(&records.deliveries);
+    let uploader =
+        Uploader::new(&config.webhook, &config.tls, Arc::clone(&ledger), deliveries, clock, bus.clone())?;
+    let Some(uploader) = uploader else {
+        bail!("webhook.url is not set: there is nowhere to deliver to");
+    };
+    for row in &arguments.retry {
+        uploader.retry(*row).await?;
+    }
+    for row in &arguments.dismiss {
+        uploader.dismiss(*row).await?;
+    }
+    let report = with_progress(&uploader, &ledger, &bus).await;
+    print!("{}", summary(&report, &ledger));
+    if let Some(failure) = report.failure {
+        bail!("{failure}");
+    }
+    let someone = ledger.summary().needs_person > 0;
+    Ok(if someone { ExitCode::from(EXIT_NEEDS_PERSON) } else { ExitCode::SUCCESS })
+}
+
+async fn with_progress(uploader: &Uploader, ledger: &Ledger, bus: &Bus) -> Report {
+    let bar = super::progress_bar("rows");
+    let total = ledger.open_count();
+    bar.set_length(total as u64);
+    let mut heard = bus.subscribe();
+    let show = async {
+        while let Ok(event) = heard.recv().await {
+            if let Event::Delivered { .. } = event {
+                bar.set_position(total.saturating_sub(ledger.open_count()) as u64);
+            }
+        }
+        std::future::pending().await
+    };
+    let report = tokio::select! {
+        report = uploader.once(LONGEST) => report,
+        report = show => report,
+    };
+    bar.finish_and_clear();
+    report
+}
+
+fn summary(report: &Report, ledger: &Ledger) -> String {
+    use std::fmt::Write as _;
+    let mut text = String::new();
+    for row in ledger.needs_person() {
+        if let Progress::NeedsPerson(reason) = &row.progress {
+            let _ = writeln!(
+                text,
+                "needs a person: row {}: {} {} {}: {reason}",
+                row.id, row.roll, row.status, row.timestamp
+            );
+        }
+    }
+    let counts = [
+        ("Stored", report.created),
+        ("Had", report.duplicates),
+        ("Refused", report.refused),
+        ("Waiting", report.backlog),
+        ("No clock", ledger.summary().awaiting_clock),
+    ];
+    for (name, count) in counts {
+        let _ = writeln!(text, "{:<10} {count}", format!("{name}:"));
+    }
+    text
+}
