@@ -2,7 +2,9 @@
 #![allow(clippy::unwrap_used, unreachable_pub)]
 
 mod api;
+mod browser;
 mod client;
 mod device;
 mod doors;
 mod hardening;
+mod webdriver;

@@ -5,8 +5,9 @@ use maud::{Markup, html};
 use super::home::Home;
 use crate::status::view::Row;
 
-/// Rows shown before one asks for all: a busy day has thousands, and the page is sent anew with every change.
-const SHOWN: usize = 30;
+/// Rows shown before one asks for all: a busy day has thousands, the page is sent anew with every change, and on a phone
+/// the rest of the page stands below them.
+const SHOWN: usize = 12;
 
 /// The section.
 pub(super) fn section(home: &Home<'_>) -> Markup {
@@ -78,7 +79,7 @@ fn table(rows: &[Row], search: &str, all: bool, is_today: bool, day: &str) -> Ma
 
 fn delivery(state: &str) -> Markup {
     match state {
-        "delivered" => html! { span.quiet { "has it" } },
+        "delivered" => html! { span.quiet { "delivered" } },
         "needs-person" => html! { span.badge.attention { "refused" } },
         "waiting" => html! { span.badge { "waiting" } },
         other => html! { span.quiet { (other) } },

@@ -159,16 +159,20 @@ pub(super) fn system(home: &Home<'_>) -> Markup {
                 }
                 table.workers {
                     caption { "Workers" }
-                    thead { tr { th scope="col" { "Name" } th scope="col" { "State" } th scope="col" { "Restarts" } } }
+                    thead { tr { th scope="col" { "Name" } th scope="col" { "State" } } }
                     tbody {
                         @for worker in &home.view.workers {
                             tr {
                                 th scope="row" { (worker.name) }
                                 td {
                                     span.badge.(if worker.state == "running" { "well" } else { "attention" }) { (worker.state) }
+                                    @match worker.restarts {
+                                        0 => {}
+                                        1 => p.quiet { "restarted once" },
+                                        times => p.quiet { "restarted " (times) " times" },
+                                    }
                                     @if let Some(reason) = &worker.reason { p.quiet { (reason) } }
                                 }
-                                td { (worker.restarts) }
                             }
                         }
                     }

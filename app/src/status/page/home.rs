@@ -59,12 +59,8 @@ pub(in crate::status) fn home(home: &Home<'_>) -> Reply {
                 p #said role="status" hidden {}
                 div.columns {
                     (attendance::section(home))
-                    div.side {
-                        (cards::camera(home))
-                        (cards::delivery(home))
-                        (cards::photos(home))
-                        (cards::system(home))
-                    }
+                    div.side { (cards::camera(home)) (cards::photos(home)) }
+                    div.side { (cards::delivery(home)) (cards::system(home)) }
                 }
                 (log(home.log))
             }

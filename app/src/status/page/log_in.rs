@@ -16,7 +16,7 @@ pub(in crate::status) fn log_in(status: StatusCode, wait: Option<Duration>, wron
                 h1 { "Attendance" }
                 form method="post" action="/login" {
                     @if wrong || wait.is_some() {
-                        p #message .message.attention role="alert" {
+                        p #message .outcome.broken role="alert" {
                             @if wrong { "That is not the password. " }
                             @if let Some(wait) = wait {
                                 "Try again in " (in_words(wait)) "."

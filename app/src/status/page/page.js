@@ -17,18 +17,20 @@
     if (again) { again = false; soon(); }
   }
 
+  const seen = new Map();
+  for (const now of document.querySelectorAll("[data-live]")) seen.set(now.id, now.outerHTML);
+
   function show(fresh) {
     document.title = fresh.title;
     for (const now of document.querySelectorAll("[data-live]")) {
       const next = fresh.getElementById(now.id);
-      if (!next || next.outerHTML === now.dataset.seen) continue;
-      const seen = next.outerHTML;
+      if (!next || next.outerHTML === seen.get(now.id)) continue;
+      seen.set(now.id, next.outerHTML);
       const open = [...now.querySelectorAll("details[open][id]")].map((d) => d.id);
       const focus = now.contains(document.activeElement) && document.activeElement.id;
       const atEnd = now.scrollTop + now.clientHeight >= now.scrollHeight - 4;
       now.className = next.className;
       now.replaceChildren(...next.childNodes);
-      now.dataset.seen = seen;
       for (const id of open) { const d = $(id); if (d) { d.open = true; if (d.dataset.picture) picture(d); } }
       if (focus && $(focus)) $(focus).focus();
       if (now.id === "log" && atEnd) now.scrollTop = now.scrollHeight;
@@ -56,8 +58,18 @@
   }
 
   // --- Buttons say what happened. ---
-  function say(text, level) { const p = $("said"); if (p) { p.textContent = text; p.className = "outcome " + level; p.hidden = false; } }
+  let saying;
   function hush() { const p = $("said"); if (p) p.hidden = true; }
+  function say(text, level) {
+    const p = $("said");
+    if (!p) return;
+    p.hidden = false;
+    p.textContent = text;
+    p.className = "outcome " + level;
+    // What happened also stands beside its button; over the page it would soon be in the way.
+    clearTimeout(saying);
+    saying = setTimeout(hush, 8000);
+  }
   document.addEventListener("submit", async (event) => {
     const form = event.target;
     if (!form.matches("[data-act]")) return;
@@ -97,6 +109,7 @@
     if (!details.open || details.querySelector("img")) return;
     const image = new Image();
     image.alt = details.dataset.alt;
+    image.onerror = () => image.replaceWith("This photo cannot be shown.");
     image.src = details.dataset.picture;
     details.querySelector("p:last-child").replaceChildren(image);
   }

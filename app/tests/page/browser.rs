@@ -1,0 +1,269 @@
+//! A technician at the page, in a real browser. With `ATTENDANCE_SCREENSHOTS=FOLDER` every state is also pictured there.
+
+use std::time::{Duration, Instant};
+
+use attendance::event::Event;
+use attendance::identity::RollNumber;
+use attendance::status::view::{Action, Progress, Removal};
+
+use crate::device::{Device, PASSWORD, broken, healthy, row};
+use crate::webdriver::Browser;
+
+fn log_in(browser: &Browser, device: &Device) {
+    browser.go(&device.url());
+    assert!(browser.address().ends_with("/login"));
+    browser.write("#password", PASSWORD);
+    browser.click("button[type=submit]");
+    browser.until("North gate", |b| b.text("body"));
+}
+
+fn picture(browser: &Browser, name: &str) {
+    if let Some(folder) = std::env::var_os("ATTENDANCE_SCREENSHOTS") {
+        std::fs::write(std::path::Path::new(&folder).join(format!("{name}.png")), browser.picture()).unwrap();
+    }
+}
+
+/// Nothing may be wider than the screen, and every control must have a name and a size fit for a thumb.
+fn fits(browser: &Browser, state: &str) {
+    let wide =
+        browser.script("return document.documentElement.scrollWidth - document.documentElement.clientWidth");
+    assert_eq!(wide, 0, "{state}: the page is wider than the screen");
+    let bad = browser.script(
+        "return [...document.querySelectorAll('button, input:not([type=hidden]), summary, a.button')]
+            .filter(e => e.checkVisibility() && !e.hidden)
+            .filter(e => e.getBoundingClientRect().height < 32
+                || !(e.innerText || e.ariaLabel || e.labels?.[0]?.innerText || '').trim())
+            .map(e => e.outerHTML)",
+    );
+    assert_eq!(bad, serde_json::json!([]), "{state}: controls too small or without a name");
+}
+
+/// Text against its ground, by WCAG's formula: 4.5 at least, for everything that can be seen.
+fn contrast(browser: &Browser, state: &str) {
+    let bad = browser.script(
+        "const rgb = s => { const m = s.match(/[\\d.]+/g).map(Number); return { c: m.slice(0, 3), a: m.length > 3 ? m[3] : 1 } };
+         const light = c => { const [r, g, b] = c.map(v => { v /= 255; return v <= .03928 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4 }); return .2126 * r + .7152 * g + .0722 * b };
+         const ground = e => { for (; e; e = e.parentElement) { const b = rgb(getComputedStyle(e).backgroundColor); if (b.a > 0) return b.c } return [255, 255, 255] };
+         const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT), bad = new Set();
+         for (let n; n = walk.nextNode();) {
+            const e = n.parentElement;
+            if (!n.data.trim() || !e.checkVisibility() || e.closest('svg, script, style')) continue;
+            const [a, b] = [light(rgb(getComputedStyle(e).color).c), light(ground(e))].sort((x, y) => y - x);
+            const ratio = (a + .05) / (b + .05);
+            if (ratio < 4.5) bad.add(ratio.toFixed(2) + ' ' + e.outerHTML.slice(0, 90));
+         }
+         return [...bad]",
+    );
+    assert_eq!(bad, serde_json::json!([]), "{state}: too little contrast");
+}
+
+#[test]
+fn the_page_reads_well_on_phone_and_desk_light_and_dark_well_and_broken() {
+    let Some(browser) = Browser::open(true) else { return };
+    let device = Device::start();
+    browser.look(360, 740, false);
+    browser.go(&device.url());
+    fits(&browser, "log-in");
+    contrast(&browser, "log-in");
+    picture(&browser, "log-in-phone-light");
+    log_in(&browser, &device);
+    assert_eq!(browser.text("#sentence"), "All well");
+    for (state, break_it) in [("well", false), ("broken", true)] {
+        device.change(|view| {
+            *view = healthy();
+            if break_it {
+                broken(view);
+                view.sync.progress =
+                    Some(Progress { step: "fetching photos".to_owned(), done: 312, total: 1000 });
+                view.sync.removal = Some(Removal { students: 400, of: 1021 });
+            }
+        });
+        for (size, width, height) in [("phone", 360, 740), ("desk", 1280, 900)] {
+            for (scheme, dark) in [("light", false), ("dark", true)] {
+                let name = format!("{state}-{size}-{scheme}");
+                browser.look(width, height, dark);
+                browser.go(&device.url());
+                browser
+                    .script("document.querySelectorAll('details:not(#preview)').forEach(d => d.open = true)");
+                fits(&browser, &name);
+                contrast(&browser, &name);
+                browser
+                    .script("document.querySelectorAll('details').forEach(d => d.open = d.id === 'refused')");
+                picture(&browser, &name);
+            }
+        }
+    }
+    let sentence = browser.text("#verdict");
+    assert!(
+        sentence.contains("no picture for 73 seconds") && sentence.contains("camera’s cable")
+            || sentence.contains("camera's cable"),
+        "{sentence}"
+    );
+    browser.go(&format!("{}docs", device.url()));
+    fits(&browser, "docs");
+    contrast(&browser, "docs");
+    browser.click("[data-try='/status']");
+    browser.until("attendance_system", |b| {
+        b.text("[data-try='/status'] ~ *, p:has([data-try='/status']) + pre")
+    });
+    let complaints = browser.complaints();
+    assert!(complaints.iter().all(|c| c.contains("favicon") || c.contains("broken.jpg")), "{complaints:?}");
+}
+
+#[test]
+fn a_row_appears_by_itself_and_every_button_says_what_happened() {
+    let Some(browser) = Browser::open(true) else { return };
+    let device = Device::start();
+    browser.look(1280, 900, false);
+    log_in(&browser, &device);
+    device.change(|view| view.today.rows.push(row("2119999", "IN", "2026-11-22 09:31:07")));
+    device.bus.publish(Event::Recorded {
+        roll: RollNumber::parse("2119999").unwrap(),
+        status: "IN".to_owned(),
+        timestamp: "2026-11-22 09:31:07".to_owned(),
+    });
+    let rows = browser.until("2119999", |b| b.text("#rows tbody tr"));
+    assert!(rows.contains("09:31:07"), "the newest stands first: {rows}");
+
+    device.change(broken);
+    browser.until("no picture", |b| b.text("#verdict"));
+    for (button, said) in [
+        ("#do-sync", "12 photos are new"),
+        ("#do-upload", "7 rows were delivered"),
+        ("#do-restart", "Recognition was started again"),
+        (".people li:first-child button", "Row 2026-11-21:2110007:IN was delivered"),
+    ] {
+        browser.click(button);
+        browser.until(said, |b| b.text("#said"));
+        browser.until(said, |b| b.text("main"));
+    }
+    device.change(|view| view.sync.removal = Some(Removal { students: 400, of: 1021 }));
+    browser.until("400 of 1021", |b| b.text("#photos"));
+    browser.click("#do-confirm-removal");
+    browser.until("300 students were removed", |b| b.text("#said"));
+    assert_eq!(device.fake.performed.lock().unwrap().len(), 5);
+    assert_eq!(device.fake.performed.lock().unwrap()[4], Action::ConfirmRemoval);
+
+    *device.fake.fails.lock().unwrap() = true;
+    browser.click("#do-sync");
+    browser.until("cannot be reached", |b| b.text("#said"));
+    *device.fake.fails.lock().unwrap() = false;
+
+    // A long one shows its progress and can be left alone.
+    *device.fake.takes.lock().unwrap() = Duration::from_secs(5);
+    browser.click("#do-sync");
+    device.change(|view| {
+        view.sync.progress = Some(Progress { step: "enrolling".to_owned(), done: 250, total: 1000 });
+    });
+    browser.until("enrolling: 250 of 1000", |b| b.text("#photos"));
+    browser.until("goes on by itself", |b| b.text("#said"));
+    browser.until("12 photos are new", |b| b.text("#photos"));
+
+    // Searching, another day, and files.
+    browser.write("#search", "2119999");
+    browser.until("with “2119999”", |b| b.text("#rows"));
+    browser.go(&format!("{}?day=2025-01-15", device.url()));
+    assert!(browser.text(".attendance").contains("Attendance of 2025-01-15"));
+    assert!(browser.text("#rows").contains("2110009"));
+
+    browser.click("header form button");
+    browser.until("/login", |b| b.address());
+    browser.go(&device.url());
+    assert!(browser.address().ends_with("/login"), "the log-out holds");
+}
+
+#[test]
+fn the_live_picture_is_asked_for_only_while_it_is_open() {
+    let Some(browser) = Browser::open(true) else { return };
+    let device = Device::start();
+    device.change(broken);
+    log_in(&browser, &device);
+    let asked = || *device.fake.previews.lock().unwrap();
+    assert_eq!(asked(), 0);
+    browser.click("#preview summary");
+    let start = Instant::now();
+    while asked() < 3 {
+        assert!(start.elapsed() < Duration::from_secs(20), "no live picture");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let width = browser.script("return document.querySelector('#view img').naturalWidth");
+    assert_eq!(width, 320, "the picture is shown");
+    picture(&browser, "preview");
+    browser.click("#preview summary");
+    std::thread::sleep(Duration::from_millis(500));
+    let then = asked();
+    std::thread::sleep(Duration::from_secs(1));
+    assert_eq!(asked(), then);
+
+    // What the detector saw in a photo that did not enrol, and a photo nobody can see.
+    browser.click("#refused > summary");
+    browser.click("#seen-0 > summary");
+    browser.until("320", |b| {
+        b.script("return document.querySelector('#seen-0 img')?.naturalWidth ?? 0").to_string()
+    });
+    browser.go(&format!("{}roster/picture.svg?photo=../../etc/passwd", device.url()));
+    assert!(browser.text("body").contains("no refused photo"));
+}
+
+#[test]
+fn a_wrong_password_waits_longer_each_time() {
+    let Some(browser) = Browser::open(true) else { return };
+    let device = Device::start();
+    browser.go(&device.url());
+    for expected in ["not the password", "not the password", "Try again in 1 second", "Try again in"] {
+        browser.write("#password", "wrong");
+        browser.click("button[type=submit]");
+        browser.until(expected, |b| b.text("[role=alert]"));
+    }
+    picture(&browser, "log-in-refused");
+    std::thread::sleep(Duration::from_secs(3));
+    browser.write("#password", PASSWORD);
+    browser.click("button[type=submit]");
+    browser.until("North gate", |b| b.text("body"));
+}
+
+#[test]
+fn the_page_is_used_by_keyboard_alone() {
+    let Some(browser) = Browser::open(true) else { return };
+    let device = Device::start();
+    log_in(&browser, &device);
+    let mut reached = Vec::new();
+    for _ in 0..25 {
+        browser.press("\u{e004}");
+        let focus = browser.script(
+            "const e = document.activeElement, s = getComputedStyle(e);
+             return (e.id || e.innerText || e.tagName) + (s.outlineStyle === 'none' ? ' UNSEEN' : '')",
+        );
+        reached.push(focus.as_str().unwrap().to_owned());
+    }
+    for control in
+        ["Log out", "search", "day", "Show", "Download CSV", "do-restart", "do-upload", "do-sync", "log"]
+    {
+        assert!(reached.iter().any(|r| r == control), "{control:?} is not reached: {reached:?}");
+    }
+    browser.script("document.getElementById('do-upload').focus()");
+    browser.press("\u{e007}");
+    browser.until("7 rows were delivered", |b| b.text("#said"));
+    let outline = browser.script(
+        "return [document.documentElement.lang, document.querySelectorAll('h1').length,
+            [...document.querySelectorAll('section')].every(s => s.getAttribute('aria-labelledby')),
+            !!document.querySelector('main'), !!document.querySelector('[role=status]')]",
+    );
+    assert_eq!(outline, serde_json::json!(["en", 1, true, true, true]));
+}
+
+#[test]
+fn without_scripts_all_can_be_read_and_done() {
+    let Some(browser) = Browser::open(false) else { return };
+    let device = Device::start();
+    log_in(&browser, &device);
+    assert_eq!(browser.text("#sentence"), "All well");
+    assert!(browser.text("#rows").contains("Show all 42 rows"));
+    browser.click("#do-sync");
+    browser.until("12 photos are new", |b| b.text("#photos"));
+    browser.write("#search", "2110036");
+    browser.click("#filter button");
+    browser.until("with “2110036”", |b| b.text("#rows"));
+    browser.click("header form button");
+    browser.until("/login", |b| b.address());
+}
