@@ -33,8 +33,8 @@ pub(super) fn problems(
     if view.system.clock_trusted && certificate_expires - now < CERTIFICATE_NOTICE {
         let days = (certificate_expires - now).whole_days().max(0);
         found.push(attention(
-            format!("The page's certificate ends in {days} days."),
-            "Install a new one (page.certificate_file), or remove it from the configuration to use the device's own.",
+            format!("The page’s certificate ends in {days} days."),
+            "Install a new one (page.certificate_file), or remove it from the configuration to use the device’s own.",
         ));
     }
     // Stable: among equals the order above, in which what stops attendance stands first.
@@ -69,11 +69,11 @@ fn recognition(view: &View, found: &mut Vec<Problem>) {
         }
         None => found.push(broken(
             "The camera has not given a picture yet.".to_owned(),
-            "Switch the power off, check both ends of the camera's cable, and switch it on again.",
+            "Switch the power off, check both ends of the camera’s cable, and switch it on again.",
         )),
         Some(age) => found.push(broken(
             format!("The camera has given no picture for {age:.0} seconds."),
-            "Press “Restart recognition”. If that does not help, check both ends of the camera's cable.",
+            "Press “Restart recognition”. If that does not help, check both ends of the camera’s cable.",
         )),
     }
 }
@@ -123,7 +123,7 @@ fn delivery(view: &View, found: &mut Vec<Problem>) {
     if let Some(worker) = held {
         found.push(attention(
             format!("Rows are not delivered{}. {waiting} on the device.", because(worker.reason.as_deref())),
-            "Correct the webhook's address or key in the configuration. Nothing is lost.",
+            "Correct the webhook’s address or key in the configuration. Nothing is lost.",
         ));
     } else if let Some(error) = &upload.error {
         found.push(attention(

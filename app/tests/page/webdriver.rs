@@ -137,7 +137,9 @@ impl Browser {
 
     /// A picture of the whole page, as PNG.
     pub fn picture(&self) -> Vec<u8> {
-        let all = json!({ "format": "png", "captureBeyondViewport": true });
+        let size = self.chrome("Page.getLayoutMetrics", &json!({}))["cssContentSize"].clone();
+        let clip = json!({ "x": 0, "y": 0, "width": size["width"], "height": size["height"], "scale": 1 });
+        let all = json!({ "format": "png", "captureBeyondViewport": true, "clip": clip });
         let shot = self.chrome("Page.captureScreenshot", &all);
         base64::engine::general_purpose::STANDARD.decode(shot["data"].as_str().unwrap()).unwrap()
     }

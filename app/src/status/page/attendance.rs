@@ -79,7 +79,7 @@ fn table(rows: &[Row], search: &str, all: bool, is_today: bool, day: &str) -> Ma
 
 fn delivery(state: &str) -> Markup {
     match state {
-        "delivered" => html! { span.quiet { "delivered" } },
+        "delivered" => html! { span.quiet { span aria-hidden="true" { "✓ " } span.word { "delivered" } } },
         "needs-person" => html! { span.badge.attention { "refused" } },
         "waiting" => html! { span.badge { "waiting" } },
         other => html! { span.quiet { (other) } },

@@ -45,7 +45,7 @@ pub(super) fn delivery(home: &Home<'_>) -> Markup {
                     (fact("Waiting", &rows(upload.backlog)))
                     (fact("Last accepted", upload.last_success.as_deref().unwrap_or("never")))
                     @if let Some(seconds) = upload.retry_in_s { (fact("Next try", &format!("in {seconds} s"))) }
-                    (fact("To", upload.url.as_deref().unwrap_or("no webhook is configured; rows stay here")))
+                    (fact("To", upload.url.as_deref().map_or("no webhook is configured; rows stay here", bare)))
                 }
                 @if let Some(error) = &upload.error { p.outcome.attention { (error) } }
                 (action(home, "upload", "Upload now"))
@@ -84,7 +84,7 @@ pub(super) fn photos(home: &Home<'_>) -> Markup {
                     (fact("Students", &roster.students.to_string()))
                     (fact("Photos in use", &roster.photos.to_string()))
                     (fact("Last synchronised", sync.last_success.as_deref().unwrap_or("never")))
-                    (fact("From", &sync.source))
+                    (fact("From", bare(&sync.source)))
                 }
                 @if let Some(summary) = &sync.summary { p.quiet { (summary) } }
                 @if let Some(error) = &sync.error { p.outcome.attention { (error) } }
@@ -184,6 +184,11 @@ pub(super) fn system(home: &Home<'_>) -> Markup {
 
 fn fact(name: &str, value: &str) -> Markup {
     html! { div { dt { (name) } dd { (value) } } }
+}
+
+/// An address as people say it.
+fn bare(url: &str) -> &str {
+    url.strip_prefix("https://").unwrap_or(url)
 }
 
 fn rows(count: usize) -> String {
