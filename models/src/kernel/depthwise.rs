@@ -5,7 +5,7 @@
 //! inside are summed; lines above and below the image are a line of zeros that the caller hands in.
 
 use super::vector::Vector;
-use super::{Aligned, Epilogue, Isa, Kernel, finish};
+use super::{Aligned, Epilogue, Isa, Kernel, leaky};
 
 /// Outputs that are summed side by side, to hide the latency of the multiply-add behind its siblings.
 const ABREAST: usize = 4;
@@ -194,19 +194,40 @@ impl Line<'_> {
         unsafe { if PARTIAL { V::load_first(from, self.w.channels) } else { V::load(from) } }
     }
 
+    /// Activation and store of `N` neighbouring outputs from `x`. `slope` is the block's.
     #[inline(always)]
-    unsafe fn finish<V: Vector, const PARTIAL: bool>(
+    unsafe fn finish<V: Vector, const PARTIAL: bool, const N: usize>(
         &self,
-        sum: V,
+        mut sums: [V; N],
         slope: *const f32,
         first: usize,
         x: usize,
     ) {
-        // SAFETY: forwarded; pixel `x` of the output holds `channels` values.
+        // SAFETY: forwarded; pixels `x..x + N` of the output hold `channels` values each.
         unsafe {
-            let sum = finish(sum, self.w.epilogue, slope);
-            let out = self.out.add(x * self.w.channels + first);
-            if PARTIAL { sum.store_first(out, self.w.channels) } else { sum.store(out) }
+            match self.w.epilogue {
+                Epilogue::None => {}
+                Epilogue::Relu => {
+                    for n in 0..N {
+                        sums[n] = sums[n].max(V::splat(0.0));
+                    }
+                }
+                Epilogue::PRelu => {
+                    let slope = V::load(slope);
+                    for n in 0..N {
+                        sums[n] = leaky(sums[n], slope);
+                    }
+                }
+            }
+            let mut out = self.out.add(x * self.w.channels + first);
+            for n in 0..N {
+                if PARTIAL {
+                    sums[n].store_first(out, self.w.channels);
+                } else {
+                    sums[n].store(out);
+                }
+                out = out.wrapping_add(self.w.channels);
+            }
         }
     }
 
@@ -223,19 +244,22 @@ impl Line<'_> {
         unsafe {
             let bias = V::load(weights.add(K * K * V::LANES));
             let mut sums = [bias; N];
+            let begin = (x * S - self.left) * channels + first;
             for ky in 0..K {
-                let line = self.lines[ky].add((x * S - self.left) * channels + first);
-                for kx in 0..K {
-                    let weight = V::load(weights.add((ky * K + kx) * V::LANES));
+                let mut column = self.lines[ky].add(begin);
+                // Each pixel is loaded once and serves every window that it lies in.
+                for i in 0..(N - 1) * S + K {
+                    let value = self.load::<V, PARTIAL>(column);
                     for n in 0..N {
-                        let value = self.load::<V, PARTIAL>(line.add((n * S + kx) * channels));
-                        sums[n] = value.mul_add(weight, sums[n]);
+                        if n * S <= i && i < n * S + K {
+                            let weight = V::load(weights.add((ky * K + i - n * S) * V::LANES));
+                            sums[n] = value.mul_add(weight, sums[n]);
+                        }
                     }
+                    column = column.wrapping_add(channels);
                 }
             }
-            for n in 0..N {
-                self.finish::<V, PARTIAL>(sums[n], weights.add((K * K + 1) * V::LANES), first, x + n);
-            }
+            self.finish::<V, PARTIAL, N>(sums, weights.add((K * K + 1) * V::LANES), first, x);
         }
     }
 
@@ -244,19 +268,19 @@ impl Line<'_> {
     unsafe fn edge<V: Vector, const PARTIAL: bool>(&self, weights: *const f32, first: usize, x: usize) {
         let (window, channels) = (self.w.window, self.w.channels);
         let begin = x * self.w.stride;
+        let taps =
+            self.left.saturating_sub(begin)..window.min((self.left + self.width).saturating_sub(begin));
         // SAFETY: only taps with `left ≤ begin + kx < left + width` are read, which are pixels of the line.
         unsafe {
             let mut sum = V::load(weights.add(window * window * V::LANES));
             for ky in 0..window {
-                for kx in self.left.saturating_sub(begin)
-                    ..window.min((self.left + self.width).saturating_sub(begin))
-                {
+                for kx in taps.clone() {
                     let value = self
                         .load::<V, PARTIAL>(self.lines[ky].add((begin + kx - self.left) * channels + first));
                     sum = value.mul_add(V::load(weights.add((ky * window + kx) * V::LANES)), sum);
                 }
             }
-            self.finish::<V, PARTIAL>(sum, weights.add((window * window + 1) * V::LANES), first, x);
+            self.finish::<V, PARTIAL, 1>([sum], weights.add((window * window + 1) * V::LANES), first, x);
         }
     }
 }

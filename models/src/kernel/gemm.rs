@@ -9,7 +9,7 @@
 //! before its only store.
 
 use super::vector::Vector;
-use super::{Aligned, Epilogue, Isa, Kernel, finish};
+use super::{Aligned, Epilogue, Isa, Kernel, leaky};
 
 /// Columns of a panel, in vectors. Four vectors by six rows fill the 32 registers of AVX-512 and NEON.
 const PANEL: usize = 4;
@@ -221,58 +221,137 @@ impl Product<'_> {
         }
     }
 
+    /// One tile of `M` rows by `N` vectors.
+    ///
+    /// Each loop over the accumulators is short enough for the compiler to unroll, and what differs at run time is decided
+    /// outside of them: only so do the accumulators stay in registers.
+    ///
     /// # Safety
     /// Rows `row..row + M` must lie inside the product and `panel` must have `N` vectors.
     #[inline(always)]
     unsafe fn micro<V: Vector, const M: usize, const N: usize>(&self, panel: &Panel, row: usize) {
-        // SAFETY: by the contract above and the checks in `gemm`, all reads of `a`, of the packed arrays (padded to whole
-        // vectors) and of the residual (only its `residual_channels`), and all writes of `out` (only its `outputs` columns)
-        // are inside their slices.
+        // SAFETY: by the contract above and the checks in `gemm`, all reads of `a` and of the packed arrays (padded to whole
+        // vectors) and all writes of `out` (only its `outputs` columns) are inside their slices.
         unsafe {
             let w = self.w;
-            let bias = w.bias.as_ptr().add(panel.column);
             let mut acc = [[V::splat(0.0); N]; M];
             for n in 0..N {
-                let b = V::load(bias.add(n * V::LANES));
+                let bias = V::load(w.bias.as_ptr().add(panel.column + n * V::LANES));
                 for m in 0..M {
-                    acc[m][n] = b;
+                    acc[m][n] = bias;
                 }
             }
             let mut b = w.weights.as_ptr().add(panel.start);
-            for segment in 0..self.segments {
-                let a = self.a.add(row * self.stride + segment * self.segment_stride);
-                for k in 0..self.segment_len {
+            let mut segment = self.a.add(row * self.stride);
+            for _ in 0..self.segments {
+                let mut a = segment;
+                for _ in 0..self.segment_len {
                     let mut column = [V::splat(0.0); N];
                     for n in 0..N {
                         column[n] = V::load(b.add(n * V::LANES));
                     }
+                    let mut pixel = a;
                     for m in 0..M {
-                        let x = V::splat(*a.add(m * self.stride + k));
+                        let x = V::splat(*pixel);
                         for n in 0..N {
                             acc[m][n] = x.mul_add(column[n], acc[m][n]);
                         }
+                        pixel = pixel.wrapping_add(self.stride);
                     }
                     b = b.add(N * V::LANES);
+                    a = a.add(1);
+                }
+                segment = segment.wrapping_add(self.segment_stride);
+            }
+
+            if panel.column < self.residual_channels {
+                self.add_residual(&mut acc, panel.column, row);
+            }
+            match w.epilogue {
+                Epilogue::None => {}
+                Epilogue::Relu => {
+                    for m in 0..M {
+                        for n in 0..N {
+                            acc[m][n] = acc[m][n].max(V::splat(0.0));
+                        }
+                    }
+                }
+                Epilogue::PRelu => {
+                    for n in 0..N {
+                        let slope = V::load(w.slope.as_ptr().add(panel.column + n * V::LANES));
+                        for m in 0..M {
+                            acc[m][n] = leaky(acc[m][n], slope);
+                        }
+                    }
                 }
             }
-            let slope = w.slope.as_ptr().add(panel.column);
-            for m in 0..M {
-                let out = self.out.add((row + m) * w.outputs + panel.column);
-                let residual = self.residual.wrapping_add((row + m) * self.residual_channels + panel.column);
-                for n in 0..N {
-                    let column = panel.column + n * V::LANES;
-                    let mut x = acc[m][n];
-                    if column + V::LANES <= self.residual_channels {
-                        x = x.add(V::load(residual.add(n * V::LANES)));
-                    } else if column < self.residual_channels {
-                        x = x.add(V::load_first(residual.add(n * V::LANES), self.residual_channels - column));
+
+            let mut out = self.out.add(row * w.outputs + panel.column);
+            // Only the very last vector of columns can be partial.
+            let last = w.outputs - panel.column - (N - 1) * V::LANES;
+            if last >= V::LANES {
+                for m in 0..M {
+                    for n in 0..N {
+                        acc[m][n].store(out.add(n * V::LANES));
                     }
-                    x = finish(x, w.epilogue, slope.add(n * V::LANES));
-                    if column + V::LANES <= w.outputs {
-                        x.store(out.add(n * V::LANES));
-                    } else {
-                        x.store_first(out.add(n * V::LANES), w.outputs - column);
+                    out = out.wrapping_add(w.outputs);
+                }
+            } else {
+                for m in 0..M {
+                    for n in 0..N - 1 {
+                        acc[m][n].store(out.add(n * V::LANES));
                     }
+                    acc[m][N - 1].store_first(out.add((N - 1) * V::LANES), last);
+                    out = out.wrapping_add(w.outputs);
+                }
+            }
+        }
+    }
+
+    /// Adds the residual of rows `row..row + M` to a tile that begins at `column`, one of the residual's channels.
+    ///
+    /// # Safety
+    /// As for `micro`.
+    #[inline(always)]
+    unsafe fn add_residual<V: Vector, const M: usize, const N: usize>(
+        &self,
+        acc: &mut [[V; N]; M],
+        column: usize,
+        row: usize,
+    ) {
+        // SAFETY: the residual has `residual_channels` values for each row, and no more than those are read.
+        unsafe {
+            let mut residual = self.residual.add(row * self.residual_channels + column);
+            let channels = self.residual_channels - column;
+            let before_last = (N - 1) * V::LANES;
+            if channels >= N * V::LANES {
+                for m in 0..M {
+                    for n in 0..N {
+                        acc[m][n] = acc[m][n].add(V::load(residual.add(n * V::LANES)));
+                    }
+                    residual = residual.wrapping_add(self.residual_channels);
+                }
+            } else if channels > before_last {
+                for m in 0..M {
+                    for n in 0..N - 1 {
+                        acc[m][n] = acc[m][n].add(V::load(residual.add(n * V::LANES)));
+                    }
+                    let last = V::load_first(residual.add(before_last), channels - before_last);
+                    acc[m][N - 1] = acc[m][N - 1].add(last);
+                    residual = residual.wrapping_add(self.residual_channels);
+                }
+            } else {
+                // Rare: the residual ends inside an earlier vector. Through memory, since its place is known only now.
+                for m in 0..M {
+                    let mut sums = acc[m];
+                    for (n, sum) in sums.iter_mut().enumerate().take(channels.div_ceil(V::LANES)) {
+                        let rest = channels - n * V::LANES;
+                        let from = residual.add(n * V::LANES);
+                        *sum =
+                            sum.add(if rest >= V::LANES { V::load(from) } else { V::load_first(from, rest) });
+                    }
+                    acc[m] = sums;
+                    residual = residual.wrapping_add(self.residual_channels);
                 }
             }
         }

@@ -140,21 +140,15 @@ unsafe fn avx512<K: Kernel>(kernel: K) {
     unsafe { kernel.run::<x86::Avx512>() }
 }
 
-/// Applies an epilogue to one vector; `slope` is read only by [`Epilogue::PRelu`].
+/// PReLU: `x` where positive, else `x · slope`.
 ///
 /// # Safety
-/// `slope` must be valid for one vector when the epilogue is `PRelu`.
+/// As every function of [`vector::Vector`].
 #[inline(always)]
-unsafe fn finish<V: vector::Vector>(x: V, epilogue: Epilogue, slope: *const f32) -> V {
+unsafe fn leaky<V: vector::Vector>(x: V, slope: V) -> V {
     // SAFETY: forwarded.
     unsafe {
-        match epilogue {
-            Epilogue::None => x,
-            Epilogue::Relu => x.max(V::splat(0.0)),
-            Epilogue::PRelu => {
-                let zero = V::splat(0.0);
-                x.min(zero).mul_add(V::load(slope), x.max(zero))
-            }
-        }
+        let zero = V::splat(0.0);
+        x.min(zero).mul_add(slope, x.max(zero))
     }
 }
