@@ -66,7 +66,8 @@ impl FramePath {
         let config = &self.config;
         let engine = Engine::load(&config.models_dir(), &config.recognition).map_err(Failure::restart)?;
         let gallery = Arc::clone(&self.gallery);
-        let mut pipeline = Pipeline::new(engine, gallery, &config.recognition, &config.liveness);
+        let mut pipeline = Pipeline::new(engine, gallery, &config.recognition, &config.liveness)
+            .map_err(Failure::restart)?;
         worker::run(&mut pipeline, &mut receiver, &self.outputs, stop).map_err(Failure::restart)?;
         Ok(())
     }

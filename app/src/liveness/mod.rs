@@ -1,19 +1,37 @@
 //! Telling living people from pictures of them.
+//!
+//! Three tests that fail in different ways, each for one track over its frames:
+//! - [`passive`]: the MiniFASNet networks look at skin, edges and surroundings of a single frame. Good against paper and most
+//!   screens; a bright OLED screen may get past them.
+//! - [`blink`]: the lids close and open again, measured on the lid contour of the iris network. A photo cannot; a video can.
+//! - [`depth`]: points of the face move against each other as only a body with depth makes them. No flat or bent picture can.
+//!
+//! The site chooses what is required. Where no passive network is there, a blink is required whatever the site chose.
+
+pub mod blink;
+mod checker;
+pub mod depth;
+mod eyes;
+pub mod passive;
 
 use std::fmt;
 
 use serde::Serialize;
+
+use crate::config::LivenessRule;
+
+pub use checker::Checker;
 
 /// What was found about the liveness of one track, with the scores that led to it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Summary {
     /// Whether the site's rule is satisfied.
     pub verdict: Verdict,
-    /// Mean P(live) of the passive networks over the votes, 0 to 1; `None` where they did not vote.
+    /// Mean P(live) of the passive networks over the last votes, 0 to 1; `None` before they voted and where there are none.
     pub passive: Option<f32>,
     /// Blinks seen.
     pub blinks: u32,
-    /// Motion that a flat picture cannot make, as a multiple of the threshold; `None` before enough motion was seen.
+    /// Motion that a flat picture cannot make, as a multiple of what is required; `None` before there was motion to judge.
     pub motion: Option<f32>,
 }
 
@@ -31,10 +49,79 @@ pub enum Verdict {
     Attack,
 }
 
+/// What is known about the liveness of one track.
+#[derive(Debug, Clone, Default)]
+pub struct State {
+    /// Votes of the passive networks.
+    pub passive: passive::Votes,
+    /// The lids over time.
+    pub blink: blink::Lids,
+    /// The points over time.
+    pub depth: depth::Parallax,
+}
+
+/// What a site requires, as far as the networks at hand allow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Requirement {
+    rule: LivenessRule,
+    passive_there: bool,
+}
+
+impl Requirement {
+    /// The site's rule, and whether the passive networks are there.
+    pub fn new(rule: LivenessRule, passive_there: bool) -> Self {
+        Self { rule, passive_there }
+    }
+
+    /// In words, for the log and `check-config`.
+    pub fn text(self) -> &'static str {
+        match (self.rule, self.passive_there) {
+            (LivenessRule::Off, _) => "liveness is not checked: photos pass",
+            (_, false) => "liveness needs a blink: the anti-spoof networks are missing; run fetch_models to have them",
+            (LivenessRule::Passive, true) => "liveness needs the anti-spoof networks",
+            (LivenessRule::PassiveBlink, true) => "liveness needs the anti-spoof networks and a blink",
+            (LivenessRule::PassiveAny, true) => {
+                "liveness needs the anti-spoof networks, and a blink or a turn of the head"
+            }
+        }
+    }
+
+    /// The decision over what is known of a track.
+    pub fn judge(self, state: &State) -> Summary {
+        let blinks = state.blink.blinks();
+        let motion = state.depth.score();
+        let passive = state.passive.mean();
+        let verdict = match (self.rule, self.passive_there, state.passive.verdict()) {
+            (LivenessRule::Off, ..) => Verdict::Unchecked,
+            (_, false, _) => live_if(blinks > 0),
+            (_, true, passive::Verdict::Attack) => Verdict::Attack,
+            (_, true, passive::Verdict::Open) => Verdict::Undecided,
+            (LivenessRule::Passive, ..) => Verdict::Live,
+            (LivenessRule::PassiveBlink, ..) => live_if(blinks > 0),
+            (LivenessRule::PassiveAny, ..) => live_if(blinks > 0 || motion.is_some_and(|score| score >= 1.0)),
+        };
+        Summary { verdict, passive, blinks, motion }
+    }
+
+    /// Whether a turn of the head can stand for a blink.
+    pub fn accepts_motion(self) -> bool {
+        self.passive_there && self.rule == LivenessRule::PassiveAny
+    }
+
+    /// Whether anything is to be checked.
+    pub fn checks(self) -> bool {
+        self.rule != LivenessRule::Off
+    }
+}
+
+fn live_if(shown: bool) -> Verdict {
+    if shown { Verdict::Live } else { Verdict::Undecided }
+}
+
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let verdict = match self.verdict {
-            Verdict::Unchecked => "not checked",
+            Verdict::Unchecked => return f.write_str("not checked"),
             Verdict::Undecided => "undecided",
             Verdict::Live => "live",
             Verdict::Attack => "attack",
@@ -43,12 +130,51 @@ impl fmt::Display for Summary {
         if let Some(passive) = self.passive {
             write!(f, ", passive {passive:.2}")?;
         }
-        if self.verdict != Verdict::Unchecked {
-            write!(f, ", blinks {}", self.blinks)?;
-        }
+        write!(f, ", blinks {}", self.blinks)?;
         if let Some(motion) = self.motion {
-            write!(f, ", motion {motion:.2}")?;
+            write!(f, ", depth {motion:.2}")?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn state(passive: f32) -> State {
+        let mut state = State::default();
+        for _ in 0..passive::MIN_VOTES {
+            state.passive.cast(passive);
+        }
+        state
+    }
+
+    fn verdict(rule: LivenessRule, there: bool, state: &State) -> Verdict {
+        Requirement::new(rule, there).judge(state).verdict
+    }
+
+    #[test]
+    fn the_passive_networks_refuse_whatever_else_was_seen() {
+        for rule in [LivenessRule::Passive, LivenessRule::PassiveBlink, LivenessRule::PassiveAny] {
+            assert_eq!(verdict(rule, true, &state(0.02)), Verdict::Attack);
+            assert_eq!(verdict(rule, true, &State::default()), Verdict::Undecided);
+        }
+        assert_eq!(verdict(LivenessRule::Off, true, &state(0.02)), Verdict::Unchecked);
+    }
+
+    #[test]
+    fn a_still_face_that_looks_alive_passes_only_where_nothing_more_is_required() {
+        assert_eq!(verdict(LivenessRule::Passive, true, &state(0.99)), Verdict::Live);
+        assert_eq!(verdict(LivenessRule::PassiveBlink, true, &state(0.99)), Verdict::Undecided);
+        assert_eq!(verdict(LivenessRule::PassiveAny, true, &state(0.99)), Verdict::Undecided);
+    }
+
+    #[test]
+    fn without_the_networks_nothing_passes_without_a_blink() {
+        for rule in [LivenessRule::Passive, LivenessRule::PassiveBlink, LivenessRule::PassiveAny] {
+            assert_eq!(verdict(rule, false, &State::default()), Verdict::Undecided);
+            assert!(Requirement::new(rule, false).text().contains("blink"));
+        }
     }
 }

@@ -2,15 +2,42 @@
 
 use std::path::Path;
 
+use candle_core::Device;
+use candle_nn::VarBuilder;
 use image::RgbImage;
+use models::Role;
+use models::face_mesh::FaceMesh;
+use models::store::Store;
 
+use super::align::Aligned;
+use super::detector::{self, Detector};
+use super::embedder::{Embedder, MobileFace};
 use super::embedding::Embedding;
 use super::face::{Bounds, Face};
+use super::landmarks::Landmarks;
+use super::pipeline::Advice;
 use super::quality::Quality;
 use crate::config;
 
+/// Changes whenever detection, alignment or cropping change in a way that moves embeddings; part of [`Engine::model_hash`].
+const METHOD: &str = "mesh-aligned-1";
+
+/// A face narrower than this share of the widest one in a photo is in the background: it does not make a portrait a group.
+const BACKGROUND: f32 = 0.5;
+
+/// A second face must be at least this certain before it makes a portrait a group. Patterns on walls and shirts score less.
+const CERTAIN: f32 = 0.7;
+
+/// Least width of a face in a photo, pixels. Below it the aligned face is mostly interpolation.
+const MIN_PHOTO_FACE: u32 = 40;
+
 /// The detector, the mesh and the embedder, with their buffers. One for each thread that recognises or enrols.
 pub struct Engine {
+    pub(super) detector: Box<dyn Detector>,
+    pub(super) mesh: FaceMesh,
+    pub(super) embedder: Box<dyn Embedder>,
+    pub(super) aligned: Aligned,
+    store: Store,
     hash: String,
 }
 
@@ -18,11 +45,11 @@ pub struct Engine {
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
     /// A weight file is missing or damaged.
-    #[error("cannot load the network {role}: {reason}; run fetch_models")]
+    #[error("cannot load the network {role}: {reason}")]
     Load {
         /// Which network.
-        role: &'static str,
-        /// What is wrong with it.
+        role: String,
+        /// What is wrong with it and what to do.
         reason: String,
     },
     /// A network failed on a picture.
@@ -33,6 +60,23 @@ pub enum EngineError {
         /// What it said.
         reason: String,
     },
+}
+
+impl EngineError {
+    pub(crate) fn run(role: &'static str, error: &dyn std::fmt::Display) -> Self {
+        Self::Run { role, reason: error.to_string() }
+    }
+
+    /// Loads one network from the store.
+    pub(crate) fn load<N>(
+        store: &Store,
+        role: Role,
+        make: impl FnOnce(VarBuilder<'static>) -> candle_core::Result<N>,
+    ) -> Result<N, Self> {
+        let failed = |reason: String| Self::Load { role: role.to_string(), reason };
+        let weights = store.load(role, &Device::Cpu).map_err(|error| failed(error.to_string()))?;
+        make(weights).map_err(|error| failed(error.to_string()))
+    }
 }
 
 /// A face that was enrolled from a photo.
@@ -67,12 +111,10 @@ pub enum EnrolRefusal {
         minimum: u32,
     },
     /// Out of focus or moved.
-    #[error("the face is blurred (sharpness {sharpness:.0}, at least {minimum:.0} is needed)")]
+    #[error("the face is blurred (sharpness {sharpness:.0}); take a sharper photo")]
     Blurred {
-        /// Sharpness found.
+        /// Variance of the Laplacian.
         sharpness: f32,
-        /// Sharpness needed.
-        minimum: f32,
     },
     /// Turned away.
     #[error("the face is turned away (yaw {yaw:.0}°, pitch {pitch:.0}°); take a photo from the front")]
@@ -98,28 +140,136 @@ impl Engine {
     ///
     /// # Errors
     /// [`EngineError::Load`] names the network and what to do.
-    pub fn load(_models_dir: &Path, _config: &config::Recognition) -> Result<Self, EngineError> {
-        Err(EngineError::Load { role: "detector", reason: "not linked yet".to_owned() })
+    pub fn load(models_dir: &Path, config: &config::Recognition) -> Result<Self, EngineError> {
+        let store = Store::open(models_dir)
+            .map_err(|error| EngineError::Load { role: "store".to_owned(), reason: error.to_string() })?;
+        let hash_of = |role: Role| {
+            store
+                .hash(role)
+                .map_err(|error| EngineError::Load { role: role.to_string(), reason: error.to_string() })
+        };
+        // The detector is not part of it: whoever finds the face, the mesh aligns it.
+        let hash = format!("{METHOD}:{}:{}", hash_of(Role::FaceMesh)?, hash_of(Role::Embedder)?);
+        Ok(Self {
+            detector: detector::load(config.detector, &store)?,
+            mesh: EngineError::load(&store, Role::FaceMesh, FaceMesh::load)?,
+            embedder: Box::new(MobileFace::load(&store)?),
+            aligned: Aligned::default(),
+            store,
+            hash,
+        })
     }
 
-    /// SHA-256, hex, of everything that an embedding depends on: cached embeddings of another hash are made anew.
+    /// Names everything that an embedding depends on: cached embeddings of another hash are made anew.
     pub fn model_hash(&self) -> &str {
         &self.hash
+    }
+
+    /// Where the weights come from, for the networks of liveness.
+    pub(crate) fn store(&self) -> &Store {
+        &self.store
     }
 
     /// Finds all faces, the largest first.
     ///
     /// # Errors
     /// [`EngineError::Run`] when the network fails.
-    pub fn detect(&mut self, _picture: &RgbImage) -> Result<Vec<Face>, EngineError> {
-        Ok(Vec::new())
+    pub fn detect(&mut self, picture: &RgbImage) -> Result<Vec<Face>, EngineError> {
+        let mut faces = self.detector.detect(picture)?;
+        faces.retain(|face| face.bounds.area().is_finite() && face.bounds.width >= 1.0);
+        faces.sort_by(|a, b| b.bounds.area().total_cmp(&a.bounds.area()));
+        Ok(faces)
     }
 
     /// Makes the embedding of the one face in a photo. The photo must be upright (EXIF orientation applied).
     ///
     /// # Errors
     /// [`EnrolRefusal`], in words for the technician.
-    pub fn enrol(&mut self, _photo: &RgbImage) -> Result<Enrolment, EnrolRefusal> {
-        Err(EnrolRefusal::NoFace)
+    pub fn enrol(&mut self, photo: &RgbImage) -> Result<Enrolment, EnrolRefusal> {
+        let faces = self.detect(photo)?;
+        let face = subject(&faces)?;
+        let (landmarks, quality) = self.look(photo, face)?.ok_or(EnrolRefusal::NoFace)?;
+        debug_assert_eq!(landmarks.mesh.len(), models::face_mesh::POINTS);
+        match quality.problem(MIN_PHOTO_FACE) {
+            None => {}
+            Some(Advice::ComeCloser) => {
+                return Err(EnrolRefusal::TooSmall { width: quality.width, minimum: MIN_PHOTO_FACE });
+            }
+            Some(Advice::MoreLight | Advice::LessLight) => {
+                return Err(EnrolRefusal::Exposure { brightness: quality.brightness });
+            }
+            Some(Advice::HoldStill) => return Err(EnrolRefusal::Blurred { sharpness: quality.sharpness }),
+            Some(Advice::LookAtTheCamera | Advice::Blink | Advice::BlinkOrTurn) => {
+                return Err(EnrolRefusal::Turned { yaw: quality.yaw, pitch: quality.pitch });
+            }
+        }
+        let embedding = self.embedder.embed(&self.aligned)?;
+        Ok(Enrolment { embedding, quality, bounds: face.bounds })
+    }
+
+    /// The embedding and quality of the largest face, however good it is; `None` without a face. For measuring.
+    ///
+    /// # Errors
+    /// [`EngineError::Run`] when a network fails.
+    pub fn measure(&mut self, picture: &RgbImage) -> Result<Option<(Embedding, Quality)>, EngineError> {
+        let faces = self.detect(picture)?;
+        let Some(face) = faces.first() else { return Ok(None) };
+        let Some((_, quality)) = self.look(picture, face)? else { return Ok(None) };
+        Ok(Some((self.embed_aligned()?, quality)))
+    }
+
+    /// Finds the landmarks of one face, aligns it into the engine's buffer and measures it; `None` when the mesh sees no face.
+    pub(super) fn look(
+        &mut self,
+        picture: &RgbImage,
+        face: &Face,
+    ) -> Result<Option<(Landmarks, Quality)>, EngineError> {
+        let Some(landmarks) = Landmarks::find(&mut self.mesh, picture, face)? else { return Ok(None) };
+        if !self.aligned.take(picture, &landmarks.five) {
+            return Ok(None);
+        }
+        let quality = Quality::measure(&self.aligned, face.bounds.width, landmarks.pose);
+        Ok(Some((landmarks, quality)))
+    }
+
+    /// The embedding of the face that [`Engine::look`] aligned last.
+    pub(super) fn embed_aligned(&mut self) -> Result<Embedding, EngineError> {
+        self.embedder.embed(&self.aligned)
+    }
+}
+
+/// The one person of a portrait, among the faces found, the largest first.
+fn subject(faces: &[Face]) -> Result<&Face, EnrolRefusal> {
+    let first = faces.first().ok_or(EnrolRefusal::NoFace)?;
+    let others = faces[1..]
+        .iter()
+        .filter(|face| face.score >= CERTAIN && face.bounds.width >= BACKGROUND * first.bounds.width)
+        .count();
+    if others == 0 { Ok(first) } else { Err(EnrolRefusal::SeveralFaces { count: others + 1 }) }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn face(width: f32, score: f32) -> Face {
+        Face { bounds: Bounds { x: 0.0, y: 0.0, width, height: width }, score, points: None }
+    }
+
+    #[test]
+    fn a_portrait_with_somebody_far_behind_is_one_person_and_a_couple_is_two() {
+        assert!(matches!(subject(&[]), Err(EnrolRefusal::NoFace)));
+        assert_eq!(subject(&[face(100.0, 0.9), face(30.0, 0.9)]).unwrap().bounds.width, 100.0);
+        assert_eq!(subject(&[face(100.0, 0.9), face(80.0, 0.55)]).unwrap().bounds.width, 100.0);
+        let couple = [face(100.0, 0.9), face(80.0, 0.9), face(10.0, 0.9)];
+        assert!(matches!(subject(&couple), Err(EnrolRefusal::SeveralFaces { count: 2 })));
+    }
+
+    #[test]
+    fn a_folder_without_weights_says_what_to_do() {
+        let dir = tempfile::tempdir().unwrap();
+        let error = Engine::load(dir.path(), &config::Recognition::default()).err().unwrap().to_string();
+        assert!(error.contains("fetch_models"), "{error}");
     }
 }

@@ -4,13 +4,22 @@
 //! Everything that is a rule (tracking, gates, votes, thresholds) is pure and stands apart from the networks. State belongs
 //! to a track, never to the process. [`worker`] runs a pipeline on its thread.
 
+pub mod align;
+pub mod detector;
+pub mod embedder;
 pub mod embedding;
 pub mod engine;
 pub mod face;
 pub mod gallery;
+pub mod landmarks;
 pub mod pipeline;
+mod preview;
 pub mod quality;
+pub mod threshold;
+pub mod track;
 pub mod view;
+pub mod vote;
+pub mod warp;
 pub mod worker;
 
 pub use embedding::Embedding;

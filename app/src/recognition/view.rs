@@ -23,7 +23,7 @@ pub struct Snapshot {
     pub frames_per_second: f32,
     /// When the last processed frame was taken.
     pub last_frame: Option<Moment>,
-    /// Time in milliseconds of each stage for the last frame that had it, and from capture to answer.
+    /// Time of each stage in the last frame that had it.
     pub latency_ms: Latency,
     /// The faces being followed.
     pub tracks: Vec<TrackView>,
@@ -42,8 +42,26 @@ pub struct Latency {
     pub embed: f32,
     /// Liveness, all faces.
     pub liveness: f32,
-    /// From the moment of capture to the answer.
-    pub capture_to_answer: f32,
+    /// All of it, from the frame to its answer.
+    pub total: f32,
+}
+
+impl Latency {
+    /// Takes over the stages that the newest frame had; a stage that did not run keeps its last time.
+    pub fn update(&mut self, newest: &Self) {
+        for (mine, new) in [
+            (&mut self.convert, newest.convert),
+            (&mut self.detect, newest.detect),
+            (&mut self.landmarks, newest.landmarks),
+            (&mut self.embed, newest.embed),
+            (&mut self.liveness, newest.liveness),
+            (&mut self.total, newest.total),
+        ] {
+            if new > 0.0 {
+                *mine = new;
+            }
+        }
+    }
 }
 
 /// One followed face.

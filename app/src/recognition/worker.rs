@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::engine::EngineError;
 use super::pipeline::{Outcome, Pipeline};
+use super::preview;
 use super::view::View;
 use crate::attendance::Inbox;
 use crate::camera::latest::{Received, Receiver};
@@ -48,11 +49,17 @@ pub fn run(
     while !stop.is_cancelled() {
         match frames.newest(LOOK) {
             Received::Frame(frame) => {
+                let at = frame.at;
                 let outcomes = pipeline.process(&frame);
                 frames.give_back(frame);
                 for outcome in outcomes? {
                     tell(outcome, outputs);
                 }
+                let snapshot = pipeline.snapshot();
+                let preview =
+                    outputs.view.watched(at).then(|| preview::draw(pipeline.picture(), &snapshot.tracks));
+                outputs.view.show(preview.map(Arc::new));
+                outputs.view.publish(snapshot);
             }
             Received::TimedOut => {}
             Received::Closed => return Ok(Finish::Ended),

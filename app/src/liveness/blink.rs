@@ -1,0 +1,133 @@
+//! Blinks, from the opening of the lids over time.
+//!
+//! Pure. People's eyes differ, so the measure is each track's own open level. A blink closes the lids and opens them again
+//! within half a second, while the head keeps its pose: a nod or a tilted photo also makes eyes look narrower, and is none.
+
+use std::time::Duration;
+
+use heapless::Deque;
+
+/// Measurements that are remembered: two to three seconds at the rates at hand.
+const WINDOW: usize = 40;
+
+/// Measurements before the open level is known.
+const MIN_MEASUREMENTS: usize = 8;
+
+/// The open level is this quantile of the window: above the middle, so that a long blink does not pull it down.
+const OPEN_QUANTILE: f32 = 0.7;
+
+/// Below this share of the open level the eyes are closing.
+const CLOSED: f32 = 0.72;
+
+/// Above this share they are open again.
+const REOPENED: f32 = 0.85;
+
+/// An open level below this is no pair of open eyes: sunglasses, or a face too blurred to tell.
+const MIN_OPEN: f32 = 0.15;
+
+/// Longest blink; longer is a look down. Spontaneous blinks take 100 to 400 ms.
+const LONGEST: Duration = Duration::from_millis(600);
+
+/// Largest change of the nod during a blink, degrees.
+const MAX_NOD: f32 = 6.0;
+
+/// The lids of one track over time.
+#[derive(Debug, Clone, Default)]
+pub struct Lids {
+    openings: Deque<f32, WINDOW>,
+    /// The newest measurement with open eyes: when, and the nod.
+    open: Option<(Duration, f32)>,
+    /// The eyes are closed since this open measurement.
+    closed_since: Option<(Duration, f32)>,
+    blinks: u32,
+}
+
+impl Lids {
+    /// Notes one measurement: lid opening (height over width, both eyes), the nod in degrees, and when.
+    pub fn note(&mut self, opening: f32, pitch: f32, now: Duration) {
+        let level = self.open_level();
+        if self.openings.is_full() {
+            self.openings.pop_front();
+        }
+        // There is room now.
+        let _ = self.openings.push_back(opening);
+        let Some(level) = level.filter(|level| *level >= MIN_OPEN) else { return };
+        let share = opening / level;
+        if share >= REOPENED {
+            if let Some((since, nod)) = self.closed_since.take()
+                && now.saturating_sub(since) <= LONGEST
+                && (pitch - nod).abs() <= MAX_NOD
+            {
+                self.blinks += 1;
+            }
+            self.open = Some((now, pitch));
+        } else if share < CLOSED && self.closed_since.is_none() {
+            self.closed_since = self.open;
+        }
+    }
+
+    /// Blinks so far.
+    pub fn blinks(&self) -> u32 {
+        self.blinks
+    }
+
+    /// How far the lids are open when they are open; `None` before enough was seen.
+    fn open_level(&self) -> Option<f32> {
+        if self.openings.len() < MIN_MEASUREMENTS {
+            return None;
+        }
+        let mut sorted: heapless::Vec<f32, WINDOW> = self.openings.iter().copied().collect();
+        sorted.sort_unstable_by(f32::total_cmp);
+        sorted.get((OPEN_QUANTILE * (sorted.len() - 1) as f32) as usize).copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Blinks counted in a series of (opening, pitch) at 30 frames a second.
+    fn blinks(series: impl IntoIterator<Item = (f32, f32)>) -> u32 {
+        let mut lids = Lids::default();
+        for (n, (opening, pitch)) in series.into_iter().enumerate() {
+            lids.note(opening, pitch, Duration::from_millis(33 * n as u64));
+        }
+        lids.blinks()
+    }
+
+    fn still(openings: &[f32]) -> Vec<(f32, f32)> {
+        openings.iter().map(|opening| (*opening, 0.0)).collect()
+    }
+
+    const OPEN: [f32; 12] = [0.36, 0.35, 0.37, 0.36, 0.34, 0.36, 0.38, 0.36, 0.35, 0.36, 0.37, 0.36];
+
+    #[test]
+    fn one_blink_is_one_and_two_are_two() {
+        let once = [&OPEN[..], &[0.25, 0.1, 0.09, 0.2, 0.33], &OPEN].concat();
+        assert_eq!(blinks(still(&once)), 1);
+        assert_eq!(blinks(still(&[once.clone(), once].concat())), 2);
+    }
+
+    #[test]
+    fn narrow_eyes_have_their_own_level() {
+        let narrow: Vec<f32> = OPEN.iter().map(|x| x * 0.6).collect();
+        assert_eq!(blinks(still(&narrow)), 0);
+        assert_eq!(blinks(still(&[&narrow[..], &[0.1, 0.05, 0.1], &narrow].concat())), 1);
+    }
+
+    #[test]
+    fn noise_closed_eyes_and_a_look_down_are_no_blinks() {
+        let noise: Vec<f32> = (0..200).map(|n| 0.36 + 0.04 * ((n * 37 % 11) as f32 / 5.0 - 1.0)).collect();
+        assert_eq!(blinks(still(&noise)), 0);
+        assert_eq!(blinks(still(&[&OPEN[..], &[0.1; 40], &OPEN].concat())), 0);
+        assert_eq!(blinks(still(&[0.05; 60])), 0);
+    }
+
+    #[test]
+    fn eyes_that_narrow_with_the_pitch_are_a_nod_or_a_tilted_photo() {
+        let mut series = still(&OPEN);
+        series.extend([(0.3, 5.0), (0.24, 12.0), (0.2, 15.0), (0.24, 12.0), (0.34, 8.0)]);
+        series.extend(OPEN.iter().map(|opening| (*opening, 9.0)));
+        assert_eq!(blinks(series), 0);
+    }
+}

@@ -1,0 +1,87 @@
+//! The tests of liveness, run on one face of one frame.
+
+use std::time::Duration;
+
+use image::RgbImage;
+use models::store::Store;
+
+use super::eyes::Eyes;
+use super::passive::Passive;
+use super::{Requirement, State, Summary};
+use crate::config;
+use crate::recognition::engine::EngineError;
+use crate::recognition::face::Bounds;
+use crate::recognition::landmarks::Landmarks;
+
+/// The networks of liveness with what the site requires.
+pub struct Checker {
+    passive: Option<Passive>,
+    eyes: Option<Eyes>,
+    requirement: Requirement,
+}
+
+impl Checker {
+    /// Loads what the site's rule needs; nothing when it is "off".
+    ///
+    /// # Errors
+    /// [`EngineError::Load`] when weights are damaged. Missing anti-spoof networks are no error: then a blink is required.
+    pub fn load(store: &Store, config: &config::Liveness) -> Result<Self, EngineError> {
+        if config.require == config::LivenessRule::Off {
+            return Ok(Self {
+                passive: None,
+                eyes: None,
+                requirement: Requirement::new(config.require, false),
+            });
+        }
+        let passive = Passive::load(store)?;
+        let requirement = Requirement::new(config.require, passive.is_some());
+        Ok(Self { passive, eyes: Some(Eyes::load(store)?), requirement })
+    }
+
+    /// What is required, as far as the networks at hand allow.
+    pub fn requirement(&self) -> Requirement {
+        self.requirement
+    }
+
+    /// Runs the tests on one face and notes what they say.
+    ///
+    /// # Errors
+    /// [`EngineError::Run`] when a network fails.
+    pub fn look(
+        &mut self,
+        picture: &RgbImage,
+        landmarks: &Landmarks,
+        state: &mut State,
+        now: Duration,
+    ) -> Result<(), EngineError> {
+        if let Some(passive) = &mut self.passive {
+            let live = passive.score(picture, &face_bounds(&landmarks.mesh))?;
+            state.passive.cast(live);
+        }
+        if let Some(eyes) = &mut self.eyes {
+            if let Some(opening) = eyes.opening(picture, landmarks)? {
+                log::trace!("lid opening {opening:.3}");
+                state.blink.note(opening, landmarks.pose.pitch, now);
+            }
+            state.depth.note(&landmarks.mesh, now);
+        }
+        Ok(())
+    }
+
+    /// The decision over what is known of a track.
+    pub fn judge(&self, state: &State) -> Summary {
+        self.requirement.judge(state)
+    }
+}
+
+/// The box of a face as the anti-spoof networks' own detector draws it: forehead to chin and ear to ear, which is where the mesh
+/// ends. It does not depend on which detector found the face.
+fn face_bounds(mesh: &[[f32; 3]]) -> Bounds {
+    let range = |axis: usize| {
+        mesh.iter().fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), point| {
+            (low.min(point[axis]), high.max(point[axis]))
+        })
+    };
+    let ((left, right), (top, bottom)) = (range(0), range(1));
+    Bounds { x: left, y: top, width: right - left, height: bottom - top }
+}

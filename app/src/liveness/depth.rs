@@ -1,0 +1,262 @@
+//! Motion that only a body with depth can make.
+//!
+//! When a head turns, its nose moves against the cheeks and the forehead. When a picture of a head turns, everything moves by
+//! one homography; when the picture is bent, by a smooth map. So the points of an earlier frame are mapped onto the newest one
+//! by the best polynomial of second order (which holds homographies to that order, and bending), and what the map leaves over is
+//! compared with where the head has depth that such a map could not hold: the nose. The agreement is the sine of the angle by
+//! which a body with this depth has turned. For a picture it is zero but for noise.
+//!
+//! Pure: points in, score out.
+
+use std::time::Duration;
+
+use heapless::Deque;
+
+/// Mesh points that keep their place on the skull: nose, forehead, cheeks, corners of the eyes; none of lips, lids and jaw.
+const POINTS: [usize; 84] = [
+    1, 2, 4, 5, 6, 168, 195, 197, 98, 327, 45, 275, 48, 278, 115, 344, 220, 440, 51, 281, 3, 248, 196, 419, 122,
+    351, 193, 417, 8, 9, 33, 133, 362, 263, 10, 151, 108, 337, 69, 299, 67, 297, 109, 338, 54, 284, 103, 332, 50,
+    280, 101, 330, 36, 266, 205, 425, 117, 346, 118, 347, 119, 348, 123, 352, 116, 345, 111, 340, 143, 372, 227,
+    447, 234, 454, 93, 323, 127, 356, 162, 389, 21, 251, 187, 411,
+];
+
+/// Frames that are remembered.
+const WINDOW: usize = 16;
+
+/// Time between two remembered frames: the window spans two seconds and a half.
+const EVERY: Duration = Duration::from_millis(160);
+
+/// Sine of the angle of which a body has to turn to count as alive.
+const REQUIRED: f32 = 0.12;
+
+/// Frames that have to reach it: the mesh may slip in one.
+const FRAMES: usize = 3;
+
+type Shape = [[f32; 3]; POINTS.len()];
+
+/// The points of one track over time.
+#[derive(Debug, Clone, Default)]
+pub struct Parallax {
+    shapes: Deque<(Duration, Shape), WINDOW>,
+    /// The largest agreements seen, in falling order.
+    best: [f32; FRAMES],
+    compared: bool,
+}
+
+impl Parallax {
+    /// Notes the mesh of one frame: 468 points, x and y in pixels, z in the same unit.
+    pub fn note(&mut self, mesh: &[[f32; 3]], now: Duration) {
+        let Some(shape) = normalised(mesh) else { return };
+        let turned = self.shapes.iter().filter_map(|(_, before)| turn(before, &shape)).fold(None, |most, turn| {
+            Some(most.map_or(turn, |most: f32| most.max(turn)))
+        });
+        if let Some(turned) = turned {
+            self.compared = true;
+            if let Some(place) = self.best.iter().position(|best| turned > *best) {
+                self.best[place..].rotate_right(1);
+                self.best[place] = turned;
+            }
+        }
+        if self.shapes.back().is_none_or(|(at, _)| now.saturating_sub(*at) >= EVERY) {
+            if self.shapes.is_full() {
+                self.shapes.pop_front();
+            }
+            // There is room now.
+            let _ = self.shapes.push_back((now, shape));
+        }
+    }
+
+    /// The turn seen as a multiple of the required one; `None` before two frames were compared.
+    pub fn score(&self) -> Option<f32> {
+        self.compared.then(|| self.best[FRAMES - 1] / REQUIRED)
+    }
+}
+
+/// The points about their centre, with a mean distance of one: sizes and places in the frame no longer matter.
+fn normalised(mesh: &[[f32; 3]]) -> Option<Shape> {
+    let mut shape = [[0.0; 3]; POINTS.len()];
+    for (point, index) in shape.iter_mut().zip(POINTS) {
+        *point = *mesh.get(index)?;
+    }
+    let count = POINTS.len() as f32;
+    for axis in 0..3 {
+        let mean = shape.iter().map(|point| point[axis]).sum::<f32>() / count;
+        shape.iter_mut().for_each(|point| point[axis] -= mean);
+    }
+    let size = shape.iter().map(|[x, y, _]| x.hypot(*y)).sum::<f32>() / count;
+    if !(size.is_finite() && size > 1e-3) {
+        return None;
+    }
+    shape.as_flattened_mut().iter_mut().for_each(|value| *value /= size);
+    Some(shape)
+}
+
+/// Sine of the angle by which a body with the depth of `before` has turned to look like `after`; `None` when the points do not
+/// determine a map.
+fn turn(before: &Shape, after: &Shape) -> Option<f32> {
+    // What a polynomial of second order in (x, y) leaves of: x and y after, and depth before.
+    let targets: [[f32; 3]; POINTS.len()] =
+        std::array::from_fn(|i| [after[i][0], after[i][1], before[i][2]]);
+    let left_over = residuals(before, &targets)?;
+    let (mut along_x, mut along_y, mut depth) = (0.0, 0.0, 0.0);
+    for [x, y, z] in left_over {
+        along_x += x * z;
+        along_y += y * z;
+        depth += z * z;
+    }
+    let turn = along_x.hypot(along_y) / depth;
+    turn.is_finite().then_some(turn)
+}
+
+/// Terms of a polynomial of second order in two variables.
+const TERMS: usize = 6;
+
+/// Least-squares residuals of three functions at the points.
+fn residuals(points: &Shape, targets: &[[f32; 3]; POINTS.len()]) -> Option<[[f32; 3]; POINTS.len()]> {
+    let basis = |[x, y, _]: [f32; 3]| [1.0, x, y, x * x, x * y, y * y].map(f64::from);
+    let mut system = [[0.0; TERMS + 3]; TERMS];
+    for (point, target) in points.iter().zip(targets) {
+        let terms = basis(*point);
+        for (row, a) in system.iter_mut().zip(terms) {
+            for (cell, b) in row.iter_mut().zip(terms) {
+                *cell += a * b;
+            }
+            for (cell, t) in row[TERMS..].iter_mut().zip(target) {
+                *cell += a * f64::from(*t);
+            }
+        }
+    }
+    let solution = solve(system)?;
+    let mut left_over = *targets;
+    for (point, values) in points.iter().zip(&mut left_over) {
+        let terms = basis(*point);
+        for (value, weights) in values.iter_mut().zip(solution) {
+            let fitted: f64 = terms.iter().zip(weights).map(|(term, weight)| term * weight).sum();
+            *value -= fitted as f32;
+        }
+    }
+    Some(left_over)
+}
+
+/// Gauss-Jordan elimination with pivots; three right-hand sides.
+fn solve(mut system: [[f64; TERMS + 3]; TERMS]) -> Option<[[f64; TERMS]; 3]> {
+    for column in 0..TERMS {
+        let pivot =
+            (column..TERMS).max_by(|a, b| system[*a][column].abs().total_cmp(&system[*b][column].abs()))?;
+        if system[pivot][column].abs() < 1e-9 {
+            return None;
+        }
+        system.swap(column, pivot);
+        let row = system[column].map(|value| value / system[column][column]);
+        for (index, other) in system.iter_mut().enumerate() {
+            let factor = other[column];
+            if index == column {
+                *other = row;
+            } else {
+                other.iter_mut().zip(row).for_each(|(cell, value)| *cell -= factor * value);
+            }
+        }
+    }
+    Some(std::array::from_fn(|side| std::array::from_fn(|term| system[term][TERMS + side])))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// A head of 468 points: an ellipsoid's front with a nose in its middle, in pixels.
+    fn head() -> Vec<[f32; 3]> {
+        (0..468)
+            .map(|i| {
+                let (u, v) = ((i % 22) as f32 / 10.5 - 1.0, (i / 22) as f32 / 10.5 - 1.0);
+                let nose = 30.0 * (-(u * u + v * v) * 12.0).exp();
+                [70.0 * u, 90.0 * v, 40.0 * (u * u + v * v) - nose]
+            })
+            .collect()
+    }
+
+    fn seen(mesh: &[[f32; 3]], move_point: impl Fn([f32; 3]) -> [f32; 2]) -> Vec<[f32; 3]> {
+        mesh.iter()
+            .map(|point| {
+                let [x, y] = move_point(*point);
+                [x, y, point[2]]
+            })
+            .collect()
+    }
+
+    /// Score after a motion of 40 frames; `motion` gets its phase, −1 to 1.
+    fn score(motion: impl Fn(f32, [f32; 3]) -> [f32; 2]) -> f32 {
+        let head = head();
+        let mut parallax = Parallax::default();
+        for n in 0..40 {
+            let phase = (n as f32 * 0.2).sin();
+            let mesh = seen(&head, |point| motion(phase, point));
+            parallax.note(&mesh, Duration::from_millis(66 * n));
+        }
+        parallax.score().unwrap_or(-1.0)
+    }
+
+    #[test]
+    fn a_head_that_turns_or_nods_has_depth() {
+        let turned = score(|phase, [x, y, z]| {
+            let (sin, cos) = (0.2 * phase).sin_cos();
+            [x * cos + z * sin, y]
+        });
+        assert!(turned > 1.5, "{turned}");
+        let nodded = score(|phase, [x, y, z]| {
+            let (sin, cos) = (0.2 * phase).sin_cos();
+            [x, y * cos + z * sin]
+        });
+        assert!(nodded > 1.5, "{nodded}");
+    }
+
+    #[test]
+    fn a_photo_that_is_waved_tilted_or_bent_has_none() {
+        let waved = score(|phase, [x, y, _]| {
+            let (sin, cos) = (0.4 * phase).sin_cos();
+            [(x * cos - y * sin) * (1.0 + 0.3 * phase) + 90.0 * phase, x * sin + y * cos]
+        });
+        assert!(waved < 0.1, "{waved}");
+        // A plane turned by up to 40° before a camera four face heights away.
+        let tilted = score(|phase, [x, y, _]| {
+            let (sin, cos) = (0.7 * phase).sin_cos();
+            let near = 800.0 / (800.0 + x * sin);
+            [x * cos * near, y * near]
+        });
+        assert!(tilted < 0.4, "{tilted}");
+        // A sheet about a cylinder of changing curvature.
+        let bent = score(|phase, [x, y, _]| {
+            let curve = 0.006 * (1.1 + phase);
+            let near = 800.0 / (800.0 + (1.0 - (curve * x).cos()) / curve);
+            [(curve * x).sin() / curve * near, y * near]
+        });
+        assert!(bent < 0.4, "{bent}");
+    }
+
+    #[test]
+    fn one_slip_of_the_mesh_is_not_enough() {
+        let head = head();
+        let mut parallax = Parallax::default();
+        for n in 0..20 {
+            let mesh = seen(&head, |[x, y, z]| if n == 10 { [x + 0.3 * z, y] } else { [x, y] });
+            parallax.note(&mesh, Duration::from_millis(66 * n));
+        }
+        assert!(parallax.score().is_some_and(|score| score < 0.1));
+    }
+
+    proptest! {
+        #[test]
+        fn no_points_make_it_fail(values in proptest::collection::vec(-1e9f32..1e9, 0..1500), same: bool) {
+            let mut mesh: Vec<[f32; 3]> = values.as_chunks().0.to_vec();
+            if same {
+                mesh.iter_mut().for_each(|point| *point = [5.0; 3]);
+            }
+            let mut parallax = Parallax::default();
+            for n in 0..3 {
+                parallax.note(&mesh, Duration::from_millis(200 * n));
+            }
+            prop_assert!(parallax.score().is_none_or(f32::is_finite));
+        }
+    }
+}

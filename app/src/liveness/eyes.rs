@@ -1,0 +1,58 @@
+//! How far the eyes of a face are open, from the iris network's lid contour.
+
+use image::RgbImage;
+use models::Role;
+use models::iris::{Iris, SIDE};
+use models::store::Store;
+
+use crate::recognition::engine::EngineError;
+use crate::recognition::face::Point;
+use crate::recognition::landmarks::{EYE_CORNERS, Landmarks};
+use crate::recognition::warp::{Affine, warp};
+
+/// The crop is this many times the distance of the eye's corners: what the network was trained with (MediaPipe).
+const CROP: f32 = 2.3;
+
+/// Smallest distance of an eye's corners, pixels. Below it lid contours are guesses, and the test abstains.
+const MIN_EYE: f32 = 14.0;
+
+pub(super) struct Eyes(Iris);
+
+impl Eyes {
+    pub(super) fn load(store: &Store) -> Result<Self, EngineError> {
+        EngineError::load(store, Role::Iris, Iris::load).map(Self)
+    }
+
+    /// Height of the lid opening over the eye's width, mean of both eyes; `None` when the eyes are too small to tell.
+    pub(super) fn opening(
+        &mut self,
+        picture: &RgbImage,
+        landmarks: &Landmarks,
+    ) -> Result<Option<f32>, EngineError> {
+        let mut sum = 0.0;
+        for (eye, corners) in EYE_CORNERS.iter().enumerate() {
+            let [outer, inner] = corners.map(|i| Point { x: landmarks.mesh[i][0], y: landmarks.mesh[i][1] });
+            let width = (outer.x - inner.x).hypot(outer.y - inner.y);
+            if width < MIN_EYE {
+                return Ok(None);
+            }
+            let centre = Point { x: (outer.x + inner.x) / 2.0, y: (outer.y + inner.y) / 2.0 };
+            let mut map = Affine::square(centre, CROP * width, landmarks.pose.roll.to_radians(), SIDE);
+            // The network knows left eyes; the person's right eye is one when mirrored.
+            if eye == 0 {
+                map = map.mirrored(SIDE);
+            }
+            let found = self
+                .0
+                .eye_with(|input| {
+                    warp(picture, &map, SIDE, SIDE, |i, colour| {
+                        input[3 * i..3 * i + 3].copy_from_slice(&colour.map(|c| c / 255.0));
+                    });
+                })
+                .map_err(|error| EngineError::run("iris", &error))?;
+            sum += found.opening();
+        }
+        let mean = sum / EYE_CORNERS.len() as f32;
+        Ok(mean.is_finite().then_some(mean))
+    }
+}

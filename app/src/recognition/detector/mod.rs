@@ -1,0 +1,39 @@
+//! Finding faces in a whole picture. The site chooses one of several detectors.
+
+mod blazeface;
+mod seetaface;
+
+use image::RgbImage;
+use models::store::Store;
+
+use super::engine::EngineError;
+use super::face::Face;
+use crate::config::DetectorChoice;
+
+/// Finds the faces of a picture.
+pub trait Detector {
+    /// All faces, in no particular order.
+    ///
+    /// # Errors
+    /// [`EngineError::Run`] when the network fails.
+    fn detect(&mut self, picture: &RgbImage) -> Result<Vec<Face>, EngineError>;
+}
+
+/// Loads the detector that the site chose.
+///
+/// # Errors
+/// [`EngineError::Load`] when its weights cannot be had.
+pub fn load(choice: DetectorChoice, store: &Store) -> Result<Box<dyn Detector>, EngineError> {
+    use models::blazeface::Range;
+    Ok(match choice {
+        DetectorChoice::Blazeface => Box::new(blazeface::Blaze::load(store, Range::Short)?),
+        DetectorChoice::BlazefaceFullRange => Box::new(blazeface::Blaze::load(store, Range::Full)?),
+        DetectorChoice::Rustface => Box::new(seetaface::Seeta::load()?),
+        DetectorChoice::Yunet => {
+            return Err(EngineError::Load {
+                role: "detector".to_owned(),
+                reason: "YuNet is not part of this build; choose \"blazeface\"".to_owned(),
+            });
+        }
+    })
+}

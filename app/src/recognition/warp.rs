@@ -1,0 +1,243 @@
+//! Turning a part of a picture upright and into the size that a network wants.
+
+use image::RgbImage;
+
+use super::face::Point;
+
+/// Source pixels for one target pixel above which a target pixel is the mean of several: plain bilinear interpolation would
+/// skip source pixels and alias. Between 1 and this, bilinear interpolation is what the networks were trained with.
+const COARSE: f32 = 1.5;
+
+/// Most samples along one side of a target pixel; a face of 2,000 pixels still costs a bounded time.
+const MAX_SAMPLES: usize = 8;
+
+/// A map of the plane: x' = xx·x + xy·y + x0, y' = yx·x + yy·y + y0. Pixel centres are at whole numbers.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Affine {
+    /// Factors of x and y, and the offset, for x'.
+    pub x: [f32; 3],
+    /// The same for y'.
+    pub y: [f32; 3],
+}
+
+impl Affine {
+    /// The similarity (turn, scale, shift; no mirroring) that maps `from` onto `to` with the least squared error: the
+    /// two-dimensional case of Umeyama, PAMI 1991, in closed form. `None` when the points coincide or are not finite.
+    pub fn similarity(from: &[Point], to: &[Point]) -> Option<Self> {
+        let (centre_from, centre_to) = (mean(from), mean(to));
+        let (mut along, mut across, mut spread) = (0.0, 0.0, 0.0);
+        for (p, q) in from.iter().zip(to) {
+            let (px, py) = (p.x - centre_from.x, p.y - centre_from.y);
+            let (qx, qy) = (q.x - centre_to.x, q.y - centre_to.y);
+            along += px * qx + py * qy;
+            across += px * qy - py * qx;
+            spread += px * px + py * py;
+        }
+        let (a, b) = (along / spread, across / spread);
+        let usable = a.is_finite() && b.is_finite() && a * a + b * b > 1e-12;
+        usable.then(|| Self {
+            x: [a, -b, centre_to.x - a * centre_from.x + b * centre_from.y],
+            y: [b, a, centre_to.y - b * centre_from.x - a * centre_from.y],
+        })
+    }
+
+    /// Maps the pixels of a square of `side` pixels onto the square of `size` pixels about `centre`, whose upper edge is turned
+    /// by `angle` (radians, clockwise in the picture).
+    pub fn square(centre: Point, size: f32, angle: f32, side: usize) -> Self {
+        let scale = size / side as f32;
+        let (sin, cos) = angle.sin_cos();
+        let (a, b) = (scale * cos, scale * sin);
+        // The middle of the target lies between its pixels.
+        let middle = (side as f32 - 1.0) / 2.0;
+        Self {
+            x: [a, -b, centre.x - 0.5 - a * middle + b * middle],
+            y: [b, a, centre.y - 0.5 - b * middle - a * middle],
+        }
+    }
+
+    /// The same map with the target mirrored left to right; `side` is the target's width.
+    pub fn mirrored(self, side: usize) -> Self {
+        let last = side as f32 - 1.0;
+        let flip = |[x, y, o]: [f32; 3]| [-x, y, o + x * last];
+        Self { x: flip(self.x), y: flip(self.y) }
+    }
+
+    /// Where `point` goes.
+    pub fn apply(&self, point: Point) -> Point {
+        Point {
+            x: self.x[0] * point.x + self.x[1] * point.y + self.x[2],
+            y: self.y[0] * point.x + self.y[1] * point.y + self.y[2],
+        }
+    }
+
+    /// The map back; `None` when the map flattens the plane.
+    pub fn inverse(&self) -> Option<Self> {
+        let ([a, b, c], [d, e, f]) = (self.x, self.y);
+        let determinant = a * e - b * d;
+        (determinant.is_finite() && determinant.abs() > 1e-12).then(|| {
+            let (a, b, d, e) = (e / determinant, -b / determinant, -d / determinant, a / determinant);
+            Self { x: [a, b, -(a * c + b * f)], y: [d, e, -(d * c + e * f)] }
+        })
+    }
+
+    /// Source pixels for one target pixel, along one side.
+    fn coarseness(&self) -> f32 {
+        (self.x[0] * self.y[1] - self.x[1] * self.y[0]).abs().sqrt()
+    }
+}
+
+fn mean(points: &[Point]) -> Point {
+    let count = points.len().max(1) as f32;
+    let sum = points.iter().fold(Point::default(), |s, p| Point { x: s.x + p.x, y: s.y + p.y });
+    Point { x: sum.x / count, y: sum.y / count }
+}
+
+/// Fills a target of `width` × `height` pixels: `put` gets each pixel's index, row by row, and its colour, 0 to 255.
+/// `to_source` maps target pixels into the picture; what lies outside it is black.
+pub fn warp(
+    picture: &RgbImage,
+    to_source: &Affine,
+    width: usize,
+    height: usize,
+    mut put: impl FnMut(usize, [f32; 3]),
+) {
+    let coarseness = to_source.coarseness();
+    let samples = if coarseness > COARSE { (coarseness.ceil() as usize).min(MAX_SAMPLES) } else { 1 };
+    let weight = 1.0 / (samples * samples) as f32;
+    let offset = |i: usize| (i as f32 + 0.5) / samples as f32 - 0.5;
+    for row in 0..height {
+        for column in 0..width {
+            let at = Point { x: column as f32, y: row as f32 };
+            let colour = if samples == 1 {
+                bilinear(picture, to_source.apply(at))
+            } else {
+                let mut sum = [0.0; 3];
+                for (dy, dx) in (0..samples).flat_map(|i| (0..samples).map(move |j| (i, j))) {
+                    let sample = Point { x: at.x + offset(dx), y: at.y + offset(dy) };
+                    let colour = bilinear(picture, to_source.apply(sample));
+                    sum.iter_mut().zip(colour).for_each(|(s, c)| *s += c * weight);
+                }
+                sum
+            };
+            put(row * width + column, colour);
+        }
+    }
+}
+
+#[inline]
+fn bilinear(picture: &RgbImage, at: Point) -> [f32; 3] {
+    let (width, height) = (picture.width() as i32, picture.height() as i32);
+    // Not so, too, for NaN.
+    if !(at.x > -1.0 && at.y > -1.0 && at.x < width as f32 && at.y < height as f32) {
+        return [0.0; 3];
+    }
+    let (left, top) = (at.x.floor(), at.y.floor());
+    let (fx, fy) = (at.x - left, at.y - top);
+    let (left, top) = (left as i32, top as i32);
+    let data = picture.as_raw();
+    let stride = width as usize * 3;
+    if left >= 0 && top >= 0 && left + 1 < width && top + 1 < height {
+        let start = top as usize * stride + left as usize * 3;
+        let (upper, lower) = (&data[start..start + 6], &data[start + stride..start + stride + 6]);
+        return std::array::from_fn(|c| {
+            let high = f32::from(upper[c]) * (1.0 - fx) + f32::from(upper[c + 3]) * fx;
+            let low = f32::from(lower[c]) * (1.0 - fx) + f32::from(lower[c + 3]) * fx;
+            high * (1.0 - fy) + low * fy
+        });
+    }
+    let tap = |x: i32, y: i32, c: usize| {
+        if x < 0 || y < 0 || x >= width || y >= height {
+            0.0
+        } else {
+            f32::from(data[y as usize * stride + x as usize * 3 + c])
+        }
+    };
+    std::array::from_fn(|c| {
+        let high = tap(left, top, c) * (1.0 - fx) + tap(left + 1, top, c) * fx;
+        let low = tap(left, top + 1, c) * (1.0 - fx) + tap(left + 1, top + 1, c) * fx;
+        high * (1.0 - fy) + low * fy
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use proptest::prelude::*;
+
+    fn ramp(width: u32, height: u32) -> RgbImage {
+        RgbImage::from_fn(width, height, |x, y| image::Rgb([x as u8, y as u8, 7]))
+    }
+
+    fn warped(picture: &RgbImage, map: &Affine, side: usize) -> Vec<[f32; 3]> {
+        let mut out = vec![[0.0; 3]; side * side];
+        warp(picture, map, side, side, |i, colour| out[i] = colour);
+        out
+    }
+
+    #[test]
+    fn the_whole_picture_as_a_square_is_the_picture() {
+        let picture = ramp(20, 20);
+        let map = Affine::square(Point { x: 10.0, y: 10.0 }, 20.0, 0.0, 20);
+        for (i, colour) in warped(&picture, &map, 20).into_iter().enumerate() {
+            assert_eq!(colour, [(i % 20) as f32, (i / 20) as f32, 7.0]);
+        }
+        let mirrored = warped(&picture, &map.mirrored(20), 20);
+        assert_eq!(mirrored[0], [19.0, 0.0, 7.0]);
+    }
+
+    #[test]
+    fn a_quarter_turn_moves_the_right_edge_to_the_top() {
+        let map = Affine::square(Point { x: 10.0, y: 10.0 }, 20.0, std::f32::consts::FRAC_PI_2, 20);
+        let turned = warped(&ramp(20, 20), &map, 20);
+        assert!((turned[0][0] - 19.0).abs() < 1e-3 && turned[0][1].abs() < 1e-3, "{:?}", turned[0]);
+    }
+
+    #[test]
+    fn shrinking_averages_and_does_not_alias() {
+        // Stripes of one pixel: every second sampled pixel would be white or black.
+        let stripes = RgbImage::from_fn(160, 160, |x, _| image::Rgb([if x % 2 == 0 { 255 } else { 0 }; 3]));
+        let map = Affine::square(Point { x: 80.0, y: 80.0 }, 160.0, 0.0, 40);
+        for colour in warped(&stripes, &map, 40) {
+            assert!((colour[0] - 127.5).abs() < 40.0, "{colour:?}");
+        }
+    }
+
+    #[test]
+    fn points_that_coincide_have_no_similarity() {
+        let same = [Point { x: 3.0, y: 3.0 }; 5];
+        assert_eq!(Affine::similarity(&same, &same), None);
+        let wild = [Point { x: f32::NAN, y: 0.0 }, Point { x: 1.0, y: 1.0 }];
+        assert_eq!(Affine::similarity(&wild, &wild), None);
+    }
+
+    proptest! {
+        #[test]
+        fn a_similarity_is_found_again_and_its_inverse_leads_back(
+            angle in -3.0f32..3.0, scale in 0.2f32..5.0, dx in -300f32..300.0, dy in -300f32..300.0
+        ) {
+            let (sin, cos) = angle.sin_cos();
+            let truth = Affine {
+                x: [scale * cos, -scale * sin, dx],
+                y: [scale * sin, scale * cos, dy],
+            };
+            let from = [(0.0, 0.0), (50.0, 3.0), (20.0, 60.0)].map(|(x, y)| Point { x, y });
+            let to = from.map(|p| truth.apply(p));
+            let found = Affine::similarity(&from, &to).unwrap();
+            let back = found.inverse().unwrap();
+            for (p, q) in from.iter().zip(to) {
+                let (there, again) = (found.apply(*p), back.apply(q));
+                prop_assert!((there.x - q.x).abs() < 0.05 && (there.y - q.y).abs() < 0.05);
+                prop_assert!((again.x - p.x).abs() < 0.05 && (again.y - p.y).abs() < 0.05);
+            }
+        }
+
+        #[test]
+        fn no_map_reads_outside_the_picture(values in proptest::array::uniform6(-1e6f32..1e6)) {
+            let [a, b, c, d, e, f] = values;
+            for colour in warped(&ramp(9, 5), &Affine { x: [a, b, c], y: [d, e, f] }, 8) {
+                prop_assert!(colour.iter().all(|v| (0.0..=255.0).contains(v)));
+            }
+        }
+    }
+}
