@@ -19,8 +19,9 @@ use super::auth::Door;
 use super::reply::{Reply, with_body};
 use crate::event::Event;
 
-/// Time between two ticks: numbers on the page are no older, and a log-in that ended is noticed.
-const TICK: Duration = Duration::from_secs(5);
+/// Time between two ticks: numbers on the page are no older, and a log-in that ended is noticed. Shorter than a connection
+/// may be idle ([`super::limits::Limits::header_time`]), so that an open page needs no new handshake each time.
+const TICK: Duration = Duration::from_secs(4);
 
 /// The stream of events, until the client leaves, its log-in ends, or the server stops.
 pub(super) fn stream_events(

@@ -1,11 +1,14 @@
 //! How fast somebody may guess, and how fast connections may come. Pure: the time comes with each call, tables are bounded.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::{Duration, Instant};
 
 /// Addresses remembered. When full, the one silent longest is forgotten; the limit over all still holds.
 const MOST_ADDRESSES: usize = 1024;
+
+/// Addresses remembered for having known the password: the technician's phone and desk, and their neighbours.
+const MOST_KNOWN: usize = 32;
 
 /// An address as one party: IPv6 hosts choose freely among the 2^64 of their network.
 pub(super) fn party(address: IpAddr) -> IpAddr {
@@ -20,6 +23,9 @@ pub(super) struct Guesses {
     rule: GuessRule,
     by_address: HashMap<IpAddr, Failures>,
     all: Failures,
+    /// Addresses that succeeded, the newest last. They do not wait for what others do: an attacker with many addresses
+    /// could otherwise keep the technician out by failing all the time.
+    known: VecDeque<IpAddr>,
 }
 
 /// How delays grow.
@@ -68,16 +74,22 @@ struct Failures {
 
 impl Guesses {
     pub(super) fn new(rule: GuessRule, now: Instant) -> Self {
-        Self { rule, by_address: HashMap::new(), all: Failures { count: 0, last: now } }
+        Self {
+            rule,
+            by_address: HashMap::new(),
+            all: Failures { count: 0, last: now },
+            known: VecDeque::new(),
+        }
     }
 
     /// How long `address` must still wait before it may try.
     pub(super) fn wait(&self, address: IpAddr, now: Instant) -> Option<Duration> {
         let rule = &self.rule;
-        let own = self.by_address.get(&party(address));
+        let address = party(address);
+        let own = self.by_address.get(&address);
         let own = own.map(|f| remaining(*f, rule.free, rule.longest, rule, now)).unwrap_or_default();
         let all = remaining(self.all, rule.free_for_all, rule.longest_for_all, rule, now);
-        Some(own.max(all)).filter(|wait| !wait.is_zero())
+        Some(if self.known.contains(&address) { own } else { own.max(all) }).filter(|wait| !wait.is_zero())
     }
 
     /// `address` failed. Counted before the answer is known, and taken back by [`Self::succeeded`], so that guesses sent
@@ -99,8 +111,14 @@ impl Guesses {
 
     /// `address` is who it says: its failures are forgotten, and the one counted in advance for all.
     pub(super) fn succeeded(&mut self, address: IpAddr) {
-        self.by_address.remove(&party(address));
+        let address = party(address);
+        self.by_address.remove(&address);
         self.all.count = self.all.count.saturating_sub(1);
+        self.known.retain(|known| *known != address);
+        if self.known.len() >= MOST_KNOWN {
+            self.known.pop_front();
+        }
+        self.known.push_back(address);
     }
 }
 
@@ -218,11 +236,13 @@ mod tests {
     fn many_addresses_together_are_slowed_but_never_locked_out() {
         let now = Instant::now();
         let mut guesses = Guesses::new(GuessRule::PASSWORD, now);
+        guesses.succeeded(ip("192.0.2.9"));
         for n in 0..5000_u32 {
             guesses.failed(IpAddr::V4((0x0a00_0000 + n).into()), now);
         }
         assert!(guesses.by_address.len() <= MOST_ADDRESSES);
         assert_eq!(guesses.wait(ip("192.0.2.1"), now), Some(10 * SECOND));
+        assert_eq!(guesses.wait(ip("192.0.2.9"), now), None, "who logged in before does not wait for others");
     }
 
     #[test]

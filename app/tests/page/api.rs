@@ -155,6 +155,8 @@ fn health_is_a_number_and_nothing_else() {
     let nobody = As::default();
     let well = device.get("/healthz", &nobody);
     assert_eq!((well.status, well.body.len()), (200, 0));
+    let head = device.send("HEAD", "/status", &As::token(&device.read), "");
+    assert_eq!((head.status, head.body.len()), (200, 0));
     device.change(|view| view.upload.error = Some("no network".to_owned()));
     assert_eq!(device.get("/healthz", &nobody).status, 200);
     device.change(broken);

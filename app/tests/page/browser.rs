@@ -63,6 +63,19 @@ fn contrast(browser: &Browser, state: &str) {
     assert_eq!(bad, serde_json::json!([]), "{state}: too little contrast");
 }
 
+/// With `ATTENDANCE_AXE=FILE` (axe.min.js of the package axe-core) its rules for WCAG 2.1 A and AA are asked as well.
+fn axe(browser: &Browser, state: &str) {
+    let Some(file) = std::env::var_os("ATTENDANCE_AXE") else { return };
+    browser.script(&std::fs::read_to_string(file).unwrap());
+    browser.script(
+        "window.found = undefined; axe.run({ runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'best-practice'] })
+            .then(r => window.found = r.violations.map(v => v.id + ': ' + v.nodes.map(n => n.html.slice(0, 80))))",
+    );
+    browser.until("[", |b| b.script("return window.found ?? ''").to_string());
+    let found = browser.script("return window.found");
+    assert_eq!(found, serde_json::json!([]), "{state}");
+}
+
 #[test]
 fn the_page_reads_well_on_phone_and_desk_light_and_dark_well_and_broken() {
     let Some(browser) = Browser::open(true) else { return };
@@ -71,6 +84,7 @@ fn the_page_reads_well_on_phone_and_desk_light_and_dark_well_and_broken() {
     browser.go(&device.url());
     fits(&browser, "log-in");
     contrast(&browser, "log-in");
+    axe(&browser, "log-in");
     picture(&browser, "log-in-phone-light");
     log_in(&browser, &device);
     assert_eq!(browser.text("#sentence"), "All well");
@@ -93,6 +107,7 @@ fn the_page_reads_well_on_phone_and_desk_light_and_dark_well_and_broken() {
                     .script("document.querySelectorAll('details:not(#preview)').forEach(d => d.open = true)");
                 fits(&browser, &name);
                 contrast(&browser, &name);
+                axe(&browser, &name);
                 browser
                     .script("document.querySelectorAll('details').forEach(d => d.open = d.id === 'refused')");
                 picture(&browser, &name);
@@ -107,6 +122,7 @@ fn the_page_reads_well_on_phone_and_desk_light_and_dark_well_and_broken() {
     browser.go(&format!("{}docs", device.url()));
     fits(&browser, "docs");
     contrast(&browser, "docs");
+    axe(&browser, "docs");
     browser.click("[data-try='/status']");
     browser.until("attendance_system", |b| {
         b.text("[data-try='/status'] ~ *, p:has([data-try='/status']) + pre")
@@ -191,8 +207,9 @@ fn the_live_picture_is_asked_for_only_while_it_is_open() {
         assert!(start.elapsed() < Duration::from_secs(20), "no live picture");
         std::thread::sleep(Duration::from_millis(50));
     }
-    let width = browser.script("return document.querySelector('#view img').naturalWidth");
-    assert_eq!(width, 320, "the picture is shown");
+    browser.until("320", |b| {
+        b.script("return document.querySelector('#view img')?.naturalWidth ?? 0").to_string()
+    });
     picture(&browser, "preview");
     browser.click("#preview summary");
     std::thread::sleep(Duration::from_millis(500));

@@ -2,8 +2,12 @@
 
 use std::time::{Duration, Instant};
 
+use attendance::config::Page;
+use attendance::event::Bus;
+use attendance::status::limits::Limits;
 use attendance::status::token::TokenFile;
 use attendance::status::view::Action;
+use attendance::status::{console, start};
 
 use crate::client::As;
 use crate::device::{Device, PASSWORD};
@@ -166,4 +170,29 @@ fn a_password_check_takes_the_same_time_whatever_is_wrong() {
     time("warm-up");
     // Nothing is answered before the hash was computed, even when the first letter is wrong.
     assert!(time("x") > Duration::from_millis(5));
+}
+
+#[test]
+fn the_first_start_makes_a_password_and_says_it_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let begin = || {
+        let fake = Device::start().fake;
+        let config = Page { listen: "127.0.0.1:0".parse().unwrap(), ..Page::default() };
+        start(&config, folder.path(), fake.clone(), fake, Bus::default(), Limits::default()).unwrap()
+    };
+    let mut first = begin();
+    let fingerprint = first.identity().fingerprint;
+    let made = first.first_password().unwrap();
+    assert!(first.first_password().is_none());
+    let notice = console::notice(first.address(), &first.identity(), Some(&made));
+    assert!(notice.contains(made.expose()));
+    // The port is taken: the message says what to do.
+    let config = Page { listen: first.address(), ..Page::default() };
+    let fake = Device::start().fake;
+    let second = start(&config, folder.path(), fake.clone(), fake, Bus::default(), Limits::default());
+    assert!(second.err().unwrap().to_string().contains("page.listen"));
+    first.stop();
+    let mut again = begin();
+    assert!(again.first_password().is_none(), "it is kept as a hash");
+    assert_eq!(again.identity().fingerprint, fingerprint);
 }

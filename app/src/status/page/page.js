@@ -118,18 +118,20 @@
   const preview = $("preview");
   if (preview) {
     const place = $("view"), still = [...place.childNodes];
-    let image, next;
-    const stop = () => { clearTimeout(next); if (image) { image.onload = image.onerror = null; image.src = ""; image = null; } place.replaceChildren(...still); };
-    const step = (wait) => { clearTimeout(next); next = setTimeout(() => { if (image) image.src = "/preview.svg?" + Date.now(); }, wait); };
-    const start = () => {
-      if (image || !preview.open || document.hidden) return;
-      image = new Image();
+    let next, showing = 0;
+    const stop = () => { showing++; clearTimeout(next); place.replaceChildren(...still); };
+    // Each picture is shown when it is decoded, so that nothing flickers. A change of `showing` ends what is under way.
+    const step = async (mine) => {
+      const image = new Image();
       image.alt = "The camera’s picture with boxes round faces";
-      image.onload = () => step(150);
-      image.onerror = () => step(2000);
-      place.replaceChildren(image);
-      step(0);
+      image.src = "/preview.svg?" + Date.now();
+      let wait = 150;
+      try { await image.decode(); } catch { wait = 2000; }
+      if (mine !== showing) return;
+      if (wait === 150) place.replaceChildren(image); else place.textContent = "No picture at present. Trying again…";
+      next = setTimeout(step, wait, mine);
     };
+    const start = () => { if (preview.open && !document.hidden) step(++showing); };
     preview.addEventListener("toggle", () => (preview.open ? start() : stop()));
     document.addEventListener("visibilitychange", () => (document.hidden ? stop() : start()));
   }
