@@ -4,8 +4,11 @@
 //! written, then what was written is delivered a last time.
 
 pub mod frame_path;
+pub mod hands;
 pub mod latest;
 pub mod machine;
+mod page;
+pub mod technician;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -17,6 +20,10 @@ use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 use self::frame_path::FramePath;
+use self::hands::Hands;
+use self::latest::Memory;
+use self::page::Page;
+use self::technician::Technician;
 use crate::attendance;
 use crate::config::{Config, LivenessRule};
 use crate::event::{Bus, narrate};
@@ -25,9 +32,12 @@ use crate::recognition::{Gallery, SharedGallery, worker::Outputs};
 use crate::roster;
 use crate::supervisor::{Supervisor, pet_while};
 use crate::sync;
+use crate::upload::Uploader;
 
 /// Time for all workers to stop; systemd and Ctrl-C both wait for ten seconds in all.
 const STOP_TIME: Duration = Duration::from_secs(6);
+/// Time for the last upload after it.
+const LAST_UPLOAD_TIME: Duration = Duration::from_secs(3);
 
 /// Runs the appliance until `asked_to_stop`.
 ///
@@ -55,12 +65,24 @@ pub async fn run(config: Config, asked_to_stop: impl Future<Output = ()>) -> any
     )?;
     let gallery: SharedGallery = Arc::new(ArcSwap::from_pointee(Gallery::default()));
     let report = Arc::new(ArcSwap::from_pointee(roster::Report::default()));
+    let sync_now = Arc::new(Notify::new());
     let (photos_changed, changed) = watch::channel(0);
     let (inbox, outbox) = attendance::inbox();
     let outputs = Outputs { bus: bus.clone(), sightings: inbox, view: Arc::default() };
 
+    let uploader = Uploader::new(
+        &config.webhook,
+        &config.tls,
+        Arc::clone(&records.ledger),
+        Arc::clone(&records.deliveries),
+        Arc::clone(&clock),
+        bus.clone(),
+    )?
+    .map(Arc::new);
     let mut supervisor = Supervisor::new(bus.clone());
     let board = supervisor.board();
+    let memory = Memory::default();
+    let memorising = tokio::spawn(memory.clone().listen(bus.subscribe(), Arc::clone(&clock), ended.clone()));
     let path = FramePath {
         config: Arc::clone(&config),
         clock: Arc::clone(&clock),
@@ -83,9 +105,34 @@ pub async fn run(config: Config, asked_to_stop: impl Future<Output = ()>) -> any
         config: Arc::clone(&config),
         bus: bus.clone(),
         changed: photos_changed,
-        now: Arc::new(Notify::new()),
+        now: Arc::clone(&sync_now),
     };
     supervisor.start("sync", move |stop| sync::run(mirror.clone(), stop));
+    if let Some(uploader) = uploader.clone() {
+        supervisor.start("upload", move |stop| Arc::clone(&uploader).work(stop));
+    }
+    let technician = Technician {
+        config: Arc::clone(&config),
+        zone,
+        clock: Arc::clone(&clock),
+        started: clock.now(),
+        board: Arc::clone(&board),
+        counters: counters.clone(),
+        frames: Arc::clone(&outputs.view),
+        ledger: Arc::clone(&records.ledger),
+        report,
+        memory,
+    };
+    let hands = Hands {
+        config: Arc::clone(&config),
+        board: Arc::clone(&board),
+        bus: bus.clone(),
+        sync_now,
+        uploader: uploader.clone(),
+    };
+    let page =
+        Page { config: Arc::clone(&config), source: Arc::new(technician), control: Arc::new(hands), bus };
+    supervisor.start("page", move |stop| page.clone().run(stop));
 
     let moving = frame_path::mover(Arc::clone(&board), &outputs);
     let watchdog = tokio::spawn(pet_while(moving, ended.clone()));
@@ -95,15 +142,27 @@ pub async fn run(config: Config, asked_to_stop: impl Future<Output = ()>) -> any
     tell_systemd(&[NotifyState::Stopping, NotifyState::Status("writing and delivering what is left")]);
     log::info!("Stopping");
     supervisor.stop(STOP_TIME).await;
+    if let Some(uploader) = uploader {
+        deliver_a_last_time(&uploader).await;
+    }
     log::info!(
         "Stopped; {} frames seen, {} of them dropped for newer ones",
         counters.captured(),
         counters.dropped()
     );
     ended.cancel();
-    // Both end with the token; a panic in either is no reason to say that stopping failed.
-    let _ = tokio::join!(narrator, watchdog);
+    // They end with the token; a panic in one is no reason to say that stopping failed.
+    let _ = tokio::join!(narrator, watchdog, memorising);
     Ok(())
+}
+
+async fn deliver_a_last_time(uploader: &Uploader) {
+    let report = uploader.once(LAST_UPLOAD_TIME).await;
+    match report.failure {
+        Some(failure) => log::warn!("{} rows stay for the next start: {failure}", report.backlog),
+        None if report.backlog > 0 => log::warn!("{} rows stay for the next start", report.backlog),
+        None => log::info!("Every row is delivered"),
+    }
 }
 
 /// Without systemd this does nothing.

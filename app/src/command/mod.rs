@@ -5,6 +5,8 @@
 mod boot_slot;
 mod check_config;
 mod check_photos;
+mod evaluate;
+mod keys;
 mod run;
 mod sync;
 mod upload;
@@ -43,6 +45,13 @@ enum Command {
     Sync(sync::Arguments),
     /// Deliver the rows that wait, while the appliance does not run; exit code 3 when rows need a person.
     Upload(upload::Arguments),
+    /// Measure how right recognition is, on pictures of yours.
+    Evaluate(evaluate::Arguments),
+    /// Make a new password for the technician's page.
+    Password(keys::Password),
+    /// API tokens for scripts and monitoring.
+    #[command(subcommand)]
+    Token(keys::Token),
     /// Answer RAUC about the two systems on the card.
     #[command(subcommand, hide = true)]
     BootSlot(boot_slot::Request),
@@ -71,6 +80,9 @@ pub fn execute(cli: Cli) -> ExitCode {
         Command::CheckPhotos(arguments) => check_photos::execute(&cli.config, arguments),
         Command::Sync(arguments) => sync::execute(&cli.config, arguments),
         Command::Upload(arguments) => upload::execute(&cli.config, arguments),
+        Command::Evaluate(arguments) => evaluate::execute(&cli.config, arguments),
+        Command::Password(arguments) => keys::password(&cli.config, arguments),
+        Command::Token(request) => keys::token(&cli.config, request),
         Command::BootSlot(request) => boot_slot::execute(request),
     };
     match done {

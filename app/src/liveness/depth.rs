@@ -14,10 +14,10 @@ use heapless::Deque;
 
 /// Mesh points that keep their place on the skull: nose, forehead, cheeks, corners of the eyes; none of lips, lids and jaw.
 const POINTS: [usize; 84] = [
-    1, 2, 4, 5, 6, 168, 195, 197, 98, 327, 45, 275, 48, 278, 115, 344, 220, 440, 51, 281, 3, 248, 196, 419, 122,
-    351, 193, 417, 8, 9, 33, 133, 362, 263, 10, 151, 108, 337, 69, 299, 67, 297, 109, 338, 54, 284, 103, 332, 50,
-    280, 101, 330, 36, 266, 205, 425, 117, 346, 118, 347, 119, 348, 123, 352, 116, 345, 111, 340, 143, 372, 227,
-    447, 234, 454, 93, 323, 127, 356, 162, 389, 21, 251, 187, 411,
+    1, 2, 4, 5, 6, 168, 195, 197, 98, 327, 45, 275, 48, 278, 115, 344, 220, 440, 51, 281, 3, 248, 196, 419,
+    122, 351, 193, 417, 8, 9, 33, 133, 362, 263, 10, 151, 108, 337, 69, 299, 67, 297, 109, 338, 54, 284, 103,
+    332, 50, 280, 101, 330, 36, 266, 205, 425, 117, 346, 118, 347, 119, 348, 123, 352, 116, 345, 111, 340,
+    143, 372, 227, 447, 234, 454, 93, 323, 127, 356, 162, 389, 21, 251, 187, 411,
 ];
 
 /// Frames that are remembered.
@@ -47,9 +47,11 @@ impl Parallax {
     /// Notes the mesh of one frame: 468 points, x and y in pixels, z in the same unit.
     pub fn note(&mut self, mesh: &[[f32; 3]], now: Duration) {
         let Some(shape) = normalised(mesh) else { return };
-        let turned = self.shapes.iter().filter_map(|(_, before)| turn(before, &shape)).fold(None, |most, turn| {
-            Some(most.map_or(turn, |most: f32| most.max(turn)))
-        });
+        let turned = self
+            .shapes
+            .iter()
+            .filter_map(|(_, before)| turn(before, &shape))
+            .fold(None, |most, turn| Some(most.map_or(turn, |most: f32| most.max(turn))));
         if let Some(turned) = turned {
             self.compared = true;
             if let Some(place) = self.best.iter().position(|best| turned > *best) {
@@ -95,8 +97,7 @@ fn normalised(mesh: &[[f32; 3]]) -> Option<Shape> {
 /// determine a map.
 fn turn(before: &Shape, after: &Shape) -> Option<f32> {
     // What a polynomial of second order in (x, y) leaves of: x and y after, and depth before.
-    let targets: [[f32; 3]; POINTS.len()] =
-        std::array::from_fn(|i| [after[i][0], after[i][1], before[i][2]]);
+    let targets: [[f32; 3]; POINTS.len()] = std::array::from_fn(|i| [after[i][0], after[i][1], before[i][2]]);
     let left_over = residuals(before, &targets)?;
     let (mut along_x, mut along_y, mut depth) = (0.0, 0.0, 0.0);
     for [x, y, z] in left_over {

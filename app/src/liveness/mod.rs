@@ -77,7 +77,9 @@ impl Requirement {
     pub fn text(self) -> &'static str {
         match (self.rule, self.passive_there) {
             (LivenessRule::Off, _) => "liveness is not checked: photos pass",
-            (_, false) => "liveness needs a blink: the anti-spoof networks are missing; run fetch_models to have them",
+            (_, false) => {
+                "liveness needs a blink: the anti-spoof networks are missing; run fetch_models to have them"
+            }
             (LivenessRule::Passive, true) => "liveness needs the anti-spoof networks",
             (LivenessRule::PassiveBlink, true) => "liveness needs the anti-spoof networks and a blink",
             (LivenessRule::PassiveAny, true) => {

@@ -1,0 +1,38 @@
+//! The technician's page as a worker: a port that is taken or a certificate that is wrong must not keep the door shut.
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::config::Config;
+use crate::event::Bus;
+use crate::status::limits::Limits;
+use crate::status::view::{Control, Source};
+use crate::status::{self, console};
+use crate::supervisor::Failure;
+
+/// What the page needs.
+#[derive(Clone)]
+pub(super) struct Page {
+    pub(super) config: Arc<Config>,
+    pub(super) source: Arc<dyn Source>,
+    pub(super) control: Arc<dyn Control>,
+    pub(super) bus: Bus,
+}
+
+impl Page {
+    /// Serves the page until `stop`; tells the console where it is and what to compare.
+    pub(super) async fn run(self, stop: CancellationToken) -> Result<(), Failure> {
+        let serving = tokio::task::spawn_blocking(move || {
+            let Self { config, source, control, bus } = self;
+            status::start(&config.page, &config.site.data_dir, source, control, bus, Limits::default())
+        });
+        let mut running = serving.await.map_err(Failure::restart)?.map_err(Failure::restart)?;
+        let password = running.first_password();
+        let notice = console::notice(running.address(), &running.identity(), password.as_ref());
+        // On the console only: the log is kept, and shown on the page, and the password is in the notice once.
+        eprintln!("\n{notice}");
+        stop.cancelled().await;
+        tokio::task::spawn_blocking(move || running.stop()).await.map_err(Failure::restart)
+    }
+}

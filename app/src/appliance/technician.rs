@@ -1,0 +1,338 @@
+//! What the technician's page is shown: every part's state, read and put into the page's words. Changes nothing.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+use image::RgbImage;
+use time::{Date, OffsetDateTime};
+
+use super::latest::Memory;
+use super::machine;
+use crate::camera::latest::Counters;
+use crate::config::Config;
+use crate::journal::{self, Folder, Ledger, Progress, RowView};
+use crate::moment::{Clock, Moment, SiteZone};
+use crate::photo::{self, PhotoLimits};
+use crate::recognition::Engine;
+use crate::recognition::view::View as FramePath;
+use crate::roster::enrol::Places;
+use crate::roster::{Outcome, Report};
+use crate::status::view::{
+    Camera, Mark, Pending, PhotoSync, Picture, Refused, RefusedPhoto, RefusedRow, Removal, Roster,
+    RosterCount, Row, Source, Student, System, Today, Upload, View, Worker,
+};
+use crate::supervisor::Board;
+
+/// JPEG quality of pictures for the page, 1 to 100.
+const JPEG_QUALITY: u8 = 80;
+/// Widest picture sent, pixels: a phone shows less.
+const PICTURE_WIDTH: u32 = 960;
+
+/// Everything there is to see.
+pub struct Technician {
+    /// The configuration.
+    pub config: Arc<Config>,
+    /// The site's time zone.
+    pub zone: SiteZone,
+    /// The device's clock.
+    pub clock: Arc<dyn Clock>,
+    /// When the program started.
+    pub started: Moment,
+    /// The workers.
+    pub board: Arc<Board>,
+    /// Frames captured and dropped.
+    pub counters: Counters,
+    /// The frame path.
+    pub frames: Arc<FramePath>,
+    /// The rows.
+    pub ledger: Arc<Ledger>,
+    /// What became of the photos.
+    pub report: Arc<ArcSwap<Report>>,
+    /// What was last heard of sync and upload.
+    pub memory: Memory,
+}
+
+impl Technician {
+    fn local(&self, utc: OffsetDateTime) -> String {
+        journal::timestamp(self.zone.local(utc))
+    }
+
+    fn system(&self, now: Moment) -> System {
+        let storage = machine::storage(&self.config.site.data_dir);
+        let memory = machine::memory();
+        System {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            slot: None,
+            pid: std::process::id(),
+            started: self.local(self.started.utc),
+            uptime_s: now.since_boot.saturating_sub(self.started.since_boot).as_secs(),
+            storage_free: storage.map(|(free, _)| free),
+            storage_total: storage.map(|(_, total)| total),
+            memory_free: memory.map(|(free, _)| free),
+            memory_total: memory.map(|(_, total)| total),
+            temperature_c: machine::temperature(),
+            clock_trusted: now.trusted,
+            time_zone: self.zone.name().to_owned(),
+            liveness: serde_json::to_value(self.config.liveness.require)
+                .ok()
+                .and_then(|rule| rule.as_str().map(str::to_owned))
+                .unwrap_or_default(),
+        }
+    }
+
+    fn camera(&self, now: Moment) -> Camera {
+        let snapshot = self.frames.snapshot();
+        Camera {
+            source: match self.config.camera.source {
+                crate::config::CameraSource::Libcamera => {
+                    self.config.camera.id.clone().unwrap_or_else(|| "the first camera".to_owned())
+                }
+                crate::config::CameraSource::Replay => "replay of files".to_owned(),
+            },
+            frame_rate: snapshot.frames_per_second,
+            latency_ms: snapshot.latency_ms.total,
+            dropped: self.counters.dropped(),
+            frames: snapshot.frames,
+            last_frame_age_s: snapshot
+                .last_frame
+                .map(|last| now.since_boot.saturating_sub(last.since_boot).as_secs_f32()),
+        }
+    }
+
+    fn today(&self, now: Moment) -> Today {
+        let date = self.zone.local(now.utc).date();
+        let file = self.config.site.data_dir.join(format!("attendance/attendance_{date}.csv"));
+        Today {
+            date: date.to_string(),
+            exists: file.exists(),
+            file: file.display().to_string(),
+            rows: self.ledger.on(date).unwrap_or_default().iter().map(row).collect(),
+        }
+    }
+
+    fn upload(&self) -> Upload {
+        let summary = self.ledger.summary();
+        let (error, retry_in_s) = self.memory.latest().upload_error.unzip();
+        Upload {
+            url: self.config.webhook.url.as_ref().map(ToString::to_string),
+            interval_s: self.config.webhook.interval.as_secs(),
+            backlog: summary.backlog,
+            last_success: summary.last_delivery.map(|at| self.local(at)),
+            error,
+            retry_in_s,
+            needs_person: self.ledger.needs_person().iter().map(refused_row).collect(),
+        }
+    }
+
+    fn sync(&self) -> PhotoSync {
+        let latest = self.memory.latest();
+        let places = Places::of(&self.config);
+        PhotoSync {
+            source: match &self.config.photos.url {
+                Some(url) => url.to_string(),
+                None => places.photos.display().to_string(),
+            },
+            interval_s: self.config.photos.interval.as_secs(),
+            last_success: latest.synced.as_ref().map(|(at, _)| self.local(at.utc)),
+            summary: latest.synced.map(|(_, what)| what),
+            error: latest.sync_error,
+            progress: None,
+            removal: latest.removal.map(|(students, of)| Removal { students, of }),
+        }
+    }
+
+    fn photo(&self, path: &str) -> Option<PathBuf> {
+        // Only what the report names is opened: a path from outside leads nowhere else.
+        let report = self.report.load();
+        let known = report.photos.iter().find(|photo| photo.photo == path)?;
+        Some(Places::of(&self.config).photos.join(&known.photo))
+    }
+}
+
+impl Source for Technician {
+    fn view(&self) -> View {
+        let now = self.clock.now();
+        let report = self.report.load();
+        View {
+            site: self.config.site.name.clone(),
+            now: self.local(now.utc),
+            system: self.system(now),
+            workers: self
+                .board
+                .views()
+                .into_iter()
+                .map(|worker| Worker {
+                    name: worker.name.to_owned(),
+                    state: worker.state.as_str().to_owned(),
+                    reason: worker.reason,
+                    restarts: worker.restarts,
+                })
+                .collect(),
+            camera: self.camera(now),
+            today: self.today(now),
+            upload: self.upload(),
+            sync: self.sync(),
+            roster: RosterCount {
+                students: students(&report).len(),
+                photos: report.photos.len() - report.refused().count(),
+                refused: refused_photos(&report),
+            },
+            problems: Vec::new(),
+        }
+    }
+
+    fn rows(&self, day: Date) -> Result<Vec<Row>, Refused> {
+        if let Some(rows) = self.ledger.on(day) {
+            return Ok(rows.iter().map(row).collect());
+        }
+        let folder = Arc::new(Folder::new(self.config.site.data_dir.join("journal")));
+        journal::rows_on(folder, &self.zone, day).map(|rows| rows.iter().map(row).collect()).map_err(
+            |error| Refused {
+                message: format!("The rows of {day} cannot be read. Check the storage, then try again."),
+                details: error.to_string(),
+            },
+        )
+    }
+
+    fn roster(&self) -> Roster {
+        let report = self.report.load();
+        Roster { students: students(&report), refused: refused_photos(&report) }
+    }
+
+    fn log(&self, most: usize) -> Vec<String> {
+        crate::logging::recent(most)
+    }
+
+    fn configuration(&self) -> String {
+        toml::to_string_pretty(self.config.as_ref())
+            .unwrap_or_else(|error| format!("# the configuration cannot be shown: {error}\n"))
+    }
+
+    fn evidence(&self, photo: &str) -> Option<Picture> {
+        let limits = PhotoLimits::from(&self.config.photos);
+        let path = self.photo(photo)?;
+        if std::fs::metadata(&path).ok()?.len() > limits.max_bytes {
+            return None;
+        }
+        let picture = photo::decode(&std::fs::read(path).ok()?, limits).ok()?;
+        let mut engine = Engine::load(&self.config.models_dir(), &self.config.recognition).ok()?;
+        let marks = engine.detect(&picture).ok()?.into_iter().map(|face| Mark {
+            x: face.bounds.x,
+            y: face.bounds.y,
+            width: face.bounds.width,
+            height: face.bounds.height,
+            label: format!("face {:.0} %", face.score * 100.0),
+            good: true,
+        });
+        shown(&picture, marks.collect())
+    }
+
+    fn preview(&self) -> Pending<Result<Picture, Refused>> {
+        let picture = self.frames.preview(self.clock.now());
+        let frame = self.frames.snapshot();
+        let none = || Refused {
+            message: "There is no picture yet; it comes with the next frame.".to_owned(),
+            details: String::new(),
+        };
+        Box::pin(async move {
+            let picture = picture.ok_or_else(none)?;
+            let marks = frame.tracks.into_iter().map(|track| {
+                let who = track.roll.as_ref().map_or("unknown", |roll| roll.as_str());
+                Mark {
+                    x: track.bounds.x,
+                    y: track.bounds.y,
+                    width: track.bounds.width,
+                    height: track.bounds.height,
+                    label: format!("{who} {:.2} {}", track.similarity, track.liveness),
+                    good: track.roll.is_some(),
+                }
+            });
+            let marks = marks.collect();
+            let made = tokio::task::spawn_blocking(move || shown(&picture, marks)).await;
+            made.ok().flatten().ok_or_else(none)
+        })
+    }
+}
+
+/// A picture as the page shows it: no wider than it needs, with its marks.
+fn shown(picture: &RgbImage, mut marks: Vec<Mark>) -> Option<Picture> {
+    let scale = PICTURE_WIDTH as f32 / picture.width().max(1) as f32;
+    let small = (scale < 1.0).then(|| {
+        for mark in &mut marks {
+            for value in [&mut mark.x, &mut mark.y, &mut mark.width, &mut mark.height] {
+                *value *= scale;
+            }
+        }
+        let height = (picture.height() as f32 * scale).max(1.0) as u32;
+        image::imageops::thumbnail(picture, PICTURE_WIDTH, height)
+    });
+    let picture = small.as_ref().unwrap_or(picture);
+    let mut jpeg = Vec::new();
+    image::codecs::jpeg::JpegEncoder::new_with_quality(&mut jpeg, JPEG_QUALITY).encode_image(picture).ok()?;
+    Some(Picture { jpeg: Bytes::from(jpeg), width: picture.width(), height: picture.height(), marks })
+}
+
+fn row(view: &RowView) -> Row {
+    Row {
+        name: view.roll.to_string(),
+        status: view.status.to_owned(),
+        timestamp: view.timestamp.clone(),
+        provisional: view.clock != "known",
+        delivery: match view.progress {
+            Progress::AwaitsClock | Progress::Open => "waiting",
+            Progress::NeedsPerson(_) => "needs-person",
+            Progress::Delivered => "delivered",
+            Progress::Dismissed => "dismissed",
+        }
+        .to_owned(),
+    }
+}
+
+fn refused_row(view: &RowView) -> RefusedRow {
+    RefusedRow {
+        id: view.id.to_string(),
+        name: view.roll.to_string(),
+        status: view.status.to_owned(),
+        timestamp: view.timestamp.clone(),
+        reason: match &view.progress {
+            Progress::NeedsPerson(reason) => reason.clone(),
+            _ => String::new(),
+        },
+    }
+}
+
+fn students(report: &Report) -> Vec<Student> {
+    let mut students: Vec<Student> = Vec::new();
+    let mut enrolled: Vec<_> =
+        report.photos.iter().filter(|photo| matches!(photo.outcome, Outcome::Enrolled { .. })).collect();
+    enrolled.sort_by(|a, b| a.roll.cmp(&b.roll));
+    for photo in enrolled {
+        match students.last_mut().filter(|student| student.name == photo.roll.as_str()) {
+            Some(student) => student.photos.push(photo.photo.clone()),
+            None => {
+                students.push(Student { name: photo.roll.to_string(), photos: vec![photo.photo.clone()] })
+            }
+        }
+    }
+    students
+}
+
+fn refused_photos(report: &Report) -> Vec<RefusedPhoto> {
+    let photos = report
+        .refused()
+        .map(|(photo, reason)| RefusedPhoto { photo: photo.photo.clone(), reason: reason.to_owned() });
+    let alike = report.alike.iter().map(|pair| RefusedPhoto {
+        photo: format!("{}, {}", pair.one, pair.other),
+        reason: format!(
+            "look like one person (similarity {:.2}); check whose photos these are",
+            pair.similarity
+        ),
+    });
+    let ignored = report
+        .ignored
+        .iter()
+        .map(|ignored| RefusedPhoto { photo: ignored.path.clone(), reason: ignored.reason.clone() });
+    photos.chain(alike).chain(ignored).collect()
+}

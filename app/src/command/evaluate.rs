@@ -1,0 +1,159 @@
+//! `attendance evaluate`: how right is it, on pictures of yours?
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::Subcommand;
+use image::RgbImage;
+
+use crate::config::Config;
+use crate::evaluate::identification::{Plan, identification};
+use crate::evaluate::verification::verification;
+use crate::evaluate::{chart, pairs, pictures};
+use crate::recognition::{Embedding, Engine, EngineError};
+
+/// Arguments of `evaluate`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Are two pictures one person? LFW-style folder and list of pairs.
+    Verification {
+        /// Folder of pictures, `<person>/<person>_0001.jpg`.
+        #[arg(long, value_name = "DIR")]
+        images: PathBuf,
+        /// List of pairs in LFW's form.
+        #[arg(long, value_name = "FILE")]
+        pairs: PathBuf,
+        #[command(flatten)]
+        out: Out,
+    },
+    /// Who of the roster is it, and is a stranger told apart? A folder of people with several pictures each.
+    Identification {
+        /// Folder of pictures, `<person>/<picture>`.
+        #[arg(long, value_name = "DIR")]
+        images: PathBuf,
+        /// Pictures each person is enrolled from, at most.
+        #[arg(long, default_value_t = 1)]
+        pictures_each: usize,
+        /// Least distance to the second-best person; the configured one if not given.
+        #[arg(long)]
+        margin: Option<f32>,
+        #[command(flatten)]
+        out: Out,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+struct Out {
+    /// Write the figures as JSON.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Write every score as CSV.
+    #[arg(long, value_name = "FILE")]
+    csv: Option<PathBuf>,
+    /// Write pictures (SVG) into this folder.
+    #[arg(long, value_name = "DIR")]
+    charts: Option<PathBuf>,
+}
+
+pub(super) fn execute(path: &Path, arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    let config = if path.exists() { super::configured(path)? } else { Config::default() };
+    let mut engine = Engine::load(&config.models_dir(), &config.recognition)?;
+    let bar = super::progress_bar("pictures");
+    let looked_at = |done: usize, total: usize| {
+        bar.set_length(total as u64);
+        bar.set_position(done as u64);
+    };
+    let mut embed = |picture: &RgbImage| central_embedding(&mut engine, picture);
+    match &arguments.what {
+        What::Verification { images, pairs, out } => {
+            let measured = verification(images, pairs::read(pairs)?, &mut embed, &looked_at)?;
+            bar.finish_and_clear();
+            let figures = &measured.figures;
+            println!("Pictures without a face: {}", figures.without_face);
+            println!("Accuracy: {}", figures.accuracy);
+            let (mean, error) = figures.fold_accuracy;
+            println!("Mean of {} folds: {:.2} % ± {:.2}", figures.folds.len(), mean * 100.0, error * 100.0);
+            for point in &figures.tar_at_far {
+                println!("TAR at FAR {:e} (similarity {:.3}): {}", point.far, point.threshold, point.tar);
+            }
+            println!(
+                "Equal error rate: {:.2} % (similarity {:.3})",
+                figures.equal_error_rate * 100.0,
+                figures.equal_error_threshold
+            );
+            write_json(out, figures)?;
+            if let Some(csv) = &out.csv {
+                let mut writer =
+                    csv::Writer::from_path(csv).with_context(|| format!("cannot write {}", csv.display()))?;
+                writer.write_record(["one", "other", "same", "fold", "similarity"])?;
+                for (pair, similarity) in &measured.pairs {
+                    let (one, other) = (pair.one.display().to_string(), pair.other.display().to_string());
+                    let (same, fold) = (pair.same.to_string(), pair.fold.to_string());
+                    writer.write_record([one, other, same, fold, similarity.to_string()])?;
+                }
+                writer.flush()?;
+            }
+            let scores = &measured.scores;
+            write_chart(out, "roc.svg", &chart::roc("Verification", scores))?;
+            let kinds = [("one person", scores.genuine()), ("two people", scores.impostor())];
+            write_chart(
+                out,
+                "scores.svg",
+                &chart::histogram("Similarity of pairs", "cosine similarity", (-0.4, 1.0), kinds),
+            )?;
+        }
+        What::Identification { images, pictures_each, margin, out } => {
+            let plan = Plan {
+                pictures_each: *pictures_each,
+                thresholds: (20..=70).step_by(5).map(|percent| percent as f32 / 100.0).collect(),
+                margin: margin.unwrap_or(config.recognition.margin),
+            };
+            let figures = identification(images, &plan, &mut embed, &looked_at)?;
+            bar.finish_and_clear();
+            println!(
+                "{} people enrolled from at most {} pictures each",
+                figures.enrolled, figures.pictures_each
+            );
+            println!("Rank 1: {}", figures.rank_one);
+            for point in &figures.points {
+                println!(
+                    "similarity {:.2}: FPIR {}\n                 FNIR {}",
+                    point.threshold, point.fpir, point.fnir
+                );
+            }
+            for point in &figures.calibration {
+                println!("FMR {:e}: similarity {:.3}", point.fmr, point.threshold);
+            }
+            write_json(out, &figures)?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn central_embedding(engine: &mut Engine, picture: &RgbImage) -> Result<Option<Embedding>, EngineError> {
+    let faces = engine.detect(picture)?;
+    match pictures::central(picture, &faces) {
+        Some(face) => engine.embed(picture, face),
+        None => Ok(None),
+    }
+}
+
+fn write_json(out: &Out, figures: &impl serde::Serialize) -> anyhow::Result<()> {
+    let Some(path) = &out.json else { return Ok(()) };
+    std::fs::write(path, serde_json::to_string_pretty(figures)?)
+        .with_context(|| format!("cannot write {}", path.display()))
+}
+
+fn write_chart(out: &Out, name: &str, svg: &str) -> anyhow::Result<()> {
+    let Some(folder) = &out.charts else { return Ok(()) };
+    std::fs::create_dir_all(folder)
+        .and_then(|()| std::fs::write(folder.join(name), svg))
+        .with_context(|| format!("cannot write {} into {}", name, folder.display()))
+}

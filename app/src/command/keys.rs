@@ -1,0 +1,75 @@
+//! `attendance password` and `attendance token`: who may see the page and use the API.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use crate::secret::Secret;
+use crate::status::password;
+use crate::status::token::{TokenAccess, TokenFile};
+
+/// Arguments of `password`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Password {
+    /// Read a password of yours from standard input and print its hash, for page.password_hash in the configuration.
+    #[arg(long)]
+    hash: bool,
+}
+
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Token {
+    /// Make a token and print it: it is shown only now.
+    Add {
+        /// What it is for: "monitoring".
+        name: String,
+        /// May change things, and not only look.
+        #[arg(long)]
+        full: bool,
+    },
+    /// List the tokens by name.
+    List,
+    /// Make a token worthless.
+    Revoke {
+        /// The name it was given.
+        name: String,
+    },
+}
+
+pub(super) fn password(path: &Path, arguments: &Password) -> anyhow::Result<ExitCode> {
+    if arguments.hash {
+        let mut line = String::new();
+        std::io::stdin().read_line(&mut line)?;
+        println!("{}", password::hash(&Secret::new(line.trim_end_matches(['\r', '\n'])))?);
+        return Ok(ExitCode::SUCCESS);
+    }
+    let config = super::configured(path)?;
+    let (_, new) = password::Password::make(&crate::status::password_file(&config.site.data_dir))?;
+    println!("The new password, shown only now: {}", new.expose());
+    println!("It counts from the next start of the appliance.");
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(super) fn token(path: &Path, request: &Token) -> anyhow::Result<ExitCode> {
+    let config = super::configured(path)?;
+    let file = TokenFile::below(&config.site.data_dir);
+    match request {
+        Token::Add { name, full } => {
+            let access = if *full { TokenAccess::Full } else { TokenAccess::Read };
+            let token = file.add(name, access)?;
+            println!("The token, shown only now: {}", token.expose());
+        }
+        Token::List => {
+            for token in file.list()? {
+                println!(
+                    "{}\t{}",
+                    token.name,
+                    if token.access == TokenAccess::Full { "full" } else { "read" }
+                );
+            }
+        }
+        Token::Revoke { name } => {
+            file.revoke(name)?;
+            println!("{name} is revoked.");
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
