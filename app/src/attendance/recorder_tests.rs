@@ -425,6 +425,27 @@ fn delivered_files_are_pruned_after_their_time_and_others_never() {
     assert_eq!(row.id, 16_001);
 }
 
+#[test]
+fn a_day_long_past_is_read_from_the_disk_with_what_became_of_its_rows() {
+    let mut door = Door::new("UTC", datetime!(2025-01-15 09:00:00 UTC));
+    for _ in 0..30 {
+        door.see("7");
+        door.wait(86_400);
+    }
+    let utc = door.clock.now().utc;
+    let delivered = Delivery { id: 1, utc, fate: Fate::Created };
+    door.records().deliveries.lock().unwrap().append(&[delivered]).unwrap();
+    door.restart();
+    let day = date!(2025 - 01 - 15);
+    assert_eq!(door.records().ledger.on(day), None, "not in memory any more");
+    let read = |day| journal::rows_on(Arc::clone(&door.journal) as Arc<dyn Disk>, &door.zone, day).unwrap();
+    let rows = read(day);
+    assert_eq!((rows.len(), rows[0].timestamp.as_str()), (1, "2025-01-15 09:00:00"));
+    assert_eq!(rows[0].progress, Progress::Delivered);
+    assert_eq!(read(date!(2025 - 01 - 16))[0].progress, Progress::Open);
+    assert!(read(date!(2024 - 01 - 16)).is_empty());
+}
+
 #[derive(Debug, Clone)]
 enum Step {
     Seen(u8),

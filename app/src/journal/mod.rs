@@ -155,13 +155,16 @@ pub(crate) fn open_on(
     Ok(Opened { journal, deliveries: Deliveries { log: deliveries }, ledger, lock: None })
 }
 
-/// The rows of a day from the disk, for days that are not in memory any more. Reads the whole journal, in some memory of
-/// its own.
+/// The rows of a day from the disk, for days that are not in memory any more. Reads both logs whole: a second for a year of
+/// a large school.
 ///
 /// # Errors
 /// The folder cannot be listed.
 pub fn rows_on(disk: Arc<dyn Disk>, zone: &SiteZone, date: Date) -> io::Result<Vec<RowView>> {
     let day = Ledger::of_one_day(zone.clone(), date);
+    Log::open(Arc::clone(&disk), DELIVERIES, |payload| {
+        Delivery::decode(payload).into_iter().for_each(|delivery| day.deliver(delivery));
+    })?;
     Log::open(disk, ROWS, |payload| match Record::decode(payload) {
         Some(Record::Row(row)) => day.insert(row),
         Some(Record::Settled(settled)) => {
