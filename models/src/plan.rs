@@ -2,7 +2,8 @@
 //!
 //! The network's code says what follows what, once, when it is loaded; [`Planner::finish`] then gives every value a place. A
 //! buffer is free again after its value's last use, and the smallest free one that fits is taken, so that a network lives in few
-//! buffers that stay in the cache, and running it allocates nothing.
+//! buffers that stay in the cache, and running it allocates nothing of its own (candle, before it lets an op write in place,
+//! lists the output's strides: some bytes a layer, gone at once; `tests/allocations.rs` counts them).
 
 use crate::layer::{Layer, Shape, apply};
 use candle_core::{CpuStorage, Device, InplaceOp1, Layout, Result, Storage, Tensor, bail};
@@ -165,6 +166,11 @@ impl Plan {
             (Storage::Cpu(storage), Some((begin, end))) => Ok(read(&storage.as_slice::<f32>()?[begin..end])),
             _ => bail!("an output is not contiguous in main memory"),
         }
+    }
+
+    /// Layers, each of them one candle op.
+    pub fn layers(&self) -> usize {
+        self.steps.len()
     }
 
     /// Multiply-adds of one run.

@@ -190,18 +190,20 @@ fn network(height: usize, width: usize, vb: &VarBuilder) -> Result<Plan> {
     let (mut plan, input) = Planner::new(height, width, 3);
     let stem = Filter::torch(vb, "Conv_0.weight", Some("Conv_0.bias"))?;
     let mut x = plan.add(Conv::new(&stem, 2, Padding::Each(1), &Activation::Relu)?, &[input])?;
-    x = plan.add(layers.unit("backbone.model0.conv2", 3)?, &[x])?;
-    // Depthwise layers by their numbers in the graph; a pooling stands before stages 1, 3, 4 and 5.
+    // A pooling stands before stages 1, 3, 4 and 5. Where nobody else needs the map before it, the block does it itself.
+    x = plan.add(layers.unit("backbone.model0.conv2", 3)?.pool()?, &[x])?;
     let mut levels: Vec<Value> = Vec::new();
+    // The numbers are those of the depthwise layers in the graph.
     for (stage, [first, second]) in [(1, [7, 10]), (2, [13, 16]), (3, [20, 23]), (4, [27, 30]), (5, [34, 37])]
     {
-        if stage != 2 {
-            x = plan.add(MaxPool, &[x])?;
-        }
         x = plan.add(layers.unit(&format!("backbone.model{stage}.conv1"), first)?, &[x])?;
-        x = plan.add(layers.unit(&format!("backbone.model{stage}.conv2"), second)?, &[x])?;
+        let unit = layers.unit(&format!("backbone.model{stage}.conv2"), second)?;
+        x = plan.add(if stage == 2 { unit.pool()? } else { unit }, &[x])?;
         if stage >= 3 {
             levels.push(x);
+        }
+        if stage == 3 || stage == 4 {
+            x = plan.add(MaxPool, &[x])?;
         }
     }
     // The pyramid, from the coarsest level up.

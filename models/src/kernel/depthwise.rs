@@ -8,7 +8,7 @@ use super::vector::Vector;
 use super::{Aligned, Epilogue, Isa, Kernel, leaky};
 
 /// Outputs that are summed side by side, to hide the latency of the multiply-add behind its siblings.
-const ABREAST: usize = 4;
+const ABREAST: usize = 8;
 /// The largest window of any network here: the last of MiniFAS 128, over its whole map.
 pub(crate) const MAX_WINDOW: usize = 8;
 
@@ -96,7 +96,7 @@ pub(crate) struct RowArgs<'a> {
 pub(crate) fn depthwise_row(w: &DepthwiseWeights, args: RowArgs<'_>) {
     let RowArgs { lines, width, left, out, out_width } = args;
     assert_eq!(lines.len(), w.window);
-    assert!(left < w.window && out.len() >= out_width * w.channels);
+    assert!(out.len() >= out_width * w.channels);
     let mut pointers = [std::ptr::null(); MAX_WINDOW];
     for (pointer, line) in pointers.iter_mut().zip(lines) {
         assert!(line.len() >= width * w.channels);
@@ -177,6 +177,10 @@ impl Line<'_> {
             while x + ABREAST <= end {
                 self.inside::<V, K, S, PARTIAL, ABREAST>(weights, first, x);
                 x += ABREAST;
+            }
+            if x + ABREAST / 2 <= end {
+                self.inside::<V, K, S, PARTIAL, { ABREAST / 2 }>(weights, first, x);
+                x += ABREAST / 2;
             }
             while x < end {
                 self.inside::<V, K, S, PARTIAL, 1>(weights, first, x);

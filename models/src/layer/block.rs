@@ -35,6 +35,7 @@ pub struct Block {
     project: Option<GemmWeights>,
     padding: Padding,
     residual: Residual,
+    pooled: bool,
 }
 
 /// Values of the strip between depthwise and projection: a third of a 48 KB first-level cache, half of a 32 KB one.
@@ -61,7 +62,7 @@ impl Block {
         activation: &Activation,
     ) -> Result<Self> {
         let depthwise = super::weights::pack_depthwise(isa, depthwise, stride, activation)?;
-        Ok(Self { expand: None, depthwise, project: None, padding, residual: Residual::None })
+        Ok(Self { expand: None, depthwise, project: None, padding, residual: Residual::None, pooled: false })
     }
 
     /// Puts a pointwise convolution before the depthwise one.
@@ -95,6 +96,16 @@ impl Block {
         Ok(self)
     }
 
+    /// Reduces each 2×2 square of the result to its maximum, before it ever reaches memory. For blocks that end with the
+    /// depthwise convolution.
+    pub fn pool(mut self) -> Result<Self> {
+        if self.project.is_some() {
+            bail!("a block with a projection cannot pool its result");
+        }
+        self.pooled = true;
+        Ok(self)
+    }
+
     fn inputs(&self) -> usize {
         self.expand.as_ref().map_or(self.depthwise.channels(), GemmWeights::inputs)
     }
@@ -103,7 +114,7 @@ impl Block {
         self.project.as_ref().map_or(self.depthwise.channels(), GemmWeights::outputs)
     }
 
-    /// Output size, and zeros above and left.
+    /// Output size before pooling, and zeros above and left.
     fn geometry(&self, input: Shape) -> (Shape, usize, usize) {
         let (window, stride) = (self.depthwise.window(), self.depthwise.stride());
         let (height, top) = self.padding.along(input.height, window, stride);
@@ -111,23 +122,38 @@ impl Block {
         (Shape { height, width, channels: self.outputs() }, top, left)
     }
 
-    /// Computes the output lines from `first` on, as many as `out` holds.
+    /// Output size.
+    fn result(&self, input: Shape) -> Shape {
+        let (shape, ..) = self.geometry(input);
+        if self.pooled {
+            Shape { height: shape.height.div_ceil(2), width: shape.width.div_ceil(2), ..shape }
+        } else {
+            shape
+        }
+    }
+
+    /// Computes the output lines from `first` on, as many as `out` holds. `side` is what the residual comes from.
     fn lines(&self, input: Map<'_>, side: Map<'_>, first: usize, out: &mut [f32]) {
         let Map { values, shape } = input;
         let (out_shape, top, left) = self.geometry(shape);
         let (window, stride, channels) =
             (self.depthwise.window(), self.depthwise.stride(), self.depthwise.channels());
-        let last = first + out.len() / out_shape.line();
+        // Lines are counted before pooling: `each` of them make one of the result.
+        let each = if self.pooled { 2 } else { 1 };
+        let result_line = self.result(shape).line();
+        let last = ((first + out.len() / result_line) * each).min(out_shape.height);
+        let first = first * each;
 
         let strip_line = out_shape.width * channels;
         let strip_lines = (STRIP / strip_line).max(STRIP_PIXELS.div_ceil(out_shape.width)).min(last - first);
+        let strip_lines = strip_lines.next_multiple_of(each);
         let ring_lines = ((strip_lines - 1) * stride + window).min(shape.height);
         let ring_line = shape.width * channels;
         let pooled_line = out_shape.width * side.shape.channels;
         let sizes = [
             if self.expand.is_some() { ring_lines * ring_line } else { 0 },
             ring_line,
-            if self.project.is_some() { strip_lines * strip_line } else { 0 },
+            if self.project.is_some() || self.pooled { strip_lines * strip_line } else { 0 },
             if self.residual == Residual::Pooled { strip_lines * pooled_line } else { 0 },
         ];
         scratch::with(sizes, |[ring, zeros, strip, pooled]| {
@@ -136,11 +162,10 @@ impl Block {
             // Lines below this one have been expanded into the ring.
             let mut expanded = (first * stride).saturating_sub(top);
             let mut y = first;
-            for out in out.chunks_mut(strip_lines * out_shape.line()) {
-                let end = y + out.len() / out_shape.line();
+            for out in out.chunks_mut(strip_lines / each * result_line) {
+                let end = (y + out.len() / result_line * each).min(last);
                 if let Some(expand) = &self.expand {
-                    let wanted = ((end - 1) * stride + window - top.min((end - 1) * stride + window))
-                        .min(shape.height);
+                    let wanted = ((end - 1) * stride + window).saturating_sub(top).min(shape.height);
                     while expanded < wanted {
                         // As many lines at once as lie together in the ring.
                         let slot = expanded % ring_lines;
@@ -169,7 +194,7 @@ impl Block {
                         _ => zeros,
                     }
                 };
-                let filtered = if self.project.is_some() { &mut *strip } else { &mut *out };
+                let filtered = if self.project.is_some() || self.pooled { &mut *strip } else { &mut *out };
                 for (line, filtered) in (y..end).zip(filtered.chunks_exact_mut(strip_line)) {
                     let lines: [&[f32]; crate::kernel::MAX_WINDOW] =
                         std::array::from_fn(|k| if k < window { source(line * stride + k) } else { zeros });
@@ -192,7 +217,7 @@ impl Block {
                             for (line, pooled) in (y..end).zip(pooled.chunks_exact_mut(pooled_line)) {
                                 let above = &side.values[2 * line * length..][..length];
                                 let below = side.values.get((2 * line + 1) * length..(2 * line + 2) * length);
-                                max_pool_2x2_row(above, below, channels, pooled);
+                                max_pool_2x2_row(self.depthwise.isa(), above, below, channels, pooled);
                             }
                             Some((&*pooled, channels))
                         }
@@ -209,6 +234,14 @@ impl Block {
                             out,
                         },
                     );
+                }
+                if self.pooled {
+                    let pairs = strip[..(end - y) * strip_line].chunks(2 * strip_line);
+                    for (pair, out) in pairs.zip(out.chunks_exact_mut(result_line)) {
+                        let (above, below) = pair.split_at(strip_line);
+                        let below = (!below.is_empty()).then_some(below);
+                        max_pool_2x2_row(self.depthwise.isa(), above, below, channels, out);
+                    }
                 }
                 y = end;
             }
@@ -227,10 +260,11 @@ impl fmt::Debug for Block {
             write!(f, "->1x1 {}", project.outputs())?;
         }
         match self.residual {
-            Residual::None => Ok(()),
-            Residual::Input => write!(f, " +input"),
-            Residual::Pooled => write!(f, " +pooled"),
+            Residual::None => {}
+            Residual::Input => write!(f, " +input")?,
+            Residual::Pooled => write!(f, " +pooled")?,
         }
+        if self.pooled { write!(f, ", pooled") } else { Ok(()) }
     }
 }
 
@@ -252,7 +286,7 @@ impl Layer for Block {
         if input.channels != self.inputs() || out.is_empty() || !residual_fits {
             bail!("{self:?} cannot take {inputs:?}");
         }
-        Ok(out)
+        Ok(self.result(input))
     }
 
     fn operations(&self, inputs: &[Shape]) -> usize {
@@ -265,8 +299,8 @@ impl Layer for Block {
     }
 
     fn run(&self, inputs: &[Map<'_>], out: &mut [f32], threads: Option<&ThreadPool>) {
-        let (out_shape, ..) = self.geometry(inputs[0].shape);
-        super::split_lines(out, out_shape, self.operations(&[inputs[0].shape]), threads, |first, out| {
+        let shape = self.result(inputs[0].shape);
+        super::split_lines(out, shape, self.operations(&[inputs[0].shape]), threads, |first, out| {
             self.lines(inputs[0], inputs[inputs.len() - 1], first, out);
         });
     }

@@ -7,6 +7,9 @@ use candle_core::{Result, bail};
 use rayon::ThreadPool;
 use std::fmt;
 
+/// Values of the strip of padded input lines: 32 KB, what a first-level cache holds.
+const STRIP: usize = 8192;
+
 /// A k×k convolution over all channels.
 pub struct Conv {
     weights: GemmWeights,
@@ -95,42 +98,46 @@ impl Layer for Conv {
                 );
                 return;
             }
-            // The window's lines with their zeros around; each output line is then one product over k segments.
+            // The strip's lines with their zeros around, so that each output line is one product over k segments. Where
+            // nothing hangs over an edge, the input itself is such a strip.
             let (kh, kw) = self.window;
-            let padded_width = ((out_shape.width - 1) * self.stride + kw).max(left + shape.width);
-            let padded_line = padded_width * shape.channels;
-            let direct = top == 0
-                && left == 0
-                && padded_width == shape.width
-                && (out_shape.height - 1) * self.stride + kh <= shape.height;
-            scratch::with([if direct { 0 } else { kh * padded_line }], |[padded]| {
-                for (y, out) in out.chunks_exact_mut(out_shape.line()).enumerate() {
-                    let begin = (first + y) * self.stride;
-                    let a = if direct {
-                        &values[begin * shape.line()..]
+            let reach = (out_shape.width - 1) * self.stride + kw;
+            let bare = top == 0 && left == 0 && reach <= shape.width;
+            let bare = bare && (out_shape.height - 1) * self.stride + kh <= shape.height;
+            let line = if bare { shape.line() } else { reach.max(left + shape.width) * shape.channels };
+            let strip_lines = (STRIP / (self.stride * line)).clamp(1, lines);
+            let tall = (strip_lines - 1) * self.stride + kh;
+            scratch::with([if bare { 0 } else { tall * line }], |[padded]| {
+                // Left and right stay zero for all strips; only what lies between is copied.
+                padded.fill(0.0);
+                for (strip, out) in out.chunks_mut(strip_lines * out_shape.line()).enumerate() {
+                    let begin = (first + strip * strip_lines) * self.stride;
+                    let strip = if bare {
+                        &values[begin * line..]
                     } else {
-                        for (k, line) in padded.chunks_exact_mut(padded_line).enumerate() {
-                            line.fill(0.0);
-                            if let Some(row) = (begin + k).checked_sub(top).filter(|row| *row < shape.height)
-                            {
-                                let source = &values[row * shape.line()..][..shape.line()];
-                                line[left * shape.channels..][..source.len()].copy_from_slice(source);
+                        for (k, padded) in padded.chunks_exact_mut(line).enumerate() {
+                            let padded = &mut padded[left * shape.channels..][..shape.line()];
+                            match (begin + k).checked_sub(top).filter(|row| *row < shape.height) {
+                                Some(row) => {
+                                    padded.copy_from_slice(&values[row * shape.line()..][..shape.line()])
+                                }
+                                None => padded.fill(0.0),
                             }
                         }
                         &*padded
                     };
-                    gemm(
-                        &self.weights,
-                        GemmArgs {
-                            a,
+                    for (y, out) in out.chunks_exact_mut(out_shape.line()).enumerate() {
+                        let args = GemmArgs {
+                            a: &strip[y * self.stride * line..],
                             stride: self.stride * shape.channels,
                             segments: kh,
-                            segment_stride: if direct { shape.line() } else { padded_line },
+                            segment_stride: line,
                             rows: out_shape.width,
                             residual: None,
                             out,
-                        },
-                    );
+                        };
+                        gemm(&self.weights, args);
+                    }
                 }
             });
         });

@@ -64,13 +64,13 @@ impl Layer for Gate {
                     GemmArgs { a, stride: 0, segments: 1, segment_stride: 0, rows: 1, residual: None, out },
                 );
             };
-            channel_means(values, means);
+            channel_means(Isa::best(), values, means);
             product(&self.squeeze, means, narrow);
             product(&self.excite, narrow, gate);
             for x in gate.iter_mut() {
                 *x = 1.0 / (1.0 + (-*x).exp());
             }
-            scale_add(values, gate, residual, out);
+            scale_add(Isa::best(), values, gate, residual, out);
         });
     }
 }

@@ -9,6 +9,8 @@ mod block;
 mod conv;
 mod gate;
 mod resample;
+#[cfg(test)]
+mod tests;
 mod weights;
 
 pub use block::{Block, Residual};

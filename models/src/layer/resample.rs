@@ -1,7 +1,7 @@
 //! Pooling and upsampling between stages.
 
 use super::{Layer, Map, Shape};
-use crate::kernel::{Upsample, add_upsampled_2x, max_pool_2x2_row};
+use crate::kernel::{Isa, Upsample, add_upsampled_2x, max_pool_2x2_row};
 use candle_core::{Result, bail};
 use rayon::ThreadPool;
 
@@ -28,7 +28,7 @@ impl Layer for MaxPool {
         let out_line = shape.width.div_ceil(2) * shape.channels;
         for (out, pair) in out.chunks_exact_mut(out_line).zip(values.chunks(2 * shape.line())) {
             let (above, below) = pair.split_at(shape.line());
-            max_pool_2x2_row(above, (!below.is_empty()).then_some(below), shape.channels, out);
+            max_pool_2x2_row(Isa::best(), above, (!below.is_empty()).then_some(below), shape.channels, out);
         }
     }
 }
@@ -64,6 +64,6 @@ impl Layer for AddUpsampled {
     fn run(&self, inputs: &[Map<'_>], out: &mut [f32], _: Option<&ThreadPool>) {
         let coarse = inputs[1].shape;
         let size = (coarse.height, coarse.width, coarse.channels);
-        add_upsampled_2x(self.0, inputs[0].values, inputs[1].values, size, out);
+        add_upsampled_2x(Isa::best(), self.0, inputs[0].values, inputs[1].values, size, out);
     }
 }
