@@ -406,7 +406,7 @@ impl Recorder {
         let before = now - self.keep;
         let removed = self
             .journal
-            .prune(&self.ledger, before)
+            .prune(&self.ledger, before..=now)
             .and_then(|files| {
                 self.ledger.note_first_id(self.journal.first_id()?);
                 Ok(files)

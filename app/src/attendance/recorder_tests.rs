@@ -608,6 +608,23 @@ fn one_flipped_bit_in_either_log_changes_nothing() {
     }
 }
 
+/// A file of the journal cannot be read at this start and can at the next: its numbers were not given again.
+#[test]
+fn a_file_that_cannot_be_read_for_a_while_comes_back_whole() {
+    let mut door = Door::new("UTC", datetime!(2025-01-15 09:00:00 UTC));
+    for roll in ["1", "2", "3"] {
+        door.see(roll);
+    }
+    let rows = door.rows();
+    door.journal.make_unreadable(Some("journal-00000001.log"));
+    door.restart();
+    assert!(door.rows().is_empty());
+    door.see("4");
+    door.journal.make_unreadable(None);
+    door.restart();
+    assert_eq!((&door.rows()[..3], door.rows().len()), (&rows[..], 4));
+}
+
 /// A block of the card is lost, in the middle of either log: other rows stay, and no number is given twice.
 #[test]
 fn a_lost_block_costs_its_own_rows_and_no_number_is_given_twice() {

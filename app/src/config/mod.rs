@@ -63,8 +63,8 @@ pub struct Site {
     /// The site's time zone, a name of the IANA data base such as "Asia/Kolkata".
     pub time_zone: String,
     /// When the device's clock is believed: "automatic" (after a time server answered since boot, or when a
-    /// battery-backed hardware clock kept the time) or "system" (always: a machine whose host keeps its clock right). Rows
-    /// seen before that are kept, and delivered once their time is known.
+    /// battery-backed hardware clock kept the time) or "system" (always, if later than 2024: a machine whose host keeps its
+    /// clock right). Rows seen before that are kept, and delivered once their time is known.
     pub clock: ClockTrust,
     /// Folder for photos, journal and everything else that is kept.
     pub data_dir: PathBuf,
@@ -90,7 +90,7 @@ impl Default for Site {
 pub enum ClockTrust {
     /// After a time server answered since boot, or when a battery-backed hardware clock kept the time.
     Automatic,
-    /// Always.
+    /// Always, once it shows a time at which this program existed.
     System,
 }
 

@@ -85,7 +85,8 @@ impl Disk for Folder {
         file.seek(SeekFrom::Start(at))?;
         file.write_all(bytes)?;
         file.sync_data()?;
-        if is_new { self.sync_names() } else { Ok(()) }
+        // Also after a first try that failed between making the file and this.
+        if at == 0 { self.sync_names() } else { Ok(()) }
     }
 
     fn replace(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
@@ -125,6 +126,7 @@ pub(crate) mod fake {
         files: BTreeMap<String, Vec<u8>>,
         /// Bytes that can still be written; `None`: any number.
         room: Option<usize>,
+        unreadable: Option<String>,
     }
 
     impl FakeDisk {
@@ -135,6 +137,11 @@ pub(crate) mod fake {
         /// After `room` more bytes the disk is full; with `None` it has room again.
         pub(crate) fn limit(&self, room: Option<usize>) {
             self.inner().room = room;
+        }
+
+        /// The card gives an error for this file.
+        pub(crate) fn make_unreadable(&self, name: Option<&str>) {
+            self.inner().unreadable = name.map(str::to_owned);
         }
 
         pub(crate) fn files(&self) -> BTreeMap<String, Vec<u8>> {
@@ -160,7 +167,11 @@ pub(crate) mod fake {
         }
 
         fn read(&self, name: &str) -> io::Result<Vec<u8>> {
-            self.inner().files.get(name).cloned().ok_or_else(|| io::ErrorKind::NotFound.into())
+            let inner = self.inner();
+            if inner.unreadable.as_deref() == Some(name) {
+                return Err(io::Error::from_raw_os_error(5));
+            }
+            inner.files.get(name).cloned().ok_or_else(|| io::ErrorKind::NotFound.into())
         }
 
         fn append(&self, name: &str, at: u64, bytes: &[u8]) -> io::Result<()> {

@@ -25,6 +25,7 @@ pub mod record;
 
 use std::fs::{File, TryLockError};
 use std::io;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -40,6 +41,9 @@ use crate::moment::SiteZone;
 
 /// Version of the format that this program writes. It reads every version: see [`record`].
 pub const VERSION: u32 = 1;
+
+/// A file has a megabyte and at most one write more, and no row less than 60 bytes.
+const MOST_ROWS_IN_A_FILE: usize = 20_000;
 
 const ROWS: &str = "journal";
 const DELIVERIES: &str = "deliveries";
@@ -149,8 +153,9 @@ pub(crate) fn open_on(
     report(&row_health, &delivery_health, foreign);
     let damaged = row_health.damaged + delivery_health.damaged;
     ledger.note_storage(|storage| storage.damaged_lines = damaged);
-    // A line that cannot be read may have been a row, whose number must not be given again.
-    let next_id = last_id + 1 + damaged as u64;
+    // What cannot be read may have been rows, whose numbers must not be given again.
+    let unread = damaged + row_health.unreadable.len() * MOST_ROWS_IN_A_FILE;
+    let next_id = last_id + 1 + unread as u64;
     let journal = Journal { log, next_id };
     Ok(Opened { journal, deliveries: Deliveries { log: deliveries }, ledger, lock: None })
 }
@@ -193,18 +198,18 @@ impl Journal {
         self.log.append(&payloads, &Record::Header { version: VERSION, next: first }.encode())
     }
 
-    /// Removes the files whose rows are all done and older than `before`. Files with rows of a later version's making stay
-    /// until those are done, too.
+    /// Removes the files whose rows are all done and none of whose times lies within `kept`. Files with rows of a later
+    /// version's making stay until those are done, too.
     ///
     /// # Errors
     /// What the system says.
-    pub fn prune(&mut self, ledger: &Ledger, before: OffsetDateTime) -> io::Result<usize> {
+    pub fn prune(&mut self, ledger: &Ledger, kept: RangeInclusive<OffsetDateTime>) -> io::Result<usize> {
         self.log.prune(|lines| {
             let records = || lines.payloads.iter().map(|payload| Record::decode(payload));
             let young = records().flatten().any(|record| match record {
-                Record::Row(row) => row.at.utc >= before,
-                Record::Settled(settled) => settled.utc >= before,
-                Record::Clock(at) => at.utc >= before,
+                Record::Row(row) => kept.contains(&row.at.utc),
+                Record::Settled(settled) => kept.contains(&settled.utc),
+                Record::Clock(at) => kept.contains(&at.utc),
                 Record::Header { .. } | Record::Foreign(_) => false,
             });
             if young {

@@ -96,12 +96,12 @@ impl Clock for SystemClock {
 
 impl Signs {
     fn show(&self, utc: OffsetDateTime) -> bool {
-        match self.trust {
-            ClockTrust::System => true,
-            ClockTrust::Automatic => {
-                utc >= EARLIEST && (self.synchronised.exists() || self.a_hardware_clock_agrees(utc))
+        // Nothing makes 1970 right.
+        utc >= EARLIEST
+            && match self.trust {
+                ClockTrust::System => true,
+                ClockTrust::Automatic => self.synchronised.exists() || self.a_hardware_clock_agrees(utc),
             }
-        }
     }
 
     /// A hardware clock without a battery starts in 1970 (or 2000) after every power cut and then disagrees with a system
@@ -148,7 +148,9 @@ mod tests {
         assert!(!signs.show(utc));
         std::fs::write(folder.path().join("synchronized"), "").unwrap();
         assert!(signs.show(utc));
-        assert!(!signs.show(datetime!(1970-01-01 00:01:00 UTC)), "nothing makes 1970 right");
+        assert!(!signs.show(datetime!(1970-01-01 00:01:00 UTC)));
+        let system = Signs { trust: ClockTrust::System, ..signs };
+        assert!(system.show(utc) && !system.show(datetime!(1970-01-01 00:01:00 UTC)));
     }
 
     #[test]
