@@ -27,6 +27,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::certificate::{CertificateSource, Identity};
 use super::limits::{Limits, rate};
+use super::plaintext;
 use super::service::Service;
 use super::throttle::{Arrivals, party};
 
@@ -123,7 +124,7 @@ fn renew(certificate: &CertificateSource, identity: &ArcSwap<Identity>) {
 }
 
 async fn connection(
-    socket: TcpStream,
+    mut socket: TcpStream,
     from: IpAddr,
     acceptor: TlsAcceptor,
     service: Arc<Service>,
@@ -132,8 +133,14 @@ async fn connection(
     let limits = &service.limits;
     // Small answers should leave at once; a socket that cannot say so still works.
     let _ = socket.set_nodelay(true);
-    let paced = Paced::new(socket, limits.write_time);
-    let Ok(Ok(stream)) = timeout(limits.handshake_time, acceptor.accept(paced)).await else { return };
+    let handshake = async {
+        if plaintext::is_plaintext(&socket).await? {
+            plaintext::redirect(&mut socket).await?;
+            return Ok(None);
+        }
+        acceptor.accept(Paced::new(socket, limits.write_time)).await.map(Some)
+    };
+    let Ok(Ok(Some(stream))) = timeout(limits.handshake_time, handshake).await else { return };
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
         .header_read_timeout(limits.header_time)

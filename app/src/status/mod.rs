@@ -28,6 +28,7 @@ mod metrics;
 mod openapi;
 mod page;
 pub mod password;
+mod plaintext;
 mod private_file;
 mod reply;
 mod request;

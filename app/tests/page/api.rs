@@ -9,7 +9,7 @@ use attendance::status::view::Action;
 use serde_json::{Value, json};
 
 use crate::client::{As, request};
-use crate::device::{Device, broken};
+use crate::device::{Device, PASSWORD, broken};
 
 /// Every field the original's documentation names, as path and kind.
 fn has(answer: &Value, fields: &[(&str, &str)]) {
@@ -273,4 +273,14 @@ fn conforms(root: &Value, schema: &Value, value: &Value, at: &str) {
             conforms(root, &schema["items"], item, &format!("{at}[{n}]"));
         }
     }
+}
+
+/// `ATTENDANCE_SERVE=SECONDS`: keeps a server up for other tools (an API fuzzer, a TLS scanner, a person with a browser),
+/// and prints what they need.
+#[test]
+fn a_server_for_other_tools() {
+    let Some(seconds) = std::env::var("ATTENDANCE_SERVE").ok().and_then(|s| s.parse().ok()) else { return };
+    let device = Device::start();
+    println!("URL={}\nTOKEN={}\nPASSWORD={PASSWORD}", device.url(), device.full.expose());
+    std::thread::sleep(Duration::from_secs(seconds));
 }

@@ -3,10 +3,12 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use attendance::status::limits::Limits;
+use proptest::prelude::*;
 
 use crate::client::{As, answer, plain, request, tls};
 use crate::device::{Device, PASSWORD, broken};
@@ -119,6 +121,53 @@ fn who_says_nothing_or_reads_nothing_is_dropped() {
         assert!(start.elapsed() < Duration::from_secs(20), "a deaf reader is still served");
     };
     assert!(!matches!(dropped, std::io::ErrorKind::WouldBlock), "{dropped:?}");
+}
+
+#[test]
+fn who_forgets_https_is_sent_there_and_told_nothing() {
+    let device = Device::start();
+    let mut plain = plain(device.running.address());
+    plain.write_all(b"GET /status HTTP/1.1\r\nHost: door.local:8443\r\n\r\n").unwrap();
+    let sent = answer(&mut plain).unwrap();
+    assert_eq!((sent.status, sent.header("location")), (307, Some("https://door.local:8443/")));
+    assert!(sent.body.is_empty());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Any request, from anybody, gets an answer of the documented kind: never 500, never silence.
+    #[test]
+    fn no_request_makes_it_stumble(
+        method in "GET|POST|PUT|HEAD|OPTIONS|[A-Z]{1,8}",
+        path in "/(attendance/|do/|upload/retry/|roster/picture.svg|login|status|[!-~&&[^ #]]{0,20}){0,3}",
+        query in "(\\?[!-~&&[^ #]]{0,40})?",
+        header in "[ -~]{0,60}",
+        body in "[ -~]{0,200}",
+        rank in 0..4_usize,
+    ) {
+        let (device, everyone) = shared();
+        let mut who = everyone[rank].clone();
+        for name in ["Origin", "Sec-Fetch-Site", "Accept"] {
+            who = who.with(name, &header);
+        }
+        let framed = format!("Content-Length: {}", body.len());
+        let who = if method == "POST" { who } else { who.with("X-Length", &framed) };
+        let answer = device.try_send(&method, &format!("{path}{query}"), &who, &body);
+        let answer = answer.map_err(|error| TestCaseError::fail(format!("no answer: {error}")))?;
+        prop_assert!(answer.status < 500, "{}: {}", answer.status, answer.text());
+        prop_assert!(answer.status == 400 || answer.header("content-security-policy").is_some());
+    }
+}
+
+/// One server for all the cases, and everybody who may come to it. Log-outs among the cases are part of the game.
+fn shared() -> &'static (Device, [As; 4]) {
+    static SHARED: OnceLock<(Device, [As; 4])> = OnceLock::new();
+    SHARED.get_or_init(|| {
+        let device = Device::start();
+        let everyone = [As::default(), As::token(&device.read), As::token(&device.full), device.log_in()];
+        (device, everyone)
+    })
 }
 
 #[test]
