@@ -281,6 +281,6 @@ fn conforms(root: &Value, schema: &Value, value: &Value, at: &str) {
 fn a_server_for_other_tools() {
     let Some(seconds) = std::env::var("ATTENDANCE_SERVE").ok().and_then(|s| s.parse().ok()) else { return };
     let device = Device::start();
-    println!("URL={}\nTOKEN={}\nPASSWORD={PASSWORD}", device.url(), device.full.expose());
+    eprintln!("URL={}\nTOKEN={}\nPASSWORD={PASSWORD}", device.url(), device.full.expose());
     std::thread::sleep(Duration::from_secs(seconds));
 }
