@@ -2,15 +2,18 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use clap::Subcommand;
 use image::RgbImage;
 
 use crate::config::Config;
+use crate::evaluate::attacks::{self, Presentation};
 use crate::evaluate::identification::{Plan, identification};
 use crate::evaluate::verification::verification;
 use crate::evaluate::{chart, pairs, pictures};
+use crate::moment::{Clock, SystemClock};
 use crate::recognition::{Embedding, Engine, EngineError};
 
 /// Arguments of `evaluate`.
@@ -44,6 +47,17 @@ enum What {
         /// Least distance to the second-best person; the configured one if not given.
         #[arg(long)]
         margin: Option<f32>,
+        #[command(flatten)]
+        out: Out,
+    },
+    /// Is it a living person? Stills and videos (Y4M, MJPEG) of people, and attacks, a folder for each species.
+    Attacks {
+        /// Folder of genuine presentations.
+        #[arg(long, value_name = "DIR")]
+        genuine: PathBuf,
+        /// Folder of attacks, `<species>/<file>`.
+        #[arg(long, value_name = "DIR")]
+        attacks: PathBuf,
         #[command(flatten)]
         out: Out,
     },
@@ -133,8 +147,57 @@ pub(super) fn execute(path: &Path, arguments: &Arguments) -> anyhow::Result<Exit
             }
             write_json(out, &figures)?;
         }
+        What::Attacks { genuine, attacks: folder, out } => {
+            let mut checker = engine.liveness(&config.liveness)?;
+            let clock: Arc<dyn Clock> = Arc::new(SystemClock::new(config.site.clock));
+            let files = attacks::files(genuine, folder)?;
+            let total = files.len();
+            let mut presentations = Vec::with_capacity(total);
+            for (index, (path, species)) in files.into_iter().enumerate() {
+                looked_at(index, total);
+                presentations.push(attacks::present(&mut engine, &mut checker, &clock, path, species)?);
+            }
+            bar.finish_and_clear();
+            report_attacks(&presentations, out)?;
+        }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn report_attacks(presentations: &[Presentation], out: &Out) -> anyhow::Result<()> {
+    for presentation in presentations.iter().filter(|p| p.accepted != p.species.is_none()) {
+        println!("Wrong: {} ({})", presentation.path.display(), presentation.why);
+    }
+    let figures = attacks::figures(presentations);
+    for species in &figures.species {
+        println!("APCER {}: {}", species.name, species.apcer);
+    }
+    println!("BPCER: {}", figures.bpcer);
+    println!("ACER, with the worst species: {:.2} %", figures.acer * 100.0);
+    write_json(out, &figures)?;
+    if let Some(csv) = &out.csv {
+        let mut writer =
+            csv::Writer::from_path(csv).with_context(|| format!("cannot write {}", csv.display()))?;
+        writer.write_record(["file", "species", "passive", "accepted", "why"])?;
+        for p in presentations {
+            let passive = p.passive.map_or(String::new(), |passive| passive.to_string());
+            let species = p.species.as_deref().unwrap_or("genuine");
+            writer.write_record([
+                &p.path.display().to_string(),
+                species,
+                &passive,
+                &p.accepted.to_string(),
+                &p.why,
+            ])?;
+        }
+        writer.flush()?;
+    }
+    let scores = |genuine: bool| -> Vec<f32> {
+        presentations.iter().filter(|p| p.species.is_none() == genuine).filter_map(|p| p.passive).collect()
+    };
+    let kinds = [("genuine", &scores(true)[..]), ("attacks", &scores(false)[..])];
+    let chart = chart::histogram("Anti-spoof networks", "mean P(live)", (0.0, 1.0), kinds);
+    write_chart(out, "attacks.svg", &chart)
 }
 
 fn central_embedding(engine: &mut Engine, picture: &RgbImage) -> Result<Option<Embedding>, EngineError> {

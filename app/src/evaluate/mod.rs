@@ -6,6 +6,7 @@
 //!
 //! The figures are made by the very path that runs at the door. [`statistics`] and [`chart`] are pure.
 
+pub mod attacks;
 pub mod chart;
 pub mod identification;
 pub mod pairs;

@@ -54,8 +54,7 @@ impl Checker {
         state: &mut State,
         now: Duration,
     ) -> Result<(), EngineError> {
-        if let Some(passive) = &mut self.passive {
-            let live = passive.score(picture, &face_bounds(&landmarks.mesh))?;
+        if let Some(live) = self.single(picture, landmarks)? {
             state.passive.cast(live);
         }
         if let Some(eyes) = &mut self.eyes {
@@ -66,6 +65,15 @@ impl Checker {
             state.depth.note(&landmarks.mesh, now);
         }
         Ok(())
+    }
+
+    /// What the passive networks say of one picture: P(live), 0 to 1; `None` where there are none.
+    ///
+    /// # Errors
+    /// [`EngineError::Run`] when a network fails.
+    pub fn single(&mut self, picture: &RgbImage, landmarks: &Landmarks) -> Result<Option<f32>, EngineError> {
+        let face = face_bounds(&landmarks.mesh);
+        self.passive.as_mut().map(|passive| passive.score(picture, &face)).transpose()
     }
 
     /// The decision over what is known of a track.

@@ -26,8 +26,11 @@ const WINDOW: usize = 16;
 /// Time between two remembered frames: the window spans two seconds and a half.
 const EVERY: Duration = Duration::from_millis(160);
 
-/// Sine of the angle of which a body has to turn to count as alive.
-const REQUIRED: f32 = 0.12;
+/// Sine of the angle by which a body has to turn to count as alive.
+///
+/// Measured: photos waved, zoomed and bent reach 0.08; tilted by 40° each way 0.17, for the mesh then sees a face where the
+/// perspective distorts one; a man who talks and nods in a car 0.35.
+const REQUIRED: f32 = 0.24;
 
 /// Frames that have to reach it: the mesh may slip in one.
 const FRAMES: usize = 3;
@@ -201,15 +204,15 @@ mod tests {
     #[test]
     fn a_head_that_turns_or_nods_has_depth() {
         let turned = score(|phase, [x, y, z]| {
-            let (sin, cos) = (0.2 * phase).sin_cos();
+            let (sin, cos) = (0.25 * phase).sin_cos();
             [x * cos + z * sin, y]
         });
-        assert!(turned > 1.5, "{turned}");
+        assert!(turned > 1.2, "{turned}");
         let nodded = score(|phase, [x, y, z]| {
-            let (sin, cos) = (0.2 * phase).sin_cos();
+            let (sin, cos) = (0.25 * phase).sin_cos();
             [x, y * cos + z * sin]
         });
-        assert!(nodded > 1.5, "{nodded}");
+        assert!(nodded > 1.2, "{nodded}");
     }
 
     #[test]

@@ -18,6 +18,7 @@ use super::landmarks::Landmarks;
 use super::pipeline::Advice;
 use super::quality::Quality;
 use crate::config;
+use crate::liveness::Checker;
 
 /// Changes whenever detection, alignment or cropping change in a way that moves embeddings; part of [`Engine::model_hash`].
 const METHOD: &str = "mesh-aligned-1";
@@ -165,9 +166,12 @@ impl Engine {
         &self.hash
     }
 
-    /// Where the weights come from, for the networks of liveness.
-    pub(crate) fn store(&self) -> &Store {
-        &self.store
+    /// The networks of liveness, from where this engine's weights came.
+    ///
+    /// # Errors
+    /// [`EngineError::Load`] when weights that the site's rule needs are missing or damaged.
+    pub fn liveness(&self, config: &config::Liveness) -> Result<Checker, EngineError> {
+        Checker::load(&self.store, config)
     }
 
     /// Finds all faces, the largest first.
@@ -207,15 +211,12 @@ impl Engine {
         Ok(Enrolment { embedding, quality, bounds: face.bounds })
     }
 
-    /// The embedding and quality of the largest face, however good it is; `None` without a face. For measuring.
+    /// The landmarks of one face; `None` when the mesh sees no face there. For measuring.
     ///
     /// # Errors
-    /// [`EngineError::Run`] when a network fails.
-    pub fn measure(&mut self, picture: &RgbImage) -> Result<Option<(Embedding, Quality)>, EngineError> {
-        let faces = self.detect(picture)?;
-        let Some(face) = faces.first() else { return Ok(None) };
-        let Some((_, quality)) = self.look(picture, face)? else { return Ok(None) };
-        Ok(Some((self.embed_aligned()?, quality)))
+    /// [`EngineError::Run`] when the network fails.
+    pub fn landmarks(&mut self, picture: &RgbImage, face: &Face) -> Result<Option<Landmarks>, EngineError> {
+        Landmarks::find(&mut self.mesh, picture, face)
     }
 
     /// The embedding of one face, whatever its quality: for measurements. `None` when the mesh sees no face there.

@@ -25,6 +25,12 @@ pub struct Bounds {
 }
 
 impl Bounds {
+    /// The rectangle between its upper left and its lower right corner.
+    pub fn between(upper_left: Point, lower_right: Point) -> Self {
+        let (x, y) = (upper_left.x, upper_left.y);
+        Self { x, y, width: lower_right.x - x, height: lower_right.y - y }
+    }
+
     /// Area, square pixels.
     pub fn area(&self) -> f32 {
         self.width.max(0.0) * self.height.max(0.0)

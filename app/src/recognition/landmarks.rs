@@ -26,6 +26,9 @@ pub struct Landmarks {
     /// All points: x and y in pixels of the picture; z in the same unit, smaller is nearer.
     pub mesh: Vec<[f32; 3]>,
     /// Right eye, left eye, nose tip, right and left mouth corner: the points that faces are aligned by.
+    ///
+    /// Measured on LFW's first three folds with MobileFaceNet: 99.56 % by these, 99.00 % by BlazeFace's own points (of which the
+    /// mouth has only one).
     pub five: [Point; 5],
     /// Which way the head is turned.
     pub pose: Pose,

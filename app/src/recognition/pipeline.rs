@@ -194,7 +194,7 @@ impl Pipeline {
         recognition: &config::Recognition,
         liveness: &config::Liveness,
     ) -> Result<Self, EngineError> {
-        let liveness = Checker::load(engine.store(), liveness)?;
+        let liveness = engine.liveness(liveness)?;
         log::info!("Recognition: {}", liveness.requirement().text());
         Ok(Self {
             engine,

@@ -1,7 +1,9 @@
 //! Finding faces in a whole picture. The site chooses one of several detectors.
 
 mod blazeface;
+mod letterbox;
 mod seetaface;
+mod yunet;
 
 use image::RgbImage;
 use models::store::Store;
@@ -29,11 +31,6 @@ pub fn load(choice: DetectorChoice, store: &Store) -> Result<Box<dyn Detector>, 
         DetectorChoice::Blazeface => Box::new(blazeface::Blaze::load(store, Range::Short)?),
         DetectorChoice::BlazefaceFullRange => Box::new(blazeface::Blaze::load(store, Range::Full)?),
         DetectorChoice::Rustface => Box::new(seetaface::Seeta::load()?),
-        DetectorChoice::Yunet => {
-            return Err(EngineError::Load {
-                role: "detector".to_owned(),
-                reason: "YuNet is not part of this build; choose \"blazeface\"".to_owned(),
-            });
-        }
+        DetectorChoice::Yunet => Box::new(yunet::Yu::load(store)?),
     })
 }
