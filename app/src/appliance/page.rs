@@ -29,9 +29,7 @@ impl Page {
         });
         let mut running = serving.await.map_err(Failure::restart)?.map_err(Failure::restart)?;
         let password = running.first_password();
-        let notice = console::notice(running.address(), &running.identity(), password.as_ref());
-        // On the console only: the log is kept, and shown on the page, and the password is in the notice once.
-        eprintln!("\n{notice}");
+        console::show(running.address(), &running.identity(), password.as_ref());
         stop.cancelled().await;
         tokio::task::spawn_blocking(move || running.stop()).await.map_err(Failure::restart)
     }

@@ -44,7 +44,10 @@ pub(super) fn password(path: &Path, arguments: &Password) -> anyhow::Result<Exit
     let config = super::configured(path)?;
     let (_, new) = password::Password::make(&crate::status::password_file(&config.site.data_dir))?;
     println!("The new password, shown only now: {}", new.expose());
-    println!("It counts from the next start of the appliance.");
+    println!("It counts at once, and every log-in with the old one has ended.");
+    if config.page.password_hash.is_some() {
+        println!("But page.password_hash is set in the configuration, and comes first: remove it there.");
+    }
     Ok(ExitCode::SUCCESS)
 }
 

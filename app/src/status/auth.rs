@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use http::HeaderMap;
 use tokio::sync::Semaphore;
 
-use super::password::Password;
+use super::password::{CurrentPassword, Password};
 use super::request::{bearer, session_cookie};
 use super::routes::Access;
 use super::session::{Lifetimes, Sessions};
@@ -72,7 +72,7 @@ pub(super) enum LogIn {
 
 /// Everything that knows who may.
 pub(super) struct Door {
-    password: Password,
+    password: CurrentPassword,
     tokens: Tokens,
     sessions: Mutex<Sessions>,
     passwords_guessed: Mutex<Guesses>,
@@ -81,7 +81,7 @@ pub(super) struct Door {
 }
 
 impl Door {
-    pub(super) fn new(password: Password, tokens: Tokens, lifetimes: Lifetimes) -> Self {
+    pub(super) fn new(password: CurrentPassword, tokens: Tokens, lifetimes: Lifetimes) -> Self {
         let now = Instant::now();
         Self {
             password,
@@ -112,6 +112,7 @@ impl Door {
             });
         }
         let Some(cookie) = session_cookie(headers) else { return Ok(Who::Nobody) };
+        self.password();
         Ok(match lock(&self.sessions).csrf(cookie, now, by_a_person) {
             Some(csrf) => Who::Technician { cookie: cookie.to_owned(), csrf },
             None => Who::Nobody,
@@ -122,7 +123,10 @@ impl Door {
     pub(super) fn still(&self, headers: &HeaderMap) -> bool {
         match (bearer(headers), session_cookie(headers)) {
             (Some(token), _) => self.tokens.find(token).is_some(),
-            (None, Some(cookie)) => lock(&self.sessions).csrf(cookie, Instant::now(), false).is_some(),
+            (None, Some(cookie)) => {
+                self.password();
+                lock(&self.sessions).csrf(cookie, Instant::now(), false).is_some()
+            }
             (None, None) => false,
         }
     }
@@ -143,7 +147,7 @@ impl Door {
             guesses.failed(from, now);
         }
         let Ok(_turn) = self.checks.acquire().await else { return LogIn::Wrong };
-        let password = self.password.clone();
+        let password = self.password();
         let right = tokio::task::spawn_blocking(move || password.is(&attempt)).await.unwrap_or(false);
         if !right {
             log::warn!(target: AUDIT, "a wrong password came from {from}");
@@ -155,6 +159,16 @@ impl Door {
         lock(&self.passwords_guessed).succeeded(from);
         log::info!(target: AUDIT, "the technician logged in from {from}");
         LogIn::Opened(lock(&self.sessions).open(Instant::now()).cookie)
+    }
+
+    /// The present password. When it is a new one, every log-in with the old one ends.
+    fn password(&self) -> Password {
+        let (password, is_new) = self.password.present();
+        if is_new {
+            lock(&self.sessions).close_all();
+            log::info!(target: AUDIT, "the password was changed; every log-in has ended");
+        }
+        password
     }
 
     /// Ends a log-in.

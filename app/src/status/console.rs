@@ -2,12 +2,16 @@
 //! password. For the console and the log.
 
 use std::fmt::Write as _;
+use std::io::Write as _;
 use std::net::{IpAddr, SocketAddr};
+use std::os::fd::AsFd;
+use std::path::Path;
 
 use qrcode::render::unicode::Dense1x2;
 use qrcode::{EcLevel, QrCode};
 
 use super::certificate::{Fingerprint, Identity, device_addresses};
+use super::private_file;
 use crate::secret::Secret;
 
 /// The address a technician types: the first of the device's own when the server listens on all.
@@ -18,6 +22,37 @@ pub fn page_address(listening: SocketAddr) -> String {
         listening.ip()
     };
     format!("https://{}/", SocketAddr::new(address, listening.port()))
+}
+
+/// Shows the notice on standard output, which is the console: with the password, when one was just made.
+///
+/// Under systemd standard output may be the journal, which is kept for weeks and read by others. Then the password goes to
+/// `first-password` in the service's folder below `/run` (readable by the service and root only, gone with the next start
+/// of the machine), and the log says so.
+pub fn show(listening: SocketAddr, identity: &Identity, password: Option<&Secret>) {
+    let to_journal = is_journal(std::io::stdout());
+    let notice = notice(listening, identity, password.filter(|_| !to_journal));
+    // A console that is gone is no reason to stop.
+    let _ = writeln!(std::io::stdout(), "\n{notice}");
+    let Some(password) = password.filter(|_| to_journal) else { return };
+    let Some(folder) = std::env::var_os("RUNTIME_DIRECTORY") else {
+        log::warn!("the page's first password cannot be shown here; `attendance password` makes another");
+        return;
+    };
+    let file = Path::new(&folder).join("first-password");
+    match private_file::write(&file, format!("{}\n", password.expose()).as_bytes()) {
+        Ok(()) => log::warn!("the page's first password stands in {} until the next restart", file.display()),
+        Err(error) => log::warn!(
+            "the page's first password cannot be kept in {}: {error}; `attendance password` makes another",
+            file.display()
+        ),
+    }
+}
+
+/// Whether this stream is the one systemd connected to its journal (systemd.exec(5), `$JOURNAL_STREAM`).
+fn is_journal(stream: impl AsFd) -> bool {
+    let named = std::env::var("JOURNAL_STREAM").unwrap_or_default();
+    rustix::fs::fstat(stream).is_ok_and(|stat| named == format!("{}:{}", stat.st_dev, stat.st_ino))
 }
 
 /// The notice: address, fingerprint and pin as text, and a QR code of the address with the fingerprint behind a `#`, which

@@ -55,7 +55,7 @@ use tokio_rustls::TlsAcceptor;
 use self::auth::Door;
 use self::certificate::{CertificateSource, Identity};
 use self::limits::Limits;
-use self::password::Password;
+use self::password::{CurrentPassword, Password};
 use self::service::Service;
 use self::session::Lifetimes;
 use self::token::{TokenFile, Tokens};
@@ -171,6 +171,8 @@ pub fn start(
     let identity = Arc::new(ArcSwap::from_pointee(certificate.identity(OffsetDateTime::now_utc())?));
     let (password, first_password) =
         Password::load_or_make(config.password_hash.as_ref(), &password_file(data_dir))?;
+    let kept_in = config.password_hash.is_none().then(|| password_file(data_dir));
+    let password = CurrentPassword::new(password, kept_in);
     let tokens = Tokens::new(config.tokens.clone(), TokenFile::below(data_dir));
     let lifetimes = Lifetimes { idle: config.session_idle, longest: config.session_longest };
     let door = Door::new(password, tokens, lifetimes);

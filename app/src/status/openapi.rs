@@ -40,7 +40,7 @@ pub(super) fn document() -> Value {
                 "token": {
                     "type": "http",
                     "scheme": "bearer",
-                    "description": "`attendance token add NAME --access read|full` makes one and shows it once.",
+                    "description": "`attendance token add NAME` makes one that may look, with `--full` one that may also act, and shows it once.",
                 },
             },
         },

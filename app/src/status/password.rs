@@ -5,6 +5,8 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::SystemTime;
 
 use argon2::password_hash::rand_core::OsRng;
 use argon2::password_hash::{self, PasswordHash, PasswordHasher, PasswordVerifier, SaltString};
@@ -51,9 +53,44 @@ pub enum PasswordError {
 }
 
 /// The hash of the technician's password.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Password {
     hash: String,
+}
+
+/// The password the server compares with at this moment. One kept in a file is read again when the file changes: who
+/// makes a new password because the old one is known to others must not have to wait for a restart.
+pub(super) struct CurrentPassword {
+    file: Option<PathBuf>,
+    kept: Mutex<(Password, Option<SystemTime>)>,
+}
+
+impl CurrentPassword {
+    /// `file` is none for a password of the configuration, which stays.
+    pub(super) fn new(password: Password, file: Option<PathBuf>) -> Self {
+        let changed = file.as_deref().and_then(changed);
+        Self { file, kept: Mutex::new((password, changed)) }
+    }
+
+    /// The password, and whether it is another than at the last call. A file that cannot be read changes nothing.
+    pub(super) fn present(&self) -> (Password, bool) {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(file) = &self.file else { return (kept.0.clone(), false) };
+        let changed = changed(file);
+        if changed == kept.1 {
+            return (kept.0.clone(), false);
+        }
+        let read = private_file::read(file).ok().flatten();
+        let read = read.and_then(|hash| Password::parse(hash.trim(), "the file").ok());
+        let is_new = read.as_ref().is_some_and(|password| *password != kept.0);
+        let password = read.unwrap_or_else(|| kept.0.clone());
+        *kept = (password.clone(), changed);
+        (password, is_new)
+    }
+}
+
+fn changed(file: &Path) -> Option<SystemTime> {
+    std::fs::metadata(file).and_then(|meta| meta.modified()).ok()
 }
 
 impl Password {

@@ -34,6 +34,10 @@ const ACTION_WAIT: Duration = Duration::from_secs(15 * 60);
 const PAGE_LOG_LINES: usize = 60;
 /// How long a preview waits for the camera's next frame.
 const PREVIEW_WAIT: Duration = Duration::from_secs(3);
+/// Photos looked at again at once, for the technician: each runs the detector, which recognition needs too.
+const DETECTIONS_AT_ONCE: usize = 1;
+/// How long one waits for its turn: a few photos opened together.
+const DETECTION_WAIT: Duration = Duration::from_secs(30);
 /// How long the page waits before it says that the action goes on by itself.
 const PAGE_WAIT: Duration = Duration::from_secs(3);
 
@@ -51,6 +55,7 @@ pub(super) struct Service {
     pub(super) limits: Limits,
     pub(super) streams: Arc<Semaphore>,
     pub(super) pictures: Arc<Semaphore>,
+    pub(super) detecting: Semaphore,
 }
 
 impl Service {
@@ -70,6 +75,7 @@ impl Service {
             identity,
             streams: Arc::new(Semaphore::new(limits.event_streams)),
             pictures: Arc::new(Semaphore::new(limits.pictures)),
+            detecting: Semaphore::new(DETECTIONS_AT_ONCE),
             limits,
         }
     }
@@ -310,7 +316,9 @@ impl Service {
     }
 
     async fn evidence(&self, asked: &Asked) -> Reply {
-        let Ok(_place) = self.pictures.try_acquire() else { return busy() };
+        let Ok(Ok(_turn)) = tokio::time::timeout(DETECTION_WAIT, self.detecting.acquire()).await else {
+            return busy();
+        };
         // Only a photo that is on the list of refused ones: a path from outside never reaches a file system.
         let photo = request::field(asked.query.as_bytes(), "photo")
             .filter(|photo| self.source.view().roster.refused.iter().any(|refused| refused.photo == *photo));

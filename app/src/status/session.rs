@@ -85,6 +85,11 @@ impl Sessions {
         self.open.retain(|session| !bool::from(session.cookie_digest.ct_eq(&wanted)));
     }
 
+    /// Ends every log-in.
+    pub(super) fn close_all(&mut self) {
+        self.open.clear();
+    }
+
     fn expire(&mut self, now: Instant) {
         let Lifetimes { idle, longest } = self.lifetimes;
         self.open.retain(|session| {

@@ -10,7 +10,7 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, SignatureScheme, StreamOwned};
 use sha2::{Digest, Sha256};
 
-use crate::device::{Device, PASSWORD};
+use crate::device::Device;
 
 pub type Tls = StreamOwned<ClientConnection, TcpStream>;
 
@@ -80,7 +80,7 @@ impl Device {
 
     /// Logs in and returns what to send: the cookie, and the CSRF token as a header.
     pub fn log_in(&self) -> As {
-        let answer = self.post("/login", &As::default(), &format!("password={PASSWORD}"));
+        let answer = self.post("/login", &As::default(), &format!("password={}", self.password));
         assert_eq!(answer.status, 303, "{}", answer.text());
         let cookie = answer.header("set-cookie").unwrap().split(';').next().unwrap().to_owned();
         let who = As::default().with("Cookie", &cookie);

@@ -36,6 +36,7 @@ pub struct Device {
     pub folder: tempfile::TempDir,
     pub read: Secret,
     pub full: Secret,
+    pub password: String,
 }
 
 impl Device {
@@ -49,15 +50,20 @@ impl Device {
     }
 
     pub fn with(limits: Limits) -> Self {
-        Self::on(limits, "127.0.0.1:0")
+        Self::made(limits, true)
     }
 
-    pub fn on(limits: Limits, listen: &str) -> Self {
+    /// One that made its password itself.
+    pub fn with_own_password() -> Self {
+        Self::made(Limits::default(), false)
+    }
+
+    fn made(limits: Limits, configured: bool) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let hash = password::hash(&Secret::new(PASSWORD)).unwrap();
         let config = Page {
-            listen: listen.parse().unwrap(),
-            password_hash: Some(Secret::new(hash)),
+            listen: "127.0.0.1:0".parse().unwrap(),
+            password_hash: configured.then(|| Secret::new(hash)),
             ..Page::default()
         };
         let tokens = TokenFile::below(folder.path());
@@ -71,8 +77,10 @@ impl Device {
             previews: Mutex::new(0),
         });
         let bus = Bus::default();
-        let running = start(&config, folder.path(), fake.clone(), fake.clone(), bus.clone(), limits).unwrap();
-        Self { fake, bus, running, folder, read, full }
+        let mut running =
+            start(&config, folder.path(), fake.clone(), fake.clone(), bus.clone(), limits).unwrap();
+        let password = running.first_password().map_or(PASSWORD.to_owned(), |made| made.expose().to_owned());
+        Self { fake, bus, running, folder, read, full, password }
     }
 
     pub fn change(&self, change: impl FnOnce(&mut View)) {

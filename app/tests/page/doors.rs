@@ -203,3 +203,14 @@ fn the_first_start_makes_a_password_and_says_it_once() {
     assert!(again.first_password().is_none(), "it is kept as a hash");
     assert_eq!(again.identity().fingerprint, fingerprint);
 }
+
+#[test]
+fn a_new_password_counts_at_once_and_ends_every_log_in() {
+    let device = Device::with_own_password();
+    let old = device.log_in();
+    let file = attendance::status::password_file(device.path());
+    let (_, new) = attendance::status::password::Password::make(&file).unwrap();
+    assert_eq!(device.get("/status", &old).status, 401);
+    assert_eq!(device.post("/login", &As::default(), &format!("password={}", device.password)).status, 401);
+    assert_eq!(device.post("/login", &As::default(), &format!("password={}", new.expose())).status, 303);
+}
