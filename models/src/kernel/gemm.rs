@@ -191,9 +191,37 @@ impl Kernel for Product<'_> {
     }
 }
 
-/// Rows of a tile, so that accumulators, one row of weights and one broadcast value fit the registers.
+/// Adds one column of `a`, lane `LANE` of `rows`, times the weights at `b` to a tile.
+///
+/// # Safety
+/// `b` must be valid for `N` vectors.
+#[inline(always)]
+unsafe fn lane<V: Vector, const M: usize, const N: usize, const LANE: i32>(
+    acc: &mut [[V; N]; M],
+    rows: &[V; M],
+    b: *const f32,
+) {
+    // SAFETY: the caller's contract.
+    unsafe {
+        let mut column = [V::splat(0.0); N];
+        for n in 0..N {
+            column[n] = V::load(b.add(n * V::LANES));
+        }
+        for m in 0..M {
+            for n in 0..N {
+                acc[m][n] = column[n].mul_add_lane::<LANE>(rows[m], acc[m][n]);
+            }
+        }
+    }
+}
+
+/// Rows of a tile, so that accumulators, one row of weights, and one broadcast value or a vector of each row fit the registers.
 const fn max_rows<V: Vector>(vectors: usize) -> usize {
-    let rows = (V::REGISTERS - 1 - vectors) / vectors;
+    let rows = if V::BY_LANE {
+        (V::REGISTERS - 1 - vectors) / (vectors + 1)
+    } else {
+        (V::REGISTERS - 1 - vectors) / vectors
+    };
     if rows > MOST_ROWS { MOST_ROWS } else { rows }
 }
 
@@ -245,7 +273,24 @@ impl Product<'_> {
             let mut segment = self.a.add(row * self.stride);
             for _ in 0..self.segments {
                 let mut a = segment;
-                for _ in 0..self.segment_len {
+                let mut left = self.segment_len;
+                // Four values of each row at once, each multiplied from its lane.
+                while V::BY_LANE && left >= 4 {
+                    let mut rows = [V::splat(0.0); M];
+                    let mut pixel = a;
+                    for m in 0..M {
+                        rows[m] = V::load(pixel);
+                        pixel = pixel.wrapping_add(self.stride);
+                    }
+                    lane::<V, M, N, 0>(&mut acc, &rows, b);
+                    lane::<V, M, N, 1>(&mut acc, &rows, b.add(N * V::LANES));
+                    lane::<V, M, N, 2>(&mut acc, &rows, b.add(2 * N * V::LANES));
+                    lane::<V, M, N, 3>(&mut acc, &rows, b.add(3 * N * V::LANES));
+                    b = b.add(4 * N * V::LANES);
+                    a = a.add(4);
+                    left -= 4;
+                }
+                for _ in 0..left {
                     let mut column = [V::splat(0.0); N];
                     for n in 0..N {
                         column[n] = V::load(b.add(n * V::LANES));

@@ -15,6 +15,7 @@ pub(crate) struct Neon(float32x4_t);
 impl Vector for Neon {
     const LANES: usize = 4;
     const REGISTERS: usize = 32;
+    const BY_LANE: bool = true;
 
     #[inline(always)]
     unsafe fn splat(x: f32) -> Self {
@@ -59,5 +60,9 @@ impl Vector for Neon {
     #[inline(always)]
     unsafe fn mul_add(self, factor: Self, addend: Self) -> Self {
         unsafe { Self(vfmaq_f32(addend.0, self.0, factor.0)) }
+    }
+    #[inline(always)]
+    unsafe fn mul_add_lane<const LANE: i32>(self, factors: Self, addend: Self) -> Self {
+        unsafe { Self(vfmaq_laneq_f32::<LANE>(addend.0, self.0, factors.0)) }
     }
 }

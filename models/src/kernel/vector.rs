@@ -13,6 +13,9 @@ pub(crate) trait Vector: Copy {
     const LANES: usize;
     /// Registers of this kind that the instruction set has; bounds the size of the accumulator tiles.
     const REGISTERS: usize;
+    /// Whether [`Self::mul_add_lane`] beats loading a value into all lanes first. On x86 a load can do that on the way; on the
+    /// Cortex-A76 it takes one of the two slots that the multiply-adds need.
+    const BY_LANE: bool = false;
 
     /// All lanes `x`.
     unsafe fn splat(x: f32) -> Self;
@@ -32,6 +35,11 @@ pub(crate) trait Vector: Copy {
     unsafe fn min(self, other: Self) -> Self;
     /// `self · factor + addend`, rounded once where the processor can.
     unsafe fn mul_add(self, factor: Self, addend: Self) -> Self;
+    /// `self · factors[LANE] + addend`, where [`Self::BY_LANE`] is set.
+    #[inline(always)]
+    unsafe fn mul_add_lane<const LANE: i32>(self, _factors: Self, _addend: Self) -> Self {
+        unreachable!("not an instruction of this set")
+    }
 }
 
 /// Eight lanes in plain Rust, for processors without a kernel of their own and as a second opinion in tests. The compiler
