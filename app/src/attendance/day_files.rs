@@ -12,7 +12,6 @@ use time::{Date, OffsetDateTime};
 
 use crate::journal::{Disk, Ledger, RowView, rows_on};
 
-const HEADER: &str = "name,status,timestamp\n";
 const UNKNOWN: &str = "attendance_clock-unknown.csv";
 
 /// The days' files.
@@ -102,7 +101,7 @@ impl DayFiles {
             if rows.is_empty() {
                 self.disk.remove(UNKNOWN)?;
             } else {
-                self.disk.replace(UNKNOWN, &content(rows))?;
+                self.disk.replace(UNKNOWN, &content(rows)?)?;
             }
             self.unsettled_stale = false;
         }
@@ -113,7 +112,7 @@ impl DayFiles {
                 None => rows_on(Arc::clone(&self.journal), ledger.zone(), date)?,
             };
             let certain = |row: &RowView| row.clock != "doubtful";
-            self.bring_up_to_date(date, content(rows.into_iter().filter(certain)))?;
+            self.bring_up_to_date(date, content(rows.into_iter().filter(certain))?)?;
             self.stale.remove(&date);
         }
         let held = ledger.dates();
@@ -150,13 +149,14 @@ impl DayFiles {
     }
 }
 
-/// Roll numbers, `IN`, `OUT` and times need no quotes in CSV.
-fn content(rows: impl IntoIterator<Item = RowView>) -> Vec<u8> {
-    let mut text = HEADER.to_owned();
+/// A file's content, as backend-contract.md §4 has it.
+fn content(rows: impl IntoIterator<Item = RowView>) -> io::Result<Vec<u8>> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    writer.write_record(["name", "status", "timestamp"])?;
     for row in rows {
-        text.push_str(&format!("{},{},{}\n", row.roll, row.status, row.timestamp));
+        writer.write_record([row.roll.as_str(), row.status, &row.timestamp])?;
     }
-    text.into_bytes()
+    writer.into_inner().map_err(csv::IntoInnerError::into_error)
 }
 
 fn file_name(date: Date) -> String {

@@ -2,13 +2,17 @@
 
 use crate::journal::{OpenRow, timestamp};
 
-/// The batch as the webhook reads it. Roll numbers, `in`, `out` and times need no quotes in CSV.
-pub(super) fn encode(batch: &[OpenRow]) -> String {
-    let mut body = String::from("enrollment_number,status,timestamp\n");
+/// The batch as the webhook reads it.
+///
+/// # Errors
+/// None that can happen: writing to memory does not fail.
+pub(super) fn encode(batch: &[OpenRow]) -> csv::Result<Vec<u8>> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    writer.write_record(["enrollment_number", "status", "timestamp"])?;
     for row in batch {
-        body.push_str(&format!("{},{},{}\n", row.roll, row.status.lower_case(), timestamp(row.local)));
+        writer.write_record([row.roll.as_str(), row.status.lower_case(), &timestamp(row.local)])?;
     }
-    body
+    writer.into_inner().map_err(|error| error.into_error().into())
 }
 
 #[cfg(test)]
@@ -29,7 +33,7 @@ mod tests {
             row(Status::Out, datetime!(2025-01-15 17:30:00)),
         ];
         assert_eq!(
-            encode(&batch),
+            String::from_utf8(encode(&batch).unwrap()).unwrap(),
             "enrollment_number,status,timestamp\n2110001,in,2025-01-15 09:00:00\n2110001,out,2025-01-15 17:30:00\n"
         );
     }

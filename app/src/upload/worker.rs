@@ -264,8 +264,12 @@ impl Uploader {
     }
 
     async fn send(&self, batch: &[OpenRow]) -> Result<Vec<RowAnswer>, Trouble> {
-        let body = body::encode(batch).into();
-        let posted = self.client.post(self.url.expose(), self.headers.clone(), body, MAX_ANSWER).await;
+        let body = body::encode(batch).map_err(|error| Trouble {
+            kind: TroubleKind::Server,
+            reason: format!("the rows cannot be written as CSV: {error}"),
+            wait: None,
+        })?;
+        let posted = self.client.post(self.url.expose(), self.headers.clone(), body.into(), MAX_ANSWER).await;
         let answer = posted.map_err(|error| Trouble::from(&error))?;
         let now = self.clock.now();
         answer::read(&answer, batch, now.trusted.then_some(now.utc))
