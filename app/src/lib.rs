@@ -22,6 +22,7 @@ pub mod liveness;
 pub mod logging;
 pub mod moment;
 pub mod photo;
+pub mod progress;
 pub mod recognition;
 pub mod roster;
 pub mod secret;

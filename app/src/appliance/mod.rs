@@ -28,6 +28,7 @@ use crate::attendance;
 use crate::config::{Config, LivenessRule};
 use crate::event::{Bus, narrate};
 use crate::moment::{Clock, SiteZone, SystemClock};
+use crate::progress::Progress;
 use crate::recognition::{Gallery, SharedGallery, worker::Outputs};
 use crate::roster;
 use crate::supervisor::{Supervisor, pet_while};
@@ -66,6 +67,7 @@ pub async fn run(config: Config, asked_to_stop: impl Future<Output = ()>) -> any
     let gallery: SharedGallery = Arc::new(ArcSwap::from_pointee(Gallery::default()));
     let report = Arc::new(ArcSwap::from_pointee(roster::Report::default()));
     let sync_now = Arc::new(Notify::new());
+    let (syncing, enrolling) = (Progress::default(), Progress::default());
     let (photos_changed, changed) = watch::channel(0);
     let (inbox, outbox) = attendance::inbox();
     let outputs = Outputs { bus: bus.clone(), sightings: inbox, view: Arc::default() };
@@ -98,6 +100,7 @@ pub async fn run(config: Config, asked_to_stop: impl Future<Output = ()>) -> any
         bus: bus.clone(),
         gallery,
         report: Arc::clone(&report),
+        progress: enrolling.clone(),
         changed,
     };
     supervisor.start("roster", move |stop| roster::worker::run(enrolment.clone(), stop));
@@ -106,6 +109,7 @@ pub async fn run(config: Config, asked_to_stop: impl Future<Output = ()>) -> any
         bus: bus.clone(),
         changed: photos_changed,
         now: Arc::clone(&sync_now),
+        progress: syncing.clone(),
     };
     supervisor.start("sync", move |stop| sync::run(mirror.clone(), stop));
     if let Some(uploader) = uploader.clone() {
@@ -121,6 +125,8 @@ pub async fn run(config: Config, asked_to_stop: impl Future<Output = ()>) -> any
         frames: Arc::clone(&outputs.view),
         ledger: Arc::clone(&records.ledger),
         report,
+        syncing,
+        enrolling,
         memory,
     };
     let hands = Hands {

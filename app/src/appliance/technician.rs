@@ -12,15 +12,16 @@ use super::latest::Memory;
 use super::machine;
 use crate::camera::latest::Counters;
 use crate::config::Config;
-use crate::journal::{self, Folder, Ledger, Progress, RowView};
+use crate::journal::{self, Folder, Ledger, Progress as Delivery, RowView};
 use crate::moment::{Clock, Moment, SiteZone};
 use crate::photo::{self, PhotoLimits};
+use crate::progress::Progress;
 use crate::recognition::Engine;
 use crate::recognition::view::View as FramePath;
 use crate::roster::enrol::Places;
 use crate::roster::{Outcome, Report};
 use crate::status::view::{
-    Camera, Mark, Pending, PhotoSync, Picture, Refused, RefusedPhoto, RefusedRow, Removal, Roster,
+    self, Camera, Mark, Pending, PhotoSync, Picture, Refused, RefusedPhoto, RefusedRow, Removal, Roster,
     RosterCount, Row, Source, Student, System, Today, Upload, View, Worker,
 };
 use crate::supervisor::Board;
@@ -50,6 +51,10 @@ pub struct Technician {
     pub ledger: Arc<Ledger>,
     /// What became of the photos.
     pub report: Arc<ArcSwap<Report>>,
+    /// How far a synchronisation is.
+    pub syncing: Progress,
+    /// How far an enrolment is.
+    pub enrolling: Progress,
     /// What was last heard of sync and upload.
     pub memory: Memory,
 }
@@ -138,9 +143,15 @@ impl Technician {
             last_success: latest.synced.as_ref().map(|(at, _)| self.local(at.utc)),
             summary: latest.synced.map(|(_, what)| what),
             error: latest.sync_error,
-            progress: None,
+            progress: self.progress(),
             removal: latest.removal.map(|(students, of)| Removal { students, of }),
         }
+    }
+
+    fn progress(&self) -> Option<view::Progress> {
+        let shown = |step: &str, (done, total)| view::Progress { step: step.to_owned(), done, total };
+        let fetching = self.syncing.under_way().map(|so_far| shown("fetching photos", so_far));
+        fetching.or_else(|| self.enrolling.under_way().map(|so_far| shown("enrolling", so_far)))
     }
 
     fn photo(&self, path: &str) -> Option<PathBuf> {
@@ -281,10 +292,10 @@ fn row(view: &RowView) -> Row {
         timestamp: view.timestamp.clone(),
         provisional: view.clock != "known",
         delivery: match view.progress {
-            Progress::AwaitsClock | Progress::Open => "waiting",
-            Progress::NeedsPerson(_) => "needs-person",
-            Progress::Delivered => "delivered",
-            Progress::Dismissed => "dismissed",
+            Delivery::AwaitsClock | Delivery::Open => "waiting",
+            Delivery::NeedsPerson(_) => "needs-person",
+            Delivery::Delivered => "delivered",
+            Delivery::Dismissed => "dismissed",
         }
         .to_owned(),
     }
@@ -297,7 +308,7 @@ fn refused_row(view: &RowView) -> RefusedRow {
         status: view.status.to_owned(),
         timestamp: view.timestamp.clone(),
         reason: match &view.progress {
-            Progress::NeedsPerson(reason) => reason.clone(),
+            Delivery::NeedsPerson(reason) => reason.clone(),
             _ => String::new(),
         },
     }

@@ -12,6 +12,7 @@ use super::enrol::{BuildError, Places, build};
 use super::{Report, Roster};
 use crate::config::Config;
 use crate::event::{Bus, Event};
+use crate::progress::Progress;
 use crate::recognition::{Engine, SharedGallery};
 use crate::supervisor::Failure;
 
@@ -29,6 +30,8 @@ pub struct Shared {
     pub gallery: SharedGallery,
     /// What became of the photos, for the page.
     pub report: Arc<ArcSwap<Report>>,
+    /// How far the present enrolment is, photos.
+    pub progress: Progress,
     /// Moves when photos changed on disk.
     pub changed: watch::Receiver<u64>,
 }
@@ -41,8 +44,9 @@ pub async fn run(mut shared: Shared, stop: CancellationToken) -> Result<(), Fail
     let mut told = HashSet::new();
     loop {
         let roster = tokio::task::spawn_blocking({
-            let (config, stop) = (Arc::clone(&shared.config), stop.clone());
-            move || make(&config, &stop)
+            let (config, progress, stop) =
+                (Arc::clone(&shared.config), shared.progress.clone(), stop.clone());
+            move || make(&config, &progress, &stop)
         })
         .await
         .map_err(Failure::restart)?;
@@ -66,10 +70,11 @@ pub async fn run(mut shared: Shared, stop: CancellationToken) -> Result<(), Fail
 }
 
 /// Loads the networks for as long as it takes: enrolment is rare, and memory is dear.
-fn make(config: &Config, stop: &CancellationToken) -> Result<Roster, BuildError> {
+fn make(config: &Config, progress: &Progress, stop: &CancellationToken) -> Result<Roster, BuildError> {
     let mut engine = Engine::load(&config.models_dir(), &config.recognition)?;
     let mut last = std::time::Instant::now();
     build(&Places::of(config), &config.photos, &mut engine, &mut |done: usize, total: usize| {
+        progress.set(done, total);
         if done > 0 && done.is_multiple_of(TELL_EVERY) && last.elapsed() > Duration::from_secs(2) {
             last = std::time::Instant::now();
             log::info!("Enrolling: {done} of {total} photos");

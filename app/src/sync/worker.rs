@@ -6,9 +6,10 @@ use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::{Report, once};
+use super::{Report, Step, once};
 use crate::config::Config;
 use crate::event::{Bus, Event};
+use crate::progress::Progress;
 use crate::supervisor::{Backoff, Failure};
 
 /// First pause after a synchronisation that could not be done: at start the network often comes a little later.
@@ -28,6 +29,8 @@ pub struct Worker {
     pub changed: watch::Sender<u64>,
     /// Asks for a synchronisation now.
     pub now: Arc<Notify>,
+    /// How far the present one is, photos.
+    pub progress: Progress,
 }
 
 /// Synchronises at once, then at the configured interval or when asked, until `stop`. A server that cannot be reached is tried
@@ -41,9 +44,10 @@ pub async fn run(worker: Worker, stop: CancellationToken) -> Result<(), Failure>
     }
     let interval = worker.config.photos.interval;
     let mut backoff = Backoff::between(FIRST_PAUSE, interval);
+    let note = |step: Step<'_>| worker.note(step);
     loop {
         let done = tokio::select! {
-            done = once(&worker.config, &|_| {}) => done,
+            done = once(&worker.config, &note) => done,
             () = stop.cancelled() => return Ok(()),
         };
         let fault = match done {
@@ -70,6 +74,16 @@ pub async fn run(worker: Worker, stop: CancellationToken) -> Result<(), Failure>
             () = tokio::time::sleep(pause) => {}
             () = worker.now.notified() => {}
             () = stop.cancelled() => return Ok(()),
+        }
+    }
+}
+
+impl Worker {
+    fn note(&self, step: Step<'_>) {
+        match step {
+            Step::Listed { .. } => {}
+            Step::Photos { total } => self.progress.set(0, total),
+            Step::Photo { .. } => self.progress.step(),
         }
     }
 }

@@ -24,6 +24,7 @@ async fn worker(key: &str) -> (Worker, Door, tempfile::TempDir) {
         bus: Bus::default(),
         changed: watch::channel(0).0,
         now: Arc::new(Notify::new()),
+        progress: attendance::progress::Progress::default(),
     };
     (worker, door, root)
 }
