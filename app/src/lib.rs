@@ -23,6 +23,7 @@ pub mod logging;
 pub mod moment;
 pub mod photo;
 pub mod progress;
+pub mod provision;
 pub mod recognition;
 pub mod roster;
 pub mod secret;

@@ -7,6 +7,7 @@ mod check_config;
 mod check_photos;
 mod evaluate;
 mod keys;
+mod provision;
 mod run;
 mod sync;
 mod upload;
@@ -52,6 +53,9 @@ enum Command {
     /// API tokens for scripts and monitoring.
     #[command(subcommand)]
     Token(keys::Token),
+    /// On the appliance: take over what the technician put on the card, or report back to it.
+    #[command(hide = true)]
+    Provision(provision::Arguments),
     /// Answer RAUC about the two systems on the card.
     #[command(subcommand, hide = true)]
     BootSlot(boot_slot::Request),
@@ -83,6 +87,7 @@ pub fn execute(cli: Cli) -> ExitCode {
         Command::Evaluate(arguments) => evaluate::execute(&cli.config, arguments),
         Command::Password(arguments) => keys::password(&cli.config, arguments),
         Command::Token(request) => keys::token(&cli.config, request),
+        Command::Provision(arguments) => provision::execute(arguments),
         Command::BootSlot(request) => boot_slot::execute(request),
     };
     match done {

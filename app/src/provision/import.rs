@@ -1,0 +1,313 @@
+//! Taking files over from the card.
+
+use std::fs::{File, OpenOptions, Permissions};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest as _, Sha256};
+
+use super::card::{self, Accepted, CardFile, WifiProfile};
+
+/// Where things are taken from and where they go; on the appliance the defaults, in tests a folder each.
+#[derive(Debug, Clone)]
+pub struct Places {
+    /// The card's first partition.
+    pub card: PathBuf,
+    /// `/etc`.
+    pub etc: PathBuf,
+    /// iwd's folder of known networks.
+    pub iwd: PathBuf,
+    /// What is handed from the import to the report; gone with the next start.
+    pub run: PathBuf,
+    /// The board's serial number in the device tree.
+    pub serial: PathBuf,
+}
+
+impl Default for Places {
+    fn default() -> Self {
+        Self {
+            card: "/boot/config".into(),
+            etc: "/etc".into(),
+            iwd: "/var/lib/iwd".into(),
+            run: "/run/attendance-provision".into(),
+            serial: "/proc/device-tree/serial-number".into(),
+        }
+    }
+}
+
+/// What became of one file of the card.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// Its name on the card.
+    pub name: &'static str,
+    /// `None`: taken over and removed from the card. Otherwise what is wrong; nothing was changed.
+    pub wrong: Option<String>,
+}
+
+/// Takes over every good file of the card. One wrong file does not keep the others back, and no fault of the card's ends it:
+/// what cannot be done is said in the outcome.
+pub fn import(places: &Places) -> Vec<Outcome> {
+    let mut outcomes = Vec::new();
+    for file in CardFile::ALL {
+        let Some(path) = found(&places.card, file.name()) else { continue };
+        let wrong = take(places, file, &path).err();
+        match &wrong {
+            None => log::info!("{} was taken over from the card", file.name()),
+            Some(reason) => log::warn!("{} on the card: {reason}; the settings in force stay", file.name()),
+        }
+        outcomes.push(Outcome { name: file.name(), wrong });
+    }
+    outcomes
+}
+
+/// The file on the card, also under the name that Windows' Notepad gives it behind the user's back.
+fn found(card: &Path, name: &str) -> Option<PathBuf> {
+    [name.to_owned(), format!("{name}.txt")]
+        .into_iter()
+        .map(|name| card.join(name))
+        .find(|path| path.is_file())
+}
+
+fn take(places: &Places, file: CardFile, path: &Path) -> Result<(), String> {
+    let bytes = read(path).map_err(|error| format!("cannot be read from the card: {error}"))?;
+    let accepted = card::parse(file, &bytes).map_err(|error| error.to_string())?;
+    keep(places, &accepted).map_err(|error| format!("cannot be kept: {error}"))?;
+    // Only now: should power fail before this, the next start takes the same file over again.
+    wipe(path).map_err(|error| {
+        format!("was taken over, but cannot be removed from the card ({error}); remove it by hand, it holds secrets")
+    })
+}
+
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(card::MAX_BYTES + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > card::MAX_BYTES {
+        return Err(io::Error::other(format!("it has more than {} bytes", card::MAX_BYTES)));
+    }
+    Ok(bytes)
+}
+
+fn keep(places: &Places, accepted: &Accepted) -> io::Result<()> {
+    let ours = places.etc.join("attendance");
+    match accepted {
+        // Readable for the service's group, which owns the folder; the keys in it are nobody else's business.
+        Accepted::Settings(text) => replace(&ours.join("attendance.toml"), text, 0o640),
+        Accepted::Authority(text) => replace(&ours.join("ca.pem"), text, 0o640),
+        Accepted::Wifi(profile) => keep_wifi(&places.iwd, profile.as_ref()),
+        Accepted::SshKeys(keys) => {
+            let (keys_file, rule) = (ours.join("ssh/authorized_keys"), places.etc.join("nftables.d/ssh.nft"));
+            if keys.is_empty() {
+                remove(&rule)?;
+                return remove(&keys_file);
+            }
+            replace(&rule, "add rule inet filter site tcp dport 22 ct state new accept\n", 0o644)?;
+            replace(&keys_file, keys, 0o600)
+        }
+        Accepted::ConsolePassword(hash) => {
+            let shadow = places.etc.join("shadow");
+            let text = std::fs::read_to_string(&shadow)?;
+            replace(&shadow, &with_root_hash(&text, hash), 0o640)
+        }
+    }
+}
+
+/// One network at a time: the card says which; any other is forgotten.
+fn keep_wifi(folder: &Path, profile: Option<&WifiProfile>) -> io::Result<()> {
+    std::fs::create_dir_all(folder)?;
+    if let Some(profile) = profile {
+        replace(&folder.join(&profile.file), &profile.content, 0o600)?;
+    }
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        let known = path.extension().is_some_and(|kind| kind == "psk" || kind == "open");
+        if known && profile.is_none_or(|kept| path.file_name() != Some(kept.file.as_ref())) {
+            remove(&path)?;
+        }
+    }
+    Ok(())
+}
+
+/// /etc/shadow with another hash for root; empty locks the account.
+fn with_root_hash(shadow: &str, hash: &str) -> String {
+    let field = if hash.is_empty() { "*" } else { hash };
+    let lines =
+        shadow.lines().map(|line| match line.strip_prefix("root:").and_then(|rest| rest.split_once(':')) {
+            Some((_, rest)) => format!("root:{field}:{rest}\n"),
+            None => format!("{line}\n"),
+        });
+    lines.collect()
+}
+
+/// Gives the machine its name at the first start: from the board's serial number, so that a new card in the same board keeps
+/// it, otherwise from the machine's identity. `None` when it has one already.
+///
+/// # Errors
+/// What the file system says.
+pub fn name_machine(places: &Places) -> io::Result<Option<String>> {
+    let path = places.etc.join("hostname");
+    if path.exists() {
+        return Ok(None);
+    }
+    let serial = std::fs::read(&places.serial).unwrap_or_default();
+    let seed = if serial.is_empty() { std::fs::read(places.etc.join("machine-id"))? } else { serial };
+    let digest = Sha256::digest(&seed);
+    let name = format!("attendance-{:02x}{:02x}{:02x}", digest[0], digest[1], digest[2]);
+    replace(&path, &format!("{name}\n"), 0o644)?;
+    Ok(Some(name))
+}
+
+/// Writes a file whole or not at all, with the folder's own group.
+pub(super) fn replace(path: &Path, text: &str, mode: u32) -> io::Result<()> {
+    let folder = path.parent().ok_or_else(|| io::Error::other("a file without a folder"))?;
+    std::fs::create_dir_all(folder)?;
+    let mut file = tempfile::Builder::new()
+        .prefix(".new-")
+        .permissions(Permissions::from_mode(0o600))
+        .tempfile_in(folder)?;
+    file.write_all(text.as_bytes())?;
+    std::os::unix::fs::fchown(file.as_file(), None, Some(std::fs::metadata(folder)?.gid()))?;
+    file.as_file().set_permissions(Permissions::from_mode(mode))?;
+    file.as_file().sync_all()?;
+    file.persist(path).map_err(|error| error.error)?;
+    File::open(folder)?.sync_all()
+}
+
+fn remove(path: &Path) -> io::Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Overwrites a file of the card before it is removed: FAT would leave its content in free clusters. (A card may still keep the
+/// old cells; nobody can promise more.)
+fn wipe(path: &Path) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).open(path)?;
+    let length = file.metadata()?.len();
+    io::copy(&mut io::repeat(0).take(length), &mut file)?;
+    file.sync_all()?;
+    std::fs::remove_file(path)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHJvYm90cyBoYXZlIGZlZWxpbmdzIHRvbywgbWF5YmUh anna";
+
+    fn places(folder: &Path) -> Places {
+        let places = Places {
+            card: folder.join("card"),
+            etc: folder.join("etc"),
+            iwd: folder.join("iwd"),
+            run: folder.join("run"),
+            serial: folder.join("serial"),
+        };
+        for made in [&places.card, &places.etc.join("attendance")] {
+            std::fs::create_dir_all(made).unwrap();
+        }
+        std::fs::write(places.etc.join("shadow"), "root:*:20000:0:99999:7:::\ndaemon:*:20000:0:99999:7:::\n")
+            .unwrap();
+        places
+    }
+
+    fn mode(path: &Path) -> u32 {
+        std::fs::metadata(path).unwrap().permissions().mode() & 0o777
+    }
+
+    #[test]
+    fn good_files_are_taken_over_and_leave_the_card() {
+        let folder = tempfile::tempdir().unwrap();
+        let places = places(folder.path());
+        let hash = format!("$6$saltsalt${}", "x".repeat(86));
+        for (name, text) in [
+            ("attendance.toml", "[site]\nname = \"gate\"\n"),
+            ("wifi.txt", "School\npassword1\n"),
+            ("authorized_keys", KEY),
+            ("password.hash", &*hash),
+        ] {
+            std::fs::write(places.card.join(name), text).unwrap();
+        }
+        let outcomes = import(&places);
+        assert_eq!(outcomes.len(), 4);
+        assert!(outcomes.iter().all(|outcome| outcome.wrong.is_none()), "{outcomes:?}");
+        assert_eq!(std::fs::read_dir(&places.card).unwrap().count(), 0);
+        let settings = places.etc.join("attendance/attendance.toml");
+        assert!(std::fs::read_to_string(&settings).unwrap().contains("gate"));
+        assert_eq!(mode(&settings), 0o640);
+        assert_eq!(mode(&places.iwd.join("School.psk")), 0o600);
+        assert_eq!(mode(&places.etc.join("attendance/ssh/authorized_keys")), 0o600);
+        assert!(places.etc.join("nftables.d/ssh.nft").exists());
+        let shadow = std::fs::read_to_string(places.etc.join("shadow")).unwrap();
+        assert_eq!(shadow, format!("root:{hash}:20000:0:99999:7:::\ndaemon:*:20000:0:99999:7:::\n"));
+        assert!(import(&places).is_empty());
+    }
+
+    #[test]
+    fn a_wrong_file_stays_on_the_card_and_the_old_settings_in_force() {
+        let folder = tempfile::tempdir().unwrap();
+        let places = places(folder.path());
+        let settings = places.etc.join("attendance/attendance.toml");
+        std::fs::write(&settings, "[site]\nname = \"old\"\n").unwrap();
+        std::fs::write(places.card.join("attendance.toml"), "[site]\nnaem = \"new\"\n").unwrap();
+        std::fs::write(places.card.join("authorized_keys"), KEY).unwrap();
+        let outcomes = import(&places);
+        let wrong = outcomes.iter().find(|outcome| outcome.name == "attendance.toml").unwrap();
+        assert!(wrong.wrong.as_ref().unwrap().contains("line 2"), "{wrong:?}");
+        assert!(std::fs::read_to_string(&settings).unwrap().contains("old"));
+        assert!(places.card.join("attendance.toml").exists());
+        assert!(places.etc.join("attendance/ssh/authorized_keys").exists());
+    }
+
+    #[test]
+    fn empty_files_take_access_away_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let places = places(folder.path());
+        for (name, first) in [("authorized_keys", KEY), ("wifi.txt", "School\npassword1\n")] {
+            std::fs::write(places.card.join(name), first).unwrap();
+        }
+        import(&places);
+        for name in ["authorized_keys", "wifi.txt", "password.hash"] {
+            std::fs::write(places.card.join(name), "").unwrap();
+        }
+        assert!(import(&places).iter().all(|outcome| outcome.wrong.is_none()));
+        assert!(!places.etc.join("attendance/ssh/authorized_keys").exists());
+        assert!(!places.etc.join("nftables.d/ssh.nft").exists());
+        assert_eq!(std::fs::read_dir(&places.iwd).unwrap().count(), 0);
+        assert!(std::fs::read_to_string(places.etc.join("shadow")).unwrap().starts_with("root:*:"));
+    }
+
+    #[test]
+    fn what_cannot_be_kept_stays_on_the_card() {
+        let folder = tempfile::tempdir().unwrap();
+        let places = places(folder.path());
+        std::fs::remove_dir(places.etc.join("attendance")).unwrap();
+        std::fs::write(places.etc.join("attendance"), "a file where the folder should be").unwrap();
+        std::fs::write(places.card.join("attendance.toml.txt"), "[site]\n").unwrap();
+        let outcomes = import(&places);
+        assert!(outcomes[0].wrong.as_ref().unwrap().contains("cannot be kept"), "{outcomes:?}");
+        assert!(places.card.join("attendance.toml.txt").exists());
+    }
+
+    #[test]
+    fn a_file_too_large_to_be_ours_is_not_read_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let places = places(folder.path());
+        File::create(places.card.join("ca.pem")).unwrap().set_len(1 << 40).unwrap();
+        assert!(import(&places)[0].wrong.as_ref().unwrap().contains("more than"));
+    }
+
+    #[test]
+    fn the_machine_is_named_once_and_after_its_board() {
+        let folder = tempfile::tempdir().unwrap();
+        let places = places(folder.path());
+        std::fs::write(&places.serial, "9f2a771c00000001\0").unwrap();
+        let name = name_machine(&places).unwrap().unwrap();
+        assert!(name.starts_with("attendance-") && name.len() == "attendance-".len() + 6);
+        assert_eq!(name_machine(&places).unwrap(), None);
+        std::fs::remove_file(places.etc.join("hostname")).unwrap();
+        assert_eq!(name_machine(&places).unwrap().unwrap(), name);
+    }
+}

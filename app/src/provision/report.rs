@@ -1,0 +1,222 @@
+//! What is written back to the card: `attendance-status.txt`, for the technician and his laptop.
+
+use std::fmt::Write as _;
+use std::io;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use sha2::{Digest as _, Sha256};
+
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject as _;
+
+use super::import::{Outcome, Places, replace};
+
+/// The report's name on the card.
+const STATUS_FILE: &str = "attendance-status.txt";
+/// What the import found, kept for the reports of this start.
+const FOUND_FILE: &str = "card";
+/// What agetty shows above the log-in prompt, from every file of its folder.
+const ISSUE_FILE: &str = "/run/issue.d/attendance.issue";
+
+/// Keeps the import's outcomes for the reports that follow, in the report's own words.
+///
+/// # Errors
+/// What the file system says.
+pub fn remember(places: &Places, outcomes: &[Outcome]) -> io::Result<()> {
+    let lines = outcomes.iter().fold(String::new(), |mut text, outcome| {
+        let _ = match &outcome.wrong {
+            None => writeln!(text, "{} was taken over and removed from this card.", outcome.name),
+            Some(reason) => {
+                writeln!(text, "{} IS WRONG and was not taken over; what was in force stays:", outcome.name)
+                    .and_then(|()| reason.lines().try_for_each(|line| writeln!(text, "    {line}")))
+            }
+        };
+        text
+    });
+    replace(&places.run.join(FOUND_FILE), &lines, 0o644)
+}
+
+/// What the appliance is at this moment.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct State {
+    /// Version of the image, from os-release.
+    pub version: String,
+    /// The machine's name.
+    pub host: String,
+    /// Its addresses, without loopback and link-local ones unless there is nothing else.
+    pub addresses: Vec<String>,
+    /// SHA-256 of the page's certificate, as browsers show it.
+    pub fingerprint: Option<String>,
+    /// Whether there are settings at all.
+    pub configured: bool,
+    /// What the import found on the card at this start.
+    pub card: String,
+}
+
+impl State {
+    /// Looks at the running system. Whatever cannot be found out is left empty: a report with gaps is better than none.
+    pub fn of_system(places: &Places, data_dir: &Path) -> Self {
+        let read = |path: &Path| std::fs::read_to_string(path).unwrap_or_default();
+        Self {
+            version: os_release_field(&read(&places.etc.join("os-release")), "IMAGE_VERSION"),
+            host: read(&places.etc.join("hostname")).trim().to_owned(),
+            addresses: addresses(),
+            fingerprint: fingerprint(&data_dir.join("tls/certificate.pem")),
+            configured: places.etc.join("attendance/attendance.toml").exists(),
+            card: read(&places.run.join(FOUND_FILE)),
+        }
+    }
+}
+
+/// The report: plain text with the line ends that every editor on Windows shows rightly.
+pub fn text(state: &State) -> String {
+    let mut text = String::new();
+    let line = |text: &mut String, label: &str, value: &str| {
+        let _ = writeln!(text, "{label:<13}{value}");
+    };
+    line(&mut text, "Appliance:", &format!("{}, system {}", state.host, state.version));
+    if !state.configured {
+        text.push_str(
+            "NOT CONFIGURED: put attendance.toml beside this file and start the appliance again.\n",
+        );
+    }
+    match &*state.addresses {
+        [] => line(&mut text, "Address:", "none yet: no cable, no Wi-Fi, or no DHCP server"),
+        all => all
+            .iter()
+            .for_each(|address| line(&mut text, "Page:", &format!("https://{}/", bracketed(address)))),
+    }
+    line(&mut text, "Also as:", &format!("https://{}.local/", state.host));
+    match &state.fingerprint {
+        Some(digest) => line(&mut text, "Certificate:", &format!("SHA-256 {digest}")),
+        None => line(&mut text, "Certificate:", "none yet: the service has not started"),
+    }
+    if !state.card.is_empty() {
+        let _ = write!(text, "\nFound on this card at the last start:\n{}", state.card);
+    }
+    text.replace('\n', "\r\n")
+}
+
+/// Writes the report to the card if it says anything new (a card bears only so many writes), and shows it on the console.
+///
+/// # Errors
+/// What the file system says.
+pub fn publish(places: &Places, state: &State) -> io::Result<()> {
+    let text = text(state);
+    let path = places.card.join(STATUS_FILE);
+    if std::fs::read_to_string(&path).is_ok_and(|written| written == text) {
+        return Ok(());
+    }
+    let shown = text.replace('\r', "");
+    // agetty reads backslashes as its own codes.
+    if let Err(error) = replace(Path::new(ISSUE_FILE), &format!("{}\n", shown.replace('\\', "\\\\")), 0o644) {
+        log::debug!("the console shows no address: {error}");
+    }
+    for line in shown.lines() {
+        log::info!("{line}");
+    }
+    std::fs::write(&path, text)?;
+    std::fs::File::open(&path)?.sync_all()
+}
+
+fn os_release_field(text: &str, key: &str) -> String {
+    let value = text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
+    value.unwrap_or_default().trim_matches('"').to_owned()
+}
+
+fn fingerprint(certificate: &Path) -> Option<String> {
+    let pem = std::fs::read(certificate).ok()?;
+    let certificate = CertificateDer::pem_slice_iter(&pem).next()?.ok()?;
+    let digits: Vec<_> = Sha256::digest(&certificate).iter().map(|byte| format!("{byte:02X}")).collect();
+    Some(digits.join(":"))
+}
+
+/// This machine's addresses by the C library's `hostname -I`, which leaves loopback and IPv6 link-local ones out.
+fn addresses() -> Vec<String> {
+    let asked = Command::new("hostname")
+        .arg("--all-ip-addresses")
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .output();
+    let Ok(answer) = asked else { return Vec::new() };
+    String::from_utf8_lossy(&answer.stdout).split_ascii_whitespace().map(str::to_owned).collect()
+}
+
+fn bracketed(address: &str) -> String {
+    if address.contains(':') { format!("[{address}]") } else { address.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn places(folder: &Path) -> Places {
+        Places {
+            card: folder.join("card"),
+            etc: folder.join("etc"),
+            iwd: folder.join("iwd"),
+            run: folder.join("run"),
+            serial: folder.join("serial"),
+        }
+    }
+
+    #[test]
+    fn the_report_says_where_the_page_is_and_what_is_wrong() {
+        let folder = tempfile::tempdir().unwrap();
+        let places = places(folder.path());
+        let outcomes = [
+            Outcome { name: "attendance.toml", wrong: Some("line 3: unknown field\nallowed: …".into()) },
+            Outcome { name: "wifi.txt", wrong: None },
+        ];
+        remember(&places, &outcomes).unwrap();
+        std::fs::create_dir_all(&places.etc).unwrap();
+        std::fs::write(places.etc.join("os-release"), "ID=debian\nIMAGE_VERSION=\"1.2.3\"\n").unwrap();
+        std::fs::write(places.etc.join("hostname"), "attendance-0a1b2c\n").unwrap();
+        let mut state = State::of_system(&places, folder.path());
+        state.addresses = vec!["192.0.2.7".into(), "2001:db8::7".into()];
+        state.fingerprint = Some("AB:CD".into());
+        let text = text(&state);
+        for expected in [
+            "attendance-0a1b2c, system 1.2.3",
+            "NOT CONFIGURED",
+            "https://192.0.2.7/",
+            "https://[2001:db8::7]/",
+            "AB:CD",
+            "attendance.toml IS WRONG",
+            "    line 3: unknown field\r\n    allowed",
+            "wifi.txt was taken over",
+            ".local/",
+        ] {
+            assert!(text.contains(expected), "{expected} is missing in\n{text}");
+        }
+        assert!(text.lines().count() > 5 && text.matches('\n').count() == text.matches("\r\n").count());
+    }
+
+    #[test]
+    fn the_fingerprint_is_the_one_that_browsers_show() {
+        let folder = tempfile::tempdir().unwrap();
+        let made = rcgen::generate_simple_self_signed(vec!["door.local".to_owned()]).unwrap();
+        let path = folder.path().join("certificate.pem");
+        std::fs::write(&path, made.cert.pem()).unwrap();
+        let shown = fingerprint(&path).unwrap();
+        assert_eq!(shown.len(), 32 * 3 - 1);
+        let digest: Vec<u8> = Sha256::digest(made.cert.der()).to_vec();
+        assert!(shown.starts_with(&format!("{:02X}:{:02X}:", digest[0], digest[1])));
+        assert_eq!(fingerprint(&folder.path().join("none")), None);
+    }
+
+    #[test]
+    fn an_unchanged_report_is_not_written_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let places = places(folder.path());
+        std::fs::create_dir_all(&places.card).unwrap();
+        let state = State { host: "attendance-0a1b2c".into(), ..State::default() };
+        let path = places.card.join(STATUS_FILE);
+        std::fs::write(&path, text(&state)).unwrap();
+        let before = std::fs::metadata(&path).unwrap().modified().unwrap();
+        publish(&places, &state).unwrap();
+        assert_eq!(std::fs::metadata(&path).unwrap().modified().unwrap(), before);
+    }
+}
