@@ -1,0 +1,86 @@
+"""Boots an image in emulation; called by scripts/boot-image, which documents the options."""
+
+import argparse
+import socket
+import sys
+import tempfile
+import time
+import traceback
+
+from . import checks
+from .backend import Backend
+from .machine import Machine
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="scripts/boot-image")
+    parser.add_argument("--image", required=True)
+    parser.add_argument("--test", action="store_true")
+    parser.add_argument("--verbose", action="store_true", help="show the console while testing")
+    parser.add_argument("--settings", help="an attendance.toml to put on the card before an interactive boot")
+    parser.add_argument("--demo-site", help="the compiled demo backend")
+    parser.add_argument("--demo-data", help="the demo's photos and video")
+    arguments = parser.parse_args()
+    sys.stdout.reconfigure(line_buffering=True)
+    sys.exit(test(arguments) if arguments.test else interactive(arguments))
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def interactive(arguments):
+    """Boot after boot on this terminal, as the machine asks for them; Ctrl-A X ends it."""
+    from . import eeprom
+
+    machine = Machine(arguments.image)
+    try:
+        if arguments.settings:
+            with open(arguments.settings, "rb") as file:
+                eeprom.write(machine.card, 1, "attendance.toml", file.read())
+        machine.forward(8443, 443)
+        print("The page: https://127.0.0.1:8443/   Power off: Ctrl-A X   The card is thrown away afterwards.")
+        machine.power_on(interactive=True)
+        return machine.process.wait()
+    finally:
+        machine.close()
+
+
+def test(arguments):
+    show = (lambda line: print(f"      | {line}")) if arguments.verbose else None
+    with tempfile.TemporaryDirectory(prefix="boot-image-") as folder:
+        backend = Backend(arguments.demo_site, arguments.demo_data, folder) if arguments.demo_site else None
+        machine = Machine(arguments.image, folder=f"{folder}/machine", on_line=show)
+        page_port = free_port()
+        machine.forward(page_port, 443)
+        if backend:
+            machine.serve(*checks.BACKEND, backend.port)
+            machine.extra_devices += backend.disk()
+        site = checks.Site(machine, page_port, backend)
+        passed, failed = 0, 0
+        try:
+            for check in checks.CHECKS:
+                begun = time.monotonic()
+                try:
+                    check(site)
+                except Exception:
+                    failed += 1
+                    print(f"FAILED {check.__name__} ({check.__doc__}), {time.monotonic() - begun:.0f} s")
+                    traceback.print_exc()
+                    print("      the console's last lines:")
+                    print("\n".join(f"      | {line}" for line in machine.log[-30:]))
+                    break  # every check builds on the one before
+                passed += 1
+                print(f"ok {check.__name__}, {time.monotonic() - begun:.0f} s")
+        finally:
+            machine.close()
+            if backend:
+                backend.close()
+    print(f"{passed} passed, {failed} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    main()

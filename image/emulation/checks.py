@@ -1,0 +1,234 @@
+"""What `scripts/boot-image --test` shows of an image: a card's life from the first start to a damaged data partition.
+
+The checks run in this order on one card, each on the state that the one before left. A check is a function of Site; it fails by
+any exception.
+"""
+
+import re
+import socket
+import ssl
+import hashlib
+import struct
+import time
+
+from . import eeprom
+from .machine import BOOT_TIMEOUT
+
+# The guest's view of the demo backend on this host.
+BACKEND = ("10.0.2.100", 8080)
+WRONG_SETTINGS = b'[site]\nname = "Broken"\n\n[webhook]\nurrl = "https://backend.example/"\n'
+
+
+class Site:
+    """The card under test, the machine it is in, and the demo backend."""
+
+    def __init__(self, machine, page_port, backend=None):
+        self.machine = machine
+        self.page_port = page_port
+        self.backend = backend
+        self.remembered = {}
+
+    def start(self, arguments=""):
+        """Power on, until the system has finished starting."""
+        self.machine.power_on(arguments=arguments)
+        self.machine.wait_for_agent()
+        deadline = time.monotonic() + BOOT_TIMEOUT
+        while self.machine.run("systemctl list-jobs --no-legend | wc -l") != "0":
+            if time.monotonic() > deadline:
+                raise AssertionError("jobs still wait:\n" + self.machine.run("systemctl list-jobs"))
+            time.sleep(3)
+
+    def card(self, path):
+        """A file of the card's first partition, as a laptop would read it after the card was pulled."""
+        return eeprom.read(self.machine.card, 1, path)
+
+    def settings(self):
+        """A working attendance.toml for the demo backend."""
+        lines = ["[site]", 'name = "Emulated door"', 'time_zone = "UTC"', 'clock = "system"']
+        if self.backend:
+            address = f"http://{BACKEND[0]}:{BACKEND[1]}"
+            lines += ["[photos]", f'url = "{self.backend.photos_url(address)}"', 'interval = "1m"']
+            lines += ["[webhook]", f'url = "{self.backend.webhook_url(address)}"', f'key = "{self.backend.key}"', 'interval = "5s"']
+            lines += ["[camera]", 'source = "replay"', 'replay = ["/var/lib/attendance/door.y4m"]', "[attendance]", 'minimum_gap = "15s"']
+        return "\n".join(lines).encode() + b"\n"
+
+
+def first_start_without_settings(site):
+    """A fresh card, a clock in 1970: the data partition grows, the machine gets its names, the card says what is missing."""
+    machine = site.machine
+    machine.rtc = "base=1970-01-02T00:00:00"
+    site.start()
+    machine.rtc = "base=utc"
+    failed = machine.run("systemctl --failed --no-legend --plain | cut -d' ' -f1")
+    assert failed == "", f"failed units: {failed}\n" + machine.run(f"journalctl -b --no-pager -u {failed.split()[0]}")
+    assert machine.run("systemctl is-system-running", check=False)[1] == "running"
+    year = int(machine.run("date +%Y"))
+    assert year >= 2026, f"the clock says {year}: no floor"
+    size = int(machine.run("df --output=size -BM /data | tail -1").strip(" M"))
+    assert size > 500, f"/data has {size} MB of a card of 2 GB"
+    site.remembered["machine-id"] = machine.run("cat /etc/machine-id")
+    assert re.fullmatch(r"[0-9a-f]{32}", site.remembered["machine-id"])
+    site.remembered["hostname"] = machine.run("hostname")
+    assert re.fullmatch(r"attendance-[0-9a-f]{6}", site.remembered["hostname"]), site.remembered["hostname"]
+    wait_for(lambda: b"NOT CONFIGURED" in (machine.run("cat /boot/config/attendance-status.txt", check=False)[1].encode()), "status on the card")
+    assert machine.run("cat /run/attendance-boot/slot") == "a"
+
+
+def root_is_read_only(site):
+    """Nothing can be written to the root, and what may be written lies on the data partition."""
+    machine = site.machine
+    for command in ("touch /usr/x", "touch /x", "mount -o remount,rw /", "rm /usr/bin/attendance"):
+        code, said = machine.run(command, check=False)
+        assert code != 0, f"{command} succeeded: {said}"
+    assert "erofs" in machine.run("findmnt -no FSTYPE /")
+    assert "verity" in machine.run("ls -l /dev/mapper /sys/block/dm-0/dm/name; cat /sys/block/dm-0/dm/uuid /sys/block/dm-0/dm/name; lsmod | grep verity")
+    for folder in ("/etc", "/var"):
+        assert "/run/data" in machine.run(f"findmnt -no OPTIONS {folder}")
+
+
+def nothing_waits_for_the_network(site):
+    """The critical chain to multi-user.target contains no network-online, and the firewall stands before the network."""
+    machine = site.machine
+    chain = machine.run("systemd-analyze critical-chain --no-pager multi-user.target")
+    assert "network-online" not in chain, chain
+    assert machine.run("systemctl is-active network-online.target", check=False)[1] != "active"
+    rules = machine.run("nft list ruleset")
+    assert "policy drop" in rules and "redirect to :8443" in rules and "dport 22" not in rules, rules
+    print("    " + machine.run("systemd-analyze time").splitlines()[0])
+
+
+def settings_are_taken_over(site):
+    """Power cut; the technician puts settings and a key on the card: taken over, gone from the card, SSH open to keys."""
+    machine = site.machine
+    machine.power_cut()
+    eeprom.write(machine.card, 1, "attendance.toml", site.settings())
+    eeprom.write(machine.card, 1, "authorized_keys", b"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHJvYm90cyBoYXZlIGZlZWxpbmdzIHRvbywgbWF5YmUh test\n")
+    site.start()
+    assert "Emulated door" in machine.run("cat /etc/attendance/attendance.toml")
+    assert machine.run("stat -c '%U:%G %a' /etc/attendance/attendance.toml") == "root:attendance 640"
+    names = machine.run("ls /boot/config").split()
+    assert "attendance.toml" not in names and "authorized_keys" not in names, names
+    assert "tcp dport 22" in machine.run("nft list chain inet filter site")
+    assert machine.run("systemctl is-active dropbear.socket") == "active"
+    machine.run("systemctl start dropbear-key.service")
+    wait_for(lambda: machine.run("systemctl is-active attendance.service", check=False)[1] == "active", "the service")
+    exposure = machine.run("systemd-analyze security --no-pager attendance.service | tail -1")
+    print("    " + exposure)
+    assert float(re.search(r": ([0-9.]+)", exposure)[1]) <= 2.0
+
+
+def what_the_first_boot_wrote_is_there(site):
+    """The second start after a power cut: identity, journal and name are those of the first."""
+    machine = site.machine
+    assert machine.run("cat /etc/machine-id") == site.remembered["machine-id"]
+    assert machine.run("hostname") == site.remembered["hostname"]
+    boots = int(machine.run("journalctl --list-boots --no-pager -q | wc -l"))
+    assert boots == 2, f"the journal knows {boots} boots"
+
+
+def page_answers_with_the_fingerprint_of_the_card(site):
+    """HTTPS on port 443 shows the certificate whose fingerprint stands in attendance-status.txt."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+
+    def shown():
+        with socket.create_connection(("127.0.0.1", site.page_port), timeout=20) as plain:
+            with context.wrap_socket(plain) as secured:
+                secured.sendall(b"GET / HTTP/1.1\r\nHost: door\r\nAccept: application/json\r\nConnection: close\r\n\r\n")
+                assert secured.recv(15).startswith(b"HTTP/1.1 ")
+                return hashlib.sha256(secured.getpeercert(binary_form=True)).hexdigest().upper()
+
+    fingerprint = wait_for(lambda: attempt(shown), "the page")
+    site.remembered["fingerprint"] = ":".join(fingerprint[at : at + 2] for at in range(0, 64, 2))
+    wait_for(lambda: site.remembered["fingerprint"] in site.machine.run("cat /boot/config/attendance-status.txt"), "the fingerprint on the card")
+
+
+def a_row_is_delivered(site):
+    """Photos are mirrored, a face is recognised, a row arrives at the webhook."""
+    if not site.backend:
+        print("    SKIPPED: no demo backend")
+        return
+    machine = site.machine
+    machine.run(f"head -c {site.backend.video_bytes} /dev/vdb > /var/lib/attendance/door.y4m && chown attendance: /var/lib/attendance/door.y4m", timeout=120)
+    machine.run("systemctl restart attendance.service", timeout=300)
+    try:
+        wait_for(lambda: any(line.startswith(f"{site.backend.person},in") for line in site.backend.rows()), "a row at the webhook", 900)
+    except AssertionError as error:
+        raise AssertionError(f"{error}\n" + machine.run("journalctl -b --no-pager -u attendance.service | tail -40")) from error
+
+
+def wrong_settings_change_nothing(site):
+    """Power cut; a broken attendance.toml on the card: the old settings stay, the card says which line is wrong."""
+    machine = site.machine
+    machine.power_cut()
+    eeprom.write(machine.card, 1, "attendance.toml", WRONG_SETTINGS)
+    site.start()
+    assert "Emulated door" in machine.run("cat /etc/attendance/attendance.toml")
+    status = lambda: machine.run("cat /boot/config/attendance-status.txt")
+    wait_for(lambda: "line 5" in status() and "urrl" in status(), "the wrong line in the status")
+    assert "attendance.toml" in machine.run("ls /boot/config").split()
+    wait_for(lambda: machine.run("systemctl is-active attendance.service", check=False)[1] == "active", "the service")
+    machine.run("rm /boot/config/attendance.toml; sync")
+
+
+def a_corrupt_data_partition_is_survived(site):
+    """The file system's start overwritten, garbage strewn over it: the next start says so, and works."""
+    machine = site.machine
+    machine.power_cut()
+    first, length = eeprom.partitions(machine.card)[6]
+    with open(machine.card, "r+b") as card:
+        for offset in (0, 1 << 20, 40 << 20, length // 2):
+            card.seek(first + offset)
+            card.write(bytes([0xA5, 0x3C]) * (512 << 10))
+    site.start()
+    assert "data partition" in "\n".join(machine.log) or "e2fsck" in "\n".join(machine.log), "nothing on the console about the damage"
+    assert machine.run("findmnt -no FSTYPE /data") == "ext4"
+    machine.run("echo kept > /var/lib/attendance/written; sync")
+    assert machine.run("systemctl is-active systemd-journald nftables systemd-networkd").split() == ["active"] * 3
+
+
+def verity_refuses_a_flipped_bit(site):
+    """One bit of the root changed: the initramfs says so and restarts; nothing of a changed system runs."""
+    machine = site.machine
+    machine.power_cut()
+    first, _ = eeprom.partitions(machine.card)[4]
+    with open(machine.card, "r+b") as card:
+        # The superblock's magic lies at 1024; the bit flipped is in its unused label.
+        card.seek(first + 1024 + 64)
+        (byte,) = struct.unpack("B", card.read(1))
+        card.seek(first + 1024 + 64)
+        card.write(bytes([byte ^ 1]))
+    machine.power_on()
+    machine.wait_for_console(r"initramfs: FAILED: cannot mount")
+    machine.wait_for_restart(180)
+
+
+CHECKS = [
+    first_start_without_settings,
+    root_is_read_only,
+    nothing_waits_for_the_network,
+    settings_are_taken_over,
+    what_the_first_boot_wrote_is_there,
+    page_answers_with_the_fingerprint_of_the_card,
+    a_row_is_delivered,
+    wrong_settings_change_nothing,
+    a_corrupt_data_partition_is_survived,
+    verity_refuses_a_flipped_bit,
+]
+
+
+def attempt(action):
+    """The action's answer, or None while the other side is not ready."""
+    try:
+        return action()
+    except (OSError, AssertionError):
+        return None
+
+
+def wait_for(condition, what, seconds=300):
+    """The first true answer of `condition`; AssertionError if it does not come."""
+    deadline = time.monotonic() + seconds
+    while not (answer := condition()):
+        assert time.monotonic() < deadline, f"{what} did not come within {seconds} s"
+        time.sleep(2)
+    return answer

@@ -1,0 +1,114 @@
+"""Plays the part of the Raspberry Pi 5's EEPROM: which boot slot of a disk image starts, and with what.
+
+Reads the image as the firmware reads the card: the GPT, `autoboot.txt` in the first FAT partition, then `config.txt` and what
+it names in the partition chosen. Known limits: only the keys this image uses; no overlays, no PARTITION_WALK.
+"""
+
+import dataclasses
+import pathlib
+import struct
+import subprocess
+
+SECTOR = 512
+
+
+class BootError(Exception):
+    """What the EEPROM would have stopped at."""
+
+
+@dataclasses.dataclass
+class Boot:
+    """One boot as the firmware would do it."""
+
+    partition: int
+    tryboot: bool
+    kernel: pathlib.Path
+    initramfs: pathlib.Path
+    cmdline: str
+
+
+def partitions(image):
+    """{number: (first byte, length)} of a disk image's GPT."""
+    with open(image, "rb") as disk:
+        disk.seek(SECTOR)
+        header = disk.read(92)
+        if header[:8] != b"EFI PART":
+            raise BootError("no GPT")
+        table, count, size = struct.unpack_from("<QII", header, 72)
+        disk.seek(table * SECTOR)
+        entries = disk.read(count * size)
+    found = {}
+    for number in range(count):
+        kind, first, last = entries[number * size : number * size + 16], *struct.unpack_from("<QQ", entries, number * size + 32)
+        if kind != bytes(16):
+            found[number + 1] = (first * SECTOR, (last - first + 1) * SECTOR)
+    return found
+
+
+def read(image, partition, path):
+    """A file's content from a FAT partition of the image; None when it is not there."""
+    offset, _ = partitions(image)[partition]
+    done = subprocess.run(["mtype", "-i", f"{image}@@{offset}", f"::{path}"], capture_output=True)
+    return None if done.returncode else done.stdout
+
+
+def write(image, partition, path, content):
+    """Put a file into a FAT partition of the image, as a technician's laptop would."""
+    offset, _ = partitions(image)[partition]
+    subprocess.run(["mcopy", "-o", "-i", f"{image}@@{offset}", "-", f"::{path}"], input=content, check=True, capture_output=True)
+
+
+def listing(image, partition):
+    """Names of the files at the top of a FAT partition."""
+    offset, _ = partitions(image)[partition]
+    done = subprocess.run(["mdir", "-b", "-i", f"{image}@@{offset}", "::"], capture_output=True, text=True, check=True)
+    return sorted(line.removeprefix("::/") for line in done.stdout.split("\n") if line)
+
+
+def settings(text, sections):
+    """The settings of a config.txt or autoboot.txt whose section is in force, later lines winning."""
+    found, active = {}, True
+    for line in text.decode().splitlines():
+        line = line.split("#")[0].strip()
+        if line.startswith("["):
+            active = line.strip("[]") in sections
+        elif active and line.startswith("initramfs "):
+            found["initramfs"] = line.split()[1]
+        elif active and "=" in line:
+            key, _, value = line.partition("=")
+            found[key.strip()] = value.strip()
+    return found
+
+
+def boot(image, tryboot, folder):
+    """What the firmware would load now. `tryboot`: the one-shot flag that `reboot "0 tryboot"` sets. Files go to `folder`."""
+    sections = {"all", "tryboot"} if tryboot else {"all", "none"}
+    autoboot = read(image, 1, "autoboot.txt")
+    if autoboot is None or len(autoboot) > SECTOR:
+        raise BootError("autoboot.txt is missing or longer than the 512 bytes that the firmware reads")
+    chosen = settings(autoboot, sections)
+    if chosen.get("tryboot_a_b") != "1":
+        raise BootError("autoboot.txt does not switch A/B on")
+    partition = int(chosen["boot_partition"])
+    config = read(image, partition, "config.txt")
+    if config is None:
+        raise BootError(f"no config.txt in partition {partition}")
+    config = settings(config, {"all", "pi5"})
+    folder = pathlib.Path(folder)
+    for name in ("kernel", "initramfs"):
+        content = read(image, partition, config[name])
+        if content is None:
+            raise BootError(f"partition {partition} has no {config[name]}, which its config.txt names")
+        (folder / name).write_bytes(content)
+    cmdline = read(image, partition, config.get("cmdline", "cmdline.txt"))
+    return Boot(partition, tryboot, folder / "kernel", folder / "initramfs", (cmdline or b"").decode().strip())
+
+
+def device_tree(boot_, blob):
+    """Add what the firmware tells Linux (/chosen/bootloader) to the board's device tree `blob`."""
+    def put(*arguments):
+        subprocess.run(["fdtput", *arguments], check=True)
+
+    put("-c", str(blob), "/chosen/bootloader")
+    put("-t", "u", str(blob), "/chosen/bootloader", "partition", str(boot_.partition))
+    put("-t", "u", str(blob), "/chosen/bootloader", "tryboot", str(int(boot_.tryboot)))

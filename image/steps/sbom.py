@@ -1,0 +1,178 @@
+#!/usr/bin/env python3
+"""The bill of materials, CycloneDX 1.6: every Debian package and every crate of the image, with version and licence.
+
+    sbom.py WORK > image.cdx.json
+
+Debian packages come from the lock and their own copyright files, crates from cargo's resolved graph of the appliance's target
+(build-time and test-time crates excluded), networks from the model folder.
+"""
+
+import hashlib
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import tarfile
+import uuid
+
+# Short names in Debian copyright files that SPDX spells otherwise.
+SPDX = {
+    "GPL-2": "GPL-2.0-only", "GPL-2+": "GPL-2.0-or-later", "GPL-3": "GPL-3.0-only", "GPL-3+": "GPL-3.0-or-later",
+    "LGPL-2": "LGPL-2.0-only", "LGPL-2+": "LGPL-2.0-or-later", "LGPL-2.1": "LGPL-2.1-only", "LGPL-2.1+": "LGPL-2.1-or-later",
+    "LGPL-3": "LGPL-3.0-only", "LGPL-3+": "LGPL-3.0-or-later", "Expat": "MIT", "BSD-3-clause": "BSD-3-Clause",
+    "BSD-2-clause": "BSD-2-Clause", "Apache-2": "Apache-2.0", "public-domain": "LicenseRef-public-domain", "Artistic": "Artistic-1.0",
+}
+
+
+def main():
+    work = pathlib.Path(sys.argv[1])
+    components = [*debian(work), *crates(work), *networks(work)]
+    version = os.environ["VERSION"]
+    json.dump(
+        {
+            "bomFormat": "CycloneDX",
+            "specVersion": "1.6",
+            "serialNumber": f"urn:uuid:{uuid.uuid5(uuid.NAMESPACE_URL, 'attendance-rpi5/' + version)}",
+            "version": 1,
+            "metadata": {
+                "timestamp": subprocess.run(
+                    ["date", "-u", "-d", f"@{os.environ['SOURCE_DATE_EPOCH']}", "+%Y-%m-%dT%H:%M:%SZ"],
+                    capture_output=True, text=True, check=True,
+                ).stdout.strip(),
+                "component": {"type": "firmware", "name": "attendance-rpi5", "version": version},
+            },
+            "components": components,
+        },
+        sys.stdout, indent=1, sort_keys=True,
+    )
+    print()
+    unlicensed = [c["name"] for c in components if not c.get("licenses")]
+    if unlicensed:
+        sys.exit(f"sbom.py: no licence found for {', '.join(unlicensed)}")
+
+
+def debian(work):
+    """Packages of the root and of the initramfs, and the kernel source that modules were compiled from."""
+    rows = {}
+    for name in ("root", "initramfs"):
+        for row in lock(name):
+            rows[row["package"]] = row
+    for row in lock("sysroot"):
+        if row["package"].startswith("linux-source-"):
+            rows[row["package"]] = row
+    for package, row in sorted(rows.items()):
+        yield {
+            "type": "library",
+            "name": package,
+            "version": row["version"],
+            "purl": f"pkg:deb/debian/{package}@{row['version'].replace('+', '%2B').replace(':', '%3A')}?arch={row['architecture']}&distro=trixie",
+            "bom-ref": f"deb/{package}",
+            "hashes": [{"alg": "SHA-256", "content": row["sha256"]}],
+            "licenses": licences(deb_licences(row)),
+        }
+
+
+def lock(name):
+    lines = pathlib.Path("/src/image/lock", f"{name}.lock").read_text().splitlines()
+    lines = [line.split("\t") for line in lines if not line.startswith("#")]
+    return [dict(zip(lines[0], line)) for line in lines[1:]]
+
+
+def deb_licences(row):
+    """Licence names of a package's copyright file; packages that link theirs to another's are looked up there."""
+    text = copyright_of(row)
+    named = {match.strip().split(" with ")[0] for match in re.findall(r"^License:[ \t]*(\S.*)$", text, re.M)}
+    words = {word.strip("(),") for name in named for word in re.split(r"\s+(?:and|or|and/or)\s+|,\s*", name)}
+    found = {SPDX.get(word, word) for word in words if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9.+~-]*", word)}
+    if found:
+        return sorted(found)
+    # An older, free-form file: the full texts it points to.
+    pointed = re.findall(r"/usr/share/common-licenses/([A-Za-z0-9.-]*[A-Za-z0-9])", text)
+    if pointed:
+        return sorted({SPDX.get(word, word) for word in pointed})
+    return [f"LicenseRef-debian-{row['package']}"] if text else []
+
+
+def copyright_of(row):
+    deb = f"/cache/debs/{row['sha256'][:2]}/{row['sha256']}.deb"
+    with subprocess.Popen(["dpkg-deb", "--fsys-tarfile", deb], stdout=subprocess.PIPE) as process:
+        with tarfile.open(fileobj=process.stdout, mode="r|") as archive:
+            for member in archive:
+                parts = pathlib.PurePosixPath(member.name).parts
+                if parts[:3] != ("usr", "share", "doc"):
+                    continue
+                if parts[-1] == "copyright" and member.isfile():
+                    text = archive.extractfile(member).read().decode(errors="replace")
+                    process.kill()
+                    return text
+                target = None
+                if member.issym() and (len(parts) == 4 or parts[-1] == "copyright"):
+                    target = [part for part in pathlib.PurePosixPath(member.linkname).parts if part not in ("..", "usr", "share", "doc", "/")][0]
+                if target and target != row["package"]:
+                    process.kill()
+                    for name in ("root", "initramfs", "sysroot"):
+                        for other in lock(name):
+                            if other["package"] == target:
+                                return copyright_of(other)
+                    return ""
+    return ""
+
+
+def crates(work):
+    """Every crate that is compiled into the program."""
+    graph = json.loads((work / "program/crates.json").read_text())
+    packages = {package["id"]: package for package in graph["packages"]}
+    nodes = {node["id"]: node for node in graph["resolve"]["nodes"]}
+    root = next(id_ for id_, package in packages.items() if package["name"] == "attendance")
+    queue, seen = [root], set()
+    while queue:
+        id_ = queue.pop()
+        if id_ in seen:
+            continue
+        seen.add(id_)
+        queue += [dep["pkg"] for dep in nodes[id_]["deps"] if any(kind["kind"] is None for kind in dep["dep_kinds"])]
+    for package in sorted((packages[id_] for id_ in seen), key=lambda p: (p["name"], p["version"])):
+        yield {
+            "type": "library",
+            "name": package["name"],
+            "version": package["version"],
+            "purl": f"pkg:cargo/{package['name']}@{package['version']}",
+            "bom-ref": f"crate/{package['name']}@{package['version']}",
+            "licenses": [{"expression": package["license"].replace("/", " OR ")}] if package.get("license") else licences(
+                [f"LicenseRef-{package['name']}"] if package.get("license_file") else []
+            ),
+        }
+
+
+def networks(work):
+    """The weight files, with the licences that models.lock states."""
+    folder = work / "models"
+    stated = {}
+    table = pathlib.Path("/src/models/models.lock")
+    if table.exists():
+        import tomllib
+        for model in tomllib.loads(table.read_text()).get("model", []):
+            stated[model["role"]] = model
+    for file in sorted(folder.glob("*.safetensors")) if folder.exists() else []:
+        model = stated.get(file.stem, {})
+        yield {
+            "type": "machine-learning-model",
+            "name": file.stem,
+            "version": model.get("source", {}).get("version", "") or model.get("sha256", "")[:12],
+            "bom-ref": f"model/{file.stem}",
+            "description": model.get("origin", ""),
+            "hashes": [{"alg": "SHA-256", "content": hashlib.sha256(file.read_bytes()).hexdigest()}],
+            "licenses": licences([model["licence"]] if model.get("licence") else []),
+        }
+
+
+def licences(names):
+    """CycloneDX's form: SPDX identifiers as `id` only if they are some, anything else by `name`."""
+    known = re.compile(r"^(MIT|ISC|Zlib|BSL-1\.0|0BSD|Unlicense|CC0-1\.0|(Apache|MPL|GPL|LGPL|AGPL|BSD|OpenSSL|Artistic|OFL|CC-BY)[-0-9A-Za-z.]*)$")
+    return [{"license": {"id" if known.match(name) and not name.endswith("+") else "name": name}} for name in names]
+
+
+if __name__ == "__main__":
+    main()
