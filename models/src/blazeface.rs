@@ -6,6 +6,10 @@
 //! Every cell of a feature map predicts faces relative to its anchor, a point; boxes that overlap are one face and are averaged
 //! by their scores ([`decode`], [`merge`]).
 
+mod decode;
+
+pub use decode::{Face, OVERLAP, POINTS, anchors, decode, intersection_over_union, merge};
+
 use crate::layer::{Activation, AddUpsampled, Block, Conv, Depthwise, Filter, Padding, Residual};
 use crate::plan::{Plan, Planner, Value};
 use candle_core::{Result, Tensor};
@@ -32,21 +36,6 @@ impl Range {
     }
 }
 
-/// One face. Coordinates are fractions of the input's side, x to the right and y down; they may lie a little outside 0..1.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Face {
-    /// Confidence, 0..1.
-    pub score: f32,
-    /// Left, top, right, bottom. The box spans brows to chin, narrower than a head.
-    pub bounds: [f32; 4],
-    /// Right eye, left eye (the person's own), nose tip, mouth centre, right and left ear.
-    pub points: [[f32; 2]; POINTS],
-}
-
-/// Points of a face.
-pub const POINTS: usize = 6;
-/// Overlap (intersection over union) from which two boxes are one face; MediaPipe's value.
-pub const OVERLAP: f32 = 0.3;
 /// Values that a regressor predicts: centre, size, points.
 const VALUES: usize = 4 + 2 * POINTS;
 
@@ -148,85 +137,6 @@ fn scales(range: Range) -> &'static [usize] {
         Range::Short => &[16 * 16 * 2, 8 * 8 * 6],
         Range::Full => &[48 * 48],
     }
-}
-
-/// Anchor points as fractions of the side: for each `(stride, anchors a cell)` the cells' centres, line by line.
-pub fn anchors(side: usize, maps: &[(usize, usize)]) -> Vec<[f32; 2]> {
-    let mut anchors = Vec::new();
-    for &(stride, each) in maps {
-        let cells = side / stride;
-        let centre = |i: usize| (i as f32 + 0.5) / cells as f32;
-        for y in 0..cells {
-            for x in 0..cells {
-                anchors.extend(std::iter::repeat_n([centre(x), centre(y)], each));
-            }
-        }
-    }
-    anchors
-}
-
-/// Adds the faces of at least `min_score` to `faces`. Per anchor, `regressors` has sixteen values in input pixels and `scores`
-/// one, before the sigmoid.
-pub fn decode(
-    anchors: &[[f32; 2]],
-    regressors: &[f32],
-    scores: &[f32],
-    side: usize,
-    min_score: f32,
-    faces: &mut Vec<Face>,
-) {
-    // Compared before the sigmoid, which only candidates need then.
-    let least = (min_score / (1.0 - min_score)).ln();
-    let side = side as f32;
-    for ((anchor, values), &score) in anchors.iter().zip(regressors.chunks_exact(VALUES)).zip(scores) {
-        if score.is_nan() || score < least {
-            continue;
-        }
-        let at = |i: usize| [values[i] / side + anchor[0], values[i + 1] / side + anchor[1]];
-        let [x, y] = at(0);
-        let (w, h) = (values[2] / side, values[3] / side);
-        faces.push(Face {
-            score: 1.0 / (1.0 + (-score).exp()),
-            bounds: [x - w / 2.0, y - h / 2.0, x + w / 2.0, y + h / 2.0],
-            points: std::array::from_fn(|i| at(4 + 2 * i)),
-        });
-    }
-}
-
-/// Weighted non-maximum suppression: from the best score down, every box that overlaps the best by more than `overlap` is
-/// averaged into it by its score. Leaves `candidates` empty; returns the faces best first.
-pub fn merge(candidates: &mut Vec<Face>, overlap: f32) -> Vec<Face> {
-    candidates.sort_by(|a, b| b.score.total_cmp(&a.score));
-    let mut faces = Vec::new();
-    while let Some(&best) = candidates.first() {
-        let mut sum = Face { score: 0.0, bounds: [0.0; 4], points: [[0.0; 2]; POINTS] };
-        candidates.retain(|face| {
-            // The best belongs to its own group, even when its box is empty.
-            let same = *face == best || intersection_over_union(&face.bounds, &best.bounds) > overlap;
-            if same {
-                sum.score += face.score;
-                sum.bounds.iter_mut().zip(face.bounds).for_each(|(s, x)| *s += x * face.score);
-                sum.points
-                    .as_flattened_mut()
-                    .iter_mut()
-                    .zip(face.points.as_flattened())
-                    .for_each(|(s, x)| *s += x * face.score);
-            }
-            !same
-        });
-        let bounds = sum.bounds.map(|x| x / sum.score);
-        let points = sum.points.map(|point| point.map(|x| x / sum.score));
-        faces.push(Face { score: best.score, bounds, points });
-    }
-    faces
-}
-
-/// Intersection over union of two boxes given as left, top, right, bottom; 0 where either is empty.
-pub fn intersection_over_union(a: &[f32; 4], b: &[f32; 4]) -> f32 {
-    let area = |r: &[f32; 4]| (r[2] - r[0]).max(0.0) * (r[3] - r[1]).max(0.0);
-    let common = area(&[a[0].max(b[0]), a[1].max(b[1]), a[2].min(b[2]), a[3].min(b[3])]);
-    let union = area(a) + area(b) - common;
-    if union > 0.0 { common / union } else { 0.0 }
 }
 
 /// Kernel and bias `i` of a kind, by the names Keras gave them.

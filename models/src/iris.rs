@@ -164,3 +164,37 @@ fn network(vb: &VarBuilder) -> Result<Plan> {
     let iris = layers.branch(&mut plan, x, At { kernel: 37, window: 18 }, "conv_iris")?;
     plan.finish(&[contour, iris])
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An eye whose lids are `height` apart and whose corners lie 30 apart, seen at any angle.
+    fn eye(height: f32, angle: f32) -> Eye {
+        let mut contour = vec![[0.0; 3]; CONTOUR_POINTS];
+        let (sin, cos) = angle.sin_cos();
+        let mut put =
+            |i: usize, x: f32, y: f32| contour[i] = [32.0 + x * cos - y * sin, 32.0 + x * sin + y * cos, 0.0];
+        put(0, -15.0, 0.0);
+        put(8, 15.0, 0.0);
+        for i in 1..8 {
+            let x = -15.0 + 30.0 * i as f32 / 8.0;
+            put(i, x, height / 2.0);
+            put(i + 8, x, -height / 2.0);
+        }
+        Eye { contour, iris: [[0.0; 3]; IRIS_POINTS] }
+    }
+
+    #[test]
+    fn opening_is_height_over_width_at_any_angle() {
+        for angle in [0.0, 0.4, -1.2] {
+            assert!((eye(10.5, angle).opening() - 0.35).abs() < 1e-5);
+            assert!((eye(3.0, angle).opening() - 0.1).abs() < 1e-5);
+        }
+        assert!(
+            Eye { contour: vec![[0.0; 3]; CONTOUR_POINTS], iris: [[0.0; 3]; IRIS_POINTS] }
+                .opening()
+                .is_finite()
+        );
+    }
+}

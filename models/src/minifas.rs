@@ -233,3 +233,23 @@ fn network(variant: Variant, vb: &VarBuilder) -> Result<Plan> {
     x = plan.add(whole, &[x])?;
     plan.finish(&[x])
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn probabilities_sum_to_one_even_for_large_logits() {
+        let p = softmax(&[-4.392, -2.303, 6.697]);
+        assert!((p.iter().sum::<f32>() - 1.0).abs() < 1e-6 && p[2] > 0.999);
+        assert_eq!(softmax(&[1e4, -1e4, 0.0]), [1.0, 0.0, 0.0]);
+        let two = softmax(&[0.0, 0.0]);
+        assert_eq!(two, [0.5, 0.5, 0.0]);
+    }
+
+    #[test]
+    fn opinions_are_averaged() {
+        assert_eq!(mean(&[[1.0, 0.0, 0.0], [0.0, 0.5, 0.5]]), Some([0.5, 0.25, 0.25]));
+        assert_eq!(mean(&[]), None);
+    }
+}

@@ -182,3 +182,18 @@ fn network(vb: &VarBuilder) -> Result<Plan> {
     x = plan.add(block, &[x])?;
     plan.finish(&[x])
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_vector_is_scaled_to_length_one_and_nothing_stays_nothing() {
+        let mut values = [3.0, 0.0, -4.0];
+        normalise(&mut values);
+        assert_eq!(values, [0.6, 0.0, -0.8]);
+        let mut nothing = [0.0; 4];
+        normalise(&mut nothing);
+        assert_eq!(nothing, [0.0; 4]);
+    }
+}

@@ -113,7 +113,8 @@ pub fn decode(cells: &[f32], columns: usize, stride: usize, min_score: f32, face
     let unit = stride as f32;
     for (i, cell) in cells.as_chunks::<CHANNELS>().0.iter().enumerate() {
         let &[class, object, dx, dy, w, h, ref points @ ..] = cell;
-        if class.min(object) < least_logit || class.is_nan() || object.is_nan() {
+        // What is no number is no face: a damaged input must not reach the tracker.
+        if class.min(object) < least_logit || !cell.iter().all(|x| x.is_finite()) {
             continue;
         }
         let score = (sigmoid(class) * sigmoid(object)).sqrt();
@@ -219,4 +220,67 @@ fn network(height: usize, width: usize, vb: &VarBuilder) -> Result<Plan> {
         outputs.insert(0, plan.add(layers.heads(level)?, &[x])?);
     }
     plan.finish(&outputs)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_cell_predicts_from_its_own_corner_in_units_of_the_stride() {
+        // Two lines of three cells; the last has a face.
+        let mut cells = [-9.0f32; 6 * CHANNELS];
+        cells[5 * CHANNELS..].copy_from_slice(&[
+            3.0,
+            3.0,
+            0.5,
+            0.25,
+            2f32.ln(),
+            4f32.ln(),
+            0.0,
+            0.0,
+            1.0,
+            0.0,
+            0.0,
+            1.0,
+            -1.0,
+            0.5,
+            0.5,
+            0.5,
+        ]);
+        let mut faces = Vec::new();
+        decode(&cells, 3, 8, 0.6, &mut faces);
+        assert_eq!(faces.len(), 1);
+        let near = |a: f32, b: f32| assert!((a - b).abs() < 1e-4, "{a} {b}");
+        near(faces[0].score, 1.0 / (1.0 + (-3f32).exp()));
+        faces[0].bounds.iter().zip([12.0, -6.0, 28.0, 26.0]).for_each(|(a, b)| near(*a, b));
+        let points = [[16.0, 8.0], [24.0, 8.0], [16.0, 16.0], [8.0, 12.0], [20.0, 12.0]];
+        faces[0].points.as_flattened().iter().zip(points.as_flattened()).for_each(|(a, b)| near(*a, *b));
+    }
+
+    #[test]
+    fn a_score_is_the_geometric_mean_of_both_and_numbers_only() {
+        let mut faces = Vec::new();
+        for (class, object, x) in [(9.0, -1.0, 0.0), (f32::NAN, 9.0, 0.0), (9.0, 9.0, f32::INFINITY)] {
+            let mut cell = [0f32; CHANNELS];
+            (cell[0], cell[1], cell[2]) = (class, object, x);
+            decode(&cell, 1, 8, 0.6, &mut faces);
+        }
+        assert_eq!(faces.len(), 0);
+        let mut cell = [0f32; CHANNELS];
+        (cell[0], cell[1]) = (9.0, -1.0);
+        decode(&cell, 1, 8, 0.5, &mut faces);
+        assert_eq!(faces.len(), 1);
+    }
+
+    #[test]
+    fn the_better_of_two_overlapping_faces_stays() {
+        let face =
+            |score, left| Face { score, bounds: [left, 0.0, left + 10.0, 10.0], points: [[0.0; 2]; POINTS] };
+        let mut candidates = vec![face(0.7, 1.0), face(0.9, 0.0), face(0.8, 9.0)];
+        let kept: Vec<f32> = suppress(&mut candidates, OVERLAP).iter().map(|f| f.score).collect();
+        assert_eq!(kept, [0.9, 0.8]);
+        assert!(candidates.is_empty());
+    }
 }
