@@ -22,6 +22,8 @@ fn main() -> Result<(), Box<dyn Error>> {
 fn rustface_dir() -> Result<PathBuf, Box<dyn Error>> {
     let metadata = Command::new(std::env::var("CARGO")?)
         .args(["metadata", "--format-version", "1", "--offline", "--locked"])
+        // Without it cargo wants the packages of every other platform, too, which nobody fetched.
+        .args(["--filter-platform", &std::env::var("TARGET")?])
         .output()?;
     if !metadata.status.success() {
         return Err(String::from_utf8_lossy(&metadata.stderr).into());

@@ -8,6 +8,7 @@ pub mod hands;
 pub mod latest;
 pub mod machine;
 mod page;
+mod self_report;
 pub mod technician;
 
 use std::future::Future;
@@ -23,6 +24,7 @@ use self::frame_path::FramePath;
 use self::hands::Hands;
 use self::latest::Memory;
 use self::page::Page;
+use self::self_report::{PagePlace, SelfReport};
 use self::technician::Technician;
 use crate::attendance;
 use crate::config::{Config, LivenessRule};
@@ -33,6 +35,7 @@ use crate::recognition::{Gallery, SharedGallery, worker::Outputs};
 use crate::roster;
 use crate::supervisor::{Supervisor, pet_while};
 use crate::sync;
+use crate::update;
 use crate::upload::Uploader;
 
 /// Time for all workers to stop; systemd and Ctrl-C both wait for ten seconds in all.
@@ -115,6 +118,7 @@ pub async fn run(config: Config, asked_to_stop: impl Future<Output = ()>) -> any
     if let Some(uploader) = uploader.clone() {
         supervisor.start("upload", move |stop| Arc::clone(&uploader).work(stop));
     }
+    let update_zone = zone.clone();
     let technician = Technician {
         config: Arc::clone(&config),
         zone,
@@ -136,9 +140,30 @@ pub async fn run(config: Config, asked_to_stop: impl Future<Output = ()>) -> any
         sync_now,
         uploader: uploader.clone(),
     };
-    let page =
-        Page { config: Arc::clone(&config), source: Arc::new(technician), control: Arc::new(hands), bus };
+    let updates = update::worker::Worker {
+        config: Arc::clone(&config),
+        clock: Arc::clone(&clock),
+        zone: update_zone,
+        bus: bus.clone(),
+        running: update::record::System::running().version,
+    };
+    supervisor.start("update", move |stop| update::worker::run(updates.clone(), stop));
+    let place = PagePlace::default();
+    let page = Page {
+        config: Arc::clone(&config),
+        source: Arc::new(technician),
+        control: Arc::new(hands),
+        bus,
+        place: Arc::clone(&place),
+    };
     supervisor.start("page", move |stop| page.clone().run(stop));
+    let itself = SelfReport {
+        board: Arc::clone(&board),
+        counters: counters.clone(),
+        frames: Arc::clone(&outputs.view),
+        page: place,
+    };
+    let reporter = tokio::spawn(itself.publish(ended.clone()));
 
     let moving = frame_path::mover(Arc::clone(&board), &outputs);
     let watchdog = tokio::spawn(pet_while(moving, ended.clone()));
@@ -158,7 +183,7 @@ pub async fn run(config: Config, asked_to_stop: impl Future<Output = ()>) -> any
     );
     ended.cancel();
     // They end with the token; a panic in one is no reason to say that stopping failed.
-    let _ = tokio::join!(narrator, watchdog, memorising);
+    let _ = tokio::join!(narrator, watchdog, memorising, reporter);
     Ok(())
 }
 

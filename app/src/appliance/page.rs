@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
+use super::self_report::{self, PagePlace};
 use crate::config::Config;
 use crate::event::Bus;
 use crate::status::limits::Limits;
@@ -18,19 +19,24 @@ pub(super) struct Page {
     pub(super) source: Arc<dyn Source>,
     pub(super) control: Arc<dyn Control>,
     pub(super) bus: Bus,
+    /// Told where the page answers, while it does.
+    pub(super) place: PagePlace,
 }
 
 impl Page {
     /// Serves the page until `stop`; tells the console where it is and what to compare.
     pub(super) async fn run(self, stop: CancellationToken) -> Result<(), Failure> {
+        let place = Arc::clone(&self.place);
         let serving = tokio::task::spawn_blocking(move || {
-            let Self { config, source, control, bus } = self;
+            let Self { config, source, control, bus, .. } = self;
             status::start(&config.page, &config.site.data_dir, source, control, bus, Limits::default())
         });
         let mut running = serving.await.map_err(Failure::restart)?.map_err(Failure::restart)?;
         let password = running.first_password();
         console::show(running.address(), &running.identity(), password.as_ref());
+        place.store(Some(Arc::new(self_report::place(&running))));
         stop.cancelled().await;
+        place.store(None);
         tokio::task::spawn_blocking(move || running.stop()).await.map_err(Failure::restart)
     }
 }

@@ -21,10 +21,11 @@ use crate::recognition::view::View as FramePath;
 use crate::roster::enrol::Places;
 use crate::roster::{Outcome, Report};
 use crate::status::view::{
-    self, Camera, Mark, Pending, PhotoSync, Picture, Refused, RefusedPhoto, RefusedRow, Removal, Roster,
-    RosterCount, Row, Source, Student, System, Today, Upload, View, Worker,
+    self, Camera, Level, Mark, Pending, PhotoSync, Picture, Problem, Refused, RefusedPhoto, RefusedRow, Removal,
+    Roster, RosterCount, Row, Source, Student, System, Today, Upload, View, Worker,
 };
 use crate::supervisor::Board;
+use crate::update;
 
 /// JPEG quality of pictures for the page, 1 to 100.
 const JPEG_QUALITY: u8 = 80;
@@ -64,12 +65,18 @@ impl Technician {
         journal::timestamp(self.zone.local(utc))
     }
 
+    /// The systems on the card; none at a desk.
+    fn update(&self) -> Option<update::view::View> {
+        let kept = update::worker::folder(&self.config.site.data_dir);
+        update::view::view(&update::store::Places::default(), &kept).ok()
+    }
+
     fn system(&self, now: Moment) -> System {
         let storage = machine::storage(&self.config.site.data_dir);
         let memory = machine::memory();
         System {
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            slot: None,
+            slot: self.update().map(|update| update.slot.to_string()),
             pid: std::process::id(),
             started: self.local(self.started.utc),
             uptime_s: now.since_boot.saturating_sub(self.started.since_boot).as_secs(),
@@ -190,7 +197,7 @@ impl Source for Technician {
                 photos: report.photos.len() - report.refused().count(),
                 refused: refused_photos(&report),
             },
-            problems: Vec::new(),
+            problems: self.update().and_then(|update| taken_back(&update)).into_iter().collect(),
         }
     }
 
@@ -268,6 +275,13 @@ impl Source for Technician {
 }
 
 /// A picture as the page shows it: no wider than it needs, with its marks.
+/// An update that was taken back, until somebody says that they know.
+fn taken_back(update: &update::view::View) -> Option<Problem> {
+    let sentence = update.sentence.clone().filter(|_| update.needs_acknowledgement)?;
+    let advice = "Install a newer update, or acknowledge this one: attendance update acknowledge.".to_owned();
+    Some(Problem { level: Level::Attention, what: sentence, advice })
+}
+
 fn shown(picture: &RgbImage, mut marks: Vec<Mark>) -> Option<Picture> {
     let scale = PICTURE_WIDTH as f32 / picture.width().max(1) as f32;
     let small = (scale < 1.0).then(|| {

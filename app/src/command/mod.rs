@@ -6,10 +6,12 @@ mod boot_slot;
 mod check_config;
 mod check_photos;
 mod evaluate;
+mod health_gate;
 mod keys;
 mod provision;
 mod run;
 mod sync;
+mod update;
 mod upload;
 
 use std::path::PathBuf;
@@ -59,6 +61,12 @@ enum Command {
     /// Answer RAUC about the two systems on the card.
     #[command(subcommand, hide = true)]
     BootSlot(boot_slot::Request),
+    /// Decide, after a start, whether this system is kept.
+    #[command(hide = true)]
+    HealthGate(health_gate::Arguments),
+    /// Updates: which systems are on the card, install, try, go back.
+    #[command(subcommand)]
+    Update(update::Request),
 }
 
 impl Cli {
@@ -89,6 +97,8 @@ pub fn execute(cli: Cli) -> ExitCode {
         Command::Token(request) => keys::token(&cli.config, request),
         Command::Provision(arguments) => provision::execute(arguments),
         Command::BootSlot(request) => boot_slot::execute(request),
+        Command::HealthGate(arguments) => health_gate::execute(&cli.config, arguments),
+        Command::Update(request) => update::execute(&cli.config, request),
     };
     match done {
         Ok(code) => code,

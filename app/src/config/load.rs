@@ -81,6 +81,10 @@ fn problems(config: &Config) -> Vec<String> {
         "webhook.key: is missing; the webhook refuses every row without it".to_owned(),
     );
     check(
+        config.update.url.as_ref().is_none_or(|url| url.is_https()),
+        "update.url: must begin with https://".to_owned(),
+    );
+    check(
         (1..=1000).contains(&config.webhook.batch_rows),
         format!("webhook.batch_rows: is {}; allowed is 1 to 1000", config.webhook.batch_rows),
     );
@@ -88,6 +92,8 @@ fn problems(config: &Config) -> Vec<String> {
         ("photos.interval", config.photos.interval, seconds(10, 86_400)),
         ("webhook.interval", config.webhook.interval, seconds(1, 86_400)),
         ("webhook.timeout", config.webhook.timeout, seconds(1, 300)),
+        ("update.interval", config.update.interval, seconds(600, 30 * 86_400)),
+        ("update.quiet", config.update.quiet, seconds(0, 86_400)),
         ("attendance.minimum_gap", config.attendance.minimum_gap, seconds(1, 86_400)),
         ("page.session_idle", config.page.session_idle, seconds(60, 86_400)),
         ("page.session_longest", config.page.session_longest, seconds(60, 7 * 86_400)),

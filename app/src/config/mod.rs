@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::secret::{Secret, SecretUrl};
 use crate::status::token::StoredToken;
+use crate::update::schedule::Window;
 
 pub use document::commented_defaults;
 pub use load::{ConfigError, load, parse};
@@ -43,6 +44,8 @@ pub struct Config {
     pub attendance: Attendance,
     /// The technician's HTTPS page.
     pub page: Page,
+    /// Updates over the network.
+    pub update: Update,
     /// What is logged.
     pub log: Log,
 }
@@ -399,6 +402,39 @@ impl Default for Page {
             key_file: None,
             session_idle: Duration::from_secs(30 * 60),
             session_longest: Duration::from_secs(12 * 60 * 60),
+        }
+    }
+}
+
+/// Updates over the network. Bundles are installed at night and tried when nobody is there; a new system that does not prove
+/// healthy is left for the old one.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Update {
+    /// HTTPS address of the latest.json that stands beside a bundle. Without it nothing is fetched; a technician can still
+    /// install a bundle by hand.
+    #[schemars(with = "Option<String>")]
+    pub url: Option<SecretUrl>,
+    /// Time between two questions for a newer version, for example "6h". It varies by a fifth, so that not all doors ask at once.
+    #[serde(with = "humantime_serde")]
+    #[schemars(with = "String")]
+    pub interval: Duration,
+    /// The part of the day, by the site's clock, in which updates are installed and tried. It may go over midnight.
+    #[schemars(with = "String")]
+    pub window: Window,
+    /// How long nobody must have stood before the camera when the appliance restarts into an update.
+    #[serde(with = "humantime_serde")]
+    #[schemars(with = "String")]
+    pub quiet: Duration,
+}
+
+impl Default for Update {
+    fn default() -> Self {
+        Self {
+            url: None,
+            interval: Duration::from_secs(6 * 3600),
+            window: Window::NIGHT,
+            quiet: Duration::from_secs(600),
         }
     }
 }

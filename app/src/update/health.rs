@@ -12,8 +12,8 @@ use super::report::Report;
 /// Workers that wait for others: they may be held or restarting in a system that is well.
 const WAIT_FOR_OTHERS: [&str; 3] = ["sync", "upload", "update"];
 
-/// A frame older than this is a camera that stopped.
-const FRAME_AGE: Duration = Duration::from_secs(5);
+/// A frame older than this is a camera that stopped. An emulated board takes seconds for one.
+const FRAME_AGE: Duration = Duration::from_secs(10);
 
 /// What is examined.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,6 +110,7 @@ struct Holding {
     pid: u32,
     restarts: u32,
     frames: u64,
+    processed: u64,
 }
 
 impl Watch {
@@ -143,7 +144,9 @@ impl Watch {
                 let restarts = self.judged(report).map(|worker| worker.restarts).sum();
                 match &self.holding {
                     Some(holding) if (holding.pid, holding.restarts) == (report.pid, restarts) => {
-                        let moves = !self.needs_camera || report.camera.frames > holding.frames;
+                        let moves = !self.needs_camera
+                            || (report.camera.frames > holding.frames
+                                && report.processed > holding.processed);
                         if now.saturating_sub(holding.since) >= self.limits.hold && moves {
                             return Verdict::Well;
                         }
@@ -152,8 +155,8 @@ impl Watch {
                         if broken.is_some() {
                             self.last_break = Some("something was restarted".to_owned());
                         }
-                        let frames = report.camera.frames;
-                        self.holding = Some(Holding { since: now, pid: report.pid, restarts, frames });
+                        let (pid, frames, processed) = (report.pid, report.camera.frames, report.processed);
+                        self.holding = Some(Holding { since: now, pid, restarts, frames, processed });
                     }
                 }
             }
@@ -214,6 +217,7 @@ mod tests {
         Report {
             pid: 500,
             camera: Camera { frames, newest, fault: None },
+            processed: frames / 2,
             workers: ["camera", "recognition", "attendance", "upload"].map(worker).to_vec(),
             ..Report::default()
         }
@@ -274,6 +278,12 @@ mod tests {
     #[test]
     fn a_camera_that_stands_still_is_a_fault() {
         let (_, check, _) = ill(true, |_| (Some(well(33)), Ok(())));
+        assert_eq!(check, Check::Steady);
+    }
+
+    #[test]
+    fn recognition_that_stands_still_is_a_fault() {
+        let (_, check, _) = ill(true, |second| (Some(Report { processed: 4, ..well(second * 15) }), Ok(())));
         assert_eq!(check, Check::Steady);
     }
 

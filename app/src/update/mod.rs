@@ -10,6 +10,13 @@
 //! [`history`]) and makes its writes, each of them atomic. RAUC asks it through `attendance boot-slot`, its custom bootloader
 //! backend.
 //!
+//! After a trial boot [`gate`] examines the new system ([`health`] judges what the service says in its [`report`], [`golden`] the
+//! networks) and commits it, or notes why not and restarts into the old one ([`restart`]). [`install`] drives RAUC over D-Bus;
+//! [`refusal`] puts its errors into words.
+//!
+//! In the service, [`worker`] follows the site's [`schedule`]: it asks a server for an [`offer`], installs it at night, and asks
+//! for the restart when nobody is there. [`inbox`] takes bundles that come by hand; [`view`] is what the page shows.
+//!
 //! # Limitations
 //! The firmware counts no boots: a *committed* system whose boot partition goes bad is left only where the EEPROM's
 //! `PARTITION_WALK` is set.
@@ -17,11 +24,21 @@
 pub mod autoboot;
 pub mod boot_flow;
 mod durable;
+pub mod gate;
+pub mod golden;
 pub mod health;
 pub mod history;
+pub mod inbox;
+pub mod install;
+pub mod offer;
 #[cfg(test)]
 mod power_cut;
 pub mod record;
+pub mod refusal;
 pub mod report;
+pub mod restart;
+pub mod schedule;
 pub mod slot;
 pub mod store;
+pub mod view;
+pub mod worker;

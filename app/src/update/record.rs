@@ -82,6 +82,11 @@ pub struct System {
 }
 
 impl System {
+    /// The system that runs; without a name at a desk.
+    pub fn running() -> Self {
+        Self::from_os_release(&std::fs::read_to_string("/etc/os-release").unwrap_or_default())
+    }
+
     /// Reads it from the text of an os-release file (os-release(5): `KEY=value`, perhaps in quotes).
     pub fn from_os_release(text: &str) -> Self {
         let value = |key: &str| {

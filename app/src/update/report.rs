@@ -11,6 +11,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
+use crate::appliance::machine::since_boot;
+
 /// Where the service writes it.
 pub const PATH: &str = "/run/attendance/report.json";
 
@@ -30,6 +32,8 @@ pub struct Report {
     pub written: Duration,
     /// The camera.
     pub camera: Camera,
+    /// Frames that went through recognition since the service started.
+    pub processed: u64,
     /// Every worker.
     pub workers: Vec<Worker>,
     /// The page; none while it does not listen.
@@ -113,11 +117,6 @@ fn write(path: &Path, report: &Report) -> io::Result<()> {
     let new = path.with_extension("new");
     std::fs::write(&new, serde_json::to_vec(report)?)?;
     std::fs::rename(&new, path)
-}
-
-fn since_boot() -> Duration {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
-    Duration::new(time.tv_sec.try_into().unwrap_or(0), time.tv_nsec.try_into().unwrap_or(0))
 }
 
 #[cfg(test)]

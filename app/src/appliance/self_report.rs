@@ -1,0 +1,73 @@
+//! What the running service says of itself to the health gate ([`crate::update::report`]).
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use arc_swap::ArcSwapOption;
+use tokio_util::sync::CancellationToken;
+
+use super::frame_path::CAMERA;
+use crate::camera::latest::Counters;
+use crate::recognition::view::View as FramePath;
+use crate::status::Running;
+use crate::supervisor::{Board, State};
+use crate::update::report::{self, Camera, Page, Report, Worker};
+
+/// Where the page answers; nothing while it does not.
+pub(super) type PagePlace = Arc<ArcSwapOption<Page>>;
+
+/// Where a running page answers.
+pub(super) fn place(running: &Running) -> Page {
+    Page { port: running.address().port(), fingerprint: running.identity().fingerprint.to_string() }
+}
+
+/// What the report is made of.
+pub(super) struct SelfReport {
+    pub(super) board: Arc<Board>,
+    pub(super) counters: Counters,
+    pub(super) frames: Arc<FramePath>,
+    pub(super) page: PagePlace,
+}
+
+impl SelfReport {
+    /// Reports until `stop`, where there is an appliance's runtime folder to report into.
+    pub(super) async fn publish(self, stop: CancellationToken) {
+        let path = Path::new(report::PATH);
+        if path.parent().is_none_or(|folder| !folder.is_dir()) {
+            return;
+        }
+        let newest = Mutex::new((0, Instant::now()));
+        report::publish(path, move || self.now(&newest), stop).await;
+    }
+
+    /// `newest`: the count of frames at the last look, and when it last grew.
+    fn now(&self, newest: &Mutex<(u64, Instant)>) -> Report {
+        let frames = self.counters.captured();
+        let mut newest = newest.lock().unwrap_or_else(PoisonError::into_inner);
+        if frames != newest.0 {
+            *newest = (frames, Instant::now());
+        }
+        let workers = self.board.views();
+        let camera = workers.iter().find(|worker| worker.name == CAMERA && worker.state != State::Running);
+        Report {
+            camera: Camera {
+                frames,
+                newest: (frames > 0).then(|| newest.1.elapsed()),
+                fault: camera.and_then(|worker| worker.reason.clone()),
+            },
+            processed: self.frames.snapshot().frames,
+            workers: workers
+                .into_iter()
+                .map(|worker| Worker {
+                    name: worker.name.to_owned(),
+                    state: worker.state.as_str().to_owned(),
+                    restarts: worker.restarts,
+                    reason: worker.reason,
+                })
+                .collect(),
+            page: self.page.load_full().map(|page| (*page).clone()),
+            ..Report::default()
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! Every network of this system against its golden answers, without the service.
+
+use std::path::Path;
+
+use candle_core::Device;
+use candle_nn::VarBuilder;
+use models::Role;
+use models::blazeface::{BlazeFace, Range};
+use models::face_mesh::FaceMesh;
+use models::iris::Iris;
+use models::minifas::{MiniFas, Variant};
+use models::mobilefacenet::MobileFaceNet;
+use models::selftest::SelfTest;
+use models::store::Store;
+use models::yunet::YuNet;
+
+/// Loads each network whose file is in `folder`, checks the file's hash and the network's answers.
+///
+/// # Errors
+/// What is wrong with the first that is not as it must be; also when there is no embedder, without which nobody is recognised.
+pub fn networks(folder: &Path) -> Result<(), String> {
+    let store = Store::open(folder).map_err(|error| error.to_string())?;
+    if !store.has(Role::Embedder) {
+        return Err(format!("there is no embedder in {}", folder.display()));
+    }
+    for role in Role::ALL.into_iter().filter(|role| store.has(*role)) {
+        let weights = store.load(role, &Device::Cpu).map_err(|error| error.to_string())?;
+        let loaded = load(role, weights).map_err(|error| format!("{role} cannot be loaded: {error}"))?;
+        if let Some(mut network) = loaded {
+            network.self_test().map_err(|failure| failure.to_string())?;
+        }
+    }
+    Ok(())
+}
+
+/// The network of a role; none for the variants without a golden answer, which differ from a tested one in their input's size
+/// alone. Their files' hashes are checked all the same.
+fn load(role: Role, weights: VarBuilder<'static>) -> candle_core::Result<Option<Box<dyn SelfTest>>> {
+    Ok(Some(match role {
+        Role::FaceDetectorShortRange => Box::new(BlazeFace::load(Range::Short, weights)?),
+        Role::FaceDetectorFullRange => Box::new(BlazeFace::load(Range::Full, weights)?),
+        Role::FaceMesh => Box::new(FaceMesh::load(weights)?),
+        Role::Iris => Box::new(Iris::load(weights)?),
+        Role::Embedder => Box::new(MobileFaceNet::load(weights)?),
+        Role::AntispoofV2 => Box::new(MiniFas::load(Variant::V2, weights)?),
+        Role::AntispoofV1Se => Box::new(MiniFas::load(Variant::V1Se, weights)?),
+        Role::Antispoof128 => Box::new(MiniFas::load(Variant::Se128, weights)?),
+        Role::DetectorYunet320 => Box::new(YuNet::load(320, 320, weights)?),
+        Role::Antispoof256 | Role::DetectorYunet640 => return Ok(None),
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn every_network_that_is_here_gives_its_golden_answer() {
+        match Store::open(Store::default_dir()) {
+            Ok(store) if store.has(Role::Embedder) => networks(store.dir()).unwrap(),
+            _ => eprintln!("SKIPPED: needs the weight files (fetch_models)"),
+        }
+    }
+
+    #[test]
+    fn a_folder_without_networks_does_not_pass() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(networks(folder.path()).unwrap_err().contains("embedder"));
+        assert!(networks(&folder.path().join("none")).is_err());
+    }
+}

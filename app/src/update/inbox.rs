@@ -1,0 +1,168 @@
+//! Bundles that come by hand, through the page or from a stick: streamed to the data partition, within limits.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+/// Largest bundle taken. Both images of a slot together have 384 MiB at most; a usual bundle has 120 MB.
+pub const MAX_BUNDLE: u64 = 400 << 20;
+
+/// Space that must stay free beside the bundle: the journal goes on meanwhile.
+const RESERVE: u64 = 64 << 20;
+
+/// Why a bundle is not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum InboxError {
+    /// Longer than any bundle.
+    #[error("that is no update: it has more than {} MB", MAX_BUNDLE >> 20)]
+    TooLarge,
+    /// No room.
+    #[error(
+        "the card has {free_mb} MB free and {needed_mb} MB are needed; delete old photos or use a larger card"
+    )]
+    NoRoom {
+        /// Free megabytes.
+        free_mb: u64,
+        /// Needed megabytes.
+        needed_mb: u64,
+    },
+    /// It ended early.
+    #[error("the upload ended after {received} of {announced} bytes; send it again")]
+    CutShort {
+        /// Bytes that came.
+        received: u64,
+        /// Bytes that were announced.
+        announced: u64,
+    },
+    /// The file system.
+    #[error("cannot keep the update in {}: {source}", folder.display())]
+    Io {
+        /// Where.
+        folder: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+}
+
+/// A bundle on its way in. There is one at a time: a new one takes the place of one that was left unfinished. Dropped
+/// unfinished, it leaves nothing behind.
+#[derive(Debug)]
+pub struct Incoming {
+    file: File,
+    path: PathBuf,
+    announced: u64,
+    received: u64,
+    finished: bool,
+}
+
+impl Incoming {
+    /// Begins to take a bundle of `announced` bytes into `folder`.
+    ///
+    /// # Errors
+    /// [`InboxError`] when it is too large or there is no room.
+    pub fn begin(folder: &Path, announced: u64) -> Result<Self, InboxError> {
+        let failed = |source| InboxError::Io { folder: folder.to_owned(), source };
+        if announced > MAX_BUNDLE {
+            return Err(InboxError::TooLarge);
+        }
+        std::fs::create_dir_all(folder).map_err(failed)?;
+        let path = folder.join("incoming.raucb");
+        for old in [&path, &complete(folder)] {
+            match std::fs::remove_file(old) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
+                _ => {}
+            }
+        }
+        let disk = rustix::fs::statvfs(folder).map_err(|error| failed(error.into()))?;
+        let (free, needed) = (disk.f_bavail.saturating_mul(disk.f_frsize), announced + RESERVE);
+        if free < needed {
+            return Err(InboxError::NoRoom { free_mb: free >> 20, needed_mb: needed >> 20 });
+        }
+        let file = OpenOptions::new().write(true).create_new(true).mode(0o644).open(&path).map_err(failed)?;
+        Ok(Self { file, path, announced, received: 0, finished: false })
+    }
+
+    /// Takes the next piece.
+    ///
+    /// # Errors
+    /// [`InboxError::TooLarge`] beyond what was announced.
+    pub fn take(&mut self, piece: &[u8]) -> Result<(), InboxError> {
+        self.received += piece.len() as u64;
+        if self.received > self.announced {
+            return Err(InboxError::TooLarge);
+        }
+        self.file.write_all(piece).map_err(|source| self.failed(source))
+    }
+
+    /// Bytes that came so far, and bytes that were announced.
+    pub fn progress(&self) -> (u64, u64) {
+        (self.received, self.announced)
+    }
+
+    /// All has come: the bundle's path, whole and on the disk.
+    ///
+    /// # Errors
+    /// [`InboxError::CutShort`] when it has not.
+    pub fn finish(mut self) -> Result<PathBuf, InboxError> {
+        if self.received != self.announced {
+            return Err(InboxError::CutShort { received: self.received, announced: self.announced });
+        }
+        let whole = complete(self.path.parent().unwrap_or(Path::new(".")));
+        let done = self.file.sync_all().and_then(|()| std::fs::rename(&self.path, &whole));
+        done.map_err(|source| self.failed(source))?;
+        self.finished = true;
+        Ok(whole)
+    }
+
+    fn failed(&self, source: io::Error) -> InboxError {
+        let folder = self.path.parent().unwrap_or(Path::new(".")).to_owned();
+        InboxError::Io { folder, source }
+    }
+}
+
+impl Drop for Incoming {
+    fn drop(&mut self) {
+        if !self.finished {
+            // What stays is overwritten by the next.
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
+}
+
+fn complete(folder: &Path) -> PathBuf {
+    folder.join("bundle.raucb")
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_bundle_is_kept_whole_and_the_next_takes_its_place() {
+        let folder = tempfile::tempdir().unwrap();
+        for content in [&b"first bundle"[..], b"second"] {
+            let mut incoming = Incoming::begin(folder.path(), content.len() as u64).unwrap();
+            for piece in content.chunks(5) {
+                incoming.take(piece).unwrap();
+            }
+            let path = incoming.finish().unwrap();
+            assert_eq!(std::fs::read(path).unwrap(), content);
+        }
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_is_too_long_or_cut_short_leaves_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(matches!(Incoming::begin(folder.path(), MAX_BUNDLE + 1), Err(InboxError::TooLarge)));
+        let mut incoming = Incoming::begin(folder.path(), 4).unwrap();
+        assert!(matches!(incoming.take(b"12345"), Err(InboxError::TooLarge)));
+        drop(incoming);
+        let mut incoming = Incoming::begin(folder.path(), 4).unwrap();
+        incoming.take(b"123").unwrap();
+        assert!(matches!(incoming.finish(), Err(InboxError::CutShort { received: 3, announced: 4 })));
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+}

@@ -1,0 +1,136 @@
+//! What the page shows about updates.
+
+use std::path::{Path, PathBuf};
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::durable;
+use super::history::Outcome;
+use super::record::{Content, Progress, System};
+use super::slot::{self, Slot};
+use super::store::{Places, StoreError, read_history, read_record};
+
+/// The systems on the card and how the last update ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct View {
+    /// The slot that runs.
+    pub slot: Slot,
+    /// Whether it is on trial.
+    pub on_trial: bool,
+    /// Slot A.
+    pub a: SlotView,
+    /// Slot B.
+    pub b: SlotView,
+    /// The slot of an installed system that waits for its trial.
+    pub waits_for_trial: Option<Slot>,
+    /// How the last update ended.
+    pub last: Option<Outcome>,
+    /// The same in one sentence.
+    pub sentence: Option<String>,
+    /// Whether the last update was taken back and nobody has said yet that they know.
+    pub needs_acknowledgement: bool,
+}
+
+/// One slot.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct SlotView {
+    /// What it holds.
+    pub content: Content,
+    /// The system in it, where it is known.
+    pub system: Option<System>,
+}
+
+/// What there is to see, by a process that may read the data partition and nothing more. `kept`: the appliance's own folder of
+/// updates, which holds what was acknowledged.
+///
+/// # Errors
+/// [`StoreError`] where there are no slots, as at a desk, or the data partition cannot be read.
+pub fn view(places: &Places, kept: &Path) -> Result<View, StoreError> {
+    let booted = slot::booted(&places.bootloader)?;
+    let record = read_record(&places.state)?;
+    let history = read_history(&places.state)?;
+    let known = |slot| {
+        let known = record.known(slot).clone();
+        SlotView { content: known.content, system: known.system }
+    };
+    let last = history.last().cloned();
+    let pending = record.pending.as_ref();
+    let taken_back = last.as_ref().filter(|outcome| !outcome.end.is_success());
+    Ok(View {
+        slot: booted.slot,
+        on_trial: pending.is_some_and(|pending| pending.slot == booted.slot),
+        a: known(Slot::A),
+        b: known(Slot::B),
+        waits_for_trial: pending
+            .filter(|pending| pending.slot != booted.slot && pending.progress == Progress::Installed)
+            .map(|pending| pending.slot),
+        needs_acknowledgement: taken_back.is_some_and(|outcome| acknowledged(kept) != Some(outcome.trial)),
+        sentence: last.as_ref().map(Outcome::sentence),
+        last,
+    })
+}
+
+/// Versions whose update was taken back and not acknowledged.
+pub fn taken_back(view: &View) -> Vec<String> {
+    let last = view.last.iter().filter(|_| view.needs_acknowledgement);
+    last.filter_map(|outcome| outcome.to.as_ref()).map(|system| system.version.clone()).collect()
+}
+
+/// A technician has read how a trial ended.
+///
+/// # Errors
+/// What the file system says.
+pub fn acknowledge(kept: &Path, trial: u64) -> std::io::Result<()> {
+    durable::replace(&acknowledgement(kept), trial.to_string().as_bytes())
+}
+
+fn acknowledged(kept: &Path) -> Option<u64> {
+    let text = durable::read(&acknowledgement(kept)).ok()??;
+    std::str::from_utf8(&text).ok()?.trim().parse().ok()
+}
+
+fn acknowledgement(kept: &Path) -> PathBuf {
+    kept.join("acknowledged")
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use time::OffsetDateTime;
+
+    use super::*;
+    use crate::update::store::{Store, tests::card, tests::start};
+
+    #[test]
+    fn a_rollback_is_shown_until_it_is_acknowledged() {
+        let folder = tempfile::tempdir().unwrap();
+        let places = card(folder.path(), Slot::A);
+        let kept = folder.path().join("kept");
+        let system = |version: &str| System { version: version.to_owned(), built: None };
+        let store = Store::open(&places).unwrap();
+        let arrive = |version| {
+            let flow = store.flow().unwrap();
+            let history = store.history().unwrap();
+            store.apply(flow.arrive(system(version), &history, OffsetDateTime::UNIX_EPOCH)).unwrap();
+        };
+        arrive("1.0.0");
+        assert!(!view(&places, &kept).unwrap().needs_acknowledgement);
+        store.change(|flow| flow.set_primary(Slot::B)).unwrap();
+        assert_eq!(view(&places, &kept).unwrap().waits_for_trial, Some(Slot::B));
+        store.change(|flow| flow.begin_trial(false, system("1.0.0"))).unwrap();
+        start(&places, Slot::B, true);
+        arrive("2.0.0");
+        assert!(view(&places, &kept).unwrap().on_trial);
+        start(&places, Slot::A, false);
+        arrive("1.0.0");
+
+        let shown = view(&places, &kept).unwrap();
+        assert!(shown.needs_acknowledgement && !shown.on_trial && shown.waits_for_trial.is_none());
+        assert!(shown.sentence.as_ref().unwrap().contains("2.0.0"));
+        assert_eq!((shown.b.content, taken_back(&shown)), (Content::Failed, vec!["2.0.0".to_owned()]));
+        acknowledge(&kept, shown.last.as_ref().unwrap().trial).unwrap();
+        let shown = view(&places, &kept).unwrap();
+        assert!(!shown.needs_acknowledgement && taken_back(&shown).is_empty());
+    }
+}
