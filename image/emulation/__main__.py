@@ -1,13 +1,14 @@
 """Boots an image in emulation; called by scripts/boot-image, which documents the options."""
 
 import argparse
+import pathlib
 import socket
 import sys
 import tempfile
 import time
 import traceback
 
-from . import checks
+from . import checks, updates
 from .backend import Backend
 from .machine import Machine
 
@@ -20,8 +21,12 @@ def main():
     parser.add_argument("--settings", help="an attendance.toml to put on the card before an interactive boot")
     parser.add_argument("--demo-site", help="the compiled demo backend")
     parser.add_argument("--demo-data", help="the demo's photos and video")
+    parser.add_argument("--test-updates", action="store_true")
+    parser.add_argument("--all", action="store_true", help="every broken system, more power cuts")
     arguments = parser.parse_args()
     sys.stdout.reconfigure(line_buffering=True)
+    if arguments.test_updates:
+        sys.exit(test_updates(arguments))
     sys.exit(test(arguments) if arguments.test else interactive(arguments))
 
 
@@ -80,6 +85,20 @@ def test(arguments):
                 backend.close()
     print(f"{passed} passed, {failed} failed")
     return 1 if failed else 0
+
+
+def test_updates(arguments):
+    bundles = pathlib.Path(arguments.image).parent / "test"
+    if not bundles.is_dir():
+        print(f"boot-image: {bundles} is not there: run scripts/build-image --test-bundles first", file=sys.stderr)
+        return 1
+    show = (lambda line: print(f"      | {line}")) if arguments.verbose else None
+    try:
+        updates.test(arguments.image, bundles, arguments.all, on_line=show)
+    except Exception:
+        traceback.print_exc()
+        return 1
+    return 0
 
 
 if __name__ == "__main__":

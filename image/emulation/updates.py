@@ -42,9 +42,8 @@ def expect(holds, message):
 class Door:
     """A card with its machine, and the words for what a technician does to it."""
 
-    def __init__(self, image, bundles, say):
-        self.say = say
-        self.machine = Machine(image)
+    def __init__(self, image, bundles, on_line=None):
+        self.machine = Machine(image, on_line=on_line)
         eeprom.write(self.machine.card, 1, "attendance.toml", SETTINGS)
         stick = self.machine.folder / "stick.img"
         size = sum(path.stat().st_size for path in pathlib.Path(bundles).iterdir()) // 2**20 + 64
@@ -107,9 +106,9 @@ class Door:
         expect("waits for its trial" not in status, f"what failed is still to be tried:\n{status}")
 
 
-def test(image, bundles, everything=False, say=print):
+def test(image, bundles, everything=False, say=print, on_line=None):
     """Runs the test; `bundles` is what image/steps/test-bundles made. Raises Failed."""
-    door = Door(image, bundles, say)
+    door = Door(image, bundles, on_line)
     try:
         _run(door, everything, say)
     except Exception:

@@ -21,8 +21,8 @@ use crate::recognition::view::View as FramePath;
 use crate::roster::enrol::Places;
 use crate::roster::{Outcome, Report};
 use crate::status::view::{
-    self, Camera, Level, Mark, Pending, PhotoSync, Picture, Problem, Refused, RefusedPhoto, RefusedRow, Removal,
-    Roster, RosterCount, Row, Source, Student, System, Today, Upload, View, Worker,
+    self, Camera, Level, Mark, Pending, PhotoSync, Picture, Problem, Refused, RefusedPhoto, RefusedRow,
+    Removal, Roster, RosterCount, Row, Source, Student, System, Today, Upload, View, Worker,
 };
 use crate::supervisor::Board;
 use crate::update;
