@@ -1,7 +1,8 @@
 //! Blinks, from the opening of the lids over time.
 //!
 //! Pure. People's eyes differ, so the measure is each track's own open level. A blink closes the lids and opens them again
-//! within half a second, while the head keeps its pose: a nod or a tilted photo also makes eyes look narrower, and is none.
+//! within half a second. A nod, or a photo that is tilted, makes the whole face lower and not the eyes alone: the opening is
+//! measured against the face's own height ([`relative`]), and a blink during a nod does not count.
 
 use std::time::Duration;
 
@@ -16,11 +17,15 @@ const MIN_MEASUREMENTS: usize = 8;
 /// The open level is this quantile of the window: above the middle, so that a long blink does not pull it down.
 const OPEN_QUANTILE: f32 = 0.7;
 
-/// Below this share of the open level the eyes are closing.
-const CLOSED: f32 = 0.72;
+/// Below this share of the open level the eyes are closing. At the frame rates at hand a blink is often caught only half-way.
+const CLOSED: f32 = 0.81;
 
 /// Above this share they are open again.
-const REOPENED: f32 = 0.85;
+const REOPENED: f32 = 0.88;
+
+/// The lids must also have moved by this many times the usual deviation: a blurred or distant eye is measured badly, and what
+/// is noise there must not look like a blink.
+const DEVIATIONS: f32 = 5.0;
 
 /// An open level below this is no pair of open eyes: sunglasses, or a face too blurred to tell.
 const MIN_OPEN: f32 = 0.15;
@@ -28,8 +33,24 @@ const MIN_OPEN: f32 = 0.15;
 /// Longest blink; longer is a look down. Spontaneous blinks take 100 to 400 ms.
 const LONGEST: Duration = Duration::from_millis(600);
 
-/// Largest change of the nod during a blink, degrees.
-const MAX_NOD: f32 = 6.0;
+/// Largest change of the nod during a blink, degrees. Closing lids alone move the mesh's idea of it by up to 6.
+const MAX_NOD: f32 = 10.0;
+
+/// Lid opening (height over width of the eyes) relative to the height over width of the face's rigid part: forehead to the base
+/// of the nose over outer eye corner to outer eye corner, by the mesh of 468 points. `None` when that has no size.
+pub fn relative(opening: f32, mesh: &[[f32; 3]]) -> Option<f32> {
+    const FOREHEAD: usize = 10;
+    const NOSE_BASE: usize = 2;
+    const OUTER_CORNERS: [usize; 2] = [33, 263];
+    let distance = |a: usize, b: usize| {
+        let (a, b) = (mesh.get(a)?, mesh.get(b)?);
+        Some((a[0] - b[0]).hypot(a[1] - b[1]))
+    };
+    let height = distance(FOREHEAD, NOSE_BASE)?;
+    let width = distance(OUTER_CORNERS[0], OUTER_CORNERS[1])?;
+    let relative = opening * width / height;
+    relative.is_finite().then_some(relative)
+}
 
 /// The lids of one track over time.
 #[derive(Debug, Clone, Default)]
@@ -43,15 +64,15 @@ pub struct Lids {
 }
 
 impl Lids {
-    /// Notes one measurement: lid opening (height over width, both eyes), the nod in degrees, and when.
+    /// Notes one measurement: the lid opening as [`relative`] gives it, the nod in degrees, and when.
     pub fn note(&mut self, opening: f32, pitch: f32, now: Duration) {
-        let level = self.open_level();
+        let usual = self.usual();
         if self.openings.is_full() {
             self.openings.pop_front();
         }
         // There is room now.
         let _ = self.openings.push_back(opening);
-        let Some(level) = level.filter(|level| *level >= MIN_OPEN) else { return };
+        let Some((level, deviation)) = usual.filter(|(level, _)| *level >= MIN_OPEN) else { return };
         let share = opening / level;
         if share >= REOPENED {
             if let Some((since, nod)) = self.closed_since.take()
@@ -61,7 +82,7 @@ impl Lids {
                 self.blinks += 1;
             }
             self.open = Some((now, pitch));
-        } else if share < CLOSED && self.closed_since.is_none() {
+        } else if share < CLOSED && level - opening > DEVIATIONS * deviation && self.closed_since.is_none() {
             self.closed_since = self.open;
         }
     }
@@ -71,19 +92,26 @@ impl Lids {
         self.blinks
     }
 
-    /// How far the lids are open when they are open; `None` before enough was seen.
-    fn open_level(&self) -> Option<f32> {
+    /// How far the lids are open when they are open, and the median deviation from that; `None` before enough was seen.
+    fn usual(&self) -> Option<(f32, f32)> {
         if self.openings.len() < MIN_MEASUREMENTS {
             return None;
         }
-        let mut sorted: heapless::Vec<f32, WINDOW> = self.openings.iter().copied().collect();
-        sorted.sort_unstable_by(f32::total_cmp);
-        sorted.get((OPEN_QUANTILE * (sorted.len() - 1) as f32) as usize).copied()
+        let mut values: heapless::Vec<f32, WINDOW> = self.openings.iter().copied().collect();
+        let level = quantile(&mut values, OPEN_QUANTILE)?;
+        values.iter_mut().for_each(|value| *value = (*value - level).abs());
+        Some((level, quantile(&mut values, 0.5)?))
     }
+}
+
+fn quantile(values: &mut [f32], share: f32) -> Option<f32> {
+    values.sort_unstable_by(f32::total_cmp);
+    values.get((share * (values.len() as f32 - 1.0)) as usize).copied()
 }
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
 
     /// Blinks counted in a series of (opening, pitch) at 30 frames a second.
@@ -109,6 +137,22 @@ mod tests {
     }
 
     #[test]
+    fn a_face_that_is_foreshortened_keeps_its_relative_opening() {
+        let mesh = |height: f32| {
+            let mut mesh = vec![[0.0; 3]; 468];
+            mesh[2] = [0.0, height, 0.0];
+            mesh[33] = [-40.0, 0.0, 0.0];
+            mesh[263] = [40.0, 0.0, 0.0];
+            mesh
+        };
+        let upright = relative(0.36, &mesh(100.0)).unwrap();
+        let tilted = relative(0.36 * 0.77, &mesh(77.0)).unwrap();
+        assert!((upright - tilted).abs() < 1e-4);
+        assert_eq!(relative(0.36, &[]), None);
+        assert_eq!(relative(0.36, &mesh(0.0)), None);
+    }
+
+    #[test]
     fn narrow_eyes_have_their_own_level() {
         let narrow: Vec<f32> = OPEN.iter().map(|x| x * 0.6).collect();
         assert_eq!(blinks(still(&narrow)), 0);
@@ -126,8 +170,8 @@ mod tests {
     #[test]
     fn eyes_that_narrow_with_the_pitch_are_a_nod_or_a_tilted_photo() {
         let mut series = still(&OPEN);
-        series.extend([(0.3, 5.0), (0.24, 12.0), (0.2, 15.0), (0.24, 12.0), (0.34, 8.0)]);
-        series.extend(OPEN.iter().map(|opening| (*opening, 9.0)));
+        series.extend([(0.3, 8.0), (0.24, 15.0), (0.2, 18.0), (0.24, 16.0), (0.34, 14.0)]);
+        series.extend(OPEN.iter().map(|opening| (*opening, 13.0)));
         assert_eq!(blinks(series), 0);
     }
 }

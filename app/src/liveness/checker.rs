@@ -7,7 +7,7 @@ use models::store::Store;
 
 use super::eyes::Eyes;
 use super::passive::Passive;
-use super::{Requirement, State, Summary};
+use super::{Requirement, State, Summary, blink};
 use crate::config;
 use crate::recognition::engine::EngineError;
 use crate::recognition::face::Bounds;
@@ -58,7 +58,8 @@ impl Checker {
             state.passive.cast(live);
         }
         if let Some(eyes) = &mut self.eyes {
-            if let Some(opening) = eyes.opening(picture, landmarks)? {
+            let opening = eyes.opening(picture, landmarks)?;
+            if let Some(opening) = opening.and_then(|opening| blink::relative(opening, &landmarks.mesh)) {
                 log::trace!("lid opening {opening:.3}");
                 state.blink.note(opening, landmarks.pose.pitch, now);
             }

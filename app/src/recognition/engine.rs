@@ -26,9 +26,6 @@ const METHOD: &str = "mesh-aligned-1";
 /// A face narrower than this share of the widest one in a photo is in the background: it does not make a portrait a group.
 const BACKGROUND: f32 = 0.5;
 
-/// A second face must be at least this certain before it makes a portrait a group. Patterns on walls and shirts score less.
-const CERTAIN: f32 = 0.7;
-
 /// Least width of a face in a photo, pixels. Below it the aligned face is mostly interpolation.
 const MIN_PHOTO_FACE: u32 = 40;
 
@@ -191,9 +188,16 @@ impl Engine {
     /// [`EnrolRefusal`], in words for the technician.
     pub fn enrol(&mut self, photo: &RgbImage) -> Result<Enrolment, EnrolRefusal> {
         let faces = self.detect(photo)?;
-        let face = subject(&faces)?;
-        let (landmarks, quality) = self.look(photo, face)?.ok_or(EnrolRefusal::NoFace)?;
-        debug_assert_eq!(landmarks.mesh.len(), models::face_mesh::POINTS);
+        let face = faces.first().ok_or(EnrolRefusal::NoFace)?;
+        let mut count = 1;
+        for rival in rivals(&faces) {
+            // The mesh looks again: a pattern on a shirt that the detector took for a face does not make a group.
+            count += usize::from(self.landmarks(photo, rival)?.is_some());
+        }
+        if count > 1 {
+            return Err(EnrolRefusal::SeveralFaces { count });
+        }
+        let (_, quality) = self.look(photo, face)?.ok_or(EnrolRefusal::NoFace)?;
         match quality.problem(MIN_PHOTO_FACE) {
             None => {}
             Some(Advice::ComeCloser) => {
@@ -250,14 +254,10 @@ impl Engine {
     }
 }
 
-/// The one person of a portrait, among the faces found, the largest first.
-fn subject(faces: &[Face]) -> Result<&Face, EnrolRefusal> {
-    let first = faces.first().ok_or(EnrolRefusal::NoFace)?;
-    let others = faces[1..]
-        .iter()
-        .filter(|face| face.score >= CERTAIN && face.bounds.width >= BACKGROUND * first.bounds.width)
-        .count();
-    if others == 0 { Ok(first) } else { Err(EnrolRefusal::SeveralFaces { count: others + 1 }) }
+/// The faces that make a portrait a group: all but the largest, and those in the background.
+fn rivals(faces: &[Face]) -> impl Iterator<Item = &Face> {
+    let widest = faces.first().map_or(0.0, |face| face.bounds.width);
+    faces.iter().skip(1).filter(move |face| face.bounds.width >= BACKGROUND * widest)
 }
 
 #[cfg(test)]
@@ -265,17 +265,16 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
-    fn face(width: f32, score: f32) -> Face {
-        Face { bounds: Bounds { x: 0.0, y: 0.0, width, height: width }, score, points: None }
-    }
-
     #[test]
-    fn a_portrait_with_somebody_far_behind_is_one_person_and_a_couple_is_two() {
-        assert!(matches!(subject(&[]), Err(EnrolRefusal::NoFace)));
-        assert_eq!(subject(&[face(100.0, 0.9), face(30.0, 0.9)]).unwrap().bounds.width, 100.0);
-        assert_eq!(subject(&[face(100.0, 0.9), face(80.0, 0.55)]).unwrap().bounds.width, 100.0);
-        let couple = [face(100.0, 0.9), face(80.0, 0.9), face(10.0, 0.9)];
-        assert!(matches!(subject(&couple), Err(EnrolRefusal::SeveralFaces { count: 2 })));
+    fn somebody_far_behind_is_no_rival_and_somebody_beside_is() {
+        let faces = [100.0, 80.0, 51.0, 30.0].map(|width| Face {
+            bounds: Bounds { x: 0.0, y: 0.0, width, height: width },
+            score: 0.9,
+            points: None,
+        });
+        let widths: Vec<f32> = rivals(&faces).map(|face| face.bounds.width).collect();
+        assert_eq!(widths, [80.0, 51.0]);
+        assert_eq!(rivals(&faces[..1]).count() + rivals(&[]).count(), 0);
     }
 
     #[test]

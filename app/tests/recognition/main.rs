@@ -1,0 +1,102 @@
+//! Recognition with its real networks, on a real face video and on pictures held before the camera.
+//!
+//! Needs the weights (`fetch_models`) and the demo's data (`scripts/demo-data`); without them the tests say so and pass.
+#![allow(clippy::unwrap_used)]
+
+mod material;
+mod picture_attack;
+
+use std::collections::BTreeSet;
+
+use attendance::config::{DetectorChoice, LivenessRule};
+use attendance::liveness::{State, Verdict};
+use attendance::recognition::Outcome;
+
+use material::Material;
+
+/// The person in the video is recognised, nobody else is, and the decision comes within the second and a half in which a person
+/// walks up.
+#[test]
+fn the_person_in_the_video_is_recognised_and_nobody_else() {
+    let Some(material) = Material::find() else { return };
+    let mut pipeline = material.pipeline(material.gallery(|_| true), LivenessRule::PassiveAny);
+    let mut names = BTreeSet::new();
+    let mut first = None;
+    material.replay(|frame| {
+        for outcome in pipeline.process(frame).unwrap() {
+            match outcome {
+                Outcome::Recognised(sighting) => {
+                    assert!(sighting.similarity > 0.6 && sighting.margin > 0.3, "{sighting:?}");
+                    first.get_or_insert(sighting.frames_to_decision);
+                    names.insert(sighting.roll.to_string());
+                }
+                Outcome::Stranger { .. } | Outcome::AttackRefused { .. } => panic!("{outcome:?}"),
+                Outcome::Hint { .. } => {}
+            }
+        }
+    });
+    assert_eq!(names, BTreeSet::from([material.person.clone()]));
+    assert!(first.is_some_and(|frames| frames <= 45), "{first:?} frames to the decision");
+}
+
+/// Without that person on the roster the same video is a stranger's.
+#[test]
+fn who_is_not_on_the_roster_is_a_stranger() {
+    let Some(material) = Material::find() else { return };
+    let person = material.person.clone();
+    let mut pipeline = material.pipeline(material.gallery(|roll| roll != person), LivenessRule::PassiveAny);
+    let mut strangers = 0;
+    material.replay(|frame| {
+        for outcome in pipeline.process(frame).unwrap() {
+            match outcome {
+                Outcome::Stranger { .. } => strangers += 1,
+                Outcome::Hint { .. } => {}
+                other => panic!("{other:?}"),
+            }
+        }
+    });
+    assert_eq!(strangers, 1, "told once a track");
+}
+
+/// The reference runtimes find blinks about frames 42, 92 and 112 of the clip; the demo's video begins at frame 24.
+#[test]
+fn every_blink_of_the_video_is_counted_and_every_frame_looks_alive() {
+    let Some(material) = Material::find() else { return };
+    let mut engine = material.engine(DetectorChoice::Blazeface);
+    let liveness = attendance::config::Liveness { require: LivenessRule::PassiveBlink };
+    let mut checker = engine.liveness(&liveness).unwrap();
+    let mut state = State::default();
+    let mut blinks = Vec::new();
+    material.replay(|frame| {
+        let mut picture = image::RgbImage::default();
+        frame.picture.write_rgb(&mut picture);
+        let faces = engine.detect(&picture).unwrap();
+        let landmarks = engine.landmarks(&picture, &faces[0]).unwrap().unwrap();
+        let before = state.blink.blinks();
+        checker.look(&picture, &landmarks, &mut state, frame.at.since_boot).unwrap();
+        if state.blink.blinks() > before {
+            blinks.push(frame.number + 24);
+        }
+    });
+    let expected = [42, 92, 112];
+    assert_eq!(blinks.len(), expected.len(), "{blinks:?}");
+    assert!(blinks.iter().zip(expected).all(|(found, there)| found.abs_diff(there) <= 8), "{blinks:?}");
+    let summary = checker.judge(&state);
+    assert_eq!(summary.verdict, Verdict::Live);
+    if let Some(passive) = summary.passive {
+        assert!(passive >= 0.95, "{passive}");
+    }
+}
+
+/// Whoever finds the face, the mesh aligns it: embeddings compare across detectors.
+#[test]
+fn every_detector_leads_to_the_same_embedding() {
+    let Some(material) = Material::find() else { return };
+    let photo = material.photo(&material.person);
+    let reference = material.engine(DetectorChoice::Blazeface).enrol(&photo).unwrap().embedding;
+    for choice in [DetectorChoice::BlazefaceFullRange, DetectorChoice::Yunet, DetectorChoice::Rustface] {
+        let Some(mut engine) = material.engine_if_there(choice) else { continue };
+        let similarity = engine.enrol(&photo).unwrap().embedding.similarity(&reference);
+        assert!(similarity > 0.9, "{choice:?}: {similarity}");
+    }
+}
