@@ -25,7 +25,10 @@ fn main() -> Result<()> {
     let mut names: Vec<String> = std::env::args().skip(1).collect();
     let layers = names.iter().any(|name| name == "--layers");
     names.retain(|name| name != "--layers");
-    println!("{:28} {:>8} {:>8} {:>8} {:>8}", "network", "min ms", "median", "MMAC", "GFLOP/s");
+    println!(
+        "{:60} {:>8} {:>8} {:>8} {:>8} {:>10}",
+        "network", "min ms", "median", "MMAC", "GFLOP/s", "buffers KB"
+    );
     each(
         &|role| names.is_empty() || names.iter().any(|name| role.contains(name.as_str())),
         &mut |role, plan| {
@@ -39,7 +42,7 @@ fn main() -> Result<()> {
                 times.push(begin.elapsed());
             }
             times.sort();
-            line(role, times[0], Some(times[RUNS / 2]), plan.operations());
+            line(role, times[0], Some((times[RUNS / 2], plan.buffer_bytes())), plan.operations());
             if layers {
                 for (layer, operations, time) in plan.profile(RUNS)? {
                     line(&format!("  {layer}"), time, None, operations);
@@ -50,11 +53,14 @@ fn main() -> Result<()> {
     )
 }
 
-fn line(name: &str, time: Duration, median: Option<Duration>, operations: usize) {
+/// One line of the table; a whole network has a median and buffers besides.
+fn line(name: &str, time: Duration, whole: Option<(Duration, usize)>, operations: usize) {
     let ms = |time: Duration| format!("{:.3}", time.as_secs_f64() * 1e3);
-    let median = median.map_or(String::new(), ms);
+    let (median, buffers) =
+        whole.map_or(Default::default(), |(median, bytes)| (ms(median), (bytes / 1024).to_string()));
     let rate = 2.0 * operations as f64 / time.as_secs_f64() / 1e9;
-    println!("{name:60} {:>8} {median:>8} {:>8.2} {rate:>8.1}", ms(time), operations as f64 / 1e6);
+    let millions = operations as f64 / 1e6;
+    println!("{name:60} {:>8} {median:>8} {millions:>8.2} {rate:>8.1} {buffers:>10}", ms(time));
 }
 
 /// Visits the networks whose role is wanted and whose weights are there.
