@@ -75,14 +75,14 @@ pub fn notice(listening: SocketAddr, identity: &Identity, password: Option<&Secr
     text
 }
 
-/// The QR code in half blocks, dark on light as scanners like it, for a terminal with dark background.
+/// The QR code in half blocks. Scanners want dark on light, and a console writes light on dark: the light parts are written.
 fn qr(address: &str, fingerprint: &Fingerprint) -> Option<String> {
     let content = format!("{address}#sha256={}", fingerprint.to_string().replace(':', ""));
     let code = QrCode::with_error_correction_level(content, EcLevel::L).ok()?;
     Some(
         code.render::<Dense1x2>()
-            .dark_color(Dense1x2::Dark)
-            .light_color(Dense1x2::Light)
+            .dark_color(Dense1x2::Light)
+            .light_color(Dense1x2::Dark)
             .quiet_zone(true)
             .build(),
     )
@@ -109,6 +109,11 @@ mod tests {
         assert!(text.contains("https://192.0.2.7:8443/") && text.contains("abcd-efgh"));
         assert!(text.contains(&identity.fingerprint.to_string()) && text.contains(&identity.key_pin));
         assert!(!notice(listening, &identity, None).contains("assword"));
+        let quiet_zone = text.lines().find(|line| line.contains('█')).unwrap();
+        assert!(
+            quiet_zone.chars().all(|c| c == '█'),
+            "the margin is written, so the code is dark on it\n{text}"
+        );
         let widest = text.lines().map(|line| line.chars().count()).max().unwrap();
         assert!(widest <= 120 && text.lines().count() <= 32, "{widest} wide\n{text}");
         assert!(page_address("0.0.0.0:8443".parse().unwrap()).ends_with(":8443/"));

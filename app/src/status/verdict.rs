@@ -10,8 +10,8 @@ const FRAME_AGE_LIMIT_S: f32 = 10.0;
 const START_GRACE_S: u64 = 30;
 /// Below this the journal may soon fail to grow.
 const STORAGE_BROKEN: u64 = 100_000_000;
-/// Below this share somebody should look before it is too late.
-const STORAGE_ATTENTION: f64 = 0.1;
+/// Below this somebody should look before it is too late: a thousand rows are a quarter of a megabyte, a photo one or two.
+const STORAGE_ATTENTION: u64 = 1_000_000_000;
 /// A Pi 5 slows itself down from 80 °C on.
 const TEMPERATURE_LIMIT_C: f32 = 80.0;
 /// A site's own certificate is not renewed by the device; two weeks are enough to fetch a new one.
@@ -79,13 +79,13 @@ fn recognition(view: &View, found: &mut Vec<Problem>) {
 }
 
 fn storage(view: &View, found: &mut Vec<Problem>) {
-    let (Some(free), Some(total)) = (view.system.storage_free, view.system.storage_total) else { return };
+    let Some(free) = view.system.storage_free else { return };
     if free < STORAGE_BROKEN {
         found.push(broken(
             format!("The card is full: {} MB are left.", free / 1_000_000),
             "New rows may soon be lost. Use a larger card; see the guide for moving the data.",
         ));
-    } else if (free as f64) < total as f64 * STORAGE_ATTENTION {
+    } else if free < STORAGE_ATTENTION {
         found.push(attention(
             format!("The card is nearly full: {} MB are left.", free / 1_000_000),
             "Plan for a larger card.",
@@ -274,11 +274,9 @@ mod tests {
             ("no student is enrolled", |v| v.roster.students = 0),
             ("nearly full", |v| {
                 v.system.storage_free = Some(900_000_000);
-                v.system.storage_total = Some(10_000_000_000);
             }),
             ("The card is full", |v| {
                 v.system.storage_free = Some(9_000_000);
-                v.system.storage_total = Some(10_000_000_000);
             }),
             ("remove 7 of 9 students", |v| v.sync.removal = Some(Removal { students: 7, of: 9 })),
             ("clock is not set", |v| v.system.clock_trusted = false),

@@ -131,9 +131,12 @@ fn refused(at: usize, photo: &RefusedPhoto) -> Markup {
     html! {
         strong { (photo.photo) }
         p { (photo.reason) }
-        details id=(format!("seen-{at}")) data-picture=(address) data-alt=(format!("What the detector saw in {}", photo.photo)) {
-            summary { "What the detector saw" }
-            p { a href=(address) { "Show the picture" } }
+        // A remark on two students, or on a folder, has no picture of its own.
+        @if photo.photo.contains('/') && !photo.photo.contains(", ") {
+            details id=(format!("seen-{at}")) data-picture=(address) data-alt=(format!("What the detector saw in {}", photo.photo)) {
+                summary { "What the detector saw" }
+                p { a href=(address) { "Show the picture" } }
+            }
         }
     }
 }

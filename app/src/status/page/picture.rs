@@ -30,9 +30,10 @@ pub(in crate::status) fn picture(picture: &Picture) -> Reply {
                 @let colour = if mark.good { GOOD } else { BAD };
                 rect x=(mark.x) y=(mark.y) width=(mark.width) height=(mark.height) fill="none" stroke=(colour)
                     stroke-width=(stroke) rx=(stroke * 2) {}
-                // A label near the right edge is set from its end, or it would leave the picture.
-                @let at_right = mark.x > width as f32 * 0.6;
-                text x=(if at_right { mark.x + mark.width } else { mark.x }) text-anchor=[at_right.then_some("end")] y=((mark.y - stroke as f32 * 2.0).max(size as f32)) fill=(colour) stroke="#000"
+                // A label that would leave the picture on the right ends there instead. Letters are about 0.6 as wide as high.
+                @let length = mark.label.chars().count() as f32 * size as f32 * 0.6;
+                @let at_right = mark.x + length > width as f32;
+                text x=(if at_right { width as f32 } else { mark.x.max(0.0) }) text-anchor=[at_right.then_some("end")] y=((mark.y - stroke as f32 * 2.0).max(size as f32)) fill=(colour) stroke="#000"
                     stroke-width=(stroke) paint-order="stroke" font-family="system-ui, sans-serif" font-size=(size)
                     font-weight="600" { (mark.label) }
             }
