@@ -151,6 +151,7 @@ impl Door {
         let right = tokio::task::spawn_blocking(move || password.is(&attempt)).await.unwrap_or(false);
         if !right {
             log::warn!(target: AUDIT, "a wrong password came from {from}");
+            lock(&self.passwords_guessed).answered(from, Instant::now());
             return match self.must_wait(from) {
                 Some(wait) => LogIn::MustWait(wait),
                 None => LogIn::Wrong,

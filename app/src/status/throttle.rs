@@ -109,6 +109,14 @@ impl Guesses {
         }
     }
 
+    /// The answer to `address` is known now, and it is no: its delay begins here, however long the comparison took.
+    pub(super) fn answered(&mut self, address: IpAddr, now: Instant) {
+        if let Some(own) = self.by_address.get_mut(&party(address)) {
+            own.last = now;
+        }
+        self.all.last = now;
+    }
+
     /// `address` is who it says: its failures are forgotten, and the one counted in advance for all.
     pub(super) fn succeeded(&mut self, address: IpAddr) {
         let address = party(address);
