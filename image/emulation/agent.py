@@ -72,7 +72,7 @@ class Agent:
         line, _, self.received = self.received.partition(b"\n")
         return line.decode()
 
-    def run(self, command, timeout=60, check=True):
+    def run(self, command, timeout=300, check=True):
         """(exit code, output) of a bash command inside; with `check`, output alone, and CommandFailed on another code than 0."""
         self.socket.sendall(base64.b64encode(command.encode()) + b"\n")
         code, _, encoded = self._line(time.monotonic() + timeout).partition(" ")

@@ -20,10 +20,15 @@ import uuid
 # Short names in Debian copyright files that SPDX spells otherwise.
 SPDX = {
     "GPL-2": "GPL-2.0-only", "GPL-2+": "GPL-2.0-or-later", "GPL-3": "GPL-3.0-only", "GPL-3+": "GPL-3.0-or-later",
+    "GPL-2.0": "GPL-2.0-only", "GPL-2.0+": "GPL-2.0-or-later", "GPL-3.0": "GPL-3.0-only", "GPL-3.0+": "GPL-3.0-or-later",
     "LGPL-2": "LGPL-2.0-only", "LGPL-2+": "LGPL-2.0-or-later", "LGPL-2.1": "LGPL-2.1-only", "LGPL-2.1+": "LGPL-2.1-or-later",
     "LGPL-3": "LGPL-3.0-only", "LGPL-3+": "LGPL-3.0-or-later", "Expat": "MIT", "BSD-3-clause": "BSD-3-Clause",
-    "BSD-2-clause": "BSD-2-Clause", "Apache-2": "Apache-2.0", "public-domain": "LicenseRef-public-domain", "Artistic": "Artistic-1.0",
+    "BSD-2-clause": "BSD-2-Clause", "BSD-4-clause-UC": "BSD-4-Clause-UC", "BSD-4-clause": "BSD-4-Clause", "Apache-2": "Apache-2.0",
+    "public-domain": "LicenseRef-public-domain", "Artistic": "Artistic-1.0",
 }
+# CycloneDX takes only SPDX identifiers as `id`; any other name is given as a name.
+IDENTIFIERS = {*SPDX.values(), "0BSD", "Apache-2.0", "BSL-1.0", "BSD-1-Clause", "CC0-1.0", "CC-BY-4.0", "ISC", "MIT", "MIT-0", "MPL-1.1", "MPL-2.0",
+               "OFL-1.1", "OpenSSL", "Unicode-3.0", "Unlicense", "Zlib", "curl", "AFL-2.1"} - {"LicenseRef-public-domain"}
 
 
 def main():
@@ -169,9 +174,8 @@ def networks(work):
 
 
 def licences(names):
-    """CycloneDX's form: SPDX identifiers as `id` only if they are some, anything else by `name`."""
-    known = re.compile(r"^(MIT|ISC|Zlib|BSL-1\.0|0BSD|Unlicense|CC0-1\.0|(Apache|MPL|GPL|LGPL|AGPL|BSD|OpenSSL|Artistic|OFL|CC-BY)[-0-9A-Za-z.]*)$")
-    return [{"license": {"id" if known.match(name) and not name.endswith("+") else "name": name}} for name in names]
+    """CycloneDX's form: SPDX identifiers as `id`, anything else by `name`."""
+    return [{"license": {"id" if name in IDENTIFIERS else "name": name}} for name in names]
 
 
 if __name__ == "__main__":
