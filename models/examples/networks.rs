@@ -1,8 +1,12 @@
 //! Milliseconds and GFLOP/s of every network whose weights have been fetched.
 //!
-//! `cargo run --release -p models --example networks [-- --layers] [NAME ...]`; with `--layers` every layer of them too.
+//! `cargo run --release -p models --example networks [-- --layers] [NAME ...]`; with `--layers` every layer of them too. With
+//! `--answer` alone it answers the questions of `scripts/bench`.
 #![allow(clippy::print_stdout)]
 
+mod answer;
+
+use answer::Question;
 use candle_core::{Device, Error, Result};
 use candle_nn::VarBuilder;
 use models::Role;
@@ -14,6 +18,8 @@ use models::mobilefacenet::MobileFaceNet;
 use models::plan::Plan;
 use models::store::Store;
 use models::yunet::YuNet;
+use rayon::ThreadPoolBuilder;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Runs of each network; the shortest counts, as the one that nothing disturbed, and the median shows how far that is off.
@@ -23,6 +29,9 @@ type Visit<'a> = &'a mut dyn FnMut(&str, &mut Plan) -> Result<()>;
 
 fn main() -> Result<()> {
     let mut names: Vec<String> = std::env::args().skip(1).collect();
+    if names == ["--answer"] {
+        return Ok(answer::every_question(|question| timed(question).map_err(|error| error.to_string()))?);
+    }
     let layers = names.iter().any(|name| name == "--layers");
     names.retain(|name| name != "--layers");
     println!(
@@ -32,9 +41,7 @@ fn main() -> Result<()> {
     each(
         &|role| names.is_empty() || names.iter().any(|name| role.contains(name.as_str())),
         &mut |role, plan| {
-            plan.fill_input(|values| {
-                values.iter_mut().enumerate().for_each(|(i, x)| *x = (i % 251) as f32 / 250.0)
-            })?;
+            fill(plan)?;
             let mut times = Vec::with_capacity(RUNS);
             for _ in 0..RUNS {
                 let begin = Instant::now();
@@ -51,6 +58,26 @@ fn main() -> Result<()> {
             Ok(())
         },
     )
+}
+
+/// A ramp, which is what the peers get too.
+fn fill(plan: &mut Plan) -> Result<()> {
+    plan.fill_input(|values| values.iter_mut().enumerate().for_each(|(i, x)| *x = (i % 251) as f32 / 250.0))
+}
+
+/// Shortest time of the network that is asked for.
+fn timed(question: &Question<'_>) -> Result<f64> {
+    let mut answer = Err(Error::msg("this program does not have it, or its weights have not been fetched"));
+    each(&|role| role == question.name, &mut |_, plan| {
+        if question.threads > 1 {
+            let pool = ThreadPoolBuilder::new().num_threads(question.threads).build().map_err(Error::wrap)?;
+            plan.set_threads(Some(Arc::new(pool)));
+        }
+        fill(plan)?;
+        answer = question.shortest(|| plan.run());
+        Ok(())
+    })?;
+    answer
 }
 
 /// One line of the table; a whole network has a median and buffers besides.
@@ -97,8 +124,10 @@ fn each(wanted: &dyn Fn(&str) -> bool, visit: Visit<'_>) -> Result<()> {
             visit(role.name(), MiniFas::load(variant, vb)?.plan_mut())?;
         }
     }
-    if let Some(vb) = weights(Role::DetectorYunet320)? {
-        visit(Role::DetectorYunet320.name(), YuNet::load(320, 320, vb)?.plan_mut())?;
+    for (role, side) in [(Role::DetectorYunet320, 320), (Role::DetectorYunet640, 640)] {
+        if let Some(vb) = weights(role)? {
+            visit(role.name(), YuNet::load(side, side, vb)?.plan_mut())?;
+        }
     }
     Ok(())
 }

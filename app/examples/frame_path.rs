@@ -1,0 +1,215 @@
+//! Answers the questions of `scripts/bench` about what the appliance does with a frame, a probe and a photo.
+//!
+//! `cargo run --release -p attendance --example frame_path -- DEMO`, where DEMO is the folder that `scripts/demo-data` prints.
+//! - `gallery-N`: a search among N embeddings.
+//! - `frame-new`: a frame with a face that no track knows: detector, mesh, alignment, embedding, search, both anti-spoof networks
+//!   and both eyes. `frame-known`: the same face once it has its answer. `frame-none`: no face.
+//! - `replay`: a frame of the whole video, the mean over all of them.
+//! - `photo`: decoding and enrolling one photo. `start-1000`: a roster of 1,000 photos at the second start.
+
+#[path = "../../models/examples/answer/mod.rs"]
+mod answer;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use answer::Question;
+use anyhow::{Context as _, Result, bail, ensure};
+use arc_swap::ArcSwap;
+use attendance::camera::replay::{Pace, Replay};
+use attendance::camera::{Frame, Grab, Picture, Source as _};
+use attendance::config;
+use attendance::identity::RollNumber;
+use attendance::moment::ManualClock;
+use attendance::photo::{self, PhotoLimits};
+use attendance::recognition::embedding::DIMENSIONS;
+use attendance::recognition::{Embedding, Engine, Gallery, Outcome, Pipeline};
+use attendance::roster::enrol::{Places, build};
+use models::store::Store;
+
+/// Longer than a track lives without its face: after it every face is new.
+const GAP: Duration = Duration::from_secs(10);
+
+/// Students of a large school on one appliance.
+const ROSTER: usize = 1_000;
+
+fn main() -> Result<()> {
+    let demo: PathBuf =
+        std::env::args_os().nth(1).context("name the folder that scripts/demo-data prints")?.into();
+    let mut bench = Bench::new(&demo)?;
+    answer::every_question(|question| bench.measure(question).map_err(|error| format!("{error:#}")))?;
+    Ok(())
+}
+
+struct Bench {
+    frames: Vec<Frame>,
+    empty: Picture,
+    photos: Vec<PathBuf>,
+    pipeline: Pipeline,
+    /// Time never goes back, whatever is asked in which order.
+    now: Duration,
+}
+
+impl Bench {
+    fn new(demo: &Path) -> Result<Self> {
+        let students = demo.join("students");
+        let person = std::fs::read_to_string(demo.join("person"))?;
+        let own = students.join(person.trim()).join("front.jpg");
+        let mut engine = engine()?;
+        let face = engine.enrol(&open(&own)?)?.embedding;
+        let mut enrolled = strangers(ROSTER - 1)?;
+        enrolled.push((RollNumber::parse(person.trim())?, face));
+        let gallery = Arc::new(ArcSwap::from_pointee(Gallery::new(enrolled)));
+        Ok(Self {
+            frames: video(&demo.join("door.y4m"))?,
+            empty: Picture::from_rgb(open(&students.join("2110004/no-face.jpg"))?),
+            photos: vec![own, students.join("2110002/biden.jpg"), students.join("2110003/obama.jpg")],
+            pipeline: Pipeline::new(
+                engine,
+                gallery,
+                &config::Recognition::default(),
+                &config::Liveness::default(),
+            )?,
+            now: GAP,
+        })
+    }
+
+    fn measure(&mut self, question: &Question<'_>) -> Result<f64> {
+        match question.name {
+            "frame-none" => {
+                let mut frame = Frame { picture: self.empty.clone(), ..Frame::default() };
+                question.shortest(|| self.process(&mut frame, GAP).map(|_| ()))
+            }
+            "frame-new" => {
+                let mut frame = self.frames[0].clone();
+                let shortest = question.shortest(|| self.process(&mut frame, GAP).map(|_| ()))?;
+                let tracks = self.pipeline.snapshot().tracks;
+                ensure!(
+                    tracks
+                        .first()
+                        .is_some_and(|track| track.votes == 1 && track.liveness.contains("passive")),
+                    "the face was not recognised and checked in its first frame: {tracks:?}"
+                );
+                Ok(shortest)
+            }
+            "frame-known" => {
+                let mut frame = self.until_recognised()?;
+                question.shortest(|| self.process(&mut frame, interval()).map(|_| ()))
+            }
+            "replay" => {
+                let mut frames = self.frames.clone();
+                let all = question.shortest(|| -> Result<()> {
+                    self.now += GAP;
+                    frames.iter_mut().try_for_each(|frame| self.process(frame, interval()).map(|_| ()))
+                })?;
+                Ok(all / frames.len() as f64)
+            }
+            "photo" => {
+                let mut engine = engine()?;
+                let photos = self.photos.clone();
+                let all = question.shortest(|| -> Result<()> {
+                    photos.iter().try_for_each(|photo| Ok(engine.enrol(&open(photo)?).map(|_| ())?))
+                })?;
+                Ok(all / photos.len() as f64)
+            }
+            "start-1000" => second_start(&self.photos, question),
+            name => match name.strip_prefix("gallery-").map(str::parse) {
+                Some(Ok(faces)) => search(faces, question),
+                _ => bail!("nothing is called {name}"),
+            },
+        }
+    }
+
+    /// Lets `step` pass and looks at the frame.
+    fn process(&mut self, frame: &mut Frame, step: Duration) -> Result<Vec<Outcome>> {
+        self.now += step;
+        frame.at.since_boot = self.now;
+        Ok(self.pipeline.process(frame)?)
+    }
+
+    /// The frame in which the person of the video is recognised.
+    fn until_recognised(&mut self) -> Result<Frame> {
+        self.now += GAP;
+        // Forward and back, so that the face never jumps.
+        let way: Vec<usize> = (0..self.frames.len()).chain((0..self.frames.len()).rev()).collect();
+        for index in way {
+            let mut frame = self.frames[index].clone();
+            let outcomes = self.process(&mut frame, interval())?;
+            if outcomes.iter().any(|outcome| matches!(outcome, Outcome::Recognised(_))) {
+                return Ok(frame);
+            }
+        }
+        bail!("the person of the demo's video was not recognised")
+    }
+}
+
+/// Time between two frames of a camera.
+fn interval() -> Duration {
+    Duration::from_millis(40)
+}
+
+fn engine() -> Result<Engine> {
+    Ok(Engine::load(&Store::default_dir(), &config::Recognition::default())?)
+}
+
+fn open(path: &Path) -> Result<image::RgbImage> {
+    let bytes = std::fs::read(path).with_context(|| path.display().to_string())?;
+    Ok(photo::decode(&bytes, PhotoLimits::from(&config::Photos::default()))?)
+}
+
+fn video(path: &Path) -> Result<Vec<Frame>> {
+    let pace = Pace { real_time: false, frame_rate: 25.0, repeat: false };
+    let clock = Arc::new(ManualClock::at(time::OffsetDateTime::UNIX_EPOCH, "bench"));
+    let mut replay = Replay::open(&[path.to_owned()], pace, clock)?;
+    let mut frames = Vec::new();
+    loop {
+        let mut frame = Frame::default();
+        match replay.next_frame(&mut frame, Duration::from_secs(1))? {
+            Grab::Filled => frames.push(frame),
+            Grab::Waiting => {}
+            Grab::Ended => break,
+        }
+    }
+    ensure!(!frames.is_empty(), "{} has no frame", path.display());
+    Ok(frames)
+}
+
+/// Faces that are nobody's, each of another student.
+fn strangers(count: usize) -> Result<Vec<(RollNumber, Embedding)>> {
+    let mut rng = fastrand::Rng::with_seed(4);
+    (0..count)
+        .map(|number| {
+            let raw: Vec<f32> = (0..DIMENSIONS).map(|_| rng.f32() - 0.5).collect();
+            Ok((RollNumber::parse(&format!("9{number:06}"))?, Embedding::normalised(&raw)?))
+        })
+        .collect()
+}
+
+fn search(faces: usize, question: &Question<'_>) -> Result<f64> {
+    let enrolled = strangers(faces)?;
+    let probe = enrolled[faces / 2].1.clone();
+    let gallery = Gallery::new(enrolled);
+    question
+        .shortest(|| gallery.search(std::hint::black_box(&probe)).map(|_| ()).context("the gallery is empty"))
+}
+
+/// Loads the networks and makes the roster of 1,000 photos that were all enrolled before.
+fn second_start(photos: &[PathBuf], question: &Question<'_>) -> Result<f64> {
+    let folder = tempfile::tempdir()?;
+    let places = Places { photos: folder.path().join("photos"), cache: folder.path().join("cache") };
+    for number in 0..ROSTER {
+        let bytes = std::fs::read(&photos[number % photos.len()])?;
+        let student = places.photos.join(format!("9{number:06}"));
+        std::fs::create_dir_all(&student)?;
+        std::fs::write(student.join("photo.jpg"), bytes)?;
+    }
+    let start = || -> Result<()> {
+        let roster =
+            build(&places, &config::Photos::default(), &mut engine()?, &mut |_: usize, _: usize| true)?;
+        ensure!(roster.gallery.people() == ROSTER, "{} of {ROSTER} enrolled", roster.gallery.people());
+        Ok(())
+    };
+    // The warm-up is the first start, which enrols every photo.
+    question.shortest(start)
+}

