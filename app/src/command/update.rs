@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use clap::Subcommand;
 
+use crate::update::eeprom;
 use crate::update::install::{self, Source};
-use crate::update::record::System;
+use crate::update::record::{Before, System};
 use crate::update::report;
 use crate::update::restart;
 use crate::update::slot::Slot;
@@ -88,6 +89,14 @@ fn status() -> anyhow::Result<()> {
     if let Some(outcome) = store.history()?.last() {
         println!("{}", outcome.sentence());
     }
+    match eeprom::advice(Path::new(eeprom::MEMORIES)) {
+        None => println!("The EEPROM's settings cannot be seen from here."),
+        Some(advice) => {
+            for missing in advice {
+                println!("Set {} with `rpi-eeprom-config --edit`: {}.", missing.setting, missing.purpose);
+            }
+        }
+    }
     Ok(())
 }
 
@@ -116,10 +125,20 @@ async fn install(bundle: &str, ca_file: Option<&Path>) -> anyhow::Result<()> {
 }
 
 async fn begin_trial() -> anyhow::Result<()> {
-    let camera = report::read(Path::new(report::PATH)).map(|report| report.camera);
-    // Without a running service nothing is known of the camera; then the new system must show one.
-    let is_absent = camera.is_some_and(|camera| camera.newest.is_none_or(|age| age > FRAME_AGE));
-    Store::open(&Places::default())?.change(|flow| flow.begin_trial(is_absent, System::running()))?;
+    // Without a running service nothing is known of it; then the new system must do everything.
+    let report = report::read(Path::new(report::PATH));
+    let ailing = |report: &report::Report| {
+        let sick = report.workers.iter().filter(|worker| worker.state != "running");
+        sick.map(|worker| worker.name.clone()).collect()
+    };
+    let before = Before {
+        system: System::running(),
+        camera_was_absent: report
+            .as_ref()
+            .is_some_and(|report| report.camera.newest.is_none_or(|age| age > FRAME_AGE)),
+        ailing: report.as_ref().map(ailing).unwrap_or_default(),
+    };
+    Store::open(&Places::default())?.change(|flow| flow.begin_trial(before))?;
     println!("Restarting into the new system.");
     restart::into_trial().await?;
     Ok(())

@@ -14,7 +14,7 @@
 use time::OffsetDateTime;
 
 use super::history::{End, History, Outcome};
-use super::record::{Content, Pending, Progress, Record, System};
+use super::record::{Before, Content, Pending, Progress, Record, System};
 use super::slot::{Booted, Slot};
 
 /// One atomic change on disk.
@@ -135,13 +135,8 @@ impl Flow {
         } else if slot == self.booted.slot {
             return Err(Refusal::OnTrial { slot });
         } else {
-            record.pending = Some(Pending {
-                slot,
-                progress: Progress::Installed,
-                trial: 0,
-                camera_was_absent: false,
-                from: System::default(),
-            });
+            record.pending =
+                Some(Pending { slot, progress: Progress::Installed, trial: 0, before: Before::default() });
             record.known_mut(slot).content = Content::Whole;
         }
         Ok(vec![Write::Record(record)])
@@ -200,7 +195,7 @@ impl Flow {
     ///
     /// # Errors
     /// [`Refusal`] when nothing waits for its trial.
-    pub fn begin_trial(&self, camera_is_absent: bool, running: System) -> Result<Vec<Write>, Refusal> {
+    pub fn begin_trial(&self, before: Before) -> Result<Vec<Write>, Refusal> {
         let mut record = self.record.clone();
         let pending = match &mut record.pending {
             Some(pending)
@@ -215,8 +210,7 @@ impl Flow {
         record.trials += 1;
         pending.progress = Progress::Begun;
         pending.trial = record.trials;
-        pending.camera_was_absent = camera_is_absent;
-        pending.from = running;
+        pending.before = before;
         Ok(vec![Write::Record(record)])
     }
 
@@ -254,8 +248,7 @@ impl Flow {
                     slot: booted,
                     progress: Progress::Up,
                     trial: record.trials,
-                    camera_was_absent: false,
-                    from: System::default(),
+                    before: Before::default(),
                 });
             }
             (Arrival::Committed, None) => {}
@@ -313,7 +306,7 @@ impl Flow {
         Outcome {
             trial: pending.map_or(record.trials, |pending| pending.trial),
             slot,
-            from: pending.map(|pending| pending.from.clone()).unwrap_or_default(),
+            from: pending.map(|pending| pending.before.system.clone()).unwrap_or_default(),
             to: record.known(slot).system.clone(),
             at,
             end,

@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::boot_flow::{Arrival, Flow, Healthy};
 use super::health::{Check, Fault, Limits, Verdict, Watch};
 use super::history::End;
-use super::record::System;
+use super::record::{Before, System};
 use super::report;
 use super::store::{Places, Store, StoreError};
 
@@ -83,8 +83,8 @@ impl Gate {
             return Ok(Ending::Committed);
         }
         log::info!("slot {} is on trial: examining this system before it is committed", flow.booted.slot);
-        let needs_camera = !flow.record.pending.as_ref().is_some_and(|pending| pending.camera_was_absent);
-        match self.examine(needs_camera, networks, page).await {
+        let before = flow.record.pending.as_ref().map(|pending| pending.before.clone()).unwrap_or_default();
+        match self.examine(before, networks, page).await {
             Ok(healthy) => {
                 let store = Store::open(&self.places)?;
                 store.apply(store.flow()?.commit(&healthy, OffsetDateTime::now_utc()))?;
@@ -126,7 +126,7 @@ impl Gate {
     /// Every check, the cheapest first.
     async fn examine(
         &self,
-        needs_camera: bool,
+        before: Before,
         networks: impl FnOnce() -> Result<(), String> + Send + 'static,
         page: impl AsyncFn(&report::Page) -> Result<(), String>,
     ) -> Result<Healthy, Fault> {
@@ -134,18 +134,18 @@ impl Gate {
         on_thread(Check::DataPartition, DATA_LIMIT, move || probe(&state, needs_disk)).await?;
         on_thread(Check::Networks, NETWORKS_LIMIT, networks).await?;
         if self.expects_service {
-            self.watch(needs_camera, page).await?;
+            self.watch(before, page).await?;
         }
         Ok(Healthy(()))
     }
 
     async fn watch(
         &self,
-        needs_camera: bool,
+        before: Before,
         page: impl AsyncFn(&report::Page) -> Result<(), String>,
     ) -> Result<(), Fault> {
         let begun = Instant::now();
-        let mut watch = Watch::new(self.limits, needs_camera);
+        let mut watch = Watch::new(self.limits, before);
         loop {
             let report = report::read(&self.report);
             let answer = match report.as_ref().and_then(|report| report.page.as_ref()) {
@@ -235,7 +235,7 @@ mod tests {
         let store = Store::open(&places).unwrap();
         store.change(|flow| flow.set_bad(Slot::B)).unwrap();
         store.change(|flow| flow.set_primary(Slot::B)).unwrap();
-        store.change(|flow| flow.begin_trial(camera_was_absent, system("1.0.0"))).unwrap();
+        store.change(|flow| flow.begin_trial(Before { camera_was_absent, ..Before::default() })).unwrap();
         start(&places, Slot::B, true);
         let limits = Limits {
             service: Duration::from_secs(1),

@@ -1,13 +1,15 @@
 //! Is the new system well? Pure: reports in, a verdict out, within a bounded time.
 //!
-//! A system is well when the camera gives frames (or gave none before the update either), HTTPS answers, and every worker
-//! that needs nothing but this machine runs on without a restart for a while. A network that is down, a backend that refuses
+//! A system is well when the camera gives frames, HTTPS answers, and every worker that needs nothing but this machine runs on
+//! without a restart for a while. What did not work before the update either is no fault of it. A network that is down, a backend that refuses
 //! the key or a roster without photos are no fault of the system and do not count.
 
 use std::fmt;
 use std::time::Duration;
 
-use super::report::Report;
+use super::record::Before;
+use super::report::{Report, Worker};
+use crate::appliance::frame_path::CAMERA;
 
 /// Workers that wait for others: they may be held or restarting in a system that is well.
 const WAIT_FOR_OTHERS: [&str; 3] = ["sync", "upload", "update"];
@@ -98,7 +100,7 @@ pub enum Verdict {
 #[derive(Debug)]
 pub struct Watch {
     limits: Limits,
-    needs_camera: bool,
+    before: Before,
     holding: Option<Holding>,
     last_break: Option<String>,
 }
@@ -114,9 +116,9 @@ struct Holding {
 }
 
 impl Watch {
-    /// A watch that has seen nothing. `needs_camera`: whether the old system had one.
-    pub fn new(limits: Limits, needs_camera: bool) -> Self {
-        Self { limits, needs_camera, holding: None, last_break: None }
+    /// A watch that has seen nothing. `before`: how the old system was.
+    pub fn new(limits: Limits, before: Before) -> Self {
+        Self { limits, before, holding: None, last_break: None }
     }
 
     /// Looks at the newest report (`None`: there is no fresh one) and at the page's newest answer, `now` after the beginning.
@@ -144,7 +146,7 @@ impl Watch {
                 let restarts = self.judged(report).map(|worker| worker.restarts).sum();
                 match &self.holding {
                     Some(holding) if (holding.pid, holding.restarts) == (report.pid, restarts) => {
-                        let moves = !self.needs_camera
+                        let moves = self.before.camera_was_absent
                             || (report.camera.frames > holding.frames
                                 && report.processed > holding.processed);
                         if now.saturating_sub(holding.since) >= self.limits.hold && moves {
@@ -176,7 +178,7 @@ impl Watch {
 
     /// The first thing that is not well, and how long it may be so.
     fn complaint(&self, report: &Report, page: Result<(), &str>) -> Result<(), (Check, Duration, String)> {
-        if self.needs_camera && report.camera.newest.is_none_or(|age| age > FRAME_AGE) {
+        if !self.before.camera_was_absent && report.camera.newest.is_none_or(|age| age > FRAME_AGE) {
             let fault = report.camera.fault.as_deref().unwrap_or("the camera gives no frames");
             return Err((Check::Camera, self.limits.camera, fault.to_owned()));
         }
@@ -189,10 +191,13 @@ impl Watch {
     }
 
     /// The workers that need nothing but this machine.
-    fn judged<'a>(&self, report: &'a Report) -> impl Iterator<Item = &'a super::report::Worker> {
-        let needs_camera = self.needs_camera;
+    fn judged<'a>(&'a self, report: &'a Report) -> impl Iterator<Item = &'a Worker> {
+        let before = &self.before;
         report.workers.iter().filter(move |worker| {
-            !WAIT_FOR_OTHERS.contains(&worker.name.as_str()) && (needs_camera || worker.name != "camera")
+            let is_excused = WAIT_FOR_OTHERS.contains(&worker.name.as_str())
+                || before.ailing.contains(&worker.name)
+                || (before.camera_was_absent && worker.name == CAMERA);
+            !is_excused
         })
     }
 }
@@ -201,7 +206,7 @@ impl Watch {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::update::report::{Camera, Worker};
+    use crate::update::report::Camera;
 
     const LIMITS: Limits = Limits {
         service: Duration::from_secs(20),
@@ -228,7 +233,12 @@ mod tests {
         needs_camera: bool,
         service: impl Fn(u64) -> (Option<Report>, Result<(), &'static str>),
     ) -> (u64, Result<(), Fault>) {
-        let mut watch = Watch::new(LIMITS, needs_camera);
+        let before = Before {
+            camera_was_absent: !needs_camera,
+            ailing: vec!["roster".to_owned()],
+            ..Before::default()
+        };
+        let mut watch = Watch::new(LIMITS, before);
         for second in 0..=200 {
             let (report, page) = service(second);
             match watch.see(Duration::from_secs(second), report.as_ref(), page) {
@@ -303,6 +313,22 @@ mod tests {
             (Some(report), Ok(()))
         });
         assert_eq!(verdict, Ok(()));
+    }
+
+    #[test]
+    fn what_did_not_work_before_is_no_fault() {
+        let with_sick = |name: &'static str| {
+            move |second| {
+                let mut report = well(second);
+                let reason = Some("no photos".to_owned());
+                let state = "restarting".to_owned();
+                report.workers.push(Worker { name: name.to_owned(), state, reason, restarts: 9 });
+                (Some(report), Ok(()))
+            }
+        };
+        assert_eq!(watch(true, with_sick("roster")), (10, Ok(())));
+        let (_, check, reason) = ill(true, with_sick("journal"));
+        assert!(check == Check::Steady && reason.contains("no photos"), "{reason}");
     }
 
     #[test]

@@ -19,11 +19,12 @@
 //!
 //! # Limitations
 //! The firmware counts no boots: a *committed* system whose boot partition goes bad is left only where the EEPROM's
-//! `PARTITION_WALK` is set.
+//! `PARTITION_WALK` is set ([`eeprom`] tells where it is not).
 
 pub mod autoboot;
 pub mod boot_flow;
 mod durable;
+pub mod eeprom;
 pub mod gate;
 pub mod golden;
 pub mod health;

@@ -10,7 +10,7 @@ use time::OffsetDateTime;
 
 use super::boot_flow::{Arrival, Flow, Healthy, Write};
 use super::history::{End, History};
-use super::record::{Pending, Progress, Record, System};
+use super::record::{Before, Pending, Progress, Record, System};
 use super::slot::{Booted, Slot};
 
 /// Pieces in which the simulated RAUC writes a slot.
@@ -130,7 +130,7 @@ impl Machine {
     }
 
     fn begin_trial(&mut self) -> Result<(), Cut> {
-        let writes = self.flow().begin_trial(false, self.system(self.booted.slot)).unwrap();
+        let writes = self.flow().begin_trial(Before::default()).unwrap();
         self.apply(writes)?;
         self.burn()?;
         self.boot(true)
@@ -281,7 +281,7 @@ fn a_system_on_trial_protects_the_committed_one() {
         "only the health gate commits"
     );
     assert_eq!(flow.set_primary(Slot::A).unwrap(), []);
-    assert!(flow.begin_trial(false, System::default()).is_err());
+    assert!(flow.begin_trial(Before::default()).is_err());
     assert!(flow.go_back().is_err());
 }
 

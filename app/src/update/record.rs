@@ -107,12 +107,21 @@ pub struct Pending {
     /// The trial's number, from when it began.
     #[serde(default)]
     pub trial: u64,
-    /// Whether the old system had no camera either: then its absence is no fault of the new one.
+    /// How the old system was when the trial began.
     #[serde(default)]
+    pub before: Before,
+}
+
+/// How the old system was: what did not work then is no fault of the new one.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Before {
+    /// The system.
+    pub system: System,
+    /// Whether its camera gave no frames.
     pub camera_was_absent: bool,
-    /// The system that installed it.
-    #[serde(default)]
-    pub from: System,
+    /// Its workers that did not run.
+    pub ailing: Vec<String>,
 }
 
 /// How far a trial came.
@@ -155,8 +164,11 @@ mod tests {
             slot: Slot::B,
             progress: Progress::Begun,
             trial: 7,
-            camera_was_absent: true,
-            from: System { version: "1.0.0".to_owned(), built: None },
+            before: Before {
+                system: System { version: "1.0.0".to_owned(), built: None },
+                camera_was_absent: true,
+                ailing: vec!["roster".to_owned()],
+            },
         };
         let mut record = Record { format: FORMAT, trials: 7, pending: Some(pending), ..Record::default() };
         record.known_mut(Slot::B).content = Content::Whole;

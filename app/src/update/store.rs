@@ -196,7 +196,7 @@ pub(super) mod tests {
     use super::*;
     use crate::update::boot_flow::{Arrival, Healthy};
     use crate::update::history::End;
-    use crate::update::record::{Progress, System};
+    use crate::update::record::{Before, Progress, System};
     use crate::update::slot::Slot;
 
     /// A card in a folder, with the firmware's notes for a start of `slot`.
@@ -223,6 +223,7 @@ pub(super) mod tests {
         let folder = tempfile::tempdir().unwrap();
         let places = card(folder.path(), Slot::A);
         let system = |version: &str| System { version: version.to_owned(), built: None };
+        let before = Before { system: system("1.0.0"), camera_was_absent: true, ailing: Vec::new() };
         let store = Store::open(&places).unwrap();
         let arrive = |version: &str| {
             let writes = store.flow().unwrap().arrive(
@@ -236,12 +237,12 @@ pub(super) mod tests {
         arrive("1.0.0");
         store.change(|flow| flow.set_bad(Slot::B)).unwrap();
         store.change(|flow| flow.set_primary(Slot::B)).unwrap();
-        store.change(|flow| flow.begin_trial(true, system("1.0.0"))).unwrap();
+        store.change(|flow| flow.begin_trial(before.clone())).unwrap();
         start(&places, Slot::B, true);
         let flow = arrive("2.0.0");
         assert_eq!(flow.arrival(), Arrival::Trial);
         let pending = flow.record.pending.as_ref().unwrap();
-        assert_eq!((pending.progress, pending.camera_was_absent), (Progress::Up, true));
+        assert_eq!((pending.progress, &pending.before), (Progress::Up, &before));
         store.apply(flow.commit(&Healthy(()), OffsetDateTime::UNIX_EPOCH)).unwrap();
         assert_eq!(autoboot::committed(&places.autoboot).unwrap(), Slot::B);
         start(&places, Slot::B, false);

@@ -100,6 +100,7 @@ mod tests {
     use time::OffsetDateTime;
 
     use super::*;
+    use crate::update::record::Before;
     use crate::update::store::{Store, tests::card, tests::start};
 
     #[test]
@@ -118,7 +119,7 @@ mod tests {
         assert!(!view(&places, &kept).unwrap().needs_acknowledgement);
         store.change(|flow| flow.set_primary(Slot::B)).unwrap();
         assert_eq!(view(&places, &kept).unwrap().waits_for_trial, Some(Slot::B));
-        store.change(|flow| flow.begin_trial(false, system("1.0.0"))).unwrap();
+        store.change(|flow| flow.begin_trial(Before::default())).unwrap();
         start(&places, Slot::B, true);
         arrive("2.0.0");
         assert!(view(&places, &kept).unwrap().on_trial);

@@ -1,0 +1,81 @@
+//! The EEPROM's settings that updates lean on, as far as they can be seen.
+//!
+//! The Pi's firmware puts its configuration into memory that the kernel shows as a non-volatile memory called `blconfig`.
+//! Reference: Raspberry Pi documentation, "Raspberry Pi bootloader configuration". Unproven without a board.
+
+use std::collections::BTreeMap;
+use std::io::Read as _;
+use std::path::Path;
+
+/// Where the kernel shows its non-volatile memories.
+pub const MEMORIES: &str = "/sys/bus/nvmem/devices";
+
+/// Most bytes read of the configuration. The EEPROM has room for 4 kB of it.
+const MAX_BYTES: u64 = 16 * 1024;
+
+/// What matters, the least value that serves, and what it is for.
+const WANTED: [(&str, u64, &str); 2] = [
+    ("PARTITION_WALK", 1, "a committed system whose boot partition goes bad is left for the other one"),
+    ("BOOT_WATCHDOG_TIMEOUT", 30, "a system that hangs before its kernel runs is left for the other one"),
+];
+
+/// A setting that is missing, and what to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Advice {
+    /// The setting and its value, as it stands in the EEPROM's configuration.
+    pub setting: String,
+    /// What it is for.
+    pub purpose: &'static str,
+}
+
+/// What should be set and is not; `None` when the configuration cannot be seen here.
+pub fn advice(memories: &Path) -> Option<Vec<Advice>> {
+    let mut folders = std::fs::read_dir(memories).ok()?.flatten();
+    let memory = folders.find(|entry| entry.file_name().as_encoded_bytes().starts_with(b"blconfig"))?;
+    let mut text = Vec::new();
+    std::fs::File::open(memory.path().join("nvmem")).ok()?.take(MAX_BYTES).read_to_end(&mut text).ok()?;
+    Some(missing(&String::from_utf8_lossy(&text)))
+}
+
+/// What is missing in a configuration's text.
+fn missing(text: &str) -> Vec<Advice> {
+    // Zeros fill the memory behind the text.
+    let lines = text.split('\0').next().unwrap_or("").lines();
+    let settings: BTreeMap<_, _> = lines.filter_map(|line| line.trim().split_once('=')).collect();
+    let is_set = |name, least| {
+        settings
+            .get(name)
+            .and_then(|value| value.trim().parse().ok())
+            .is_some_and(|value: u64| value >= least)
+    };
+    WANTED
+        .into_iter()
+        .filter(|(name, least, _)| !is_set(*name, *least))
+        .map(|(name, least, purpose)| Advice { setting: format!("{name}={least}"), purpose })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn what_is_not_set_is_named_with_its_value() {
+        let stock = "[all]\nBOOT_UART=1\nPOWER_OFF_ON_HALT=0\nBOOT_ORDER=0xf461\n\0\0\0\0";
+        let named: Vec<_> = missing(stock).into_iter().map(|advice| advice.setting).collect();
+        assert_eq!(named, ["PARTITION_WALK=1", "BOOT_WATCHDOG_TIMEOUT=30"]);
+        assert_eq!(missing("[all]\nPARTITION_WALK=1\nBOOT_WATCHDOG_TIMEOUT=60\n"), []);
+        assert_eq!(missing("PARTITION_WALK=0\nBOOT_WATCHDOG_TIMEOUT=60\n").len(), 1);
+    }
+
+    #[test]
+    fn a_machine_that_does_not_show_it_gets_no_advice() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(advice(folder.path()), None);
+        std::fs::create_dir(folder.path().join("blconfig0")).unwrap();
+        assert_eq!(advice(folder.path()), None);
+        std::fs::write(folder.path().join("blconfig0/nvmem"), "PARTITION_WALK=1\n").unwrap();
+        assert_eq!(advice(folder.path()).unwrap().len(), 1);
+    }
+}
