@@ -122,7 +122,6 @@ fn problems(config: &Config) -> Vec<String> {
         ("camera.height", u64::from(config.camera.height), 120, 4096),
         ("recognition.min_face_px", u64::from(config.recognition.min_face_px), 20, 1000),
         ("recognition.votes", u64::from(config.recognition.votes), 1, 30),
-        ("recognition.threads", config.recognition.threads as u64, 1, 16),
     ] {
         check((low..=high).contains(&value), format!("{name}: is {value}; allowed is {low} to {high}"));
     }

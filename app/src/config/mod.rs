@@ -267,8 +267,6 @@ pub struct Recognition {
     pub min_face_px: u32,
     /// Frames that must agree before somebody is recognised.
     pub votes: u32,
-    /// Threads for the networks; one core is best left to the camera.
-    pub threads: usize,
 }
 
 impl Default for Recognition {
@@ -280,7 +278,6 @@ impl Default for Recognition {
             margin: 0.05,
             min_face_px: 60,
             votes: 3,
-            threads: 3,
         }
     }
 }
