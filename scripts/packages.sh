@@ -23,7 +23,7 @@ need_clients() {
     command -v pip >/dev/null || command -v pip3 >/dev/null || need_packages python3-pip
     command -v npm >/dev/null || need_packages npm
     command -v cargo >/dev/null || {
-        echo "cargo is not on the PATH; install Rust 1.89 or later (rustup, or Debian's rustc and cargo from backports)" >&2
+        echo "cargo is not on the PATH; install Rust 1.91 or later (rustup, or Debian's rustc and cargo from backports)" >&2
         exit 1
     }
 }
