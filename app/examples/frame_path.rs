@@ -159,7 +159,7 @@ fn open(path: &Path) -> Result<image::RgbImage> {
 }
 
 fn video(path: &Path) -> Result<Vec<Frame>> {
-    let pace = Pace { real_time: false, frame_rate: 25.0, repeat: false };
+    let pace = Pace { speed: f32::INFINITY, frame_rate: 25.0, repeat: false };
     let clock = Arc::new(ManualClock::at(time::OffsetDateTime::UNIX_EPOCH, "bench"));
     let mut replay = Replay::open(&[path.to_owned()], pace, clock)?;
     let mut frames = Vec::new();

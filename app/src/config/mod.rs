@@ -219,6 +219,9 @@ pub struct Camera {
     pub replay: Vec<PathBuf>,
     /// Whether the replay starts again at its end.
     pub replay_loop: bool,
+    /// Seconds of film shown in a second, 0.01 to 1. Below 1 the film is in slow motion, for a machine that is too slow for it;
+    /// time stamps are then the film's.
+    pub replay_speed: f32,
     /// Frames a second, 1 to 60. A replayed video keeps its own rate.
     pub frame_rate: f32,
     /// Width of the picture asked for, pixels.
@@ -234,6 +237,7 @@ impl Default for Camera {
             id: None,
             replay: Vec::new(),
             replay_loop: true,
+            replay_speed: 1.0,
             frame_rate: 15.0,
             width: 1280,
             height: 720,

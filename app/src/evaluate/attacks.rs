@@ -168,7 +168,7 @@ fn video(
     path: &Path,
 ) -> Result<(Option<f32>, bool, String), EvaluateError> {
     let failed = |error: crate::camera::CameraError| EvaluateError::TooLittle(error.to_string());
-    let pace = Pace { real_time: false, frame_rate: 30.0, repeat: false };
+    let pace = Pace { speed: f32::INFINITY, frame_rate: 30.0, repeat: false };
     let mut replay = Replay::open(&[path.to_owned()], pace, Arc::clone(clock)).map_err(failed)?;
     let (mut frame, mut picture, mut state) =
         (Frame::default(), image::RgbImage::default(), State::default());

@@ -80,7 +80,7 @@ impl Material {
 
     /// Every frame of the video, once, as fast as it is taken.
     pub(crate) fn replay(&self, mut see: impl FnMut(&Frame)) {
-        let pace = Pace { real_time: false, frame_rate: 30.0, repeat: false };
+        let pace = Pace { speed: f32::INFINITY, frame_rate: 30.0, repeat: false };
         let clock = Arc::new(SystemClock::new(ClockTrust::System));
         let mut video = Replay::open(&[self.folder.join("door.y4m")], pace, clock).unwrap();
         let mut frame = Frame::default();

@@ -20,8 +20,9 @@ use crate::moment::{Clock, Moment};
 /// How a replay keeps time.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Pace {
-    /// Whether frames come when they are due; otherwise at once, stamped with the time they would have come.
-    pub real_time: bool,
+    /// Seconds of film in a second: 1 shows it as it was taken, stamped with the clock. Any other speed is stamped with the film's
+    /// own time, infinity comes without waiting. Slow motion is for machines that are too slow to see a blink.
+    pub speed: f32,
     /// Frames a second of what has no rate of its own: pictures and MJPEG.
     pub frame_rate: f32,
     /// Whether the replay starts again at its end.
@@ -29,9 +30,9 @@ pub struct Pace {
 }
 
 impl Pace {
-    /// As the configuration says, in real time.
+    /// As the configuration says.
     pub fn of(config: &config::Camera) -> Self {
-        Self { real_time: true, frame_rate: config.frame_rate, repeat: config.replay_loop }
+        Self { speed: config.replay_speed, frame_rate: config.frame_rate, repeat: config.replay_loop }
     }
 }
 
@@ -47,7 +48,7 @@ pub struct Replay {
     frames_this_round: bool,
     number: u64,
     due: Instant,
-    /// Time stamp of the next frame of a replay without pace.
+    /// Time stamp of the next frame of a replay in film time.
     stamp: Moment,
 }
 
@@ -144,7 +145,7 @@ impl Source for Replay {
     }
 
     fn next_frame(&mut self, frame: &mut Frame, patience: Duration) -> Result<Grab, CameraError> {
-        if self.pace.real_time {
+        if self.pace.speed.is_finite() {
             let wait = self.due.saturating_duration_since(Instant::now());
             std::thread::sleep(wait.min(patience));
             if wait > patience {
@@ -160,10 +161,13 @@ impl Source for Replay {
         self.frames_this_round = true;
         self.number += 1;
         frame.number = self.number;
-        if self.pace.real_time {
-            frame.at = self.clock.now();
+        if self.pace.speed.is_finite() {
+            let wait = interval.div_f32(self.pace.speed.clamp(0.001, 100.0));
             // A replay that fell behind (a suspended machine) goes on from now instead of hurrying.
-            self.due = (self.due + interval).max(Instant::now().checked_sub(interval).unwrap_or(self.due));
+            self.due = (self.due + wait).max(Instant::now().checked_sub(wait).unwrap_or(self.due));
+        }
+        if self.pace.speed == 1.0 {
+            frame.at = self.clock.now();
         } else {
             frame.at = self.stamp;
             self.stamp.utc += interval;
@@ -215,8 +219,8 @@ mod tests {
         }
     }
 
-    fn open(files: &[PathBuf], real_time: bool, repeat: bool) -> Result<Replay, CameraError> {
-        Replay::open(files, Pace { real_time, frame_rate: 50.0, repeat }, Arc::new(Still))
+    fn open(files: &[PathBuf], speed: f32, repeat: bool) -> Result<Replay, CameraError> {
+        Replay::open(files, Pace { speed, frame_rate: 50.0, repeat }, Arc::new(Still))
     }
 
     fn video(dir: &Path, name: &str, frames: u8) -> PathBuf {
@@ -240,7 +244,7 @@ mod tests {
         let pictures = dir.path().join("pictures");
         std::fs::create_dir(&pictures).unwrap();
         image::RgbImage::new(3, 3).save(pictures.join("a.png")).unwrap();
-        let mut replay = open(&[video(dir.path(), "v.y4m", 2), pictures], false, false).unwrap();
+        let mut replay = open(&[video(dir.path(), "v.y4m", 2), pictures], f32::INFINITY, false).unwrap();
         let mut frame = Frame::default();
         let mut stamps = Vec::new();
         while next(&mut replay, &mut frame) == Grab::Filled {
@@ -255,18 +259,18 @@ mod tests {
     fn a_replay_starts_again_when_it_should_and_never_spins_on_nothing() {
         let dir = tempfile::tempdir().unwrap();
         let mut frame = Frame::default();
-        let mut replay = open(&[video(dir.path(), "v.y4m", 2)], false, true).unwrap();
+        let mut replay = open(&[video(dir.path(), "v.y4m", 2)], f32::INFINITY, true).unwrap();
         for _ in 0..7 {
             assert_eq!(next(&mut replay, &mut frame), Grab::Filled);
         }
-        let mut nothing = open(&[video(dir.path(), "e.y4m", 0)], false, true).unwrap();
+        let mut nothing = open(&[video(dir.path(), "e.y4m", 0)], f32::INFINITY, true).unwrap();
         assert_eq!(next(&mut nothing, &mut frame), Grab::Ended);
     }
 
     #[test]
     fn frames_come_when_they_are_due() {
         let dir = tempfile::tempdir().unwrap();
-        let mut replay = open(&[video(dir.path(), "v.y4m", 5)], true, false).unwrap();
+        let mut replay = open(&[video(dir.path(), "v.y4m", 5)], 1.0, false).unwrap();
         let mut frame = Frame::default();
         let start = Instant::now();
         assert_eq!(replay.next_frame(&mut frame, Duration::ZERO).unwrap(), Grab::Filled);
@@ -278,12 +282,26 @@ mod tests {
     }
 
     #[test]
+    fn slow_motion_takes_longer_and_keeps_the_time_stamps_of_the_film() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut replay = open(&[video(dir.path(), "v.y4m", 3)], 0.5, false).unwrap();
+        let mut frame = Frame::default();
+        let start = Instant::now();
+        let stamps = [(); 3].map(|()| {
+            assert_eq!(next(&mut replay, &mut frame), Grab::Filled);
+            frame.at.since_boot.as_millis()
+        });
+        assert_eq!(stamps, [0, 40, 80]);
+        assert!(start.elapsed() >= Duration::from_millis(155), "{:?}", start.elapsed());
+    }
+
+    #[test]
     fn what_is_no_video_is_refused_at_the_start_with_advice() {
         let dir = tempfile::tempdir().unwrap();
         let text = dir.path().join("notes.mp4");
         std::fs::write(&text, "hello").unwrap();
         let good = video(dir.path(), "v.y4m", 1);
-        let refused = |files: &[PathBuf]| open(files, false, false).err().unwrap().to_string();
+        let refused = |files: &[PathBuf]| open(files, 1.0, false).err().unwrap().to_string();
         assert!(refused(&[good, text]).contains("ffmpeg"));
         assert!(refused(&[dir.path().join("missing.y4m")]).contains("missing.y4m"));
         assert!(refused(&[]).contains("camera.replay"));
