@@ -7,11 +7,14 @@ use tokio::sync::{Notify, broadcast};
 use tokio::time::{Instant, timeout_at};
 
 use super::frame_path::{CAMERA, RECOGNITION};
+use super::updates;
 use crate::config::Config;
 use crate::event::{Bus, Event};
 use crate::status::view::{Action, Control, Done, Pending, Refused};
 use crate::supervisor::{Board, State};
 use crate::sync::confirm_removal;
+use crate::update::inbox::Incoming;
+use crate::update::under_way::UnderWay;
 use crate::upload::Uploader;
 
 /// How long the page waits for a synchronisation: a thousand photos over a slow line. It goes on beyond that.
@@ -31,6 +34,8 @@ pub struct Hands {
     pub sync_now: Arc<Notify>,
     /// Delivers; none when rows stay on the device.
     pub uploader: Option<Arc<Uploader>>,
+    /// The update that comes in.
+    pub updating: UnderWay,
 }
 
 impl Control for Hands {
@@ -45,7 +50,15 @@ impl Control for Hands {
             }
             Action::RetryRow(id) => self.retry(&id),
             Action::ConfirmRemoval => ready(self.confirm()),
+            Action::InstallReceived => updates::install_received(&self.config, &self.updating),
+            Action::InstallFrom(address) => updates::install_from(&self.config, &self.updating, address),
+            Action::TryUpdate => ready(updates::try_installed(&self.config)),
+            Action::AcknowledgeUpdate => ready(updates::acknowledge(&self.config)),
         }
+    }
+
+    fn receive(&self, bytes: u64) -> Result<Incoming, Refused> {
+        updates::receive(&self.config, &self.updating, bytes)
     }
 }
 
@@ -135,14 +148,14 @@ async fn outcome_of_sync(mut heard: broadcast::Receiver<Event>) -> Result<Done, 
     }
 }
 
-fn ready(result: Result<Done, Refused>) -> Pending<Result<Done, Refused>> {
+pub(super) fn ready(result: Result<Done, Refused>) -> Pending<Result<Done, Refused>> {
     Box::pin(std::future::ready(result))
 }
 
-fn done(message: &str) -> Result<Done, Refused> {
+pub(super) fn done(message: &str) -> Result<Done, Refused> {
     Ok(Done { message: message.to_owned(), output: String::new() })
 }
 
-fn refused(message: &str) -> Result<Done, Refused> {
+pub(super) fn refused(message: &str) -> Result<Done, Refused> {
     Err(Refused { message: message.to_owned(), details: String::new() })
 }

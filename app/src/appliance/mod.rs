@@ -10,6 +10,7 @@ pub mod machine;
 mod page;
 mod self_report;
 pub mod technician;
+mod updates;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -119,6 +120,7 @@ pub async fn run(config: Config, asked_to_stop: impl Future<Output = ()>) -> any
         supervisor.start("upload", move |stop| Arc::clone(&uploader).work(stop));
     }
     let update_zone = zone.clone();
+    let updating = update::under_way::UnderWay::default();
     let technician = Technician {
         config: Arc::clone(&config),
         zone,
@@ -132,6 +134,7 @@ pub async fn run(config: Config, asked_to_stop: impl Future<Output = ()>) -> any
         syncing,
         enrolling,
         memory,
+        updating: updating.clone(),
     };
     let hands = Hands {
         config: Arc::clone(&config),
@@ -139,6 +142,7 @@ pub async fn run(config: Config, asked_to_stop: impl Future<Output = ()>) -> any
         bus: bus.clone(),
         sync_now,
         uploader: uploader.clone(),
+        updating: updating.clone(),
     };
     let updates = update::worker::Worker {
         config: Arc::clone(&config),
@@ -146,6 +150,7 @@ pub async fn run(config: Config, asked_to_stop: impl Future<Output = ()>) -> any
         zone: update_zone,
         bus: bus.clone(),
         running: update::record::System::running().version,
+        under_way: updating,
     };
     supervisor.start("update", move |stop| update::worker::run(updates.clone(), stop));
     let place = PagePlace::default();

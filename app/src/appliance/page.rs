@@ -27,6 +27,7 @@ impl Page {
     /// Serves the page until `stop`; tells the console where it is and what to compare.
     pub(super) async fn run(self, stop: CancellationToken) -> Result<(), Failure> {
         let place = Arc::clone(&self.place);
+        let configured = self.config.page.password_hash.is_some();
         let serving = tokio::task::spawn_blocking(move || {
             let Self { config, source, control, bus, .. } = self;
             status::start(&config.page, &config.site.data_dir, source, control, bus, Limits::default())
@@ -35,7 +36,16 @@ impl Page {
         let password = running.first_password();
         console::show(running.address(), &running.identity(), password.as_ref());
         place.store(Some(Arc::new(self_report::place(&running))));
-        stop.cancelled().await;
+        if configured {
+            console::forget_password();
+        }
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = running.first_password_used() => {
+                console::forget_password();
+                stop.cancelled().await;
+            }
+        }
         place.store(None);
         tokio::task::spawn_blocking(move || running.stop()).await.map_err(Failure::restart)
     }

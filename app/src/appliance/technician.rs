@@ -1,6 +1,6 @@
 //! What the technician's page is shown: every part's state, read and put into the page's words. Changes nothing.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -16,16 +16,17 @@ use crate::journal::{self, Folder, Ledger, Progress as Delivery, RowView};
 use crate::moment::{Clock, Moment, SiteZone};
 use crate::photo::{self, PhotoLimits};
 use crate::progress::Progress;
-use crate::recognition::Engine;
-use crate::recognition::view::View as FramePath;
+use crate::recognition::Finder;
+use crate::recognition::view::{TrackView, View as FramePath};
 use crate::roster::enrol::Places;
 use crate::roster::{Outcome, Report};
 use crate::status::view::{
     self, Camera, Level, Mark, Pending, PhotoSync, Picture, Problem, Refused, RefusedPhoto, RefusedRow,
-    Removal, Roster, RosterCount, Row, Source, Student, System, Today, Upload, View, Worker,
+    Removal, Roster, RosterCount, Row, Source, Student, System, Today, Update, Upload, View, Worker,
 };
 use crate::supervisor::Board;
 use crate::update;
+use crate::update::under_way::UnderWay;
 
 /// JPEG quality of pictures for the page, 1 to 100.
 const JPEG_QUALITY: u8 = 80;
@@ -58,6 +59,8 @@ pub struct Technician {
     pub enrolling: Progress,
     /// What was last heard of sync and upload.
     pub memory: Memory,
+    /// The update that comes in.
+    pub updating: UnderWay,
 }
 
 impl Technician {
@@ -65,10 +68,23 @@ impl Technician {
         journal::timestamp(self.zone.local(utc))
     }
 
-    /// The systems on the card; none at a desk.
-    fn update(&self) -> Option<update::view::View> {
+    fn update(&self) -> Update {
         let kept = update::worker::folder(&self.config.site.data_dir);
-        update::view::view(&update::store::Places::default(), &kept).ok()
+        let (systems, unavailable) = match update::view::view(&update::store::Places::default(), &kept) {
+            Ok(systems) => (Some(systems), None),
+            Err(error) => (None, Some(error.to_string())),
+        };
+        let progress = self.updating.progress();
+        Update {
+            unavailable,
+            systems,
+            progress: progress.map(|at| view::Progress {
+                step: at.step,
+                done: at.percent.into(),
+                total: 100,
+            }),
+            window: self.config.update.window.to_string(),
+        }
     }
 
     fn system(&self, now: Moment) -> System {
@@ -76,7 +92,9 @@ impl Technician {
         let memory = machine::memory();
         System {
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            slot: self.update().map(|update| update.slot.to_string()),
+            slot: crate::update::slot::booted(Path::new(update::slot::BOOTLOADER))
+                .ok()
+                .map(|booted| booted.slot.to_string()),
             pid: std::process::id(),
             started: self.local(self.started.utc),
             uptime_s: now.since_boot.saturating_sub(self.started.since_boot).as_secs(),
@@ -173,6 +191,7 @@ impl Source for Technician {
     fn view(&self) -> View {
         let now = self.clock.now();
         let report = self.report.load();
+        let update = self.update();
         View {
             site: self.config.site.name.clone(),
             now: self.local(now.utc),
@@ -197,7 +216,8 @@ impl Source for Technician {
                 photos: report.photos.len() - report.refused().count(),
                 refused: refused_photos(&report),
             },
-            problems: self.update().and_then(|update| taken_back(&update)).into_iter().collect(),
+            problems: update.systems.as_ref().and_then(taken_back).into_iter().collect(),
+            update,
         }
     }
 
@@ -235,8 +255,9 @@ impl Source for Technician {
             return None;
         }
         let picture = photo::decode(&std::fs::read(path).ok()?, limits).ok()?;
-        let mut engine = Engine::load(&self.config.models_dir(), &self.config.recognition).ok()?;
-        let marks = engine.detect(&picture).ok()?.into_iter().map(|face| Mark {
+        // The detectors alone are loaded in a moment, and are gone again with the answer.
+        let mut finder = Finder::load(&self.config.models_dir(), &self.config.recognition).ok()?;
+        let marks = finder.find_thoroughly(&picture).ok()?.into_iter().map(|face| Mark {
             x: face.bounds.x,
             y: face.bounds.y,
             width: face.bounds.width,
@@ -248,40 +269,28 @@ impl Source for Technician {
     }
 
     fn preview(&self) -> Pending<Result<Picture, Refused>> {
-        let picture = self.frames.preview(self.clock.now());
-        let frame = self.frames.snapshot();
+        let preview = self.frames.preview(self.clock.now());
         let none = || Refused {
             message: "There is no picture yet; it comes with the next frame.".to_owned(),
             details: String::new(),
         };
         Box::pin(async move {
-            let picture = picture.ok_or_else(none)?;
-            let marks = frame.tracks.into_iter().map(|track| {
-                let who = track.roll.as_ref().map_or("unknown", |roll| roll.as_str());
-                Mark {
-                    x: track.bounds.x,
-                    y: track.bounds.y,
-                    width: track.bounds.width,
-                    height: track.bounds.height,
-                    label: format!("{who} {:.2} {}", track.similarity, track.liveness),
-                    good: track.roll.is_some(),
-                }
-            });
-            let marks = marks.collect();
-            let made = tokio::task::spawn_blocking(move || shown(&picture, marks)).await;
+            let preview = preview.ok_or_else(none)?;
+            let marks = preview.tracks.iter().map(mark).collect();
+            let made = tokio::task::spawn_blocking(move || shown(&preview.picture, marks)).await;
             made.ok().flatten().ok_or_else(none)
         })
     }
 }
 
-/// A picture as the page shows it: no wider than it needs, with its marks.
 /// An update that was taken back, until somebody says that they know.
-fn taken_back(update: &update::view::View) -> Option<Problem> {
-    let sentence = update.sentence.clone().filter(|_| update.needs_acknowledgement)?;
-    let advice = "Install a newer update, or acknowledge this one: attendance update acknowledge.".to_owned();
+fn taken_back(systems: &update::view::View) -> Option<Problem> {
+    let sentence = systems.sentence.clone().filter(|_| systems.needs_acknowledgement)?;
+    let advice = "Read why under “Updates”, then press “I have read this” there.".to_owned();
     Some(Problem { level: Level::Attention, what: sentence, advice })
 }
 
+/// A picture as the page shows it: no wider than it needs, with its marks.
 fn shown(picture: &RgbImage, mut marks: Vec<Mark>) -> Option<Picture> {
     let scale = PICTURE_WIDTH as f32 / picture.width().max(1) as f32;
     let small = (scale < 1.0).then(|| {
@@ -297,6 +306,18 @@ fn shown(picture: &RgbImage, mut marks: Vec<Mark>) -> Option<Picture> {
     let mut jpeg = Vec::new();
     image::codecs::jpeg::JpegEncoder::new_with_quality(&mut jpeg, JPEG_QUALITY).encode_image(picture).ok()?;
     Some(Picture { jpeg: Bytes::from(jpeg), width: picture.width(), height: picture.height(), marks })
+}
+
+fn mark(track: &TrackView) -> Mark {
+    let who = track.roll.as_ref().map_or("unknown", |roll| roll.as_str());
+    Mark {
+        x: track.bounds.x,
+        y: track.bounds.y,
+        width: track.bounds.width,
+        height: track.bounds.height,
+        label: format!("{who} {:.2} {}", track.similarity, track.liveness),
+        good: track.roll.is_some(),
+    }
 }
 
 fn row(view: &RowView) -> Row {

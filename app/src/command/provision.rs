@@ -1,7 +1,7 @@
 //! `attendance provision`: what the image's units call. At start, take over what the technician put on the card; later, write
 //! back how the appliance can be reached.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
@@ -15,7 +15,7 @@ pub(super) struct Arguments {
     /// The card's first partition.
     #[arg(long, value_name = "FOLDER", default_value = "/boot/config")]
     card: PathBuf,
-    /// Write attendance-status.txt instead of looking for new files.
+    /// Write attendance-status.txt and the console's text instead of looking for new files.
     #[arg(long)]
     report: bool,
     /// Folder of the appliance's data, for the certificate's fingerprint.
@@ -27,8 +27,17 @@ pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     crate::logging::start(log::LevelFilter::Info);
     let places = Places { card: arguments.card.clone(), ..Places::default() };
     if arguments.report {
-        report::publish(&places, &State::of_system(&places, &arguments.data))
-            .context("cannot write attendance-status.txt to the card")?;
+        let state = State::of_system(&places, &arguments.data);
+        match report::show(Path::new(report::ISSUE_FILE), &state) {
+            Ok(false) => {}
+            Ok(true) => {
+                if let Err(error) = report::refresh_consoles() {
+                    log::warn!("the console shows its new text at the next key: {error}");
+                }
+            }
+            Err(error) => log::warn!("the console does not show how the appliance can be reached: {error}"),
+        }
+        report::publish(&places, &state).context("cannot write attendance-status.txt to the card")?;
         return Ok(ExitCode::SUCCESS);
     }
     // A machine without a name, or a card that cannot be read, is no reason not to start.

@@ -115,7 +115,6 @@ async fn install(bundle: &str, ca_file: Option<&Path>) -> anyhow::Result<()> {
     bar.set_length(100);
     let done = install::install(Source { location: bundle, ca_file }, |progress| {
         bar.set_position(progress.percent.into());
-        log::info!("update: {} % {}", progress.percent, progress.step);
     })
     .await;
     bar.finish_and_clear();

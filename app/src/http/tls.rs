@@ -106,16 +106,13 @@ impl TlsPolicy {
     /// The client's side of rustls under this policy.
     pub(super) fn client_config(&self) -> Result<ClientConfig, TlsConfigError> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let only = |accepted| Arc::new(WithoutAuthorities { accepted, provider: Arc::clone(&provider) });
         let verifier: Arc<dyn ServerCertVerifier> = match self {
-            Self::Pinned(expected) => {
-                Arc::new(PinnedVerifier { expected: *expected, provider: Arc::clone(&provider) })
-            }
+            Self::Pinned(expected) => only(Accepted::One(*expected)),
             Self::Authorities(extra) => match platform_verifier(extra, &provider) {
                 Ok(verifier) => Arc::new(verifier),
                 // A system without certificate authorities can still speak plain HTTP; only HTTPS is refused.
-                Err(rustls::Error::General(reason)) => {
-                    Arc::new(TrustNobody { reason, provider: Arc::clone(&provider) })
-                }
+                Err(rustls::Error::General(reason)) => only(Accepted::None(reason)),
                 Err(error) => return Err(error.into()),
             },
         };
@@ -162,18 +159,27 @@ pub(super) struct PinMismatch {
     pub(super) expected: Fingerprint,
 }
 
-/// Accepts one certificate.
+/// Decides without authorities.
 ///
-/// Skipped on purpose: name, signer and validity. The pin names the one key that may answer, which is stronger than all
-/// three, and a device without a clock must be able to upload. Not skipped: the handshake's signature, which proves that
-/// the server holds the certificate's key; without it anybody could show a copy of the (public) certificate.
+/// The handshake's signature is always checked: it proves that the server holds the certificate's key; without it anybody could
+/// show a copy of the (public) certificate.
 #[derive(Debug)]
-struct PinnedVerifier {
-    expected: Fingerprint,
+struct WithoutAuthorities {
+    accepted: Accepted,
     provider: Arc<CryptoProvider>,
 }
 
-impl ServerCertVerifier for PinnedVerifier {
+/// Which certificates are accepted.
+#[derive(Debug)]
+enum Accepted {
+    /// This one, whatever its name, signer and validity: the pin names the one key that may answer, which is stronger than all
+    /// three, and a device without a clock must be able to upload.
+    One(Fingerprint),
+    /// None, with the reason: no authority is known.
+    None(String),
+}
+
+impl ServerCertVerifier for WithoutAuthorities {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,
@@ -182,13 +188,19 @@ impl ServerCertVerifier for PinnedVerifier {
         _ocsp_response: &[u8],
         _now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        // Both fingerprints are public, so a comparison whose time tells where they differ gives nothing away.
-        let seen = Fingerprint::of(end_entity);
-        if seen == self.expected {
-            return Ok(ServerCertVerified::assertion());
+        match &self.accepted {
+            Accepted::None(reason) => {
+                Err(rustls::Error::General(format!("{reason} (package ca-certificates)")))
+            }
+            // Both fingerprints are public, so a comparison whose time tells where they differ gives nothing away.
+            Accepted::One(expected) => match Fingerprint::of(end_entity) {
+                seen if seen == *expected => Ok(ServerCertVerified::assertion()),
+                seen => {
+                    let mismatch = PinMismatch { seen, expected: *expected };
+                    Err(CertificateError::Other(OtherError(Arc::new(mismatch))).into())
+                }
+            },
         }
-        let mismatch = PinMismatch { seen, expected: self.expected };
-        Err(CertificateError::Other(OtherError(Arc::new(mismatch))).into())
     }
 
     fn verify_tls12_signature(
@@ -217,48 +229,6 @@ impl ServerCertVerifier for PinnedVerifier {
             signature,
             &self.provider.signature_verification_algorithms,
         )
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider.signature_verification_algorithms.supported_schemes()
-    }
-}
-
-/// Stands in where no authority is known: every certificate is refused, with the reason.
-#[derive(Debug)]
-struct TrustNobody {
-    reason: String,
-    provider: Arc<CryptoProvider>,
-}
-
-impl ServerCertVerifier for TrustNobody {
-    fn verify_server_cert(
-        &self,
-        _end_entity: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _server_name: &ServerName<'_>,
-        _ocsp_response: &[u8],
-        _now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Err(rustls::Error::General(format!("{} (package ca-certificates)", self.reason)))
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        _message: &[u8],
-        _certificate: &CertificateDer<'_>,
-        _signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        Err(rustls::Error::General(self.reason.clone()))
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        _message: &[u8],
-        _certificate: &CertificateDer<'_>,
-        _signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        Err(rustls::Error::General(self.reason.clone()))
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {

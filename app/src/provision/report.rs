@@ -1,7 +1,9 @@
-//! What is written back to the card: `attendance-status.txt`, for the technician and his laptop.
+//! What is written back to the card (`attendance-status.txt`, for the technician and his laptop), and what stands above the log-in
+//! prompt of the console: the same, with the address as a QR code and, until it was used once, the page's first password.
 
 use std::fmt::Write as _;
-use std::io;
+use std::io::{self, Read as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -11,13 +13,17 @@ use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
 
 use super::import::{Outcome, Places, replace};
+use crate::secret::Secret;
+use crate::status::console::{self, FIRST_PASSWORD};
 
 /// The report's name on the card.
 const STATUS_FILE: &str = "attendance-status.txt";
 /// What the import found, kept for the reports of this start.
 const FOUND_FILE: &str = "card";
 /// What agetty shows above the log-in prompt, from every file of its folder.
-const ISSUE_FILE: &str = "/run/issue.d/attendance.issue";
+pub const ISSUE_FILE: &str = "/run/issue.d/attendance.issue";
+/// Longest first password read, bytes.
+const PASSWORD_BYTES: u64 = 64;
 
 /// Keeps the import's outcomes for the reports that follow, in the report's own words.
 ///
@@ -52,6 +58,8 @@ pub struct State {
     pub configured: bool,
     /// What the import found on the card at this start.
     pub card: String,
+    /// The page's first password, as long as nobody has used it. For the console alone.
+    pub first_password: Option<Secret>,
 }
 
 impl State {
@@ -65,6 +73,7 @@ impl State {
             fingerprint: fingerprint(&data_dir.join("tls/certificate.pem")),
             configured: places.etc.join("attendance/attendance.toml").exists(),
             card: read(&places.run.join(FOUND_FILE)),
+            first_password: first_password(Path::new(FIRST_PASSWORD)),
         }
     }
 }
@@ -98,7 +107,22 @@ pub fn text(state: &State) -> String {
     text.replace('\n', "\r\n")
 }
 
-/// Writes the report to the card if it says anything new (a card bears only so many writes), and shows it on the console.
+/// The console's text, as agetty takes it: a backslash begins one of its own codes.
+fn issue(state: &State) -> String {
+    let mut shown = text(state).replace('\r', "");
+    if let Some(password) = &state.first_password {
+        let _ = writeln!(shown, "{:<13}{} (gone when it was used once)", "Password:", password.expose());
+    }
+    if let (Some(address), Some(fingerprint)) = (state.addresses.first(), &state.fingerprint)
+        && let Some(code) = console::qr(&format!("https://{}/", bracketed(address)), fingerprint)
+    {
+        let _ = write!(shown, "\n{code}\n");
+    }
+    shown.push('\n');
+    shown.replace('\\', "\\\\")
+}
+
+/// Writes the report to the card if it says anything new: a card bears only so many writes.
 ///
 /// # Errors
 /// What the file system says.
@@ -108,16 +132,45 @@ pub fn publish(places: &Places, state: &State) -> io::Result<()> {
     if std::fs::read_to_string(&path).is_ok_and(|written| written == text) {
         return Ok(());
     }
-    let shown = text.replace('\r', "");
-    // agetty reads backslashes as its own codes.
-    if let Err(error) = replace(Path::new(ISSUE_FILE), &format!("{}\n", shown.replace('\\', "\\\\")), 0o644) {
-        log::debug!("the console shows no address: {error}");
-    }
-    for line in shown.lines() {
+    for line in text.lines() {
         log::info!("{line}");
     }
     std::fs::write(&path, text)?;
     std::fs::File::open(&path)?.sync_all()
+}
+
+/// Puts the console's text at `path` if it is another, readable by root alone; whether it was.
+///
+/// # Errors
+/// What the file system says.
+pub fn show(path: &Path, state: &State) -> io::Result<bool> {
+    let issue = issue(state);
+    if std::fs::read_to_string(path).is_ok_and(|shown| shown == issue) {
+        return Ok(false);
+    }
+    replace(path, &issue, 0o600).map(|()| true)
+}
+
+/// Asks every agetty to show its text anew.
+///
+/// # Errors
+/// When agetty cannot be started.
+pub fn refresh_consoles() -> io::Result<()> {
+    Command::new("agetty").arg("--reload").stdin(Stdio::null()).status().map(|_| ())
+}
+
+/// The file belongs to the service: a link in its place is not followed, or whoever took the service over could have any file shown.
+fn first_password(path: &Path) -> Option<Secret> {
+    let file = std::fs::OpenOptions::new()
+        .read(true)
+        .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed())
+        .open(path)
+        .ok()?;
+    let mut text = String::new();
+    file.take(PASSWORD_BYTES).read_to_string(&mut text).ok()?;
+    let password = text.trim();
+    let is_one = !password.is_empty() && password.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    is_one.then(|| Secret::new(password))
 }
 
 fn os_release_field(text: &str, key: &str) -> String {
@@ -192,6 +245,45 @@ mod tests {
             assert!(text.contains(expected), "{expected} is missing in\n{text}");
         }
         assert!(text.lines().count() > 5 && text.matches('\n').count() == text.matches("\r\n").count());
+    }
+
+    #[test]
+    fn the_console_shows_the_first_password_and_the_card_never_does() {
+        let folder = tempfile::tempdir().unwrap();
+        let places = places(folder.path());
+        std::fs::create_dir_all(&places.card).unwrap();
+        let kept = folder.path().join("first-password");
+        std::fs::write(&kept, "abcd-efgh-ijkm-npqr\n").unwrap();
+        let mut state = State {
+            addresses: vec!["192.0.2.7".into()],
+            fingerprint: Some("AB:".repeat(31) + "CD"),
+            card: "wifi.txt: \\S is no network\n".into(),
+            first_password: first_password(&kept),
+            ..State::default()
+        };
+        let path = folder.path().join("issue.d/attendance.issue");
+        assert!(show(&path, &state).unwrap() && !show(&path, &state).unwrap());
+        let shown = std::fs::read_to_string(&path).unwrap();
+        for part in ["https://192.0.2.7/", ":AB:CD", "abcd-efgh-ijkm-npqr", "▀", "\\\\S is no"] {
+            assert!(shown.contains(part), "{part} is missing in\n{shown}");
+        }
+        assert!(shown.lines().count() <= 40 && !shown.contains('\r'));
+        let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&path).unwrap().permissions());
+        assert_eq!(mode & 0o777, 0o600);
+        publish(&places, &state).unwrap();
+        assert!(!std::fs::read_to_string(places.card.join(STATUS_FILE)).unwrap().contains("abcd-efgh"));
+        // After the first log-in the service removes it.
+        state.first_password = None;
+        assert!(show(&path, &state).unwrap());
+        assert!(!std::fs::read_to_string(&path).unwrap().contains("Password"));
+        // Nothing but a password is taken, and no link is followed.
+        std::fs::write(&kept, "root:$6$hash:19000\n").unwrap();
+        assert_eq!(first_password(&kept), None);
+        let link = folder.path().join("link");
+        std::fs::write(&kept, "abcd-efgh\n").unwrap();
+        std::os::unix::fs::symlink(&kept, &link).unwrap();
+        assert_eq!(first_password(&link), None);
+        assert!(first_password(&kept).is_some());
     }
 
     #[test]

@@ -10,14 +10,14 @@ use models::face_mesh::FaceMesh;
 use models::store::Store;
 
 use super::align::Aligned;
-use super::detector::{self, Detector};
 use super::embedder::{Embedder, MobileFace};
 use super::embedding::Embedding;
 use super::face::{Bounds, Face};
+use super::finder::Finder;
 use super::landmarks::Landmarks;
 use super::pipeline::Advice;
 use super::quality::Quality;
-use crate::config::{self, DetectorChoice};
+use crate::config;
 use crate::liveness::Checker;
 
 /// Changes whenever detection, alignment or cropping change in a way that moves embeddings; part of [`Engine::model_hash`].
@@ -26,24 +26,15 @@ const METHOD: &str = "mesh-aligned-2";
 /// A face narrower than this share of the widest one in a photo is in the background: it does not make a portrait a group.
 const BACKGROUND: f32 = 0.5;
 
-/// A face of a second detector that overlaps a known one by this much (intersection over union) is the same face.
-const SAME_FACE: f32 = 0.2;
-
-/// Who looks at a photo besides the chosen detector. One detector alone misses the second person of some group photos, and
-/// a photo is looked at once: what two networks more cost does not matter there.
-const SECOND_LOOK: [DetectorChoice; 2] = [DetectorChoice::BlazefaceFullRange, DetectorChoice::Yunet];
-
 /// Least width of a face in a photo, pixels. Below it the aligned face is mostly interpolation.
 const MIN_PHOTO_FACE: u32 = 40;
 
 /// The detector, the mesh and the embedder, with their buffers. One for each thread that recognises or enrols.
 pub struct Engine {
-    pub(super) detector: Box<dyn Detector>,
+    finder: Finder,
     pub(super) mesh: FaceMesh,
     pub(super) embedder: Box<dyn Embedder>,
     pub(super) aligned: Aligned,
-    /// Loaded with the first photo: recognition at the door does not need them.
-    second_look: Option<Vec<Box<dyn Detector>>>,
     store: Store,
     hash: String,
 }
@@ -158,11 +149,10 @@ impl Engine {
         // The detector is not part of it: whoever finds the face, the mesh aligns it.
         let hash = format!("{METHOD}:{}:{}", hash_of(Role::FaceMesh)?, hash_of(Role::Embedder)?);
         Ok(Self {
-            detector: detector::load(config.detector, &store)?,
+            finder: Finder::of_store(store.clone(), config)?,
             mesh: EngineError::load(&store, Role::FaceMesh, FaceMesh::load)?,
             embedder: Box::new(MobileFace::load(&store)?),
             aligned: Aligned::default(),
-            second_look: None,
             store,
             hash,
         })
@@ -181,35 +171,12 @@ impl Engine {
         Checker::load(&self.store, config)
     }
 
-    /// Finds all faces, the largest first.
+    /// Finds all faces with the site's detector, the largest first.
     ///
     /// # Errors
     /// [`EngineError::Run`] when the network fails.
     pub fn detect(&mut self, picture: &RgbImage) -> Result<Vec<Face>, EngineError> {
-        let mut faces = self.detector.detect(picture)?;
-        faces.retain(|face| face.bounds.area().is_finite() && face.bounds.width >= 1.0);
-        faces.sort_by(|a, b| b.bounds.area().total_cmp(&a.bounds.area()));
-        Ok(faces)
-    }
-
-    /// Finds the faces of a photo with every detector there is, the largest first.
-    fn detect_thoroughly(&mut self, photo: &RgbImage) -> Result<Vec<Face>, EngineError> {
-        let mut faces = self.detect(photo)?;
-        let store = &self.store;
-        // Of the second detectors some are optional, and one whose weights are missing leaves it to the others.
-        let others = self.second_look.get_or_insert_with(|| {
-            SECOND_LOOK.into_iter().filter_map(|choice| detector::load(choice, store).ok()).collect()
-        });
-        for other in others {
-            for face in other.detect(photo)? {
-                let sane = face.bounds.area().is_finite() && face.bounds.width >= 1.0;
-                if sane && faces.iter().all(|known| known.bounds.overlap(&face.bounds) < SAME_FACE) {
-                    faces.push(face);
-                }
-            }
-        }
-        faces.sort_by(|a, b| b.bounds.area().total_cmp(&a.bounds.area()));
-        Ok(faces)
+        self.finder.find(picture)
     }
 
     /// Makes the embedding of the one face in a photo. The photo must be upright (EXIF orientation applied).
@@ -217,7 +184,7 @@ impl Engine {
     /// # Errors
     /// [`EnrolRefusal`], in words for the technician.
     pub fn enrol(&mut self, photo: &RgbImage) -> Result<Enrolment, EnrolRefusal> {
-        let faces = self.detect_thoroughly(photo)?;
+        let faces = self.finder.find_thoroughly(photo)?;
         let face = faces.first().ok_or(EnrolRefusal::NoFace)?;
         let mut count = 1;
         for rival in rivals(&faces) {

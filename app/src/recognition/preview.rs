@@ -1,44 +1,33 @@
-//! The picture a technician sees: the last frame, small, with a frame about each face.
+//! The picture a technician sees: the last frame, small, and where the faces are in it.
 
-use image::{Rgb, RgbImage};
+use image::RgbImage;
 
 use super::view::TrackView;
 
 /// Width of a preview, pixels: enough to aim the camera, little to send.
 const WIDTH: u32 = 480;
 
-/// Thickness of a drawn line, pixels.
-const LINE: i32 = 2;
-
-const KNOWN: Rgb<u8> = Rgb([60, 200, 90]);
-const UNKNOWN: Rgb<u8> = Rgb([240, 190, 40]);
-
-/// Draws the tracks, green with a name and yellow without, into a small copy of the frame.
-pub(super) fn draw(picture: &RgbImage, tracks: &[TrackView]) -> RgbImage {
-    let width = WIDTH.min(picture.width()).max(1);
-    let scale = width as f32 / picture.width().max(1) as f32;
-    let height = ((picture.height() as f32 * scale) as u32).max(1);
-    let mut small = image::imageops::thumbnail(picture, width, height);
-    for track in tracks {
-        let colour = if track.roll.is_some() { KNOWN } else { UNKNOWN };
-        let edge = |value: f32| (value * scale) as i32;
-        let (left, top) = (edge(track.bounds.x), edge(track.bounds.y));
-        let (right, bottom) =
-            (edge(track.bounds.x + track.bounds.width), edge(track.bounds.y + track.bounds.height));
-        fill(&mut small, [left, top, right, top + LINE], colour);
-        fill(&mut small, [left, bottom - LINE, right, bottom], colour);
-        fill(&mut small, [left, top, left + LINE, bottom], colour);
-        fill(&mut small, [right - LINE, top, right, bottom], colour);
-    }
-    small
+/// A small copy of a frame, with its faces.
+#[derive(Debug)]
+pub struct Preview {
+    /// The picture, at most 480 pixels wide.
+    pub picture: RgbImage,
+    /// The faces of this very frame, their bounds in the small picture's pixels.
+    pub tracks: Vec<TrackView>,
 }
 
-/// Fills a rectangle (left, top, right, bottom), as far as it lies inside the picture.
-fn fill(picture: &mut RgbImage, [left, top, right, bottom]: [i32; 4], colour: Rgb<u8>) {
-    for y in top.max(0)..bottom.min(picture.height() as i32) {
-        for x in left.max(0)..right.min(picture.width() as i32) {
-            picture.put_pixel(x as u32, y as u32, colour);
+impl Preview {
+    /// A small copy of `frame`; `tracks` are in the frame's pixels.
+    pub(super) fn of(frame: &RgbImage, mut tracks: Vec<TrackView>) -> Self {
+        let width = WIDTH.min(frame.width()).max(1);
+        let scale = width as f32 / frame.width().max(1) as f32;
+        let height = ((frame.height() as f32 * scale) as u32).max(1);
+        for bounds in tracks.iter_mut().map(|track| &mut track.bounds) {
+            for value in [&mut bounds.x, &mut bounds.y, &mut bounds.width, &mut bounds.height] {
+                *value *= scale;
+            }
         }
+        Self { picture: image::imageops::thumbnail(frame, width, height), tracks }
     }
 }
 
@@ -48,7 +37,7 @@ mod tests {
     use crate::recognition::face::Bounds;
 
     #[test]
-    fn a_face_that_reaches_over_the_edge_is_drawn_as_far_as_it_is_seen() {
+    fn the_faces_shrink_with_the_picture_and_nothing_is_drawn_into_it() {
         let bounds = Bounds { x: 900.0, y: -50.0, width: 200.0, height: 300.0 };
         let track = TrackView {
             track: 1,
@@ -59,9 +48,10 @@ mod tests {
             liveness: String::new(),
             advice: None,
         };
-        let drawn = draw(&RgbImage::new(960, 540), &[track]);
-        assert_eq!(drawn.dimensions(), (480, 270));
-        assert_eq!(*drawn.get_pixel(450, 50), UNKNOWN);
-        assert_eq!(*drawn.get_pixel(470, 60), Rgb([0; 3]));
+        let preview = Preview::of(&RgbImage::new(960, 540), vec![track]);
+        assert_eq!(preview.picture.dimensions(), (480, 270));
+        assert!(preview.picture.pixels().all(|pixel| pixel.0 == [0; 3]));
+        let small = preview.tracks[0].bounds;
+        assert_eq!((small.x, small.y, small.width, small.height), (450.0, -25.0, 100.0, 150.0));
     }
 }

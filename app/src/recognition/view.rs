@@ -4,10 +4,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use image::RgbImage;
 use serde::Serialize;
 
 use super::face::Bounds;
+use super::preview::Preview;
 use crate::identity::RollNumber;
 use crate::moment::Moment;
 
@@ -25,7 +25,7 @@ pub struct Snapshot {
     pub last_frame: Option<Moment>,
     /// Time of each stage in the last frame that had it.
     pub latency_ms: Latency,
-    /// The faces being followed.
+    /// The faces of the last frame.
     pub tracks: Vec<TrackView>,
 }
 
@@ -87,7 +87,7 @@ pub struct TrackView {
 #[derive(Debug, Default)]
 pub struct View {
     snapshot: Mutex<Snapshot>,
-    preview: Mutex<Option<Arc<RgbImage>>>,
+    preview: Mutex<Option<Arc<Preview>>>,
     /// Milliseconds since boot up to which a preview is wanted.
     wanted_until: AtomicU64,
 }
@@ -103,20 +103,20 @@ impl View {
         *self.snapshot.lock().unwrap_or_else(PoisonError::into_inner) = snapshot;
     }
 
-    /// The latest frame with the faces marked, and asks that more are made for the next seconds. The first call gives `None`.
-    pub fn preview(&self, now: Moment) -> Option<Arc<RgbImage>> {
+    /// The latest frame with the faces in it, and asks that more are made for the next seconds. The first call gives `None`.
+    pub fn preview(&self, now: Moment) -> Option<Arc<Preview>> {
         let until = (now.since_boot + WATCHED_FOR).as_millis() as u64;
         self.wanted_until.store(until, Ordering::Relaxed);
         self.preview.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Whether somebody watches. Nothing is drawn for nobody.
+    /// Whether somebody watches. Nothing is made for nobody.
     pub fn watched(&self, now: Moment) -> bool {
         self.wanted_until.load(Ordering::Relaxed) > now.since_boot.as_millis() as u64
     }
 
     /// Puts a preview in place, or takes the old one away.
-    pub fn show(&self, preview: Option<Arc<RgbImage>>) {
+    pub fn show(&self, preview: Option<Arc<Preview>>) {
         *self.preview.lock().unwrap_or_else(PoisonError::into_inner) = preview;
     }
 }

@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::engine::EngineError;
 use super::pipeline::{Outcome, Pipeline};
-use super::preview;
+use super::preview::Preview;
 use super::view::View;
 use crate::attendance::Inbox;
 use crate::camera::latest::{Received, Receiver};
@@ -56,9 +56,11 @@ pub fn run(
                     tell(outcome, outputs);
                 }
                 let snapshot = pipeline.snapshot();
-                let preview =
-                    outputs.view.watched(at).then(|| preview::draw(pipeline.picture(), &snapshot.tracks));
-                outputs.view.show(preview.map(Arc::new));
+                let preview = outputs
+                    .view
+                    .watched(at)
+                    .then(|| Arc::new(Preview::of(pipeline.picture(), snapshot.tracks.clone())));
+                outputs.view.show(preview);
                 outputs.view.publish(snapshot);
             }
             Received::TimedOut => {}

@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use http::HeaderMap;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 
 use super::password::{CurrentPassword, Password};
 use super::request::{bearer, session_cookie};
@@ -78,12 +78,15 @@ pub(super) struct Door {
     passwords_guessed: Mutex<Guesses>,
     tokens_guessed: Mutex<Guesses>,
     checks: Semaphore,
+    /// Becomes true when the first password need not be shown any more: it was used, or there is another.
+    entered: watch::Sender<bool>,
 }
 
 impl Door {
     pub(super) fn new(password: CurrentPassword, tokens: Tokens, lifetimes: Lifetimes) -> Self {
         let now = Instant::now();
         Self {
+            entered: watch::Sender::new(false),
             password,
             tokens,
             sessions: Mutex::new(Sessions::new(lifetimes)),
@@ -131,6 +134,11 @@ impl Door {
         }
     }
 
+    /// Tells when the first password need not be shown any more.
+    pub(super) fn entered(&self) -> watch::Receiver<bool> {
+        self.entered.subscribe()
+    }
+
     /// How long this address must wait before it may try a password.
     pub(super) fn must_wait(&self, from: IpAddr) -> Option<Duration> {
         lock(&self.passwords_guessed).wait(from, Instant::now())
@@ -158,6 +166,7 @@ impl Door {
             };
         }
         lock(&self.passwords_guessed).succeeded(from);
+        self.entered.send_replace(true);
         log::info!(target: AUDIT, "the technician logged in from {from}");
         LogIn::Opened(lock(&self.sessions).open(Instant::now()).cookie)
     }
@@ -167,6 +176,7 @@ impl Door {
         let (password, is_new) = self.password.present();
         if is_new {
             lock(&self.sessions).close_all();
+            self.entered.send_replace(true);
             log::info!(target: AUDIT, "the password was changed; every log-in has ended");
         }
         password

@@ -10,9 +10,13 @@ use std::path::Path;
 use qrcode::render::unicode::Dense1x2;
 use qrcode::{EcLevel, QrCode};
 
-use super::certificate::{Fingerprint, Identity, device_addresses};
+use super::certificate::{Identity, device_addresses};
 use super::private_file;
 use crate::secret::Secret;
+
+/// Where the first password stands on the appliance, in the service's folder below `/run`. `attendance provision --report` shows it
+/// above the log-in prompt of the console.
+pub const FIRST_PASSWORD: &str = "/run/attendance/first-password";
 
 /// The address a technician types: the first of the device's own when the server listens on all.
 pub fn page_address(listening: SocketAddr) -> String {
@@ -27,25 +31,31 @@ pub fn page_address(listening: SocketAddr) -> String {
 /// Shows the notice on standard output, which is the console: with the password, when one was just made.
 ///
 /// Under systemd standard output may be the journal, which is kept for weeks and read by others. Then the password goes to
-/// `first-password` in the service's folder below `/run` (readable by the service and root only, gone with the next start
-/// of the machine), and the log says so.
+/// [`FIRST_PASSWORD`] (readable by the service and root only, gone with the first log-in or the next start of the machine), and
+/// the console shows it from there.
 pub fn show(listening: SocketAddr, identity: &Identity, password: Option<&Secret>) {
     let to_journal = is_journal(std::io::stdout());
     let notice = notice(listening, identity, password.filter(|_| !to_journal));
     // A console that is gone is no reason to stop.
     let _ = writeln!(std::io::stdout(), "\n{notice}");
     let Some(password) = password.filter(|_| to_journal) else { return };
-    let Some(folder) = std::env::var_os("RUNTIME_DIRECTORY") else {
-        log::warn!("the page's first password cannot be shown here; `attendance password` makes another");
-        return;
-    };
-    let file = Path::new(&folder).join("first-password");
-    match private_file::write(&file, format!("{}\n", password.expose()).as_bytes()) {
-        Ok(()) => log::warn!("the page's first password stands in {} until the next restart", file.display()),
-        Err(error) => log::warn!(
-            "the page's first password cannot be kept in {}: {error}; `attendance password` makes another",
-            file.display()
+    match private_file::write(Path::new(FIRST_PASSWORD), format!("{}\n", password.expose()).as_bytes()) {
+        Ok(()) => log::warn!(
+            "the page's first password stands on the console until it was used, or the next restart"
         ),
+        Err(error) => log::warn!(
+            "the page's first password cannot be shown on the console: {error}; `attendance password` makes another"
+        ),
+    }
+}
+
+/// Takes the first password off the console: somebody knows it, or it no longer counts.
+pub fn forget_password() {
+    match std::fs::remove_file(FIRST_PASSWORD) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            log::warn!("the first password stays on the console until the next restart: {error}");
+        }
+        _ => {}
     }
 }
 
@@ -69,15 +79,15 @@ pub fn notice(listening: SocketAddr, identity: &Identity, password: Option<&Secr
             password.expose()
         );
     }
-    if let Some(code) = qr(&address, &identity.fingerprint) {
+    if let Some(code) = qr(&address, &identity.fingerprint.to_string()) {
         let _ = write!(text, "\n{code}\n");
     }
     text
 }
 
-/// The QR code in half blocks. Scanners want dark on light, and a console writes light on dark: the light parts are written.
-fn qr(address: &str, fingerprint: &Fingerprint) -> Option<String> {
-    let content = format!("{address}#sha256={}", fingerprint.to_string().replace(':', ""));
+/// The QR code of an address with a fingerprint (hexadecimal, with colons), in half blocks. Scanners want dark on light, and a console writes light on dark: the light parts are written.
+pub fn qr(address: &str, fingerprint: &str) -> Option<String> {
+    let content = format!("{address}#sha256={}", fingerprint.replace(':', ""));
     let code = QrCode::with_error_correction_level(content, EcLevel::L).ok()?;
     Some(
         code.render::<Dense1x2>()

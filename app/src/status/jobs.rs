@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 use super::view::{Action, Control, Done, Refused};
+use crate::update::inbox::Incoming;
 
 /// How long the page says what became of an action: later it would be taken for news.
 const NEWS: Duration = Duration::from_secs(10 * 60);
@@ -63,7 +64,7 @@ impl Jobs {
     /// Starts `action`, or joins the same one that is under way.
     ///
     /// # Errors
-    /// [`Refused`] when another of its kind is under way: another row's retry.
+    /// [`Refused`] when another of its kind is under way: another row's retry, another update.
     pub(super) fn start(&self, action: Action) -> Result<Waiting, Refused> {
         let mut jobs = self.lock();
         if let Some(job) = jobs.get(action.kind())
@@ -73,7 +74,7 @@ impl Jobs {
                 return Ok(Waiting(job.finished.clone()));
             }
             return Err(Refused {
-                message: "Another row is being tried; try this one again in a moment.".to_owned(),
+                message: "Another one like it is under way; try this one again when it has ended.".to_owned(),
                 details: String::new(),
             });
         }
@@ -85,6 +86,14 @@ impl Jobs {
         });
         jobs.insert(action.kind(), Job { action, finished: finished.clone() });
         Ok(Waiting(finished))
+    }
+
+    /// Begins to take an update bundle.
+    ///
+    /// # Errors
+    /// [`Refused`] as [`Control::receive`] has it.
+    pub(super) fn receive(&self, bytes: u64) -> Result<Incoming, Refused> {
+        self.control.receive(bytes)
     }
 
     /// What became of the last action of this kind; none while it is under way, before the first, and when it is old.
@@ -125,6 +134,10 @@ mod tests {
                 assert!(action != Action::RestartRecognition, "a fault on purpose");
                 Ok(Done { message: format!("run {count}"), output: String::new() })
             })
+        }
+
+        fn receive(&self, _: u64) -> Result<Incoming, Refused> {
+            Err(Refused { message: "not here".to_owned(), details: String::new() })
         }
     }
 

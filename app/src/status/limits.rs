@@ -21,8 +21,13 @@ pub struct Limits {
     pub header_time: Duration,
     /// Time for a request's body.
     pub body_time: Duration,
-    /// Largest body. The longest form of ours is the log-in.
+    /// Largest body. The longest form of ours is the log-in. Update bundles have a limit of their own
+    /// ([`crate::update::inbox::MAX_BUNDLE`]) and are streamed to the card.
     pub body_bytes: usize,
+    /// A sender of an update who sends nothing for so long is dropped.
+    pub bundle_pause: Duration,
+    /// Time for a whole update: 120 MB over a weak Wi-Fi.
+    pub bundle_time: Duration,
     /// A reader that takes nothing for so long is dropped.
     pub write_time: Duration,
     /// Event streams at once; each holds a connection.
@@ -42,6 +47,8 @@ impl Default for Limits {
             header_time: Duration::from_secs(5),
             body_time: Duration::from_secs(5),
             body_bytes: 1024,
+            bundle_pause: Duration::from_secs(20),
+            bundle_time: Duration::from_secs(30 * 60),
             write_time: Duration::from_secs(10),
             event_streams: 16,
             pictures: 4,

@@ -66,9 +66,9 @@ use crate::secret::Secret;
 
 /// Files read and passwords checked at once, beside the network thread.
 const FILE_THREADS: usize = 3;
-/// How much nicer than recognition the server's threads are to others (0 to 19): a flood takes what is left of the
-/// processor, and no more.
-const NICENESS: i32 = 10;
+/// How much nicer than recognition the server's threads are to others: a flood takes what is left of the processor, and no
+/// more. Each step is about a tenth of the processor's time: 15 leaves 3 % where both want all of it.
+const NICENESS: i32 = 15;
 /// Time for what still runs when the server stops.
 const STOP_TIME: Duration = Duration::from_secs(3);
 
@@ -109,6 +109,7 @@ pub struct Running {
     address: SocketAddr,
     identity: Arc<ArcSwap<Identity>>,
     first_password: Option<Secret>,
+    entered: watch::Receiver<bool>,
     stop: watch::Sender<bool>,
     thread: Option<JoinHandle<()>>,
 }
@@ -127,6 +128,17 @@ impl Running {
     /// The password that was made on this start, to be shown on the console once; none when there was one already.
     pub fn first_password(&mut self) -> Option<Secret> {
         self.first_password.take()
+    }
+
+    /// Ends when somebody has logged in, or another password was made: then the first one need not be shown any more.
+    pub fn first_password_used(&self) -> impl Future<Output = ()> + use<> {
+        let mut entered = self.entered.clone();
+        async move {
+            if entered.wait_for(|entered| *entered).await.is_err() {
+                // The server has ended, and nobody can log in any more.
+                std::future::pending::<()>().await;
+            }
+        }
     }
 
     /// Ends it: no new connections, a moment for requests under way.
@@ -176,6 +188,7 @@ pub fn start(
     let tokens = Tokens::new(config.tokens.clone(), TokenFile::below(data_dir));
     let lifetimes = Lifetimes { idle: config.session_idle, longest: config.session_longest };
     let door = Door::new(password, tokens, lifetimes);
+    let entered = door.entered();
     let acceptor = TlsAcceptor::from(Arc::new(listen::tls(Arc::clone(&identity))?));
     let bound = |source| StatusError::Bind { address: config.listen, source };
     let listener = listen::bind(config.listen).map_err(bound)?;
@@ -204,12 +217,13 @@ pub fn start(
         })
         .map_err(StatusError::Thread)?;
     log::info!("the page is at https://{address}/, certificate {}", identity.load().fingerprint);
-    Ok(Running { address, identity, first_password, stop, thread: Some(thread) })
+    Ok(Running { address, identity, first_password, entered, stop, thread: Some(thread) })
 }
 
 /// On Linux a thread may be nice by itself. Where that fails the server still works.
 fn be_nice() {
-    if let Err(error) = rustix::process::setpriority_process(None, NICENESS) {
+    let nicer = rustix::process::getpriority_process(None).map(|own| (own + NICENESS).min(19));
+    if let Err(error) = nicer.and_then(|nicer| rustix::process::setpriority_process(None, nicer)) {
         log::debug!("the page's thread keeps its priority: {error}");
     }
 }

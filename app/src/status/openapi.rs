@@ -63,9 +63,21 @@ fn operation(route: &Route, schemas: &mut SchemaGenerator) -> Value {
     if route.access == Access::Full {
         add("403", "The token may only read.");
         add("413", "The body is larger than this address takes.");
-        if route.endpoint == Endpoint::Retry {
-            add("404", "There is no such row.");
-            add("409", "Another row is being tried.");
+        match route.endpoint {
+            Endpoint::Retry => {
+                add("404", "There is no such row.");
+                add("409", "Another row is being tried.");
+            }
+            Endpoint::ReceiveUpdate => {
+                add("408", "The update came too slowly.");
+                add("409", "Another update is on its way in, or none can be installed here.");
+                add("411", "The request does not say how long it is.");
+            }
+            Endpoint::InstallUpdate => {
+                add("400", "The form holds no http or https address.");
+                add("409", "Another update is being installed.");
+            }
+            _ => {}
         }
         if route.endpoint == Endpoint::Upload {
             let schema = schemas.subschema_for::<api::Uploaded>();
@@ -104,7 +116,26 @@ fn operation(route: &Route, schemas: &mut SchemaGenerator) -> Value {
             "name": name, "in": "path", "required": true, "description": description, "schema": schema,
         }]);
     }
+    if let Some((kind, schema)) = request_body(route) {
+        operation["requestBody"] = json!({ "required": true, "content": { kind: { "schema": schema } } });
+    }
     operation
+}
+
+/// What a request must carry.
+fn request_body(route: &Route) -> Option<(&'static str, Value)> {
+    match route.endpoint {
+        Endpoint::ReceiveUpdate => Some(("application/octet-stream", json!({ "contentEncoding": "binary" }))),
+        Endpoint::InstallUpdate => {
+            let address = json!({
+                "type": "string", "format": "uri",
+                "description": "https address of a bundle (.raucb), or of the offer beside it (latest.json)",
+            });
+            let form = json!({ "type": "object", "properties": { "url": address }, "required": ["url"] });
+            Some(("application/x-www-form-urlencoded", form))
+        }
+        _ => None,
+    }
 }
 
 fn answer(route: &Route, schemas: &mut SchemaGenerator) -> Value {
@@ -117,7 +148,13 @@ fn answer(route: &Route, schemas: &mut SchemaGenerator) -> Value {
         Endpoint::Roster => json_of::<Roster>(schemas),
         Endpoint::Upload => json_of::<api::Uploaded>(schemas),
         Endpoint::Restart => json_of::<api::Restarted>(schemas),
-        Endpoint::Sync | Endpoint::ConfirmRemoval | Endpoint::Retry => json_of::<api::Acted>(schemas),
+        Endpoint::Sync
+        | Endpoint::ConfirmRemoval
+        | Endpoint::Retry
+        | Endpoint::ReceiveUpdate
+        | Endpoint::InstallUpdate
+        | Endpoint::TryUpdate
+        | Endpoint::AcknowledgeUpdate => json_of::<api::Acted>(schemas),
         Endpoint::OpenApi => ("application/json", json!({ "type": "object" })),
         Endpoint::DayCsv => ("text/csv", text()),
         Endpoint::Metrics => ("text/plain", text()),

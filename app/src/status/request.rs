@@ -7,8 +7,10 @@ use http::{HeaderMap, HeaderName, Request};
 use http_body_util::{BodyExt as _, Limited};
 use time::Date;
 use time::macros::format_description;
+use tokio::time::{Instant, timeout_at};
 
 use super::limits::Limits;
+use crate::update::inbox::{InboxError, Incoming};
 
 /// The session's cookie. The prefix makes browsers insist on `Secure`, `Path=/` and no `Domain`.
 pub(super) const SESSION_COOKIE: &str = "__Host-session";
@@ -81,6 +83,17 @@ pub(super) enum BodyRefused {
     Broken,
 }
 
+/// Why a bundle was not taken to its end.
+#[derive(Debug)]
+pub(super) enum BundleRefused {
+    /// It did not come as it should.
+    Body(BodyRefused),
+    /// The inbox does not want it.
+    Inbox(InboxError),
+    /// A defect.
+    Unexpected,
+}
+
 /// The whole body, within the limits.
 pub(super) async fn body<B>(request: Request<B>, limits: &Limits) -> Result<Bytes, BodyRefused>
 where
@@ -93,6 +106,32 @@ where
         Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => Err(BodyRefused::TooLarge),
         Ok(Err(_)) => Err(BodyRefused::Broken),
         Ok(Ok(body)) => Ok(body.to_bytes()),
+    }
+}
+
+/// Streams a body to the card piece by piece, within the limits for bundles.
+pub(super) async fn bundle<B>(
+    request: Request<B>,
+    limits: &Limits,
+    mut incoming: Incoming,
+) -> Result<Incoming, BundleRefused>
+where
+    B: http_body::Body<Data = Bytes>,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let mut body = std::pin::pin!(request.into_body());
+    let until = Instant::now() + limits.bundle_time;
+    loop {
+        let piece = match timeout_at(until.min(Instant::now() + limits.bundle_pause), body.frame()).await {
+            Err(_) => return Err(BundleRefused::Body(BodyRefused::TooSlow)),
+            Ok(None) => return Ok(incoming),
+            Ok(Some(Err(_))) => return Err(BundleRefused::Body(BodyRefused::Broken)),
+            // Trailers mean nothing here.
+            Ok(Some(Ok(frame))) => frame.into_data().unwrap_or_default(),
+        };
+        // The card may take its time: not on the network's thread.
+        let taken = tokio::task::spawn_blocking(move || incoming.take(&piece).map(|()| incoming)).await;
+        incoming = taken.map_err(|_| BundleRefused::Unexpected)?.map_err(BundleRefused::Inbox)?;
     }
 }
 

@@ -44,6 +44,10 @@ pub(super) enum Endpoint {
     Upload,
     Retry,
     Restart,
+    ReceiveUpdate,
+    InstallUpdate,
+    TryUpdate,
+    AcknowledgeUpdate,
     Act,
     Preview,
     Evidence,
@@ -69,7 +73,7 @@ const fn post(path: &'static str, access: Access, endpoint: Endpoint, summary: &
 }
 
 /// The addresses, in the order of the documentation. A fixed path stands before one with a varying part.
-pub(super) static ROUTES: [Route; 27] = [
+pub(super) static ROUTES: [Route; 31] = [
     get("/", Access::Read, Endpoint::Root, "The service in short; the page, for browsers"),
     get("/status", Access::Read, Endpoint::Status, "Server, recognition, today's attendance and workers"),
     get("/attendance/today", Access::Read, Endpoint::Today, "Today's rows"),
@@ -92,6 +96,20 @@ pub(super) static ROUTES: [Route; 27] = [
     ),
     post("/upload/manual", Access::Full, Endpoint::Upload, "Deliver waiting rows now"),
     post("/upload/retry/{row}", Access::Full, Endpoint::Retry, "Try a refused row again"),
+    post(
+        "/update/bundle",
+        Access::Full,
+        Endpoint::ReceiveUpdate,
+        "Send an update bundle, which is installed into the other slot",
+    ),
+    post("/update/install", Access::Full, Endpoint::InstallUpdate, "Install the update at an address"),
+    post("/update/try", Access::Full, Endpoint::TryUpdate, "Restart into the installed update, on trial"),
+    post(
+        "/update/acknowledge",
+        Access::Full,
+        Endpoint::AcknowledgeUpdate,
+        "Say that it is known that the last update was taken back",
+    ),
     get("/events", Access::Read, Endpoint::Events, "What happens, as server-sent events"),
     get("/logs/server", Access::Read, Endpoint::Logs, "The newest lines of the log"),
     get("/metrics", Access::Read, Endpoint::Metrics, "Numbers for Prometheus"),

@@ -1,8 +1,8 @@
 //! From a request to an answer: who asks, whether they may, and which endpoint answers.
 
 use std::net::IpAddr;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
@@ -25,7 +25,11 @@ use super::view::{Action, Control, Problem, Source, View};
 use super::{diagnostics, events, metrics, openapi, verdict};
 use crate::event::Bus;
 use crate::identity::MAX_LENGTH;
+use crate::secret::SecretUrl;
+use crate::update::inbox::MAX_BUNDLE;
 
+/// How old the answer of `/healthz` may be. No monitor asks more often, and the state costs files and locks.
+const HEALTH_AGE: Duration = Duration::from_secs(1);
 /// Lines of the log in `/logs/server` and the diagnostics.
 const LOG_LINES: usize = 500;
 /// How long a script's request waits for a long action; a first sync of thousands of photos takes minutes.
@@ -56,6 +60,7 @@ pub(super) struct Service {
     pub(super) streams: Arc<Semaphore>,
     pub(super) pictures: Arc<Semaphore>,
     pub(super) detecting: Semaphore,
+    health: Mutex<Option<(Instant, bool)>>,
 }
 
 impl Service {
@@ -76,6 +81,7 @@ impl Service {
             streams: Arc::new(Semaphore::new(limits.event_streams)),
             pictures: Arc::new(Semaphore::new(limits.pictures)),
             detecting: Semaphore::new(DETECTIONS_AT_ONCE),
+            health: Mutex::new(None),
             limits,
         }
     }
@@ -121,6 +127,15 @@ impl Service {
         };
         let query = request.uri().query().unwrap_or("").to_owned();
         let headers = request.headers().clone();
+        let part = part.map(str::to_owned);
+        if route.endpoint == Endpoint::ReceiveUpdate {
+            // Its token must come in a header: the body is taken only from who may send it.
+            if let Some(refusal) = not_from_the_page(route, &who, &headers, &[], from) {
+                return refusal;
+            }
+            let asked = Asked { headers, query, body: Bytes::new(), part, who, from };
+            return self.receive_update(request, &asked).await;
+        }
         let body = if route.method == http::Method::POST {
             match request::body(request, &self.limits).await {
                 Ok(body) => body,
@@ -129,28 +144,18 @@ impl Service {
         } else {
             Bytes::new()
         };
-        if matches!(route.access, Access::Full | Access::TechnicianChange)
-            && let Who::Technician { csrf, .. } = &who
-            && !wanted_by_the_technician(csrf, &headers, &body)
-        {
-            log::warn!(target: AUDIT, "a request to {} from {from} lacked the page's token", route.path);
-            return error(
-                StatusCode::FORBIDDEN,
-                "This did not come from the page.",
-                "Load the page again and press the button there.",
-            );
+        if let Some(refusal) = not_from_the_page(route, &who, &headers, &body, from) {
+            return refusal;
         }
-        let asked = Asked { headers, query, body, part: part.map(str::to_owned), who, from };
+        let asked = Asked { headers, query, body, part, who, from };
         self.endpoint(route.endpoint, asked).await
     }
 
     async fn endpoint(&self, endpoint: Endpoint, asked: Asked) -> Reply {
         match endpoint {
-            Endpoint::Health => empty(if verdict::healthy(&self.source.view()) {
-                StatusCode::OK
-            } else {
-                StatusCode::SERVICE_UNAVAILABLE
-            }),
+            Endpoint::Health => {
+                empty(if self.healthy() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE })
+            }
             Endpoint::LogInPage => page::log_in(StatusCode::OK, self.door.must_wait(asked.from), false),
             Endpoint::LogIn => self.log_in(asked).await,
             Endpoint::LogOut => self.log_out(&asked),
@@ -205,9 +210,30 @@ impl Service {
                 Some(row) => self.act(Action::RetryRow(row), &asked).await,
                 None => error(StatusCode::NOT_FOUND, "There is no row of this name.", ""),
             },
+            Endpoint::InstallUpdate => match address(&asked.body) {
+                Ok(address) => self.act(Action::InstallFrom(address), &asked).await,
+                Err(reason) => error(StatusCode::BAD_REQUEST, "This is no address of an update.", &reason),
+            },
+            Endpoint::TryUpdate => self.act(Action::TryUpdate, &asked).await,
+            Endpoint::AcknowledgeUpdate => self.act(Action::AcknowledgeUpdate, &asked).await,
+            // Answered before its body was read.
+            Endpoint::ReceiveUpdate => unexpected(),
             Endpoint::Act => self.act_from_page(&asked).await,
             Endpoint::Preview => self.preview().await,
             Endpoint::Evidence => self.evidence(&asked).await,
+        }
+    }
+
+    /// What `/healthz` answers. Anybody may ask, as often as he likes: the state is looked at once a second.
+    fn healthy(&self) -> bool {
+        let mut kept = self.health.lock().unwrap_or_else(PoisonError::into_inner);
+        match *kept {
+            Some((at, healthy)) if at.elapsed() < HEALTH_AGE => healthy,
+            _ => {
+                let healthy = verdict::healthy(&self.source.view());
+                *kept = Some((Instant::now(), healthy));
+                healthy
+            }
         }
     }
 
@@ -342,24 +368,72 @@ impl Service {
             Some("restart") => Some(Action::RestartRecognition),
             Some("confirm-removal") => Some(Action::ConfirmRemoval),
             Some("retry") => row().map(Action::RetryRow),
+            Some("install") => match address(&asked.body) {
+                Ok(address) => Some(Action::InstallFrom(address)),
+                Err(reason) => {
+                    return error(StatusCode::BAD_REQUEST, "This is no address of an update.", &reason);
+                }
+            },
+            Some("try-update") => Some(Action::TryUpdate),
+            Some("acknowledge-update") => Some(Action::AcknowledgeUpdate),
             _ => None,
         };
         let Some(action) = action else {
             return error(StatusCode::NOT_FOUND, "There is no such action.", "Load the page again.");
         };
         log::info!(target: AUDIT, "{} at {} asked for: {}", asked.who, asked.from, action.kind());
-        let outcome = match self.jobs.start(action) {
-            Ok(waiting) => match tokio::time::timeout(PAGE_WAIT, waiting.outcome()).await {
-                Ok(outcome) => outcome,
-                Err(_) => Ok(still_under_way()),
-            },
-            Err(refused) => Err(refused),
-        };
+        let outcome = self.outcome(action).await;
         if wants_page(&asked.headers) {
             // The page itself shows the outcome beside its button.
             return see_other("/");
         }
         json(StatusCode::OK, &acted(&outcome))
+    }
+
+    /// Starts an action; its outcome, or after a moment that it goes on by itself.
+    async fn outcome(&self, action: Action) -> Outcome {
+        let waiting = self.jobs.start(action)?;
+        tokio::time::timeout(PAGE_WAIT, waiting.outcome()).await.unwrap_or_else(|_| Ok(still_under_way()))
+    }
+
+    /// Takes an update bundle and installs it. The page is told at once that it came, scripts are told what became of it.
+    async fn receive_update<B>(&self, request: Request<B>, asked: &Asked) -> Reply
+    where
+        B: http_body::Body<Data = Bytes>,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let Some(bytes) = request.body().size_hint().exact() else {
+            return error(
+                StatusCode::LENGTH_REQUIRED,
+                "An update must say how long it is.",
+                "Content-Length",
+            );
+        };
+        if bytes > MAX_BUNDLE {
+            return body_refused(request::BodyRefused::TooLarge);
+        }
+        log::info!(target: AUDIT, "{} at {} sends an update of {bytes} bytes", asked.who, asked.from);
+        let incoming = match self.jobs.receive(bytes) {
+            Ok(incoming) => incoming,
+            Err(refused) => return error(StatusCode::CONFLICT, &refused.message, &refused.details),
+        };
+        let taken = match request::bundle(request, &self.limits, incoming).await {
+            Ok(incoming) => tokio::task::spawn_blocking(move || incoming.finish()).await,
+            Err(request::BundleRefused::Body(refused)) => return body_refused(refused),
+            Err(request::BundleRefused::Inbox(refused)) => Ok(Err(refused)),
+            Err(request::BundleRefused::Unexpected) => return unexpected(),
+        };
+        match taken {
+            Ok(Ok(())) => {}
+            Ok(Err(refused)) => return error(StatusCode::INTERNAL_SERVER_ERROR, &refused.to_string(), ""),
+            Err(_) => return unexpected(),
+        }
+        match asked.who {
+            Who::Technician { .. } => {
+                json(StatusCode::OK, &acted(&self.outcome(Action::InstallReceived).await))
+            }
+            _ => self.act(Action::InstallReceived, asked).await,
+        }
     }
 
     async fn day(&self, text: Option<&str>, as_csv: bool) -> Reply {
@@ -432,6 +506,27 @@ fn by_a_person(found: &Found<'_>, headers: &HeaderMap) -> bool {
     !by_itself && !headers.contains_key(REFRESH_HEADER)
 }
 
+/// What a change gets that the technician's browser sends and the technician did not ask for.
+fn not_from_the_page(
+    route: &routes::Route,
+    who: &Who,
+    headers: &HeaderMap,
+    body: &[u8],
+    from: IpAddr,
+) -> Option<Reply> {
+    let Who::Technician { csrf, .. } = who else { return None };
+    let changes = matches!(route.access, Access::Full | Access::TechnicianChange);
+    if !changes || wanted_by_the_technician(csrf, headers, body) {
+        return None;
+    }
+    log::warn!(target: AUDIT, "a request to {} from {from} lacked the page's token", route.path);
+    Some(error(
+        StatusCode::FORBIDDEN,
+        "This did not come from the page.",
+        "Load the page again and press the button there.",
+    ))
+}
+
 /// Whether the log-in's own page sent this: its token came along, and no other site's page sent it.
 fn wanted_by_the_technician(csrf: &str, headers: &HeaderMap, body: &[u8]) -> bool {
     let given = match headers.get(CSRF_HEADER) {
@@ -439,6 +534,11 @@ fn wanted_by_the_technician(csrf: &str, headers: &HeaderMap, body: &[u8]) -> boo
         None => request::field(body, "csrf"),
     };
     same_origin(headers) && given.is_some_and(|given| csrf_matches(csrf, &given))
+}
+
+/// The `url` field of a form, as the address of an update.
+fn address(form: &[u8]) -> Result<SecretUrl, String> {
+    SecretUrl::parse(request::field(form, "url").unwrap_or_default().trim())
 }
 
 /// An id of a row as [`super::view::RefusedRow::id`] has it.

@@ -15,6 +15,10 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use time::Date;
 
+use crate::secret::SecretUrl;
+use crate::update;
+use crate::update::inbox::Incoming;
+
 /// An answer that comes later.
 pub type Pending<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
@@ -45,10 +49,15 @@ pub trait Source: Send + Sync + 'static {
 pub trait Control: Send + Sync + 'static {
     /// Performs `action`. The server runs at most one of each [`Action::kind`] at a time and never cancels one.
     fn perform(&self, action: Action) -> Pending<Result<Done, Refused>>;
+    /// Begins to take an update bundle of so many bytes; whole, it is installed by [`Action::InstallReceived`].
+    ///
+    /// # Errors
+    /// [`Refused`] when no update can be taken here and now.
+    fn receive(&self, bytes: u64) -> Result<Incoming, Refused>;
 }
 
 /// What a technician or a script may ask for.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
     /// Mirror the photos and enrol them, now.
     Sync,
@@ -60,10 +69,18 @@ pub enum Action {
     RetryRow(String),
     /// Believe the listing that would remove many students.
     ConfirmRemoval,
+    /// Install the update bundle that was received, into the other slot.
+    InstallReceived,
+    /// Install the update bundle at this address, or the one that the offer (`latest.json`) at this address names.
+    InstallFrom(SecretUrl),
+    /// Restart into the installed update, on trial.
+    TryUpdate,
+    /// The technician has read that the last update was taken back.
+    AcknowledgeUpdate,
 }
 
 impl Action {
-    /// A short name, the same for every row.
+    /// A short name, the same for every row and every address.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Sync => "sync",
@@ -71,6 +88,9 @@ impl Action {
             Self::RestartRecognition => "restart",
             Self::RetryRow(_) => "retry",
             Self::ConfirmRemoval => "confirm-removal",
+            Self::InstallReceived | Self::InstallFrom(_) => "install",
+            Self::TryUpdate => "try-update",
+            Self::AcknowledgeUpdate => "acknowledge-update",
         }
     }
 }
@@ -144,6 +164,8 @@ pub struct View {
     pub sync: PhotoSync,
     /// The students that can be recognised, in numbers.
     pub roster: RosterCount,
+    /// The systems on the card, and updates of them.
+    pub update: Update,
     /// Problems only their own part can know, beside those the server sees in the other fields.
     pub problems: Vec<Problem>,
 }
@@ -201,6 +223,19 @@ pub struct System {
     pub time_zone: String,
     /// What counts as proof of life: `passive+any`, `off` ...
     pub liveness: String,
+}
+
+/// The systems on the card, and updates of them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Update {
+    /// Why no update can be installed here; none where it can.
+    pub unavailable: Option<String>,
+    /// The two systems, and how the last update ended; none where there are no slots, as at a desk.
+    pub systems: Option<update::view::View>,
+    /// How far the update is that comes in now, of 100.
+    pub progress: Option<Progress>,
+    /// When an installed update is tried by itself, once nobody is there: `02:00-04:30`.
+    pub window: String,
 }
 
 /// A worker as the supervisor knows it.

@@ -107,6 +107,13 @@ impl Supervisor {
     }
 }
 
+/// How one run of a worker ended.
+enum Ended {
+    AsItShould,
+    ToBeStartedAgain,
+    Failed(Failure),
+}
+
 /// One worker's guard.
 struct Watch {
     name: &'static str,
@@ -126,7 +133,14 @@ impl Watch {
             self.show(State::Running, None);
             let started = Instant::now();
             let stop = self.stop.child_token();
-            let Some(failure) = self.run_once(stop.clone(), work(stop)).await else { break };
+            let failure = match self.run_once(stop.clone(), work(stop)).await {
+                Ended::AsItShould => break,
+                Ended::ToBeStartedAgain => {
+                    backoff = Backoff::default();
+                    continue;
+                }
+                Ended::Failed(failure) => failure,
+            };
             if started.elapsed() >= STEADY_AFTER {
                 backoff = Backoff::default();
             }
@@ -160,12 +174,12 @@ impl Watch {
         self.show(State::Stopped, None);
     }
 
-    /// Runs the worker until it ends; `None` when it ended as it should.
+    /// Runs the worker until it ends, or until a technician wants it started again.
     async fn run_once(
         &self,
         stop: CancellationToken,
         work: impl Future<Output = Result<(), Failure>> + Send + 'static,
-    ) -> Option<Failure> {
+    ) -> Ended {
         let wake = self.board.restart_asked(self.name);
         let mut running = tokio::spawn(work);
         let ended = tokio::select! {
@@ -173,17 +187,18 @@ impl Watch {
             () = wake => {
                 log::info!("{} is restarted, as asked", self.name);
                 stop.cancel();
-                return match running.await {
-                    Ok(_) if self.stop.is_cancelled() => None,
-                    _ => Some(Failure::restart("restarted as asked")),
-                };
+                // Whatever it says at its end: a worker that is to begin anew has not failed.
+                let _ = running.await;
+                return Ended::ToBeStartedAgain;
             }
         };
         match ended {
-            Ok(Ok(())) => None,
-            Ok(Err(_)) if self.stop.is_cancelled() => None,
-            Ok(Err(failure)) => Some(failure),
-            Err(panic) => Some(Failure::restart(format!("stopped by a defect in the program ({panic})"))),
+            Ok(Ok(())) => Ended::AsItShould,
+            Ok(Err(_)) if self.stop.is_cancelled() => Ended::AsItShould,
+            Ok(Err(failure)) => Ended::Failed(failure),
+            Err(panic) => {
+                Ended::Failed(Failure::restart(format!("stopped by a defect in the program ({panic})")))
+            }
         }
     }
 
@@ -268,9 +283,11 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_running_worker_can_be_restarted() {
+    async fn a_running_worker_can_be_restarted_and_that_is_no_failure() {
         let (inside, runs) = counted();
-        let mut supervisor = Supervisor::new(Bus::default());
+        let bus = Bus::default();
+        let mut told = bus.subscribe();
+        let mut supervisor = Supervisor::new(bus);
         supervisor.start("recognition", move |stop| {
             inside.fetch_add(1, Ordering::SeqCst);
             async move {
@@ -281,8 +298,11 @@ mod tests {
         tokio::time::sleep(Duration::from_secs(1)).await;
         assert!(supervisor.board().ask_restart("recognition"));
         assert!(!supervisor.board().ask_restart("nobody"));
-        tokio::time::sleep(Duration::from_secs(5)).await;
-        assert_eq!(runs.load(Ordering::SeqCst), 2);
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        assert_eq!(runs.load(Ordering::SeqCst), 2, "it does not wait as one that failed");
+        while let Ok(event) = told.try_recv() {
+            assert!(matches!(event, Event::Worker { state: "running", reason: None, .. }), "{event}");
+        }
         supervisor.stop(Duration::from_secs(10)).await;
     }
 }

@@ -5,15 +5,24 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
+use super::install::Progress;
+use super::under_way::{Turn, UnderWay};
+
 /// Largest bundle taken. Both images of a slot together have 384 MiB at most; a usual bundle has 120 MB.
 pub const MAX_BUNDLE: u64 = 400 << 20;
 
 /// Space that must stay free beside the bundle: the journal goes on meanwhile.
 const RESERVE: u64 = 64 << 20;
 
+/// The step's name for who watches.
+const RECEIVING: &str = "receiving";
+
 /// Why a bundle is not taken.
 #[derive(Debug, thiserror::Error)]
 pub enum InboxError {
+    /// Another one has the turn.
+    #[error("another update is on its way in; wait for its end")]
+    Busy,
     /// Longer than any bundle.
     #[error("that is no update: it has more than {} MB", MAX_BUNDLE >> 20)]
     TooLarge,
@@ -54,21 +63,23 @@ pub struct Incoming {
     announced: u64,
     received: u64,
     finished: bool,
+    turn: Turn,
 }
 
 impl Incoming {
     /// Begins to take a bundle of `announced` bytes into `folder`.
     ///
     /// # Errors
-    /// [`InboxError`] when it is too large or there is no room.
-    pub fn begin(folder: &Path, announced: u64) -> Result<Self, InboxError> {
+    /// [`InboxError`] when it is too large, there is no room, or another update comes in.
+    pub fn begin(folder: &Path, announced: u64, under_way: &UnderWay) -> Result<Self, InboxError> {
         let failed = |source| InboxError::Io { folder: folder.to_owned(), source };
         if announced > MAX_BUNDLE {
             return Err(InboxError::TooLarge);
         }
+        let turn = under_way.begin(RECEIVING).ok_or(InboxError::Busy)?;
         std::fs::create_dir_all(folder).map_err(failed)?;
         let path = folder.join("incoming.raucb");
-        for old in [&path, &complete(folder)] {
+        for old in [&path, &received(folder)] {
             match std::fs::remove_file(old) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
                 _ => {}
@@ -80,7 +91,7 @@ impl Incoming {
             return Err(InboxError::NoRoom { free_mb: free >> 20, needed_mb: needed >> 20 });
         }
         let file = OpenOptions::new().write(true).create_new(true).mode(0o644).open(&path).map_err(failed)?;
-        Ok(Self { file, path, announced, received: 0, finished: false })
+        Ok(Self { file, path, announced, received: 0, finished: false, turn })
     }
 
     /// Takes the next piece.
@@ -92,27 +103,25 @@ impl Incoming {
         if self.received > self.announced {
             return Err(InboxError::TooLarge);
         }
-        self.file.write_all(piece).map_err(|source| self.failed(source))
+        self.file.write_all(piece).map_err(|source| self.failed(source))?;
+        let percent = u8::try_from(self.received * 100 / self.announced.max(1)).unwrap_or(100);
+        self.turn.show(Progress { percent, step: RECEIVING.to_owned() });
+        Ok(())
     }
 
-    /// Bytes that came so far, and bytes that were announced.
-    pub fn progress(&self) -> (u64, u64) {
-        (self.received, self.announced)
-    }
-
-    /// All has come: the bundle's path, whole and on the disk.
+    /// All has come: the bundle is at [`received`], whole and on the disk.
     ///
     /// # Errors
     /// [`InboxError::CutShort`] when it has not.
-    pub fn finish(mut self) -> Result<PathBuf, InboxError> {
+    pub fn finish(mut self) -> Result<(), InboxError> {
         if self.received != self.announced {
             return Err(InboxError::CutShort { received: self.received, announced: self.announced });
         }
-        let whole = complete(self.path.parent().unwrap_or(Path::new(".")));
+        let whole = received(self.path.parent().unwrap_or(Path::new(".")));
         let done = self.file.sync_all().and_then(|()| std::fs::rename(&self.path, &whole));
         done.map_err(|source| self.failed(source))?;
         self.finished = true;
-        Ok(whole)
+        Ok(())
     }
 
     fn failed(&self, source: io::Error) -> InboxError {
@@ -130,7 +139,8 @@ impl Drop for Incoming {
     }
 }
 
-fn complete(folder: &Path) -> PathBuf {
+/// Where a bundle is that has come whole.
+pub fn received(folder: &Path) -> PathBuf {
     folder.join("bundle.raucb")
 }
 
@@ -142,13 +152,16 @@ mod tests {
     #[test]
     fn a_bundle_is_kept_whole_and_the_next_takes_its_place() {
         let folder = tempfile::tempdir().unwrap();
+        let under_way = UnderWay::default();
         for content in [&b"first bundle"[..], b"second"] {
-            let mut incoming = Incoming::begin(folder.path(), content.len() as u64).unwrap();
+            let mut incoming = Incoming::begin(folder.path(), content.len() as u64, &under_way).unwrap();
             for piece in content.chunks(5) {
                 incoming.take(piece).unwrap();
             }
-            let path = incoming.finish().unwrap();
-            assert_eq!(std::fs::read(path).unwrap(), content);
+            assert_eq!(under_way.progress().unwrap().percent, 100);
+            assert!(matches!(Incoming::begin(folder.path(), 1, &under_way), Err(InboxError::Busy)));
+            incoming.finish().unwrap();
+            assert_eq!(std::fs::read(received(folder.path())).unwrap(), content);
         }
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
     }
@@ -156,11 +169,12 @@ mod tests {
     #[test]
     fn what_is_too_long_or_cut_short_leaves_nothing() {
         let folder = tempfile::tempdir().unwrap();
-        assert!(matches!(Incoming::begin(folder.path(), MAX_BUNDLE + 1), Err(InboxError::TooLarge)));
-        let mut incoming = Incoming::begin(folder.path(), 4).unwrap();
+        let begin = |bytes| Incoming::begin(folder.path(), bytes, &UnderWay::default());
+        assert!(matches!(begin(MAX_BUNDLE + 1), Err(InboxError::TooLarge)));
+        let mut incoming = begin(4).unwrap();
         assert!(matches!(incoming.take(b"12345"), Err(InboxError::TooLarge)));
         drop(incoming);
-        let mut incoming = Incoming::begin(folder.path(), 4).unwrap();
+        let mut incoming = begin(4).unwrap();
         incoming.take(b"123").unwrap();
         assert!(matches!(incoming.finish(), Err(InboxError::CutShort { received: 3, announced: 4 })));
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);

@@ -124,6 +124,7 @@ pub async fn install(source: Source<'_>, mut progress: impl FnMut(Progress)) -> 
                 })?;
                 let now = Progress { percent: now.0.clamp(0, 100).try_into().unwrap_or(100), step: now.1 };
                 if told.as_ref() != Some(&now) {
+                    log::info!("update: {} % {}", now.percent, now.step);
                     progress(now.clone());
                     told = Some(now);
                 }

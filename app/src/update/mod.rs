@@ -15,7 +15,8 @@
 //! [`refusal`] puts its errors into words.
 //!
 //! In the service, [`worker`] follows the site's [`schedule`]: it asks a server for an [`offer`], installs it at night, and asks
-//! for the restart when nobody is there. [`inbox`] takes bundles that come by hand; [`view`] is what the page shows.
+//! for the restart when nobody is there. [`inbox`] takes bundles that come by hand, [`under_way`] lets only one come in at a time;
+//! [`view`] is what the page shows.
 //!
 //! # Limitations
 //! The firmware counts no boots: a *committed* system whose boot partition goes bad is left only where the EEPROM's
@@ -41,5 +42,6 @@ pub mod restart;
 pub mod schedule;
 pub mod slot;
 pub mod store;
+pub mod under_way;
 pub mod view;
 pub mod worker;

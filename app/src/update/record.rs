@@ -74,6 +74,7 @@ pub enum Content {
 /// A system's name: what os-release says of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
+#[schemars(rename = "InstalledSystem")]
 pub struct System {
     /// `IMAGE_VERSION`.
     pub version: String,
@@ -127,6 +128,7 @@ pub struct Before {
 /// How far a trial came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
+#[schemars(rename = "TrialProgress")]
 pub enum Progress {
     /// Installed whole; the trial has not begun.
     Installed,

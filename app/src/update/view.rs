@@ -13,11 +13,15 @@ use super::store::{Places, StoreError, read_history, read_record};
 
 /// The systems on the card and how the last update ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "Systems")]
 pub struct View {
     /// The slot that runs.
     pub slot: Slot,
     /// Whether it is on trial.
     pub on_trial: bool,
+    /// The slot that starts after a power cut: the other one during a trial. (autoboot.txt, which decides, is root's to read. After
+    /// a fallback of the firmware this is wrong until the health gate has committed the system that runs, some minutes.)
+    pub committed: Slot,
     /// Slot A.
     pub a: SlotView,
     /// Slot B.
@@ -57,9 +61,11 @@ pub fn view(places: &Places, kept: &Path) -> Result<View, StoreError> {
     let last = history.last().cloned();
     let pending = record.pending.as_ref();
     let taken_back = last.as_ref().filter(|outcome| !outcome.end.is_success());
+    let on_trial = pending.is_some_and(|pending| pending.slot == booted.slot);
     Ok(View {
         slot: booted.slot,
-        on_trial: pending.is_some_and(|pending| pending.slot == booted.slot),
+        on_trial,
+        committed: if on_trial { booted.slot.other() } else { booted.slot },
         a: known(Slot::A),
         b: known(Slot::B),
         waits_for_trial: pending
@@ -69,6 +75,16 @@ pub fn view(places: &Places, kept: &Path) -> Result<View, StoreError> {
         sentence: last.as_ref().map(Outcome::sentence),
         last,
     })
+}
+
+impl View {
+    /// What is known of `slot`.
+    pub fn known(&self, slot: Slot) -> &SlotView {
+        match slot {
+            Slot::A => &self.a,
+            Slot::B => &self.b,
+        }
+    }
 }
 
 /// Versions whose update was taken back and not acknowledged.
@@ -122,7 +138,9 @@ mod tests {
         store.change(|flow| flow.begin_trial(Before::default())).unwrap();
         start(&places, Slot::B, true);
         arrive("2.0.0");
-        assert!(view(&places, &kept).unwrap().on_trial);
+        let shown = view(&places, &kept).unwrap();
+        assert!(shown.on_trial);
+        assert_eq!((shown.slot, shown.committed), (Slot::B, Slot::A));
         start(&places, Slot::A, false);
         arrive("1.0.0");
 

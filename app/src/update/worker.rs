@@ -15,6 +15,7 @@ use super::install::{self, Source};
 use super::offer::{self, Offer};
 use super::schedule::{self, Policy, Situation, Step};
 use super::store::Places;
+use super::under_way::UnderWay;
 use super::view::{taken_back, view};
 use crate::config::Config;
 use crate::event::{Bus, Event};
@@ -37,6 +38,8 @@ pub struct Worker {
     pub bus: Bus,
     /// The version that runs.
     pub running: String,
+    /// Whether another update comes in; told how far this one is.
+    pub under_way: UnderWay,
 }
 
 /// The appliance's own folder of updates.
@@ -106,11 +109,13 @@ pub async fn run(worker: Worker, stop: CancellationToken) -> Result<(), Failure>
                 }
             }
             (Step::Install, _, Some(offer)) => {
+                // A technician's own update comes first.
+                let Some(turn) = worker.under_way.begin("fetching") else { continue };
                 log::info!("installing version {}", offer.version);
                 let source =
                     Source { location: offer.bundle.as_str(), ca_file: config.tls.ca_file.as_deref() };
                 let installed = tokio::select! {
-                    installed = install::install(source, |at| log::info!("update: {} % {}", at.percent, at.step)) => installed,
+                    installed = install::install(source, |at| turn.show(at)) => installed,
                     // RAUC goes on by itself; what it finishes waits for its trial.
                     () = stop.cancelled() => return Ok(()),
                 };

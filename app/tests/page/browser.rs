@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 use attendance::event::Event;
 use attendance::identity::RollNumber;
 use attendance::status::view::{Action, Progress, Removal};
+use attendance::update::inbox::received;
+use attendance::update::slot::Slot;
 
 use crate::device::{Device, PASSWORD, broken, healthy, row};
 use crate::webdriver::Browser;
@@ -179,6 +181,31 @@ fn a_row_appears_by_itself_and_every_button_says_what_happened() {
     browser.until("enrolling: 250 of 1000", |b| b.text("#photos"));
     browser.until("goes on by itself", |b| b.text("#said"));
     browser.until("12 photos are new", |b| b.text("#photos"));
+
+    // An update: sent with its progress, tried, and a rollback that is acknowledged.
+    *device.fake.takes.lock().unwrap() = Duration::ZERO;
+    let bundle = device.path().join("attendance-rpi5-1.4.0.raucb");
+    std::fs::write(&bundle, vec![7; 2_000_000]).unwrap();
+    browser.click("#install summary");
+    picture(&browser, "update");
+    browser.write("#bundle", bundle.to_str().unwrap());
+    browser.click("#bundle-form button");
+    browser.until("The update is installed in slot B", |b| b.text("#said"));
+    assert_eq!(std::fs::read(received(&device.fake.inbox)).unwrap().len(), 2_000_000);
+    browser.until("The update is installed in slot B", |b| b.text("#updates"));
+    browser.write("#update-url", "https://updates.backend.example/latest.json?key=s3cr3t");
+    browser.click("#install form[action='/do/install'] button");
+    browser.until("Fetched from https://updates.backend.example/latest.json", |b| b.text("#said"));
+    browser.click("#do-acknowledge-update");
+    browser.until("Noted", |b| b.text("#said"));
+    device.change(|view| {
+        view.update.systems.as_mut().unwrap().waits_for_trial = Some(Slot::B);
+        view.update.progress = Some(Progress { step: "receiving".to_owned(), done: 40, total: 100 });
+    });
+    browser.until("tried by itself between 02:00-04:30", |b| b.text("#updates"));
+    assert!(browser.text("#updates").contains("receiving: 40 %"));
+    browser.click("#do-try-update");
+    browser.until("It restarts", |b| b.text("#said"));
 
     // Searching, another day, and files.
     browser.write("#search", "2119999");

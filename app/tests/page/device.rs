@@ -1,6 +1,6 @@
 //! A server with a stand-in behind it: a healthy appliance whose state each test changes as it likes.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -11,9 +11,15 @@ use attendance::status::limits::Limits;
 use attendance::status::token::{TokenAccess, TokenFile};
 use attendance::status::view::{
     Action, Camera, Control, Done, Mark, Pending, PhotoSync, Picture, Refused, RefusedPhoto, RefusedRow,
-    Roster, RosterCount, Row, Source, Student, System, Today, Upload, View, Worker,
+    Roster, RosterCount, Row, Source, Student, System, Today, Update, Upload, View, Worker,
 };
 use attendance::status::{Running, password, start};
+use attendance::update::history::{End, Outcome};
+use attendance::update::inbox::Incoming;
+use attendance::update::record::{self, Content};
+use attendance::update::slot::Slot;
+use attendance::update::under_way::UnderWay;
+use attendance::update::view::{SlotView, View as Systems};
 use bytes::Bytes;
 use time::Date;
 
@@ -27,6 +33,9 @@ pub struct Fake {
     pub takes: Mutex<Duration>,
     pub fails: Mutex<bool>,
     pub previews: Mutex<usize>,
+    /// Where bundles are received.
+    pub inbox: PathBuf,
+    pub updating: UnderWay,
 }
 
 pub struct Device {
@@ -75,6 +84,8 @@ impl Device {
             takes: Mutex::new(Duration::ZERO),
             fails: Mutex::new(false),
             previews: Mutex::new(0),
+            inbox: folder.path().join("update"),
+            updating: UnderWay::default(),
         });
         let bus = Bus::default();
         let mut running =
@@ -161,9 +172,18 @@ impl Control for Fake {
                 Action::RestartRecognition => "Recognition was started again.".to_owned(),
                 Action::RetryRow(row) => format!("Row {row} was delivered."),
                 Action::ConfirmRemoval => "300 students were removed.".to_owned(),
+                Action::InstallReceived => "The update is installed in slot B.".to_owned(),
+                Action::InstallFrom(address) => format!("Fetched from {address}."),
+                Action::TryUpdate => "It restarts.".to_owned(),
+                Action::AcknowledgeUpdate => "Noted.".to_owned(),
             };
             Ok(Done { message, output: "details\n".to_owned() })
         })
+    }
+
+    fn receive(&self, bytes: u64) -> Result<Incoming, Refused> {
+        Incoming::begin(&self.inbox, bytes, &self.updating)
+            .map_err(|error| Refused { message: error.to_string(), details: String::new() })
     }
 }
 
@@ -243,12 +263,54 @@ pub fn healthy() -> View {
             ..PhotoSync::default()
         },
         roster: RosterCount { students: 1021, photos: 2104, refused: Vec::new() },
+        update: Update {
+            systems: Some(systems(End::Committed)),
+            window: "02:00-04:30".to_owned(),
+            ..Update::default()
+        },
         problems: Vec::new(),
+    }
+}
+
+/// Slot A runs and is committed; the last update, in A or (taken back) in B, ended so.
+pub fn systems(end: End) -> Systems {
+    let system = |version: &str, day: &str| {
+        Some(record::System { version: version.to_owned(), built: Some(format!("{day}T12:00:00Z")) })
+    };
+    let (a, b) = (
+        system("1.3.0+20261118.1610.9b3e01c", "2026-11-18"),
+        system("1.2.0+20261002.0900.4f1c2aa", "2026-10-02"),
+    );
+    let failed = !end.is_success();
+    let to = record::System { version: if failed { "1.4.0" } else { "1.3.0" }.to_owned(), built: None };
+    let last = Outcome {
+        trial: 3,
+        slot: if failed { Slot::B } else { Slot::A },
+        from: record::System::default(),
+        to: Some(to),
+        at: time::macros::datetime!(2026-11-21 02:14:00 UTC),
+        end,
+    };
+    Systems {
+        slot: Slot::A,
+        on_trial: false,
+        committed: Slot::A,
+        a: SlotView { content: Content::Whole, system: a },
+        b: SlotView { content: if failed { Content::Failed } else { Content::Whole }, system: b },
+        waits_for_trial: None,
+        sentence: Some(last.sentence()),
+        needs_acknowledgement: failed,
+        last: Some(last),
     }
 }
 
 /// Much is wrong at once.
 pub fn broken(view: &mut View) {
+    view.update.systems = Some(systems(End::failed(
+        "camera",
+        "no frame within 180 s",
+        &["camera: opening imx708".to_owned(), "WARN: camera failed: no such device".to_owned()],
+    )));
     view.camera.last_frame_age_s = Some(73.0);
     view.camera.frame_rate = 0.0;
     view.system.clock_trusted = false;

@@ -7,13 +7,13 @@ use attendance::event::Bus;
 use attendance::status::limits::Limits;
 use attendance::status::token::TokenFile;
 use attendance::status::view::Action;
-use attendance::status::{console, start};
+use attendance::status::{Running, console, start};
 
 use crate::client::As;
 use crate::device::{Device, PASSWORD};
 
 /// Every address with the least that opens it: nobody, a reading token, a full token, the technician.
-const ADDRESSES: [(&str, &str, u8); 25] = [
+const ADDRESSES: [(&str, &str, u8); 28] = [
     ("GET", "/healthz", 0),
     ("GET", "/login", 0),
     ("GET", "/", 1),
@@ -33,6 +33,9 @@ const ADDRESSES: [(&str, &str, u8); 25] = [
     ("POST", "/upload/manual", 2),
     ("POST", "/upload/retry/x", 2),
     ("POST", "/attendance/restart", 2),
+    ("POST", "/update/bundle", 2),
+    ("POST", "/update/try", 2),
+    ("POST", "/update/acknowledge", 2),
     ("GET", "/page.js", 3),
     ("GET", "/icon.svg", 3),
     ("GET", "/preview.svg", 3),
@@ -193,6 +196,7 @@ fn the_first_start_makes_a_password_and_says_it_once() {
     assert!(first.first_password().is_none());
     let notice = console::notice(first.address(), &first.identity(), Some(&made));
     assert!(notice.contains(made.expose()));
+    assert!(!used(&first), "nobody has logged in yet");
     // The port is taken: the message says what to do.
     let config = Page { listen: first.address(), ..Page::default() };
     let fake = Device::start().fake;
@@ -202,6 +206,23 @@ fn the_first_start_makes_a_password_and_says_it_once() {
     let mut again = begin();
     assert!(again.first_password().is_none(), "it is kept as a hash");
     assert_eq!(again.identity().fingerprint, fingerprint);
+}
+
+/// Whether the console is told to forget the first password.
+fn used(running: &Running) -> bool {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let soon = Duration::from_millis(200);
+    runtime.block_on(async { tokio::time::timeout(soon, running.first_password_used()).await.is_ok() })
+}
+
+#[test]
+fn the_console_forgets_the_first_password_with_the_first_log_in() {
+    let device = Device::with_own_password();
+    assert_eq!(device.post("/login", &As::default(), "password=wrong").status, 401);
+    assert!(!used(&device.running));
+    std::thread::sleep(Duration::from_secs(1));
+    device.log_in();
+    assert!(used(&device.running));
 }
 
 #[test]

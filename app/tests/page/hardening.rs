@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use attendance::status::limits::Limits;
 use proptest::prelude::*;
 
-use crate::client::{As, answer, plain, request, tls};
+use crate::client::{As, Tls, answer, plain, request, tls};
 use crate::device::{Device, PASSWORD, broken};
 
 /// Far longer than any limit under test, so that a slow machine is not mistaken for a server that waits for ever.
@@ -79,6 +79,84 @@ fn bodies_headers_and_nonsense_are_bounded() {
     }
     assert_eq!(device.get("/status", &who).status, 200);
     assert!(device.fake.performed.lock().unwrap().is_empty());
+}
+
+/// Requests that mean one thing to one reader and another to the next, or that hope for a careless one. Each is sent with a second
+/// request behind it; what is open to nobody must stay shut, and what is ambiguous must end the connection.
+#[test]
+fn no_request_slips_by() {
+    let device = Device::start();
+    let head = "GET /status HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    let first = "GET /status HTTP/1.1\r\nHost: x\r\n";
+    let statuses = |request: &str| {
+        let mut stream = device.connect().unwrap();
+        stream.write_all(request.as_bytes()).unwrap();
+        let _ = stream.flush();
+        let mut all = Vec::new();
+        let _ = stream.read_to_end(&mut all);
+        let text = String::from_utf8_lossy(&all).into_owned();
+        text.split("HTTP/1.").skip(1).map(|answer| answer[2..5].parse::<u16>().unwrap()).collect::<Vec<_>>()
+    };
+    // One after the other on one connection: each is judged by itself.
+    assert_eq!(statuses(&format!("{first}\r\n{head}")), [401, 401]);
+    let with_token = format!("{first}Authorization: Bearer {}\r\n\r\n{head}", device.full.expose());
+    assert_eq!(statuses(&with_token), [200, 401], "the right of one request is lent to the next");
+    assert_eq!(statuses("GET /status HTTP/1.0\r\n\r\n"), [401]);
+    assert_eq!(
+        statuses("GET https://elsewhere.example/status HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"),
+        [401]
+    );
+    for (what, request, refused) in [
+        (
+            "two lengths",
+            "POST /login HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\na=bc",
+            400,
+        ),
+        ("a length with a sign", "POST /login HTTP/1.1\r\nHost: x\r\nContent-Length: +3\r\n\r\na=b", 400),
+        ("a blank before the colon", "GET /status HTTP/1.1\r\nHost : x\r\n\r\n", 400),
+        ("a folded header", "GET /status HTTP/1.1\r\nHost: x\r\nA: b\r\n c\r\n\r\n", 400),
+        (
+            "an unknown coding",
+            "POST /login HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: identity\r\n\r\na=b",
+            400,
+        ),
+        ("a NUL", "GET /status\0 HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+        ("a bare CR", "GET /status HTTP/1.1\r\nHost: x\rA: b\r\n\r\n", 400),
+        ("a later protocol", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400),
+    ] {
+        let answers = statuses(&(request.to_owned() + head));
+        assert!(answers.is_empty() || answers == [refused], "{what}: {answers:?}");
+    }
+    // Both a length and a coding: the coding counts (RFC 9112, 6.3), and the connection must not be used again.
+    let both = "POST /login HTTP/1.1\r\nHost: x\r\nContent-Length: 60\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n";
+    let answers = statuses(&(both.to_owned() + head));
+    assert!(answers.len() <= 1 || answers[1] == 401, "{answers:?}");
+    for path in [
+        "/../status",
+        "/./status",
+        "//status",
+        "/%2e%2e/status",
+        "/status%00",
+        "/status;a=b",
+        "/status/",
+        "/STATUS",
+        "*",
+    ] {
+        let answer = device.try_send("GET", path, &As::token(&device.read), "").unwrap();
+        assert!([400, 404].contains(&answer.status), "{path}: {}", answer.status);
+    }
+}
+
+/// A cookie that somebody else chose is never a log-in: not before one, and not after.
+#[test]
+fn a_log_in_cannot_be_fixed_beforehand() {
+    let device = Device::start();
+    let chosen = As::default().with("Cookie", &format!("__Host-session={}", "A".repeat(43)));
+    assert_eq!(device.get("/status", &chosen).status, 401);
+    let opened = device.post("/login", &chosen, &format!("password={PASSWORD}"));
+    assert_eq!(opened.status, 303);
+    assert!(!opened.header("set-cookie").unwrap().contains("AAAA"));
+    assert_eq!(device.get("/status", &chosen).status, 401);
 }
 
 #[test]
@@ -205,19 +283,22 @@ fn socket_from(source: &str, to: std::net::SocketAddr) -> TcpStream {
     stream
 }
 
-/// 200 clients that ask as fast as they can, and a thousand handshakes that never end: paced work beside them (a frame
-/// every 20 ms, a few milliseconds each, as recognition has it) keeps its rate, and the technician still gets in.
+/// 200 clients that ask as fast as they can, half of them over connections they keep, and a thousand handshakes that never end:
+/// paced work beside them (a frame every 20 ms, a few milliseconds each, as recognition has it) keeps its rate, and the technician
+/// still gets in.
 #[test]
 fn a_flood_leaves_the_frame_rate_as_it_was() {
     let device = Device::with(Limits::default());
-    let quiet = frames_in(Duration::from_secs(2));
+    let quiet = frames_a_second();
     let stop = AtomicBool::new(false);
-    let opened = AtomicU64::new(0);
+    let (opened, answered) = (AtomicU64::new(0), AtomicU64::new(0));
     let flooded = std::thread::scope(|scope| {
         for n in 0..200_u32 {
-            let (device, stop, opened) = (&device, &stop, &opened);
+            let (device, stop, opened, answered) = (&device, &stop, &opened, &answered);
             let source = format!("127.0.1.{}", n % 50 + 1);
             scope.spawn(move || {
+                // The clients stand for other machines: what they compute must not be laid to the server's charge.
+                rustix::process::setpriority_process(None, 19).unwrap();
                 let fingerprint = device.running.identity().fingerprint.to_string();
                 let mut half_open = Vec::new();
                 while !stop.load(Ordering::Relaxed) {
@@ -228,9 +309,7 @@ fn a_flood_leaves_the_frame_rate_as_it_was() {
                         continue;
                     }
                     if let Ok(mut stream) = tls(socket, &fingerprint) {
-                        let _ =
-                            stream.write_all(b"GET /login HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
-                        let _ = stream.read_to_end(&mut Vec::new());
+                        answered.fetch_add(ask_on(&mut stream, n, stop), Ordering::Relaxed);
                     }
                     std::thread::sleep(Duration::from_millis(50));
                 }
@@ -240,18 +319,40 @@ fn a_flood_leaves_the_frame_rate_as_it_was() {
         while opened.load(Ordering::Relaxed) < 1000 && start.elapsed() < Duration::from_secs(20) {
             std::thread::sleep(Duration::from_millis(50));
         }
-        let flooded = frames_in(Duration::from_secs(2));
+        let flooded = frames_a_second();
         stop.store(true, Ordering::Relaxed);
         flooded
     });
-    eprintln!("frames in 2 s: {quiet} quiet, {flooded} flooded; half-open handshakes: {opened:?}");
-    // Two seconds on a machine that others use too: a tenth, and two frames for its noise.
-    assert!(flooded + 2 >= quiet * 9 / 10, "{flooded} frames instead of {quiet}");
+    eprintln!(
+        "frames a second: {quiet} quiet, {flooded} flooded; half-open handshakes: {opened:?}; requests answered: {answered:?}"
+    );
+    assert!(flooded * 10 >= quiet * 9, "{flooded} frames instead of {quiet}");
     assert!(opened.into_inner() >= 1000);
     assert_eq!(device.get("/status", &As::token(&device.read)).status, 200);
 }
 
-/// Frames done in this time, one due every 20 ms.
+/// Asks once, or (every second client) again and again on the same connection; how many answers began to come.
+fn ask_on(stream: &mut Tls, client: u32, stop: &AtomicBool) -> u64 {
+    if client.is_multiple_of(2) {
+        let _ = stream.write_all(b"GET /login HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        return u64::from(stream.read_to_end(&mut Vec::new()).is_ok());
+    }
+    let mut answers = 0;
+    let mut answer = [0; 16 * 1024];
+    while !stop.load(Ordering::Relaxed)
+        && stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").is_ok()
+        && stream.read(&mut answer).is_ok_and(|bytes| bytes > 0)
+    {
+        answers += 1;
+    }
+    answers
+}
+
+/// Frames done in a second, one due every 20 ms: the best of four seconds, because others use this machine too.
+fn frames_a_second() -> u64 {
+    (0..4).map(|_| frames_in(Duration::from_secs(1))).max().unwrap_or_default()
+}
+
 fn frames_in(time: Duration) -> u64 {
     let start = Instant::now();
     let mut frames = 0;

@@ -7,4 +7,5 @@ mod client;
 mod device;
 mod doors;
 mod hardening;
+mod update;
 mod webdriver;

@@ -3,7 +3,7 @@
 use http::StatusCode;
 use maud::{Markup, html};
 
-use super::{attendance, cards, document};
+use super::{attendance, cards, document, updates};
 use crate::status::certificate::Identity;
 use crate::status::jobs::Jobs;
 use crate::status::reply::Reply;
@@ -59,8 +59,8 @@ pub(in crate::status) fn home(home: &Home<'_>) -> Reply {
                 p #said role="status" hidden {}
                 div.columns {
                     (attendance::section(home))
-                    div.side { (cards::camera(home)) (cards::photos(home)) }
-                    div.side { (cards::delivery(home)) (cards::system(home)) }
+                    div.side { (cards::camera(home)) (cards::delivery(home)) (cards::photos(home)) }
+                    div.side { (cards::system(home)) (updates::updates(home)) }
                 }
                 (log(home.log))
             }

@@ -33,8 +33,10 @@ pub(in crate::status) fn log_in(status: StatusCode, wait: Option<Duration>, wron
                 details {
                     summary { "Where is the password?" }
                     p {
-                        "It was shown once on the device’s console when it first started. Whoever has the device in hand "
-                        "makes a new one with the command " code { "attendance password" } "."
+                        "The device’s console shows it after the first start, until it was used once. If it is lost, put "
+                        code { "page.password_hash" } " into the configuration on the card; "
+                        code { "attendance password --hash" } " makes it on any machine. Whoever is logged in on the device "
+                        "makes a new one with " code { "attendance password" } "."
                     }
                     p {
                         "Your browser warns because the device made its certificate itself. Compare the fingerprint it shows "

@@ -9,6 +9,7 @@ mod docs;
 mod home;
 mod log_in;
 mod picture;
+mod updates;
 
 use std::sync::LazyLock;
 

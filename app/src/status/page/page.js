@@ -90,6 +90,35 @@
     soon();
   });
 
+  // --- An update is sent as it is; fetch cannot tell how far it is. ---
+  const sending = $("bundle-form");
+  if (sending) {
+    sending.hidden = false;
+    const button = sending.querySelector("button"), bar = $("sent");
+    const busy = (is) => { button.disabled = is; bar.parentElement.hidden = !is; };
+    sending.addEventListener("submit", (event) => {
+      event.preventDefault();
+      const file = $("bundle").files[0];
+      if (file.size > Number(sending.dataset.most)) { say("That is no update: it is too large.", "broken"); return; }
+      const request = new XMLHttpRequest();
+      request.open("POST", "/update/bundle");
+      request.setRequestHeader("X-CSRF-Token", sending.dataset.csrf);
+      request.setRequestHeader("Content-Type", "application/octet-stream");
+      request.responseType = "json";
+      request.upload.onprogress = (at) => { bar.value = 100 * at.loaded / at.total; };
+      request.onload = () => {
+        if (request.status === 401) { location.assign("/login"); return; }
+        const { success, message, detail } = request.response || {};
+        say(message || (detail && [detail.error, detail.details].filter(Boolean).join(". ")) || "The device does not take it.", success ? "well" : "broken");
+      };
+      request.onerror = () => say("The update was not sent: the connection broke off. The running system is untouched.", "broken");
+      request.onloadend = () => { busy(false); soon(); };
+      busy(true);
+      bar.value = 0;
+      request.send(file);
+    });
+  }
+
   // --- The filter works while one types. ---
   const filter = $("filter");
   if (filter) {

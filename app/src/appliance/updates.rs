@@ -1,0 +1,163 @@
+//! What a technician may do about updates: bring one in, try it, and say that a rollback is known.
+//!
+//! Nothing here writes to a slot or commits a system: RAUC installs what is signed, and root decides about a trial.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::hands::{done, ready, refused};
+use crate::config::{Config, Tls};
+use crate::secret::SecretUrl;
+use crate::status::view::{Done, Pending, Refused};
+use crate::update::inbox::{self, Incoming};
+use crate::update::install::{self, Source};
+use crate::update::offer;
+use crate::update::store::Places;
+use crate::update::under_way::{Turn, UnderWay};
+use crate::update::view::{View, acknowledge as note, view};
+use crate::update::worker::{ask_for_trial, folder};
+
+/// Begins to take a bundle.
+pub(super) fn receive(config: &Config, updating: &UnderWay, bytes: u64) -> Result<Incoming, Refused> {
+    systems(config)?;
+    Incoming::begin(&folder(&config.site.data_dir), bytes, updating).map_err(|error| because(&error))
+}
+
+/// Installs the bundle that was received, and removes it.
+pub(super) fn install_received(config: &Arc<Config>, updating: &UnderWay) -> Pending<Result<Done, Refused>> {
+    let turn = match turn(config, updating) {
+        Ok(turn) => turn,
+        Err(refusal) => return ready(Err(refusal)),
+    };
+    let config = Arc::clone(config);
+    Box::pin(async move {
+        let bundle = inbox::received(&folder(&config.site.data_dir));
+        let installed = install(&config, bundle.to_str().unwrap_or_default(), turn).await;
+        // Installed or refused, nobody needs it any more; what stays is overwritten by the next.
+        let _ = std::fs::remove_file(&bundle);
+        installed
+    })
+}
+
+/// Installs the bundle at an address, or the one that the offer there names.
+pub(super) fn install_from(
+    config: &Arc<Config>,
+    updating: &UnderWay,
+    address: SecretUrl,
+) -> Pending<Result<Done, Refused>> {
+    if !address.is_https() {
+        return ready(refused("Updates are fetched from https addresses only"));
+    }
+    let turn = match turn(config, updating) {
+        Ok(turn) => turn,
+        Err(refusal) => return ready(Err(refusal)),
+    };
+    let config = Arc::clone(config);
+    Box::pin(async move {
+        log::info!("installing the update at {address}");
+        let bundle = bundle_at(&address, &config.tls).await?;
+        let installed = install(&config, &bundle, turn).await;
+        // RAUC repeats the address it was given, and that may carry a credential.
+        installed.map_err(|refusal| Refused {
+            message: refusal.message.replace(&bundle, &address.to_string()),
+            details: refusal.details.replace(&bundle, &address.to_string()),
+        })
+    })
+}
+
+/// Asks for the restart into what was installed.
+pub(super) fn try_installed(config: &Config) -> Result<Done, Refused> {
+    let Some(slot) = systems(config)?.waits_for_trial else {
+        return refused("No installed update waits for its trial");
+    };
+    ask_for_trial(&config.site.data_dir).map_err(|error| because(&error))?;
+    done(&format!(
+        "The appliance restarts into slot {slot}. It is back in a minute or two, and keeps the new system only if that proves healthy"
+    ))
+}
+
+/// Notes that the technician knows how the last update ended.
+pub(super) fn acknowledge(config: &Config) -> Result<Done, Refused> {
+    let Some(last) = systems(config)?.last else { return refused("There was no update yet") };
+    note(&folder(&config.site.data_dir), last.trial).map_err(|error| because(&error))?;
+    done("Noted. The same version may be offered again")
+}
+
+/// The systems on the card, where there are any.
+fn systems(config: &Config) -> Result<View, Refused> {
+    view(&Places::default(), &folder(&config.site.data_dir)).map_err(|error| Refused {
+        message: "Updates cannot be installed here".to_owned(),
+        details: error.to_string(),
+    })
+}
+
+fn turn(config: &Config, updating: &UnderWay) -> Result<Turn, Refused> {
+    systems(config)?;
+    updating.begin("checking").ok_or_else(|| because(&inbox::InboxError::Busy))
+}
+
+/// The bundle's own address: that of an offer (`….json`) is asked for.
+async fn bundle_at(address: &SecretUrl, tls: &Tls) -> Result<String, Refused> {
+    if !has_extension(address.expose().path(), "json") {
+        return Ok(address.expose().to_string());
+    }
+    let offer = offer::ask(address, tls).await.map_err(|error| because(&error))?;
+    Ok(offer.bundle.to_string())
+}
+
+fn has_extension(path: &str, extension: &str) -> bool {
+    Path::new(path).extension().is_some_and(|found| found.eq_ignore_ascii_case(extension))
+}
+
+async fn install(config: &Config, bundle: &str, turn: Turn) -> Result<Done, Refused> {
+    let ca_file: Option<PathBuf> = config.tls.ca_file.clone();
+    let source = Source { location: bundle, ca_file: ca_file.as_deref() };
+    install::install(source, |at| turn.show(at)).await.map_err(|error| because(&error))?;
+    let slot =
+        systems(config)?.waits_for_trial.map_or("the other slot".to_owned(), |slot| format!("slot {slot}"));
+    done(&format!(
+        "The update is installed in {slot}. It is tried by itself between {} when nobody is there, or now with the button “Restart into it”",
+        config.update.window
+    ))
+}
+
+/// An error as the page shows it.
+fn because(error: &dyn std::fmt::Display) -> Refused {
+    let text = error.to_string();
+    let mut letters = text.chars();
+    let message =
+        letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default();
+    Refused { message, details: String::new() }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[tokio::test]
+    async fn at_a_desk_every_request_is_refused_and_nothing_is_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut config = Config::default();
+        config.site.data_dir = folder.path().to_owned();
+        let config = Arc::new(config);
+        let updating = UnderWay::default();
+        let address = SecretUrl::parse("https://updates.backend.example/a.raucb?key=s3cr3t").unwrap();
+        let refusals = [
+            receive(&config, &updating, 10).map(|_| ()).unwrap_err(),
+            install_received(&config, &updating).await.unwrap_err(),
+            install_from(&config, &updating, address).await.unwrap_err(),
+            try_installed(&config).unwrap_err(),
+            acknowledge(&config).unwrap_err(),
+        ];
+        for refusal in refusals {
+            assert_eq!(refusal.message, "Updates cannot be installed here");
+            assert!(!refusal.details.contains("s3cr3t"));
+        }
+        assert!(updating.progress().is_none());
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+        let plain = SecretUrl::parse("http://updates.backend.example/a.raucb").unwrap();
+        let refusal = install_from(&config, &updating, plain).await.unwrap_err();
+        assert!(refusal.message.contains("https"), "{}", refusal.message);
+    }
+}

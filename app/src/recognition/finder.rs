@@ -1,0 +1,84 @@
+//! Finding the faces of a picture: with the site's detector at the door, and with every one there is in a photo.
+
+use std::path::Path;
+
+use image::RgbImage;
+use models::store::Store;
+
+use super::detector::{self, Detector};
+use super::engine::EngineError;
+use super::face::Face;
+use crate::config::{self, DetectorChoice};
+
+/// A face of a second detector that overlaps a known one by this much (intersection over union) is the same face.
+const SAME_FACE: f32 = 0.2;
+
+/// Who looks at a photo besides the chosen detector. One detector alone misses the second person of some group photos, and
+/// a photo is looked at once: what two networks more cost does not matter there.
+const SECOND_LOOK: [DetectorChoice; 2] = [DetectorChoice::BlazefaceFullRange, DetectorChoice::Yunet];
+
+/// The detectors, without the networks that recognise.
+pub struct Finder {
+    chosen: Box<dyn Detector>,
+    /// Loaded with the first photo: recognition at the door does not need them.
+    second_look: Option<Vec<Box<dyn Detector>>>,
+    store: Store,
+}
+
+impl Finder {
+    /// Loads the detector that the configuration chooses from the folder of weights.
+    ///
+    /// # Errors
+    /// [`EngineError::Load`] names the network and what to do.
+    pub fn load(models_dir: &Path, config: &config::Recognition) -> Result<Self, EngineError> {
+        let store = Store::open(models_dir)
+            .map_err(|error| EngineError::Load { role: "store".to_owned(), reason: error.to_string() })?;
+        Self::of_store(store, config)
+    }
+
+    pub(super) fn of_store(store: Store, config: &config::Recognition) -> Result<Self, EngineError> {
+        Ok(Self { chosen: detector::load(config.detector, &store)?, second_look: None, store })
+    }
+
+    /// Finds all faces with the site's detector, the largest first.
+    ///
+    /// # Errors
+    /// [`EngineError::Run`] when the network fails.
+    pub fn find(&mut self, picture: &RgbImage) -> Result<Vec<Face>, EngineError> {
+        let mut faces = self.chosen.detect(picture)?;
+        faces.retain(is_sane);
+        sort(&mut faces);
+        Ok(faces)
+    }
+
+    /// Finds the faces of a photo with every detector there is, the largest first.
+    ///
+    /// # Errors
+    /// As [`Self::find`].
+    pub fn find_thoroughly(&mut self, photo: &RgbImage) -> Result<Vec<Face>, EngineError> {
+        let mut faces = self.find(photo)?;
+        let store = &self.store;
+        // Of the second detectors some are optional, and one whose weights are missing leaves it to the others.
+        let others = self.second_look.get_or_insert_with(|| {
+            SECOND_LOOK.into_iter().filter_map(|choice| detector::load(choice, store).ok()).collect()
+        });
+        for other in others {
+            for face in other.detect(photo)? {
+                if is_sane(&face) && faces.iter().all(|known| known.bounds.overlap(&face.bounds) < SAME_FACE)
+                {
+                    faces.push(face);
+                }
+            }
+        }
+        sort(&mut faces);
+        Ok(faces)
+    }
+}
+
+fn is_sane(face: &Face) -> bool {
+    face.bounds.area().is_finite() && face.bounds.width >= 1.0
+}
+
+fn sort(faces: &mut [Face]) {
+    faces.sort_by(|a, b| b.bounds.area().total_cmp(&a.bounds.area()));
+}

@@ -1,0 +1,177 @@
+//! Updates that come by the page: streamed within limits, from who may send them, and nothing else.
+
+use std::io::{Read, Write};
+use std::time::{Duration, Instant};
+
+use attendance::secret::SecretUrl;
+use attendance::status::limits::Limits;
+use attendance::status::view::Action;
+use attendance::update::inbox::{MAX_BUNDLE, received};
+use serde_json::json;
+
+use crate::client::{Answer, As, Tls, answer};
+use crate::device::{Device, broken};
+
+/// Begins to send a bundle that is said to have `bytes` bytes.
+fn begin(device: &Device, who: &As, length: &str) -> Tls {
+    let mut stream = device.connect().unwrap();
+    let mut head = format!(
+        "POST /update/bundle HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n{length}\r\n",
+        device.running.address()
+    );
+    for (name, value) in &who.headers {
+        head += &format!("{name}: {value}\r\n");
+    }
+    stream.write_all((head + "\r\n").as_bytes()).unwrap();
+    stream.flush().unwrap();
+    stream
+}
+
+fn send(device: &Device, who: &As, bundle: &[u8]) -> Answer {
+    let mut stream = begin(device, who, &format!("Content-Length: {}", bundle.len()));
+    // Who is refused may be cut off while it still sends.
+    let _ = stream.write_all(bundle).and_then(|()| stream.flush());
+    answer(&mut stream).unwrap()
+}
+
+fn left_in_the_inbox(device: &Device) -> usize {
+    std::fs::read_dir(&device.fake.inbox).map_or(0, Iterator::count)
+}
+
+fn performed(device: &Device) -> Vec<Action> {
+    device.fake.performed.lock().unwrap().clone()
+}
+
+fn until(complaint: &str, reached: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !reached() {
+        assert!(start.elapsed() < Duration::from_secs(20), "{complaint}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn a_bundle_is_streamed_to_the_card_and_installed() {
+    let device = Device::start();
+    let bundle: Vec<u8> = (0..3_000_000_u32).map(|n| (n * 31 >> 5) as u8).collect();
+    let sent = send(&device, &As::token(&device.full), &bundle);
+    assert_eq!((sent.status, &sent.json()["success"]), (200, &json!(true)), "{}", sent.text());
+    assert_eq!(std::fs::read(received(&device.fake.inbox)).unwrap(), bundle);
+    assert_eq!(performed(&device), [Action::InstallReceived]);
+    // The technician's browser sends its token in a header; in the body it would come too late.
+    let technician = device.log_in();
+    assert_eq!(send(&device, &technician, b"second").status, 200);
+    let cookie_only = As { headers: technician.headers[..1].to_vec() };
+    let in_the_body = format!("csrf={}", technician.headers[1].1);
+    assert_eq!(send(&device, &cookie_only, in_the_body.as_bytes()).status, 403);
+    assert_eq!(std::fs::read(received(&device.fake.inbox)).unwrap(), b"second");
+}
+
+#[test]
+fn what_is_no_bundle_or_comes_from_others_is_refused_before_it_is_read() {
+    let device = Device::start();
+    let full = As::token(&device.full);
+    for (who, length, status) in [
+        (&As::default(), "Content-Length: 400000000".to_owned(), 401),
+        (&As::token(&device.read), "Content-Length: 400000000".to_owned(), 403),
+        (&full, format!("Content-Length: {}", MAX_BUNDLE + 1), 413),
+        (&full, "Transfer-Encoding: chunked".to_owned(), 411),
+    ] {
+        // Not a byte of the body was sent: the answer comes by the header alone.
+        let refused = answer(&mut begin(&device, who, &length)).unwrap();
+        assert_eq!(refused.status, status, "{length}");
+    }
+    assert_eq!((left_in_the_inbox(&device), performed(&device).len()), (0, 0));
+}
+
+#[test]
+fn who_stops_sending_leaves_nothing_behind_and_another_may_send() {
+    let device = Device::with(Limits { bundle_pause: Duration::from_secs(2), ..Limits::default() });
+    let full = As::token(&device.full);
+    let mut slow = begin(&device, &full, "Content-Length: 1000");
+    slow.write_all(b"the beginning").unwrap();
+    slow.flush().unwrap();
+    until("nothing arrives", || left_in_the_inbox(&device) > 0);
+    let second = send(&device, &full, b"another");
+    assert_eq!(second.status, 409, "two bundles at once: {}", second.text());
+    assert_eq!(answer(&mut slow).unwrap().status, 408);
+
+    let mut gone = begin(&device, &full, "Content-Length: 1000");
+    gone.write_all(b"the beginning").unwrap();
+    gone.flush().unwrap();
+    until("nothing arrives", || left_in_the_inbox(&device) > 0);
+    drop(gone);
+    let all_gone = || left_in_the_inbox(&device) == 0 && device.fake.updating.progress().is_none();
+    until("half a bundle stays", all_gone);
+    assert!(performed(&device).is_empty());
+    assert_eq!(send(&device, &full, b"another").status, 200);
+}
+
+#[test]
+fn more_than_was_announced_is_another_request_and_never_part_of_the_bundle() {
+    let device = Device::start();
+    let mut stream = begin(&device, &As::token(&device.full), "Content-Length: 5");
+    stream.write_all(b"12345GET /status HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    let mut all = Vec::new();
+    let _ = stream.read_to_end(&mut all);
+    assert_eq!(std::fs::read(received(&device.fake.inbox)).unwrap(), b"12345");
+    assert_eq!(String::from_utf8_lossy(&all).matches("HTTP/1.1 ").count(), 1, "the connection was to close");
+}
+
+#[test]
+fn an_address_is_installed_from_and_its_credential_is_told_nobody() {
+    let device = Device::start();
+    let full = As::token(&device.full);
+    let form = "url=https%3A%2F%2Fupdates.backend.example%2Flatest.json%3Fkey%3Ds3cr3t";
+    let fetched = device.post("/update/install", &full, form);
+    assert_eq!(fetched.json()["message"], "Fetched from https://updates.backend.example/latest.json.");
+    let url = SecretUrl::parse("https://updates.backend.example/latest.json?key=s3cr3t").unwrap();
+    assert_eq!(performed(&device), [Action::InstallFrom(url)]);
+    for bad in [
+        "",
+        "url=",
+        "url=file%3A%2F%2F%2Fetc%2Fshadow",
+        "url=updates",
+        &format!("url=https://x/{}", "y".repeat(600)),
+    ] {
+        assert_eq!(device.post("/update/install", &full, bad).status, 400, "{bad}");
+    }
+    let technician = device.log_in();
+    assert_eq!(device.post("/do/install", &technician, form).status, 200);
+    assert_eq!(device.post("/do/install", &technician, "url=nonsense").status, 400);
+    let page = device.get("/", &technician.with("Accept", "text/html")).text();
+    assert!(
+        page.contains("Fetched from https://updates.backend.example/latest.json") && !page.contains("s3cr3t")
+    );
+}
+
+#[test]
+fn the_slots_and_a_rollback_are_shown_until_it_is_acknowledged() {
+    let device = Device::start();
+    let read = As::token(&device.read);
+    let systems = device.get("/status", &read).json()["appliance"]["update"]["systems"].clone();
+    assert_eq!((&systems["slot"], &systems["committed"]), (&json!("a"), &json!("a")));
+    assert_eq!(systems["b"]["system"]["built"], "2026-10-02T12:00:00Z");
+    assert_eq!(systems["last"]["end"], "committed");
+    device.change(broken);
+    let systems = device.get("/status", &read).json()["appliance"]["update"]["systems"].clone();
+    assert_eq!(
+        (&systems["last"]["check"], &systems["needs_acknowledgement"]),
+        (&json!("camera"), &json!(true))
+    );
+    let technician = device.log_in();
+    let page = device.get("/", &technician.clone().with("Accept", "text/html")).text();
+    for part in ["failed (no frame within 180 s)", "WARN: camera failed: no such device", "I have read this"]
+    {
+        assert!(page.contains(part), "{part}");
+    }
+    assert_eq!(device.post("/do/acknowledge-update", &technician, "").status, 200);
+    assert_eq!(device.post("/update/try", &As::token(&device.full), "").status, 200);
+    assert_eq!(performed(&device), [Action::AcknowledgeUpdate, Action::TryUpdate]);
+    device.change(|view| {
+        view.update.systems = None;
+        view.update.unavailable = Some("no slots".to_owned());
+    });
+    let page = device.get("/", &technician.with("Accept", "text/html")).text();
+    assert!(page.contains("Updates are not available here") && !page.contains("bundle-form"));
+}
