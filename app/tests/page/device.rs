@@ -277,11 +277,13 @@ pub fn systems(end: End) -> Systems {
     let system = |version: &str, day: &str| {
         Some(record::System { version: version.to_owned(), built: Some(format!("{day}T12:00:00Z")) })
     };
-    let (a, b) = (
-        system("1.3.0+20261118.1610.9b3e01c", "2026-11-18"),
-        system("1.2.0+20261002.0900.4f1c2aa", "2026-10-02"),
-    );
     let failed = !end.is_success();
+    let a = system("1.3.0+20261118.1610.9b3e01c", "2026-11-18");
+    let b = if failed {
+        system("1.4.0+20261120.0830.77d0c52", "2026-11-20")
+    } else {
+        system("1.2.0+20261002.0900.4f1c2aa", "2026-10-02")
+    };
     let to = record::System { version: if failed { "1.4.0" } else { "1.3.0" }.to_owned(), built: None };
     let last = Outcome {
         trial: 3,

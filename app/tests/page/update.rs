@@ -53,7 +53,7 @@ fn until(complaint: &str, reached: impl Fn() -> bool) {
 #[test]
 fn a_bundle_is_streamed_to_the_card_and_installed() {
     let device = Device::start();
-    let bundle: Vec<u8> = (0..3_000_000_u32).map(|n| (n * 31 >> 5) as u8).collect();
+    let bundle: Vec<u8> = (0..3_000_000_u32).map(|n| ((n * 31) >> 5) as u8).collect();
     let sent = send(&device, &As::token(&device.full), &bundle);
     assert_eq!((sent.status, &sent.json()["success"]), (200, &json!(true)), "{}", sent.text());
     assert_eq!(std::fs::read(received(&device.fake.inbox)).unwrap(), bundle);
