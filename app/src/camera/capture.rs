@@ -1,14 +1,18 @@
 //! The capture thread: from a source into the hand-over, until it is told to stop.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
 use super::latest::Sender;
 use super::{CameraError, Frame, Grab, Source};
 
-/// A camera that gives no frame for this long hangs: several times the slowest frame interval (one second).
-pub const STALL: Duration = Duration::from_secs(5);
+/// A camera that gives no frame for this long hangs: more than twice the slowest frame interval (one second), and soon enough
+/// that it is told within three seconds.
+pub const STALL: Duration = Duration::from_millis(2500);
+
+/// For the first frame of a camera that was just opened: exposure settles, USB cameras wake up, an emulated board is slow.
+const FIRST: Duration = Duration::from_secs(10);
 
 /// How often the stop signal is looked at while the camera is silent.
 const LOOK: Duration = Duration::from_millis(200);
@@ -33,12 +37,14 @@ pub fn run(
 ) -> Result<Finish, CameraError> {
     sender.reopen();
     let mut spare: Option<Frame> = None;
-    let mut silent = Duration::ZERO;
+    let mut heard = Instant::now();
+    let mut patience = FIRST;
     while !stop.is_cancelled() {
         let mut frame = spare.take().unwrap_or_else(|| sender.buffer());
         match source.next_frame(&mut frame, LOOK)? {
             Grab::Filled => {
-                silent = Duration::ZERO;
+                heard = Instant::now();
+                patience = STALL;
                 spare = sender.send(frame);
             }
             Grab::Ended => {
@@ -46,10 +52,9 @@ pub fn run(
                 return Ok(Finish::Ended);
             }
             Grab::Waiting => {
-                silent += LOOK;
                 spare = Some(frame);
-                if silent >= STALL {
-                    return Err(CameraError::Stalled { waited: silent });
+                if heard.elapsed() >= patience {
+                    return Err(CameraError::Stalled { waited: patience });
                 }
             }
         }
@@ -96,7 +101,11 @@ mod tests {
     #[test]
     fn a_camera_that_hangs_is_seen() {
         let (mut sender, _receiver, _) = channel();
-        let mut source = Scripted { frames: 2, then: || Ok(Grab::Waiting) };
+        let silent = || {
+            std::thread::sleep(LOOK);
+            Ok(Grab::Waiting)
+        };
+        let mut source = Scripted { frames: 2, then: silent };
         let error = run(&mut source, &mut sender, &CancellationToken::new()).unwrap_err();
         assert!(matches!(error, CameraError::Stalled { waited } if waited == STALL), "{error}");
     }

@@ -2,7 +2,7 @@
 
 use image::RgbImage;
 use time::OffsetDateTime;
-use yuv::{YuvPlanarImage, YuvRange, YuvStandardMatrix};
+use yuv::{YuvBiPlanarImage, YuvConversionMode, YuvPlanarImage, YuvRange, YuvStandardMatrix};
 
 use crate::moment::Moment;
 
@@ -30,17 +30,52 @@ impl Default for Frame {
 }
 
 /// How a picture's bytes are laid out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PixelFormat {
-    /// Planes Y, U, V; U and V at half width and height, rounded up. BT.601, 16 to 235, as cameras and Y4M deliver.
-    #[default]
-    Yuv420,
-    /// The same with the full range 0 to 255, as JPEG has it.
-    Yuv420Full,
+    /// Planes Y, U, V; U and V at half width and height, rounded up.
+    Yuv420(Colour),
+    /// Plane Y, and a plane of U and V in turn, at half width and height, rounded up.
+    Nv12(Colour),
     /// Red, green, blue, interleaved.
     Rgb,
     /// Brightness alone.
     Grey,
+}
+
+impl Default for PixelFormat {
+    fn default() -> Self {
+        Self::Yuv420(Colour::default())
+    }
+}
+
+/// What a picture's Y, U and V mean: the matrix they were made by, and their range.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Colour {
+    /// BT.601, 16 to 235, as Y4M and most USB cameras deliver.
+    #[default]
+    Bt601,
+    /// BT.601, 0 to 255, as JPEG has it.
+    Bt601Full,
+    /// BT.709, 16 to 235, as high-definition video has it.
+    Bt709,
+    /// BT.709, 0 to 255.
+    Bt709Full,
+}
+
+impl Colour {
+    pub(super) fn matrix(self) -> YuvStandardMatrix {
+        match self {
+            Self::Bt601 | Self::Bt601Full => YuvStandardMatrix::Bt601,
+            Self::Bt709 | Self::Bt709Full => YuvStandardMatrix::Bt709,
+        }
+    }
+
+    pub(super) fn range(self) -> YuvRange {
+        match self {
+            Self::Bt601 | Self::Bt709 => YuvRange::Limited,
+            Self::Bt601Full | Self::Bt709Full => YuvRange::Full,
+        }
+    }
 }
 
 /// Pixels in one buffer that is reused from frame to frame.
@@ -104,7 +139,7 @@ impl Picture {
                     pixel.fill(*grey);
                 }
             }
-            PixelFormat::Yuv420 | PixelFormat::Yuv420Full => {
+            PixelFormat::Yuv420(colour) => {
                 let (y, chroma) = self.data.split_at(self.width as usize * self.height as usize);
                 let (u, v) = chroma.split_at(chroma.len() / 2);
                 let half = self.width.div_ceil(2);
@@ -118,11 +153,22 @@ impl Picture {
                     width: self.width,
                     height: self.height,
                 };
-                let range =
-                    if self.format == PixelFormat::Yuv420 { YuvRange::Limited } else { YuvRange::Full };
                 // Fails only when a plane does not fit the size, which `reshape` rules out; the empty picture has nothing
-                // to convert.
-                let _ = yuv::yuv420_to_rgb(&planes, rgb, stride, range, YuvStandardMatrix::Bt601);
+                // to convert. The same below.
+                let _ = yuv::yuv420_to_rgb(&planes, rgb, stride, colour.range(), colour.matrix());
+            }
+            PixelFormat::Nv12(colour) => {
+                let (y, uv) = self.data.split_at(self.width as usize * self.height as usize);
+                let planes = YuvBiPlanarImage {
+                    y_plane: y,
+                    y_stride: self.width,
+                    uv_plane: uv,
+                    uv_stride: 2 * self.width.div_ceil(2),
+                    width: self.width,
+                    height: self.height,
+                };
+                let mode = YuvConversionMode::Balanced;
+                let _ = yuv::yuv_nv12_to_rgb(&planes, rgb, stride, colour.range(), colour.matrix(), mode);
             }
         }
     }
@@ -134,7 +180,7 @@ fn byte_count(width: u32, height: u32, format: PixelFormat) -> usize {
     match format {
         PixelFormat::Grey => width * height,
         PixelFormat::Rgb => 3 * width * height,
-        PixelFormat::Yuv420 | PixelFormat::Yuv420Full => {
+        PixelFormat::Yuv420(_) | PixelFormat::Nv12(_) => {
             width * height + 2 * width.div_ceil(2) * height.div_ceil(2)
         }
     }
@@ -147,16 +193,33 @@ mod tests {
 
     #[test]
     fn yuv_of_an_odd_size_becomes_the_colour_it_stands_for() {
-        let mut picture = Picture::default();
-        let bytes = picture.reshape(5, 3, PixelFormat::Yuv420).unwrap();
-        assert_eq!(bytes.len(), 15 + 2 * 3 * 2);
-        bytes[..15].fill(81);
-        bytes[15..21].fill(90);
-        bytes[21..].fill(240);
-        let mut rgb = RgbImage::default();
-        picture.write_rgb(&mut rgb);
-        for pixel in rgb.pixels() {
-            assert!(pixel[0] > 250 && pixel[1] < 5 && pixel[2] < 5, "{pixel:?} is not red");
+        // Pure red: by BT.601 and BT.709, in the short and in the full range.
+        for (colour, [y, u, v]) in [
+            (Colour::Bt601, [81, 90, 240]),
+            (Colour::Bt601Full, [76, 85, 255]),
+            (Colour::Bt709, [63, 102, 240]),
+            (Colour::Bt709Full, [54, 99, 255]),
+        ] {
+            for format in [PixelFormat::Yuv420(colour), PixelFormat::Nv12(colour)] {
+                let mut picture = Picture::default();
+                let bytes = picture.reshape(5, 3, format).unwrap();
+                assert_eq!(bytes.len(), 15 + 2 * 3 * 2);
+                bytes[..15].fill(y);
+                if matches!(format, PixelFormat::Nv12(_)) {
+                    bytes[15..].copy_from_slice(&[u, v].repeat(6));
+                } else {
+                    bytes[15..21].fill(u);
+                    bytes[21..].fill(v);
+                }
+                let mut rgb = RgbImage::default();
+                picture.write_rgb(&mut rgb);
+                for pixel in rgb.pixels() {
+                    assert!(
+                        pixel[0] > 248 && pixel[1] < 8 && pixel[2] < 8,
+                        "{format:?}: {pixel:?} is not red"
+                    );
+                }
+            }
         }
     }
 

@@ -5,8 +5,13 @@
 
 pub mod capture;
 pub mod frame;
+pub mod health;
 pub mod latest;
+#[cfg(feature = "libcamera")]
+pub mod libcamera;
+pub mod planes;
 pub mod replay;
+pub mod turn;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,7 +20,7 @@ use std::time::Duration;
 use crate::config;
 use crate::moment::Clock;
 
-pub use frame::{Frame, Picture, PixelFormat};
+pub use frame::{Colour, Frame, Picture, PixelFormat};
 
 /// Something that delivers frames: a camera, or files in its place.
 pub trait Source: Send {
@@ -54,8 +59,26 @@ pub enum CameraError {
         /// Which camera was looked for.
         wanted: String,
     },
+    /// The camera was there and is gone.
+    #[error("the camera {camera} was unplugged; plug it in again, and check the cable at both ends")]
+    Unplugged {
+        /// Its name.
+        camera: String,
+    },
+    /// Frames come, and show nothing.
+    #[error("the camera {fault}")]
+    Blind {
+        /// What they show.
+        fault: health::Fault,
+    },
+    /// The camera neither opens nor closes: its driver hangs, and nothing in this process can help.
+    #[error("the camera's driver hangs for {} s; the program is started anew", .waited.as_secs())]
+    Stuck {
+        /// How long was waited.
+        waited: Duration,
+    },
     /// The camera gave no frame in time.
-    #[error("the camera gave no frame for {} s; it is opened anew", .waited.as_secs())]
+    #[error("the camera gave no frame for {:.1} s; it is opened anew", .waited.as_secs_f32())]
     Stalled {
         /// How long was waited.
         waited: Duration,
@@ -90,6 +113,9 @@ pub enum CameraError {
 /// [`CameraError`] when there is no such camera or file.
 pub fn open(config: &config::Camera, clock: Arc<dyn Clock>) -> Result<Box<dyn Source>, CameraError> {
     match config.source {
+        #[cfg(feature = "libcamera")]
+        config::CameraSource::Libcamera => Ok(Box::new(libcamera::Device::open(config, clock)?)),
+        #[cfg(not(feature = "libcamera"))]
         config::CameraSource::Libcamera => Err(CameraError::NotBuilt),
         config::CameraSource::Replay => {
             Ok(Box::new(replay::Replay::open(&config.replay, replay::Pace::of(config), clock)?))

@@ -110,6 +110,7 @@ fn problems(config: &Config) -> Vec<String> {
         ("recognition.margin", config.recognition.margin, 0.0, 0.5),
         ("camera.frame_rate", config.camera.frame_rate, 1.0, 60.0),
         ("camera.replay_speed", config.camera.replay_speed, 0.01, 1.0),
+        ("camera.slowest_frame_rate", config.camera.slowest_frame_rate, 1.0, 60.0),
     ] {
         check((low..=high).contains(&value), format!("{name}: is {value}; allowed is {low} to {high}"));
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::super::frame::MAX_SIDE;
 use super::{Picture, Reel, ReelError};
-use crate::camera::PixelFormat;
+use crate::camera::{Colour, PixelFormat};
 
 /// How every file begins.
 pub(super) const MAGIC: &[u8] = b"YUV4MPEG2 ";
@@ -43,7 +43,7 @@ impl Header {
         if words.next() != Some("YUV4MPEG2") {
             return Err("the header does not begin with YUV4MPEG2".to_owned());
         }
-        let mut header = Self { width: 0, height: 0, format: PixelFormat::Yuv420, interval: None };
+        let mut header = Self { width: 0, height: 0, format: PixelFormat::default(), interval: None };
         for word in words {
             let (tag, value) = word.split_at(word.chars().next().map_or(0, char::len_utf8));
             match tag {
@@ -51,8 +51,8 @@ impl Header {
                 "H" => header.height = value.parse().unwrap_or(0),
                 "F" => header.interval = interval(value),
                 "C" => header.format = format(value)?,
-                "X" if value == "COLORRANGE=FULL" && header.format == PixelFormat::Yuv420 => {
-                    header.format = PixelFormat::Yuv420Full;
+                "X" if value == "COLORRANGE=FULL" && header.format == PixelFormat::default() => {
+                    header.format = PixelFormat::Yuv420(Colour::Bt601Full);
                 }
                 // Interlacing, aspect ratio and comments change nothing here.
                 _ => {}
@@ -79,7 +79,7 @@ fn interval(rate: &str) -> Option<Duration> {
 
 fn format(name: &str) -> Result<PixelFormat, String> {
     match name {
-        "420" | "420jpeg" | "420mpeg2" | "420paldv" => Ok(PixelFormat::Yuv420),
+        "420" | "420jpeg" | "420mpeg2" | "420paldv" => Ok(PixelFormat::default()),
         "mono" => Ok(PixelFormat::Grey),
         other => Err(format!(
             "the pixel format {other:?} is not supported; convert it with `ffmpeg -i VIDEO -pix_fmt yuv420p OUT.y4m`"
@@ -137,10 +137,10 @@ mod tests {
         let line =
             b"YUV4MPEG2 W640 H524 F30000:1001 Ip A5764:5265 C420mpeg2 XYSCSS=420MPEG2 XCOLORRANGE=LIMITED";
         let header = Header::parse(line).unwrap();
-        assert_eq!((header.width, header.height, header.format), (640, 524, PixelFormat::Yuv420));
+        assert_eq!((header.width, header.height, header.format), (640, 524, PixelFormat::default()));
         assert_eq!(header.interval.unwrap().as_micros(), 33_366);
         let full = Header::parse(b"YUV4MPEG2 W2 H2 C420jpeg XCOLORRANGE=FULL").unwrap();
-        assert_eq!((full.format, full.interval), (PixelFormat::Yuv420Full, None));
+        assert_eq!((full.format, full.interval), (PixelFormat::Yuv420(Colour::Bt601Full), None));
     }
 
     #[test]
