@@ -3,20 +3,25 @@
 //! The hand-over outlives both: each may fail and be started again while the other goes on.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::camera::{self, capture, latest};
+use super::camera_care::Care;
+use crate::camera::{self, CameraError, capture, latest};
 use crate::config::Config;
 use crate::moment::Clock;
 use crate::recognition::worker::{self, Outputs};
 use crate::recognition::{Engine, Pipeline, SharedGallery};
-use crate::supervisor::{Board, Failure, State, Supervisor, on_own_thread};
+use crate::supervisor::{Backoff, Board, Failure, State, Supervisor, on_own_thread};
 
 /// The worker that captures.
 pub const CAMERA: &str = "camera";
 /// The worker that recognises.
 pub const RECOGNITION: &str = "recognition";
+
+/// First and longest time between two tries to open a camera: who pushes its plug home sees it work before they leave.
+const REOPENING: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(15)];
 
 /// What both threads need.
 #[derive(Clone)]
@@ -29,6 +34,8 @@ pub struct FramePath {
     pub gallery: SharedGallery,
     /// Where answers go.
     pub outputs: Outputs,
+    /// What is done about a camera that fails.
+    pub care: Arc<Care>,
 }
 
 impl FramePath {
@@ -37,7 +44,8 @@ impl FramePath {
         let (sender, receiver, counters) = latest::channel();
         let (sender, receiver) = (Arc::new(Mutex::new(sender)), Arc::new(Mutex::new(receiver)));
         let path = self.clone();
-        supervisor.start(CAMERA, move |stop| {
+        let [first, longest] = REOPENING;
+        supervisor.start_with(CAMERA, Backoff::between(first, longest), move |stop| {
             let (path, sender) = (path.clone(), Arc::clone(&sender));
             on_own_thread(CAMERA, move || path.capture(&sender, &stop))
         });
@@ -51,12 +59,20 @@ impl FramePath {
     fn capture(&self, sender: &Mutex<latest::Sender>, stop: &CancellationToken) -> Result<(), Failure> {
         // One capture thread at a time holds the sender; a predecessor that panicked left it whole.
         let mut sender = sender.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut source =
-            camera::open(&self.config.camera, Arc::clone(&self.clock)).map_err(Failure::restart)?;
+        let failed = |error: CameraError| {
+            self.care.fails(&error);
+            Failure::restart(error)
+        };
+        let mut source = camera::open(&self.config.camera, Arc::clone(&self.clock)).map_err(failed)?;
         log::info!("Camera: {}", source.describe());
-        match capture::run(source.as_mut(), &mut sender, stop).map_err(Failure::restart)? {
-            capture::Finish::Stopped => {}
-            capture::Finish::Ended => log::info!("The replay is over"),
+        let ended =
+            capture::run(&mut self.care.watch(source.as_mut(), &self.outputs.view), &mut sender, stop);
+        if ended.is_err() {
+            // A driver that hangs takes its time to close, and the page should know before it has.
+            std::thread::spawn(move || drop(source));
+        }
+        if ended.map_err(failed)? == capture::Finish::Ended {
+            log::info!("The replay is over");
         }
         Ok(())
     }

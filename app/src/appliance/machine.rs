@@ -1,6 +1,6 @@
 //! What the machine says of itself: memory, storage, temperature. Whatever cannot be read is left out.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
@@ -27,6 +27,27 @@ fn meminfo(text: &str, key: &str) -> Option<u64> {
 pub fn temperature() -> Option<f32> {
     let text = std::fs::read_to_string("/sys/class/thermal/thermal_zone0/temp").ok()?;
     text.trim().parse::<f32>().ok().map(|thousandths| thousandths / 1000.0)
+}
+
+/// Whether the kernel slows the processor down because it is too hot: any of its cooling devices is at work.
+pub fn slowed_by_heat() -> bool {
+    entries("/sys/class/thermal").any(|device| {
+        let told = |file| std::fs::read_to_string(device.join(file)).unwrap_or_default();
+        // The fan is a cooling device too.
+        told("type").contains("cpufreq") && told("cur_state").trim().parse().unwrap_or(0) > 0
+    })
+}
+
+/// Whether the firmware has seen the supply's voltage break down (driver raspberrypi-hwmon).
+pub fn lacks_power() -> bool {
+    entries("/sys/class/hwmon").any(|sensor| {
+        let told = |file| std::fs::read_to_string(sensor.join(file)).unwrap_or_default();
+        told("name").trim() == "rpi_volt" && told("in0_lcrit_alarm").trim() == "1"
+    })
+}
+
+fn entries(folder: &str) -> impl Iterator<Item = PathBuf> + use<> {
+    std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path())
 }
 
 /// Time since the kernel started.

@@ -3,6 +3,7 @@
 //! The order in which workers start is the order in which they stop: first nobody looks any more, then what was seen is
 //! written, then what was written is delivered a last time.
 
+pub mod camera_care;
 pub mod frame_path;
 pub mod hands;
 pub mod latest;
@@ -21,6 +22,7 @@ use sd_notify::NotifyState;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
+use self::camera_care::Care;
 use self::frame_path::FramePath;
 use self::hands::Hands;
 use self::latest::Memory;
@@ -89,7 +91,11 @@ pub async fn run(config: Config, asked_to_stop: impl Future<Output = ()>) -> any
     let board = supervisor.board();
     let memory = Memory::default();
     let memorising = tokio::spawn(memory.clone().listen(bus.subscribe(), Arc::clone(&clock), ended.clone()));
+    // systemd names each start of a service; at a desk a person starts the program, once.
+    let supervised = std::env::var_os("INVOCATION_ID").is_some();
+    let care = Arc::new(Care::new(&config.site.data_dir, Arc::clone(&clock), supervised));
     let path = FramePath {
+        care: Arc::clone(&care),
         config: Arc::clone(&config),
         clock: Arc::clone(&clock),
         gallery: Arc::clone(&gallery),
@@ -128,6 +134,7 @@ pub async fn run(config: Config, asked_to_stop: impl Future<Output = ()>) -> any
         started: clock.now(),
         board: Arc::clone(&board),
         counters: counters.clone(),
+        care: Arc::clone(&care),
         frames: Arc::clone(&outputs.view),
         ledger: Arc::clone(&records.ledger),
         report,
@@ -173,7 +180,10 @@ pub async fn run(config: Config, asked_to_stop: impl Future<Output = ()>) -> any
     let moving = frame_path::mover(Arc::clone(&board), &outputs);
     let watchdog = tokio::spawn(pet_while(moving, ended.clone()));
     tell_systemd(&[NotifyState::Ready, NotifyState::Status("taking attendance")]);
-    asked_to_stop.await;
+    tokio::select! {
+        () = asked_to_stop => {}
+        () = care.given_up() => {}
+    }
 
     tell_systemd(&[NotifyState::Stopping, NotifyState::Status("writing and delivering what is left")]);
     log::info!("Stopping");
@@ -189,6 +199,7 @@ pub async fn run(config: Config, asked_to_stop: impl Future<Output = ()>) -> any
     ended.cancel();
     // They end with the token; a panic in one is no reason to say that stopping failed.
     let _ = tokio::join!(narrator, watchdog, memorising, reporter);
+    anyhow::ensure!(!care.has_given_up(), "the camera does not come back in this process");
     Ok(())
 }
 

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use image::RgbImage;
 use time::{Date, OffsetDateTime};
 
+use super::camera_care::Care;
 use super::latest::Memory;
 use super::machine;
 use crate::camera::latest::Counters;
@@ -47,6 +48,8 @@ pub struct Technician {
     pub board: Arc<Board>,
     /// Frames captured and dropped.
     pub counters: Counters,
+    /// What was done about a camera that fails.
+    pub care: Arc<Care>,
     /// The frame path.
     pub frames: Arc<FramePath>,
     /// The rows.
@@ -103,6 +106,8 @@ impl Technician {
             memory_free: memory.map(|(free, _)| free),
             memory_total: memory.map(|(_, total)| total),
             temperature_c: machine::temperature(),
+            slowed_by_heat: machine::slowed_by_heat(),
+            lacks_power: machine::lacks_power(),
             clock_trusted: now.trusted,
             time_zone: self.zone.name().to_owned(),
             liveness: serde_json::to_value(self.config.liveness.require)
@@ -114,6 +119,7 @@ impl Technician {
 
     fn camera(&self, now: Moment) -> Camera {
         let snapshot = self.frames.snapshot();
+        let trouble = self.care.record();
         Camera {
             source: match self.config.camera.source {
                 crate::config::CameraSource::Libcamera => {
@@ -128,6 +134,8 @@ impl Technician {
             last_frame_age_s: snapshot
                 .last_frame
                 .map(|last| now.since_boot.saturating_sub(last.since_boot).as_secs_f32()),
+            restarts: trouble.restarts_ever,
+            reboots: trouble.reboots_ever,
         }
     }
 

@@ -4,6 +4,9 @@
 //! thread through [`latest`], a bounded queue on which nobody waits: a slow consumer drops frames, it never queues them.
 
 pub mod capture;
+pub mod escalation;
+pub mod exposure;
+pub mod focus;
 pub mod frame;
 pub mod health;
 pub mod latest;
@@ -19,6 +22,7 @@ use std::time::Duration;
 
 use crate::config;
 use crate::moment::Clock;
+use crate::recognition::face::Bounds;
 
 pub use frame::{Colour, Frame, Picture, PixelFormat};
 
@@ -32,6 +36,9 @@ pub trait Source: Send {
     /// # Errors
     /// [`CameraError`]; the source should be opened anew.
     fn next_frame(&mut self, frame: &mut Frame, patience: Duration) -> Result<Grab, CameraError>;
+
+    /// Told before each frame: where in the picture the largest face is, to be exposed and focused for. Files ignore it.
+    fn follow(&mut self, _face: Option<Bounds>) {}
 }
 
 /// What a [`Source`] answered.
@@ -54,7 +61,7 @@ pub enum CameraError {
     )]
     NotBuilt,
     /// No camera is connected, or not the one the configuration names.
-    #[error("no camera found ({wanted}); check the cable, and that the camera is listed by `cam --list`")]
+    #[error("no camera found ({wanted}); check the cable at both ends, and camera.id in the configuration")]
     Missing {
         /// Which camera was looked for.
         wanted: String,

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use crate::config::{Config, LivenessRule, commented_defaults};
+use crate::config::{CameraSource, Config, LivenessRule, commented_defaults};
 
 /// Arguments of `check-config`.
 #[derive(Debug, clap::Args)]
@@ -45,6 +45,12 @@ fn remarks(config: &Config) -> Vec<String> {
                 .push(format!("webhook.url ({url}) is not encrypted: its key can be read on the network."));
         }
         Some(_) => {}
+    }
+    if config.camera.source == CameraSource::Libcamera && !cfg!(feature = "libcamera") {
+        remarks.push(
+            "camera.source is \"libcamera\", which this build has not got: it will find no camera."
+                .to_owned(),
+        );
     }
     if config.liveness.require == LivenessRule::Off {
         remarks.push(

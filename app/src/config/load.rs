@@ -195,6 +195,24 @@ mod tests {
     }
 
     #[test]
+    fn a_camera_is_described_in_the_words_of_its_box() {
+        let camera = parse("[camera]\nid = \"imx219\"\nrotation = 270\nmirror = true\nflicker = \"60hz\"\n")
+            .unwrap()
+            .camera;
+        assert_eq!((camera.rotation.quarters(), camera.flicker.period_us()), (3, Some(8_333)));
+        for (wrong, allowed) in [
+            ("rotation = 45", "0, 90, 180 or 270"),
+            ("flicker = \"55hz\"", "50hz"),
+            ("frame_rate = 500.0", "1 to 60"),
+            ("slowest_frame_rate = 0.0", "1 to 60"),
+            ("exposure = 3", "expose_for_face"),
+        ] {
+            let message = parse(&format!("[camera]\n{wrong}\n")).unwrap_err().to_string();
+            assert!(message.contains(allowed), "{message}");
+        }
+    }
+
+    #[test]
     fn the_defaults_are_valid() {
         assert!(parse("").is_ok());
     }

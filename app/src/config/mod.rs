@@ -225,7 +225,8 @@ pub struct Camera {
     pub replay_speed: f32,
     /// Frames a second, 1 to 60. A replayed video keeps its own rate.
     pub frame_rate: f32,
-    /// Frames a second that the exposure may slow down to in the dark, 1 to 60. Slower gathers more light and blurs who walks.
+    /// Frames a second that the exposure may slow down to in the dark, 1 to 60; never above frame_rate. Slower gathers more light
+    /// and blurs who walks.
     pub slowest_frame_rate: f32,
     /// Width of the picture asked for, pixels. The camera gives the nearest it has.
     pub width: u32,
@@ -238,8 +239,10 @@ pub struct Camera {
     pub mirror: bool,
     /// The mains frequency, whose lamps flicker: "50hz", "60hz", "auto" (where the camera can tell) or "off".
     pub flicker: Flicker,
-    /// Whether a camera that can focus does so by itself.
+    /// Whether a camera that can focus does so by itself, on the face when there is one.
     pub autofocus: bool,
+    /// Whether the exposure is corrected so that the face is bright enough, not the whole picture.
+    pub expose_for_face: bool,
 }
 
 impl Default for Camera {
@@ -258,6 +261,7 @@ impl Default for Camera {
             mirror: false,
             flicker: Flicker::Hz50,
             autofocus: true,
+            expose_for_face: true,
         }
     }
 }

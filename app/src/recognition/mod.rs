@@ -16,6 +16,7 @@ pub mod landmarks;
 pub mod pipeline;
 pub mod preview;
 pub mod quality;
+pub mod tempo;
 pub mod threshold;
 pub mod track;
 pub mod view;

@@ -98,6 +98,13 @@ impl View {
         self.snapshot.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Where the largest face was in the last frame; none where nobody is.
+    pub fn largest_face(&self) -> Option<Bounds> {
+        let snapshot = self.snapshot.lock().unwrap_or_else(PoisonError::into_inner);
+        let faces = snapshot.tracks.iter().map(|track| track.bounds);
+        faces.max_by(|a, b| a.area().total_cmp(&b.area()))
+    }
+
     /// Puts new numbers in place.
     pub fn publish(&self, snapshot: Snapshot) {
         *self.snapshot.lock().unwrap_or_else(PoisonError::into_inner) = snapshot;

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::engine::EngineError;
 use super::pipeline::{Outcome, Pipeline};
 use super::preview::Preview;
+use super::tempo::Tempo;
 use super::view::View;
 use crate::attendance::Inbox;
 use crate::camera::latest::{Received, Receiver};
@@ -36,7 +37,7 @@ pub enum Finish {
     Ended,
 }
 
-/// Processes frames until `stop` or the end of the source.
+/// Processes frames until `stop` or the end of the source, few of them while nobody is there ([`Tempo`]).
 ///
 /// # Errors
 /// [`EngineError`] when a network fails.
@@ -46,8 +47,10 @@ pub fn run(
     outputs: &Outputs,
     stop: &CancellationToken,
 ) -> Result<Finish, EngineError> {
+    let mut tempo = Tempo::default();
     while !stop.is_cancelled() {
         match frames.newest(LOOK) {
+            Received::Frame(frame) if !tempo.due(frame.at.since_boot) => frames.give_back(frame),
             Received::Frame(frame) => {
                 let at = frame.at;
                 let outcomes = pipeline.process(&frame);
@@ -56,6 +59,9 @@ pub fn run(
                     tell(outcome, outputs);
                 }
                 let snapshot = pipeline.snapshot();
+                if !snapshot.tracks.is_empty() {
+                    tempo.somebody(at.since_boot);
+                }
                 let preview = outputs
                     .view
                     .watched(at)

@@ -62,6 +62,17 @@ fn recognition(view: &View, found: &mut Vec<Problem>) {
             return;
         }
     }
+    let camera = view.workers.iter().find(|worker| worker.name == "camera" && worker.state != "running");
+    if let Some(reason) = camera.and_then(|worker| worker.reason.as_deref()) {
+        // What is wrong; what to do.
+        let (what, advice) = reason.split_once("; ").unwrap_or((reason, "check both ends of its cable"));
+        let count = match view.camera.reboots {
+            0 => String::new(),
+            n => format!(" The device has restarted itself {n} times for it."),
+        };
+        found.push(broken(format!("{}.{count}", sentence(what)), &format!("{}.", sentence(advice))));
+        return;
+    }
     match view.camera.last_frame_age_s {
         Some(age) if age <= FRAME_AGE_LIMIT_S => {}
         None if starting => {
@@ -174,7 +185,14 @@ fn machine(view: &View, found: &mut Vec<Problem>) {
             "Rows are kept and corrected as soon as a time server answers. Check that the network lets NTP through.",
         ));
     }
-    if view.system.temperature_c.is_some_and(|celsius| celsius >= TEMPERATURE_LIMIT_C) {
+    if view.system.lacks_power {
+        found.push(attention(
+            "The power supply is too weak: its voltage broke down.".to_owned(),
+            "Use a supply made for this device (5 V, 5 A) and its own cable.",
+        ));
+    }
+    let hot = view.system.temperature_c.is_some_and(|celsius| celsius >= TEMPERATURE_LIMIT_C);
+    if hot || view.system.slowed_by_heat {
         found.push(attention(
             format!("The device is hot: {:.0} °C.", view.system.temperature_c.unwrap_or_default()),
             "It slows down to protect itself. Give it air, or a cooler.",
@@ -189,6 +207,12 @@ fn rows(count: usize) -> String {
 /// A reason as part of a sentence.
 fn because(reason: Option<&str>) -> String {
     reason.map(|reason| format!(": {}", trim(reason))).unwrap_or_default()
+}
+
+/// With a capital, and without its full stop.
+fn sentence(words: &str) -> String {
+    let mut letters = trim(words).chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
 
 fn trim(reason: &str) -> &str {
@@ -262,10 +286,18 @@ mod tests {
     #[test]
     fn each_fault_has_its_sentence() {
         type BreakIt = fn(&mut View);
-        let cases: [(&str, BreakIt); 8] = [
+        let cases: [(&str, BreakIt); 11] = [
             ("Recognition is held: no network file", |v| {
                 v.workers[0].state = "held".to_owned();
                 v.workers[0].reason = Some("no network file.".to_owned());
+            }),
+            ("The camera repeats one picture.", |v| {
+                v.workers.push(Worker {
+                    name: "camera".to_owned(),
+                    state: "restarting".to_owned(),
+                    reason: Some("the camera repeats one picture; check the cable".to_owned()),
+                    ..Worker::default()
+                });
             }),
             ("The camera is starting", |v| {
                 v.system.uptime_s = 5;
@@ -281,6 +313,11 @@ mod tests {
             ("remove 7 of 9 students", |v| v.sync.removal = Some(Removal { students: 7, of: 9 })),
             ("clock is not set", |v| v.system.clock_trusted = false),
             ("hot: 85", |v| v.system.temperature_c = Some(85.0)),
+            ("hot: 70", |v| {
+                v.system.temperature_c = Some(70.0);
+                v.system.slowed_by_heat = true;
+            }),
+            ("power supply", |v| v.system.lacks_power = true),
         ];
         for (part, break_it) in cases {
             let mut view = well();

@@ -217,6 +217,10 @@ pub struct System {
     pub memory_total: Option<u64>,
     /// Temperature of the processor, °C.
     pub temperature_c: Option<f32>,
+    /// Whether the processor is slowed down because of it.
+    pub slowed_by_heat: bool,
+    /// Whether the supply's voltage broke down.
+    pub lacks_power: bool,
     /// Whether the wall clock is known to be right.
     pub clock_trusted: bool,
     /// The site's time zone, IANA name.
@@ -266,6 +270,10 @@ pub struct Camera {
     pub frames: u64,
     /// Seconds since the last frame came; none before the first.
     pub last_frame_age_s: Option<f32>,
+    /// How often the program ended itself to start anew for the camera's sake, ever.
+    pub restarts: u32,
+    /// How often the device restarted for the camera's sake, ever.
+    pub reboots: u32,
 }
 
 /// Today's attendance.

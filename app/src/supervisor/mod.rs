@@ -87,10 +87,19 @@ impl Supervisor {
         Work: Fn(CancellationToken) -> Running + Send + 'static,
         Running: Future<Output = Result<(), Failure>> + Send + 'static,
     {
+        self.start_with(name, Backoff::default(), work);
+    }
+
+    /// The same with delays of its own between a failure and the next start.
+    pub fn start_with<Work, Running>(&mut self, name: &'static str, delays: Backoff, work: Work)
+    where
+        Work: Fn(CancellationToken) -> Running + Send + 'static,
+        Running: Future<Output = Result<(), Failure>> + Send + 'static,
+    {
         let stop = CancellationToken::new();
         let board = Arc::clone(&self.board);
         board.enter(name);
-        let watch = Watch { name, board, bus: self.bus.clone(), stop: stop.clone() };
+        let watch = Watch { name, board, bus: self.bus.clone(), stop: stop.clone(), delays };
         self.workers.push((name, stop, tokio::spawn(watch.keep_running(work))));
     }
 
@@ -120,6 +129,7 @@ struct Watch {
     board: Arc<Board>,
     bus: Bus,
     stop: CancellationToken,
+    delays: Backoff,
 }
 
 impl Watch {
@@ -128,7 +138,7 @@ impl Watch {
         Work: Fn(CancellationToken) -> Running,
         Running: Future<Output = Result<(), Failure>> + Send + 'static,
     {
-        let mut backoff = Backoff::default();
+        let mut backoff = self.delays.clone();
         while !self.stop.is_cancelled() {
             self.show(State::Running, None);
             let started = Instant::now();
@@ -142,7 +152,7 @@ impl Watch {
                 Ended::Failed(failure) => failure,
             };
             if started.elapsed() >= STEADY_AFTER {
-                backoff = Backoff::default();
+                backoff = self.delays.clone();
             }
             let wake = self.board.restart_asked(self.name);
             match failure.disposition {
@@ -165,7 +175,7 @@ impl Watch {
                     log::error!("{} is held: {}", self.name, failure.reason);
                     self.show(State::Held, Some(failure.reason));
                     tokio::select! {
-                        () = wake => backoff = Backoff::default(),
+                        () = wake => backoff = self.delays.clone(),
                         () = self.stop.cancelled() => {}
                     }
                 }

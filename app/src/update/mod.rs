@@ -24,7 +24,7 @@
 
 pub mod autoboot;
 pub mod boot_flow;
-mod durable;
+pub(crate) mod durable;
 pub mod eeprom;
 pub mod gate;
 pub mod golden;

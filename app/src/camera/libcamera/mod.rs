@@ -13,6 +13,9 @@
 //!
 //! The copy also leaves out the rows' padding and turns the picture the right way up, so that nobody later has to know.
 //!
+//! One stream is asked for. A second, small one for detection would save the conversion of frames in which nobody is; while nobody
+//! is there few frames are converted anyway ([`crate::recognition::tempo`]), and once somebody is, the face is cut from the large one.
+//!
 //! # Threads
 //!
 //! libcamera's objects live on a thread of their own ([`session`]), which alone opens, starts, stops and frees them. A driver that
@@ -21,6 +24,7 @@
 
 mod negotiate;
 mod session;
+mod steering;
 #[cfg(test)]
 mod tests;
 
@@ -29,7 +33,7 @@ use std::sync::Arc;
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 
-use libcamera::controls::SensorTimestamp;
+use libcamera::controls::{ScalerCrop, SensorTimestamp};
 use libcamera::framebuffer::{AsFrameBuffer as _, FrameMetadataStatus};
 use libcamera::framebuffer_allocator::FrameBuffer;
 use libcamera::framebuffer_map::MemoryMappedFrameBuffer;
@@ -41,6 +45,7 @@ use super::health::Watch;
 use super::{CameraError, Frame, Grab, Source};
 use crate::config;
 use crate::moment::{Clock, Moment};
+use crate::recognition::face::Bounds;
 
 /// A frame that says it is older than this was stamped by some other clock.
 const OLDEST: Duration = Duration::from_secs(1);
@@ -67,6 +72,8 @@ pub struct Device {
     /// When the newest frame was taken, since boot.
     newest: Duration,
     watch: Watch,
+    /// Where the largest face is.
+    face: Option<Bounds>,
     /// Where pictures are unpacked that cannot be turned as they are.
     scratch: Vec<u8>,
 }
@@ -93,6 +100,7 @@ impl Device {
             number: 0,
             newest: Duration::ZERO,
             watch: Watch::default(),
+            face: None,
             scratch: Vec::new(),
         })
     }
@@ -167,7 +175,11 @@ impl Source for Device {
             match self.session.news(wake.saturating_duration_since(now)) {
                 Ok(News::Done(mut request)) => {
                     let filled = self.take(&request, frame)?;
+                    let crop = request.metadata().get::<ScalerCrop>().ok();
                     request.reuse(ReuseFlag::REUSE_BUFFERS);
+                    if filled {
+                        self.opened.steering.steer(frame, self.face, self.opened.turn, crop, &mut request);
+                    }
                     self.held.push_back(request);
                     if filled {
                         if let Some(fault) = self.watch.look(&frame.picture, frame.at.since_boot) {
@@ -191,6 +203,10 @@ impl Source for Device {
                 return Ok(Grab::Waiting);
             }
         }
+    }
+
+    fn follow(&mut self, face: Option<Bounds>) {
+        self.face = face;
     }
 }
 

@@ -3,14 +3,19 @@
 use libcamera::camera::{ActiveCamera, CameraConfiguration, Orientation};
 use libcamera::color_space::{ColorSpace, Range, YcbcrEncoding};
 use libcamera::control::{Control, ControlEntry, ControlList};
-use libcamera::controls::{AeFlickerMode, AeFlickerPeriod, AfMode, FrameDurationLimits};
+use libcamera::controls::{
+    AeFlickerMode, AeFlickerPeriod, AfMode, AfWindows, ExposureValue, FrameDurationLimits,
+};
 use libcamera::formats;
 use libcamera::geometry::Size;
 use libcamera::pixel_format::PixelFormat;
 use libcamera::stream::{Stream, StreamRole};
 use libcamera::utils::UniquePtr;
 
+use super::steering::Steering;
 use crate::camera::CameraError;
+use crate::camera::exposure::Exposure;
+use crate::camera::focus::Focus;
 use crate::camera::frame::{Colour, MAX_SIDE};
 use crate::camera::planes::{Layout, Packing};
 use crate::camera::turn::Turn;
@@ -31,6 +36,8 @@ pub(super) struct Agreed {
     pub(super) controls: UniquePtr<ControlList>,
     /// In words, for the log.
     pub(super) summary: String,
+    /// What can be done for a face.
+    pub(super) steering: Steering,
 }
 
 /// Configures `camera` as close to `config` as it can be.
@@ -65,8 +72,9 @@ pub(super) fn configure(
     }
     let turn = turn.after(Turn::from(offer.orientation()));
     let controls = controls(camera, config);
+    let steering = steering(camera, config);
     let summary = format!("{}x{} {format:?}", layout.width, layout.height);
-    Ok(Agreed { stream, layout, turn, controls, summary })
+    Ok(Agreed { stream, layout, turn, controls, summary, steering })
 }
 
 /// Tries the packings that the camera offers, best first, until one is valid.
@@ -177,6 +185,16 @@ fn controls(camera: &ActiveCamera<'_>, config: &config::Camera) -> UniquePtr<Con
         set.if_there(AfMode::Continuous);
     }
     controls
+}
+
+/// What the camera offers of what the site wants done for a face.
+fn steering(camera: &ActiveCamera<'_>, config: &config::Camera) -> Steering {
+    let stops = camera.controls().find(ExposureValue::ID).ok().filter(|_| config.expose_for_face);
+    let exposure = stops
+        .and_then(|info| Some(f32::try_from(info.min()).ok()?..=f32::try_from(info.max()).ok()?))
+        .map(Exposure::new);
+    let focuses = config.autofocus && camera.controls().count(AfWindows::ID) > 0;
+    Steering { exposure, focus: focuses.then(Focus::default) }
 }
 
 /// Sets what the camera has and leaves out what it has not.

@@ -19,6 +19,7 @@ use libcamera::request::Request;
 use libcamera::stream::Stream;
 
 use super::negotiate;
+use super::steering::Steering;
 use crate::camera::CameraError;
 use crate::camera::planes::Layout;
 use crate::camera::turn::Turn;
@@ -58,6 +59,8 @@ pub(super) struct Opened {
     pub(super) turn: Turn,
     /// The stream whose buffers the requests carry.
     pub(super) stream: Stream,
+    /// What can be done for a face.
+    pub(super) steering: Steering,
     /// The requests, each with its mapped buffer: all there will ever be, so nothing queues without bound.
     pub(super) requests: Vec<Request>,
 }
@@ -185,6 +188,7 @@ fn open_and_run(
         layout: agreed.layout,
         turn: agreed.turn,
         stream: agreed.stream,
+        steering: agreed.steering,
         requests,
     };
     let _ = ready.send(Ok(opened));
@@ -223,7 +227,7 @@ fn find<'d>(manager: &CameraManager, id: Option<&str>) -> Result<Camera<'d>, Cam
         let there =
             if ids.is_empty() { "none is there".to_owned() } else { format!("there is {}", ids.join(", ")) };
         CameraError::Missing {
-            wanted: format!("{}; {there}", id.map_or("any".to_owned(), |id| format!("camera.id = {id:?}"))),
+            wanted: format!("{}, {there}", id.map_or("any".to_owned(), |id| format!("camera.id = {id:?}"))),
         }
     };
     chosen.and_then(|index| all.into_iter().nth(index)).ok_or_else(none)

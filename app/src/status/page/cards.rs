@@ -154,7 +154,10 @@ pub(super) fn system(home: &Home<'_>) -> Markup {
                     @if let Some(slot) = &system.slot { (fact("Slot", slot)) }
                     (fact("Running for", &hours_minutes_seconds(system.uptime_s)))
                     (fact("Clock", if system.clock_trusted { "right" } else { "not set yet" }))
-                    @if let Some(celsius) = system.temperature_c { (fact("Temperature", &format!("{celsius:.0} °C"))) }
+                    @if let Some(celsius) = system.temperature_c {
+                        @let slowed = if system.slowed_by_heat { ", slowed down by heat" } else { "" };
+                        (fact("Temperature", &format!("{celsius:.0} °C{slowed}")))
+                    }
                     @if let (Some(free), Some(total)) = (system.storage_free, system.storage_total) { (fact("Storage", &free_of(free, total))) }
                     @if let (Some(free), Some(total)) = (system.memory_free, system.memory_total) { (fact("Memory", &free_of(free, total))) }
                     (fact("Proof of life", &system.liveness))
