@@ -91,8 +91,8 @@ pub async fn run(config: Config, asked_to_stop: impl Future<Output = ()>) -> any
     let board = supervisor.board();
     let memory = Memory::default();
     let memorising = tokio::spawn(memory.clone().listen(bus.subscribe(), Arc::clone(&clock), ended.clone()));
-    // systemd names each start of a service; at a desk a person starts the program, once.
-    let supervised = std::env::var_os("INVOCATION_ID").is_some();
+    // Who watches over the program also starts it again; at a desk a person starts it, once.
+    let supervised = sd_notify::watchdog_enabled().is_some();
     let care = Arc::new(Care::new(&config.site.data_dir, Arc::clone(&clock), supervised));
     let path = FramePath {
         care: Arc::clone(&care),
