@@ -93,11 +93,15 @@ def test_updates(arguments):
         print(f"boot-image: {bundles} is not there: run scripts/build-image --test-bundles first", file=sys.stderr)
         return 1
     show = (lambda line: print(f"      | {line}")) if arguments.verbose else None
-    try:
-        updates.test(arguments.image, bundles, arguments.all, on_line=show)
-    except Exception:
-        traceback.print_exc()
-        return 1
+    with tempfile.TemporaryDirectory(prefix="boot-image-") as folder:
+        backend = Backend(arguments.demo_site, arguments.demo_data, folder)
+        try:
+            updates.test(arguments.image, bundles, backend, arguments.all, on_line=show)
+        except Exception:
+            traceback.print_exc()
+            return 1
+        finally:
+            backend.close()
     return 0
 
 
