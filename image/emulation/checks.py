@@ -4,10 +4,12 @@ The checks run in this order on one card, each on the state that the one before 
 any exception.
 """
 
+import base64
+import hashlib
+import json
 import re
 import socket
 import ssl
-import hashlib
 import struct
 import time
 
@@ -17,6 +19,17 @@ from .machine import BOOT_TIMEOUT
 # The guest's view of the demo backend on this host.
 BACKEND = ("10.0.2.100", 8080)
 WRONG_SETTINGS = b'[site]\nname = "Broken"\n\n[webhook]\nurrl = "https://backend.example/"\n'
+# A camera without a device: what libcamera's virtual pipeline reads.
+VIRTUAL_CAMERA = b"""%YAML 1.1
+---
+"door":
+  supported_formats:
+  - width: 640
+    height: 480
+    frame_rates: [5, 15]
+  test_pattern: "lines"
+  model: "Moving lines"
+"""
 
 
 class Site:
@@ -160,6 +173,27 @@ def a_row_is_delivered(site):
         raise AssertionError(f"{error}\n" + machine.run("journalctl -b --no-pager -u attendance.service | tail -40")) from error
 
 
+def libcamera_captures(site):
+    """The service in its sandbox opens a camera through libcamera (its virtual one, buffers from /dev/udmabuf) and looks at its frames."""
+    machine = site.machine
+    folder, unit = "/usr/share/libcamera/pipeline/virtual", "/run/systemd/system/attendance.service.d"
+    camera = base64.b64encode(VIRTUAL_CAMERA).decode()
+    machine.run(f"mount -t tmpfs tmpfs {folder} && base64 -d <<< {camera} > {folder}/virtual.yaml && mkdir -p {unit}")
+    machine.run(f"printf '[Service]\\nEnvironment=LIBCAMERA_PIPELINES_MATCH_LIST=virtual\\n' > {unit}/virtual.conf")
+    settings = "/etc/attendance/attendance.toml"
+    machine.run(f"cp -p {settings} /run/settings && sed -i 's/^source = .*/source = \"libcamera\"/; /^replay/d' {settings}")
+    machine.run("systemctl daemon-reload && systemctl restart attendance.service", timeout=300)
+
+    def frames():
+        report = json.loads(machine.run("cat /run/attendance/report.json", check=False)[1] or "{}")
+        return report.get("processed", 0)
+
+    wait_for(lambda: frames() >= 10, "frames of a libcamera camera")
+    assert "Camera: Moving lines" in machine.run("journalctl -b -o cat -u attendance.service")
+    machine.run(f"cp -p /run/settings {settings} && rm {unit}/virtual.conf && umount {folder}")
+    machine.run("systemctl daemon-reload && systemctl restart attendance.service", timeout=300)
+
+
 def wrong_settings_change_nothing(site):
     """Power cut; a broken attendance.toml on the card: the old settings stay, the card says which line is wrong."""
     machine = site.machine
@@ -214,6 +248,7 @@ CHECKS = [
     what_the_first_boot_wrote_is_there,
     page_answers_with_the_fingerprint_of_the_card,
     a_row_is_delivered,
+    libcamera_captures,
     wrong_settings_change_nothing,
     a_corrupt_data_partition_is_survived,
     verity_refuses_a_flipped_bit,

@@ -57,8 +57,8 @@ class Door:
         self.machine.serve(*checks.BACKEND, backend.port)
         eeprom.write(self.machine.card, 1, "attendance.toml", checks.Site(self.machine, 0, backend).settings())
         stick = self.machine.folder / "stick.img"
-        size = sum(path.stat().st_size for path in pathlib.Path(bundles).iterdir()) // 2**20 + 64
-        subprocess.run(["mke2fs", "-q", "-t", "ext4", "-d", bundles, str(stick), f"{size}M"], check=True)
+        size = sum(path.stat().st_size for path in pathlib.Path(bundles).iterdir()) // 2**20 * 21 // 20 + 64
+        subprocess.run(["mke2fs", "-q", "-t", "ext4", "-O", "^has_journal", "-d", bundles, str(stick), f"{size}M"], check=True)
         self.machine.extra_devices += [
             "-drive", f"if=none,id=stick,format=raw,readonly=on,file={stick}", "-device", "virtio-blk-pci,drive=stick", *backend.disk(),
         ]
