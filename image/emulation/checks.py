@@ -143,7 +143,7 @@ def what_the_first_boot_wrote_is_there(site):
 
 
 def page_answers_with_the_fingerprint_of_the_card(site):
-    """HTTPS on port 443 shows the certificate whose fingerprint stands in attendance-status.txt."""
+    """HTTPS on port 443 shows the certificate whose fingerprint stands in attendance-status.txt and on the console, with a first password."""
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
 
@@ -157,6 +157,9 @@ def page_answers_with_the_fingerprint_of_the_card(site):
     fingerprint = wait_for(lambda: attempt(shown), "the page")
     site.remembered["fingerprint"] = ":".join(fingerprint[at : at + 2] for at in range(0, 64, 2))
     wait_for(lambda: site.remembered["fingerprint"] in site.machine.run("cat /boot/config/attendance-status.txt"), "the fingerprint on the card")
+    wait_for(lambda: any(site.remembered["fingerprint"] in line for line in site.machine.log), "the fingerprint on the console")
+    wait_for(lambda: any(line.startswith("Password:") for line in site.machine.log), "the first password on the console")
+    assert "Password" not in site.machine.run("cat /boot/config/attendance-status.txt"), "the card shows the password"
 
 
 def a_row_is_delivered(site):
