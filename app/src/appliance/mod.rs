@@ -74,6 +74,7 @@ pub async fn run(config: Config, asked_to_stop: impl Future<Output = ()>) -> any
     let report = Arc::new(ArcSwap::from_pointee(roster::Report::default()));
     let sync_now = Arc::new(Notify::new());
     let (syncing, enrolling) = (Progress::default(), Progress::default());
+    let missing = Arc::new(ArcSwap::from_pointee(Vec::new()));
     let (photos_changed, changed) = watch::channel(0);
     let (inbox, outbox) = attendance::inbox();
     let outputs = Outputs { bus: bus.clone(), sightings: inbox, view: Arc::default() };
@@ -120,6 +121,7 @@ pub async fn run(config: Config, asked_to_stop: impl Future<Output = ()>) -> any
         changed: photos_changed,
         now: Arc::clone(&sync_now),
         progress: syncing.clone(),
+        failed: Arc::clone(&missing),
     };
     supervisor.start("sync", move |stop| sync::run(mirror.clone(), stop));
     if let Some(uploader) = uploader.clone() {
@@ -139,6 +141,7 @@ pub async fn run(config: Config, asked_to_stop: impl Future<Output = ()>) -> any
         ledger: Arc::clone(&records.ledger),
         report,
         syncing,
+        missing,
         enrolling,
         memory,
         updating: updating.clone(),

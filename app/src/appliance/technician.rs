@@ -26,6 +26,7 @@ use crate::status::view::{
     Removal, Roster, RosterCount, Row, Source, Student, System, Today, Update, Upload, View, Worker,
 };
 use crate::supervisor::Board;
+use crate::sync;
 use crate::update;
 use crate::update::under_way::UnderWay;
 
@@ -58,6 +59,8 @@ pub struct Technician {
     pub report: Arc<ArcSwap<Report>>,
     /// How far a synchronisation is.
     pub syncing: Progress,
+    /// Photos that the last synchronisation could not have.
+    pub missing: Arc<ArcSwap<Vec<sync::Failure>>>,
     /// How far an enrolment is.
     pub enrolling: Progress,
     /// What was last heard of sync and upload.
@@ -222,7 +225,7 @@ impl Source for Technician {
             roster: RosterCount {
                 students: students(&report).len(),
                 photos: report.photos.len() - report.refused().count(),
-                refused: refused_photos(&report),
+                refused: refused_photos(&report, &self.missing.load()),
             },
             problems: update.systems.as_ref().and_then(taken_back).into_iter().collect(),
             update,
@@ -244,7 +247,7 @@ impl Source for Technician {
 
     fn roster(&self) -> Roster {
         let report = self.report.load();
-        Roster { students: students(&report), refused: refused_photos(&report) }
+        Roster { students: students(&report), refused: refused_photos(&report, &self.missing.load()) }
     }
 
     fn log(&self, most: usize) -> Vec<String> {
@@ -373,20 +376,21 @@ fn students(report: &Report) -> Vec<Student> {
     students
 }
 
-fn refused_photos(report: &Report) -> Vec<RefusedPhoto> {
-    let photos = report
-        .refused()
-        .map(|(photo, reason)| RefusedPhoto { photo: photo.photo.clone(), reason: reason.to_owned() });
-    let alike = report.alike.iter().map(|pair| RefusedPhoto {
-        photo: format!("{}, {}", pair.one, pair.other),
-        reason: format!(
-            "look like one person (similarity {:.2}); check whose photos these are",
-            pair.similarity
-        ),
+/// Every photo that is not in use, and why: not fetched, not enrolled, doubtful, or in no place for a photo.
+fn refused_photos(report: &Report, missing: &[sync::Failure]) -> Vec<RefusedPhoto> {
+    let remark =
+        |photo: &str, reason: String| RefusedPhoto { photo: photo.to_owned(), reason, picture: false };
+    let missing = missing.iter().map(|failure| remark(&failure.photo, failure.reason.clone()));
+    let photos = report.refused().map(|(photo, reason)| RefusedPhoto {
+        photo: photo.photo.clone(),
+        reason: reason.to_owned(),
+        picture: true,
     });
-    let ignored = report
-        .ignored
-        .iter()
-        .map(|ignored| RefusedPhoto { photo: ignored.path.clone(), reason: ignored.reason.clone() });
-    photos.chain(alike).chain(ignored).collect()
+    let alike = report.alike.iter().map(|pair| {
+        let reason =
+            format!("look like one person (similarity {:.2}); check whose photos these are", pair.similarity);
+        remark(&format!("{}, {}", pair.one, pair.other), reason)
+    });
+    let ignored = report.ignored.iter().map(|ignored| remark(&ignored.path, ignored.reason.clone()));
+    missing.chain(photos).chain(alike).chain(ignored).collect()
 }

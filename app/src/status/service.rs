@@ -346,8 +346,10 @@ impl Service {
             return busy();
         };
         // Only a photo that is on the list of refused ones: a path from outside never reaches a file system.
-        let photo = request::field(asked.query.as_bytes(), "photo")
-            .filter(|photo| self.source.view().roster.refused.iter().any(|refused| refused.photo == *photo));
+        let photo = request::field(asked.query.as_bytes(), "photo").filter(|photo| {
+            let refused = self.source.view().roster.refused;
+            refused.iter().any(|refused| refused.picture && refused.photo == *photo)
+        });
         let Some(photo) = photo else {
             return error(StatusCode::NOT_FOUND, "There is no refused photo of this name.", "");
         };

@@ -395,6 +395,8 @@ pub struct RefusedPhoto {
     pub photo: String,
     /// Why, and what to do.
     pub reason: String,
+    /// Whether it is here and can be looked at: what could not be fetched cannot, nor a remark on two students or a folder.
+    pub picture: bool,
 }
 
 /// Everyone who has a photo.

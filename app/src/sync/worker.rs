@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::{Report, Step, once};
+use super::{Failure as PhotoFailure, Report, Step, once};
 use crate::config::Config;
 use crate::event::{Bus, Event};
 use crate::progress::Progress;
@@ -31,6 +32,8 @@ pub struct Worker {
     pub now: Arc<Notify>,
     /// How far the present one is, photos.
     pub progress: Progress,
+    /// What the last one could not have, for the page.
+    pub failed: Arc<ArcSwap<Vec<PhotoFailure>>>,
 }
 
 /// Synchronises at once, then at the configured interval or when asked, until `stop`. A server that cannot be reached is tried
@@ -89,6 +92,7 @@ impl Worker {
 }
 
 fn tell(worker: &Worker, report: &Report) {
+    worker.failed.store(Arc::new(report.failed.clone()));
     for failure in report.failed.iter().take(FAILURES_LOGGED) {
         log::warn!("photo {}: {}", failure.photo, failure.reason);
     }

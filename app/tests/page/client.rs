@@ -146,6 +146,18 @@ pub fn plain(address: SocketAddr) -> TcpStream {
     TcpStream::connect(address).unwrap()
 }
 
+/// A connection from another address of the loopback network.
+pub fn socket_from(source: &str, to: SocketAddr) -> std::io::Result<TcpStream> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let stream = runtime.block_on(async {
+        let socket = tokio::net::TcpSocket::new_v4()?;
+        socket.bind(SocketAddr::new(source.parse().map_err(std::io::Error::other)?, 0))?;
+        socket.connect(to).await?.into_std()
+    })?;
+    stream.set_nonblocking(false)?;
+    Ok(stream)
+}
+
 #[derive(Debug)]
 struct Pinned(String);
 

@@ -338,6 +338,6 @@ pub fn broken(view: &mut View) {
         ("2110004/group.jpg", "Two faces; use a photo with one person."),
         ("2110005/broken.jpg", "The file is damaged; upload it again."),
     ]
-    .map(|(photo, reason)| RefusedPhoto { photo: photo.to_owned(), reason: reason.to_owned() })
+    .map(|(photo, reason)| RefusedPhoto { photo: photo.to_owned(), reason: reason.to_owned(), picture: true })
     .to_vec();
 }

@@ -4,14 +4,14 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use attendance::status::limits::Limits;
 use proptest::prelude::*;
 
-use crate::client::{As, Tls, answer, plain, request, tls};
+use crate::client::{As, answer, plain, request, socket_from, tls};
 use crate::device::{Device, PASSWORD, broken};
+use crate::flood::Flood;
 
 /// Far longer than any limit under test, so that a slow machine is not mistaken for a server that waits for ever.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -262,7 +262,7 @@ fn one_address_takes_only_its_share() {
     let held: Vec<_> = (0..4).map(|_| device.connect().unwrap()).collect();
     assert!(device.connect().is_err(), "a fifth connection was taken");
     // Another address of the loopback network still gets in.
-    let other = socket_from("127.0.0.2", device.running.address());
+    let other = socket_from("127.0.0.2", device.running.address()).unwrap();
     assert!(tls(other, &device.running.identity().fingerprint.to_string()).is_ok());
     drop(held);
     let start = Instant::now();
@@ -272,80 +272,18 @@ fn one_address_takes_only_its_share() {
     }
 }
 
-fn socket_from(source: &str, to: std::net::SocketAddr) -> TcpStream {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let stream = runtime.block_on(async {
-        let socket = tokio::net::TcpSocket::new_v4().unwrap();
-        socket.bind(format!("{source}:0").parse().unwrap()).unwrap();
-        socket.connect(to).await.unwrap().into_std().unwrap()
-    });
-    stream.set_nonblocking(false).unwrap();
-    stream
-}
-
-/// 200 clients that ask as fast as they can, half of them over connections they keep, and a thousand handshakes that never end:
-/// paced work beside them (a frame every 20 ms, a few milliseconds each, as recognition has it) keeps its rate, and the technician
-/// still gets in.
+/// Paced work beside a flood (a frame every 20 ms, a few milliseconds each, as recognition has it) keeps its rate, and the
+/// technician still gets in. What real recognition does is shown by `soak`.
 #[test]
 fn a_flood_leaves_the_frame_rate_as_it_was() {
     let device = Device::with(Limits::default());
     let quiet = frames_a_second();
-    let stop = AtomicBool::new(false);
-    let (opened, answered) = (AtomicU64::new(0), AtomicU64::new(0));
-    let flooded = std::thread::scope(|scope| {
-        for n in 0..200_u32 {
-            let (device, stop, opened, answered) = (&device, &stop, &opened, &answered);
-            let source = format!("127.0.1.{}", n % 50 + 1);
-            scope.spawn(move || {
-                // The clients stand for other machines: what they compute must not be laid to the server's charge.
-                rustix::process::setpriority_process(None, 19).unwrap();
-                let fingerprint = device.running.identity().fingerprint.to_string();
-                let mut half_open = Vec::new();
-                while !stop.load(Ordering::Relaxed) {
-                    let socket = socket_from(&source, device.running.address());
-                    if n < 40 && half_open.len() < 25 {
-                        half_open.push(socket);
-                        opened.fetch_add(1, Ordering::Relaxed);
-                        continue;
-                    }
-                    if let Ok(mut stream) = tls(socket, &fingerprint) {
-                        answered.fetch_add(ask_on(&mut stream, n, stop), Ordering::Relaxed);
-                    }
-                    std::thread::sleep(Duration::from_millis(50));
-                }
-            });
-        }
-        let start = Instant::now();
-        while opened.load(Ordering::Relaxed) < 1000 && start.elapsed() < Duration::from_secs(20) {
-            std::thread::sleep(Duration::from_millis(50));
-        }
-        let flooded = frames_a_second();
-        stop.store(true, Ordering::Relaxed);
-        flooded
-    });
-    eprintln!(
-        "frames a second: {quiet} quiet, {flooded} flooded; half-open handshakes: {opened:?}; requests answered: {answered:?}"
-    );
+    let flood = Flood::begin(device.running.address(), &device.running.identity().fingerprint.to_string());
+    let flooded = frames_a_second();
+    drop(flood);
+    eprintln!("frames a second: {quiet} quiet, {flooded} flooded");
     assert!(flooded * 10 >= quiet * 9, "{flooded} frames instead of {quiet}");
-    assert!(opened.into_inner() >= 1000);
     assert_eq!(device.get("/status", &As::token(&device.read)).status, 200);
-}
-
-/// Asks once, or (every second client) again and again on the same connection; how many answers began to come.
-fn ask_on(stream: &mut Tls, client: u32, stop: &AtomicBool) -> u64 {
-    if client.is_multiple_of(2) {
-        let _ = stream.write_all(b"GET /login HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
-        return u64::from(stream.read_to_end(&mut Vec::new()).is_ok());
-    }
-    let mut answers = 0;
-    let mut answer = [0; 16 * 1024];
-    while !stop.load(Ordering::Relaxed)
-        && stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").is_ok()
-        && stream.read(&mut answer).is_ok_and(|bytes| bytes > 0)
-    {
-        answers += 1;
-    }
-    answers
 }
 
 /// Frames done in a second, one due every 20 ms: the best of four seconds, because others use this machine too.

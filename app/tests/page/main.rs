@@ -6,6 +6,8 @@ mod browser;
 mod client;
 mod device;
 mod doors;
+mod flood;
 mod hardening;
+mod soak;
 mod update;
 mod webdriver;

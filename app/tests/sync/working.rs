@@ -25,6 +25,7 @@ async fn worker(key: &str) -> (Worker, Door, tempfile::TempDir) {
         changed: watch::channel(0).0,
         now: Arc::new(Notify::new()),
         progress: attendance::progress::Progress::default(),
+        failed: Arc::default(),
     };
     (worker, door, root)
 }

@@ -110,7 +110,7 @@ pub(super) fn photos(home: &Home<'_>) -> Markup {
                 }
                 @if !roster.refused.is_empty() {
                     details #refused {
-                        summary { (roster.refused.len()) @if roster.refused.len() == 1 { " photo" } @else { " photos" } " did not enrol" }
+                        summary { (roster.refused.len()) @if roster.refused.len() == 1 { " photo is not in use" } @else { " photos are not in use" } }
                         ul.refused {
                             @for (at, photo) in roster.refused.iter().take(REFUSED_SHOWN).enumerate() {
                                 li { (refused(at, photo)) }
@@ -131,8 +131,7 @@ fn refused(at: usize, photo: &RefusedPhoto) -> Markup {
     html! {
         strong { (photo.photo) }
         p { (photo.reason) }
-        // A remark on two students, or on a folder, has no picture of its own.
-        @if photo.photo.contains('/') && !photo.photo.contains(", ") {
+        @if photo.picture {
             details id=(format!("seen-{at}")) data-picture=(address) data-alt=(format!("What the detector saw in {}", photo.photo)) {
                 summary { "What the detector saw" }
                 p { a href=(address) { "Show the picture" } }
