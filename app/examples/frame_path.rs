@@ -57,7 +57,7 @@ impl Bench {
         let person = std::fs::read_to_string(demo.join("person"))?;
         let own = students.join(person.trim()).join("front.jpg");
         let mut engine = engine()?;
-        let face = engine.enrol(&open(&own)?)?.embedding;
+        let face = engine.enrol(&open(&own)?)?.outcome?.embedding;
         let mut enrolled = strangers(ROSTER - 1)?;
         enrolled.push((RollNumber::parse(person.trim())?, face));
         let gallery = Arc::new(ArcSwap::from_pointee(Gallery::new(enrolled)));

@@ -1,5 +1,6 @@
-//! What was last heard of sync and upload, remembered for the page.
+//! What was last heard of sync, upload and recognition, remembered for the page.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::broadcast;
@@ -7,6 +8,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::event::Event;
 use crate::moment::{Clock, Moment};
+
+/// Decisions that are remembered: what a technician asks about has just happened.
+const DECISIONS: usize = 12;
 
 /// The last word of each.
 #[derive(Debug, Clone, Default)]
@@ -19,6 +23,8 @@ pub struct Latest {
     pub removal: Option<(usize, usize)>,
     /// Why the last delivery failed, and the seconds to the next try; none after one that did not.
     pub upload_error: Option<(String, u64)>,
+    /// The last decisions about faces, newest first.
+    pub decisions: VecDeque<(Moment, String)>,
 }
 
 /// [`Latest`], shared.
@@ -63,6 +69,13 @@ impl Memory {
             Event::SyncFailed { reason, .. } => latest.sync_error = Some(reason),
             Event::Delivered { .. } => latest.upload_error = None,
             Event::DeliveryFailed { reason, retry_in_s } => latest.upload_error = Some((reason, retry_in_s)),
+            Event::Recognised { .. }
+            | Event::Stranger { .. }
+            | Event::AttackRefused { .. }
+            | Event::Hint { .. } => {
+                latest.decisions.truncate(DECISIONS - 1);
+                latest.decisions.push_front((clock.now(), event.to_string()));
+            }
             _ => {}
         }
     }

@@ -30,7 +30,7 @@ use self::page::Page;
 use self::self_report::{PagePlace, SelfReport};
 use self::technician::Technician;
 use crate::attendance;
-use crate::config::{Config, LivenessRule};
+use crate::config::Config;
 use crate::event::{Bus, narrate};
 use crate::moment::{Clock, SiteZone, SystemClock};
 use crate::progress::Progress;
@@ -59,9 +59,6 @@ pub async fn run(config: Config, asked_to_stop: impl Future<Output = ()>) -> any
     let ended = CancellationToken::new();
     let narrator = tokio::spawn(narrate(bus.subscribe(), ended.clone()));
     log::info!("{}: attendance {} starts", config.site.name, env!("CARGO_PKG_VERSION"));
-    if config.liveness.require == LivenessRule::Off {
-        log::warn!("liveness is not checked (liveness.require = \"off\"): a photo passes for the person");
-    }
 
     let records = attendance::open(
         &config.site.data_dir,

@@ -14,6 +14,7 @@ use super::machine;
 use crate::camera::latest::Counters;
 use crate::config::Config;
 use crate::journal::{self, Folder, Ledger, Progress as Delivery, RowView};
+use crate::liveness::Requirement;
 use crate::moment::{Clock, Moment, SiteZone};
 use crate::photo::{self, PhotoLimits};
 use crate::progress::Progress;
@@ -113,10 +114,9 @@ impl Technician {
             lacks_power: machine::lacks_power(),
             clock_trusted: now.trusted,
             time_zone: self.zone.name().to_owned(),
-            liveness: serde_json::to_value(self.config.liveness.require)
-                .ok()
-                .and_then(|rule| rule.as_str().map(str::to_owned))
-                .unwrap_or_default(),
+            liveness: Requirement::at_hand(self.config.liveness.require, &self.config.models_dir())
+                .name()
+                .to_owned(),
         }
     }
 
@@ -139,6 +139,13 @@ impl Technician {
                 .map(|last| now.since_boot.saturating_sub(last.since_boot).as_secs_f32()),
             restarts: trouble.restarts_ever,
             reboots: trouble.reboots_ever,
+            decisions: self
+                .memory
+                .latest()
+                .decisions
+                .into_iter()
+                .map(|(at, what)| view::Decision { at: self.local(at.utc), what })
+                .collect(),
         }
     }
 

@@ -3,7 +3,9 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use crate::config::{CameraSource, Config, LivenessRule, commented_defaults};
+use crate::config::{CameraSource, Config, commented_defaults};
+use crate::liveness::Requirement;
+use crate::recognition::threshold::Calibration;
 
 /// Arguments of `check-config`.
 #[derive(Debug, clap::Args)]
@@ -52,10 +54,32 @@ fn remarks(config: &Config) -> Vec<String> {
                 .to_owned(),
         );
     }
-    if config.liveness.require == LivenessRule::Off {
-        remarks.push(
-            "liveness.require is \"off\": a photo held before the camera is taken for the person.".to_owned(),
-        );
-    }
+    remarks.extend(
+        Calibration::of(config.recognition.calibration.as_deref()).err().map(|error| error.to_string()),
+    );
+    let requirement = Requirement::at_hand(config.liveness.require, &config.models_dir());
+    remarks.extend(requirement.concern().map(|concern| format!("{concern}.")));
     remarks
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::config::LivenessRule;
+
+    #[test]
+    fn missing_anti_spoof_networks_are_told_for_every_rule_that_needs_them() {
+        let empty = tempfile::tempdir().unwrap();
+        let mut config = Config::default();
+        config.site.models_dir = Some(empty.path().to_owned());
+        let told =
+            |config: &Config| remarks(config).iter().any(|remark| remark.contains("networks are missing"));
+        for rule in [LivenessRule::Passive, LivenessRule::PassiveBlink, LivenessRule::PassiveAny] {
+            config.liveness.require = rule;
+            assert!(told(&config), "{rule:?}");
+        }
+        config.liveness.require = LivenessRule::Off;
+        assert!(!told(&config) && remarks(&config).iter().any(|remark| remark.contains("a photo passes")));
+    }
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use crate::config::Config;
-use crate::recognition::Engine;
+use crate::recognition::{Content, Engine};
 use crate::roster::enrol::{Places, build};
 use crate::roster::{Outcome, Report};
 
@@ -58,20 +58,23 @@ fn table(report: &Report) -> String {
     use std::fmt::Write as _;
     let width = report.photos.iter().map(|photo| photo.photo.chars().count()).max().unwrap_or(0).max(5);
     let mut text = format!(
-        "{:<width$}  {:>5}  {:>6}  {:>6}  {:>5}  {:>5}  result\n",
-        "photo", "face", "sharp", "bright", "yaw", "pitch"
+        "{:<width$}  {:>9}  {:>5}  {:>6}  {:>6}  {:>5}  {:>5}  {:<24}  result\n",
+        "photo", "size", "face", "sharp", "bright", "yaw", "pitch", "faces found by"
     );
     for photo in &report.photos {
+        let size = photo.content.as_ref().map_or("-".to_owned(), |it| format!("{}x{}", it.width, it.height));
+        let _ = write!(text, "{:<width$}  {size:>9}  ", photo.photo);
+        let finders = finders(photo.content.as_ref());
         let _ = match &photo.outcome {
             Outcome::Enrolled { quality, .. } => writeln!(
                 text,
-                "{:<width$}  {:>5.0}  {:>6.0}  {:>6.0}  {:>4.0}°  {:>4.0}°  enrolled",
-                photo.photo, quality.width, quality.sharpness, quality.brightness, quality.yaw, quality.pitch
+                "{:>5.0}  {:>6.0}  {:>6.0}  {:>4.0}°  {:>4.0}°  {finders:<24}  enrolled",
+                quality.width, quality.sharpness, quality.brightness, quality.yaw, quality.pitch
             ),
             Outcome::Refused { reason } => writeln!(
                 text,
-                "{:<width$}  {:>5}  {:>6}  {:>6}  {:>5}  {:>5}  NOT ENROLLED: {reason}",
-                photo.photo, "-", "-", "-", "-", "-"
+                "{:>5}  {:>6}  {:>6}  {:>5}  {:>5}  {finders:<24}  NOT ENROLLED: {reason}",
+                "-", "-", "-", "-", "-"
             ),
         };
     }
@@ -96,4 +99,19 @@ fn table(report: &Report) -> String {
         report.photos.len() - refused
     );
     text
+}
+
+/// How many faces each detector found that no other had found before: "1 blazeface, 1 yunet".
+fn finders(content: Option<&Content>) -> String {
+    let mut counts: Vec<(String, usize)> = Vec::new();
+    for face in content.iter().flat_map(|content| &content.faces) {
+        let name = serde_json::to_value(face.by).ok().and_then(|name| name.as_str().map(str::to_owned));
+        let name = name.unwrap_or_default();
+        match counts.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, count)) => *count += 1,
+            None => counts.push((name, 1)),
+        }
+    }
+    let words: Vec<_> = counts.iter().map(|(name, count)| format!("{count} {name}")).collect();
+    if words.is_empty() { "-".to_owned() } else { words.join(", ") }
 }

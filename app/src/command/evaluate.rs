@@ -9,11 +9,12 @@ use clap::Subcommand;
 use image::RgbImage;
 
 use crate::config::Config;
-use crate::evaluate::attacks::{self, Presentation};
-use crate::evaluate::identification::{Plan, identification};
+use crate::evaluate::attacks::{self, Judge, Presentation, RULES};
+use crate::evaluate::identification::{self, Plan, identification};
 use crate::evaluate::verification::verification;
 use crate::evaluate::{chart, pairs, pictures};
 use crate::moment::{Clock, SystemClock};
+use crate::recognition::threshold::Calibration;
 use crate::recognition::{Embedding, Engine, EngineError};
 
 /// Arguments of `evaluate`.
@@ -47,6 +48,9 @@ enum What {
         /// Least distance to the second-best person; the configured one if not given.
         #[arg(long)]
         margin: Option<f32>,
+        /// Write the thresholds measured on these pictures, for `recognition.calibration`.
+        #[arg(long, value_name = "FILE")]
+        calibration: Option<PathBuf>,
         #[command(flatten)]
         out: Out,
     },
@@ -58,6 +62,9 @@ enum What {
         /// Folder of attacks, `<species>/<file>`.
         #[arg(long, value_name = "DIR")]
         attacks: PathBuf,
+        /// Folder of stills of people, each to be held before the camera and moved in every way a sheet can move.
+        #[arg(long, value_name = "DIR")]
+        stills: Option<PathBuf>,
         #[command(flatten)]
         out: Out,
     },
@@ -123,39 +130,40 @@ pub(super) fn execute(path: &Path, arguments: &Arguments) -> anyhow::Result<Exit
                 &chart::histogram("Similarity of pairs", "cosine similarity", (-0.4, 1.0), kinds),
             )?;
         }
-        What::Identification { images, pictures_each, margin, out } => {
+        What::Identification { images, pictures_each, margin, calibration, out } => {
             let plan = Plan {
                 pictures_each: *pictures_each,
                 thresholds: (20..=70).step_by(5).map(|percent| percent as f32 / 100.0).collect(),
                 margin: margin.unwrap_or(config.recognition.margin),
+                calibration: Calibration::of(config.recognition.calibration.as_deref())?,
             };
-            let figures = identification(images, &plan, &mut embed, &looked_at)?;
+            let measured = identification(images, &plan, &mut embed, &looked_at)?;
             bar.finish_and_clear();
-            println!(
-                "{} people enrolled from at most {} pictures each",
-                figures.enrolled, figures.pictures_each
-            );
-            println!("Rank 1: {}", figures.rank_one);
-            for point in &figures.points {
-                println!(
-                    "similarity {:.2}: FPIR {}\n                 FNIR {}",
-                    point.threshold, point.fpir, point.fnir
-                );
+            report_identification(&measured, out)?;
+            if let Some(path) = calibration {
+                write_file(path, serde_json::to_string_pretty(&measured.figures.calibration)?)?;
             }
-            for point in &figures.calibration {
-                println!("FMR {:e}: similarity {:.3}", point.fmr, point.threshold);
-            }
-            write_json(out, &figures)?;
         }
-        What::Attacks { genuine, attacks: folder, out } => {
+        What::Attacks { genuine, attacks: folder, stills, out } => {
             let mut checker = engine.liveness(&config.liveness)?;
             let clock: Arc<dyn Clock> = Arc::new(SystemClock::new(config.site.clock));
             let files = attacks::files(genuine, folder)?;
-            let total = files.len();
+            let stills = stills.as_deref().map_or(Ok(Vec::new()), attacks::below)?;
+            let total = files.len() + stills.len();
+            let mut judge = Judge {
+                engine: &mut engine,
+                checker: &mut checker,
+                clock: &clock,
+                min_face_px: config.recognition.min_face_px,
+            };
             let mut presentations = Vec::with_capacity(total);
             for (index, (path, species)) in files.into_iter().enumerate() {
                 looked_at(index, total);
-                presentations.push(attacks::present(&mut engine, &mut checker, &clock, path, species)?);
+                presentations.push(judge.present(path, species)?);
+            }
+            for (index, path) in stills.iter().enumerate() {
+                looked_at(total - stills.len() + index, total);
+                presentations.extend(judge.hold(path)?);
             }
             bar.finish_and_clear();
             report_attacks(&presentations, out)?;
@@ -164,31 +172,89 @@ pub(super) fn execute(path: &Path, arguments: &Arguments) -> anyhow::Result<Exit
     Ok(ExitCode::SUCCESS)
 }
 
+fn report_identification(measured: &identification::Measured, out: &Out) -> anyhow::Result<()> {
+    let figures = &measured.figures;
+    println!("{} people enrolled from at most {} pictures each", figures.enrolled, figures.pictures_each);
+    println!("Rank 1: {}", figures.rank_one);
+    for point in &figures.points {
+        match point.accepted_fpir {
+            Some(fpir) => println!("FPIR {fpir} asked for, similarity {:.3}:", point.threshold),
+            None => println!("similarity {:.2}:", point.threshold),
+        }
+        println!("  FPIR {}\n  FNIR {}", point.fpir, point.fnir);
+    }
+    for point in &figures.calibration.points {
+        println!("FMR {:e}: similarity {:.3}", point.fmr, point.threshold);
+    }
+    write_json(out, figures)?;
+    if let Some(csv) = &out.csv {
+        let mut writer =
+            csv::Writer::from_path(csv).with_context(|| format!("cannot write {}", csv.display()))?;
+        writer.write_record(["picture", "shows", "found", "similarity", "margin"])?;
+        for probe in &measured.probes {
+            let (found, similarity, margin) = match &probe.found {
+                Some((name, similarity, margin)) => {
+                    (name.as_str(), similarity.to_string(), margin.to_string())
+                }
+                None => ("", String::new(), String::new()),
+            };
+            let (picture, truth) =
+                (probe.picture.display().to_string(), probe.truth.as_deref().unwrap_or(""));
+            writer.write_record([&picture, truth, found, &similarity, &margin])?;
+        }
+        writer.flush()?;
+    }
+    let scores = measured.scores();
+    write_chart(
+        out,
+        "identification.svg",
+        &chart::roc("Identification, open set (FPIR, 1 − FNIR)", &scores),
+    )?;
+    let kinds = [("on the roster", scores.genuine()), ("strangers", scores.impostor())];
+    let histogram = chart::histogram("Similarity to the best match", "cosine similarity", (-0.4, 1.0), kinds);
+    write_chart(out, "identification-scores.svg", &histogram)
+}
+
 fn report_attacks(presentations: &[Presentation], out: &Out) -> anyhow::Result<()> {
-    for presentation in presentations.iter().filter(|p| p.accepted != p.species.is_none()) {
-        println!("Wrong: {} ({})", presentation.path.display(), presentation.why);
-    }
     let figures = attacks::figures(presentations);
-    for species in &figures.species {
-        println!("APCER {}: {}", species.name, species.apcer);
+    println!("Genuine presentations without a face: {}", figures.genuine_without_face);
+    for (rule, figures) in figures.rules.iter().enumerate() {
+        println!("\nRule {}:", figures.rule);
+        for species in &figures.species {
+            println!("  APCER {}: {}", species.name, species.apcer);
+        }
+        println!("  BPCER: {}", figures.bpcer);
+        println!("  ACER, with the worst species: {:.2} %", figures.acer * 100.0);
+        if let (Some([frames, most_frames]), Some([seconds, most_seconds])) =
+            (figures.frames_to_decision, figures.seconds_to_decision)
+        {
+            println!(
+                "  Decided after {frames} frames and {seconds:.1} s (median), {most_frames} frames and {most_seconds:.1} s \
+                 (nine in ten)"
+            );
+            println!("  Accepted within 2 s: {}", figures.soon);
+        }
+        for p in presentations.iter().filter(|p| p.accepted[rule] == Some(p.species.is_some())) {
+            println!(
+                "  Wrong: {} {} ({})",
+                p.species.as_deref().unwrap_or("genuine"),
+                p.path.display(),
+                p.why
+            );
+        }
     }
-    println!("BPCER: {}", figures.bpcer);
-    println!("ACER, with the worst species: {:.2} %", figures.acer * 100.0);
     write_json(out, &figures)?;
     if let Some(csv) = &out.csv {
         let mut writer =
             csv::Writer::from_path(csv).with_context(|| format!("cannot write {}", csv.display()))?;
-        writer.write_record(["file", "species", "passive", "accepted", "why"])?;
+        let columns = ["file", "species", "passive", "why"].into_iter().chain(RULES.map(|(name, ..)| name));
+        writer.write_record(columns)?;
         for p in presentations {
             let passive = p.passive.map_or(String::new(), |passive| passive.to_string());
-            let species = p.species.as_deref().unwrap_or("genuine");
-            writer.write_record([
-                &p.path.display().to_string(),
-                species,
-                &passive,
-                &p.accepted.to_string(),
-                &p.why,
-            ])?;
+            let species = p.species.as_deref().unwrap_or("genuine").to_owned();
+            let accepted = p.accepted.map(|accepted| accepted.map_or(String::new(), |yes| yes.to_string()));
+            let first = [p.path.display().to_string(), species, passive, p.why.clone()];
+            writer.write_record(first.into_iter().chain(accepted))?;
         }
         writer.flush()?;
     }
@@ -210,8 +276,11 @@ fn central_embedding(engine: &mut Engine, picture: &RgbImage) -> Result<Option<E
 
 fn write_json(out: &Out, figures: &impl serde::Serialize) -> anyhow::Result<()> {
     let Some(path) = &out.json else { return Ok(()) };
-    std::fs::write(path, serde_json::to_string_pretty(figures)?)
-        .with_context(|| format!("cannot write {}", path.display()))
+    write_file(path, serde_json::to_string_pretty(figures)?)
+}
+
+fn write_file(path: &Path, text: String) -> anyhow::Result<()> {
+    std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
 }
 
 fn write_chart(out: &Out, name: &str, svg: &str) -> anyhow::Result<()> {

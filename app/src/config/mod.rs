@@ -338,10 +338,13 @@ pub enum CameraSource {
 pub struct Recognition {
     /// The face detector: "blazeface", "blazeface-full-range", "yunet" or "rustface" (which needs no network file).
     pub detector: DetectorChoice,
-    /// Lowest cosine similarity that counts as a match, 0 to 1; empty: by the size of the roster.
+    /// Lowest cosine similarity that counts as a match, 0 to 1; empty: by the number of enrolled photos.
     pub threshold: Option<f32>,
     /// Accepted share of strangers that are taken for somebody on the roster (FPIR), for the automatic threshold.
     pub accepted_fpir: f32,
+    /// File that `attendance evaluate identification --calibration` wrote, for the automatic threshold; empty: what was
+    /// measured on LFW.
+    pub calibration: Option<PathBuf>,
     /// Least distance of the best match to the best photo of anybody else.
     pub margin: f32,
     /// Least width of a face, pixels.
@@ -356,6 +359,7 @@ impl Default for Recognition {
             detector: DetectorChoice::Blazeface,
             threshold: None,
             accepted_fpir: 0.001,
+            calibration: None,
             margin: 0.05,
             min_face_px: 60,
             votes: 3,

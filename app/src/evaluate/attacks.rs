@@ -1,30 +1,63 @@
 //! Is it a living person? Genuine presentations and attacks (ISO/IEC 30107-3).
 //!
-//! A still is judged by the passive networks alone, for a still can neither blink nor turn; a video by the site's whole rule, as
-//! at the door. Attacks are grouped into species by the folder they lie in, and the worst species counts: a door is as safe as
-//! its weakest side.
+//! A video is judged by every rule that a site can choose, frame by frame as at the door; a still by the anti-spoof networks
+//! alone, for a still can neither blink nor turn. Attacks are grouped into species by the folder they lie in, and the worst
+//! species counts: a door is as safe as its weakest side.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use image::RgbImage;
 use serde::Serialize;
 
 use super::pictures::{self, EvaluateError};
+use super::sheet::{self, Sheet};
 use super::statistics::Rate;
 use crate::camera::replay::{Pace, Replay};
 use crate::camera::{Frame, Grab, Source as _};
+use crate::config::LivenessRule;
 use crate::liveness::passive::LIVE_FROM;
-use crate::liveness::{Checker, State, Verdict};
+use crate::liveness::{Checker, Observation, Requirement, State, Verdict};
 use crate::moment::Clock;
 use crate::recognition::Engine;
+use crate::recognition::landmarks::Landmarks;
+
+/// The rules that are measured side by side, and whether the anti-spoof networks are there for them.
+pub const RULES: [(&str, LivenessRule, bool); 4] = [
+    ("passive", LivenessRule::Passive, true),
+    ("passive+blink", LivenessRule::PassiveBlink, true),
+    ("passive+any", LivenessRule::PassiveAny, true),
+    ("blink, without networks", LivenessRule::PassiveBlink, false),
+];
 
 /// Most frames judged of one video: half a minute at 30 frames a second.
 const MAX_FRAMES: u64 = 900;
 
 /// Most files of a folder.
 const MAX_FILES: usize = 100_000;
+
+/// A video is begun anew this often: a person may step before the camera at any moment of it.
+const BEGIN_EVERY: Duration = Duration::from_millis(500);
+
+/// How soon a person should have an answer. Only beginnings with this much video after them are counted.
+const SOON: Duration = Duration::from_secs(2);
+
+/// After this time nobody waits any longer.
+const GIVE_UP: Duration = Duration::from_secs(10);
+
+/// When a rule was satisfied: frames with a usable face up to then, and seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Decision {
+    /// Frames with a face good enough to judge.
+    pub frames: u32,
+    /// Seconds since the first frame.
+    pub seconds: f32,
+}
+
+/// What each of [`RULES`] said.
+pub type ByRule<T> = [T; RULES.len()];
 
 /// One still or video.
 #[derive(Debug, Clone, Serialize)]
@@ -35,8 +68,10 @@ pub struct Presentation {
     pub species: Option<String>,
     /// Mean P(live) of the passive networks, 0 to 1; `None` without a face.
     pub passive: Option<f32>,
-    /// Whether it was taken for a living person.
-    pub accepted: bool,
+    /// Whether each rule took it for a living person; `None` where the rule cannot be asked (a still cannot blink).
+    pub accepted: ByRule<Option<bool>>,
+    /// When each rule was satisfied, for every moment at which the video was begun.
+    pub decisions: Vec<ByRule<Option<Decision>>>,
     /// The scores behind it, in words.
     pub why: String,
 }
@@ -44,6 +79,17 @@ pub struct Presentation {
 /// What was measured.
 #[derive(Debug, Clone, Serialize)]
 pub struct Attacks {
+    /// Under each rule.
+    pub rules: Vec<Figures>,
+    /// Genuine presentations without a face; they count as refused.
+    pub genuine_without_face: Rate,
+}
+
+/// What was measured under one rule.
+#[derive(Debug, Clone, Serialize)]
+pub struct Figures {
+    /// The rule.
+    pub rule: &'static str,
     /// Genuine presentations that were refused (BPCER).
     pub bpcer: Rate,
     /// Accepted attacks (APCER) of the worst species.
@@ -52,14 +98,18 @@ pub struct Attacks {
     pub acer: f64,
     /// Every species, the worst first.
     pub species: Vec<Species>,
-    /// Genuine presentations without a face; they count as refused.
-    pub genuine_without_face: Rate,
+    /// Genuine videos, from every moment at which they were begun: accepted within two seconds.
+    pub soon: Rate,
+    /// Frames with a face up to the decision: median and nine in ten of those that came to one.
+    pub frames_to_decision: Option<[u32; 2]>,
+    /// The same in seconds.
+    pub seconds_to_decision: Option<[f32; 2]>,
 }
 
 /// One kind of attack.
 #[derive(Debug, Clone, Serialize)]
 pub struct Species {
-    /// The folder's name.
+    /// The folder's name, or the motion of a still.
     pub name: String,
     /// Attacks taken for living people.
     pub apcer: Rate,
@@ -97,7 +147,10 @@ pub fn files(genuine: &Path, attacks: &Path) -> Result<Vec<(PathBuf, Option<Stri
 }
 
 /// Files at any depth, in the order of their names. Symbolic links to folders are not followed.
-fn below(folder: &Path) -> Result<Vec<PathBuf>, EvaluateError> {
+///
+/// # Errors
+/// [`EvaluateError`] when a folder cannot be read or holds too much.
+pub fn below(folder: &Path) -> Result<Vec<PathBuf>, EvaluateError> {
     let unreadable = |path: &Path, source| EvaluateError::Unreadable { path: path.to_owned(), source };
     let (mut files, mut folders) = (Vec::new(), vec![folder.to_owned()]);
     while let Some(folder) = folders.pop() {
@@ -121,108 +174,218 @@ fn below(folder: &Path) -> Result<Vec<PathBuf>, EvaluateError> {
     Ok(files)
 }
 
-/// Judges one file: a video when the replay can read it as one, else a still.
-///
-/// # Errors
-/// [`EvaluateError`] names the file.
-pub fn present(
-    engine: &mut Engine,
-    checker: &mut Checker,
-    clock: &Arc<dyn Clock>,
-    path: PathBuf,
-    species: Option<String>,
-) -> Result<Presentation, EvaluateError> {
-    let is_video = path.extension().is_some_and(|extension| {
-        ["y4m", "mjpeg", "mjpg"].iter().any(|known| extension.eq_ignore_ascii_case(known))
-    });
-    let (passive, accepted, why) = if is_video {
-        video(engine, checker, clock, &path)?
-    } else {
-        let picture = pictures::open(&path)?;
-        let faces = engine.detect(&picture)?;
-        let landmarks = match pictures::central(&picture, &faces) {
-            Some(face) => engine.landmarks(&picture, face)?,
-            None => None,
-        };
-        match landmarks {
-            None => (None, false, "no face".to_owned()),
-            Some(landmarks) => {
-                let live = checker.single(&picture, &landmarks)?;
-                let accepted = live.is_some_and(|live| live >= LIVE_FROM);
-                (
-                    live,
-                    accepted,
-                    live.map_or("no anti-spoof network".to_owned(), |l| format!("passive {l:.3}")),
-                )
-            }
-        }
-    };
-    Ok(Presentation { path, species, passive, accepted, why })
+/// Judges files, as the site is configured.
+pub struct Judge<'a> {
+    /// Finds and measures faces.
+    pub engine: &'a mut Engine,
+    /// The networks of liveness.
+    pub checker: &'a mut Checker,
+    /// Where frames get their time from.
+    pub clock: &'a Arc<dyn Clock>,
+    /// Least width of a face, pixels.
+    pub min_face_px: u32,
 }
 
-/// Judges a video frame by frame; it is accepted when the site's rule is satisfied at some frame, as at the door.
-fn video(
-    engine: &mut Engine,
-    checker: &mut Checker,
-    clock: &Arc<dyn Clock>,
-    path: &Path,
-) -> Result<(Option<f32>, bool, String), EvaluateError> {
-    let failed = |error: crate::camera::CameraError| EvaluateError::TooLittle(error.to_string());
-    let pace = Pace { speed: f32::INFINITY, frame_rate: 30.0, repeat: false };
-    let mut replay = Replay::open(&[path.to_owned()], pace, Arc::clone(clock)).map_err(failed)?;
-    let (mut frame, mut picture, mut state) =
-        (Frame::default(), image::RgbImage::default(), State::default());
-    let mut accepted = None;
-    while frame.number < MAX_FRAMES
-        && replay.next_frame(&mut frame, Duration::ZERO).map_err(failed)? == Grab::Filled
-    {
-        frame.picture.write_rgb(&mut picture);
-        let faces = engine.detect(&picture)?;
-        let Some(face) = pictures::central(&picture, &faces) else { continue };
-        let Some(landmarks) = engine.landmarks(&picture, face)? else { continue };
-        checker.look(&picture, &landmarks, &mut state, frame.at.since_boot)?;
-        if accepted.is_none() && checker.judge(&state).verdict == Verdict::Live {
-            accepted = Some(frame.number);
+impl Judge<'_> {
+    /// Judges one file: a video when the replay knows its kind, else a still.
+    ///
+    /// # Errors
+    /// [`EvaluateError`] names the file.
+    pub fn present(&mut self, path: PathBuf, species: Option<String>) -> Result<Presentation, EvaluateError> {
+        let is_video = path.extension().is_some_and(|extension| {
+            ["y4m", "mjpeg", "mjpg"].iter().any(|known| extension.eq_ignore_ascii_case(known))
+        });
+        if is_video { self.video(path, species) } else { self.still(path, species) }
+    }
+
+    /// Holds a still before the camera and moves it in every way: an attack of each [`sheet::MOTIONS`]. Nothing when there is
+    /// no face in it.
+    ///
+    /// # Errors
+    /// [`EvaluateError`] names the file.
+    pub fn hold(&mut self, path: &Path) -> Result<Vec<Presentation>, EvaluateError> {
+        let picture = pictures::open(path)?;
+        let faces = self.engine.detect(&picture)?;
+        let Some(face) = pictures::central(&picture, &faces) else { return Ok(Vec::new()) };
+        let sheet = Sheet::new(&picture, face.bounds);
+        let mut presentations = Vec::new();
+        for (index, (name, _)) in sheet::MOTIONS.iter().enumerate() {
+            let mut trial = Trial::default();
+            for number in 0..sheet::FRAMES {
+                let (frame, at) = sheet.frame(index, number);
+                self.see(&frame, at, &mut trial)?;
+            }
+            presentations.push(trial.end(self.checker, path.to_owned(), Some(format!("still, {name}"))));
+        }
+        Ok(presentations)
+    }
+
+    fn still(&mut self, path: PathBuf, species: Option<String>) -> Result<Presentation, EvaluateError> {
+        let picture = pictures::open(&path)?;
+        let faces = self.engine.detect(&picture)?;
+        let seen = match pictures::central(&picture, &faces) {
+            Some(face) => self.engine.look(&picture, face)?,
+            None => None,
+        };
+        let live = match &seen {
+            Some((landmarks, _)) => self.checker.observe(&picture, landmarks)?.live,
+            None => None,
+        };
+        let why = match (&seen, live) {
+            (None, _) => "no face".to_owned(),
+            (_, None) => "no anti-spoof network".to_owned(),
+            (_, Some(live)) => format!("passive {live:.3}"),
+        };
+        let accepted = RULES.map(|(_, rule, networks)| {
+            (rule == LivenessRule::Passive && networks).then_some(live.is_some_and(|live| live >= LIVE_FROM))
+        });
+        Ok(Presentation { path, species, passive: live, accepted, decisions: Vec::new(), why })
+    }
+
+    fn video(&mut self, path: PathBuf, species: Option<String>) -> Result<Presentation, EvaluateError> {
+        let failed = |error: crate::camera::CameraError| EvaluateError::TooLittle(error.to_string());
+        let pace = Pace { speed: f32::INFINITY, frame_rate: 30.0, repeat: false };
+        let mut replay =
+            Replay::open(std::slice::from_ref(&path), pace, Arc::clone(self.clock)).map_err(failed)?;
+        let (mut frame, mut picture, mut trial) = (Frame::default(), RgbImage::default(), Trial::default());
+        while frame.number < MAX_FRAMES
+            && replay.next_frame(&mut frame, Duration::ZERO).map_err(failed)? == Grab::Filled
+        {
+            frame.picture.write_rgb(&mut picture);
+            self.see(&picture, frame.at.since_boot, &mut trial)?;
+        }
+        Ok(trial.end(self.checker, path, species))
+    }
+
+    /// One frame, as the door sees it: a face that is not good enough is not looked at.
+    fn see(&mut self, picture: &RgbImage, at: Duration, trial: &mut Trial) -> Result<(), EvaluateError> {
+        trial.frame(at);
+        let faces = self.engine.detect(picture)?;
+        let Some(face) = pictures::central(picture, &faces) else { return Ok(()) };
+        let Some((landmarks, quality)) = self.engine.look(picture, face)? else { return Ok(()) };
+        if quality.problem(self.min_face_px).is_some() {
+            return Ok(());
+        }
+        let seen = self.checker.observe(picture, &landmarks)?;
+        trial.note(&seen, &landmarks, at);
+        Ok(())
+    }
+}
+
+/// One video under every rule, from every beginning.
+#[derive(Default)]
+struct Trial {
+    beginnings: Vec<Beginning>,
+    /// Time of the newest frame.
+    now: Duration,
+}
+
+struct Beginning {
+    at: Duration,
+    frames: u32,
+    state: State,
+    decided: ByRule<Option<Decision>>,
+}
+
+impl Trial {
+    fn frame(&mut self, at: Duration) {
+        self.now = at;
+        if self.beginnings.last().is_none_or(|last| at.saturating_sub(last.at) >= BEGIN_EVERY) {
+            self.beginnings.push(Beginning {
+                at,
+                frames: 0,
+                state: State::default(),
+                decided: [None; RULES.len()],
+            });
         }
     }
-    let summary = checker.judge(&state);
-    let why = match accepted {
-        Some(frame) => format!("accepted at frame {frame}; at the end {summary}"),
-        None => summary.to_string(),
-    };
-    Ok((summary.passive, accepted.is_some(), why))
+
+    fn note(&mut self, seen: &Observation, landmarks: &Landmarks, at: Duration) {
+        for (index, beginning) in self.beginnings.iter_mut().enumerate() {
+            let waited = at.saturating_sub(beginning.at);
+            if index > 0 && waited > GIVE_UP {
+                continue;
+            }
+            beginning.frames += 1;
+            beginning.state.note(seen, landmarks, at);
+            for ((_, rule, networks), decided) in RULES.iter().zip(&mut beginning.decided) {
+                let verdict = Requirement::new(*rule, *networks).judge(&beginning.state).verdict;
+                if decided.is_none() && verdict == Verdict::Live {
+                    *decided = Some(Decision { frames: beginning.frames, seconds: waited.as_secs_f32() });
+                }
+            }
+        }
+    }
+
+    /// A genuine person is accepted when the door would have, from the first frame on; an attack, when it would have from any
+    /// beginning.
+    fn end(self, checker: &Checker, path: PathBuf, species: Option<String>) -> Presentation {
+        let first = self.beginnings.first();
+        let summary = checker.judge(&first.map(|first| first.state.clone()).unwrap_or_default());
+        let tries = if species.is_some() { self.beginnings.len() } else { 1 };
+        let accepted = std::array::from_fn(|rule| {
+            Some(self.beginnings.iter().take(tries).any(|beginning| beginning.decided[rule].is_some()))
+        });
+        let long_enough = |beginning: &&Beginning| self.now.saturating_sub(beginning.at) >= SOON;
+        let decisions =
+            self.beginnings.iter().filter(long_enough).map(|beginning| beginning.decided).collect();
+        Presentation {
+            path,
+            species,
+            passive: summary.passive,
+            accepted,
+            decisions,
+            why: summary.to_string(),
+        }
+    }
 }
 
 /// The rates over all presentations. Pure.
 pub fn figures(presentations: &[Presentation]) -> Attacks {
+    let genuine: Vec<_> = presentations.iter().filter(|p| p.species.is_none()).collect();
+    let without = genuine.iter().filter(|p| p.passive.is_none()).count();
+    Attacks {
+        rules: (0..RULES.len()).map(|rule| under(rule, presentations)).collect(),
+        genuine_without_face: Rate::of(without, genuine.len()),
+    }
+}
+
+fn under(rule: usize, presentations: &[Presentation]) -> Figures {
     let mut species: BTreeMap<&str, Vec<&Presentation>> = BTreeMap::new();
     let mut genuine = Vec::new();
-    for presentation in presentations {
+    for presentation in presentations.iter().filter(|p| p.accepted[rule].is_some()) {
         match &presentation.species {
             Some(name) => species.entry(name).or_default().push(presentation),
             None => genuine.push(presentation),
         }
     }
-    let count = |of: &[&Presentation], what: fn(&Presentation) -> bool| {
-        Rate::of(of.iter().filter(|presentation| what(presentation)).count(), of.len())
-    };
+    let accepted = |p: &&&Presentation| p.accepted[rule] == Some(true);
     let mut species: Vec<Species> = species
         .into_iter()
         .map(|(name, of)| Species {
             name: name.to_owned(),
-            apcer: count(&of, |p| p.accepted),
-            without_face: count(&of, |p| p.passive.is_none()),
+            apcer: Rate::of(of.iter().filter(accepted).count(), of.len()),
+            without_face: Rate::of(of.iter().filter(|p| p.passive.is_none()).count(), of.len()),
         })
         .collect();
     species.sort_by(|a, b| b.apcer.rate.total_cmp(&a.apcer.rate));
-    let bpcer = count(&genuine, |p| !p.accepted);
+    let bpcer = Rate::of(genuine.len() - genuine.iter().filter(accepted).count(), genuine.len());
     let apcer = species.first().map_or(Rate::of(0, 0), |worst| worst.apcer);
-    Attacks {
+    let decisions: Vec<_> = genuine.iter().flat_map(|p| &p.decisions).map(|by_rule| by_rule[rule]).collect();
+    let soon = decisions.iter().flatten().filter(|d| d.seconds <= SOON.as_secs_f32()).count();
+    let mut made: Vec<Decision> = decisions.iter().flatten().copied().collect();
+    made.sort_by(|a, b| a.seconds.total_cmp(&b.seconds));
+    let quantiles =
+        (!made.is_empty()).then(|| [0.5, 0.9].map(|q| made[(q * (made.len() - 1) as f32) as usize]));
+    Figures {
+        rule: RULES[rule].0,
         bpcer,
         apcer,
         acer: (apcer.rate + bpcer.rate) / 2.0,
         species,
-        genuine_without_face: count(&genuine, |p| p.passive.is_none()),
+        soon: Rate::of(soon, decisions.len()),
+        frames_to_decision: quantiles.map(|q| q.map(|decision| decision.frames)),
+        seconds_to_decision: quantiles.map(|q| q.map(|decision| decision.seconds)),
     }
 }
 
@@ -236,7 +399,8 @@ mod tests {
             path: "x".into(),
             species: species.map(str::to_owned),
             passive,
-            accepted,
+            accepted: [Some(accepted), None, None, None],
+            decisions: Vec::new(),
             why: String::new(),
         }
     }
@@ -252,14 +416,30 @@ mod tests {
             shown(Some("screen"), Some(0.9), true),
             shown(Some("screen"), Some(0.1), false),
         ]);
-        assert_eq!((figures.bpcer.events, figures.bpcer.trials), (1, 3));
+        assert_eq!(figures.genuine_without_face.events, 1);
+        let passive = &figures.rules[0];
+        assert_eq!((passive.bpcer.events, passive.bpcer.trials), (1, 3));
         assert_eq!(
-            (figures.species[0].name.as_str(), figures.apcer.events, figures.apcer.trials),
+            (passive.species[0].name.as_str(), passive.apcer.events, passive.apcer.trials),
             ("screen", 1, 2)
         );
-        assert_eq!(figures.species[1].without_face.events, 1);
-        assert!((figures.acer - (0.5 + 1.0 / 3.0) / 2.0).abs() < 1e-9);
-        assert_eq!(figures.genuine_without_face.events, 1);
+        assert_eq!(passive.species[1].without_face.events, 1);
+        assert!((passive.acer - (0.5 + 1.0 / 3.0) / 2.0).abs() < 1e-9);
+        assert_eq!(figures.rules[1].bpcer.trials, 0, "a still cannot be asked for a blink");
+    }
+
+    #[test]
+    fn who_is_accepted_late_is_accepted_and_not_soon() {
+        let decided = |seconds: f32| {
+            let decision = Some(Decision { frames: (seconds * 30.0) as u32, seconds });
+            [decision, None, None, None]
+        };
+        let mut late = shown(None, Some(0.99), true);
+        late.decisions = vec![decided(0.5), decided(1.0), decided(3.0), [None; 4]];
+        let figures = &figures(&[late]).rules[0];
+        assert_eq!((figures.soon.events, figures.soon.trials), (2, 4));
+        assert_eq!(figures.seconds_to_decision, Some([1.0, 1.0]));
+        assert_eq!(figures.frames_to_decision, Some([30, 30]));
     }
 
     #[test]

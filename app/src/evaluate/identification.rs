@@ -12,10 +12,14 @@ use sha2::{Digest as _, Sha256};
 use super::pictures::{Embed, EvaluateError, embed_all, people};
 use super::statistics::{Rate, Scores};
 use crate::identity::RollNumber;
+use crate::recognition::threshold::{Calibrated, Calibration};
 use crate::recognition::{Embedding, Gallery};
 
 /// False-match rates for which the calibration names a threshold.
-const CALIBRATED_FMR: [f64; 8] = [1e-2, 3e-3, 1e-3, 3e-4, 1e-4, 3e-5, 1e-5, 3e-6];
+const CALIBRATED_FMR: [f64; 10] = [1e-1, 3e-2, 1e-2, 3e-3, 1e-3, 3e-4, 1e-4, 3e-5, 1e-5, 3e-6];
+
+/// False positives for which the working point is shown that the present calibration chooses for the roster.
+const ACCEPTED_FPIR: [f32; 3] = [0.1, 0.01, 0.001];
 
 /// What was measured.
 #[derive(Debug, Clone, Serialize)]
@@ -35,14 +39,53 @@ pub struct Identification {
     /// The working points.
     pub points: Vec<Point>,
     /// One-to-one thresholds from every pair of pictures of two people.
-    pub calibration: Vec<Calibrated>,
-    /// Pairs of pictures of two people behind the calibration.
-    pub impostor_pairs: usize,
+    pub calibration: Calibration,
+}
+
+/// The figures and the scores behind them.
+#[derive(Debug, Clone)]
+pub struct Measured {
+    /// The figures.
+    pub figures: Identification,
+    /// Every probe: its picture, whom it shows (a name on the roster), and whom it was taken for.
+    pub probes: Vec<Probe>,
+}
+
+/// One search.
+#[derive(Debug, Clone)]
+pub struct Probe {
+    /// The picture.
+    pub picture: PathBuf,
+    /// Who of the roster it shows; `None` for a stranger.
+    pub truth: Option<String>,
+    /// Who was found, with the similarity and the distance to the second-best person; `None` without a face.
+    pub found: Option<(String, f32, f32)>,
+}
+
+impl Measured {
+    /// Similarities of probes to the right person (mated; no better than nothing when another was found), and of strangers to
+    /// whoever is most like them.
+    pub fn scores(&self) -> Scores {
+        let of = |mated: bool| {
+            let probes = self.probes.iter().filter(|probe| probe.truth.is_some() == mated);
+            probes
+                .map(|probe| match &probe.found {
+                    Some((name, similarity, _)) if !mated || probe.truth.as_ref() == Some(name) => {
+                        *similarity
+                    }
+                    _ => -1.0,
+                })
+                .collect()
+        };
+        Scores::new(of(true), of(false))
+    }
 }
 
 /// One working point of identification.
 #[derive(Debug, Clone, Serialize)]
 pub struct Point {
+    /// The FPIR asked for, where the threshold was chosen for it by the calibration in use.
+    pub accepted_fpir: Option<f32>,
     /// Similarity threshold.
     pub threshold: f32,
     /// Least distance to the second-best person.
@@ -55,15 +98,6 @@ pub struct Point {
     pub misidentified: Rate,
 }
 
-/// One point of the calibration curve.
-#[derive(Debug, Clone, Serialize)]
-pub struct Calibrated {
-    /// False-match rate of one comparison.
-    pub fmr: f64,
-    /// The lowest threshold that keeps it.
-    pub threshold: f32,
-}
-
 /// What to measure.
 #[derive(Debug, Clone)]
 pub struct Plan {
@@ -73,6 +107,8 @@ pub struct Plan {
     pub thresholds: Vec<f32>,
     /// Least distance to the second-best person.
     pub margin: f32,
+    /// The calibration in use.
+    pub calibration: Calibration,
 }
 
 /// Measures a folder of people.
@@ -84,7 +120,7 @@ pub fn identification(
     plan: &Plan,
     embed: &mut Embed<'_>,
     looked_at: &dyn Fn(usize, usize),
-) -> Result<Identification, EvaluateError> {
+) -> Result<Measured, EvaluateError> {
     let people = people(folder)?;
     let embedded = embed_all(folder, people.values().flatten().cloned(), embed, looked_at)?;
     measure(&people, &embedded, plan)
@@ -94,7 +130,7 @@ fn measure(
     people: &BTreeMap<String, Vec<PathBuf>>,
     embedded: &BTreeMap<PathBuf, Option<Embedding>>,
     plan: &Plan,
-) -> Result<Identification, EvaluateError> {
+) -> Result<Measured, EvaluateError> {
     let (roster, strangers) = split(people);
     let mut enrolled = Vec::new();
     let mut probes: Vec<(Option<RollNumber>, &PathBuf)> = Vec::new();
@@ -121,7 +157,9 @@ fn measure(
         .iter()
         .filter(|(truth, found)| found.as_ref().is_some_and(|found| is_right(truth, &found.roll)));
     let stranger_probes = probes.len() - mated_probes;
-    let points = plan.thresholds.iter().map(|&threshold| {
+    let fixed = plan.thresholds.iter().map(|threshold| (None, *threshold));
+    let chosen = ACCEPTED_FPIR.map(|fpir| (Some(fpir), plan.calibration.threshold(gallery.faces(), fpir)));
+    let points = fixed.chain(chosen).map(|(accepted_fpir, threshold)| {
         let (mut false_positives, mut missed, mut wrong) = (0, 0, 0);
         for (truth, found) in &found {
             let named =
@@ -137,6 +175,7 @@ fn measure(
             }
         }
         Point {
+            accepted_fpir,
             threshold,
             margin: plan.margin,
             fpir: Rate::of(false_positives, stranger_probes),
@@ -146,7 +185,17 @@ fn measure(
     });
     let impostors = impostor_scores(people, embedded);
     let without = embedded.values().filter(|embedding| embedding.is_none()).count();
-    Ok(Identification {
+    let name = |roll: &RollNumber| {
+        let index = roll.as_str().parse::<usize>().ok();
+        index.and_then(|index| roster.get(index)).map_or(String::new(), |name| (*name).clone())
+    };
+    let searched = probes.iter().zip(&found).map(|((truth, picture), (_, found))| Probe {
+        picture: (*picture).clone(),
+        truth: truth.as_ref().map(name),
+        found: found.as_ref().map(|found| (name(&found.roll), found.similarity, found.margin())),
+    });
+    let probes = searched.collect();
+    let figures = Identification {
         enrolled: gallery.people(),
         pictures_each: plan.pictures_each,
         mated_probes,
@@ -154,14 +203,17 @@ fn measure(
         without_face: Rate::of(without, embedded.len()),
         rank_one: Rate::of(ranked.count(), mated_probes),
         points: points.collect(),
-        calibration: CALIBRATED_FMR
-            .into_iter()
-            // Below ten events a threshold is an accident of the pictures at hand.
-            .filter(|fmr| fmr * impostors.impostor().len() as f64 >= 10.0)
-            .map(|fmr| Calibrated { fmr, threshold: impostors.threshold_at_far(fmr) })
-            .collect(),
-        impostor_pairs: impostors.impostor().len(),
-    })
+        calibration: Calibration {
+            comparisons: impostors.impostor().len(),
+            points: CALIBRATED_FMR
+                .into_iter()
+                // Below ten events a threshold is an accident of the pictures at hand.
+                .filter(|fmr| fmr * impostors.impostor().len() as f64 >= 10.0)
+                .map(|fmr| Calibrated { fmr, threshold: impostors.threshold_at_far(fmr) })
+                .collect(),
+        },
+    };
+    Ok(Measured { figures, probes })
 }
 
 /// The roster and the strangers. People with one picture can only be strangers; of the rest, every second.
@@ -219,14 +271,22 @@ mod tests {
                 people.entry(name.clone()).or_insert_with(Vec::new).push(path);
             }
         }
-        let plan = Plan { pictures_each: 1, thresholds: vec![0.0, 0.5, 1.1], margin: 0.0 };
-        let measured = measure(&people, &embedded, &plan).unwrap();
+        let plan = Plan {
+            pictures_each: 1,
+            thresholds: vec![0.0, 0.5, 1.1],
+            margin: 0.0,
+            calibration: Calibration::of(None).unwrap(),
+        };
+        let Measured { figures: measured, probes } = measure(&people, &embedded, &plan).unwrap();
+        assert_eq!(probes.len(), 100);
+        assert!(probes.iter().all(|p| p.found.as_ref().is_none_or(|(name, ..)| name.starts_with('p'))));
         assert_eq!((measured.enrolled, measured.mated_probes, measured.stranger_probes), (20, 40, 60));
         assert!(measured.rank_one.events >= 39);
-        let [everyone, good, nobody] = &measured.points[..] else { unreachable!("three thresholds") };
+        let [everyone, good, nobody, ..] = &measured.points[..] else { unreachable!("three thresholds") };
+        assert_eq!(measured.points.len(), 3 + ACCEPTED_FPIR.len());
         assert!(everyone.fpir.events >= 59);
         assert!(good.fpir.events == 0 && good.fnir.events <= 1);
         assert_eq!(nobody.fnir.events, 40);
-        assert!(measured.impostor_pairs > 6000 && !measured.calibration.is_empty());
+        assert!(measured.calibration.comparisons > 6000 && !measured.calibration.points.is_empty());
     }
 }

@@ -11,5 +11,6 @@ pub mod chart;
 pub mod identification;
 pub mod pairs;
 pub mod pictures;
+pub mod sheet;
 pub mod statistics;
 pub mod verification;

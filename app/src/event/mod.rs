@@ -81,6 +81,10 @@ pub enum Event {
         margin: f32,
         /// Frames that voted for this answer.
         votes: u32,
+        /// Similarity that was needed.
+        threshold: f32,
+        /// Frames of this face up to the answer.
+        frames: u32,
         /// What was found about liveness, in words.
         liveness: String,
     },
@@ -90,6 +94,8 @@ pub enum Event {
         track: u64,
         /// Best similarity that was seen.
         similarity: f32,
+        /// Similarity that is needed.
+        threshold: f32,
     },
     /// A face looked like somebody on the roster, and not like a living person.
     AttackRefused {

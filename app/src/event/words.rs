@@ -46,15 +46,18 @@ impl fmt::Display for Event {
             }
             Self::PhotoRefused { photo, reason } => write!(f, "Photo {photo} is not enrolled: {reason}"),
             Self::Hint { track, advice } => write!(f, "Face {track}: {advice}"),
-            Self::Recognised { track, roll, similarity, margin, votes, liveness } => write!(
-                f,
-                "Recognised {roll}: similarity {similarity:.2}, {margin:.2} ahead of the next person, \
-                 {votes} frames agree (face {track}); {liveness}"
-            ),
-            Self::Stranger { track, similarity } => {
+            Self::Recognised { track, roll, similarity, margin, votes, threshold, frames, liveness } => {
                 write!(
                     f,
-                    "A stranger: nobody on the roster is alike (best similarity {similarity:.2}, face {track})"
+                    "Recognised {roll}: similarity {similarity:.2} of {threshold:.2} needed, {margin:.2} ahead of the next \
+                 person, {votes} frames agree, answered after {frames} (face {track}); {liveness}"
+                )
+            }
+            Self::Stranger { track, similarity, threshold } => {
+                write!(
+                    f,
+                    "A stranger: nobody on the roster is alike (best similarity {similarity:.2} of {threshold:.2} needed, \
+                     face {track})"
                 )
             }
             Self::AttackRefused { track, reason } => {

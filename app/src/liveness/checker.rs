@@ -1,15 +1,13 @@
 //! The tests of liveness, run on one face of one frame.
 
-use std::time::Duration;
-
 use image::RgbImage;
 use models::store::Store;
 
 use super::eyes::Eyes;
 use super::passive::Passive;
-use super::{Requirement, State, Summary, blink};
+use super::{Observation, Requirement, State, Summary, blink};
 use crate::config;
-use crate::recognition::engine::EngineError;
+use crate::recognition::error::EngineError;
 use crate::recognition::face::Bounds;
 use crate::recognition::landmarks::Landmarks;
 
@@ -43,38 +41,19 @@ impl Checker {
         self.requirement
     }
 
-    /// Runs the tests on one face and notes what they say.
+    /// Runs the networks on one face.
     ///
     /// # Errors
     /// [`EngineError::Run`] when a network fails.
-    pub fn look(
-        &mut self,
-        picture: &RgbImage,
-        landmarks: &Landmarks,
-        state: &mut State,
-        now: Duration,
-    ) -> Result<(), EngineError> {
-        if let Some(live) = self.single(picture, landmarks)? {
-            state.passive.cast(live);
-        }
-        if let Some(eyes) = &mut self.eyes {
-            let opening = eyes.opening(picture, landmarks)?;
-            if let Some(opening) = opening.and_then(|opening| blink::relative(opening, &landmarks.mesh)) {
-                log::trace!("lid opening {opening:.3}");
-                state.blink.note(opening, landmarks.pose.pitch, now);
-            }
-            state.depth.note(&landmarks.mesh, now);
-        }
-        Ok(())
-    }
-
-    /// What the passive networks say of one picture: P(live), 0 to 1; `None` where there are none.
-    ///
-    /// # Errors
-    /// [`EngineError::Run`] when a network fails.
-    pub fn single(&mut self, picture: &RgbImage, landmarks: &Landmarks) -> Result<Option<f32>, EngineError> {
+    pub fn observe(&mut self, picture: &RgbImage, landmarks: &Landmarks) -> Result<Observation, EngineError> {
         let face = face_bounds(&landmarks.mesh);
-        self.passive.as_mut().map(|passive| passive.score(picture, &face)).transpose()
+        let live = self.passive.as_mut().map(|passive| passive.score(picture, &face)).transpose()?;
+        let opening = match &mut self.eyes {
+            Some(eyes) => eyes.opening(picture, landmarks)?,
+            None => None,
+        };
+        let opening = opening.and_then(|opening| blink::relative(opening, &landmarks.mesh));
+        Ok(Observation { live, opening })
     }
 
     /// The decision over what is known of a track.

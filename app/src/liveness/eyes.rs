@@ -5,7 +5,7 @@ use models::Role;
 use models::iris::{Iris, SIDE};
 use models::store::Store;
 
-use crate::recognition::engine::EngineError;
+use crate::recognition::error::EngineError;
 use crate::recognition::face::Point;
 use crate::recognition::landmarks::{EYE_CORNERS, Landmarks};
 use crate::recognition::warp::{Affine, warp};

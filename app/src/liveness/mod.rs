@@ -15,12 +15,17 @@ mod eyes;
 pub mod passive;
 
 use std::fmt;
+use std::path::Path;
+use std::time::Duration;
 
+use models::store::Store;
 use serde::Serialize;
 
 use crate::config::LivenessRule;
+use crate::recognition::landmarks::Landmarks;
 
 pub use checker::Checker;
+use passive::Passive;
 
 /// What was found about the liveness of one track, with the scores that led to it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -49,6 +54,28 @@ pub enum Verdict {
     Attack,
 }
 
+/// What the networks say of one face in one frame.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Observation {
+    /// P(live) of the passive networks, 0 to 1; `None` where there are none.
+    pub live: Option<f32>,
+    /// How far the eyes are open, as [`blink::relative`] gives it; `None` where they are too small to tell.
+    pub opening: Option<f32>,
+}
+
+impl fmt::Display for Observation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.live {
+            Some(live) => write!(f, "passive {live:.3}")?,
+            None => f.write_str("no passive network")?,
+        }
+        match self.opening {
+            Some(opening) => write!(f, ", lids {opening:.3}"),
+            None => f.write_str(", eyes too small"),
+        }
+    }
+}
+
 /// What is known about the liveness of one track.
 #[derive(Debug, Clone, Default)]
 pub struct State {
@@ -58,6 +85,19 @@ pub struct State {
     pub blink: blink::Lids,
     /// The points over time.
     pub depth: depth::Parallax,
+}
+
+impl State {
+    /// Notes what was seen of the face in one frame.
+    pub fn note(&mut self, seen: &Observation, landmarks: &Landmarks, now: Duration) {
+        if let Some(live) = seen.live {
+            self.passive.cast(live);
+        }
+        if let Some(opening) = seen.opening {
+            self.blink.note(opening, landmarks.pose.pitch, now);
+        }
+        self.depth.note(&landmarks.mesh, now);
+    }
 }
 
 /// What a site requires, as far as the networks at hand allow.
@@ -73,18 +113,54 @@ impl Requirement {
         Self { rule, passive_there }
     }
 
-    /// In words, for the log and `check-config`.
-    pub fn text(self) -> &'static str {
+    /// The site's rule with the weights in this folder.
+    pub fn at_hand(rule: LivenessRule, models: &Path) -> Self {
+        Self::new(rule, Store::open(models).is_ok_and(|store| Passive::is_there(&store)))
+    }
+
+    /// The rule in force, as the configuration names it; "blink" where the passive networks are missing.
+    pub fn name(self) -> &'static str {
         match (self.rule, self.passive_there) {
-            (LivenessRule::Off, _) => "liveness is not checked: photos pass",
-            (_, false) => {
-                "liveness needs a blink: the anti-spoof networks are missing; run fetch_models to have them"
+            (LivenessRule::Off, _) => "off",
+            (_, false) => "blink",
+            (LivenessRule::Passive, true) => "passive",
+            (LivenessRule::PassiveBlink, true) => "passive+blink",
+            (LivenessRule::PassiveAny, true) => "passive+any",
+        }
+    }
+
+    /// What a person should know and may want to change.
+    pub fn concern(self) -> Option<&'static str> {
+        match (self.rule, self.passive_there) {
+            (LivenessRule::Off, _) => {
+                Some("liveness is not checked (liveness.require = \"off\"): a photo passes for the person")
             }
-            (LivenessRule::Passive, true) => "liveness needs the anti-spoof networks",
-            (LivenessRule::PassiveBlink, true) => "liveness needs the anti-spoof networks and a blink",
-            (LivenessRule::PassiveAny, true) => {
+            (_, false) => Some(
+                "the anti-spoof networks are missing, so everybody must blink before the camera, and nothing tells a \
+                 video from a person; run fetch_models to have them",
+            ),
+            _ => None,
+        }
+    }
+
+    /// In words, for the log.
+    fn text(self) -> &'static str {
+        match self.rule {
+            LivenessRule::Off => "liveness is not checked",
+            _ if !self.passive_there => "liveness needs a blink",
+            LivenessRule::Passive => "liveness needs the anti-spoof networks",
+            LivenessRule::PassiveBlink => "liveness needs the anti-spoof networks and a blink",
+            LivenessRule::PassiveAny => {
                 "liveness needs the anti-spoof networks, and a blink or a turn of the head"
             }
+        }
+    }
+
+    /// Writes into the log what is required, as a warning where it is not what it should be.
+    pub fn tell(self) {
+        log::info!("Recognition: {}", self.text());
+        if let Some(concern) = self.concern() {
+            log::warn!("{concern}");
         }
     }
 
@@ -176,7 +252,11 @@ mod tests {
     fn without_the_networks_nothing_passes_without_a_blink() {
         for rule in [LivenessRule::Passive, LivenessRule::PassiveBlink, LivenessRule::PassiveAny] {
             assert_eq!(verdict(rule, false, &State::default()), Verdict::Undecided);
-            assert!(Requirement::new(rule, false).text().contains("blink"));
+            let requirement = Requirement::at_hand(rule, Path::new("/no/such/folder"));
+            assert_eq!(requirement, Requirement::new(rule, false));
+            assert_eq!(requirement.name(), "blink");
+            assert!(requirement.concern().is_some_and(|concern| concern.contains("fetch_models")));
+            assert_eq!(Requirement::new(rule, true).concern(), None);
         }
     }
 }

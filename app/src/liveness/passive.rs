@@ -10,7 +10,7 @@ use models::Role;
 use models::minifas::{LIVE, MiniFas, Variant};
 use models::store::Store;
 
-use crate::recognition::engine::EngineError;
+use crate::recognition::error::EngineError;
 use crate::recognition::face::Bounds;
 
 /// Votes that are remembered, about a second and a half of frames.
@@ -32,12 +32,17 @@ pub struct Passive {
 }
 
 impl Passive {
+    /// Whether the weights of both networks are there.
+    pub fn is_there(store: &Store) -> bool {
+        store.has(Role::AntispoofV2) && store.has(Role::AntispoofV1Se)
+    }
+
     /// Loads both networks; `None` where their weights are not there (a machine that reaches package registries only).
     ///
     /// # Errors
     /// [`EngineError::Load`] when they are there and damaged.
     pub fn load(store: &Store) -> Result<Option<Self>, EngineError> {
-        if !store.has(Role::AntispoofV2) || !store.has(Role::AntispoofV1Se) {
+        if !Self::is_there(store) {
             return Ok(None);
         }
         let load = |role, variant| EngineError::load(store, role, |weights| MiniFas::load(variant, weights));

@@ -6,7 +6,7 @@ use models::store::Store;
 
 use super::align::Aligned;
 use super::embedding::Embedding;
-use super::engine::EngineError;
+use super::error::EngineError;
 
 /// Makes embeddings. Those of different embedders, or of different weights, never compare.
 pub trait Embedder {

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::config::DetectorChoice;
+
 /// A place in a picture, pixels from the upper left corner.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct Point {
@@ -58,6 +60,8 @@ pub struct Face {
     pub bounds: Bounds,
     /// The detector's certainty, 0 to 1.
     pub score: f32,
+    /// Who found it.
+    pub by: DetectorChoice,
     /// Right eye, left eye (of the person: the right eye is on the picture's left), nose tip, right and left mouth corner;
     /// BlazeFace gives the mouth's centre twice; rustface gives none.
     pub points: Option<[Point; 5]>,

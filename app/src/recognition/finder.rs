@@ -6,7 +6,7 @@ use image::RgbImage;
 use models::store::Store;
 
 use super::detector::{self, Detector};
-use super::engine::EngineError;
+use super::error::EngineError;
 use super::face::Face;
 use crate::config::{self, DetectorChoice};
 

@@ -3,7 +3,7 @@
 use image::RgbImage;
 use models::face_mesh::{FaceMesh, SIDE};
 
-use super::engine::EngineError;
+use super::error::EngineError;
 use super::face::{Face, Point};
 use super::warp::{Affine, warp};
 

@@ -4,11 +4,14 @@
 //! Everything that is a rule (tracking, gates, votes, thresholds) is pure and stands apart from the networks. State belongs
 //! to a track, never to the process. [`worker`] runs a pipeline on its thread.
 
+pub mod advice;
 pub mod align;
 pub mod detector;
 pub mod embedder;
 pub mod embedding;
 pub mod engine;
+pub mod enrolment;
+pub mod error;
 pub mod face;
 pub mod finder;
 pub mod gallery;
@@ -24,10 +27,13 @@ pub mod vote;
 pub mod warp;
 pub mod worker;
 
+pub use advice::Advice;
 pub use embedding::Embedding;
-pub use engine::{Engine, EngineError, EnrolRefusal, Enrolment};
+pub use engine::Engine;
+pub use enrolment::{Content, EnrolRefusal, Enrolment, Inspection};
+pub use error::EngineError;
 pub use face::{Bounds, Face, Point};
 pub use finder::Finder;
 pub use gallery::{Gallery, Match, SharedGallery};
-pub use pipeline::{Advice, Outcome, Pipeline, Sighting};
+pub use pipeline::{Outcome, Pipeline, Sighting};
 pub use quality::Quality;

@@ -3,15 +3,16 @@
 use std::time::{Duration, Instant};
 
 use image::RgbImage;
-use serde::Serialize;
 
+use super::advice::{Advice, Counsel};
 use super::embedding::Embedding;
-use super::engine::{Engine, EngineError};
+use super::engine::Engine;
+use super::error::EngineError;
 use super::face::{Bounds, Face};
 use super::gallery::SharedGallery;
 use super::landmarks::Landmarks;
 use super::quality::Quality;
-use super::threshold;
+use super::threshold::Calibration;
 use super::track::Tracker;
 use super::view::{Latency, Snapshot, TrackView};
 use super::vote::{Answer, Ballot, Rule};
@@ -32,9 +33,6 @@ const SAME_FACE: f32 = 0.2;
 /// A person who stays is told to attendance again after this time: its rules decide whether that makes a row.
 const ANNOUNCE_AGAIN: Duration = Duration::from_secs(10);
 
-/// Frames in a row with the same problem before the person is told: a single blurred frame is nobody's fault.
-const PATIENCE: u32 = 5;
-
 /// A known face that shows no sign of life for this long is asked for one. People blink every three seconds or so without being
 /// asked.
 const ASK_AFTER: Duration = Duration::from_secs(2);
@@ -52,6 +50,8 @@ pub struct Sighting {
     pub margin: f32,
     /// Frames that voted for this answer.
     pub votes: u32,
+    /// Similarity that was needed.
+    pub threshold: f32,
     /// What was found about liveness.
     pub liveness: liveness::Summary,
     /// When the frame was taken that decided it.
@@ -71,6 +71,8 @@ pub enum Outcome {
         track: u64,
         /// Best similarity seen.
         similarity: f32,
+        /// Similarity that is needed.
+        threshold: f32,
         /// When.
         at: Moment,
     },
@@ -94,47 +96,13 @@ pub enum Outcome {
     },
 }
 
-/// What a person before the camera should do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Advice {
-    /// The face is too small.
-    ComeCloser,
-    /// The face is too dark.
-    MoreLight,
-    /// The face is overexposed.
-    LessLight,
-    /// The face is turned away.
-    LookAtTheCamera,
-    /// The face is blurred by motion.
-    HoldStill,
-    /// A blink is needed to tell a person from a photo.
-    Blink,
-    /// A blink, or a turn of the head, is needed to tell a person from a photo.
-    BlinkOrTurn,
-}
-
-impl Advice {
-    /// In words for the person.
-    pub fn text(self) -> &'static str {
-        match self {
-            Self::ComeCloser => "come closer",
-            Self::MoreLight => "more light is needed",
-            Self::LessLight => "the light is too bright",
-            Self::LookAtTheCamera => "look at the camera",
-            Self::HoldStill => "hold still",
-            Self::Blink => "blink, please",
-            Self::BlinkOrTurn => "blink or turn your head, please",
-        }
-    }
-}
-
 /// Recognition with its state: the tracks.
 pub struct Pipeline {
     engine: Engine,
     gallery: SharedGallery,
     liveness: Checker,
     recognition: config::Recognition,
+    calibration: Calibration,
     tracker: Tracker<Subject>,
     picture: RgbImage,
     snapshot: Snapshot,
@@ -155,39 +123,11 @@ struct Subject {
     liveness: liveness::State,
 }
 
-/// What a person was advised, so that advice comes late enough to be true and is not repeated.
-#[derive(Debug, Default)]
-struct Counsel {
-    current: Option<Advice>,
-    frames: u32,
-    told: Option<Advice>,
-}
-
-impl Counsel {
-    /// Notes the advice of one frame; gives it when it is time to tell it.
-    fn note(&mut self, advice: Option<Advice>) -> Option<Advice> {
-        self.frames = if advice == self.current { self.frames.saturating_add(1) } else { 1 };
-        self.current = advice;
-        // The wish for a blink stays until it is fulfilled: that the picture is good does not change it.
-        let asked = matches!(self.told, Some(Advice::Blink | Advice::BlinkOrTurn)) && advice.is_none();
-        if self.frames < PATIENCE || advice == self.told || asked {
-            return None;
-        }
-        self.told = advice;
-        advice
-    }
-
-    /// Notes advice that is certain; whether it is to be told.
-    fn tell(&mut self, advice: Advice) -> bool {
-        self.told.replace(advice) != Some(advice)
-    }
-}
-
 impl Pipeline {
     /// A pipeline without tracks. Loads the networks of liveness from where the engine's came.
     ///
     /// # Errors
-    /// [`EngineError::Load`] when weights that the site's rule needs are missing or damaged.
+    /// [`EngineError::Load`] when weights that the site's rule needs are damaged, or the site's calibration is of no use.
     pub fn new(
         engine: Engine,
         gallery: SharedGallery,
@@ -195,12 +135,16 @@ impl Pipeline {
         liveness: &config::Liveness,
     ) -> Result<Self, EngineError> {
         let liveness = engine.liveness(liveness)?;
-        log::info!("Recognition: {}", liveness.requirement().text());
+        liveness.requirement().tell();
+        let calibration = Calibration::of(recognition.calibration.as_deref()).map_err(|error| {
+            EngineError::Load { role: "calibration".to_owned(), reason: error.to_string() }
+        })?;
         Ok(Self {
             engine,
             gallery,
             liveness,
             recognition: recognition.clone(),
+            calibration,
             tracker: Tracker::default(),
             picture: RgbImage::default(),
             snapshot: Snapshot::default(),
@@ -251,7 +195,7 @@ impl Pipeline {
                     similarity: leader.map_or(0.0, |(_, similarity)| similarity),
                     votes: leader.map_or(0, |(roll, _)| track.state.ballot.votes_for(roll)),
                     liveness: self.liveness.judge(&track.state.liveness).to_string(),
-                    advice: track.state.advice.told.map(Advice::text),
+                    advice: track.state.advice.told().map(Advice::text),
                 }
             })
             .collect();
@@ -283,7 +227,12 @@ impl Pipeline {
         let Some((landmarks, quality)) = seen else { return Ok(()) };
         let problem = quality.problem(self.recognition.min_face_px);
         self.advise(index, problem, outcomes);
-        if problem.is_some() {
+        if let Some(problem) = problem {
+            log::debug!(
+                "track {}: not looked at, {}; {quality}",
+                self.tracker.tracks()[index].id,
+                problem.text()
+            );
             return Ok(());
         }
         let embedding = Instant::now();
@@ -315,17 +264,12 @@ impl Pipeline {
         let track = self.tracker.track_mut(index);
         if let Some(found) = &found {
             log::debug!(
-                "track {}: {} similarity {:.3}, margin {:.3}, threshold {:.3}; width {:.0}, sharpness {:.0}, yaw {:.0}, \
-                 pitch {:.0}",
+                "track {}: {} similarity {:.3}, margin {:.3}, threshold {:.3}; {quality}",
                 track.id,
                 found.roll,
                 found.similarity,
                 found.margin(),
-                rule.threshold,
-                quality.width,
-                quality.sharpness,
-                quality.yaw,
-                quality.pitch
+                rule.threshold
             );
         }
         track.state.ballot.cast(found.as_ref(), &rule, quality.weight());
@@ -348,8 +292,9 @@ impl Pipeline {
         if self.liveness.judge(&subject.liveness).verdict == Verdict::Live {
             return Ok(());
         }
-        self.liveness.look(&self.picture, landmarks, &mut subject.liveness, now)?;
-        log::debug!("track {}: liveness {}", track.id, self.liveness.judge(&subject.liveness));
+        let seen = self.liveness.observe(&self.picture, landmarks)?;
+        subject.liveness.note(&seen, landmarks, now);
+        log::debug!("track {}: {seen}; liveness {}", track.id, self.liveness.judge(&subject.liveness));
         Ok(())
     }
 
@@ -364,7 +309,8 @@ impl Pipeline {
             Answer::Stranger { similarity } => {
                 let first = !subject.stranger_told && subject.announced.is_none();
                 subject.stranger_told = true;
-                first.then_some(Outcome::Stranger { track: track.id, similarity, at })
+                let threshold = rule.threshold;
+                first.then_some(Outcome::Stranger { track: track.id, similarity, threshold, at })
             }
             Answer::Known { roll, similarity, margin, votes } => {
                 let liveness = requirement.judge(&subject.liveness);
@@ -398,6 +344,7 @@ impl Pipeline {
                             similarity,
                             margin,
                             votes,
+                            threshold: rule.threshold,
                             liveness,
                             at,
                             frames_to_decision,
@@ -419,12 +366,12 @@ impl Pipeline {
     }
 
     fn rule(&self) -> Rule {
-        let people = self.gallery.load().people();
+        let faces = self.gallery.load().faces();
         Rule {
             threshold: self
                 .recognition
                 .threshold
-                .unwrap_or_else(|| threshold::for_roster(people, self.recognition.accepted_fpir)),
+                .unwrap_or_else(|| self.calibration.threshold(faces, self.recognition.accepted_fpir)),
             margin: self.recognition.margin,
             votes: self.recognition.votes,
         }
@@ -449,23 +396,4 @@ impl Pipeline {
 
 fn millis(since: Instant) -> f32 {
     since.elapsed().as_secs_f32() * 1000.0
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn advice_is_told_once_when_it_lasts_and_again_after_it_changed() {
-        let mut counsel = Counsel::default();
-        let far = Some(Advice::ComeCloser);
-        let told: Vec<_> = (0..20).filter_map(|_| counsel.note(far)).collect();
-        assert_eq!(told, [Advice::ComeCloser]);
-        for n in 0..10 {
-            let flicker = if n % 2 == 0 { far } else { Some(Advice::HoldStill) };
-            assert_eq!(counsel.note(flicker), None, "flicker is not told");
-        }
-        assert!((0..PATIENCE).all(|_| counsel.note(None).is_none()));
-        assert!((0..PATIENCE).any(|_| counsel.note(far).is_some()), "it became good in between");
-    }
 }

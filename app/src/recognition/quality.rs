@@ -1,10 +1,12 @@
 //! Whether a face is good enough to be named, and what the person could do about it.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
+use super::advice::Advice;
 use super::align::{Aligned, SIDE};
 use super::landmarks::Pose;
-use super::pipeline::Advice;
 
 /// Largest turn to the side at which embeddings still compare well, degrees.
 const MAX_YAW: f32 = 35.0;
@@ -75,6 +77,16 @@ impl Quality {
         // Beyond the size of an aligned face more pixels add nothing.
         let size = (self.width / SIDE as f32).clamp(0.1, 1.0);
         size * self.yaw.to_radians().cos().max(0.1) * self.pitch.to_radians().cos().max(0.1)
+    }
+}
+
+impl fmt::Display for Quality {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "width {:.0}, sharpness {:.0}, brightness {:.0}, yaw {:.0}, pitch {:.0}",
+            self.width, self.sharpness, self.brightness, self.yaw, self.pitch
+        )
     }
 }
 

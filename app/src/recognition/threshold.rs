@@ -1,66 +1,154 @@
-//! How similar is similar enough: it depends on how many people there are to be mistaken for.
+//! How similar is similar enough: it depends on how many faces there are to be mistaken for.
 //!
-//! A probe is compared with N people, so the chance that a stranger is taken for somebody is FPIR = 1 − (1 − FMR)^N. The site
+//! A probe is compared with N enrolled faces, so the chance that a stranger is taken for somebody is FPIR = 1 − (1 − FMR)^N. The site
 //! says which FPIR it accepts; the false-match rate of one comparison follows from it, and the threshold from that by a curve
-//! measured with this embedder.
+//! that `attendance evaluate identification` measured through this program's whole path.
 
-/// Similarity at which a false match of one comparison has the given probability (as powers of ten, from 10⁻¹ down).
-///
-/// Measured through this program's whole path on the 2,320 pictures of LFW's first three folds: all 2,687,149 comparisons of
-/// different people.
-const CURVE: [(f32, f32); 5] = [(-1.0, 0.199), (-2.0, 0.348), (-3.0, 0.452), (-4.0, 0.533), (-5.0, 0.593)];
+use std::path::{Path, PathBuf};
 
-/// Beyond the measured curve the threshold goes on rising by this much for each power of ten.
-const SLOPE_BEYOND: f32 = 0.06;
+use serde::{Deserialize, Serialize};
 
-/// No threshold above this: genuine pairs of LFW have a mean of 0.74, and refusing many of them protects nobody. Several
-/// votes and the margin to the second person protect further.
-const HIGHEST: f32 = 0.62;
+/// Largest file of a calibration; one has a dozen lines.
+const MAX_BYTES: u64 = 1 << 20;
 
-/// The least similarity that counts as a match among `people`, for the accepted FPIR.
-pub fn for_roster(people: usize, accepted_fpir: f32) -> f32 {
-    let people = people.max(1) as f64;
-    let accepted = f64::from(accepted_fpir).clamp(1e-9, 0.999);
-    // ln(1 − x) / N keeps its precision where 1 − (1 − x)^(1/N) would lose it.
-    let fmr = -f64::exp_m1(f64::ln_1p(-accepted) / people);
-    similarity_at(fmr.log10() as f32).min(HIGHEST)
+/// The calibration that comes with the program: all 2,687,149 comparisons of different people among the 2,320 pictures of
+/// LFW's first three folds, rounded from what `evaluate identification --calibration` wrote.
+const SHIPPED: &str = include_str!("calibration.json");
+
+/// Which similarity keeps which false-match rate, measured with this program's networks.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Calibration {
+    /// Comparisons of different people it was measured on.
+    pub comparisons: usize,
+    /// From the highest rate to the lowest; at least two.
+    pub points: Vec<Calibrated>,
 }
 
-fn similarity_at(log_fmr: f32) -> f32 {
-    let [first, .., last] = CURVE;
-    if log_fmr >= first.0 {
-        return first.1;
+/// One point of the curve.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Calibrated {
+    /// False-match rate of one comparison, above 0 to 1.
+    pub fmr: f64,
+    /// The lowest similarity that keeps it, −1 to 1.
+    pub threshold: f32,
+}
+
+/// A calibration that cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("the calibration {} cannot be used: {reason}; write one with `attendance evaluate identification --calibration`", path.display())]
+pub struct CalibrationError {
+    /// The file.
+    path: PathBuf,
+    /// What is wrong with it.
+    reason: String,
+}
+
+impl Calibration {
+    /// The site's own calibration, or the one that comes with the program.
+    ///
+    /// # Errors
+    /// [`CalibrationError`] when the file cannot be read, or its points do not fall from rate to rate.
+    pub fn of(own: Option<&Path>) -> Result<Self, CalibrationError> {
+        let path = own.unwrap_or(Path::new("(shipped)"));
+        let failed = |reason: String| CalibrationError { path: path.to_owned(), reason };
+        let read = |path: &Path| {
+            if std::fs::metadata(path)?.len() > MAX_BYTES {
+                return Err(std::io::Error::other("it is far too large"));
+            }
+            std::fs::read_to_string(path)
+        };
+        let text = own.map_or(Ok(SHIPPED.to_owned()), read).map_err(|error| failed(error.to_string()))?;
+        let calibration: Self = serde_json::from_str(&text).map_err(|error| failed(error.to_string()))?;
+        calibration.check().map_err(|reason| failed(reason.to_owned()))?;
+        Ok(calibration)
     }
-    if log_fmr <= last.0 {
-        return last.1 + (last.0 - log_fmr) * SLOPE_BEYOND;
+
+    fn check(&self) -> Result<(), &'static str> {
+        let sane = |point: &Calibrated| {
+            point.fmr > 0.0 && point.fmr <= 1.0 && (-1.0..=1.0).contains(&point.threshold)
+        };
+        if self.points.len() < 2 {
+            Err("it needs two points or more")
+        } else if !self.points.iter().all(sane) {
+            Err("a rate or a similarity is out of range")
+        } else if !self.points.is_sorted_by(|a, b| a.fmr > b.fmr && a.threshold < b.threshold) {
+            Err("lower rates must have higher similarities")
+        } else {
+            Ok(())
+        }
     }
-    let after = CURVE.iter().position(|(log, _)| *log <= log_fmr).unwrap_or(CURVE.len() - 1);
-    let ((x0, y0), (x1, y1)) = (CURVE[after - 1], CURVE[after]);
-    y0 + (y1 - y0) * (log_fmr - x0) / (x1 - x0)
+
+    /// The least similarity that counts as a match among `faces` enrolled ones, for the accepted FPIR. Several photos of a student
+    /// count each: a stranger has as many chances.
+    pub fn threshold(&self, faces: usize, accepted_fpir: f32) -> f32 {
+        let faces = faces.max(1) as f64;
+        let accepted = f64::from(accepted_fpir).clamp(1e-9, 0.999);
+        // ln(1 − x) / N keeps its precision where 1 − (1 − x)^(1/N) would lose it.
+        self.similarity_at(-f64::exp_m1(f64::ln_1p(-accepted) / faces))
+    }
+
+    /// Along the curve, linear in the logarithm of the rate. Beyond its end it goes on as steeply as it was on its last stretch:
+    /// the measured curve flattens, so that this asks for a little too much and never for too little.
+    fn similarity_at(&self, fmr: f64) -> f32 {
+        let [first, .., last] = &self.points[..] else { return 1.0 };
+        if fmr >= first.fmr {
+            return first.threshold;
+        }
+        let after = if fmr <= last.fmr {
+            self.points.len() - 1
+        } else {
+            self.points.iter().position(|point| point.fmr <= fmr).unwrap_or(1)
+        };
+        let (before, after) = (self.points[after - 1], self.points[after]);
+        let share = (fmr.ln() - before.fmr.ln()) / (after.fmr.ln() - before.fmr.ln());
+        (before.threshold + (after.threshold - before.threshold) * share as f32).min(1.0)
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn more_people_or_less_risk_need_more_similarity() {
+        let shipped = Calibration::of(None).unwrap();
         let mut before = 0.0;
-        for people in [1, 10, 100, 1_000, 10_000, 50_000] {
-            let threshold = for_roster(people, 0.001);
-            assert!(threshold >= before && (0.3..=HIGHEST).contains(&threshold), "{people}: {threshold}");
+        for faces in [1, 10, 100, 1_000, 10_000, 50_000] {
+            let threshold = shipped.threshold(faces, 0.001);
+            assert!(threshold > before && (0.3..0.85).contains(&threshold), "{faces}: {threshold}");
             before = threshold;
         }
-        assert!(for_roster(1_000, 0.01) < for_roster(1_000, 0.001));
+        assert!(shipped.threshold(1_000, 0.01) < shipped.threshold(1_000, 0.001));
+        assert!(shipped.threshold(1_000, 0.001) > 0.62, "no lid on what the site asks for");
     }
 
     #[test]
-    fn the_curve_is_met_and_continued_evenly() {
-        for (log, similarity) in CURVE {
-            assert!((similarity_at(log) - similarity).abs() < 1e-6);
+    fn a_site_may_bring_its_own_and_nonsense_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("calibration.json");
+        let mut own = Calibration::of(None).unwrap();
+        own.points[0].threshold -= 0.01;
+        std::fs::write(&path, serde_json::to_string(&own).unwrap()).unwrap();
+        assert_eq!(Calibration::of(Some(&path)).unwrap(), own);
+        own.points.reverse();
+        for nonsense in [serde_json::to_string(&own).unwrap(), r#"{"comparisons":1,"points":[]}"#.to_owned()]
+        {
+            std::fs::write(&path, nonsense).unwrap();
+            let error = Calibration::of(Some(&path)).unwrap_err().to_string();
+            assert!(error.contains("--calibration"), "{error}");
         }
-        assert!((similarity_at(-6.0) - CURVE[4].1 - SLOPE_BEYOND).abs() < 1e-6);
-        assert_eq!(similarity_at(0.0), CURVE[0].1);
-        assert!(for_roster(0, 0.0).is_finite());
+        assert!(Calibration::of(Some(Path::new("/no/such/file"))).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn the_threshold_never_falls_as_the_roster_grows(faces in 1usize..100_000, more in 1usize..100_000, fpir in 0f32..1.0) {
+            let shipped = Calibration::of(None).unwrap();
+            let (few, many) = (shipped.threshold(faces, fpir), shipped.threshold(faces + more, fpir));
+            prop_assert!(few.is_finite() && many >= few && many <= 1.0);
+        }
     }
 }

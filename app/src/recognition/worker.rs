@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::engine::EngineError;
+use super::error::EngineError;
 use super::pipeline::{Outcome, Pipeline};
 use super::preview::Preview;
 use super::tempo::Tempo;
@@ -85,14 +85,18 @@ fn tell(outcome: Outcome, outputs: &Outputs) {
                 similarity: sighting.similarity,
                 margin: sighting.margin,
                 votes: sighting.votes,
+                threshold: sighting.threshold,
+                frames: sighting.frames_to_decision,
                 liveness: sighting.liveness.to_string(),
             };
             outputs.sightings.offer(sighting.roll, sighting.at);
             event
         }
-        Outcome::Stranger { track, similarity, .. } => Event::Stranger { track, similarity },
-        Outcome::AttackRefused { track, liveness, .. } => {
-            Event::AttackRefused { track, reason: liveness.to_string() }
+        Outcome::Stranger { track, similarity, threshold, .. } => {
+            Event::Stranger { track, similarity, threshold }
+        }
+        Outcome::AttackRefused { track, roll, liveness, .. } => {
+            Event::AttackRefused { track, reason: format!("looks like {roll}; {liveness}") }
         }
         Outcome::Hint { track, advice } => Event::Hint { track, advice: advice.text() },
     };

@@ -13,11 +13,11 @@ use serde::{Deserialize, Serialize};
 
 use super::Outcome;
 use super::scan::PhotoFile;
-use crate::recognition::Embedding;
 use crate::recognition::embedding::DIMENSIONS;
+use crate::recognition::{Content, Embedding};
 
 /// Changes when the meaning of the file changes.
-const VERSION: &str = "1";
+const VERSION: &str = "2";
 
 /// Largest cache file read: 200,000 photos need less.
 const MAX_BYTES: u64 = 512 * 1024 * 1024;
@@ -35,6 +35,8 @@ pub struct Entry {
     pub seen: Seen,
     /// SHA-256 of its content, hex.
     pub sha256: String,
+    /// What is in it; `None` when it is no picture.
+    pub content: Option<Content>,
     /// Whether it enrolled.
     pub outcome: Outcome,
     /// Its embedding, when it did.
@@ -71,6 +73,7 @@ struct StoredEntry {
     photo: String,
     seen: Seen,
     sha256: String,
+    content: Option<Content>,
     outcome: Outcome,
     /// Row in the matrix.
     row: Option<usize>,
@@ -140,6 +143,7 @@ impl Cache {
                 photo: photo.clone(),
                 seen: entry.seen,
                 sha256: entry.sha256.clone(),
+                content: entry.content.clone(),
                 outcome: entry.outcome.clone(),
                 row,
             });
@@ -182,8 +186,8 @@ impl Cache {
                 Some(row) => Some(row_of(row)?),
                 None => None,
             };
-            let StoredEntry { photo, seen, sha256, outcome, .. } = entry;
-            cache.insert(photo, Entry { seen, sha256, outcome, embedding });
+            let StoredEntry { photo, seen, sha256, content, outcome, .. } = entry;
+            cache.insert(photo, Entry { seen, sha256, content, outcome, embedding });
         }
         Some(cache)
     }
@@ -225,10 +229,14 @@ mod tests {
         let outcome = Outcome::Enrolled { quality: Quality::default(), bounds: Bounds::default() };
         let embedding =
             Embedding::normalised(&std::array::from_fn::<_, DIMENSIONS, _>(|i| i as f32)).unwrap();
-        let enrolled = Entry { seen, sha256: "aa".to_owned(), outcome, embedding: Some(embedding) };
+        let content = Some(Content { width: 640, height: 480, faces: Vec::new() });
+        let enrolled = Entry { seen, sha256: "aa".to_owned(), content, outcome, embedding: Some(embedding) };
         let outcome = Outcome::Refused { reason: "no face".to_owned() };
         cache.insert("1/a.jpg".to_owned(), enrolled);
-        cache.insert("2/b.jpg".to_owned(), Entry { seen, sha256: "bb".to_owned(), outcome, embedding: None });
+        cache.insert(
+            "2/b.jpg".to_owned(),
+            Entry { seen, sha256: "bb".to_owned(), content: None, outcome, embedding: None },
+        );
         cache
     }
 

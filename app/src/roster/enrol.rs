@@ -11,7 +11,7 @@ use super::scan::{Listing, PhotoFile, ScanError, scan};
 use super::{Alike, Outcome, PhotoReport, Report, Roster};
 use crate::config;
 use crate::photo::{self, PhotoError, PhotoLimits};
-use crate::recognition::{Embedding, Engine, EngineError, EnrolRefusal, Enrolment, Gallery};
+use crate::recognition::{Embedding, Engine, EngineError, Enrolment, Gallery, Inspection};
 
 /// Different students at least this alike are reported. On LFW the pairs of different people that reach it are fewer than
 /// one in ten thousand, and nine in ten pairs of one person do.
@@ -27,11 +27,11 @@ const SAVE_EVERY: usize = 200;
 pub trait Enroller {
     /// Names the networks; embeddings of others are not comparable.
     fn model_hash(&self) -> &str;
-    /// The embedding of the one face in an upright photo.
+    /// What is in an upright photo, and the embedding of the one person in it.
     ///
     /// # Errors
-    /// [`EnrolRefusal`], in words for the technician.
-    fn enrol(&mut self, photo: &RgbImage) -> Result<Enrolment, EnrolRefusal>;
+    /// [`EngineError`] when a network fails.
+    fn enrol(&mut self, photo: &RgbImage) -> Result<Inspection, EngineError>;
 }
 
 impl Enroller for Engine {
@@ -39,7 +39,7 @@ impl Enroller for Engine {
         self.model_hash()
     }
 
-    fn enrol(&mut self, photo: &RgbImage) -> Result<Enrolment, EnrolRefusal> {
+    fn enrol(&mut self, photo: &RgbImage) -> Result<Inspection, EngineError> {
         self.enrol(photo)
     }
 }
@@ -150,6 +150,7 @@ fn look_at(
     let refused = |sha256: String, reason: String| Entry {
         seen,
         sha256,
+        content: None,
         outcome: Outcome::Refused { reason },
         embedding: None,
     };
@@ -169,16 +170,14 @@ fn look_at(
         Ok(picture) => picture,
         Err(error) => return Ok(refused(sha256, error.to_string())),
     };
-    match enroller.enrol(&picture) {
-        Ok(Enrolment { embedding, quality, bounds }) => Ok(Entry {
-            seen,
-            sha256,
-            outcome: Outcome::Enrolled { quality, bounds },
-            embedding: Some(embedding),
-        }),
-        Err(EnrolRefusal::Engine(error)) => Err(error),
-        Err(refusal) => Ok(refused(sha256, refusal.to_string())),
-    }
+    let Inspection { content, outcome } = enroller.enrol(&picture)?;
+    let (outcome, embedding) = match outcome {
+        Ok(Enrolment { embedding, quality, bounds }) => {
+            (Outcome::Enrolled { quality, bounds }, Some(embedding))
+        }
+        Err(refusal) => (Outcome::Refused { reason: refusal.to_string() }, None),
+    };
+    Ok(Entry { seen, sha256, content: Some(content), outcome, embedding })
 }
 
 fn roster(listing: Listing, entries: Vec<Entry>) -> Roster {
@@ -188,7 +187,12 @@ fn roster(listing: Listing, entries: Vec<Entry>) -> Roster {
         if let Some(embedding) = entry.embedding {
             faces.push((file.roll.clone(), embedding));
         }
-        photos.push(PhotoReport { photo: file.path, roll: file.roll, outcome: entry.outcome });
+        photos.push(PhotoReport {
+            photo: file.path,
+            roll: file.roll,
+            content: entry.content,
+            outcome: entry.outcome,
+        });
     }
     let gallery = Gallery::new(faces.clone());
     let alike = alike(&gallery, &faces);
@@ -219,7 +223,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::recognition::embedding::DIMENSIONS;
-    use crate::recognition::{Bounds, Quality};
+    use crate::recognition::{Bounds, Content, EnrolRefusal, Quality};
 
     /// Embeds a picture by its first pixel; black pictures have no face.
     #[derive(Default)]
@@ -232,18 +236,20 @@ mod tests {
             "by colour"
         }
 
-        fn enrol(&mut self, photo: &RgbImage) -> Result<Enrolment, EnrolRefusal> {
+        fn enrol(&mut self, photo: &RgbImage) -> Result<Inspection, EngineError> {
             self.calls += 1;
+            let content = Content::of(photo, &[]);
             let [r, g, b] = photo.get_pixel(0, 0).0;
             if r == 0 && g == 0 && b == 0 {
-                return Err(EnrolRefusal::NoFace);
+                return Ok(Inspection { content, outcome: Err(EnrolRefusal::NoFace) });
             }
             let mut raw = [0.0; DIMENSIONS];
             raw[0] = f32::from(r);
             raw[1] = f32::from(g);
             raw[2] = f32::from(b);
             let embedding = Embedding::normalised(&raw).unwrap();
-            Ok(Enrolment { embedding, quality: Quality::default(), bounds: Bounds::default() })
+            let outcome = Ok(Enrolment { embedding, quality: Quality::default(), bounds: Bounds::default() });
+            Ok(Inspection { content, outcome })
         }
     }
 

@@ -12,7 +12,7 @@ pub mod worker;
 use serde::Serialize;
 
 use crate::identity::RollNumber;
-use crate::recognition::{Bounds, Gallery, Quality};
+use crate::recognition::{Bounds, Content, Gallery, Quality};
 
 /// A gallery and how it came about.
 #[derive(Debug, Clone, Default)]
@@ -41,6 +41,8 @@ pub struct PhotoReport {
     pub photo: String,
     /// Whose photo it is.
     pub roll: RollNumber,
+    /// What is in it; `None` when it is no picture.
+    pub content: Option<Content>,
     /// Whether it enrolled.
     #[serde(flatten)]
     pub outcome: Outcome,

@@ -125,6 +125,13 @@ fn roster(view: &View, found: &mut Vec<Problem>) {
             "Set liveness.require in the configuration, unless this is a trial.",
         ));
     }
+    if view.system.liveness == "blink" {
+        found.push(attention(
+            "Everybody must blink before the camera: the anti-spoof networks are missing, and a video may pass for a person."
+                .to_owned(),
+            "Run fetch_models on this machine, or install an image that has the networks.",
+        ));
+    }
 }
 
 fn delivery(view: &View, found: &mut Vec<Problem>) {

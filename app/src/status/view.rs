@@ -225,7 +225,7 @@ pub struct System {
     pub clock_trusted: bool,
     /// The site's time zone, IANA name.
     pub time_zone: String,
-    /// What counts as proof of life: `passive+any`, `off` ...
+    /// What counts as proof of life: `passive+any`, `off`; `blink` when the anti-spoof networks are missing.
     pub liveness: String,
 }
 
@@ -274,6 +274,17 @@ pub struct Camera {
     pub restarts: u32,
     /// How often the device restarted for the camera's sake, ever.
     pub reboots: u32,
+    /// The last decisions about faces, newest first, each with the scores that led to it.
+    pub decisions: Vec<Decision>,
+}
+
+/// A decision about a face: a name, a stranger, a refused attack, or what a person was asked to do.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Decision {
+    /// Local time, `YYYY-MM-DD HH:MM:SS`.
+    pub at: String,
+    /// What was decided, and why, in words.
+    pub what: String,
 }
 
 /// Today's attendance.

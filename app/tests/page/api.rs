@@ -185,6 +185,11 @@ fn events_arrive_while_one_listens() {
     let data = lines.next().unwrap();
     let event: Value = serde_json::from_str(data.strip_prefix("data: ").unwrap()).unwrap();
     assert_eq!((&event["roll"], &event["status"]), (&json!("2110001"), &json!("IN")));
+    device.bus.publish(Event::Hint { track: 7, advice: "come closer" });
+    assert!(lines.any(|line| line == "event: hint"), "a display tells the person why nothing happens");
+    let data = lines.next().unwrap();
+    let event: Value = serde_json::from_str(data.strip_prefix("data: ").unwrap()).unwrap();
+    assert_eq!((&event["track"], &event["advice"]), (&json!(7), &json!("come closer")));
 }
 
 #[test]

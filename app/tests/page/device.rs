@@ -241,6 +241,7 @@ pub fn healthy() -> View {
             dropped: 214,
             frames: 2_702_331,
             last_frame_age_s: Some(0.07),
+            decisions: Vec::new(),
         },
         today: Today {
             date: "2026-11-22".to_owned(),

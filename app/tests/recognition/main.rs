@@ -7,10 +7,15 @@ mod material;
 mod picture_attack;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
-use attendance::config::{DetectorChoice, LivenessRule};
+use arc_swap::ArcSwap;
+use attendance::camera::{Frame, Picture};
+use attendance::config::{self, DetectorChoice, LivenessRule};
 use attendance::liveness::{State, Verdict};
-use attendance::recognition::Outcome;
+use attendance::recognition::{Advice, Engine, Outcome, Pipeline};
+use image::{RgbImage, imageops};
+use models::store::Store;
 
 use material::Material;
 
@@ -58,22 +63,67 @@ fn who_is_not_on_the_roster_is_a_stranger() {
     assert_eq!(strangers, 1, "told once a track");
 }
 
+/// A person in the dark, or too far away for the camera's pixels, gets advice and no row.
+#[test]
+fn a_person_is_told_why_nothing_happens() {
+    let Some(material) = Material::find() else { return };
+    type Spoil = fn(RgbImage) -> RgbImage;
+    let cases: [(&str, Spoil, Advice); 2] = [
+        (
+            "dark",
+            |mut picture| {
+                picture.iter_mut().for_each(|value| *value /= 5);
+                picture
+            },
+            Advice::MoreLight,
+        ),
+        (
+            "few pixels",
+            |picture| {
+                let (width, height) = picture.dimensions();
+                imageops::resize(&picture, width / 4, height / 4, imageops::FilterType::Triangle)
+            },
+            Advice::ComeCloser,
+        ),
+    ];
+    for (name, spoil, expected) in cases {
+        let mut pipeline = material.pipeline(material.gallery(|_| true), LivenessRule::PassiveAny);
+        let mut hints = BTreeSet::new();
+        material.replay(|frame| {
+            if frame.number > 20 {
+                return;
+            }
+            let mut picture = RgbImage::default();
+            frame.picture.write_rgb(&mut picture);
+            let spoilt = Frame { picture: Picture::from_rgb(spoil(picture)), ..*frame };
+            for outcome in pipeline.process(&spoilt).unwrap() {
+                match outcome {
+                    Outcome::Hint { advice, .. } => hints.insert(advice.text()),
+                    other => panic!("{name}: {other:?}"),
+                };
+            }
+        });
+        assert!(hints.contains(expected.text()), "{name}: {hints:?}");
+    }
+}
+
 /// The reference runtimes find blinks about frames 42, 92 and 112 of the clip; the demo's video begins at frame 24.
 #[test]
 fn every_blink_of_the_video_is_counted_and_every_frame_looks_alive() {
     let Some(material) = Material::find() else { return };
     let mut engine = material.engine(DetectorChoice::Blazeface);
-    let liveness = attendance::config::Liveness { require: LivenessRule::PassiveBlink };
+    let liveness = config::Liveness { require: LivenessRule::PassiveBlink };
     let mut checker = engine.liveness(&liveness).unwrap();
     let mut state = State::default();
     let mut blinks = Vec::new();
     material.replay(|frame| {
-        let mut picture = image::RgbImage::default();
+        let mut picture = RgbImage::default();
         frame.picture.write_rgb(&mut picture);
         let faces = engine.detect(&picture).unwrap();
-        let landmarks = engine.landmarks(&picture, &faces[0]).unwrap().unwrap();
+        let (landmarks, _) = engine.look(&picture, &faces[0]).unwrap().unwrap();
         let before = state.blink.blinks();
-        checker.look(&picture, &landmarks, &mut state, frame.at.since_boot).unwrap();
+        let seen = checker.observe(&picture, &landmarks).unwrap();
+        state.note(&seen, &landmarks, frame.at.since_boot);
         if state.blink.blinks() > before {
             blinks.push(frame.number + 24);
         }
@@ -88,15 +138,43 @@ fn every_blink_of_the_video_is_counted_and_every_frame_looks_alive() {
     }
 }
 
+/// Without the anti-spoof networks a blink is asked of everybody, whatever the site chose.
+#[test]
+fn where_the_passive_networks_are_missing_a_blink_is_required() {
+    let Some(material) = Material::find() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    for entry in std::fs::read_dir(Store::default_dir()).unwrap() {
+        let entry = entry.unwrap();
+        if !entry.file_name().to_string_lossy().starts_with("antispoof") {
+            std::os::unix::fs::symlink(entry.path(), folder.path().join(entry.file_name())).unwrap();
+        }
+    }
+    let engine = Engine::load(folder.path(), &config::Recognition::default()).unwrap();
+    let gallery = Arc::new(ArcSwap::from_pointee(material.gallery(|_| true)));
+    let liveness = config::Liveness { require: LivenessRule::Passive };
+    let mut pipeline = Pipeline::new(engine, gallery, &config::Recognition::default(), &liveness).unwrap();
+    let mut accepted = 0;
+    material.replay(|frame| {
+        for outcome in pipeline.process(frame).unwrap() {
+            if let Outcome::Recognised(sighting) = outcome {
+                assert!(sighting.liveness.blinks > 0 && sighting.liveness.passive.is_none(), "{sighting:?}");
+                accepted += 1;
+            }
+        }
+    });
+    assert!(accepted > 0, "the person blinks three times");
+}
+
 /// Whoever finds the face, the mesh aligns it: embeddings compare across detectors.
 #[test]
 fn every_detector_leads_to_the_same_embedding() {
     let Some(material) = Material::find() else { return };
     let photo = material.photo(&material.person);
-    let reference = material.engine(DetectorChoice::Blazeface).enrol(&photo).unwrap().embedding;
+    let reference =
+        material.engine(DetectorChoice::Blazeface).enrol(&photo).unwrap().outcome.unwrap().embedding;
     for choice in [DetectorChoice::BlazefaceFullRange, DetectorChoice::Yunet, DetectorChoice::Rustface] {
         let Some(mut engine) = material.engine_if_there(choice) else { continue };
-        let similarity = engine.enrol(&photo).unwrap().embedding.similarity(&reference);
+        let similarity = engine.enrol(&photo).unwrap().outcome.unwrap().embedding.similarity(&reference);
         assert!(similarity > 0.9, "{choice:?}: {similarity}");
     }
 }

@@ -63,7 +63,7 @@ impl Material {
         for folder in entries(&self.folder.join("students")) {
             let roll = folder.file_name().unwrap().to_str().unwrap().to_owned();
             if wanted(&roll)
-                && let Ok(enrolment) = engine.enrol(&self.photo(&roll))
+                && let Ok(enrolment) = engine.enrol(&self.photo(&roll)).unwrap().outcome
             {
                 enrolled.push((RollNumber::parse(&roll).unwrap(), enrolment.embedding));
             }

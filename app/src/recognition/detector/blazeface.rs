@@ -7,7 +7,8 @@ use models::store::Store;
 
 use super::Detector;
 use super::letterbox::Fitter;
-use crate::recognition::engine::EngineError;
+use crate::config::DetectorChoice;
+use crate::recognition::error::EngineError;
 use crate::recognition::face::{Bounds, Face};
 
 /// Least score of a face; MediaPipe's value.
@@ -16,17 +17,18 @@ const MIN_SCORE: f32 = 0.5;
 /// BlazeFace with the buffers it needs.
 pub(super) struct Blaze {
     network: BlazeFace,
+    choice: DetectorChoice,
     fitter: Fitter,
 }
 
 impl Blaze {
     pub(super) fn load(store: &Store, range: Range) -> Result<Self, EngineError> {
-        let role = match range {
-            Range::Short => Role::FaceDetectorShortRange,
-            Range::Full => Role::FaceDetectorFullRange,
+        let (role, choice) = match range {
+            Range::Short => (Role::FaceDetectorShortRange, DetectorChoice::Blazeface),
+            Range::Full => (Role::FaceDetectorFullRange, DetectorChoice::BlazefaceFullRange),
         };
         let network = EngineError::load(store, role, |weights| BlazeFace::load(range, weights))?;
-        Ok(Self { network, fitter: Fitter::default() })
+        Ok(Self { network, choice, fitter: Fitter::default() })
     }
 }
 
@@ -51,6 +53,7 @@ impl Detector for Blaze {
                 Face {
                     bounds: Bounds::between(place([left, top]), place([right, bottom])),
                     score: face.score,
+                    by: self.choice,
                     points: Some([right_eye, left_eye, nose, mouth, mouth]),
                 }
             })

@@ -8,7 +8,7 @@ mod yunet;
 use image::RgbImage;
 use models::store::Store;
 
-use super::engine::EngineError;
+use super::error::EngineError;
 use super::face::Face;
 use crate::config::DetectorChoice;
 

@@ -6,7 +6,8 @@ use image::RgbImage;
 use rustface::ImageData;
 
 use super::Detector;
-use crate::recognition::engine::EngineError;
+use crate::config::DetectorChoice;
+use crate::recognition::error::EngineError;
 use crate::recognition::face::{Bounds, Face};
 
 /// The cascade's tables; see build.rs.
@@ -72,6 +73,7 @@ impl Detector for Seeta {
                         height: bounds.height() as f32 * scale,
                     },
                     score: (face.score() / CERTAIN).clamp(0.0, 1.0) as f32,
+                    by: DetectorChoice::Rustface,
                     points: None,
                 }
             })

@@ -7,7 +7,8 @@ use models::yunet::YuNet;
 
 use super::Detector;
 use super::letterbox::Fitter;
-use crate::recognition::engine::EngineError;
+use crate::config::DetectorChoice;
+use crate::recognition::error::EngineError;
 use crate::recognition::face::{Bounds, Face};
 
 /// Side of the square that a frame is made to fit, pixels.
@@ -45,6 +46,7 @@ impl Detector for Yu {
                 Face {
                     bounds: Bounds::between(place([left, top]), place([right, bottom])),
                     score: face.score,
+                    by: DetectorChoice::Yunet,
                     points: Some(face.points.map(place)),
                 }
             })

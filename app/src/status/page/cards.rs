@@ -23,6 +23,10 @@ pub(super) fn camera(home: &Home<'_>) -> Markup {
                     (fact("Dropped", &format!("{} of {}", camera.dropped, camera.dropped + camera.frames)))
                     (fact("Source", &camera.source))
                 }
+                @if !camera.decisions.is_empty() {
+                    h3 { "Last decisions" }
+                    ul.decisions { @for decision in &camera.decisions { li { (decision.at) ": " (decision.what) } } }
+                }
                 (action(home, "restart", "Restart recognition"))
             }
             details #preview {

@@ -54,7 +54,7 @@
       if (events.readyState === EventSource.CLOSED) setTimeout(() => { refresh(); listen(); }, 5000);
     };
     for (const kind of ["tick", "missed", "photos-synced", "roster-ready", "photo-refused", "recognised", "recorded",
-      "not-recorded", "attack-refused", "stranger", "delivered", "delivery-failed", "worker"]) events.addEventListener(kind, soon);
+      "not-recorded", "hint", "attack-refused", "stranger", "delivered", "delivery-failed", "worker"]) events.addEventListener(kind, soon);
   }
 
   // --- Buttons say what happened. ---
