@@ -180,7 +180,7 @@ fn video(
         let faces = engine.detect(&picture)?;
         let Some(face) = pictures::central(&picture, &faces) else { continue };
         let Some(landmarks) = engine.landmarks(&picture, face)? else { continue };
-        checker.look(&picture, &landmarks, &mut state, frame.at.since_boot)?;
+        checker.look(&picture, &landmarks, true, &mut state, frame.at.since_boot)?;
         if accepted.is_none() && checker.judge(&state).verdict == Verdict::Live {
             accepted = Some(frame.number);
         }

@@ -43,7 +43,7 @@ impl Checker {
         self.requirement
     }
 
-    /// Runs the tests on one face and notes what they say.
+    /// Runs the tests on one face and notes what they say; the passive networks only where they are to vote.
     ///
     /// # Errors
     /// [`EngineError::Run`] when a network fails.
@@ -51,10 +51,11 @@ impl Checker {
         &mut self,
         picture: &RgbImage,
         landmarks: &Landmarks,
+        votes: bool,
         state: &mut State,
         now: Duration,
     ) -> Result<(), EngineError> {
-        if let Some(live) = self.single(picture, landmarks)? {
+        if votes && let Some(live) = self.single(picture, landmarks)? {
             state.passive.cast(live);
         }
         if let Some(eyes) = &mut self.eyes {

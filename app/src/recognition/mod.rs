@@ -11,6 +11,7 @@ pub mod embedding;
 pub mod engine;
 pub mod face;
 pub mod finder;
+mod follow;
 pub mod gallery;
 pub mod landmarks;
 pub mod pipeline;

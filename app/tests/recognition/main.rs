@@ -3,6 +3,7 @@
 //! Needs the weights (`fetch_models`) and the demo's data (`scripts/demo-data`); without them the tests say so and pass.
 #![allow(clippy::unwrap_used)]
 
+mod allocations;
 mod material;
 mod picture_attack;
 
@@ -73,7 +74,7 @@ fn every_blink_of_the_video_is_counted_and_every_frame_looks_alive() {
         let faces = engine.detect(&picture).unwrap();
         let landmarks = engine.landmarks(&picture, &faces[0]).unwrap().unwrap();
         let before = state.blink.blinks();
-        checker.look(&picture, &landmarks, &mut state, frame.at.since_boot).unwrap();
+        checker.look(&picture, &landmarks, true, &mut state, frame.at.since_boot).unwrap();
         if state.blink.blinks() > before {
             blinks.push(frame.number + 24);
         }
