@@ -127,11 +127,10 @@ impl Crop {
                     std::array::from_fn(|c| f32::from(west[c]) * (1.0 - fx) + f32::from(east[c]) * fx)
                 };
                 let (upper, lower) = (mix(upper), mix(lower));
-                for channel in 0..3 {
-                    let value = upper[channel] * (1.0 - fy) + lower[channel] * fy;
-                    // Blue first; whole numbers, as OpenCV's 8-bit result has them.
-                    target[2 - channel] = (value + 0.5) as i32 as f32;
-                }
+                let colour: [f32; 3] = std::array::from_fn(|c| upper[c] * (1.0 - fy) + lower[c] * fy);
+                // Blue first; whole numbers, as OpenCV's 8-bit result has them.
+                let [red, green, blue] = colour.map(|value| (value + 0.5) as i32 as f32);
+                *target = [blue, green, red];
             }
         }
     }

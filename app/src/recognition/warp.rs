@@ -134,6 +134,8 @@ struct Place {
 
 /// Adds one sample of each target pixel of a line that begins at `begin`, times `weight`. The fourth lane is of no meaning:
 /// four fill a vector register.
+// Loops over a register's lanes are clearer with indices.
+#[allow(clippy::needless_range_loop)]
 fn add_samples(picture: &RgbImage, to_source: &Affine, begin: Point, weight: f32, line: &mut [[f32; 4]]) {
     let begin = to_source.apply(begin);
     let at = |i: usize| Point {
