@@ -18,8 +18,6 @@ use models::mobilefacenet::MobileFaceNet;
 use models::plan::Plan;
 use models::store::Store;
 use models::yunet::YuNet;
-use rayon::ThreadPoolBuilder;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Runs of each network; the shortest counts, as the one that nothing disturbed, and the median shows how far that is off.
@@ -69,10 +67,6 @@ fn fill(plan: &mut Plan) -> Result<()> {
 fn timed(question: &Question<'_>) -> Result<f64> {
     let mut answer = Err(Error::msg("this program does not have it, or its weights have not been fetched"));
     each(&|role| role == question.name, &mut |_, plan| {
-        if question.threads > 1 {
-            let pool = ThreadPoolBuilder::new().num_threads(question.threads).build().map_err(Error::wrap)?;
-            plan.set_threads(Some(Arc::new(pool)));
-        }
         fill(plan)?;
         answer = question.shortest(|| plan.run());
         Ok(())

@@ -14,8 +14,6 @@ use crate::layer::{Activation, AddUpsampled, Block, Conv, Depthwise, Filter, Pad
 use crate::plan::{Plan, Planner, Value};
 use candle_core::{Result, Tensor};
 use candle_nn::VarBuilder;
-use rayon::ThreadPool;
-use std::sync::Arc;
 
 /// Which of the two networks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,11 +54,6 @@ impl BlazeFace {
             Range::Full => (full_range(&vb)?, anchors(192, &[(4, 1)])),
         };
         Ok(Self { range, plan, anchors, candidates: Vec::new() })
-    }
-
-    /// Lets large layers split their lines among these threads.
-    pub fn set_threads(&mut self, threads: Option<Arc<ThreadPool>>) {
-        self.plan.set_threads(threads);
     }
 
     /// The network that was loaded.

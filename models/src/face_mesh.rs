@@ -7,8 +7,6 @@ use crate::layer::{Activation, Block, Conv, Depthwise, Filter, Padding, Residual
 use crate::plan::{Plan, Planner, Value};
 use candle_core::{Result, Tensor};
 use candle_nn::VarBuilder;
-use rayon::ThreadPool;
-use std::sync::Arc;
 
 /// Side of the square input in pixels.
 pub const SIDE: usize = 192;
@@ -34,11 +32,6 @@ impl FaceMesh {
     /// Loads the weights, whose names are those of the TFLite graph.
     pub fn load(vb: VarBuilder) -> Result<Self> {
         Ok(Self { plan: network(&vb)? })
-    }
-
-    /// Lets large layers split their lines among these threads.
-    pub fn set_threads(&mut self, threads: Option<Arc<ThreadPool>>) {
-        self.plan.set_threads(threads);
     }
 
     /// The network's bare answer to `[1, 192, 192, 3]`, RGB as x/255, an upright face in the middle, cropped to a square 1.5 × the

@@ -8,8 +8,6 @@ use crate::layer::{Activation, Block, Conv, Depthwise, Filter, Padding, Residual
 use crate::plan::{Plan, Planner, Value};
 use candle_core::{Result, Tensor};
 use candle_nn::VarBuilder;
-use rayon::ThreadPool;
-use std::sync::Arc;
 
 /// Side of the square input in pixels.
 pub const SIDE: usize = 64;
@@ -54,11 +52,6 @@ impl Iris {
     /// Loads the weights, whose names are those of the TFLite graph.
     pub fn load(vb: VarBuilder) -> Result<Self> {
         Ok(Self { plan: network(&vb)? })
-    }
-
-    /// Lets large layers split their lines among these threads.
-    pub fn set_threads(&mut self, threads: Option<Arc<ThreadPool>>) {
-        self.plan.set_threads(threads);
     }
 
     /// The network's bare answer to `[1, 64, 64, 3]`, RGB as x/255, a square around the eye's centre with 2.3 × the distance of its

@@ -8,8 +8,6 @@ use crate::layer::{Activation, Block, Conv, Depthwise, Filter, Gate, Padding, Re
 use crate::plan::{Plan, Planner, Value};
 use candle_core::{Result, Tensor, bail};
 use candle_nn::VarBuilder;
-use rayon::ThreadPool;
-use std::sync::Arc;
 
 /// Which of the networks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,11 +52,6 @@ impl MiniFas {
     /// Loads the weights, whose names are those of the checkpoint (without `module.`) or of the ONNX graph.
     pub fn load(variant: Variant, vb: VarBuilder) -> Result<Self> {
         Ok(Self { variant, plan: network(variant, &vb)? })
-    }
-
-    /// Lets large layers split their lines among these threads.
-    pub fn set_threads(&mut self, threads: Option<Arc<ThreadPool>>) {
-        self.plan.set_threads(threads);
     }
 
     /// The network that was loaded.

@@ -8,8 +8,6 @@ use crate::layer::{Activation, Block, Conv, Depthwise, Filter, Padding, Residual
 use crate::plan::{Plan, Planner};
 use candle_core::{Result, Tensor};
 use candle_nn::VarBuilder;
-use rayon::ThreadPool;
-use std::sync::Arc;
 
 /// Side of the square input in pixels.
 pub const SIDE: usize = 112;
@@ -29,11 +27,6 @@ impl MobileFaceNet {
     /// Loads the weights, whose names are those of the TFLite graph.
     pub fn load(vb: VarBuilder) -> Result<Self> {
         Ok(Self { plan: network(&vb)? })
-    }
-
-    /// Lets large layers split their lines among these threads.
-    pub fn set_threads(&mut self, threads: Option<Arc<ThreadPool>>) {
-        self.plan.set_threads(threads);
     }
 
     /// The network's bare answer, not normalised, to one aligned face: `[1, 112, 112, 3]`, RGB as (x − 127.5) / 128, warped to

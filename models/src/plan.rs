@@ -7,9 +7,7 @@
 
 use crate::layer::{Layer, Shape, apply};
 use candle_core::{CpuStorage, Device, InplaceOp1, Layout, Result, Storage, Tensor, bail};
-use rayon::ThreadPool;
 use std::fmt;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// A value in a network that is being planned.
@@ -99,7 +97,6 @@ impl Planner {
             input: tensors[0].clone(),
             steps: steps.collect(),
             outputs: outputs.iter().map(|value| tensors[value.0].clone()).collect(),
-            threads: None,
             bytes: sizes.iter().sum::<usize>() * size_of::<f32>(),
         })
     }
@@ -110,7 +107,6 @@ pub struct Plan {
     input: Tensor,
     steps: Vec<Step>,
     outputs: Vec<Tensor>,
-    threads: Option<Arc<ThreadPool>>,
     bytes: usize,
 }
 
@@ -123,11 +119,6 @@ struct Step {
 }
 
 impl Plan {
-    /// Lets large layers split their lines among these threads. Without, everything runs on the caller's.
-    pub fn set_threads(&mut self, threads: Option<Arc<ThreadPool>>) {
-        self.threads = threads;
-    }
-
     /// Copies an input in; it must have the planned shape with a batch of one.
     pub fn set_input(&mut self, input: &Tensor) -> Result<()> {
         if input.shape() != self.input.shape() {
@@ -149,7 +140,7 @@ impl Plan {
     /// Runs every layer once.
     pub fn run(&mut self) -> Result<()> {
         for step in &self.steps {
-            step.run(self.threads.as_deref())?;
+            step.run()?;
         }
         Ok(())
     }
@@ -189,7 +180,7 @@ impl Plan {
         for _ in 0..runs {
             for (step, best) in self.steps.iter().zip(&mut best) {
                 let begin = Instant::now();
-                step.run(self.threads.as_deref())?;
+                step.run()?;
                 *best = begin.elapsed().min(*best);
             }
         }
@@ -213,10 +204,10 @@ impl fmt::Debug for Plan {
 }
 
 impl Step {
-    fn run(&self, threads: Option<&ThreadPool>) -> Result<()> {
+    fn run(&self) -> Result<()> {
         match self.inputs.as_slice() {
-            [a] => apply(self.layer.as_ref(), &[a], &self.output, threads),
-            [a, b] => apply(self.layer.as_ref(), &[a, b], &self.output, threads),
+            [a] => apply(self.layer.as_ref(), &[a], &self.output),
+            [a, b] => apply(self.layer.as_ref(), &[a, b], &self.output),
             _ => bail!("a layer takes one or two inputs"),
         }
     }

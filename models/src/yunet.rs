@@ -8,8 +8,6 @@ use crate::layer::{Activation, AddUpsampled, Block, Conv, Depthwise, Filter, Max
 use crate::plan::{Plan, Planner, Value};
 use candle_core::{Result, Tensor, bail};
 use candle_nn::VarBuilder;
-use rayon::ThreadPool;
-use std::sync::Arc;
 
 /// One face. Coordinates are input pixels; they may lie a little outside.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -51,11 +49,6 @@ impl YuNet {
             bail!("YuNet takes pictures whose sides are multiples of 32, not {height}x{width}");
         }
         Ok(Self { height, width, plan: network(height, width, &vb)?, candidates: Vec::new() })
-    }
-
-    /// Lets large layers split their lines among these threads.
-    pub fn set_threads(&mut self, threads: Option<Arc<ThreadPool>>) {
-        self.plan.set_threads(threads);
     }
 
     /// Height and width of the input in pixels.

@@ -14,6 +14,7 @@ import statistics
 import subprocess
 import sys
 import tarfile
+import tempfile
 import tomllib
 import zipfile
 from dataclasses import asdict, dataclass
@@ -23,6 +24,7 @@ import chart
 
 DLIB = "dlib HOG, face_recognition"
 GALLERIES = (1_000, 10_000, 50_000)
+FRAMES = ["frame-none", "frame-new", "frame-four", "frame-known", "replay", "gallery-10000"]
 
 
 @dataclass
@@ -51,28 +53,39 @@ class Case:
 
 
 class Side:
-    """A process that answers one question at a time."""
+    """A process that answers one question at a time, and is started again when it ended."""
 
     def __init__(self, command, threads):
         limits = {name: str(threads) for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
-        self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=os.environ | limits
-        )
+        self.command, self.environment = command, os.environ | limits
+        self.process = None
 
     def ask(self, name, threads, runs):
         """Milliseconds, or the reason why there are none."""
-        self.process.stdin.write(f"{name} {threads} {runs}\n")
-        self.process.stdin.flush()
-        answer = self.process.stdout.readline().strip()
+        if self.process is None:
+            pipe = subprocess.PIPE
+            self.process = subprocess.Popen(self.command, stdin=pipe, stdout=pipe, text=True, env=self.environment)
+        try:
+            self.process.stdin.write(f"{name} {threads} {runs}\n")
+            self.process.stdin.flush()
+            answer = self.process.stdout.readline().strip()
+        except BrokenPipeError:
+            answer = ""
         if not answer:
+            self.end()
             return None, "the program ended"
         if answer.startswith("none"):
             return None, answer.removeprefix("none").strip()
         return float(answer), None
 
     def end(self):
-        self.process.stdin.close()
-        self.process.wait()
+        if self.process is not None:
+            try:
+                self.process.stdin.close()
+            except BrokenPipeError:
+                pass
+            self.process.wait()
+            self.process = None
 
 
 def model_files(lock, folder):
@@ -147,7 +160,8 @@ def cases(runtimes, threads, quick):
     for name, question in (
         ("frame without a face", "frame-none"),
         ("frame, one new face, everything run", "frame-new"),
-        ("frame, one known face", "frame-known"),
+        ("frame, four new faces, everything run", "frame-four"),
+        ("frame, one known face, mean of a second", "frame-known"),
         ("frame, mean of the demo's video", "replay"),
         ("enrolment of one photo", "photo"),
     ):
@@ -161,12 +175,13 @@ def compared(case, ours, peer):
     """A line of the table, or the reason why there is none."""
     pairs = []
     for _ in range(case.rounds):
-        mine, reason = ours.ask(case.ours, case.threads, case.runs)
-        if mine is None:
-            return None, f"ours: {reason}"
+        # The peer first: it makes the picture of four faces.
         theirs, reason = peer.ask(case.peer_question, case.threads, case.runs)
         if theirs is None:
             return None, f"{case.peer}: {reason}"
+        mine, reason = ours.ask(case.ours, case.threads, case.runs)
+        if mine is None:
+            return None, f"ours: {reason}"
         pairs.append((mine, theirs))
     return line(case.name, case.peer, pairs), None
 
@@ -192,6 +207,39 @@ def start(ours, lines, quick):
     return Line(name, mine, "1,000 × dlib's one photo", peer_ms, ratio, ratio, ratio, 1)
 
 
+def instructions(commands, questions):
+    """Instructions of one run of each question, as callgrind counts them: no clock and no neighbour moves them. Callgrind's processor
+    has AVX2 and not AVX-512. `commands` and `questions` go by program."""
+    if shutil.which("valgrind") is None:
+        print("not counted: instructions need valgrind")
+        return
+    print(f"{'instructions of one run':58} {'millions':>11}")
+    for program, command in commands.items():
+        with tempfile.TemporaryDirectory() as folder:
+            function = "*answer*once*"
+            options = [f"--toggle-collect={function}", f"--dump-after={function}", f"--callgrind-out-file={folder}/out"]
+            # As for several threads, for whose clock valgrind has an answer.
+            asked = "".join(f"{question} 2 1\n" for question in questions[program])
+            callgrind = ["valgrind", "--quiet", "--tool=callgrind", *options, *command]
+            done = subprocess.run(callgrind, input=asked, text=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+            # Every run is written down; the last of each question's counts, when caches of the program are filled.
+            dumps = sorted(Path(folder).glob("out.*"), key=lambda path: int(path.suffix[1:]))
+            totals = [total for path in dumps if (total := counted(path))]
+            answers = [line for line in done.stdout.splitlines() if not line.startswith("none")]
+            runs = len(totals) // len(answers) if answers else 0
+            answered = [q for q, line in zip(questions[program], done.stdout.splitlines()) if not line.startswith("none")]
+            for number, question in enumerate(answered):
+                print(f"{question:58} {totals[(number + 1) * runs - 1] / 1e6:>11.2f}", flush=True)
+
+
+def counted(dump):
+    """Instructions in a file of callgrind."""
+    for row in dump.read_text(errors="replace").splitlines():
+        if row.startswith(("summary:", "totals:")):
+            return int(row.split()[1])
+    return 0
+
+
 def show(line):
     ours, peer = f"{line.ours_ms:.3f}", f"{line.peer_ms:.3f}"
     spread = f"{line.ratio_min:.4f} to {line.ratio_max:.4f}"
@@ -203,8 +251,8 @@ def main():
     parser = argparse.ArgumentParser(prog="scripts/bench", description="How fast the appliance is, beside its peers.")
     parser.add_argument("--json", type=Path, metavar="OUT", help="write the table as a list of objects")
     parser.add_argument("--picture", type=Path, metavar="OUT", help="draw the table as SVG")
-    parser.add_argument("--quick", action="store_true", help="fewer rounds; neither dlib's CNN nor the start")
-    parser.add_argument("--only", metavar="WORD", help="only the lines whose name holds this")
+    parser.add_argument("--quick", action="store_true", help="fewer rounds; neither dlib's CNN, the start nor instructions")
+    parser.add_argument("--only", metavar="WORD", help="only the lines whose name holds this; \"instructions\" counts those alone")
     parser.add_argument("--binaries", type=Path, required=True, help=argparse.SUPPRESS)
     parser.add_argument("--demo", type=Path, required=True, help=argparse.SUPPRESS)
     parser.add_argument("--cache", type=Path, required=True, help=argparse.SUPPRESS)
@@ -219,36 +267,46 @@ def main():
         print("The machine is not idle: ratios spread more than they would, and those of several threads mean little.")
     print(f"{'':58} {'ours':>11} {'peer':>12} {'ratio':>8}  {'least to greatest':18} {'faster':>8}  peer")
     lines, reasons = [], []
+
+    def keep(line):
+        """What was measured stays, whatever happens to the rest."""
+        show(line)
+        lines.append(line)
+        if arguments.json:
+            arguments.json.write_text(json.dumps([asdict(line) for line in lines], indent=1) + "\n")
+
+    four = arguments.cache / "four-faces.png"
+    ours = {
+        "networks": [arguments.binaries / "networks", "--answer"],
+        "frame_path": [arguments.binaries / "frame_path", arguments.demo, four],
+    }
     for threads in sorted({1, every}):
-        networks = Side([arguments.binaries / "networks", "--answer"], threads)
-        frames = Side([arguments.binaries / "frame_path", arguments.demo], threads)
+        networks, frames = (Side(command, threads) for command in ours.values())
         peer_command = [sys.executable, Path(__file__).with_name("peer.py"), "--models", models, "--demo", arguments.demo]
-        peer = Side(peer_command, threads)
+        peer = Side([*peer_command, "--four", four], threads)
         for case in cases(runtimes, threads, arguments.quick):
             if arguments.only and arguments.only not in case.name:
                 continue
-            ours = networks if case.ours in runtimes else frames
-            result, reason = compared(case, ours, peer)
+            result, reason = compared(case, networks if case.ours in runtimes else frames, peer)
             if result is None:
                 reasons.append(f"{case.name}: {reason}")
-                continue
-            show(result)
-            lines.append(result)
+            else:
+                keep(result)
         if threads == 1 and (result := start(frames, lines, arguments.quick)):
-            show(result)
-            lines.append(result)
+            keep(result)
         for side in (networks, frames, peer):
             side.end()
     for role, reason in without.items():
         reasons.append(f"{role}: {reason}")
     for reason in reasons:
         print(f"not compared: {reason}")
-    if arguments.json:
-        arguments.json.write_text(json.dumps([asdict(line) for line in lines], indent=1) + "\n")
+    counts = not arguments.quick and (arguments.only or "") in "instructions"
+    if counts:
+        instructions(ours, {"networks": list(runtimes) + list(without), "frame_path": FRAMES})
     if arguments.picture:
         arguments.picture.write_text(chart.svg(lines))
     # Nothing compared at all is a failure; how fast something is never is.
-    return 0 if lines else 1
+    return 0 if lines or counts else 1
 
 
 if __name__ == "__main__":

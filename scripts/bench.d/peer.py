@@ -3,7 +3,9 @@
 The protocol is that of models/examples/answer: a line `NAME THREADS RUNS` in, the shortest of that many runs in milliseconds out,
 or `none REASON`. One thread is measured in time of the processor, several by the wall, as on our side.
 
-    peer.py --models DIR --demo DIR
+    peer.py --models DIR --demo DIR --four FILE
+
+FILE is a picture of four faces; it is made when it is not there.
 
 The number of threads of numpy and dlib is set by the environment (see bench.py) before this starts.
 """
@@ -49,8 +51,8 @@ class Several:
 
 
 class Peers:
-    def __init__(self, models, demo):
-        self.models, self.demo = models, demo
+    def __init__(self, models, demo, four):
+        self.models, self.demo, self.four = models, demo, four
 
     def measure(self, name, threads, runs):
         run = self.prepared(name, threads)
@@ -62,7 +64,7 @@ class Peers:
         if name.startswith("gallery-"):
             return search(int(name.removeprefix("gallery-")))
         if name.startswith(("frame-", "replay", "photo")):
-            return Original(self.demo).prepared(name)
+            return Original(self.demo, self.four).prepared(name)
         for suffix, runtime in ((".tflite", litert), (".onnx", onnxruntime)):
             path = self.models / (name + suffix)
             if path.exists():
@@ -122,7 +124,7 @@ def search(faces):
 class Original:
     """The original's frame: dlib's detector, landmarks and encoding by face_recognition, and distances to the roster."""
 
-    def __init__(self, demo):
+    def __init__(self, demo, four):
         import face_recognition
 
         self.api = face_recognition
@@ -130,16 +132,24 @@ class Original:
         students = demo / "students"
         self.own = students / (demo / "person").read_text().strip() / "front.jpg"
         self.photos = [self.own, students / "2110002/biden.jpg", students / "2110003/obama.jpg"]
+        self.four = four
         self.empty = face_recognition.load_image_file(students / "2110004/no-face.jpg")
         known = face_recognition.face_encodings(face_recognition.load_image_file(self.own))
         if len(known) != 1:
             raise LookupError("dlib does not find the one face of the demo's photo")
+        if not four.exists():
+            self.put_together()
         strangers = np.random.default_rng(4).standard_normal((ROSTER - 1, 128)) * 0.1
         self.roster = np.vstack([known[0][None], strangers])
 
     def prepared(self, name):
         if name == "frame-none":
             return lambda: self.frame(self.empty, "hog")
+        if name == "frame-four":
+            picture = self.api.load_image_file(self.four)
+            if len(self.frame(picture, "hog")) != 4:
+                raise LookupError("dlib does not find the four faces")
+            return lambda: self.frame(picture, "hog")
         if name in ("frame-new", "frame-known"):
             self.must_find(self.frames[0])
             return lambda: self.frame(self.frames[0], "hog")
@@ -162,6 +172,26 @@ class Original:
         if self.frame(frame, "hog") != [0]:
             raise LookupError("dlib does not recognise the person of the demo's video")
 
+    def put_together(self):
+        """Four photos' faces in one frame of 640×480, each a quarter as tall as the frame."""
+        from PIL import Image
+
+        students = self.own.parents[1]
+        whole = Image.new("RGB", (640, 480))
+        paths = [*self.photos, students / "2110003/obama2.jpg"]
+        for number, path in enumerate(paths):
+            photo = self.api.load_image_file(path)
+            top, right, bottom, left = max(self.api.face_locations(photo), key=lambda place: place[1] - place[3])
+            # A tile of 320×240 about the face, twice as tall as it.
+            x, y, tall = (left + right) / 2, (top + bottom) / 2, 2 * (bottom - top)
+            wide = tall * 4 / 3
+            box = tuple(round(value) for value in (x - wide / 2, y - tall / 2, x + wide / 2, y + tall / 2))
+            tile = Image.fromarray(photo).crop(box).resize((320, 240), Image.Resampling.LANCZOS)
+            whole.paste(tile, (320 * (number % 2), 240 * (number // 2)))
+        part = self.four.with_suffix(".part.png")
+        whole.save(part)
+        part.replace(self.four)
+
     def photo(self, path):
         return self.api.face_encodings(self.api.load_image_file(path))
 
@@ -181,8 +211,9 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--models", type=Path, required=True)
     parser.add_argument("--demo", type=Path, required=True)
+    parser.add_argument("--four", type=Path, required=True)
     arguments = parser.parse_args()
-    peers = Peers(arguments.models, arguments.demo)
+    peers = Peers(arguments.models, arguments.demo, arguments.four)
     for line in sys.stdin:
         name, threads, runs = line.split()
         try:

@@ -228,7 +228,7 @@ impl Judge<'_> {
             None => None,
         };
         let live = match &seen {
-            Some((landmarks, _)) => self.checker.observe(&picture, landmarks)?.live,
+            Some((landmarks, _)) => self.checker.observe(&picture, landmarks, true)?.live,
             None => None,
         };
         let why = match (&seen, live) {
@@ -266,7 +266,7 @@ impl Judge<'_> {
         if quality.problem(self.min_face_px).is_some() {
             return Ok(());
         }
-        let seen = self.checker.observe(picture, &landmarks)?;
+        let seen = self.checker.observe(picture, &landmarks, true)?;
         trial.note(&seen, &landmarks, at);
         Ok(())
     }

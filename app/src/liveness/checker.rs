@@ -41,13 +41,19 @@ impl Checker {
         self.requirement
     }
 
-    /// Runs the networks on one face.
+    /// Runs the networks on one face, the passive ones only where they are to vote.
     ///
     /// # Errors
     /// [`EngineError::Run`] when a network fails.
-    pub fn observe(&mut self, picture: &RgbImage, landmarks: &Landmarks) -> Result<Observation, EngineError> {
+    pub fn observe(
+        &mut self,
+        picture: &RgbImage,
+        landmarks: &Landmarks,
+        votes: bool,
+    ) -> Result<Observation, EngineError> {
         let face = face_bounds(&landmarks.mesh);
-        let live = self.passive.as_mut().map(|passive| passive.score(picture, &face)).transpose()?;
+        let voters = self.passive.as_mut().filter(|_| votes);
+        let live = voters.map(|passive| passive.score(picture, &face)).transpose()?;
         let opening = match &mut self.eyes {
             Some(eyes) => eyes.opening(picture, landmarks)?,
             None => None,

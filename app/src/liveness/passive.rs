@@ -26,6 +26,9 @@ pub const LIVE_FROM: f32 = 0.85;
 /// Mean P(live) below which it is an attack; in between more frames are awaited.
 const ATTACK_BELOW: f32 = 0.4;
 
+/// Largest input of a network, pixels along a side.
+const MAX_SIDE: usize = 256;
+
 /// The two networks; both look at every frame that votes.
 pub struct Passive {
     networks: [(MiniFas, f32); 2],
@@ -113,23 +116,26 @@ impl Crop {
             let low = at as u32;
             (low, (low + 1).min(length - 1), at - low as f32)
         };
+        // Where each column looks is the same for all rows.
+        let columns: heapless::Vec<_, MAX_SIDE> = (0..side).map(|column| taps(self.width, column)).collect();
         let data = picture.as_raw();
         let stride = 3 * picture.width() as usize;
-        for row in 0..side {
+        for (row, target) in input.chunks_exact_mut(3 * side).take(side).enumerate() {
             let (upper, lower, fy) = taps(self.height, row);
-            let line = |y: u32| &data[(self.top + y) as usize * stride..][..stride];
+            let line = |y: u32| {
+                &data[(self.top + y) as usize * stride + 3 * self.left as usize..][..3 * self.width as usize]
+            };
             let (upper, lower) = (line(upper), line(lower));
-            for column in 0..side {
-                let (west, east, fx) = taps(self.width, column);
-                let (west, east) = (3 * (self.left + west) as usize, 3 * (self.left + east) as usize);
-                for channel in 0..3 {
-                    let mix = |line: &[u8]| {
-                        f32::from(line[west + channel]) * (1.0 - fx) + f32::from(line[east + channel]) * fx
-                    };
-                    let value = mix(upper) * (1.0 - fy) + mix(lower) * fy;
-                    // Blue first; whole numbers, as OpenCV's 8-bit result has them.
-                    input[3 * (row * side + column) + 2 - channel] = value.round();
-                }
+            for (target, (west, east, fx)) in target.as_chunks_mut::<3>().0.iter_mut().zip(&columns) {
+                let mix = |line: &[u8]| -> [f32; 3] {
+                    let (west, east) = (&line[3 * *west as usize..][..3], &line[3 * *east as usize..][..3]);
+                    std::array::from_fn(|c| f32::from(west[c]) * (1.0 - fx) + f32::from(east[c]) * fx)
+                };
+                let (upper, lower) = (mix(upper), mix(lower));
+                let colour: [f32; 3] = std::array::from_fn(|c| upper[c] * (1.0 - fy) + lower[c] * fy);
+                // Blue first; whole numbers, as OpenCV's 8-bit result has them.
+                let [red, green, blue] = colour.map(|value| (value + 0.5) as i32 as f32);
+                *target = [blue, green, red];
             }
         }
     }

@@ -8,12 +8,16 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use models::scalar_products;
 
 use super::embedding::{DIMENSIONS, Embedding};
 use crate::identity::RollNumber;
 
 /// 2¹⁴: the largest power of two for which 1.0 fits in an `i16`.
 const SCALE: f32 = 16_384.0;
+
+/// Rows whose scores are computed before they are looked at; the scores then lie in four cache lines.
+const BLOCK: usize = 64;
 
 /// The gallery in use; a new one is stored while recognition runs, and counts from the next face on.
 pub type SharedGallery = Arc<ArcSwap<Gallery>>;
@@ -64,24 +68,22 @@ impl Gallery {
 
     /// The best person for a probe; `None` when nobody is enrolled.
     pub fn search(&self, probe: &Embedding) -> Option<Match> {
-        let probe = quantise(probe);
         let mut best = (i32::MIN, u32::MAX);
         let mut runner_up = i32::MIN;
-        for (row, owner) in self.rows.iter().zip(&self.owners) {
-            let score = product(row, &probe);
-            if score <= runner_up && score <= best.0 {
-                continue;
+        self.scan(probe, |score, owner| {
+            if score <= runner_up {
+                return;
             }
-            if *owner == best.1 {
+            if owner == best.1 {
                 best.0 = best.0.max(score);
             } else if score > best.0 {
                 // The person who was best is now the runner-up: nobody else was better than that.
                 runner_up = if best.1 == u32::MAX { runner_up } else { best.0 };
-                best = (score, *owner);
+                best = (score, owner);
             } else {
                 runner_up = score;
             }
-        }
+        });
         let roll = self.people.get(best.1 as usize)?.clone();
         let runner_up = if runner_up == i32::MIN { -1.0 } else { similarity(runner_up) };
         Some(Match { roll, similarity: similarity(best.0), runner_up })
@@ -89,11 +91,26 @@ impl Gallery {
 
     /// The person other than `roll` whose face is most like `face`, and the similarity: a photo in the wrong folder, or twins.
     pub fn nearest_other(&self, roll: &RollNumber, face: &Embedding) -> Option<(RollNumber, f32)> {
-        let probe = quantise(face);
-        let others =
-            self.rows.iter().zip(&self.owners).filter(|(_, owner)| self.people[**owner as usize] != *roll);
-        let (score, owner) = others.map(|(row, owner)| (product(row, &probe), *owner)).max()?;
+        let own = self.people.iter().position(|other| other == roll);
+        let mut best = None;
+        self.scan(face, |score, owner| {
+            if own != Some(owner as usize) {
+                best = best.max(Some((score, owner)));
+            }
+        });
+        let (score, owner) = best?;
         Some((self.people[owner as usize].clone(), similarity(score)))
+    }
+
+    /// Gives the score and the owner of every row to `see`.
+    #[inline]
+    fn scan(&self, probe: &Embedding, mut see: impl FnMut(i32, u32)) {
+        let probe = quantise(probe);
+        let mut scores = [0; BLOCK];
+        for (rows, owners) in self.rows.chunks(BLOCK).zip(self.owners.chunks(BLOCK)) {
+            scalar_products(rows, &probe, &mut scores);
+            scores.iter().zip(owners).for_each(|(score, owner)| see(*score, *owner));
+        }
     }
 
     /// Number of people.
@@ -109,12 +126,6 @@ impl Gallery {
 
 fn quantise(embedding: &Embedding) -> [i16; DIMENSIONS] {
     embedding.values().map(|x| (x * SCALE).round() as i16)
-}
-
-/// Scalar product; written so that the compiler makes multiply-add instructions of it (`pmaddwd`, `smlal`).
-#[inline]
-fn product(a: &[i16; DIMENSIONS], b: &[i16; DIMENSIONS]) -> i32 {
-    a.iter().zip(b).map(|(a, b)| i32::from(*a) * i32::from(*b)).sum()
 }
 
 fn similarity(score: i32) -> f32 {

@@ -14,6 +14,7 @@ pub mod enrolment;
 pub mod error;
 pub mod face;
 pub mod finder;
+mod follow;
 pub mod gallery;
 pub mod landmarks;
 pub mod pipeline;

@@ -9,21 +9,35 @@ use super::embedding::Embedding;
 use super::engine::Engine;
 use super::error::EngineError;
 use super::face::{Bounds, Face};
+use super::follow::Followed;
 use super::gallery::SharedGallery;
 use super::landmarks::Landmarks;
 use super::quality::Quality;
 use super::threshold::Calibration;
-use super::track::Tracker;
+use super::track::{MAX_TRACKS, Track, Tracker};
 use super::view::{Latency, Snapshot, TrackView};
 use super::vote::{Answer, Ballot, Rule};
 use crate::camera::Frame;
 use crate::config;
 use crate::identity::RollNumber;
-use crate::liveness::{self, Checker, Verdict};
+use crate::liveness::{self, Checker, Verdict, passive};
 use crate::moment::Moment;
 
-/// Time between two embeddings of a face that has its answer: often enough to see that somebody else has stepped into its
-/// place, seldom enough to leave the cores to the others.
+/// Time between two looks of the detector while all faces are followed by their landmarks: a second person who steps in is
+/// seen after this time at the latest.
+const DETECT_EVERY: Duration = Duration::from_millis(200);
+
+/// Time between two looks at people who all have their answer. A person who walks by has moved by a face's width then, and is
+/// still followed.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+/// Time between two embeddings, and between two votes of the passive networks, once they have said enough and the track only
+/// waits for a blink or a turn of the head, which are looked for in every frame. A blink takes at least 100 ms: nobody takes a
+/// picture away, blinks himself and puts it back between two embeddings. The frame that announces is embedded in any case.
+const CONFIRM_EVERY: Duration = Duration::from_millis(100);
+
+/// Time between two embeddings of a face that has its answer. All that is to be gained there is that the same person is
+/// announced again [`ANNOUNCE_AGAIN`] later, by a frame that is embedded too.
 const VERIFY_EVERY: Duration = Duration::from_millis(500);
 
 /// A face in the same place that is less similar than this to the track's face is another person. Different people average
@@ -104,6 +118,9 @@ pub struct Pipeline {
     recognition: config::Recognition,
     calibration: Calibration,
     tracker: Tracker<Subject>,
+    /// When a frame was looked at last, and when the detector did, since boot.
+    looked: Option<Duration>,
+    detected: Option<Duration>,
     picture: RgbImage,
     snapshot: Snapshot,
 }
@@ -112,6 +129,8 @@ pub struct Pipeline {
 #[derive(Debug, Default)]
 struct Subject {
     ballot: Ballot,
+    /// Where the landmarks of the newest frame say that it is.
+    followed: Option<Followed>,
     /// The newest embedding, by which an exchange of the face is seen.
     embedding: Option<(Embedding, Duration)>,
     announced: Option<(RollNumber, Duration)>,
@@ -121,6 +140,24 @@ struct Subject {
     attack_told: bool,
     advice: Counsel,
     liveness: liveness::State,
+}
+
+impl Subject {
+    /// Whether it was announced: then it is only verified from time to time.
+    fn has_its_answer(&self) -> bool {
+        self.announced.is_some()
+    }
+
+    /// Whether its face has to be embedded and matched now; `verdict` is that about its liveness.
+    fn needs_embedding(&self, rule: &Rule, verdict: Verdict, now: Duration) -> bool {
+        let waits = || !matches!(self.ballot.answer(rule), Answer::Open);
+        let every = match verdict {
+            _ if self.has_its_answer() => VERIFY_EVERY,
+            Verdict::Undecided | Verdict::Attack if waits() => CONFIRM_EVERY,
+            _ => Duration::ZERO,
+        };
+        self.embedding.as_ref().is_none_or(|(_, at)| now.saturating_sub(*at) >= every)
+    }
 }
 
 impl Pipeline {
@@ -146,33 +183,30 @@ impl Pipeline {
             recognition: recognition.clone(),
             calibration,
             tracker: Tracker::default(),
+            looked: None,
+            detected: None,
             picture: RgbImage::default(),
             snapshot: Snapshot::default(),
         })
     }
 
-    /// Looks at one frame.
+    /// Looks at one frame, or lets it pass where nothing can have changed since the last look.
     ///
     /// # Errors
     /// [`EngineError::Run`] when a network fails.
     pub fn process(&mut self, frame: &Frame) -> Result<Vec<Outcome>, EngineError> {
         let mut latency = Latency::default();
-        let start = Instant::now();
-        frame.picture.write_rgb(&mut self.picture);
-        latency.convert = millis(start);
-        let detecting = Instant::now();
-        let faces = self.engine.detect(&self.picture)?;
-        latency.detect = millis(detecting);
-
-        let boxes: Vec<Bounds> = faces.iter().map(|face| face.bounds).collect();
-        let assigned = self.tracker.update(&boxes, frame.at.since_boot);
         let mut outcomes = Vec::new();
-        for (face, slot) in faces.iter().zip(assigned) {
-            if let Some(index) = slot {
-                self.consider(face, index, frame.at, &mut latency, &mut outcomes)?;
+        let start = Instant::now();
+        if self.is_due(frame.at.since_boot) {
+            self.looked = Some(frame.at.since_boot);
+            frame.picture.write_rgb(&mut self.picture);
+            latency.convert = millis(start);
+            for (face, index) in self.faces(frame.at.since_boot, &mut latency)? {
+                self.consider(&face, index, frame.at, &mut latency, &mut outcomes)?;
             }
+            latency.total = millis(start);
         }
-        latency.total = millis(start);
         self.take_stock(frame, latency);
         Ok(outcomes)
     }
@@ -207,6 +241,43 @@ impl Pipeline {
         &self.picture
     }
 
+    fn is_due(&self, now: Duration) -> bool {
+        let recent = self.looked.is_some_and(|at| now.saturating_sub(at) < LOOK_EVERY);
+        let mut tracks = self.tracker.tracks().iter().peekable();
+        !recent || tracks.peek().is_none() || tracks.any(|track| !track.state.has_its_answer())
+    }
+
+    /// The faces of this frame, each with its track: from the detector, or followed by their landmarks. Of those that are
+    /// followed, who has his answer is left out.
+    fn faces(
+        &mut self,
+        now: Duration,
+        latency: &mut Latency,
+    ) -> Result<heapless::Vec<(Face, usize), MAX_TRACKS>, EngineError> {
+        let tracks = self.tracker.tracks().iter().enumerate();
+        let open = || tracks.clone().filter(|(_, track)| !track.state.has_its_answer());
+        let recent = self.detected.is_some_and(|at| now.saturating_sub(at) < DETECT_EVERY);
+        if recent && open().next().is_some() && open().all(|(_, track)| track.state.followed.is_some()) {
+            let place = |(index, track): (usize, &Track<Subject>)| {
+                track.state.followed.as_ref().map(|followed| (followed.place().clone(), index))
+            };
+            let faces: heapless::Vec<_, MAX_TRACKS> = open().filter_map(place).collect();
+            for (face, index) in &faces {
+                self.tracker.follow(*index, face.bounds, now);
+            }
+            return Ok(faces);
+        }
+        self.detected = Some(now);
+        let detecting = Instant::now();
+        let mut faces = self.engine.detect(&self.picture)?;
+        latency.detect = millis(detecting);
+        faces.truncate(MAX_TRACKS);
+        let boxes: heapless::Vec<Bounds, MAX_TRACKS> = faces.iter().map(|face| face.bounds).collect();
+        let assigned = self.tracker.update(&boxes, now);
+        self.tracker.tracks_mut().iter_mut().for_each(|track| track.state.followed = None);
+        Ok(faces.into_iter().zip(assigned).filter_map(|(face, slot)| Some((face, slot?))).collect())
+    }
+
     /// One face of the frame, in its track.
     fn consider(
         &mut self,
@@ -221,10 +292,25 @@ impl Pipeline {
             self.advise(index, Some(Advice::ComeCloser), outcomes);
             return Ok(());
         }
+        let rule = self.rule();
+        let subject = &self.tracker.tracks()[index].state;
+        let verdict = self.liveness.judge(&subject.liveness).verdict;
+        let embeds = subject.needs_embedding(&rule, verdict, at.since_boot);
+        if subject.has_its_answer() && !embeds {
+            return Ok(());
+        }
         let looking = Instant::now();
         let seen = self.engine.look(&self.picture, face)?;
         latency.landmarks += millis(looking);
-        let Some((landmarks, quality)) = seen else { return Ok(()) };
+        let subject = &mut self.tracker.track_mut(index).state;
+        let Some((landmarks, quality)) = seen else {
+            subject.followed = None;
+            return Ok(());
+        };
+        subject.followed = match subject.followed.take() {
+            Some(followed) => followed.moved(&landmarks.five),
+            None => Some(Followed::new(face, landmarks.five)),
+        };
         let problem = quality.problem(self.recognition.min_face_px);
         self.advise(index, problem, outcomes);
         if let Some(problem) = problem {
@@ -235,31 +321,36 @@ impl Pipeline {
             );
             return Ok(());
         }
-        let embedding = Instant::now();
-        self.vote(index, &quality, at.since_boot)?;
-        latency.embed += millis(embedding);
+        if embeds {
+            let embedding = Instant::now();
+            self.vote(index, &rule, &quality, at.since_boot)?;
+            latency.embed += millis(embedding);
+        }
         let checking = Instant::now();
-        self.look_for_life(index, &landmarks, at.since_boot)?;
+        self.look_for_life(index, &landmarks, embeds, at.since_boot)?;
         latency.liveness += millis(checking);
-        outcomes.extend(self.decide(index, at));
+        if embeds {
+            outcomes.extend(self.decide(index, &rule, at));
+        }
         Ok(())
     }
 
-    /// Embeds and matches the aligned face, unless its track has its answer and was looked at a moment ago.
-    fn vote(&mut self, index: usize, quality: &Quality, now: Duration) -> Result<(), EngineError> {
-        let subject = &self.tracker.tracks()[index].state;
-        let fresh = |since: Duration| now.saturating_sub(since) < VERIFY_EVERY;
-        if subject.announced.is_some() && subject.embedding.as_ref().is_some_and(|(_, at)| fresh(*at)) {
-            return Ok(());
-        }
+    /// Embeds and matches the aligned face.
+    fn vote(
+        &mut self,
+        index: usize,
+        rule: &Rule,
+        quality: &Quality,
+        now: Duration,
+    ) -> Result<(), EngineError> {
         let embedding = self.engine.embed_aligned()?;
+        let subject = &self.tracker.tracks()[index].state;
         let exchanged =
             subject.embedding.as_ref().is_some_and(|(before, _)| before.similarity(&embedding) < SAME_FACE);
         if exchanged {
             log::debug!("track {}: another face is in its place", self.tracker.tracks()[index].id);
             self.tracker.renew(index);
         }
-        let rule = self.rule();
         let found = self.gallery.load().search(&embedding);
         let track = self.tracker.track_mut(index);
         if let Some(found) = &found {
@@ -272,16 +363,18 @@ impl Pipeline {
                 rule.threshold
             );
         }
-        track.state.ballot.cast(found.as_ref(), &rule, quality.weight());
+        track.state.ballot.cast(found.as_ref(), rule, quality.weight());
         track.state.embedding = Some((embedding, now));
         Ok(())
     }
 
-    /// Runs the tests of liveness for a face that may get a name and has not passed yet.
+    /// Runs the tests of liveness for a face that may get a name and has not passed yet; `embedded` is whether the face of this
+    /// frame was.
     fn look_for_life(
         &mut self,
         index: usize,
         landmarks: &Landmarks,
+        embedded: bool,
         now: Duration,
     ) -> Result<(), EngineError> {
         let track = self.tracker.track_mut(index);
@@ -292,19 +385,20 @@ impl Pipeline {
         if self.liveness.judge(&subject.liveness).verdict == Verdict::Live {
             return Ok(());
         }
-        let seen = self.liveness.observe(&self.picture, landmarks)?;
+        let votes = embedded || subject.liveness.passive.verdict() == passive::Verdict::Open;
+        let seen = self.liveness.observe(&self.picture, landmarks, votes)?;
         subject.liveness.note(&seen, landmarks, now);
         log::debug!("track {}: {seen}; liveness {}", track.id, self.liveness.judge(&subject.liveness));
         Ok(())
     }
 
-    /// What follows from the votes and from liveness.
-    fn decide(&mut self, index: usize, at: Moment) -> Option<Outcome> {
-        let rule = self.rule();
+    /// What follows from the votes and from liveness, in a frame whose face was embedded: nobody is announced for a face that
+    /// somebody else has exchanged meanwhile.
+    fn decide(&mut self, index: usize, rule: &Rule, at: Moment) -> Option<Outcome> {
         let requirement = self.liveness.requirement();
         let track = self.tracker.track_mut(index);
         let subject = &mut track.state;
-        match subject.ballot.answer(&rule) {
+        match subject.ballot.answer(rule) {
             Answer::Open => None,
             Answer::Stranger { similarity } => {
                 let first = !subject.stranger_told && subject.announced.is_none();

@@ -43,8 +43,10 @@ pub struct Quality {
 impl Quality {
     /// Measures an aligned face.
     pub fn measure(aligned: &Aligned, width: f32, pose: Pose) -> Self {
-        let grey: Vec<f32> =
-            aligned.pixels().iter().map(|[r, g, b]| 0.299 * r + 0.587 * g + 0.114 * b).collect();
+        let mut grey = [0.0; SIDE * SIDE];
+        for (grey, [r, g, b]) in grey.iter_mut().zip(aligned.pixels()) {
+            *grey = 0.299 * r + 0.587 * g + 0.114 * b;
+        }
         Self {
             width,
             sharpness: laplacian_variance(&grey),

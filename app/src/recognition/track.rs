@@ -78,12 +78,17 @@ impl<S: Default> Tracker<S> {
                     None => continue,
                 },
             };
-            let track = &mut self.tracks[index];
-            (track.bounds, track.last_seen) = (*bounds, now);
-            track.frames += 1;
+            self.follow(index, *bounds, now);
             *slot = Some(index);
         }
         assigned
+    }
+
+    /// The face of one track is here now, by other means than a detector's box.
+    pub fn follow(&mut self, index: usize, bounds: Bounds, now: Duration) {
+        let track = &mut self.tracks[index];
+        (track.bounds, track.last_seen) = (bounds, now);
+        track.frames += 1;
     }
 
     /// Another face is in this track's place: it becomes a new track, about which nothing is known.
@@ -102,6 +107,11 @@ impl<S: Default> Tracker<S> {
     /// The tracks.
     pub fn tracks(&self) -> &[Track<S>] {
         &self.tracks
+    }
+
+    /// The tracks, to be changed.
+    pub fn tracks_mut(&mut self) -> &mut [Track<S>] {
+        &mut self.tracks
     }
 
     /// One track, to be changed.

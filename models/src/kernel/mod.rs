@@ -14,6 +14,7 @@ mod elementwise;
 mod gemm;
 #[cfg(target_arch = "aarch64")]
 mod neon;
+mod products;
 mod vector;
 #[cfg(target_arch = "x86_64")]
 mod x86;
@@ -22,6 +23,7 @@ pub(crate) use aligned::Aligned;
 pub(crate) use depthwise::{DepthwiseWeights, MAX_WINDOW, RowArgs, depthwise_row};
 pub(crate) use elementwise::{Upsample, add_upsampled_2x, channel_means, max_pool_2x2_row, scale_add};
 pub(crate) use gemm::{GemmArgs, GemmWeights, gemm};
+pub use products::scalar_products;
 
 use std::fmt;
 use std::sync::OnceLock;
@@ -68,7 +70,7 @@ impl Isa {
             if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
                 found.push(Isa::Avx2);
             }
-            if is_x86_feature_detected!("avx512f") {
+            if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512bw") {
                 found.push(Isa::Avx512);
             }
         }
@@ -134,7 +136,7 @@ unsafe fn avx2<K: Kernel>(kernel: K) {
 }
 
 #[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx2,fma")]
+#[target_feature(enable = "avx512f,avx512bw,avx2,fma")]
 unsafe fn avx512<K: Kernel>(kernel: K) {
     // SAFETY: the caller's contract is this function's.
     unsafe { kernel.run::<x86::Avx512>() }

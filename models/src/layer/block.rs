@@ -13,7 +13,6 @@ use crate::kernel::{
 };
 use crate::scratch;
 use candle_core::{Result, bail};
-use rayon::ThreadPool;
 use std::fmt;
 
 /// What is added to the projection before its activation: the block's input, or the second input where it is given one. Fewer
@@ -132,8 +131,8 @@ impl Block {
         }
     }
 
-    /// Computes the output lines from `first` on, as many as `out` holds. `side` is what the residual comes from.
-    fn lines(&self, input: Map<'_>, side: Map<'_>, first: usize, out: &mut [f32]) {
+    /// Computes the output, some lines after the other. `side` is what the residual comes from.
+    fn advance(&self, input: Map<'_>, side: Map<'_>, out: &mut [f32]) {
         let Map { values, shape } = input;
         let (out_shape, top, left) = self.geometry(shape);
         let (window, stride, channels) =
@@ -141,11 +140,10 @@ impl Block {
         // Lines are counted before pooling: `each` of them make one of the result.
         let each = if self.pooled { 2 } else { 1 };
         let result_line = self.result(shape).line();
-        let last = ((first + out.len() / result_line) * each).min(out_shape.height);
-        let first = first * each;
 
         let strip_line = out_shape.width * channels;
-        let strip_lines = (STRIP / strip_line).max(STRIP_PIXELS.div_ceil(out_shape.width)).min(last - first);
+        let strip_lines =
+            (STRIP / strip_line).max(STRIP_PIXELS.div_ceil(out_shape.width)).min(out_shape.height);
         let strip_lines = strip_lines.next_multiple_of(each);
         let ring_lines = ((strip_lines - 1) * stride + window).min(shape.height);
         let ring_line = shape.width * channels;
@@ -160,10 +158,10 @@ impl Block {
             zeros.fill(0.0);
             let zeros = &*zeros;
             // Lines below this one have been expanded into the ring.
-            let mut expanded = (first * stride).saturating_sub(top);
-            let mut y = first;
+            let mut expanded = 0;
+            let mut y = 0;
             for out in out.chunks_mut(strip_lines / each * result_line) {
-                let end = (y + out.len() / result_line * each).min(last);
+                let end = (y + out.len() / result_line * each).min(out_shape.height);
                 if let Some(expand) = &self.expand {
                     let wanted = ((end - 1) * stride + window).saturating_sub(top).min(shape.height);
                     while expanded < wanted {
@@ -298,10 +296,7 @@ impl Layer for Block {
         expand + pixels * self.depthwise.window().pow(2) * self.depthwise.channels() + project
     }
 
-    fn run(&self, inputs: &[Map<'_>], out: &mut [f32], threads: Option<&ThreadPool>) {
-        let shape = self.result(inputs[0].shape);
-        super::split_lines(out, shape, self.operations(&[inputs[0].shape]), threads, |first, out| {
-            self.lines(inputs[0], inputs[inputs.len() - 1], first, out);
-        });
+    fn run(&self, inputs: &[Map<'_>], out: &mut [f32]) {
+        self.advance(inputs[0], inputs[inputs.len() - 1], out);
     }
 }

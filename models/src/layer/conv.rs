@@ -4,7 +4,6 @@ use super::{Activation, Filter, Layer, Map, Padding, Shape};
 use crate::kernel::{GemmArgs, GemmWeights, Isa, gemm};
 use crate::scratch;
 use candle_core::{Result, bail};
-use rayon::ThreadPool;
 use std::fmt;
 
 /// Values of the strip of padded input lines: 32 KB, what a first-level cache holds.
@@ -75,71 +74,63 @@ impl Layer for Conv {
         out.height * out.width * self.weights.inputs() * self.weights.outputs()
     }
 
-    fn run(&self, inputs: &[Map<'_>], out: &mut [f32], threads: Option<&ThreadPool>) {
+    fn run(&self, inputs: &[Map<'_>], out: &mut [f32]) {
         let Map { values, shape } = inputs[0];
         let (out_shape, top, left) = self.geometry(shape);
         let pointwise = self.window == (1, 1) && self.stride == 1 && self.padding == Padding::VALID;
-        super::split_lines(out, out_shape, self.operations(&[shape]), threads, |first, out| {
-            let lines = out.len() / out_shape.line();
-            if pointwise {
-                let a = &values[first * shape.line()..][..lines * shape.line()];
-                let rows = lines * shape.width;
-                gemm(
-                    &self.weights,
-                    GemmArgs {
-                        a,
-                        stride: shape.channels,
-                        segments: 1,
-                        segment_stride: 0,
-                        rows,
+        if pointwise {
+            let args = GemmArgs {
+                a: values,
+                stride: shape.channels,
+                segments: 1,
+                segment_stride: 0,
+                rows: shape.height * shape.width,
+                residual: None,
+                out,
+            };
+            return gemm(&self.weights, args);
+        }
+        // The strip's lines with their zeros around, so that each output line is one product over k segments. Where
+        // nothing hangs over an edge, the input itself is such a strip.
+        let (kh, kw) = self.window;
+        let reach = (out_shape.width - 1) * self.stride + kw;
+        let bare = top == 0 && left == 0 && reach <= shape.width;
+        let bare = bare && (out_shape.height - 1) * self.stride + kh <= shape.height;
+        let line = if bare { shape.line() } else { reach.max(left + shape.width) * shape.channels };
+        let strip_lines = (STRIP / (self.stride * line)).clamp(1, out_shape.height);
+        let tall = (strip_lines - 1) * self.stride + kh;
+        scratch::with([if bare { 0 } else { tall * line }], |[padded]| {
+            // Left and right stay zero for all strips; only what lies between is copied.
+            padded.fill(0.0);
+            for (strip, out) in out.chunks_mut(strip_lines * out_shape.line()).enumerate() {
+                let begin = strip * strip_lines * self.stride;
+                let strip = if bare {
+                    &values[begin * line..]
+                } else {
+                    for (k, padded) in padded.chunks_exact_mut(line).enumerate() {
+                        let padded = &mut padded[left * shape.channels..][..shape.line()];
+                        match (begin + k).checked_sub(top).filter(|row| *row < shape.height) {
+                            Some(row) => {
+                                padded.copy_from_slice(&values[row * shape.line()..][..shape.line()])
+                            }
+                            None => padded.fill(0.0),
+                        }
+                    }
+                    &*padded
+                };
+                for (y, out) in out.chunks_exact_mut(out_shape.line()).enumerate() {
+                    let args = GemmArgs {
+                        a: &strip[y * self.stride * line..],
+                        stride: self.stride * shape.channels,
+                        segments: kh,
+                        segment_stride: line,
+                        rows: out_shape.width,
                         residual: None,
                         out,
-                    },
-                );
-                return;
-            }
-            // The strip's lines with their zeros around, so that each output line is one product over k segments. Where
-            // nothing hangs over an edge, the input itself is such a strip.
-            let (kh, kw) = self.window;
-            let reach = (out_shape.width - 1) * self.stride + kw;
-            let bare = top == 0 && left == 0 && reach <= shape.width;
-            let bare = bare && (out_shape.height - 1) * self.stride + kh <= shape.height;
-            let line = if bare { shape.line() } else { reach.max(left + shape.width) * shape.channels };
-            let strip_lines = (STRIP / (self.stride * line)).clamp(1, lines);
-            let tall = (strip_lines - 1) * self.stride + kh;
-            scratch::with([if bare { 0 } else { tall * line }], |[padded]| {
-                // Left and right stay zero for all strips; only what lies between is copied.
-                padded.fill(0.0);
-                for (strip, out) in out.chunks_mut(strip_lines * out_shape.line()).enumerate() {
-                    let begin = (first + strip * strip_lines) * self.stride;
-                    let strip = if bare {
-                        &values[begin * line..]
-                    } else {
-                        for (k, padded) in padded.chunks_exact_mut(line).enumerate() {
-                            let padded = &mut padded[left * shape.channels..][..shape.line()];
-                            match (begin + k).checked_sub(top).filter(|row| *row < shape.height) {
-                                Some(row) => {
-                                    padded.copy_from_slice(&values[row * shape.line()..][..shape.line()])
-                                }
-                                None => padded.fill(0.0),
-                            }
-                        }
-                        &*padded
                     };
-                    for (y, out) in out.chunks_exact_mut(out_shape.line()).enumerate() {
-                        let args = GemmArgs {
-                            a: &strip[y * self.stride * line..],
-                            stride: self.stride * shape.channels,
-                            segments: kh,
-                            segment_stride: line,
-                            rows: out_shape.width,
-                            residual: None,
-                            out,
-                        };
-                        gemm(&self.weights, args);
-                    }
+                    gemm(&self.weights, args);
                 }
-            });
+            }
         });
     }
 }

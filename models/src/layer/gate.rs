@@ -4,7 +4,6 @@ use super::{Filter, Layer, Map, Shape};
 use crate::kernel::{GemmArgs, GemmWeights, Isa, channel_means, gemm, scale_add};
 use crate::scratch;
 use candle_core::{Result, bail};
-use rayon::ThreadPool;
 use std::fmt;
 
 /// `first · sigmoid(W₂·relu(W₁·mean(first))) + second`
@@ -54,7 +53,7 @@ impl Layer for Gate {
         2 * inputs[0].len() + 2 * self.squeeze.inputs() * self.squeeze.outputs()
     }
 
-    fn run(&self, inputs: &[Map<'_>], out: &mut [f32], _: Option<&ThreadPool>) {
+    fn run(&self, inputs: &[Map<'_>], out: &mut [f32]) {
         let [values, residual] = [inputs[0].values, inputs[1].values];
         let channels = self.squeeze.inputs();
         scratch::with([channels, self.squeeze.outputs(), channels], |[means, narrow, gate]| {

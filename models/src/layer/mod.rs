@@ -20,8 +20,6 @@ pub use resample::{AddUpsampled, MaxPool};
 pub use weights::{Activation, Depthwise, Filter, Padding, vector};
 
 use candle_core::{CpuStorage, DType, Device, InplaceOp2, InplaceOp3, Layout, Result, Tensor, bail};
-use rayon::ThreadPool;
-use rayon::prelude::*;
 use std::fmt::Debug;
 
 /// Height, width and channels of one image or feature map.
@@ -70,8 +68,8 @@ pub trait Layer: Debug + Send + Sync {
     fn operations(&self, inputs: &[Shape]) -> usize;
 
     /// Computes one image. `out` has the length that [`Self::output`] says, which the caller has checked; what it held is
-    /// overwritten. With `threads` a large layer may split its lines among them.
-    fn run(&self, inputs: &[Map<'_>], out: &mut [f32], threads: Option<&ThreadPool>);
+    /// overwritten.
+    fn run(&self, inputs: &[Map<'_>], out: &mut [f32]);
 }
 
 /// Calls a layer the ordinary way: NHWC tensors in, a fresh tensor out. All inputs have the same batch.
@@ -85,18 +83,13 @@ pub fn forward(layer: &dyn Layer, inputs: &[&Tensor]) -> Result<Tensor> {
     }
     let shape = layer.output(&shapes)?;
     let out = Tensor::zeros((batch, shape.height, shape.width, shape.channels), DType::F32, &Device::Cpu)?;
-    apply(layer, inputs, &out, None)?;
+    apply(layer, inputs, &out)?;
     Ok(out)
 }
 
 /// Computes a layer into `out`, whose storage none of the inputs may share. Allocates nothing.
-pub fn apply(
-    layer: &dyn Layer,
-    inputs: &[&Tensor],
-    out: &Tensor,
-    threads: Option<&ThreadPool>,
-) -> Result<()> {
-    let op = Fused { layer, threads };
+pub fn apply(layer: &dyn Layer, inputs: &[&Tensor], out: &Tensor) -> Result<()> {
+    let op = Fused(layer);
     match *inputs {
         [a] => out.inplace_op2(a, &op),
         [a, b] => out.inplace_op3(a, b, &op),
@@ -105,10 +98,7 @@ pub fn apply(
 }
 
 /// A layer as a candle op.
-struct Fused<'a> {
-    layer: &'a dyn Layer,
-    threads: Option<&'a ThreadPool>,
-}
+struct Fused<'a>(&'a dyn Layer);
 
 impl InplaceOp2 for Fused<'_> {
     fn name(&self) -> &'static str {
@@ -157,9 +147,9 @@ impl Fused<'_> {
             inputs[i] = (contiguous(storage.as_slice()?, layout)?, shape);
             shapes[i] = shape;
         }
-        let wanted = self.layer.output(&shapes)?;
+        let wanted = self.0.output(&shapes)?;
         if wanted != out_shape {
-            bail!("the output is {out_shape:?}, but {:?} makes {wanted:?} of {shapes:?}", self.layer);
+            bail!("the output is {out_shape:?}, but {:?} makes {wanted:?} of {shapes:?}", self.0);
         }
         let Some((begin, end)) = dst_layout.contiguous_offsets() else {
             bail!("the output is not contiguous")
@@ -169,7 +159,7 @@ impl Fused<'_> {
         for image in 0..batch {
             let maps = inputs
                 .map(|(values, shape)| Map { values: &values[image * shape.len()..][..shape.len()], shape });
-            self.layer.run(&maps, &mut out[image * out_shape.len()..][..out_shape.len()], self.threads);
+            self.0.run(&maps, &mut out[image * out_shape.len()..][..out_shape.len()]);
         }
         Ok(())
     }
@@ -187,26 +177,4 @@ fn contiguous<'a>(values: &'a [f32], layout: &Layout) -> Result<&'a [f32]> {
         Some((begin, end)) => Ok(&values[begin..end]),
         None => bail!("an input is not contiguous: call `contiguous()` first"),
     }
-}
-
-/// Multiply-adds below which a layer is not worth a second thread: handing out work costs some microseconds, in which one core
-/// does this many.
-const WORTH_SPLITTING: usize = 1 << 20;
-
-/// Runs `work(first line, lines)` over an output, in one piece or in as many as there are threads.
-fn split_lines(
-    out: &mut [f32],
-    shape: Shape,
-    operations: usize,
-    threads: Option<&ThreadPool>,
-    work: impl Fn(usize, &mut [f32]) + Sync,
-) {
-    let Some(pool) = threads.filter(|pool| operations >= WORTH_SPLITTING && pool.current_num_threads() > 1)
-    else {
-        return work(0, out);
-    };
-    let lines = shape.height.div_ceil(pool.current_num_threads());
-    pool.install(|| {
-        out.par_chunks_mut(lines * shape.line()).enumerate().for_each(|(i, out)| work(i * lines, out));
-    });
 }

@@ -3,7 +3,6 @@
 use super::{Layer, Map, Shape};
 use crate::kernel::{Isa, Upsample, add_upsampled_2x, max_pool_2x2_row};
 use candle_core::{Result, bail};
-use rayon::ThreadPool;
 
 /// The maximum of each 2×2 square, at stride 2; an odd last line or column stands alone.
 #[derive(Clone, Copy, Debug)]
@@ -23,7 +22,7 @@ impl Layer for MaxPool {
         0
     }
 
-    fn run(&self, inputs: &[Map<'_>], out: &mut [f32], _: Option<&ThreadPool>) {
+    fn run(&self, inputs: &[Map<'_>], out: &mut [f32]) {
         let Map { values, shape } = inputs[0];
         let out_line = shape.width.div_ceil(2) * shape.channels;
         for (out, pair) in out.chunks_exact_mut(out_line).zip(values.chunks(2 * shape.line())) {
@@ -61,7 +60,7 @@ impl Layer for AddUpsampled {
         inputs[0].len()
     }
 
-    fn run(&self, inputs: &[Map<'_>], out: &mut [f32], _: Option<&ThreadPool>) {
+    fn run(&self, inputs: &[Map<'_>], out: &mut [f32]) {
         let coarse = inputs[1].shape;
         let size = (coarse.height, coarse.width, coarse.channels);
         add_upsampled_2x(Isa::best(), self.0, inputs[0].values, inputs[1].values, size, out);

@@ -197,25 +197,6 @@ proptest! {
     }
 
     #[test]
-    fn threads_change_nothing(seed: u64, (h, w) in (8usize..40, 30usize..60), threads in 2usize..5, pools: bool) {
-        let mut numbers = Numbers(seed);
-        let x = numbers.tensor((1, h, w, 32));
-        let (expand, depthwise) = (numbers.filter(128, (1, 1), 32), numbers.depthwise(3, 128));
-        let mut block = Block::new(&depthwise, 1, Padding::Same, &Activation::Relu).unwrap();
-        block = block.expand(&expand, &Activation::Relu).unwrap();
-        if pools {
-            block = block.pool().unwrap();
-        }
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        let alone = forward(&block, &[&x]).unwrap();
-        let together = alone.zeros_like().unwrap();
-        apply(&block, &[&x], &together, Some(&pool)).unwrap();
-        let (alone, together): (Vec<f32>, Vec<f32>) =
-            (alone.flatten_all().unwrap().to_vec1().unwrap(), together.flatten_all().unwrap().to_vec1().unwrap());
-        prop_assert!(alone == together);
-    }
-
-    #[test]
     fn pooling_upsampling_and_gates_are_candles(
         seed: u64, batch in 1usize..3, (h, w, c) in (1usize..12, 1usize..12, 1usize..70),
     ) {
