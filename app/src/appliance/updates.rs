@@ -9,6 +9,7 @@ use super::hands::{done, ready, refused};
 use crate::config::{Config, Tls};
 use crate::secret::SecretUrl;
 use crate::status::view::{Done, Pending, Refused};
+use crate::update::attempt::{Attempt, Origin};
 use crate::update::inbox::{self, Incoming};
 use crate::update::install::{self, Source};
 use crate::update::offer;
@@ -56,12 +57,7 @@ pub(super) fn install_from(
     Box::pin(async move {
         log::info!("installing the update at {address}");
         let bundle = bundle_at(&address, &config.tls).await?;
-        let installed = install(&config, &bundle, turn).await;
-        // RAUC repeats the address it was given, and that may carry a credential.
-        installed.map_err(|refusal| Refused {
-            message: refusal.message.replace(&bundle, &address.to_string()),
-            details: refusal.details.replace(&bundle, &address.to_string()),
-        })
+        install(&config, &bundle, turn).await
     })
 }
 
@@ -111,8 +107,10 @@ fn has_extension(path: &str, extension: &str) -> bool {
 
 async fn install(config: &Config, bundle: &str, turn: Turn) -> Result<Done, Refused> {
     let ca_file: Option<PathBuf> = config.tls.ca_file.clone();
-    let source = Source { location: bundle, ca_file: ca_file.as_deref() };
-    install::install(source, |at| turn.show(at)).await.map_err(|error| because(&error))?;
+    let source = Source::new(bundle, ca_file.as_deref());
+    let installed = install::install(source, |at| turn.show(at)).await;
+    Attempt::now(Origin::Page, None, &installed).note(&folder(&config.site.data_dir));
+    installed.map_err(|error| because(&error))?;
     let slot =
         systems(config)?.waits_for_trial.map_or("the other slot".to_owned(), |slot| format!("slot {slot}"));
     done(&format!(

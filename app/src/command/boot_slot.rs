@@ -6,7 +6,9 @@
 use std::process::ExitCode;
 
 use clap::{Subcommand, ValueEnum};
+use time::OffsetDateTime;
 
+use crate::update::record::System;
 use crate::update::slot::Slot;
 use crate::update::store::{Places, Store, StoreError};
 
@@ -69,6 +71,9 @@ fn answer(places: &Places, request: &Request) -> Result<Option<&'static str>, St
             return store.change(|flow| flow.set_good(slot)).map(|()| None);
         }
         Request::SetState { slot, state: State::Bad } => {
+            // The outcome of a trial that is not noted yet would be forgotten with it.
+            let (flow, history) = (store.flow()?, store.history()?);
+            store.apply(flow.arrive(System::running(), &history, OffsetDateTime::now_utc()))?;
             return store.change(|flow| flow.set_bad(slot)).map(|()| None);
         }
     };

@@ -2,21 +2,35 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::Subcommand;
+use rustix::thread::{CapabilitySet, CapabilitySets, set_capabilities};
 
+use crate::config::Config;
+use crate::update::attempt::{self, Attempt, Origin};
 use crate::update::eeprom;
 use crate::update::install::{self, Source};
+use crate::update::newer::{self, Present};
 use crate::update::record::{Before, System};
 use crate::update::report;
 use crate::update::restart;
+use crate::update::schedule::StickRule;
 use crate::update::slot::Slot;
+use crate::update::stick::{self, Stick};
 use crate::update::store::{Places, Store};
-use crate::update::worker::folder;
+use crate::update::view::{is_noted, present, view};
+use crate::update::worker::{ask_for_trial, folder};
 
 /// A camera whose newest frame is older than this is absent.
 const FRAME_AGE: Duration = Duration::from_secs(30);
+
+/// How long a stick waits for the health gate to note how the last trial ended: the gate is started after five seconds, and an
+/// emulated board needs a minute for it.
+const PATIENCE: Duration = Duration::from_secs(180);
+
+/// Time between two looks.
+const LOOK: Duration = Duration::from_secs(2);
 
 /// What can be done about updates.
 #[derive(Debug, Subcommand)]
@@ -40,25 +54,40 @@ pub(super) enum Request {
     GoBack,
     /// Say that it is known that the last update was taken back: the page stops showing it, and its version may be offered again.
     Acknowledge,
+    /// Install the newest bundle of a stick that was plugged in; asked for by attendance-stick@.service.
+    #[command(hide = true)]
+    FromStick {
+        /// The stick's partition.
+        device: PathBuf,
+        /// An empty folder to mount it at.
+        at: PathBuf,
+    },
 }
 
 pub(super) fn execute(config: &Path, request: &Request) -> anyhow::Result<ExitCode> {
     crate::logging::start(log::LevelFilter::Info);
+    // A machine without settings, or with settings that this system cannot read, can be updated all the same.
+    let config = crate::config::load(config).unwrap_or_default();
+    let kept = folder(&config.site.data_dir);
+    if let Request::FromStick { device, at } = request {
+        return from_stick(&config, device, at);
+    }
     super::runtime()?.block_on(async {
         match request {
             Request::Status => status()?,
             Request::Install { bundle, ca_file, restart } => {
-                install(bundle, ca_file.as_deref()).await?;
+                install(&kept, bundle, ca_file.as_deref()).await?;
                 if *restart {
-                    begin_trial().await?;
+                    begin_trial(&kept).await?;
                 }
             }
-            Request::Try => begin_trial().await?,
+            Request::Try => begin_trial(&kept).await?,
             Request::GoBack => {
                 Store::open(&Places::default())?.change(|flow| flow.go_back())?;
-                begin_trial().await?;
+                begin_trial(&kept).await?;
             }
-            Request::Acknowledge => acknowledge(config)?,
+            Request::Acknowledge => acknowledge(&kept)?,
+            Request::FromStick { .. } => {}
         }
         Ok(ExitCode::SUCCESS)
     })
@@ -100,30 +129,30 @@ fn status() -> anyhow::Result<()> {
     Ok(())
 }
 
-fn acknowledge(config: &Path) -> anyhow::Result<()> {
-    let data_dir = crate::config::load(config).unwrap_or_default().site.data_dir;
+fn acknowledge(kept: &Path) -> anyhow::Result<()> {
     let history = Store::open(&Places::default())?.history()?;
     match history.last() {
-        Some(outcome) => crate::update::view::acknowledge(&folder(&data_dir), outcome.trial)?,
+        Some(outcome) => crate::update::view::acknowledge(kept, outcome.trial)?,
         None => println!("There was no update yet."),
     }
     Ok(())
 }
 
-async fn install(bundle: &str, ca_file: Option<&Path>) -> anyhow::Result<()> {
+async fn install(kept: &Path, bundle: &str, ca_file: Option<&Path>) -> anyhow::Result<()> {
     let bar = super::progress_bar("%");
     bar.set_length(100);
-    let done = install::install(Source { location: bundle, ca_file }, |progress| {
+    let done = install::install(Source::new(bundle, ca_file), |progress| {
         bar.set_position(progress.percent.into());
     })
     .await;
     bar.finish_and_clear();
+    Attempt::now(Origin::Console, None, &done).note(kept);
     done?;
     println!("Installed. The new system is tried at the next `attendance update try`.");
     Ok(())
 }
 
-async fn begin_trial() -> anyhow::Result<()> {
+async fn begin_trial(kept: &Path) -> anyhow::Result<()> {
     // Without a running service nothing is known of it; then the new system must do everything.
     let report = report::read(Path::new(report::PATH));
     let ailing = |report: &report::Report| {
@@ -136,9 +165,104 @@ async fn begin_trial() -> anyhow::Result<()> {
             .as_ref()
             .is_some_and(|report| report.camera.newest.is_none_or(|age| age > FRAME_AGE)),
         ailing: report.as_ref().map(ailing).unwrap_or_default(),
+        origin: attempt::last(kept)
+            .filter(|attempt| attempt.refused.is_none())
+            .map(|attempt| attempt.origin)
+            .unwrap_or_default(),
     };
     Store::open(&Places::default())?.change(|flow| flow.begin_trial(before))?;
     println!("Restarting into the new system.");
     restart::into_trial().await?;
     Ok(())
+}
+
+/// Takes the newest bundle off a stick and installs it. Whatever becomes of it is noted for the page.
+fn from_stick(config: &Config, device: &Path, at: &Path) -> anyhow::Result<ExitCode> {
+    if config.update.stick == StickRule::Off {
+        log::info!("a stick was plugged in and is not looked at (update.stick = \"off\")");
+        return Ok(ExitCode::SUCCESS);
+    }
+    let kept = folder(&config.site.data_dir);
+    let begun = Instant::now();
+    while !is_noted(&Places::default())? {
+        anyhow::ensure!(
+            begun.elapsed() < PATIENCE,
+            "how the last trial ended is not noted; the stick is left alone"
+        );
+        std::thread::sleep(LOOK);
+    }
+    let present = present(&view(&Places::default(), &kept)?, &System::running().version);
+    let fetched = fetch(device, at, &kept, &present);
+    // Mounting is over; what follows needs no privilege.
+    let none = CapabilitySet::empty();
+    set_capabilities(None, CapabilitySets { effective: none, permitted: none, inheritable: none })?;
+    match fetched {
+        Ok(None) => Ok(ExitCode::SUCCESS),
+        Ok(Some(Copied { bundle, version })) => {
+            super::runtime()?.block_on(install_copied(config, &present, &bundle, version))
+        }
+        Err((version, error)) => {
+            Attempt::now(Origin::Stick, version.as_deref(), &Err(error)).note(&kept);
+            Ok(ExitCode::FAILURE)
+        }
+    }
+}
+
+/// A bundle that came off a stick.
+struct Copied {
+    bundle: PathBuf,
+    /// The version in its name.
+    version: String,
+}
+
+/// A copy of the stick's newest bundle, or nothing when there is nothing to do.
+fn fetch(
+    device: &Path,
+    at: &Path,
+    kept: &Path,
+    present: &Present,
+) -> Result<Option<Copied>, (Option<String>, anyhow::Error)> {
+    let stick = Stick::mount(device, at).map_err(|error| (None, error.into()))?;
+    let Some(found) = stick::newest(stick.folder()).map_err(|error| (None, error.into()))? else {
+        log::info!("the stick has no attendance-rpi5-*.raucb in its top folder");
+        return Ok(None);
+    };
+    let version = found.version.clone();
+    match present.admits(&version) {
+        Err(objection) if objection.is_satisfied() => {
+            log::info!("nothing to do with the stick: {objection}");
+            return Ok(None);
+        }
+        Err(objection) => return Err((Some(version), objection.into())),
+        Ok(()) => log::info!("copying version {version} from the stick"),
+    }
+    // A folder of its own: a bundle may come through the page meanwhile.
+    match stick::copy(&found, &kept.join("stick")) {
+        Ok(bundle) => {
+            log::info!("version {version} is copied: the stick can be pulled");
+            Ok(Some(Copied { bundle, version }))
+        }
+        Err(error) => Err((Some(version), error.into())),
+    }
+}
+
+async fn install_copied(
+    config: &Config,
+    present: &Present,
+    bundle: &Path,
+    mut version: String,
+) -> anyhow::Result<ExitCode> {
+    let source = Source::new(bundle.to_str().unwrap_or_default(), None);
+    let done = newer::install(source, present, |signed| signed.clone_into(&mut version), |_| {}).await;
+    // Installed or refused, nobody needs it any more; what stays is overwritten by the next.
+    let _ = std::fs::remove_file(bundle);
+    Attempt::now(Origin::Stick, Some(&version), &done).note(&folder(&config.site.data_dir));
+    if done.is_err() {
+        return Ok(ExitCode::FAILURE);
+    }
+    if report::read(Path::new(report::PATH)).is_none() {
+        log::warn!("the service does not run, so nobody is disturbed: restarting into the new system");
+        ask_for_trial(&config.site.data_dir)?;
+    }
+    Ok(ExitCode::SUCCESS)
 }

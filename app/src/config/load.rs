@@ -9,6 +9,9 @@ use crate::moment::SiteZone;
 /// Largest configuration file read. A full one has about 5 kB.
 const MAX_BYTES: u64 = 256 * 1024;
 
+/// The settings that were taken over from the card, and so checked strictly, by the version that ran then.
+const TAKEN_OVER: &str = "/etc/attendance/attendance.toml";
+
 /// What is wrong with a configuration.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -43,7 +46,46 @@ pub fn load(path: &Path) -> Result<Config, ConfigError> {
     if std::fs::metadata(path).map_err(unreadable)?.len() > MAX_BYTES {
         return Err(ConfigError::TooLarge { path: path.to_owned() });
     }
-    parse(&std::fs::read_to_string(path).map_err(unreadable)?)
+    let text = std::fs::read_to_string(path).map_err(unreadable)?;
+    match parse(&text) {
+        Err(ConfigError::Syntax(wrong)) if path == Path::new(TAKEN_OVER) => {
+            let (config, left_out) = parse_known(&text).ok_or(ConfigError::Syntax(wrong))?;
+            log::warn!(
+                "settings of another version are left out, their defaults hold: {}",
+                left_out.join(", ")
+            );
+            Ok(config)
+        }
+        parsed => parsed,
+    }
+}
+
+/// The settings of a text that this version knows, and the names of those it does not: a later version took the file over and was
+/// then left for this one. That must not close the door, and every default is the careful choice. `None` when it is not that.
+fn parse_known(text: &str) -> Option<(Config, Vec<String>)> {
+    let mut known = toml::Table::new();
+    let mut left_out = Vec::new();
+    for (section, settings) in toml::from_str::<toml::Table>(text).ok()? {
+        let toml::Value::Table(settings) = settings else {
+            left_out.push(section);
+            continue;
+        };
+        for (key, value) in settings {
+            let alone = |value: &toml::Value| {
+                let settings = toml::Table::from_iter([(key.clone(), value.clone())]);
+                toml::Table::from_iter([(section.clone(), toml::Value::Table(settings))])
+            };
+            match alone(&value).try_into::<Config>() {
+                Ok(_) => {
+                    let section = known.entry(section.clone()).or_insert_with(|| toml::Table::new().into());
+                    section.as_table_mut()?.insert(key, value);
+                }
+                Err(_) => left_out.push(format!("{section}.{key}")),
+            }
+        }
+    }
+    let config: Config = known.try_into().ok()?;
+    problems(&config).is_empty().then_some((config, left_out))
 }
 
 /// Parses and checks configuration text.
@@ -84,6 +126,17 @@ fn problems(config: &Config) -> Vec<String> {
         config.update.url.as_ref().is_none_or(|url| url.is_https()),
         "update.url: must begin with https://".to_owned(),
     );
+    if let Some(url) = &config.fleet.url {
+        check(url.is_https(), "fleet.url: must begin with https://".to_owned());
+        check(
+            config.fleet.target_token.is_some() != config.fleet.gateway_token.is_some(),
+            "fleet.target_token: set either it or fleet.gateway_token".to_owned(),
+        );
+        check(
+            config.update.url.is_none(),
+            "update.url: cannot be used together with fleet.url; remove one of them".to_owned(),
+        );
+    }
     check(
         (1..=1000).contains(&config.webhook.batch_rows),
         format!("webhook.batch_rows: is {}; allowed is 1 to 1000", config.webhook.batch_rows),
@@ -160,6 +213,44 @@ fn seconds(least: u64, most: u64) -> std::ops::RangeInclusive<Duration> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+
+    #[test]
+    fn an_older_version_takes_what_it_knows_of_a_later_ones_settings() {
+        let later = "[site]\nname = \"gate\"\nfloor = 3\n[liveness]\nrequire = \"telepathy\"\n[attendance]\nkeep_days = \"long\"\n\
+            minimum_gap = \"3m\"\n[oracle]\nkey = \"s3cr3t\"\n";
+        assert!(parse(later).is_err(), "strict where a person can still correct it");
+        let (config, left_out) = parse_known(later).unwrap();
+        assert_eq!(
+            (config.site.name.as_str(), config.attendance.minimum_gap),
+            ("gate", Duration::from_secs(180))
+        );
+        assert_eq!(left_out, ["attendance.keep_days", "liveness.require", "oracle.key", "site.floor"]);
+        assert_eq!(config.liveness.require, Config::default().liveness.require);
+        assert!(
+            parse_known("[site\n").is_none() && parse_known("[webhook]\nbatch_rows = 0\nnew = 1\n").is_none()
+        );
+    }
+
+    #[test]
+    fn a_fleets_server_needs_https_one_token_and_no_other_source() {
+        let wrong = |text: &str| parse(&format!("[fleet]\nurl = \"{text}")).unwrap_err().to_string();
+        assert!(wrong("http://h.example\"\ntarget_token = \"t\"").contains("fleet.url"));
+        assert!(wrong("https://h.example\"").contains("fleet.gateway_token"));
+        assert!(
+            wrong("https://h.example\"\ntarget_token = \"t\"\ngateway_token = \"g\"")
+                .contains("fleet.gateway_token")
+        );
+        let both =
+            "https://h.example\"\ntarget_token = \"t\"\n[update]\nurl = \"https://u.example/latest.json\"";
+        assert!(wrong(both).contains("update.url"));
+        assert!(
+            parse("[update]\nurl = \"http://u.example/latest.json\"")
+                .unwrap_err()
+                .to_string()
+                .contains("https")
+        );
+        parse("[fleet]\nurl = \"https://h.example\"\ngateway_token = \"g\"").unwrap();
+    }
 
     #[test]
     fn a_typo_is_named_with_its_line_and_what_is_allowed() {

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::secret::{Secret, SecretUrl};
 use crate::status::token::StoredToken;
-use crate::update::schedule::Window;
+use crate::update::schedule::{StickRule, Window};
 
 pub use document::commented_defaults;
 pub use load::{ConfigError, load, parse};
@@ -46,6 +46,8 @@ pub struct Config {
     pub page: Page,
     /// Updates over the network.
     pub update: Update,
+    /// Updates from a fleet's server.
+    pub fleet: Fleet,
     /// What is logged.
     pub log: Log,
 }
@@ -508,6 +510,10 @@ pub struct Update {
     #[serde(with = "humantime_serde")]
     #[schemars(with = "String")]
     pub quiet: Duration,
+    /// What becomes of a newer bundle (attendance-rpi5-*.raucb in the top folder) when a USB stick is plugged in: "at-once" (it is
+    /// installed, and the appliance restarts into it as soon as nobody is there), "in-window" (it is installed, and the restart
+    /// waits for that part of the day) or "off".
+    pub stick: StickRule,
 }
 
 impl Default for Update {
@@ -517,6 +523,39 @@ impl Default for Update {
             interval: Duration::from_secs(6 * 3600),
             window: Window::NIGHT,
             quiet: Duration::from_secs(600),
+            stick: StickRule::AtOnce,
+        }
+    }
+}
+
+/// Updates of many doors in rollouts, from an Eclipse hawkBit server. They are installed and tried by the same rules as above, and
+/// the server is told how the trial ended.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Fleet {
+    /// HTTPS address of the server. Without it there is none. Takes the place of update.url.
+    #[schemars(with = "Option<String>")]
+    pub url: Option<SecretUrl>,
+    /// The tenant.
+    pub tenant: String,
+    /// This door's name there (controller id); empty: its host name.
+    pub target: Option<String>,
+    /// This door's own token there.
+    #[schemars(with = "Option<String>")]
+    pub target_token: Option<Secret>,
+    /// A token for all doors, in the place of one for each.
+    #[schemars(with = "Option<String>")]
+    pub gateway_token: Option<Secret>,
+}
+
+impl Default for Fleet {
+    fn default() -> Self {
+        Self {
+            url: None,
+            tenant: "DEFAULT".to_owned(),
+            target: None,
+            target_token: None,
+            gateway_token: None,
         }
     }
 }

@@ -121,7 +121,17 @@ impl Client {
         Some(value)
     }
 
-    async fn send(&self, method: Method, url: &Url, headers: HeaderMap, body: Bytes) -> Result<Reply, Error> {
+    /// Sends `body` to `url` by `method`. The reply may have any status; its body is still to be read.
+    ///
+    /// # Errors
+    /// [`Error`] when no answer's head came.
+    pub async fn send(
+        &self,
+        method: Method,
+        url: &Url,
+        headers: HeaderMap,
+        body: Bytes,
+    ) -> Result<Reply, Error> {
         let deadline = Instant::now() + self.timeouts.whole;
         let request = request(method, url, headers, body)?;
         let within = self.timeouts.head.min(self.timeouts.whole);

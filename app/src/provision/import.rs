@@ -93,7 +93,8 @@ fn keep(places: &Places, accepted: &Accepted) -> io::Result<()> {
     match accepted {
         // Readable for the service's group, which owns the folder; the keys in it are nobody else's business.
         Accepted::Settings(text) => replace(&ours.join("attendance.toml"), text, 0o640),
-        Accepted::Authority(text) => replace(&ours.join("ca.pem"), text, 0o640),
+        // No secret, and RAUC fetches bundles as an account of its own.
+        Accepted::Authority(text) => replace(&ours.join("ca.pem"), text, 0o644),
         Accepted::Wifi(profile) => keep_wifi(&places.iwd, profile.as_ref()),
         Accepted::SshKeys(keys) => {
             let (keys_file, rule) = (ours.join("ssh/authorized_keys"), places.etc.join("nftables.d/ssh.nft"));

@@ -14,6 +14,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
@@ -119,11 +120,25 @@ impl TokenFile {
     /// # Errors
     /// [`TokenError`].
     pub fn list(&self) -> Result<Vec<StoredToken>, TokenError> {
+        Ok(self.read()?.0)
+    }
+
+    /// The tokens, and those that a later version stored with words unknown here: they may say less is allowed than this version
+    /// would allow, so they are no use to anybody until that version is back, and are kept for it.
+    fn read(&self) -> Result<(Vec<StoredToken>, Vec<Value>), TokenError> {
         let Some(text) = private_file::read(&self.path).map_err(|source| self.failed(source))? else {
-            return Ok(Vec::new());
+            return Ok((Vec::new(), Vec::new()));
         };
-        serde_json::from_str(&text)
-            .map_err(|error| TokenError::Damaged { path: self.path.clone(), reason: error.to_string() })
+        let stored: Vec<Value> = serde_json::from_str(&text)
+            .map_err(|error| TokenError::Damaged { path: self.path.clone(), reason: error.to_string() })?;
+        let (mut tokens, mut foreign) = (Vec::new(), Vec::new());
+        for entry in stored {
+            match StoredToken::deserialize(&entry) {
+                Ok(token) => tokens.push(token),
+                Err(_) => foreign.push(entry),
+            }
+        }
+        Ok((tokens, foreign))
     }
 
     /// Makes a token and keeps its hash. The value is returned once, to be shown once.
@@ -134,16 +149,16 @@ impl TokenFile {
         if !is_name(name) {
             return Err(TokenError::Name { name: name.chars().take(40).collect() });
         }
-        let mut tokens = self.list()?;
+        let (mut tokens, foreign) = self.read()?;
         if tokens.iter().any(|token| token.name == name) {
             return Err(TokenError::Taken { name: name.to_owned() });
         }
-        if tokens.len() >= MOST {
+        if tokens.len() + foreign.len() >= MOST {
             return Err(TokenError::Full);
         }
         let value = format!("{PREFIX}{}", random_text());
         tokens.push(StoredToken { name: name.to_owned(), access, sha256: hex(&digest(&value)) });
-        self.store(&tokens)?;
+        self.store(&tokens, &foreign)?;
         Ok(Secret::new(value))
     }
 
@@ -152,18 +167,22 @@ impl TokenFile {
     /// # Errors
     /// [`TokenError`].
     pub fn revoke(&self, name: &str) -> Result<(), TokenError> {
-        let mut tokens = self.list()?;
+        let (mut tokens, foreign) = self.read()?;
         let before = tokens.len();
         tokens.retain(|token| token.name != name);
         if tokens.len() == before {
             return Err(TokenError::Unknown { name: name.chars().take(40).collect() });
         }
-        self.store(&tokens)
+        self.store(&tokens, &foreign)
     }
 
-    fn store(&self, tokens: &[StoredToken]) -> Result<(), TokenError> {
-        let text = serde_json::to_string_pretty(tokens)
-            .map_err(|error| TokenError::Damaged { path: self.path.clone(), reason: error.to_string() })?;
+    fn store(&self, tokens: &[StoredToken], foreign: &[Value]) -> Result<(), TokenError> {
+        let failed = |error: serde_json::Error| TokenError::Damaged {
+            path: self.path.clone(),
+            reason: error.to_string(),
+        };
+        let known = tokens.iter().map(serde_json::to_value).collect::<Result<Vec<_>, _>>().map_err(failed)?;
+        let text = serde_json::to_string_pretty(&[&known, foreign].concat()).map_err(failed)?;
         private_file::write(&self.path, text.as_bytes()).map_err(|source| self.failed(source))
     }
 
@@ -250,6 +269,23 @@ mod tests {
         file.revoke("monitoring").unwrap();
         assert_eq!(tokens.find(value.expose()), None);
         assert!(matches!(file.revoke("monitoring"), Err(TokenError::Unknown { .. })));
+    }
+
+    #[test]
+    fn a_later_versions_token_is_no_use_here_and_is_kept_for_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = TokenFile::below(folder.path());
+        let old = file.add("old", TokenAccess::Read).unwrap();
+        let later =
+            std::fs::read_to_string(&file.path).unwrap().replace("\"read\"", "\"read\", \"until\": 1");
+        private_file::write(&file.path, later.as_bytes()).unwrap();
+        let tokens = Tokens::new(Vec::new(), file.clone());
+        assert_eq!(tokens.find(old.expose()), None, "what limits it is not understood");
+        let new = file.add("new", TokenAccess::Full).unwrap();
+        file.revoke("new").unwrap();
+        assert_eq!(tokens.find(new.expose()), None);
+        let kept = std::fs::read_to_string(&file.path).unwrap();
+        assert!(kept.contains("\"until\": 1") && kept.contains("\"old\""), "{kept}");
     }
 
     #[test]

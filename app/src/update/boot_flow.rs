@@ -308,6 +308,7 @@ impl Flow {
             slot,
             from: pending.map(|pending| pending.before.system.clone()).unwrap_or_default(),
             to: record.known(slot).system.clone(),
+            origin: pending.map(|pending| pending.before.origin).unwrap_or_default(),
             at,
             end,
         }

@@ -5,8 +5,10 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use time::OffsetDateTime;
 
+use super::attempt::Origin;
 use super::record::{Progress, System};
 use super::slot::Slot;
 
@@ -25,6 +27,9 @@ const LINE_LENGTH: usize = 300;
 pub struct History {
     /// The outcomes.
     pub outcomes: Vec<Outcome>,
+    /// Outcomes that a later version noted in words unknown here: kept for it.
+    #[serde(skip)]
+    pub foreign: Vec<Value>,
 }
 
 impl History {
@@ -60,6 +65,9 @@ pub struct Outcome {
     /// The system that was tried, where it is known.
     #[serde(default)]
     pub to: Option<System>,
+    /// How the update had come.
+    #[serde(default)]
+    pub origin: Origin,
     /// When this was noted, by the device's clock.
     #[serde(with = "time::serde::rfc3339")]
     #[schemars(with = "String")]
@@ -115,7 +123,8 @@ impl Outcome {
             _ => "the new version".to_owned(),
         };
         match &self.end {
-            End::Committed => format!("Updated to {to}."),
+            End::Committed if self.origin == Origin::Unknown => format!("Updated to {to}."),
+            End::Committed => format!("Updated to {to} from {}.", self.origin),
             End::Rescued => format!(
                 "The committed system did not start; the one in slot {} did and is used now. Install the update again.",
                 self.slot
@@ -138,14 +147,16 @@ impl Outcome {
 
 pub(super) fn to_text(history: &History) -> Vec<u8> {
     // Plain structs and strings: nothing in them can fail to become JSON.
-    serde_json::to_vec_pretty(history).unwrap_or_default()
+    let known = history.outcomes.iter().filter_map(|outcome| serde_json::to_value(outcome).ok());
+    let outcomes: Vec<_> = history.foreign.iter().cloned().chain(known).collect();
+    serde_json::to_vec_pretty(&json!({"outcomes": outcomes})).unwrap_or_default()
 }
 
-/// The history of a text. Outcomes of a form unknown here are left out, one by one.
+/// The history of a text. Outcomes of a form unknown here are set aside, one by one.
 pub(super) fn from_text(text: &[u8]) -> History {
     #[derive(Deserialize)]
     struct Raw {
-        outcomes: Vec<serde_json::Value>,
+        outcomes: Vec<Value>,
     }
     let raw: Raw = match serde_json::from_slice(text) {
         Ok(raw) => raw,
@@ -154,9 +165,16 @@ pub(super) fn from_text(text: &[u8]) -> History {
             return History::default();
         }
     };
-    History {
-        outcomes: raw.outcomes.into_iter().filter_map(|value| serde_json::from_value(value).ok()).collect(),
+    let mut history = History::default();
+    for value in raw.outcomes {
+        match Outcome::deserialize(&value) {
+            Ok(outcome) => history.outcomes.push(outcome),
+            Err(_) => history.foreign.push(value),
+        }
     }
+    let surplus = history.foreign.len().saturating_sub(KEPT);
+    history.foreign.drain(..surplus);
+    history
 }
 
 #[cfg(test)]
@@ -173,6 +191,7 @@ mod tests {
             slot: Slot::B,
             from: System::default(),
             to,
+            origin: Origin::Stick,
             at: datetime!(2026-01-02 03:04:05 UTC),
             end,
         }
@@ -197,7 +216,12 @@ mod tests {
         history.add(outcome(1, End::Committed));
         history.add(outcome(2, End::Rescued));
         let text = String::from_utf8(to_text(&history)).unwrap().replace("rescued", "transcended");
-        assert_eq!(from_text(text.as_bytes()).outcomes.len(), 1);
+        let mut back = from_text(text.as_bytes());
+        assert_eq!((back.outcomes.len(), back.foreign.len()), (1, 1));
+        // The older version notes how its own update ended; the later one finds all three.
+        back.add(outcome(3, End::Committed));
+        let text = String::from_utf8(to_text(&back)).unwrap().replace("transcended", "rescued");
+        assert_eq!(from_text(text.as_bytes()).outcomes.len(), 3);
         assert_eq!(from_text(b"{").outcomes.len(), 0);
     }
 

@@ -14,24 +14,28 @@
 //! networks) and commits it, or notes why not and restarts into the old one ([`restart`]). [`install`] drives RAUC over D-Bus;
 //! [`refusal`] puts its errors into words.
 //!
-//! In the service, [`worker`] follows the site's [`schedule`]: it asks a server for an [`offer`], installs it at night, and asks
-//! for the restart when nobody is there. [`inbox`] takes bundles that come by hand, [`under_way`] lets only one come in at a time;
-//! [`view`] is what the page shows.
+//! In the service, [`worker`] follows the site's [`schedule`]: it asks a server for an [`offer`], or a [`fleet`]'s server for
+//! orders ([`rollout`]), installs at night, and asks for the restart when nobody is there. [`newer`] admits what comes by itself;
+//! [`inbox`] takes bundles that come by hand, [`under_way`] lets only one come in at a time, and [`stick`] fetches those on a USB
+//! stick. [`attempt`] remembers what came last; [`view`] is what the page shows.
 //!
 //! # Limitations
 //! The firmware counts no boots: a *committed* system whose boot partition goes bad is left only where the EEPROM's
 //! `PARTITION_WALK` is set ([`eeprom`] tells where it is not).
 
+pub mod attempt;
 pub mod autoboot;
 pub mod boot_flow;
 pub(crate) mod durable;
 pub mod eeprom;
+pub mod fleet;
 pub mod gate;
 pub mod golden;
 pub mod health;
 pub mod history;
 pub mod inbox;
 pub mod install;
+pub mod newer;
 pub mod offer;
 #[cfg(test)]
 mod power_cut;
@@ -39,8 +43,10 @@ pub mod record;
 pub mod refusal;
 pub mod report;
 pub mod restart;
+pub mod rollout;
 pub mod schedule;
 pub mod slot;
+pub mod stick;
 pub mod store;
 pub mod under_way;
 pub mod view;

@@ -7,6 +7,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::attempt::Origin;
 use super::slot::Slot;
 
 /// The record's form. A reader takes what it knows of a newer one.
@@ -123,6 +124,8 @@ pub struct Before {
     pub camera_was_absent: bool,
     /// Its workers that did not run.
     pub ailing: Vec<String>,
+    /// How the update had come.
+    pub origin: Origin,
 }
 
 /// How far a trial came.
@@ -170,6 +173,7 @@ mod tests {
                 system: System { version: "1.0.0".to_owned(), built: None },
                 camera_was_absent: true,
                 ailing: vec!["roster".to_owned()],
+                origin: Origin::Stick,
             },
         };
         let mut record = Record { format: FORMAT, trials: 7, pending: Some(pending), ..Record::default() };

@@ -7,6 +7,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use time::Time;
 
@@ -83,6 +84,18 @@ impl From<Window> for String {
     }
 }
 
+/// What becomes of a bundle on a stick.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum StickRule {
+    /// Installed, and tried as soon as nobody is there.
+    AtOnce,
+    /// Installed, and tried in the window.
+    InWindow,
+    /// Not looked at.
+    Off,
+}
+
 /// What the site chose.
 #[derive(Debug, Clone, Copy)]
 pub struct Policy {
@@ -90,6 +103,8 @@ pub struct Policy {
     pub window: Window,
     /// How long nobody must have stood before the camera.
     pub quiet: Duration,
+    /// What becomes of a bundle on a stick.
+    pub stick: StickRule,
 }
 
 /// What is the case now.
@@ -109,6 +124,8 @@ pub struct Situation<'a> {
     pub taken_back: &'a [String],
     /// Whether an installed system waits for its trial.
     pub waits_for_trial: bool,
+    /// Whether that one came by a stick.
+    pub from_stick: bool,
 }
 
 /// What to do now.
@@ -126,11 +143,19 @@ pub enum Step {
 
 /// What to do in a situation.
 pub fn next(policy: &Policy, now: &Situation<'_>) -> Step {
-    // Without a clock nobody knows whether it is night, and every certificate is invalid.
-    let Some(time) = now.time else { return Step::Wait };
-    let open = policy.window.contains(time);
+    let open = now.time.is_some_and(|time| policy.window.contains(time));
     if now.waits_for_trial {
-        return if open && now.quiet >= policy.quiet { Step::Try } else { Step::Wait };
+        // Somebody came with the stick and waits; and a door without network may never learn what time it is.
+        let open = open || (now.from_stick && policy.stick == StickRule::AtOnce);
+        return match now.question_due && now.time.is_some() {
+            _ if open && now.quiet >= policy.quiet => Step::Try,
+            true => Step::Ask,
+            false => Step::Wait,
+        };
+    }
+    if now.time.is_none() {
+        // Every certificate is invalid then.
+        return Step::Wait;
     }
     let wanted = now.offered.filter(|offered| {
         is_newer(offered, now.running) && !now.taken_back.iter().any(|version| version == offered)
@@ -158,6 +183,11 @@ pub fn is_newer(offered: &str, running: &str) -> bool {
         (Some(offered), Some(running)) => offered > running,
         _ => false,
     }
+}
+
+/// Whether a text is a version that can be compared.
+pub fn is_version(text: &str) -> bool {
+    Version::read(text).is_some()
 }
 
 /// Ordered by its fields from the first on.
@@ -200,7 +230,8 @@ mod tests {
     use super::*;
 
     fn policy() -> Policy {
-        Policy { window: "02:00-04:30".parse().unwrap(), quiet: Duration::from_secs(600) }
+        let window = "02:00-04:30".parse().unwrap();
+        Policy { window, quiet: Duration::from_secs(600), stick: StickRule::AtOnce }
     }
 
     fn night() -> Situation<'static> {
@@ -234,6 +265,7 @@ mod tests {
         assert_eq!(next(&policy(), &installed), Step::Try);
         let somebody = Situation { quiet: Duration::from_secs(30), ..installed };
         assert_eq!(next(&policy(), &somebody), Step::Wait);
+        assert_eq!(next(&policy(), &Situation { question_due: true, ..somebody }), Step::Ask);
     }
 
     #[test]
@@ -251,6 +283,20 @@ mod tests {
     fn without_a_clock_nothing_is_done() {
         let lost = Situation { time: None, offered: Some("1.1.0"), question_due: true, ..night() };
         assert_eq!(next(&policy(), &lost), Step::Wait);
+    }
+
+    #[test]
+    fn what_came_by_a_stick_is_tried_as_soon_as_nobody_is_there() {
+        let day = Situation { waits_for_trial: true, time: Some(time!(12:00)), ..night() };
+        assert_eq!(next(&policy(), &day), Step::Wait);
+        let stick = Situation { from_stick: true, ..day };
+        assert_eq!(next(&policy(), &stick), Step::Try);
+        assert_eq!(next(&policy(), &Situation { time: None, ..stick.clone() }), Step::Try);
+        let somebody = Situation { quiet: Duration::from_secs(599), ..stick.clone() };
+        assert_eq!(next(&policy(), &somebody), Step::Wait);
+        let at_night = Policy { stick: StickRule::InWindow, ..policy() };
+        assert_eq!(next(&at_night, &stick), Step::Wait);
+        assert_eq!(next(&at_night, &Situation { time: Some(time!(02:00)), ..stick }), Step::Try);
     }
 
     #[test]

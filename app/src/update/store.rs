@@ -194,6 +194,7 @@ pub(super) mod tests {
     use time::OffsetDateTime;
 
     use super::*;
+    use crate::update::attempt::Origin;
     use crate::update::boot_flow::{Arrival, Healthy};
     use crate::update::history::End;
     use crate::update::record::{Before, Progress, System};
@@ -223,7 +224,12 @@ pub(super) mod tests {
         let folder = tempfile::tempdir().unwrap();
         let places = card(folder.path(), Slot::A);
         let system = |version: &str| System { version: version.to_owned(), built: None };
-        let before = Before { system: system("1.0.0"), camera_was_absent: true, ailing: Vec::new() };
+        let before = Before {
+            system: system("1.0.0"),
+            camera_was_absent: true,
+            origin: Origin::Stick,
+            ..Before::default()
+        };
         let store = Store::open(&places).unwrap();
         let arrive = |version: &str| {
             let writes = store.flow().unwrap().arrive(
@@ -252,6 +258,7 @@ pub(super) mod tests {
         let outcome = history.last().unwrap();
         assert_eq!((&outcome.end, outcome.from.version.as_str()), (&End::Committed, "1.0.0"));
         assert_eq!(outcome.to.as_ref().unwrap().version, "2.0.0");
+        assert_eq!(outcome.sentence(), "Updated to version 2.0.0 from a USB stick.");
     }
 
     #[test]

@@ -5,9 +5,11 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::attempt::{self, Attempt};
 use super::durable;
 use super::history::Outcome;
-use super::record::{Content, Progress, System};
+use super::newer::Present;
+use super::record::{Content, Pending, Progress, System};
 use super::slot::{self, Slot};
 use super::store::{Places, StoreError, read_history, read_record};
 
@@ -28,6 +30,8 @@ pub struct View {
     pub b: SlotView,
     /// The slot of an installed system that waits for its trial.
     pub waits_for_trial: Option<Slot>,
+    /// What came in last, installed or refused.
+    pub attempt: Option<Attempt>,
     /// How the last update ended.
     pub last: Option<Outcome>,
     /// The same in one sentence.
@@ -72,6 +76,7 @@ pub fn view(places: &Places, kept: &Path) -> Result<View, StoreError> {
             .filter(|pending| pending.slot != booted.slot && pending.progress == Progress::Installed)
             .map(|pending| pending.slot),
         needs_acknowledgement: taken_back.is_some_and(|outcome| acknowledged(kept) != Some(outcome.trial)),
+        attempt: attempt::last(kept),
         sentence: last.as_ref().map(Outcome::sentence),
         last,
     })
@@ -91,6 +96,29 @@ impl View {
 pub fn taken_back(view: &View) -> Vec<String> {
     let last = view.last.iter().filter(|_| view.needs_acknowledgement);
     last.filter_map(|outcome| outcome.to.as_ref()).map(|system| system.version.clone()).collect()
+}
+
+/// Whether the history knows how the last trial ended. The health gate notes it soon after the start; before that nobody can say
+/// which version was taken back, and nothing may be installed by itself.
+///
+/// # Errors
+/// As for [`view`].
+pub fn is_noted(places: &Places) -> Result<bool, StoreError> {
+    let booted = slot::booted(&places.bootloader)?;
+    let record = read_record(&places.state)?;
+    let open = |pending: &Pending| pending.slot != booted.slot && pending.progress != Progress::Installed;
+    Ok(!record.pending.as_ref().is_some_and(open))
+}
+
+/// What is on the card, for updates that come by themselves.
+pub fn present(view: &View, running: &str) -> Present {
+    let installed = view.attempt.iter().filter(|attempt| attempt.refused.is_none());
+    let waits = installed.filter(|_| view.waits_for_trial.is_some());
+    Present {
+        running: running.to_owned(),
+        waiting: waits.filter_map(|attempt| attempt.version.clone()).next(),
+        taken_back: taken_back(view),
+    }
 }
 
 /// A technician has read how a trial ended.
@@ -116,6 +144,7 @@ mod tests {
     use time::OffsetDateTime;
 
     use super::*;
+    use crate::update::attempt::Origin;
     use crate::update::record::Before;
     use crate::update::store::{Store, tests::card, tests::start};
 
@@ -142,7 +171,9 @@ mod tests {
         assert!(shown.on_trial);
         assert_eq!((shown.slot, shown.committed), (Slot::B, Slot::A));
         start(&places, Slot::A, false);
+        assert!(!is_noted(&places).unwrap());
         arrive("1.0.0");
+        assert!(is_noted(&places).unwrap());
 
         let shown = view(&places, &kept).unwrap();
         assert!(shown.needs_acknowledgement && !shown.on_trial && shown.waits_for_trial.is_none());
@@ -151,5 +182,13 @@ mod tests {
         acknowledge(&kept, shown.last.as_ref().unwrap().trial).unwrap();
         let shown = view(&places, &kept).unwrap();
         assert!(!shown.needs_acknowledgement && taken_back(&shown).is_empty());
+
+        store.change(|flow| flow.set_bad(Slot::B)).unwrap();
+        store.change(|flow| flow.set_primary(Slot::B)).unwrap();
+        Attempt::now(Origin::Stick, Some("2.1.0"), &Ok::<_, &str>(())).note(&kept);
+        let shown = view(&places, &kept).unwrap();
+        assert_eq!(present(&shown, "1.0.0").waiting.as_deref(), Some("2.1.0"));
+        Attempt::now(Origin::Stick, Some("0.1.0"), &Err("too old")).note(&kept);
+        assert_eq!(present(&view(&places, &kept).unwrap(), "1.0.0").waiting, None);
     }
 }

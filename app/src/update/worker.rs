@@ -11,15 +11,20 @@ use tokio::sync::broadcast::error::TryRecvError;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
+use super::attempt::{Attempt, Origin};
+use super::fleet::Fleet;
 use super::install::{self, Source};
-use super::offer::{self, Offer};
+use super::newer;
+use super::offer;
+use super::rollout::{self, Question, Wanted};
 use super::schedule::{self, Policy, Situation, Step};
 use super::store::Places;
-use super::under_way::UnderWay;
-use super::view::{taken_back, view};
+use super::under_way::{Turn, UnderWay};
+use super::view::{View, is_noted, present, taken_back, view};
 use crate::config::Config;
 use crate::event::{Bus, Event};
 use crate::moment::{Clock, SiteZone};
+use crate::secret::Secret;
 use crate::supervisor::Failure;
 
 /// Time between two looks at the situation.
@@ -69,12 +74,14 @@ pub async fn run(worker: Worker, stop: CancellationToken) -> Result<(), Failure>
         stop.cancelled().await;
         return Ok(());
     }
-    let policy = Policy { window: config.update.window, quiet: config.update.quiet };
+    let fleet = Fleet::from_config(&config.fleet, &config.tls).map_err(Failure::hold)?;
+    let policy =
+        Policy { window: config.update.window, quiet: config.update.quiet, stick: config.update.stick };
     let mut faces = worker.bus.subscribe();
     let mut newest_face = Instant::now();
     let mut question =
         Instant::now() + schedule::next_question(config.update.interval, true, fastrand::f64());
-    let mut offered: Option<Offer> = None;
+    let mut wanted: Option<Wanted> = None;
     loop {
         tokio::select! {
             () = sleep(LOOK) => {}
@@ -87,50 +94,125 @@ pub async fn run(worker: Worker, stop: CancellationToken) -> Result<(), Failure>
                 Err(TryRecvError::Empty | TryRecvError::Closed) => break,
             }
         }
+        let noted = is_noted(&places).map_err(Failure::restart)?;
         let seen = view(&places, &kept).map_err(Failure::restart)?;
+        if seen.on_trial || !noted {
+            continue;
+        }
         let now = worker.clock.now();
         let taken_back = taken_back(&seen);
+        let waits_for_trial = seen.waits_for_trial.is_some();
+        // The fleet's server is to see that the door lives, also while an update waits.
+        let asks = fleet.is_some() || (config.update.url.is_some() && !waits_for_trial);
         let situation = Situation {
             time: now.trusted.then(|| worker.zone.local(now.utc).time()),
             quiet: newest_face.elapsed(),
-            question_due: config.update.url.is_some() && Instant::now() >= question,
+            question_due: asks && Instant::now() >= question,
             running: &worker.running,
-            offered: offered.as_ref().map(|offer| offer.version.as_str()),
+            offered: wanted.as_ref().map(|wanted| wanted.offer.version.as_str()),
             taken_back: &taken_back,
-            waits_for_trial: seen.waits_for_trial.is_some(),
+            waits_for_trial,
+            from_stick: seen
+                .attempt
+                .as_ref()
+                .is_some_and(|attempt| attempt.origin == Origin::Stick && attempt.refused.is_none()),
         };
-        match (schedule::next(&policy, &situation), &config.update.url, &offered) {
-            (Step::Ask, Some(url), _) => {
-                question =
-                    Instant::now() + schedule::next_question(config.update.interval, false, fastrand::f64());
-                match offer::ask(url, &config.tls).await {
-                    Ok(offer) => offered = Some(offer),
-                    Err(error) => log::warn!("{error}"),
-                }
+        match schedule::next(&policy, &situation) {
+            Step::Wait => {}
+            Step::Ask => {
+                let pause;
+                (pause, wanted) = worker.ask(fleet.as_ref(), &seen, &kept, wanted).await;
+                question = Instant::now() + schedule::next_question(pause, false, fastrand::f64());
             }
-            (Step::Install, _, Some(offer)) => {
+            Step::Install => {
                 // A technician's own update comes first.
                 let Some(turn) = worker.under_way.begin("fetching") else { continue };
-                log::info!("installing version {}", offer.version);
-                let source =
-                    Source { location: offer.bundle.as_str(), ca_file: config.tls.ca_file.as_deref() };
-                let installed = tokio::select! {
-                    installed = install::install(source, |at| turn.show(at)) => installed,
-                    // RAUC goes on by itself; what it finishes waits for its trial.
-                    () = stop.cancelled() => return Ok(()),
-                };
-                if let Err(error) = installed {
-                    log::error!("version {} was not installed: {error}", offer.version);
+                if let Some(wanted) = wanted.take() {
+                    tokio::select! {
+                        () = worker.install(fleet.as_ref(), &seen, &kept, wanted, &turn) => {}
+                        // RAUC goes on by itself; what it finishes waits for its trial.
+                        () = stop.cancelled() => return Ok(()),
+                    }
                 }
-                // The next question offers it again, and not before.
-                offered = None;
             }
-            (Step::Try, ..) => {
+            Step::Try => {
                 log::info!("nobody is there: restarting into the installed update");
                 ask_for_trial(&config.site.data_dir).map_err(Failure::restart)?;
             }
-            _ => {}
         }
+    }
+}
+
+impl Worker {
+    /// Asks the fleet's server, or the address: when to ask again, and what is to be installed.
+    async fn ask(
+        &self,
+        fleet: Option<&Fleet>,
+        seen: &View,
+        kept: &Path,
+        wanted: Option<Wanted>,
+    ) -> (Duration, Option<Wanted>) {
+        let usual = self.config.update.interval;
+        match (fleet, &self.config.update.url) {
+            (Some(fleet), _) => {
+                match self.question(fleet, seen, kept, wanted.as_ref()).ask(install::inspect).await {
+                    Ok(answer) => answer,
+                    Err(error) => {
+                        log::warn!("{error}");
+                        (rollout::RETRY, wanted)
+                    }
+                }
+            }
+            (None, Some(url)) => match offer::ask(url, &self.config.tls).await {
+                Ok(offer) => (usual, Some(Wanted { action: None, offer })),
+                Err(error) => {
+                    log::warn!("{error}");
+                    (usual, wanted)
+                }
+            },
+            (None, None) => (usual, None),
+        }
+    }
+
+    /// Installs what is wanted. What fails comes back with the next question, and not before.
+    async fn install(&self, fleet: Option<&Fleet>, seen: &View, kept: &Path, wanted: Wanted, turn: &Turn) {
+        let Wanted { action, offer } = wanted;
+        log::info!("installing version {}", offer.version);
+        let header = fleet.and_then(|fleet| fleet.header_for(&offer.bundle));
+        let source = Source {
+            header: header.as_ref().map(Secret::expose),
+            ..Source::new(offer.bundle.as_str(), self.config.tls.ca_file.as_deref())
+        };
+        let mut version = offer.version.clone();
+        let installed = newer::install(
+            source,
+            &present(seen, &self.running),
+            |signed| signed.clone_into(&mut version),
+            |at| turn.show(at),
+        )
+        .await;
+        let (Some(fleet), Some(action)) = (fleet, action) else {
+            Attempt::now(Origin::Address, Some(&version), &installed).note(kept);
+            return;
+        };
+        let question = self.question(fleet, seen, kept, None);
+        let told = match &installed {
+            Ok(()) => question.installed(action, &version).await,
+            Err(error) => question.refused(&action, Some(&version), error).await,
+        };
+        if let Err(error) = told {
+            log::warn!("{error}");
+        }
+    }
+
+    fn question<'a>(
+        &'a self,
+        fleet: &'a Fleet,
+        seen: &'a View,
+        kept: &'a Path,
+        wanted: Option<&'a Wanted>,
+    ) -> Question<'a> {
+        Question { fleet, config: &self.config, running: &self.running, seen, kept, wanted }
     }
 }
 

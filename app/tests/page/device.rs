@@ -14,6 +14,7 @@ use attendance::status::view::{
     Roster, RosterCount, Row, Source, Student, System, Today, Update, Upload, View, Worker,
 };
 use attendance::status::{Running, password, start};
+use attendance::update::attempt::Origin;
 use attendance::update::history::{End, Outcome};
 use attendance::update::inbox::Incoming;
 use attendance::update::record::{self, Content};
@@ -295,6 +296,7 @@ pub fn systems(end: End) -> Systems {
         slot: if failed { Slot::B } else { Slot::A },
         from: record::System::default(),
         to: Some(to),
+        origin: Origin::Page,
         at: time::macros::datetime!(2026-11-21 02:14:00 UTC),
         end,
     };
@@ -306,6 +308,7 @@ pub fn systems(end: End) -> Systems {
         b: SlotView { content: if failed { Content::Failed } else { Content::Whole }, system: b },
         waits_for_trial: None,
         sentence: Some(last.sentence()),
+        attempt: None,
         needs_acknowledgement: failed,
         last: Some(last),
     }

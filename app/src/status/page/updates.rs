@@ -4,6 +4,7 @@ use maud::{Markup, html};
 
 use super::home::{Home, action, outcome, token};
 use crate::status::view::Update;
+use crate::update::attempt::Attempt;
 use crate::update::history::{End, Outcome};
 use crate::update::inbox::MAX_BUNDLE;
 use crate::update::record::Content;
@@ -53,8 +54,16 @@ fn state(home: &Home<'_>, systems: &View, update: &Update) -> Markup {
                 (action(home, "try-update", "Restart into it now"))
             }
         }
+        @if let Some(attempt) = systems.attempt.as_ref().filter(|attempt| is_news(systems, attempt)) {
+            p.outcome.attention { (attempt.at.date()) ": " (attempt.sentence()) }
+        }
         @if let Some(last) = &systems.last { (ended(home, systems, last)) }
     }
+}
+
+/// Whether an update was refused since the last one was tried.
+fn is_news(systems: &View, attempt: &Attempt) -> bool {
+    attempt.refused.is_some() && systems.last.as_ref().is_none_or(|last| last.at < attempt.at)
 }
 
 /// One slot: what it is now, and the system in it.

@@ -1,0 +1,201 @@
+//! An update on a USB stick: which file it is, and how it gets off the stick.
+//!
+//! The bundle is copied to the data partition first, so the stick can be pulled at any time: a copy that breaks off leaves
+//! nothing, and after it the stick is not needed any more. The stick is mounted read-only in a namespace that ends with the
+//! process. Who may plug in a stick may not install anything by that: RAUC takes signed bundles alone, and only newer ones.
+
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+
+use rustix::mount::{MountFlags, UnmountFlags};
+
+use super::inbox::{InboxError, Incoming, received};
+use super::schedule::{is_newer, is_version};
+use super::under_way::UnderWay;
+
+/// What sticks are formatted with, and what the kernel is to do beside mounting read-only: ext4 would write its journal even then.
+const FILE_SYSTEMS: [(&str, &str); 3] = [("vfat", "utf8"), ("exfat", ""), ("ext4", "noload")];
+
+/// Most entries of the top folder looked at. A technician's stick holds a few dozen; a hostile one may hold millions.
+const MOST_ENTRIES: usize = 4096;
+
+/// Bytes copied at once.
+const PIECE: usize = 1 << 20;
+
+/// Why nothing came off a stick.
+#[derive(Debug, thiserror::Error)]
+pub enum StickError {
+    /// It cannot be mounted.
+    #[error("the stick cannot be read ({source}); format it with FAT32, exFAT or ext4")]
+    Mount {
+        /// What the system says.
+        source: io::Error,
+    },
+    /// It was pulled, or is failing.
+    #[error(
+        "the stick cannot be read to its end ({source}); leave it plugged in, or use another. Nothing was changed"
+    )]
+    Read {
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The bundle cannot be kept.
+    #[error(transparent)]
+    Inbox(#[from] InboxError),
+}
+
+/// A mounted stick; unmounted when dropped.
+#[derive(Debug)]
+pub struct Stick {
+    at: PathBuf,
+}
+
+impl Stick {
+    /// Mounts `device` at the folder `at`: read-only, and nothing on it is a device, a program or a link.
+    ///
+    /// # Errors
+    /// [`StickError::Mount`] when it has none of the file systems that are read.
+    pub fn mount(device: &Path, at: &Path) -> Result<Self, StickError> {
+        let flags = MountFlags::RDONLY
+            | MountFlags::NOSUID
+            | MountFlags::NODEV
+            | MountFlags::NOEXEC
+            | MountFlags::NOATIME
+            | MountFlags::NOSYMFOLLOW
+            | MountFlags::SILENT;
+        let mut failed = rustix::io::Errno::NODEV;
+        for (kind, data) in FILE_SYSTEMS {
+            let data = std::ffi::CString::new(data).unwrap_or_default();
+            match rustix::mount::mount(device, at, kind, flags, data.as_c_str()) {
+                Ok(()) => return Ok(Self { at: at.to_owned() }),
+                Err(error) => failed = error,
+            }
+        }
+        Err(StickError::Mount { source: failed.into() })
+    }
+
+    /// Its top folder.
+    pub fn folder(&self) -> &Path {
+        &self.at
+    }
+}
+
+impl Drop for Stick {
+    fn drop(&mut self) {
+        // What cannot be unmounted ends with the process's own namespace.
+        let _ = rustix::mount::unmount(&self.at, UnmountFlags::DETACH);
+    }
+}
+
+/// A bundle on a stick.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// Where.
+    pub path: PathBuf,
+    /// Its version by its name, which may lie: what is signed is inside.
+    pub version: String,
+    /// Its length.
+    pub bytes: u64,
+}
+
+/// The newest `attendance-rpi5-<version>.raucb` of a folder; none where there is none.
+///
+/// # Errors
+/// [`StickError::Read`] when the folder cannot be read.
+pub fn newest(folder: &Path) -> Result<Option<Found>, StickError> {
+    let failed = |source| StickError::Read { source };
+    let mut best: Option<Found> = None;
+    for entry in std::fs::read_dir(folder).map_err(failed)?.take(MOST_ENTRIES) {
+        let entry = entry.map_err(failed)?;
+        let Some(version) = entry.file_name().to_str().and_then(version_of) else { continue };
+        // Of the entry itself, so that a link is none.
+        let about = entry.metadata().map_err(failed)?;
+        if about.is_file() && best.as_ref().is_none_or(|best| is_newer(&version, &best.version)) {
+            best = Some(Found { path: entry.path(), version, bytes: about.len() });
+        }
+    }
+    Ok(best)
+}
+
+/// The version in a bundle's name.
+fn version_of(name: &str) -> Option<String> {
+    let version = name.strip_prefix("attendance-rpi5-")?.strip_suffix(".raucb")?;
+    is_version(version).then(|| version.to_owned())
+}
+
+/// Copies a bundle into `folder`, whole and to the disk, or not at all.
+///
+/// # Errors
+/// [`StickError`]; nothing is left in `folder` then.
+pub fn copy(found: &Found, folder: &Path) -> Result<PathBuf, StickError> {
+    let failed = |source| StickError::Read { source };
+    let mut incoming = Incoming::begin(folder, found.bytes, &UnderWay::default())?;
+    let mut file = File::open(&found.path).map_err(failed)?;
+    let mut piece = vec![0; PIECE];
+    loop {
+        match file.read(&mut piece).map_err(failed)? {
+            0 => {
+                incoming.finish()?;
+                return Ok(received(folder));
+            }
+            length => incoming.take(&piece[..length])?,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn put(folder: &Path, name: &str, content: &[u8]) {
+        std::fs::write(folder.join(name), content).unwrap();
+    }
+
+    #[test]
+    fn the_newest_bundle_of_the_top_folder_is_taken() {
+        let folder = tempfile::tempdir().unwrap();
+        let top = folder.path();
+        assert_eq!(newest(top).unwrap(), None);
+        for name in [
+            "attendance-rpi5-1.9.0.raucb",
+            "attendance-rpi5-1.10.0-rc.1.raucb",
+            "._attendance-rpi5-9.0.0.raucb",
+            "attendance-rpi5-9.0.0.raucb.part",
+            "attendance-rpi5-latest.raucb",
+            "attendance-rpi4-9.0.0.raucb",
+            "holiday.jpg",
+        ] {
+            put(top, name, b"x");
+        }
+        std::fs::create_dir(top.join("attendance-rpi5-9.0.0.raucb")).unwrap();
+        std::fs::create_dir(top.join("folder")).unwrap();
+        put(&top.join("folder"), "attendance-rpi5-9.1.0.raucb", b"x");
+        std::os::unix::fs::symlink("/etc/passwd", top.join("attendance-rpi5-9.2.0.raucb")).unwrap();
+        let found = newest(top).unwrap().unwrap();
+        assert_eq!((found.version.as_str(), found.bytes), ("1.10.0-rc.1", 1));
+        put(top, "attendance-rpi5-1.10.0+20260101.1200.abc1234.raucb", b"xy");
+        put(top, "attendance-rpi5-1.10.0+20260101.1159.ffff234.raucb", b"xyz");
+        assert_eq!(newest(top).unwrap().unwrap().version, "1.10.0+20260101.1200.abc1234");
+    }
+
+    #[test]
+    fn a_bundle_is_copied_whole_or_leaves_nothing() {
+        let (stick, kept) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let content: Vec<u8> = (0..2_500_000_u32).map(|n| (n % 251) as u8).collect();
+        put(stick.path(), "attendance-rpi5-1.0.0.raucb", &content);
+        let found = newest(stick.path()).unwrap().unwrap();
+        let copied = copy(&found, kept.path()).unwrap();
+        assert_eq!(std::fs::read(copied).unwrap(), content);
+
+        // The stick goes away in the middle: the file is shorter than its entry said, or is gone.
+        let cut = Found { bytes: found.bytes + 1, ..found.clone() };
+        assert!(matches!(copy(&cut, kept.path()), Err(StickError::Inbox(InboxError::CutShort { .. }))));
+        assert_eq!(std::fs::read_dir(kept.path()).unwrap().count(), 0);
+        std::fs::remove_file(&found.path).unwrap();
+        assert!(matches!(copy(&found, kept.path()), Err(StickError::Read { .. })));
+        assert_eq!(std::fs::read_dir(kept.path()).unwrap().count(), 0);
+        assert!(matches!(newest(Path::new("/nonexistent")), Err(StickError::Read { .. })));
+    }
+}

@@ -1,0 +1,112 @@
+"""A USB stick plugged into the emulated board, and pulled again: what image/UPDATES.md promises of it.
+
+`prepare` before the machine is powered on (it adds a USB controller and QEMU's monitor), `check` while slot A or B runs committed.
+"""
+
+import json
+import socket
+import subprocess
+import time
+
+
+def prepare(machine):
+    """Give the board a USB controller, and this module the monitor to plug things in with."""
+    machine.extra_devices += ["-device", "qemu-xhci,id=usb", "-qmp", f"unix:{machine.folder}/monitor,server=on,wait=off"]
+
+
+def make(machine, files, kind="vfat"):
+    """A stick of this file system (vfat, exfat, ext4) with the files {name: path} at its top; its image's path."""
+    image = machine.folder / f"usb-{kind}.img"
+    image.unlink(missing_ok=True)
+    megabytes = 64 + sum(path.stat().st_size for path in files.values()) // 2**20
+    subprocess.run(["truncate", "-s", f"{megabytes}M", image], check=True)
+    if kind == "vfat":
+        subprocess.run(["mkfs.vfat", "-F", "32", image], check=True, capture_output=True)
+        for name, path in files.items():
+            subprocess.run(["mcopy", "-i", image, path, f"::{name}"], check=True)
+    else:
+        raise ValueError(f"no way to fill a stick with {kind} without mounting it")
+    return image
+
+
+class Monitor:
+    """QEMU's machine protocol, as far as it is needed."""
+
+    def __init__(self, machine):
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.settimeout(60)
+        self.socket.connect(str(machine.folder / "monitor"))
+        self.lines = self.socket.makefile("r")
+        self.lines.readline()
+        self.ask("qmp_capabilities")
+
+    def ask(self, command, **arguments):
+        self.socket.sendall(json.dumps({"execute": command, "arguments": arguments}).encode() + b"\n")
+        while True:
+            answer = json.loads(self.lines.readline())
+            if "error" in answer:
+                raise RuntimeError(f"{command}: {answer['error']['desc']}")
+            if "return" in answer:
+                return answer["return"]
+
+    def plug(self, image):
+        self.ask("blockdev-add", driver="raw", **{"node-name": "stick", "read-only": True, "file": {"driver": "file", "filename": str(image)}})
+        self.ask("device_add", driver="usb-storage", id="plugged", drive="stick", bus="usb.0")
+
+    def pull(self):
+        self.ask("device_del", id="plugged")
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                return self.ask("blockdev-del", **{"node-name": "stick"})
+            except RuntimeError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.5)
+
+
+def attempt(machine):
+    """What the appliance noted of the last update that came in."""
+    code, text = machine.run("cat /var/lib/attendance/update/attempt.json 2> /dev/null", check=False)
+    return json.loads(text) if code == 0 and text else None
+
+
+def noted(machine, before, seconds=900):
+    """The next attempt that is noted."""
+    deadline = time.monotonic() + seconds
+    while (now := attempt(machine)) == before:
+        if time.monotonic() > deadline:
+            raise AssertionError("nothing noted:\n" + machine.run("journalctl -b --no-pager -u 'attendance-stick@*' | tail -40"))
+        time.sleep(3)
+    return now
+
+
+def check(machine, bundles, expect, newer="9.9.9"):
+    """`bundles`: the folder of image/steps/test-bundles. Its `newer.raucb` carries version `newer`; the others carry the running one,
+    so a name that promises more is found out by what is signed. Leaves `newer` installed, waiting for its trial."""
+    monitor = Monitor(machine)
+
+    def plugged(files):
+        before = attempt(machine)
+        monitor.plug(make(machine, files))
+        return noted(machine, before)
+
+    for bundle, words in {"stranger": "not signed by anybody", "good": "runs already", "truncated": "damaged"}.items():
+        told = plugged({f"attendance-rpi5-{newer}.raucb": bundles / f"{bundle}.raucb"})
+        expect(told["origin"] == "stick" and words in (told.get("refused") or ""), f"{bundle} on a stick: {told}")
+        monitor.pull()
+    # Pulled in the middle of the copy: nothing is left, and nothing hangs.
+    before = attempt(machine)
+    monitor.plug(make(machine, {f"attendance-rpi5-{newer}.raucb": bundles / "newer.raucb"}))
+    while machine.run("ls /var/lib/attendance/update/stick/incoming.raucb 2> /dev/null", check=False)[0]:
+        time.sleep(0.2)
+    monitor.pull()
+    told = noted(machine, before)
+    expect("stick" in (told.get("refused") or "") or told["refused"] is None, f"a pulled stick: {told}")
+    expect(machine.run("ls /var/lib/attendance/update/stick") == "", "a pulled stick left something behind")
+    expect(machine.run("grep -c attendance-stick /proc/self/mounts", check=False)[1] == "0", "the stick is still mounted")
+    if told["refused"] is not None:
+        told = plugged({f"attendance-rpi5-{newer}.raucb": bundles / "newer.raucb", "attendance-rpi5-0.0.1.raucb": bundles / "old.raucb"})
+        monitor.pull()
+    expect(told["refused"] is None and told["version"] == newer, f"the good one on a stick: {told}")
+    expect("waits for its trial" in machine.run("attendance update status 2> /dev/null"), "it does not wait for its trial")
