@@ -65,6 +65,7 @@ class Door:
 
     def start(self, slot, trial=False):
         """Power on; `slot` must be what starts."""
+        self.rows_before = len(self.backend.rows())
         self.machine.power_on()
         started = {2: "A", 3: "B"}[self.machine.boot.partition]
         expect(started == slot, f"slot {started} started instead of {slot}")
@@ -105,9 +106,8 @@ class Door:
         self.machine.run("systemctl restart attendance.service", timeout=300)
 
     def a_row_more(self):
-        """Until the webhook has one row more than now: a face was recognised, by the system that runs."""
-        before = len(self.backend.rows())
-        checks.wait_for(lambda: len(self.backend.rows()) > before, "a row at the webhook", 900)
+        """Until the webhook has a row of the system that runs: a face was recognised."""
+        checks.wait_for(lambda: len(self.backend.rows()) > self.rows_before, "a row at the webhook", 900)
 
     def committed(self, slot):
         """Until the running system has committed itself."""
