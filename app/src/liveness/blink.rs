@@ -33,6 +33,13 @@ const MIN_OPEN: f32 = 0.15;
 /// Longest blink; longer is a look down. Spontaneous blinks take 100 to 400 ms.
 const LONGEST: Duration = Duration::from_millis(600);
 
+/// Eyes that never went below this share of the open level were caught half-way, which only happens to a blink that is over in
+/// [`LONGEST_HALF_WAY`]: a still that was swung was seen with three quarters of its opening for 600 ms.
+const HALF_WAY: f32 = 0.6;
+
+/// Longest blink that was only caught half-way: at 10 frames a second, two intervals and a little.
+const LONGEST_HALF_WAY: Duration = Duration::from_millis(270);
+
 /// Largest change of the nod during a blink, degrees. Closing lids alone move the mesh's idea of it by up to 6.
 const MAX_NOD: f32 = 10.0;
 
@@ -60,6 +67,8 @@ pub struct Lids {
     open: Option<(Duration, f32)>,
     /// The eyes are closed since this open measurement.
     closed_since: Option<(Duration, f32)>,
+    /// The least share of the open level since then.
+    least: f32,
     blinks: u32,
 }
 
@@ -74,9 +83,11 @@ impl Lids {
         let _ = self.openings.push_back(opening);
         let Some((level, deviation)) = usual.filter(|(level, _)| *level >= MIN_OPEN) else { return };
         let share = opening / level;
+        self.least = self.least.min(share);
         if share >= REOPENED {
+            let longest = if self.least < HALF_WAY { LONGEST } else { LONGEST_HALF_WAY };
             if let Some((since, nod)) = self.closed_since.take()
-                && now.saturating_sub(since) <= LONGEST
+                && now.saturating_sub(since) <= longest
                 && (pitch - nod).abs() <= MAX_NOD
             {
                 self.blinks += 1;
@@ -84,6 +95,7 @@ impl Lids {
             self.open = Some((now, pitch));
         } else if share < CLOSED && level - opening > DEVIATIONS * deviation && self.closed_since.is_none() {
             self.closed_since = self.open;
+            self.least = share;
         }
     }
 
@@ -165,6 +177,13 @@ mod tests {
         assert_eq!(blinks(still(&noise)), 0);
         assert_eq!(blinks(still(&[&OPEN[..], &[0.1; 40], &OPEN].concat())), 0);
         assert_eq!(blinks(still(&[0.05; 60])), 0);
+    }
+
+    #[test]
+    fn eyes_that_stay_half_open_are_no_blink_and_a_blink_caught_half_way_is_one() {
+        let swung = [0.3, 0.25, 0.25, 0.26, 0.25, 0.26, 0.25, 0.26, 0.25, 0.26, 0.25];
+        assert_eq!(blinks(still(&[&OPEN[..], &swung, &OPEN].concat())), 0);
+        assert_eq!(blinks(still(&[&OPEN[..], &[0.27, 0.26], &OPEN].concat())), 1);
     }
 
     #[test]
