@@ -211,15 +211,14 @@ impl Pipeline {
         Ok(outcomes)
     }
 
-    /// Numbers of the last frames, and the faces of the newest one. A face that is followed and was not seen in it is left out: its
-    /// box would stand where nobody is.
+    /// Numbers of the last frames, and the faces that are there. A face that is followed and that the detector did not find again is
+    /// left out: its box would stand where nobody is.
     pub fn snapshot(&self) -> Snapshot {
-        let newest = self.snapshot.last_frame.map(|at| at.since_boot);
         let tracks = self
             .tracker
             .tracks()
             .iter()
-            .filter(|track| Some(track.last_seen) == newest)
+            .filter(|track| self.detected.is_some_and(|detected| track.last_seen >= detected))
             .map(|track| {
                 let leader = track.state.ballot.leader();
                 TrackView {
