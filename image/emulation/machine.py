@@ -70,6 +70,8 @@ class Machine:
         socket.unlink(missing_ok=True)
         net = ",".join(["user,id=net,restrict=on", *self.forwards, *self.services])
         command = [
+            # Whoever ends the player, however roughly, ends the machine.
+            "setpriv", "--pdeathsig", "KILL",
             *machine, "-accel", "tcg,thread=multi", "-no-reboot", "-rtc", self.rtc, "-dtb", str(tree),
             "-kernel", str(self.boot.kernel), "-initrd", str(self.boot.initramfs), "-append", cmdline,
             "-drive", f"if=none,id=card,format=raw,file={self.card},cache=writeback", "-device", "virtio-blk-pci,drive=card",
