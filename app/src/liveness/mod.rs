@@ -57,7 +57,7 @@ pub enum Verdict {
 /// What the networks say of one face in one frame.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Observation {
-    /// P(live) of the passive networks, 0 to 1; `None` where there are none.
+    /// P(live) of the passive networks, 0 to 1; `None` where there are none, or were not asked.
     pub live: Option<f32>,
     /// How far the eyes are open, as [`blink::relative`] gives it; `None` where they are too small to tell.
     pub opening: Option<f32>,
@@ -67,7 +67,7 @@ impl fmt::Display for Observation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.live {
             Some(live) => write!(f, "passive {live:.3}")?,
-            None => f.write_str("no passive network")?,
+            None => f.write_str("no passive vote")?,
         }
         match self.opening {
             Some(opening) => write!(f, ", lids {opening:.3}"),

@@ -88,8 +88,8 @@ impl Calibration {
         self.similarity_at(-f64::exp_m1(f64::ln_1p(-accepted) / faces))
     }
 
-    /// Along the curve, linear in the logarithm of the rate. Beyond its end it goes on as steeply as it was on its last stretch:
-    /// the measured curve flattens, so that this asks for a little too much and never for too little.
+    /// Along the curve, linear in the logarithm of the rate. Beyond its end it goes on as steeply as it was on its last stretch,
+    /// which nobody measured: the curve flattens as far as it is known.
     fn similarity_at(&self, fmr: f64) -> f32 {
         let [first, .., last] = &self.points[..] else { return 1.0 };
         if fmr >= first.fmr {

@@ -113,7 +113,7 @@ fn video() -> Option<PathBuf> {
 
 /// 200 clients and 1,000 half-open handshakes leave recognition nine tenths of its frames.
 #[test]
-#[ignore = "measures, so it needs a machine that nobody else uses; ci/run starts it"]
+#[ignore = "measures time, so it needs a machine that nobody else uses; cargo test -p attendance --test page -- --ignored soak::"]
 fn a_flood_leaves_recognition_its_frame_rate() {
     let Some(appliance) = Appliance::start() else { return };
     while appliance.frames().0 == 0 {
