@@ -4,6 +4,7 @@ use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
 use super::api;
+use super::request::LONGEST_ADDRESS;
 use super::routes::{Access, Endpoint, ROUTES, Route};
 use super::view::Roster;
 
@@ -69,12 +70,13 @@ fn operation(route: &Route, schemas: &mut SchemaGenerator) -> Value {
                 add("409", "Another row is being tried.");
             }
             Endpoint::ReceiveUpdate => {
+                add("400", "The request holds no update, or broke off.");
                 add("408", "The update came too slowly.");
                 add("409", "Another update is on its way in, or none can be installed here.");
                 add("411", "The request does not say how long it is.");
             }
             Endpoint::InstallUpdate => {
-                add("400", "The form holds no http or https address.");
+                add("400", "The form holds no address of an update.");
                 add("409", "Another update is being installed.");
             }
             _ => {}
@@ -125,13 +127,21 @@ fn operation(route: &Route, schemas: &mut SchemaGenerator) -> Value {
 /// What a request must carry.
 fn request_body(route: &Route) -> Option<(&'static str, Value)> {
     match route.endpoint {
-        Endpoint::ReceiveUpdate => Some(("application/octet-stream", json!({ "contentEncoding": "binary" }))),
+        Endpoint::ReceiveUpdate => {
+            let bundle = json!({
+                "type": "string", "format": "binary", "minLength": 1,
+                "description": "The bundle (.raucb), at most 400 MiB, with its Content-Length",
+            });
+            Some(("application/octet-stream", bundle))
+        }
         Endpoint::InstallUpdate => {
             let address = json!({
-                "type": "string", "format": "uri",
+                "type": "string", "format": "uri", "maxLength": LONGEST_ADDRESS,
                 "description": "https address of a bundle (.raucb), or of the offer beside it (latest.json)",
             });
-            let form = json!({ "type": "object", "properties": { "url": address }, "required": ["url"] });
+            let form = json!({
+                "type": "object", "properties": { "url": address }, "required": ["url"],
+            });
             Some(("application/x-www-form-urlencoded", form))
         }
         _ => None,

@@ -15,8 +15,10 @@ use crate::update::inbox::{InboxError, Incoming};
 /// The session's cookie. The prefix makes browsers insist on `Secure`, `Path=/` and no `Domain`.
 pub(super) const SESSION_COOKIE: &str = "__Host-session";
 
+/// Longest address of an update: those that object stores sign have some hundred characters.
+pub(super) const LONGEST_ADDRESS: usize = 1000;
 /// Longest form value taken as it is; no field of ours is longer.
-const LONGEST_VALUE: usize = 512;
+const LONGEST_VALUE: usize = LONGEST_ADDRESS;
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
@@ -94,13 +96,13 @@ pub(super) enum BundleRefused {
     Unexpected,
 }
 
-/// The whole body, within the limits.
-pub(super) async fn body<B>(request: Request<B>, limits: &Limits) -> Result<Bytes, BodyRefused>
+/// The whole body, of at most so many bytes and within the time for it.
+pub(super) async fn body<B>(request: Request<B>, most: usize, limits: &Limits) -> Result<Bytes, BodyRefused>
 where
     B: http_body::Body<Data = Bytes>,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    let limited = Limited::new(request.into_body(), limits.body_bytes);
+    let limited = Limited::new(request.into_body(), most);
     match tokio::time::timeout(limits.body_time, std::pin::pin!(limited).collect()).await {
         Err(_) => Err(BodyRefused::TooSlow),
         Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => Err(BodyRefused::TooLarge),

@@ -137,7 +137,11 @@ impl Service {
             return self.receive_update(request, &asked).await;
         }
         let body = if route.method == http::Method::POST {
-            match request::body(request, &self.limits).await {
+            let most = match route.endpoint {
+                Endpoint::InstallUpdate | Endpoint::Act => self.limits.address_form_bytes,
+                _ => self.limits.body_bytes,
+            };
+            match request::body(request, most, &self.limits).await {
                 Ok(body) => body,
                 Err(refused) => return body_refused(refused),
             }
@@ -411,6 +415,9 @@ impl Service {
                 "Content-Length",
             );
         };
+        if bytes == 0 {
+            return error(StatusCode::BAD_REQUEST, "The request holds no update.", "");
+        }
         if bytes > MAX_BUNDLE {
             return body_refused(request::BodyRefused::TooLarge);
         }

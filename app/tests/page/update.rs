@@ -76,6 +76,7 @@ fn what_is_no_bundle_or_comes_from_others_is_refused_before_it_is_read() {
         (&As::token(&device.read), "Content-Length: 400000000".to_owned(), 403),
         (&full, format!("Content-Length: {}", MAX_BUNDLE + 1), 413),
         (&full, "Transfer-Encoding: chunked".to_owned(), 411),
+        (&full, "Content-Length: 0".to_owned(), 400),
     ] {
         // Not a byte of the body was sent: the answer comes by the header alone.
         let refused = answer(&mut begin(&device, who, &length)).unwrap();
@@ -132,7 +133,7 @@ fn an_address_is_installed_from_and_its_credential_is_told_nobody() {
         "url=",
         "url=file%3A%2F%2F%2Fetc%2Fshadow",
         "url=updates",
-        &format!("url=https://x/{}", "y".repeat(600)),
+        &format!("url=https://x/{}", "y".repeat(1100)),
     ] {
         assert_eq!(device.post("/update/install", &full, bad).status, 400, "{bad}");
     }

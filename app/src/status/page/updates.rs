@@ -3,6 +3,7 @@
 use maud::{Markup, html};
 
 use super::home::{Home, action, outcome, token};
+use crate::status::request::LONGEST_ADDRESS;
 use crate::status::view::Update;
 use crate::update::attempt::Attempt;
 use crate::update::history::{End, Outcome};
@@ -134,7 +135,7 @@ fn ways_in(home: &Home<'_>) -> Markup {
             form method="post" action="/do/install" data-act {
                 (token(home.csrf))
                 label for="update-url" { "Or the address of one" }
-                input #update-url type="url" name="url" required maxlength="500" placeholder="https://" pattern="https://.*"
+                input #update-url type="url" name="url" required maxlength=(LONGEST_ADDRESS) placeholder="https://" pattern="https://.*"
                     autocomplete="off" aria-describedby="update-note";
                 button type="submit" { "Fetch and install" }
             }
