@@ -78,13 +78,16 @@ pub(super) fn execute(config: &Path, request: &Request) -> anyhow::Result<ExitCo
             Request::Install { bundle, ca_file, restart } => {
                 install(&kept, bundle, ca_file.as_deref()).await?;
                 if *restart {
-                    begin_trial(&kept).await?;
+                    begin_trial(Origin::Console).await?;
                 }
             }
-            Request::Try => begin_trial(&kept).await?,
+            Request::Try => {
+                begin_trial(attempt::installed(&kept).map(|installed| installed.origin).unwrap_or_default())
+                    .await?;
+            }
             Request::GoBack => {
                 Store::open(&Places::default())?.change(|flow| flow.go_back())?;
-                begin_trial(&kept).await?;
+                begin_trial(Origin::Console).await?;
             }
             Request::Acknowledge => acknowledge(&kept)?,
             Request::FromStick { .. } => {}
@@ -152,7 +155,8 @@ async fn install(kept: &Path, bundle: &str, ca_file: Option<&Path>) -> anyhow::R
     Ok(())
 }
 
-async fn begin_trial(kept: &Path) -> anyhow::Result<()> {
+/// `origin`: how the system to be tried came to the appliance, or who wants it back.
+async fn begin_trial(origin: Origin) -> anyhow::Result<()> {
     // Without a running service nothing is known of it; then the new system must do everything.
     let report = report::read(Path::new(report::PATH));
     let ailing = |report: &report::Report| {
@@ -165,10 +169,7 @@ async fn begin_trial(kept: &Path) -> anyhow::Result<()> {
             .as_ref()
             .is_some_and(|report| report.camera.newest.is_none_or(|age| age > FRAME_AGE)),
         ailing: report.as_ref().map(ailing).unwrap_or_default(),
-        origin: attempt::last(kept)
-            .filter(|attempt| attempt.refused.is_none())
-            .map(|attempt| attempt.origin)
-            .unwrap_or_default(),
+        origin,
     };
     Store::open(&Places::default())?.change(|flow| flow.begin_trial(before))?;
     println!("Restarting into the new system.");

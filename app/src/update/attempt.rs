@@ -5,13 +5,19 @@
 //! nothing: lost, it costs a word on the page.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use super::durable;
+
+/// The last attempt.
+const LAST: &str = "attempt.json";
+
+/// The last one that was installed.
+const INSTALLED: &str = "installed.json";
 
 /// Longest reason kept, characters.
 const REASON_LENGTH: usize = 600;
@@ -92,19 +98,27 @@ impl Attempt {
         log::info!("{}", self.sentence());
         // Plain strings: nothing in them can fail to become JSON.
         let text = serde_json::to_vec_pretty(self).unwrap_or_default();
-        if let Err(error) = durable::replace(&file(kept), &text) {
-            log::warn!("the page will not tell this: cannot write {}: {error}", file(kept).display());
+        let installed = self.refused.is_none().then(|| kept.join(INSTALLED));
+        for file in [Some(kept.join(LAST)), installed].into_iter().flatten() {
+            if let Err(error) = durable::replace(&file, &text) {
+                log::warn!("the page will not tell this: cannot write {}: {error}", file.display());
+            }
         }
     }
 }
 
 /// The last attempt; one that cannot be read counts as none.
 pub fn last(kept: &Path) -> Option<Attempt> {
-    serde_json::from_slice(&durable::read(&file(kept)).ok()??).ok()
+    read(&kept.join(LAST))
 }
 
-fn file(kept: &Path) -> PathBuf {
-    kept.join("attempt.json")
+/// The last attempt that was installed, whatever was refused after it.
+pub fn installed(kept: &Path) -> Option<Attempt> {
+    read(&kept.join(INSTALLED))
+}
+
+fn read(file: &Path) -> Option<Attempt> {
+    serde_json::from_slice(&durable::read(file).ok()??).ok()
 }
 
 #[cfg(test)]
@@ -120,9 +134,10 @@ mod tests {
         let refused = Attempt::now(Origin::Stick, None, &Err("x".repeat(5000)));
         refused.note(folder.path());
         assert_eq!(last(folder.path()), Some(refused.clone()));
+        assert_eq!(installed(folder.path()).unwrap().version.as_deref(), Some("1.1.0"));
         assert!(refused.sentence().starts_with("The update from a USB stick was not installed: xxx"));
         assert!(refused.sentence().len() < 700);
-        std::fs::write(file(folder.path()), b"{").unwrap();
+        std::fs::write(folder.path().join(LAST), b"{").unwrap();
         assert_eq!(last(folder.path()), None);
     }
 

@@ -339,6 +339,7 @@ mod tests {
                 b: SlotView::default(),
                 waits_for_trial: None,
                 attempt: None,
+                installed: None,
                 last: None,
                 sentence: None,
                 needs_acknowledgement: false,

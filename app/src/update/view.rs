@@ -32,6 +32,8 @@ pub struct View {
     pub waits_for_trial: Option<Slot>,
     /// What came in last, installed or refused.
     pub attempt: Option<Attempt>,
+    /// What was installed last.
+    pub installed: Option<Attempt>,
     /// How the last update ended.
     pub last: Option<Outcome>,
     /// The same in one sentence.
@@ -77,6 +79,7 @@ pub fn view(places: &Places, kept: &Path) -> Result<View, StoreError> {
             .map(|pending| pending.slot),
         needs_acknowledgement: taken_back.is_some_and(|outcome| acknowledged(kept) != Some(outcome.trial)),
         attempt: attempt::last(kept),
+        installed: attempt::installed(kept),
         sentence: last.as_ref().map(Outcome::sentence),
         last,
     })
@@ -112,8 +115,7 @@ pub fn is_noted(places: &Places) -> Result<bool, StoreError> {
 
 /// What is on the card, for updates that come by themselves.
 pub fn present(view: &View, running: &str) -> Present {
-    let installed = view.attempt.iter().filter(|attempt| attempt.refused.is_none());
-    let waits = installed.filter(|_| view.waits_for_trial.is_some());
+    let waits = view.installed.iter().filter(|_| view.waits_for_trial.is_some());
     Present {
         running: running.to_owned(),
         waiting: waits.filter_map(|attempt| attempt.version.clone()).next(),
@@ -189,6 +191,8 @@ mod tests {
         let shown = view(&places, &kept).unwrap();
         assert_eq!(present(&shown, "1.0.0").waiting.as_deref(), Some("2.1.0"));
         Attempt::now(Origin::Stick, Some("0.1.0"), &Err("too old")).note(&kept);
-        assert_eq!(present(&view(&places, &kept).unwrap(), "1.0.0").waiting, None);
+        let shown = view(&places, &kept).unwrap();
+        assert_eq!(present(&shown, "1.0.0").waiting.as_deref(), Some("2.1.0"), "a refusal changes nothing");
+        assert_eq!(shown.attempt.unwrap().version.as_deref(), Some("0.1.0"));
     }
 }

@@ -112,10 +112,7 @@ pub async fn run(worker: Worker, stop: CancellationToken) -> Result<(), Failure>
             offered: wanted.as_ref().map(|wanted| wanted.offer.version.as_str()),
             taken_back: &taken_back,
             waits_for_trial,
-            from_stick: seen
-                .attempt
-                .as_ref()
-                .is_some_and(|attempt| attempt.origin == Origin::Stick && attempt.refused.is_none()),
+            from_stick: seen.installed.as_ref().is_some_and(|installed| installed.origin == Origin::Stick),
         };
         match schedule::next(&policy, &situation) {
             Step::Wait => {}
