@@ -24,6 +24,11 @@ use crate::supervisor::{Backoff, Failure};
 const MAX_ANSWER: u64 = 4_000_000;
 /// First and longest delay after a failure. Rows wait in the journal; a school's network is mended by the hour.
 const DELAYS: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(600));
+/// How long an answer of the webhook shows that it is there and takes the key. Without rows nobody would notice a wrong one before
+/// the first morning.
+const HEARD_FOR: Duration = Duration::from_secs(24 * 3600);
+/// The same for who asks for a delivery, and wants to know whether it works, rows or none.
+const HEARD_NOW: Duration = Duration::from_secs(60);
 /// The header that carries the key. The original also accepts it in the query, where it would be logged.
 const KEY_HEADER: HeaderName = HeaderName::from_static("x-webhook-key");
 
@@ -50,6 +55,8 @@ struct Run {
     unsaved: Vec<Delivery>,
     /// Deliveries of rows before this one are pruned.
     pruned_to: u64,
+    /// When the webhook last answered, since boot; none before the first time.
+    heard: Option<Duration>,
 }
 
 /// What an upload did.
@@ -135,6 +142,7 @@ impl Uploader {
             backoff: Backoff::between(DELAYS.0, DELAYS.1),
             unsaved: Vec::new(),
             pruned_to: 0,
+            heard: None,
         };
         Ok(Some(Self {
             url,
@@ -160,7 +168,7 @@ impl Uploader {
         loop {
             let ended = tokio::select! {
                 () = stop.cancelled() => return Ok(()),
-                ended = async { self.pass(&mut *self.run.lock().await, &mut Report::default()).await } => ended,
+                ended = async { self.pass(&mut *self.run.lock().await, &mut Report::default(), HEARD_FOR).await } => ended,
             };
             let delay = match ended {
                 Ended::Done => self.interval,
@@ -180,7 +188,7 @@ impl Uploader {
         let until = Instant::now() + deadline;
         let mut report = Report::default();
         let passed = tokio::time::timeout_at(until, async {
-            self.pass(&mut *self.run.lock().await, &mut report).await
+            self.pass(&mut *self.run.lock().await, &mut report, HEARD_NOW).await
         })
         .await;
         report.failure = match passed {
@@ -232,16 +240,22 @@ impl Uploader {
     }
 
     /// Sends batch after batch until there are none or one fails for now.
-    async fn pass(&self, run: &mut Run, report: &mut Report) -> Ended {
+    async fn pass(&self, run: &mut Run, report: &mut Report, heard_for: Duration) -> Ended {
         self.tidy(run).await;
         loop {
             let now = self.clock.now().since_boot;
             let batch = run.plan.next(&self.ledger, now);
             if batch.is_empty() {
-                return Ended::Done;
+                return match run.heard {
+                    Some(heard) if now.saturating_sub(heard) < heard_for => Ended::Done,
+                    _ => self.knock(run, now).await,
+                };
             }
             match self.send(&batch).await {
-                Ok(answers) => self.take(run, &batch, &answers, report).await,
+                Ok(answers) => {
+                    run.heard = Some(now);
+                    self.take(run, &batch, &answers, report).await;
+                }
                 Err(trouble) => {
                     self.note_failure(&trouble);
                     if trouble.kind == TroubleKind::Key {
@@ -252,15 +266,41 @@ impl Uploader {
                         self.record(run, vec![fate], report).await;
                     }
                     if next == Next::Wait {
-                        let delay = run.backoff.next_delay().max(trouble.wait.unwrap_or_default());
-                        let retry_in_s = delay.as_secs().max(1);
-                        self.bus
-                            .publish(Event::DeliveryFailed { reason: trouble.reason.clone(), retry_in_s });
-                        return Ended::Later(trouble, delay);
+                        return self.later(run, trouble);
                     }
                 }
             }
         }
+    }
+
+    /// Sends a list without rows: whether the webhook is there and takes the key shall be known before there are rows. What it says of the list itself is of no interest.
+    async fn knock(&self, run: &mut Run, now: Duration) -> Ended {
+        match self.send(&[]).await {
+            Err(trouble) if trouble.kind == TroubleKind::Key => {
+                self.note_failure(&trouble);
+                return Ended::Held(trouble);
+            }
+            Err(trouble) if trouble.kind == TroubleKind::Unreachable => {
+                self.note_failure(&trouble);
+                return self.later(run, trouble);
+            }
+            // A webhook may stumble over a list without rows, and not over rows.
+            Err(trouble) => log::debug!("a list without rows was answered: {}", trouble.reason),
+            Ok(_) => {}
+        }
+        run.heard = Some(now);
+        if std::mem::take(&mut self.view.lock().unwrap_or_else(PoisonError::into_inner).failure).is_some() {
+            let backlog = self.ledger.summary().backlog;
+            self.bus.publish(Event::Delivered { created: 0, duplicates: 0, refused: 0, backlog });
+        }
+        Ended::Done
+    }
+
+    fn later(&self, run: &mut Run, trouble: Trouble) -> Ended {
+        let delay = run.backoff.next_delay().max(trouble.wait.unwrap_or_default());
+        let retry_in_s = delay.as_secs().max(1);
+        self.bus.publish(Event::DeliveryFailed { reason: trouble.reason.clone(), retry_in_s });
+        Ended::Later(trouble, delay)
     }
 
     async fn send(&self, batch: &[OpenRow]) -> Result<Vec<RowAnswer>, Trouble> {

@@ -162,3 +162,20 @@ async fn an_answer_without_end_is_cut_off() {
     assert!(report.failure.unwrap().contains("bytes"));
     assert_eq!(report.backlog, 1);
 }
+
+#[tokio::test]
+async fn a_wrong_key_is_known_before_there_are_rows() {
+    let refuses =
+        |_: &[&str], _| answer(StatusCode::UNAUTHORIZED, json!({"success": false, "error": "Unauthorized"}));
+    let (url, bodies) = webhook(refuses).await;
+    let report = Door::at(&url).upload().await;
+    assert!(report.failure.unwrap().contains("refuses the key"));
+    assert_eq!(*bodies.lock().unwrap(), ["enrollment_number,status,timestamp\n"]);
+    let unreachable = Door::at("http://127.0.0.1:1/hook").upload().await;
+    assert!(unreachable.failure.unwrap().contains("cannot connect"));
+    // What it makes of a list without rows is its own affair.
+    for status in [StatusCode::BAD_REQUEST, StatusCode::INTERNAL_SERVER_ERROR] {
+        let (url, _) = webhook(move |_, _| answer(status, "no rows")).await;
+        assert_eq!(Door::at(&url).upload().await.failure, None, "{status}");
+    }
+}

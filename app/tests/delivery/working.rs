@@ -30,7 +30,7 @@ async fn rows_of_all_days_are_delivered_in_order_and_once() {
     let requests = site.webhook.requests();
     let door = door.restart();
     assert_eq!(door.upload().await.created, 0);
-    assert_eq!(site.webhook.requests(), requests, "nothing to deliver is no request");
+    assert_eq!(site.webhook.requests(), requests, "nothing is delivered again");
 }
 
 #[tokio::test]

@@ -74,7 +74,7 @@ impl Webhook {
             }
         };
         let mut stored = self.stored();
-        stored.requests += 1;
+        stored.requests += usize::from(!rows.is_empty());
         let (mut processed, mut errors, mut duplicates) = (Vec::new(), Vec::new(), 0);
         let mut in_this_file = BTreeSet::new();
         for (index, row) in rows.iter().enumerate() {
@@ -120,7 +120,7 @@ impl Webhook {
         format!("enrollment_number,status,timestamp\n{rows}")
     }
 
-    /// Uploads answered so far.
+    /// Uploads with rows answered so far.
     pub fn requests(&self) -> usize {
         self.stored().requests
     }
