@@ -15,8 +15,8 @@ const DECISIONS: usize = 12;
 /// The last word of each.
 #[derive(Debug, Clone, Default)]
 pub struct Latest {
-    /// When photos were last synchronised, and what became of them.
-    pub synced: Option<(Moment, String)>,
+    /// The last synchronisation of the photos that worked.
+    pub synced: Option<Synced>,
     /// Why the last synchronisation failed; none after one that did not.
     pub sync_error: Option<String>,
     /// A large removal that waits for a person: students that would go, and of how many.
@@ -25,6 +25,19 @@ pub struct Latest {
     pub upload_error: Option<(String, u64)>,
     /// The last decisions about faces, newest first.
     pub decisions: VecDeque<(Moment, String)>,
+}
+
+/// A synchronisation that worked.
+#[derive(Debug, Clone)]
+pub struct Synced {
+    /// When it ended.
+    pub at: Moment,
+    /// What it did, one sentence.
+    pub summary: String,
+    /// Photos the server named.
+    pub listed: usize,
+    /// Those of them that could not be fetched.
+    pub failed: usize,
 }
 
 /// [`Latest`], shared.
@@ -60,8 +73,13 @@ impl Memory {
     fn remember(&self, event: Event, clock: &dyn Clock) {
         let mut latest = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match event {
-            Event::PhotosSynced { .. } => {
-                latest.synced = Some((clock.now(), event.to_string()));
+            Event::PhotosSynced { new, updated, unchanged, failed, .. } => {
+                latest.synced = Some(Synced {
+                    at: clock.now(),
+                    summary: event.to_string(),
+                    listed: new + updated + unchanged + failed,
+                    failed,
+                });
                 latest.sync_error = None;
                 latest.removal = None;
             }

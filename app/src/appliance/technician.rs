@@ -120,7 +120,7 @@ impl Technician {
         }
     }
 
-    fn camera(&self, now: Moment) -> Camera {
+    fn camera(&self) -> Camera {
         let snapshot = self.frames.snapshot();
         let trouble = self.care.record();
         Camera {
@@ -134,9 +134,7 @@ impl Technician {
             latency_ms: snapshot.latency_ms.total,
             dropped: self.counters.dropped(),
             frames: snapshot.frames,
-            last_frame_age_s: snapshot
-                .last_frame
-                .map(|last| now.since_boot.saturating_sub(last.since_boot).as_secs_f32()),
+            last_frame_age_s: self.frames.age().map(|age| age.as_secs_f32()),
             restarts: trouble.restarts_ever,
             reboots: trouble.reboots_ever,
             decisions: self
@@ -152,7 +150,10 @@ impl Technician {
     fn today(&self, now: Moment) -> Today {
         let date = self.zone.local(now.utc).date();
         let file = self.config.site.data_dir.join(format!("attendance/attendance_{date}.csv"));
+        let storage = self.ledger.summary().storage;
         Today {
+            unsaved: storage.unwritten,
+            unsaved_reason: storage.trouble,
             date: date.to_string(),
             exists: file.exists(),
             file: file.display().to_string(),
@@ -183,8 +184,10 @@ impl Technician {
                 None => places.photos.display().to_string(),
             },
             interval_s: self.config.photos.interval.as_secs(),
-            last_success: latest.synced.as_ref().map(|(at, _)| self.local(at.utc)),
-            summary: latest.synced.map(|(_, what)| what),
+            last_success: latest.synced.as_ref().map(|synced| self.local(synced.at.utc)),
+            listed: latest.synced.as_ref().map(|synced| synced.listed),
+            failed: latest.synced.as_ref().map_or(0, |synced| synced.failed),
+            summary: latest.synced.map(|synced| synced.summary),
             error: latest.sync_error,
             progress: self.progress(),
             removal: latest.removal.map(|(students, of)| Removal { students, of }),
@@ -209,6 +212,8 @@ impl Source for Technician {
     fn view(&self) -> View {
         let now = self.clock.now();
         let report = self.report.load();
+        let named = report.students();
+        let enrolled = named.values().filter(|enrolled| **enrolled).count();
         let update = self.update();
         View {
             site: self.config.site.name.clone(),
@@ -225,13 +230,14 @@ impl Source for Technician {
                     restarts: worker.restarts,
                 })
                 .collect(),
-            camera: self.camera(now),
+            camera: self.camera(),
             today: self.today(now),
             upload: self.upload(),
             sync: self.sync(),
             roster: RosterCount {
-                students: students(&report).len(),
+                students: enrolled,
                 photos: report.photos.len() - report.refused().count(),
+                unrecognisable: named.len() - enrolled,
                 refused: refused_photos(&report, &self.missing.load()),
             },
             problems: update.systems.as_ref().and_then(taken_back).into_iter().collect(),

@@ -259,7 +259,8 @@ impl Recorder {
         if row.clock == Certainty::Unknown {
             if self.unsettled.is_empty() {
                 log::warn!(
-                    "nobody vouches for the clock (no time server since boot, no hardware clock): rows are kept, and                      delivered once their time is known. Let the device reach a time server, or set site.clock = \"system\" \
+                    "nobody vouches for the clock (no time server since boot, no hardware clock): rows are kept, and delivered \
+                     once their time is known. Let the device reach a time server, or set site.clock = \"system\" \
                      where its clock is right by itself"
                 );
             }
@@ -381,9 +382,9 @@ impl Recorder {
             _ => "check the disk",
         };
         let waiting = self.waiting.len();
+        let trouble = format!("the journal cannot be written ({error}); {advice}");
         let reason = format!(
-            "the journal cannot be written ({error}); {advice}. {waiting} records are kept in memory and tried again \
-             every second; they are lost if the power goes now"
+            "{trouble}. {waiting} records are kept in memory and tried again every second; they are lost if the power goes now"
         );
         let now = self.clock.now().since_boot;
         let known = self.ledger.summary().storage.unwritten;
@@ -398,7 +399,7 @@ impl Recorder {
         }
         self.ledger.note_storage(|storage| {
             storage.unwritten = waiting;
-            storage.trouble = Some(reason);
+            storage.trouble = Some(trouble);
         });
     }
 

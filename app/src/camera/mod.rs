@@ -97,7 +97,7 @@ pub enum CameraError {
         reason: String,
     },
     /// A replay file cannot be read.
-    #[error("cannot read {}: {source}", path.display())]
+    #[error("cannot read {}: {source}; check camera.replay", path.display())]
     Unreadable {
         /// The file or folder.
         path: PathBuf,
@@ -105,7 +105,7 @@ pub enum CameraError {
         source: std::io::Error,
     },
     /// A replay file is not what its name says, or is damaged.
-    #[error("{}: {reason}", path.display())]
+    #[error("{}: {reason}; check camera.replay", path.display())]
     Malformed {
         /// The file.
         path: PathBuf,

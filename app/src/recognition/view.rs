@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
@@ -87,6 +87,8 @@ pub struct TrackView {
 #[derive(Debug, Default)]
 pub struct View {
     snapshot: Mutex<Snapshot>,
+    /// When the numbers were last put in place.
+    published: Mutex<Option<Instant>>,
     preview: Mutex<Option<Arc<Preview>>>,
     /// Milliseconds since boot up to which a preview is wanted.
     wanted_until: AtomicU64,
@@ -105,9 +107,16 @@ impl View {
         faces.max_by(|a, b| a.area().total_cmp(&b.area()))
     }
 
-    /// Puts new numbers in place.
+    /// How long ago the newest frame was processed; none before the first. By this machine's time: a replay in slow motion stamps
+    /// its frames with the film's.
+    pub fn age(&self) -> Option<Duration> {
+        self.published.lock().unwrap_or_else(PoisonError::into_inner).map(|at| at.elapsed())
+    }
+
+    /// Puts the numbers after a frame in place.
     pub fn publish(&self, snapshot: Snapshot) {
         *self.snapshot.lock().unwrap_or_else(PoisonError::into_inner) = snapshot;
+        *self.published.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
     }
 
     /// The latest frame with the faces in it, and asks that more are made for the next seconds. The first call gives `None`.

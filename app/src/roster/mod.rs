@@ -9,6 +9,8 @@ pub mod enrol;
 pub mod scan;
 pub mod worker;
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use crate::identity::RollNumber;
@@ -95,14 +97,19 @@ impl Report {
         })
     }
 
-    /// Students none of whose photos enrolled: they cannot be recognised.
-    pub fn unrecognisable(&self) -> Vec<RollNumber> {
-        let mut students = std::collections::BTreeMap::new();
+    /// Every student who has a photo, and whether one of them enrolled.
+    pub fn students(&self) -> BTreeMap<&RollNumber, bool> {
+        let mut students = BTreeMap::new();
         for photo in &self.photos {
             *students.entry(&photo.roll).or_insert(false) |=
                 matches!(photo.outcome, Outcome::Enrolled { .. });
         }
-        students.into_iter().filter(|(_, enrolled)| !enrolled).map(|(roll, _)| roll.clone()).collect()
+        students
+    }
+
+    /// Students none of whose photos enrolled: they cannot be recognised.
+    pub fn unrecognisable(&self) -> Vec<RollNumber> {
+        self.students().into_iter().filter(|(_, enrolled)| !enrolled).map(|(roll, _)| roll.clone()).collect()
     }
 
     /// Whether a person must look at something.

@@ -17,6 +17,9 @@ const TEMPERATURE_LIMIT_C: f32 = 80.0;
 /// A site's own certificate is not renewed by the device; two weeks are enough to fetch a new one.
 const CERTIFICATE_NOTICE: time::Duration = time::Duration::days(14);
 
+/// What to do about a server's fault that does not say so itself.
+const ASK: &str = "ask who looks after that server";
+
 /// Everything that is wrong, the worst first; empty when all is well.
 pub(super) fn problems(
     view: &View,
@@ -54,9 +57,9 @@ fn recognition(view: &View, found: &mut Vec<Problem>) {
     let starting = view.system.uptime_s < START_GRACE_S;
     for worker in view.workers.iter().filter(|worker| worker.name == "recognition") {
         if worker.state != "running" {
-            let why = because(worker.reason.as_deref());
+            let why = worker.reason.as_deref().map(|reason| format!(": {}", plain(reason)));
             found.push(broken(
-                format!("Recognition is {}{why}.", worker.state),
+                format!("Recognition is {}{}.", worker.state, why.unwrap_or_default()),
                 "Press “Restart recognition”. If it stops again, send the diagnostics to support.",
             ));
             return;
@@ -90,11 +93,22 @@ fn recognition(view: &View, found: &mut Vec<Problem>) {
 }
 
 fn storage(view: &View, found: &mut Vec<Problem>) {
+    if let Some(reason) = &view.today.unsaved_reason {
+        let (what, advice) = told(reason, "check the card");
+        let rows = match view.today.unsaved {
+            1 => "1 row is in memory only, and is".to_owned(),
+            n => format!("{n} rows are in memory only, and are"),
+        };
+        found.push(broken(
+            format!("Rows cannot be saved: {what}."),
+            &format!("Leave the power on: {rows} saved as soon as that works again. {advice}"),
+        ));
+    }
     let Some(free) = view.system.storage_free else { return };
     if free < STORAGE_BROKEN {
         found.push(broken(
             format!("The card is full: {} MB are left.", free / 1_000_000),
-            "New rows may soon be lost. Use a larger card; see the guide for moving the data.",
+            "New rows may soon not be saved. Remove photos from the server that nobody needs, or use a larger card.",
         ));
     } else if free < STORAGE_ATTENTION {
         found.push(attention(
@@ -106,18 +120,7 @@ fn storage(view: &View, found: &mut Vec<Problem>) {
 
 fn roster(view: &View, found: &mut Vec<Problem>) {
     if view.roster.students == 0 {
-        let enrolling = view.sync.progress.is_some();
-        found.push(if enrolling {
-            attention(
-                "Nobody can be recognised yet: the photos are being enrolled.".to_owned(),
-                "Wait until it is done; its progress stands under “Photos”.",
-            )
-        } else {
-            broken(
-                "Nobody can be recognised: no student is enrolled.".to_owned(),
-                "Check the photos' address in the configuration, then press “Sync photos now”.",
-            )
-        });
+        found.push(nobody(view));
     }
     if view.system.liveness == "off" {
         found.push(attention(
@@ -134,19 +137,58 @@ fn roster(view: &View, found: &mut Vec<Problem>) {
     }
 }
 
+/// Why nobody can be recognised, by what is known of the photos.
+fn nobody(view: &View) -> Problem {
+    let from_server = view.sync.source.contains("://");
+    let waits = view.sync.progress.is_some() || (from_server && view.sync.last_success.is_none());
+    if let Some(reason) = sync_trouble(view) {
+        let (what, advice) = told(reason, ASK);
+        return broken(format!("Nobody can be recognised: the photos cannot be fetched ({what})."), &advice);
+    }
+    if waits {
+        return attention(
+            "Nobody can be recognised yet: the photos are being fetched and enrolled.".to_owned(),
+            "Wait until it is done; its progress stands under “Photos”.",
+        );
+    }
+    if view.roster.unrecognisable > 0 {
+        return broken(
+            "Nobody can be recognised: none of the photos is usable.".to_owned(),
+            "Look under “Photos”, where each has its reason.",
+        );
+    }
+    if from_server {
+        return broken(
+            "Nobody can be recognised: the photo server names no photos.".to_owned(),
+            "Check photos.url in the configuration, and look what the server shows there. Then press “Sync photos now”.",
+        );
+    }
+    broken(
+        "Nobody can be recognised: there are no photos.".to_owned(),
+        "Put them into the folder that stands under “Photos”, or set photos.url in the configuration.",
+    )
+}
+
 fn delivery(view: &View, found: &mut Vec<Problem>) {
     let upload = &view.upload;
-    let waiting = rows(upload.backlog);
     let held = view.workers.iter().find(|w| w.name == "upload" && w.state == "held");
-    if let Some(worker) = held {
+    let trouble = match held {
+        Some(worker) => Some((worker.reason.as_deref(), "Then press “Upload now”. Nothing is lost.")),
+        None => {
+            let error = upload.error.as_deref();
+            error.map(|error| (Some(error), "The device tries again by itself, and nothing is lost."))
+        }
+    };
+    if let Some((reason, then)) = trouble {
+        let (what, advice) = told(reason.unwrap_or("its worker is held"), ASK);
+        let waiting = match upload.backlog {
+            0 => "No row waits yet".to_owned(),
+            1 => "1 row waits".to_owned(),
+            n => format!("{n} rows wait"),
+        };
         found.push(attention(
-            format!("Rows are not delivered{}. {waiting} on the device.", because(worker.reason.as_deref())),
-            "Correct the webhook’s address or key in the configuration. Nothing is lost.",
-        ));
-    } else if let Some(error) = &upload.error {
-        found.push(attention(
-            format!("The backend cannot be reached ({}). {waiting} on the device.", trim(error)),
-            "Check the network. The device tries again by itself, and nothing is lost.",
+            format!("Rows cannot be delivered: {what}. {waiting}."),
+            &format!("{advice} {then}"),
         ));
     }
     if !upload.needs_person.is_empty() {
@@ -162,27 +204,63 @@ fn delivery(view: &View, found: &mut Vec<Problem>) {
 }
 
 fn photos(view: &View, found: &mut Vec<Problem>) {
-    if let Some(removal) = &view.sync.removal {
+    let (sync, roster) = (&view.sync, &view.roster);
+    if let Some(removal) = &sync.removal {
         found.push(attention(
             format!("The photo server would remove {} of {} students.", removal.students, removal.of),
             "Nothing was removed. If this is right, confirm it under “Photos”; if not, check the photo server.",
         ));
     }
-    if let Some(error) = &view.sync.error {
-        found.push(attention(
-            format!("The photos could not be synchronised ({}).", trim(error)),
-            "The photos already here stay in use. Check the network and the photos' address.",
-        ));
-    }
-    for worker in view.workers.iter().filter(|w| w.name != "recognition" && w.name != "upload") {
-        if worker.state == "held" || worker.state == "stopped" {
-            let why = because(worker.reason.as_deref());
+    // Without anybody enrolled all this stands in the first sentence.
+    if roster.students > 0 {
+        if let Some(reason) = sync_trouble(view) {
+            let (what, advice) = told(reason, ASK);
             found.push(attention(
-                format!("The worker “{}” is {}{why}.", worker.name, worker.state),
-                "Its reason says what to correct; it starts again with the appliance.",
+                format!("The photos cannot be synchronised: {what}."),
+                &format!("{advice} The photos already here stay in use."),
+            ));
+        } else if sync.listed == Some(0) {
+            found.push(attention(
+                "The photo server names no photos any more.".to_owned(),
+                "Those already here stay in use. Check photos.url, and look what the server shows there.",
+            ));
+        } else if sync.failed > 0 {
+            found.push(attention(
+                format!(
+                    "{} of {} photos could not be fetched.",
+                    sync.failed,
+                    sync.listed.unwrap_or_default()
+                ),
+                "Each has its reason under “Photos”. They are tried again by themselves.",
+            ));
+        }
+        if roster.unrecognisable > 0 {
+            let who = match roster.unrecognisable {
+                1 => "1 student".to_owned(),
+                n => format!("{n} students"),
+            };
+            found.push(attention(
+                format!("{who} cannot be recognised: no photo of theirs is usable."),
+                "Look under “Photos”, where each photo has its reason, and have better ones put on the server.",
             ));
         }
     }
+    for worker in view.workers.iter().filter(|w| !["recognition", "upload", "sync"].contains(&&*w.name)) {
+        if worker.state == "held" || worker.state == "stopped" {
+            let (why, advice) =
+                told(worker.reason.as_deref().unwrap_or("it gave no reason"), "look into the log below");
+            found.push(attention(
+                format!("The worker “{}” is {}: {why}.", worker.name, worker.state),
+                &format!("{advice} It starts again with the appliance."),
+            ));
+        }
+    }
+}
+
+/// Why photos cannot be had from the server, if they cannot.
+fn sync_trouble(view: &View) -> Option<&str> {
+    let held = view.workers.iter().find(|worker| worker.name == "sync" && worker.state == "held");
+    held.and_then(|worker| worker.reason.as_deref()).or(view.sync.error.as_deref())
 }
 
 fn machine(view: &View, found: &mut Vec<Problem>) {
@@ -207,23 +285,24 @@ fn machine(view: &View, found: &mut Vec<Problem>) {
     }
 }
 
-fn rows(count: usize) -> String {
-    if count == 1 { "1 row waits".to_owned() } else { format!("{count} rows wait") }
-}
-
-/// A reason as part of a sentence.
-fn because(reason: Option<&str>) -> String {
-    reason.map(|reason| format!(": {}", trim(reason))).unwrap_or_default()
+/// A reason of the form "what is wrong; what to do" as the part of a sentence, and a sentence.
+fn told(reason: &str, otherwise: &str) -> (String, String) {
+    let (what, advice) = reason.split_once("; ").unwrap_or((reason, otherwise));
+    (plain(what), format!("{}.", sentence(advice)))
 }
 
 /// With a capital, and without its full stop.
 fn sentence(words: &str) -> String {
-    let mut letters = trim(words).chars();
+    let words = plain(words);
+    let mut letters = words.chars();
     letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
 
-fn trim(reason: &str) -> &str {
-    reason.trim_end_matches(['.', ' '])
+/// Without its full stop, and without the number that only programmers look up.
+fn plain(reason: &str) -> String {
+    let (before, after) = reason.split_once(" (os error ").unwrap_or((reason, ""));
+    let after = after.split_once(')').map_or("", |(_, after)| after);
+    format!("{before}{after}").trim_end_matches(['.', ' ']).to_owned()
 }
 
 fn broken(what: String, advice: &str) -> Problem {
@@ -238,7 +317,7 @@ fn attention(what: String, advice: &str) -> Problem {
 mod tests {
     use time::macros::datetime;
 
-    use super::super::view::{Camera, Removal, RosterCount, System, Upload, Worker};
+    use super::super::view::{Camera, PhotoSync, Removal, RosterCount, System, Upload, Worker};
     use super::*;
 
     const NOW: OffsetDateTime = datetime!(2026-11-01 12:00:00 UTC);
@@ -253,7 +332,12 @@ mod tests {
                 ..Worker::default()
             }],
             camera: Camera { last_frame_age_s: Some(0.1), ..Camera::default() },
-            roster: RosterCount { students: 3, photos: 9, refused: Vec::new() },
+            roster: RosterCount { students: 3, photos: 9, ..RosterCount::default() },
+            sync: PhotoSync {
+                source: "https://backend.example/media".to_owned(),
+                listed: Some(9),
+                ..PhotoSync::default()
+            },
             ..View::default()
         }
     }
@@ -278,7 +362,7 @@ mod tests {
         assert!(
             level == Level::Attention
                 && what.contains("12 rows wait")
-                && what.contains("(connection refused)")
+                && what.contains("delivered: connection refused. 12")
         );
         assert!(healthy(&view), "no network is no reason to roll back");
         view.camera.last_frame_age_s = Some(42.0);
@@ -293,7 +377,7 @@ mod tests {
     #[test]
     fn each_fault_has_its_sentence() {
         type BreakIt = fn(&mut View);
-        let cases: [(&str, BreakIt); 11] = [
+        let cases: [(&str, BreakIt); 19] = [
             ("Recognition is held: no network file", |v| {
                 v.workers[0].state = "held".to_owned();
                 v.workers[0].reason = Some("no network file.".to_owned());
@@ -310,7 +394,37 @@ mod tests {
                 v.system.uptime_s = 5;
                 v.camera.last_frame_age_s = None;
             }),
-            ("no student is enrolled", |v| v.roster.students = 0),
+            ("photos are being fetched", |v| v.roster.students = 0),
+            ("the photos cannot be fetched (no route)", |v| {
+                v.roster.students = 0;
+                v.sync.error = Some("no route (os error 113); check the network".to_owned());
+            }),
+            ("the photo server names no photos.", |v| {
+                v.roster.students = 0;
+                v.sync.last_success = Some("2026-11-01 12:00:00".to_owned());
+            }),
+            ("none of the photos is usable", |v| {
+                v.roster = RosterCount { unrecognisable: 2, ..RosterCount::default() };
+                v.sync.last_success = Some("2026-11-01 12:00:00".to_owned());
+            }),
+            ("names no photos any more", |v| v.sync.listed = Some(0)),
+            ("4 of 9 photos could not", |v| v.sync.failed = 4),
+            ("2 students cannot be recognised", |v| v.roster.unrecognisable = 2),
+            ("Rows cannot be delivered: the webhook refuses the key. No row waits yet.", |v| {
+                v.workers.push(Worker {
+                    name: "upload".to_owned(),
+                    state: "held".to_owned(),
+                    reason: Some("the webhook refuses the key; set webhook.key".to_owned()),
+                    ..Worker::default()
+                });
+            }),
+            ("Rows cannot be saved: the journal cannot be written (No space left on device).", |v| {
+                v.today.unsaved = 3;
+                v.today.unsaved_reason = Some(
+                    "the journal cannot be written (No space left on device (os error 28)); free some space"
+                        .to_owned(),
+                );
+            }),
             ("nearly full", |v| {
                 v.system.storage_free = Some(900_000_000);
             }),

@@ -298,6 +298,10 @@ pub struct Today {
     pub exists: bool,
     /// Rows, oldest first.
     pub rows: Vec<Row>,
+    /// Rows that could not be written to the disk yet: in memory only, lost when the power goes.
+    pub unsaved: usize,
+    /// Why, and what to do; none when everything is on the disk.
+    pub unsaved_reason: Option<String>,
 }
 
 /// A row of attendance, as the original writes it.
@@ -362,6 +366,10 @@ pub struct PhotoSync {
     pub summary: Option<String>,
     /// Why the last one failed, without secrets; none when it did not.
     pub error: Option<String>,
+    /// Photos the server named at the last one that worked; none before the first.
+    pub listed: Option<usize>,
+    /// Those of them that could not be fetched.
+    pub failed: usize,
     /// How far the present one is; none between two.
     pub progress: Option<Progress>,
     /// A listing that would remove so many students that a person is asked.
@@ -395,6 +403,8 @@ pub struct RosterCount {
     pub students: usize,
     /// Photos they were enrolled from.
     pub photos: usize,
+    /// Students that cannot be recognised, because none of their photos enrolled.
+    pub unrecognisable: usize,
     /// Photos that did not enrol.
     pub refused: Vec<RefusedPhoto>,
 }

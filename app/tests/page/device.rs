@@ -248,6 +248,8 @@ pub fn healthy() -> View {
             date: "2026-11-22".to_owned(),
             file: "/var/lib/attendance/attendance_2026-11-22.csv".to_owned(),
             exists: true,
+            unsaved: 0,
+            unsaved_reason: None,
             rows: (0..42)
                 .map(|n| {
                     let at = format!("2026-11-22 {:02}:{:02}:{:02}", 8 + n / 30, (n * 2) % 60, (n * 37) % 60);
@@ -268,7 +270,7 @@ pub fn healthy() -> View {
             summary: Some("Nothing changed: 2104 photos as they were.".to_owned()),
             ..PhotoSync::default()
         },
-        roster: RosterCount { students: 1021, photos: 2104, refused: Vec::new() },
+        roster: RosterCount { students: 1021, photos: 2104, unrecognisable: 0, refused: Vec::new() },
         update: Update {
             systems: Some(systems(End::Committed)),
             window: "02:00-04:30".to_owned(),
@@ -309,6 +311,7 @@ pub fn systems(end: End) -> Systems {
         waits_for_trial: None,
         sentence: Some(last.sentence()),
         attempt: None,
+        installed: None,
         needs_acknowledgement: failed,
         last: Some(last),
     }
