@@ -4,7 +4,7 @@
 //! network sends, the frame path never waits for it. HTTP/1.1 only: HTTP/2 would bring multiplexing that one page does not
 //! need, and its own class of floods.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
@@ -21,7 +21,7 @@ use rustls::sign::CertifiedKey;
 use time::OffsetDateTime;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::time::{Sleep, sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
@@ -37,6 +37,8 @@ const RENEWAL_CHECK: Duration = Duration::from_secs(60 * 60);
 const MOST_HEADERS: usize = 64;
 /// Bytes of a request's header, and of what is buffered of it.
 const HEADER_BYTES: usize = 16 * 1024;
+/// Connections that nobody has to give up for others: a browser opens six.
+const FEW_CONNECTIONS: usize = 8;
 /// Time for requests under way when the server stops.
 const STOP_TIME: Duration = Duration::from_secs(2);
 
@@ -98,8 +100,10 @@ pub(super) async fn serve(
         let Some(place) = Connections::enter(&connections, from, &limits) else { continue };
         let (acceptor, service, stop) = (acceptor.clone(), Arc::clone(&service), stop.clone());
         tokio::spawn(async move {
-            let _place = place;
-            connection(socket, from, acceptor, service, stop).await;
+            tokio::select! {
+                () = connection(socket, from, acceptor, service, stop) => {}
+                () = place.needed.notified() => {}
+            }
         });
     }
     // Connections hold receivers of `stop` and end by themselves; the runtime waits no longer than this for them.
@@ -163,37 +167,48 @@ async fn connection(
     }
 }
 
-/// The connections there are, by party.
+/// The connections there are, by party, the oldest first. Told when its place is needed, a connection ends.
 #[derive(Default)]
 struct Connections {
-    by_party: Mutex<HashMap<IpAddr, usize>>,
+    by_party: Mutex<HashMap<IpAddr, VecDeque<Arc<Notify>>>>,
 }
 
 /// The place of one connection, given back when it ends.
 struct Place {
     connections: Arc<Connections>,
     party: IpAddr,
+    needed: Arc<Notify>,
 }
 
 impl Connections {
+    /// When all places are taken, who has few gets the oldest place of who has most: some addresses that hold all connections
+    /// do not keep the technician out.
     fn enter(connections: &Arc<Self>, from: IpAddr, limits: &Limits) -> Option<Place> {
         let party = party(from);
         let mut by_party = connections.lock();
-        let all: usize = by_party.values().sum();
-        let own = by_party.get(&party).copied().unwrap_or(0);
-        if all >= limits.connections || own >= limits.connections_per_address {
+        let all: usize = by_party.values().map(VecDeque::len).sum();
+        let own = by_party.get(&party).map_or(0, VecDeque::len);
+        if own >= limits.connections_per_address {
             return None;
         }
-        by_party.insert(party, own + 1);
+        if all >= limits.connections {
+            let most = by_party.values_mut().max_by_key(|places| places.len())?;
+            if most.len() <= (own + 1).max(FEW_CONNECTIONS) {
+                return None;
+            }
+            most.pop_front()?.notify_one();
+        }
+        let needed = Arc::new(Notify::new());
+        by_party.entry(party).or_default().push_back(Arc::clone(&needed));
         drop(by_party);
-        Some(Place { connections: Arc::clone(connections), party })
+        Some(Place { connections: Arc::clone(connections), party, needed })
     }
 
     fn count(&self) -> usize {
-        self.lock().values().sum()
+        self.lock().values().map(VecDeque::len).sum()
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<IpAddr, usize>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<IpAddr, VecDeque<Arc<Notify>>>> {
         self.by_party.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -201,9 +216,9 @@ impl Connections {
 impl Drop for Place {
     fn drop(&mut self) {
         let mut by_party = self.connections.lock();
-        if let Some(own) = by_party.get_mut(&self.party) {
-            *own -= 1;
-            if *own == 0 {
+        if let Some(places) = by_party.get_mut(&self.party) {
+            places.retain(|place| !Arc::ptr_eq(place, &self.needed));
+            if places.is_empty() {
                 by_party.remove(&self.party);
             }
         }

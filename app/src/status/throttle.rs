@@ -39,20 +39,21 @@ pub(super) struct GuessRule {
     pub(super) first_delay: Duration,
     /// Longest delay of one address.
     pub(super) longest: Duration,
-    /// Longest delay for all: short, or an attacker could lock the technician out.
+    /// Longest delay for all: short, or an attacker could lock the technician out. Somebody with all 254 addresses of a network
+    /// may guess every 3.5 s in the long run, which leaves time between two guesses to others.
     pub(super) longest_for_all: Duration,
     /// After so long without a failure all is forgotten.
     pub(super) forget: Duration,
 }
 
 impl GuessRule {
-    /// For passwords: at most some 700 guesses a day from one address, 9000 from all, against 2^80.
+    /// For passwords: at most some 100 guesses a day from one address, 43,200 from all, against 2^80.
     pub(super) const PASSWORD: Self = Self {
         free: 3,
         free_for_all: 30,
         first_delay: Duration::from_secs(1),
         longest: Duration::from_secs(15 * 60),
-        longest_for_all: Duration::from_secs(10),
+        longest_for_all: Duration::from_secs(2),
         forget: Duration::from_secs(60 * 60),
     };
     /// For tokens, which cannot be guessed: only keeps a mistaken script from filling the log.
@@ -146,12 +147,26 @@ pub(super) struct Rate {
     pub(super) a_second: f64,
 }
 
+/// How often an address may come and still count as one that comes seldom: a technician's browser, not a flood.
+const SELDOM: Rate = Rate { at_once: 16.0, a_second: 0.5 };
+
 /// New connections, limited for each address and for all: a TLS handshake costs the server a signature.
+///
+/// Those that come seldom have as much for themselves as all others together, so that a flood from some addresses does not keep the
+/// technician out.
 pub(super) struct Arrivals {
     each: Rate,
     all: Rate,
-    by_address: HashMap<IpAddr, Bucket>,
-    together: Bucket,
+    by_address: HashMap<IpAddr, Comer>,
+    seldom: Bucket,
+    often: Bucket,
+}
+
+/// What one address has left.
+#[derive(Debug, Clone, Copy)]
+struct Comer {
+    own: Bucket,
+    seldom: Bucket,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -165,15 +180,18 @@ impl Bucket {
         Self { left: rate.at_once, at: now }
     }
 
-    fn refill(&mut self, rate: Rate, now: Instant) {
+    /// Fills up to now; whether one more may come.
+    fn refill(&mut self, rate: Rate, now: Instant) -> bool {
         let gained = now.duration_since(self.at).as_secs_f64() * rate.a_second;
         *self = Self { left: (self.left + gained).min(rate.at_once), at: now };
+        self.left >= 1.0
     }
 }
 
 impl Arrivals {
     pub(super) fn new(each: Rate, all: Rate, now: Instant) -> Self {
-        Self { each, all, by_address: HashMap::new(), together: Bucket::full(all, now) }
+        let full = Bucket::full(all, now);
+        Self { each, all, by_address: HashMap::new(), seldom: full, often: full }
     }
 
     /// Whether one more may come from `address`. A refused one is not counted for all: one noisy address does not take
@@ -181,18 +199,24 @@ impl Arrivals {
     pub(super) fn admit(&mut self, address: IpAddr, now: Instant) -> bool {
         let address = party(address);
         if self.by_address.len() >= MOST_ADDRESSES && !self.by_address.contains_key(&address) {
-            let silent = self.by_address.iter().min_by_key(|(_, b)| b.at).map(|(a, _)| *a);
+            let silent = self.by_address.iter().min_by_key(|(_, comer)| comer.own.at).map(|(a, _)| *a);
             silent.map(|silent| self.by_address.remove(&silent));
         }
-        let own = self.by_address.entry(address).or_insert(Bucket::full(self.each, now));
-        own.refill(self.each, now);
-        self.together.refill(self.all, now);
-        let admitted = own.left >= 1.0 && self.together.left >= 1.0;
-        if admitted {
-            own.left -= 1.0;
-            self.together.left -= 1.0;
+        let new = Comer { own: Bucket::full(self.each, now), seldom: Bucket::full(SELDOM, now) };
+        let Comer { own, seldom } = self.by_address.entry(address).or_insert(new);
+        let comes_seldom = seldom.refill(SELDOM, now) & self.seldom.refill(self.all, now);
+        let room = self.often.refill(self.all, now);
+        if !own.refill(self.each, now) || !(comes_seldom || room) {
+            return false;
         }
-        admitted
+        own.left -= 1.0;
+        if comes_seldom {
+            seldom.left -= 1.0;
+            self.seldom.left -= 1.0;
+        } else {
+            self.often.left -= 1.0;
+        }
+        true
     }
 }
 
@@ -249,8 +273,29 @@ mod tests {
             guesses.failed(IpAddr::V4((0x0a00_0000 + n).into()), now);
         }
         assert!(guesses.by_address.len() <= MOST_ADDRESSES);
-        assert_eq!(guesses.wait(ip("192.0.2.1"), now), Some(10 * SECOND));
+        assert_eq!(guesses.wait(ip("192.0.2.1"), now), Some(2 * SECOND));
         assert_eq!(guesses.wait(ip("192.0.2.9"), now), None, "who logged in before does not wait for others");
+    }
+
+    #[test]
+    fn who_holds_a_whole_network_leaves_time_for_the_technician() {
+        let start = Instant::now();
+        let mut guesses = Guesses::new(GuessRule::PASSWORD, start);
+        let (mut open, mut looks) = (0, 0);
+        for second in 0..2 * 3600_u32 {
+            let now = start + second * SECOND;
+            // The technician comes from an address that nobody knows, at any moment after the first half an hour.
+            if second > 1800 {
+                looks += 1;
+                open += u32::from(guesses.wait(ip("192.0.2.255"), now).is_none());
+            }
+            // Whichever address may guess does so at once.
+            let may = |host: &u32| guesses.wait(IpAddr::V4((0xc000_0200 + host).into()), now).is_none();
+            if let Some(host) = (1..255_u32).find(may) {
+                guesses.failed(IpAddr::V4((0xc000_0200 + host).into()), now);
+            }
+        }
+        assert!(open * 5 > looks, "{open} of {looks} moments are open");
     }
 
     #[test]
@@ -258,6 +303,26 @@ mod tests {
         assert_eq!(party(ip("2001:db8::1")), party(ip("2001:db8::ffff:1")));
         assert_ne!(party(ip("2001:db8::1")), party(ip("2001:db8:0:1::1")));
         assert_eq!(party(ip("::ffff:192.0.2.1")), ip("192.0.2.1"));
+    }
+
+    #[test]
+    fn who_comes_seldom_gets_in_beside_a_flood() {
+        let start = Instant::now();
+        let [each, all] = [Rate { at_once: 64.0, a_second: 10.0 }, Rate { at_once: 256.0, a_second: 50.0 }];
+        let mut arrivals = Arrivals::new(each, all, start);
+        let mut flood = 0;
+        for tenth in 0..600_u32 {
+            let now = start + tenth * SECOND / 10;
+            for host in 0..50_u32 {
+                flood += u32::from(arrivals.admit(IpAddr::V4((0x0a00_0000 + host).into()), now));
+            }
+            // A browser: six connections for the page, then one every few seconds.
+            let comes = if tenth == 300 { 6 } else { u32::from(tenth > 300 && tenth % 40 == 0) };
+            for _ in 0..comes {
+                assert!(arrivals.admit(ip("192.0.2.1"), now), "refused after {tenth} tenths of a second");
+            }
+        }
+        assert!(flood <= 2 * (256 + 60 * 50), "{flood} of the flood were let in");
     }
 
     proptest! {
