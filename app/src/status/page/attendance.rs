@@ -87,7 +87,7 @@ fn delivery(state: &str) -> Markup {
 }
 
 /// The time of day of a local time stamp.
-fn time_of(timestamp: &str) -> &str {
+pub(super) fn time_of(timestamp: &str) -> &str {
     timestamp.split_once(' ').map_or(timestamp, |(_, time)| time)
 }
 

@@ -3,10 +3,13 @@
 use maud::{Markup, html};
 use time::OffsetDateTime;
 
+use super::attendance::time_of;
 use super::home::{Home, action, outcome, token};
 use crate::status::api::hours_minutes_seconds;
-use crate::status::view::RefusedPhoto;
+use crate::status::view::{Decision, RefusedPhoto, Worker};
 
+/// Decisions shown at once: what a technician asks about has just happened, and on a phone the rest of the page stands below.
+const DECISIONS_SHOWN: usize = 2;
 /// Refused photos shown at once; the rest stands in `/roster`.
 const REFUSED_SHOWN: usize = 50;
 
@@ -20,12 +23,18 @@ pub(super) fn camera(home: &Home<'_>) -> Markup {
                     (fact("Frames a second", &format!("{:.1}", camera.frame_rate)))
                     (fact("Delay", &format!("{:.0} ms", camera.latency_ms)))
                     (fact("Newest picture", &camera.last_frame_age_s.map_or("none yet".to_owned(), age)))
-                    (fact("Dropped", &format!("{} of {}", camera.dropped, camera.dropped + camera.frames)))
+                    (fact("Skipped for newer ones", &format!("{} of {}", camera.dropped, camera.dropped + camera.frames)))
                     (fact("Source", &camera.source))
                 }
                 @if !camera.decisions.is_empty() {
                     h3 { "Last decisions" }
-                    ul.decisions { @for decision in &camera.decisions { li { (decision.at) ": " (decision.what) } } }
+                    (decisions(&camera.decisions[..camera.decisions.len().min(DECISIONS_SHOWN)]))
+                    @if camera.decisions.len() > DECISIONS_SHOWN {
+                        details #decisions {
+                            summary { "Earlier ones" }
+                            (decisions(&camera.decisions[DECISIONS_SHOWN..]))
+                        }
+                    }
                 }
                 (action(home, "restart", "Restart recognition"))
             }
@@ -35,6 +44,14 @@ pub(super) fn camera(home: &Home<'_>) -> Markup {
                 // The script fills this in; without scripts the link shows one picture.
                 p #view { a href="/preview.svg" { "Show one picture" } }
             }
+        }
+    }
+}
+
+fn decisions(decisions: &[Decision]) -> Markup {
+    html! {
+        ul.decisions {
+            @for decision in decisions { li { time { (time_of(&decision.at)) } " " (decision.what) } }
         }
     }
 }
@@ -166,23 +183,34 @@ pub(super) fn system(home: &Home<'_>) -> Markup {
                     (fact("Proof of life", &system.liveness))
                     (fact("Certificate", &format!("until {} ({days} days)", expires.date())))
                 }
-                table.workers {
-                    caption { "Workers" }
-                    thead { tr { th scope="col" { "Name" } th scope="col" { "State" } } }
-                    tbody {
-                        @for worker in &home.view.workers {
-                            tr {
-                                th scope="row" { (worker.name) }
-                                td {
-                                    span.badge.(if worker.state == "running" { "well" } else { "attention" }) { (worker.state) }
-                                    @match worker.restarts {
-                                        0 => {}
-                                        1 => p.quiet { "restarted once" },
-                                        times => p.quiet { "restarted " (times) " times" },
-                                    }
-                                    @if let Some(reason) = &worker.reason { p.quiet { (reason) } }
-                                }
+                @let workers = &home.view.workers;
+                @if workers.iter().all(|worker| worker.state == "running") {
+                    details #all-workers { summary { "All " (workers.len()) " workers run" } (table(workers)) }
+                } @else {
+                    (table(workers))
+                }
+            }
+        }
+    }
+}
+
+fn table(workers: &[Worker]) -> Markup {
+    html! {
+        table.workers {
+            caption { "Workers" }
+            thead { tr { th scope="col" { "Name" } th scope="col" { "State" } } }
+            tbody {
+                @for worker in workers {
+                    tr {
+                        th scope="row" { (worker.name) }
+                        td {
+                            span.badge.(if worker.state == "running" { "well" } else { "attention" }) { (worker.state) }
+                            @match worker.restarts {
+                                0 => {}
+                                1 => p.quiet { "restarted once" },
+                                times => p.quiet { "restarted " (times) " times" },
                             }
+                            @if let Some(reason) = &worker.reason { p.quiet { (reason) } }
                         }
                     }
                 }

@@ -57,6 +57,7 @@ pub(in crate::status) fn home(home: &Home<'_>) -> Reply {
             main {
                 (verdict(home.problems, level))
                 p #said role="status" hidden {}
+                (jump())
                 div.columns {
                     (attendance::section(home))
                     div.side { (cards::camera(home)) (cards::delivery(home)) (cards::photos(home)) }
@@ -102,6 +103,20 @@ fn verdict(problems: &[Problem], level: Level) -> Markup {
                         }
                     }
                 }
+            }
+        }
+    }
+}
+
+/// On a phone the sections stand one below the other: a way to each.
+fn jump() -> Markup {
+    html! {
+        nav.jump aria-label="On this page" {
+            @for (id, name) in [
+                ("attendance-title", "Attendance"), ("camera-title", "Camera"), ("delivery-title", "Delivery"),
+                ("photos-title", "Photos"), ("system-title", "System"), ("updates-title", "Updates"), ("log-title", "Log"),
+            ] {
+                a href=(format!("#{id}")) { (name) }
             }
         }
     }
