@@ -27,6 +27,7 @@ pub(super) fn bundle(parts: Parts) -> io::Result<Vec<u8>> {
     let rows_today = view.today.rows.len();
     // Who came when is the site's affair. That rows wait or were refused, and why, is enough for support.
     view.today.rows.clear();
+    view.camera.decisions.clear();
     for row in &mut view.upload.needs_person {
         row.name = "(left out)".to_owned();
         row.timestamp.clear();
@@ -57,9 +58,9 @@ Diagnostics of an attendance appliance.
 
 state.json          versions, workers, camera, storage, what is wrong
 configuration.toml  the configuration in use; secrets read [hidden]
-log.txt             the newest lines of the log (they may name roll numbers)
+log.txt             the newest lines of the log; they name roll numbers, and when each was seen: look before you send it
 
-Not in here: photos, pictures of the camera, embeddings, passwords, keys, today's attendance.
+Not in here: photos, pictures of the camera, embeddings, passwords, keys, the list of attendance.
 ";
 
 fn unix_seconds() -> u64 {
@@ -71,7 +72,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use std::io::Read as _;
 
-    use super::super::view::{RefusedRow, Row, Today, Upload};
+    use super::super::view::{Camera, Decision, RefusedRow, Row, Today, Upload};
     use super::*;
 
     #[test]
@@ -83,6 +84,10 @@ mod tests {
             ..RefusedRow::default()
         };
         let view = View {
+            camera: Camera {
+                decisions: vec![Decision { what: "Recognised 2110001".to_owned(), ..Decision::default() }],
+                ..Camera::default()
+            },
             today: Today { rows: vec![row], ..Today::default() },
             upload: Upload { needs_person: vec![refused], ..Upload::default() },
             ..View::default()

@@ -23,7 +23,7 @@ pub(super) fn camera(home: &Home<'_>) -> Markup {
                     (fact("Frames a second", &format!("{:.1}", camera.frame_rate)))
                     (fact("Delay", &format!("{:.0} ms", camera.latency_ms)))
                     (fact("Newest picture", &camera.last_frame_age_s.map_or("none yet".to_owned(), age)))
-                    (fact("Skipped for newer ones", &format!("{} of {}", camera.dropped, camera.dropped + camera.frames)))
+                    (fact("Skipped", &format!("{} of {}", camera.dropped, camera.dropped + camera.frames)))
                     (fact("Source", &camera.source))
                 }
                 @if !camera.decisions.is_empty() {
