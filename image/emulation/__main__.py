@@ -2,7 +2,6 @@
 
 import argparse
 import pathlib
-import socket
 import sys
 import tempfile
 import time
@@ -30,12 +29,6 @@ def main():
     sys.exit(test(arguments) if arguments.test else interactive(arguments))
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 def interactive(arguments):
     """Boot after boot on this terminal, as the machine asks for them; Ctrl-A X ends it."""
     from . import eeprom
@@ -58,7 +51,7 @@ def test(arguments):
     with tempfile.TemporaryDirectory(prefix="boot-image-") as folder:
         backend = Backend(arguments.demo_site, arguments.demo_data, folder) if arguments.demo_site else None
         machine = Machine(arguments.image, folder=f"{folder}/machine", on_line=show)
-        page_port = free_port()
+        page_port = checks.free_port()
         machine.forward(page_port, 443)
         if backend:
             machine.serve(*checks.BACKEND, backend.port)

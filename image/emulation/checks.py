@@ -258,6 +258,13 @@ CHECKS = [
 ]
 
 
+def free_port():
+    """A port of 127.0.0.1 that nobody uses now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
 def attempt(action):
     """The action's answer, or None while the other side is not ready."""
     try:

@@ -104,6 +104,11 @@ def boot(image, tryboot, folder):
     return Boot(partition, tryboot, folder / "kernel", folder / "initramfs", (cmdline or b"").decode().strip())
 
 
+def committed(image):
+    """The slot that autoboot.txt commits to: what starts without a flag."""
+    return {"2": "A", "3": "B"}[settings(read(image, 1, "autoboot.txt"), {"all", "none"})["boot_partition"]]
+
+
 def device_tree(boot_, blob):
     """Add what the firmware tells Linux (/chosen/bootloader) to the board's device tree `blob`."""
     def put(*arguments):

@@ -13,6 +13,8 @@ import subprocess
 import threading
 import time
 
+from .door import expect
+
 # The server as the guest sees it.
 ADDRESS = ("10.0.2.101", 8443)
 TOKEN = "emulated-token"
@@ -135,22 +137,22 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.wfile.write(text)
 
 
-def check(door, server, expect, newer="newer", ailing="newer-mute", seconds=2400):
-    """A door (updates.Door, slot A committed, with the server's settings and ca.pem on its card) in a rollout: what fails its trial
-    is told as failed, with the check; what passes as success, and only after the commit."""
+def check(door, server, newer="newer", ailing="newer-mute", seconds=2400):
+    """A door (updates.Door that runs, with the server's settings and ca.pem on its card) in a rollout: what fails its trial is told as
+    failed, with the check; what passes as success, and only after the commit. Bytes fetched of the good bundle, and its size."""
     server.deploy(ailing)
     door.machine.wait_for_restart(seconds)
     expect(not [entry for entry in server.told if entry[0] == "closed"], f"closed before the trial: {server.told}")
-    door.start("B", trial=True)
-    door.goes_back_to("A", 'check "service" failed')
+    door.start(trial=True)
+    door.goes_back('check "service" failed')
     finished, detail = server.closed(seconds)
     expect(finished == "failure" and "service" in detail, f"told of a rollback: {finished} {detail}")
     door.machine.run("attendance update acknowledge")
     server.deploy(newer)
     door.machine.wait_for_restart(seconds)
-    door.start("B", trial=True)
+    door.start(trial=True)
     door.up()
-    door.committed("B")
+    door.committed()
     finished, detail = server.closed(seconds)
     expect(finished == "success", f"told of a commit: {finished} {detail}")
-    return server.fetched
+    return server.fetched, (server.bundles / f"{newer}.raucb").stat().st_size

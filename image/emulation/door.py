@@ -1,0 +1,165 @@
+"""A card with its machine, and the words for what a technician, or a power failure, does to it."""
+
+import contextlib
+import pathlib
+import re
+import subprocess
+import time
+
+from . import checks, eeprom
+from .machine import BOOT_TIMEOUT, Machine
+from .page import Page
+
+# Seconds for the health check to come to its verdict, emulated on a busy machine: its own limits add up to ten minutes.
+VERDICT_TIMEOUT = 900
+# Seconds for one installation; idle it takes about 30.
+INSTALL_TIMEOUT = 600
+
+OTHER = {"A": "B", "B": "A"}
+
+
+class Failed(Exception):
+    """A promise that was not kept."""
+
+
+def expect(holds, message):
+    if not holds:
+        raise Failed(message)
+
+
+class Door:
+    """`bundles`: the folder that image/steps/test-bundles made, plugged in as a disk. `card`: files {name: content} for the first
+    partition; without, settings for the demo backend. `slot` is the one that must start: the last that committed itself."""
+
+    def __init__(self, image, bundles, backend, on_line=None, card=None):
+        self.machine = Machine(image, on_line=on_line)
+        self.bundles, self.backend, self.slot = pathlib.Path(bundles), backend, "A"
+        self.page_port = checks.free_port()
+        self.machine.forward(self.page_port, 443)
+        self.machine.serve(*checks.BACKEND, backend.port)
+        settings = checks.Site(self.machine, self.page_port, backend).settings()
+        for name, content in (card or {"attendance.toml": settings}).items():
+            eeprom.write(self.machine.card, 1, name, content)
+        disk = self.machine.folder / "bundles.img"
+        size = sum(path.stat().st_size for path in self.bundles.iterdir()) // 2**20 * 21 // 20 + 64
+        subprocess.run(["mke2fs", "-q", "-t", "ext4", "-O", "^has_journal", "-d", bundles, str(disk), f"{size}M"], check=True)
+        self.machine.extra_devices += [
+            "-drive", f"if=none,id=bundles,format=raw,readonly=on,file={disk}", "-device", "virtio-blk-pci,drive=bundles", *backend.disk(),
+        ]
+
+    # ── Starts
+
+    def start(self, trial=False, devices=()):
+        """Power on; the committed slot must be what starts, or the other one for a trial. `devices`: QEMU's words for more hardware."""
+        self.rows_before = len(self.backend.rows())
+        always = self.machine.extra_devices
+        self.machine.extra_devices = [*always, *devices]
+        self.machine.power_on()
+        self.machine.extra_devices = always
+        started, right = {2: "A", 3: "B"}[self.machine.boot.partition], OTHER[self.slot] if trial else self.slot
+        expect(started == right, f"slot {started} started instead of {right}")
+        expect(self.machine.boot.tryboot == trial, f"the firmware's flag was {self.machine.boot.tryboot}")
+
+    def up(self):
+        """Until commands can be run inside and the arrival of this system is noted."""
+        self.machine.wait_for_agent()
+        self.machine.run("mkdir -p /run/bundles && mount -o ro /dev/vdb /run/bundles")
+        deadline = time.monotonic() + BOOT_TIMEOUT
+        while self.machine.run("systemctl show -P ExecMainExitTimestampMonotonic attendance-health.service") in ("", "0"):
+            if "running, committed" not in self.status() or time.monotonic() > deadline:
+                return
+            time.sleep(3)
+
+    def whole(self):
+        """Up, and the service runs."""
+        self.up()
+        expect("running, committed" in self.status(), self.status())
+        checks.wait_for(lambda: self.machine.run("systemctl is-active attendance.service", check=False)[1] == "active", "the service")
+
+    def status(self):
+        return self.machine.run("attendance update status 2> /dev/null", timeout=120)
+
+    # ── Updates
+
+    def install(self, bundle):
+        """(exit code, what it said)."""
+        return self.machine.run(f"attendance update install /run/bundles/{bundle}.raucb 2>&1", timeout=INSTALL_TIMEOUT, check=False)
+
+    def update(self, bundle):
+        """Install, and ask for the trial; returns when the machine has restarted."""
+        code, said = self.install(bundle)
+        expect(code == 0, f"{bundle} was not installed: {said}")
+        with contextlib.suppress(ConnectionError, TimeoutError):
+            self.machine.run("attendance update try", timeout=120)
+        self.machine.wait_for_restart()
+
+    def update_by_page(self, bundle, damaged):
+        """The same in the technician's browser: `damaged` is refused, `bundle` uploaded, "Restart into it" pressed."""
+        password = checks.wait_for(lambda: re.search(r"Password: +(\S+)", "\n".join(self.machine.log)), "the first password on the console")[1]
+        page = Page(self.page_port, password)
+        well, said = page.upload(self.bundles / f"{damaged}.raucb")
+        expect(not well and "damaged" in said, f"{damaged} by the page: {said}")
+        well, said = page.upload(self.bundles / f"{bundle}.raucb")
+        expect(well, f"{bundle} by the page: {said}")
+        well, said = page.press("/update/try")
+        expect(well, f"the restart by the page: {said}")
+        self.machine.wait_for_restart()
+
+    def committed(self):
+        """Until the system on trial has committed itself."""
+        self.slot = OTHER[self.slot]
+        deadline = time.monotonic() + VERDICT_TIMEOUT
+        while f"Slot {self.slot}:" not in "".join(line for line in self.status().splitlines(True) if "running, committed" in line):
+            if time.monotonic() > deadline:
+                log = self.machine.run("journalctl -b -u attendance-health -u attendance --no-pager | tail -40", check=False)[1]
+                raise Failed(f"slot {self.slot} did not commit itself:\n{self.status()}\n{log}")
+            time.sleep(5)
+
+    def goes_back(self, words):
+        """The trial ends by itself, the old slot starts, and there the reason is told in these words."""
+        self.machine.wait_for_restart(VERDICT_TIMEOUT)
+        self.start()
+        self.up()
+        status = self.status()
+        expect(words in status, f"the rollback is not told ({words!r}):\n{status}")
+        expect("waits for its trial" not in status, f"what failed is still to be tried:\n{status}")
+
+    def cut(self, bundle, seconds):
+        """The power goes so long after an update has begun, wherever that is by then: a whole system starts, which knows how the trial
+        ended if there was one. Says where it was."""
+        self.machine.run(f"attendance update install --restart /run/bundles/{bundle}.raucb > /dev/null 2>&1 &")
+        end = time.monotonic() + seconds
+        where = "the installation"
+        while (left := end - time.monotonic()) > 0:
+            try:
+                self.machine.wait_for_restart(left)
+            except subprocess.TimeoutExpired:
+                break
+            where = "the trial"
+            self.start(trial=True)
+        self.machine.power_cut()
+        if eeprom.committed(self.machine.card) != self.slot:
+            expect(where == "the trial", "committed without a trial")
+            where, self.slot = "the commit's other side", OTHER[self.slot]
+        self.start()
+        self.whole()
+        expect(where != "the trial" or "was taken back" in self.status(), f"the cut trial is not told:\n{self.status()}")
+        return f"{where}: {self.slot} starts"
+
+    # ── What the door is for
+
+    def film(self):
+        """Put the demo's film where the settings say that the camera's pictures are."""
+        place = "/var/lib/attendance/door.y4m"
+        self.machine.run(f"head -c {self.backend.video_bytes} /dev/vdc > {place} && chown attendance: {place}; sync", timeout=120)
+        self.machine.run("systemctl restart attendance.service", timeout=300)
+
+    def works(self):
+        """Until the system that runs has recognised the person of the film, and no row waits. A day has one IN and one OUT: only the
+        first two systems have a row to deliver."""
+        journal = "journalctl -b -o cat --no-pager -u attendance"
+        try:
+            checks.wait_for(lambda: f"Recognised {self.backend.person}" in self.machine.run(journal), "a recognised face", 900)
+            checks.wait_for(lambda: len(self.backend.rows()) > min(self.rows_before, 2), "a row at the webhook")
+        except AssertionError as error:
+            raise Failed(f"{error}\n" + self.machine.run(f"{journal} | tail -40")) from error
