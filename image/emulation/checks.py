@@ -197,6 +197,15 @@ def libcamera_captures(site):
     machine.run("systemctl daemon-reload && systemctl restart attendance.service", timeout=300)
 
 
+def the_service_may_have_the_machine_restarted(site):
+    """The file by which the service asks for a restart when its camera stays away: one restart, and no loop."""
+    machine, asked = site.machine, "/var/lib/attendance/camera/reboot"
+    machine.run(f"mkdir -p {asked.rpartition('/')[0]} && touch {asked}")
+    machine.wait_for_restart(180)
+    site.start()
+    assert machine.run(f"ls {asked}", check=False)[0] != 0, "it would restart again and again"
+
+
 def wrong_settings_change_nothing(site):
     """Power cut; a broken attendance.toml on the card: the old settings stay, the card says which line is wrong."""
     machine = site.machine
@@ -252,6 +261,7 @@ CHECKS = [
     page_answers_with_the_fingerprint_of_the_card,
     a_row_is_delivered,
     libcamera_captures,
+    the_service_may_have_the_machine_restarted,
     wrong_settings_change_nothing,
     a_corrupt_data_partition_is_survived,
     verity_refuses_a_flipped_bit,

@@ -1,6 +1,7 @@
 """A card with its machine, and the words for what a technician, or a power failure, does to it."""
 
 import contextlib
+import json
 import pathlib
 import re
 import subprocess
@@ -97,13 +98,22 @@ class Door:
         """The same in the technician's browser: `damaged` is refused, `bundle` uploaded, "Restart into it" pressed."""
         password = checks.wait_for(lambda: re.search(r"Password: +(\S+)", "\n".join(self.machine.log)), "the first password on the console")[1]
         page = Page(self.page_port, password)
-        well, said = page.upload(self.bundles / f"{damaged}.raucb")
-        expect(not well and "damaged" in said, f"{damaged} by the page: {said}")
-        well, said = page.upload(self.bundles / f"{bundle}.raucb")
-        expect(well, f"{bundle} by the page: {said}")
-        well, said = page.press("/update/try")
-        expect(well, f"the restart by the page: {said}")
+        for name, words in {damaged: "damaged", bundle: None}.items():
+            before = self.attempt()
+            page.upload(self.bundles / f"{name}.raucb")
+            refused = self.attempt_after(before)["refused"]
+            expect(words in refused if words else refused is None, f"{name} by the page: {refused}")
+        page.press("/update/try")
         self.machine.wait_for_restart()
+
+    def attempt(self):
+        """What the appliance noted of the last update that came in."""
+        code, text = self.machine.run("cat /var/lib/attendance/update/attempt.json 2> /dev/null", check=False)
+        return json.loads(text) if code == 0 and text else None
+
+    def attempt_after(self, before):
+        """The next attempt that is noted."""
+        return checks.wait_for(lambda: (now := self.attempt()) != before and now, "the note of an update that came in", INSTALL_TIMEOUT)
 
     def committed(self):
         """Until the system on trial has committed itself."""

@@ -124,8 +124,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if self.command != "HEAD":
             with open(path, "rb") as bundle:
                 bundle.seek(first)
-                self.wfile.write(bundle.read(last - first + 1))
-            self.site.fetched += last - first + 1
+                left = last - first + 1
+                while left > 0 and (piece := bundle.read(min(left, 1 << 16))):
+                    self.wfile.write(piece)
+                    self.site.fetched += len(piece)
+                    left -= len(piece)
 
     def reply(self, status, value):
         text = json.dumps(value).encode()

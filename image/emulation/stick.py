@@ -67,22 +67,6 @@ class Monitor:
                 time.sleep(0.5)
 
 
-def attempt(machine):
-    """What the appliance noted of the last update that came in."""
-    code, text = machine.run("cat /var/lib/attendance/update/attempt.json 2> /dev/null", check=False)
-    return json.loads(text) if code == 0 and text else None
-
-
-def noted(machine, before, seconds=900):
-    """The next attempt that is noted."""
-    deadline = time.monotonic() + seconds
-    while (now := attempt(machine)) == before:
-        if time.monotonic() > deadline:
-            raise AssertionError("nothing noted:\n" + machine.run("journalctl -b --no-pager -u 'attendance-stick@*' | tail -40"))
-        time.sleep(3)
-    return now
-
-
 def check(door, newer="9.9.9"):
     """The bundle `newer.raucb` carries version `newer`; the others carry the running one, so a name that promises more is found out by
     what is signed. Ends when the system from a stick has committed itself."""
@@ -90,21 +74,21 @@ def check(door, newer="9.9.9"):
     monitor = Monitor(machine)
 
     def plugged(files):
-        before = attempt(machine)
+        before = door.attempt()
         monitor.plug(make(machine, files))
-        return noted(machine, before)
+        return door.attempt_after(before)
 
     for bundle, words in {"stranger": "not signed by anybody", "good": "runs already", "truncated": "damaged"}.items():
         told = plugged({f"attendance-rpi5-{newer}.raucb": bundles / f"{bundle}.raucb"})
         expect(told["origin"] == "stick" and words in (told.get("refused") or ""), f"{bundle} on a stick: {told}")
         monitor.pull()
     # Pulled in the middle of the copy: nothing is left, and nothing hangs.
-    before = attempt(machine)
+    before = door.attempt()
     monitor.plug(make(machine, {f"attendance-rpi5-{newer}.raucb": bundles / "newer.raucb"}))
     while machine.run("ls /var/lib/attendance/update/stick/incoming.raucb 2> /dev/null", check=False)[0]:
         time.sleep(0.2)
     monitor.pull()
-    told = noted(machine, before)
+    told = door.attempt_after(before)
     expect("stick" in (told.get("refused") or ""), f"a pulled stick: {told}")
     expect(machine.run("ls /var/lib/attendance/update/stick") == "", "a pulled stick left something behind")
     expect(machine.run("grep -c attendance-stick /proc/self/mounts", check=False)[1] == "0", "the stick is still mounted")
