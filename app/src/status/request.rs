@@ -1,6 +1,8 @@
 //! What is read from a request by ourselves: the session's cookie, a bearer token, a form, a date, and where a request
 //! came from. Everything here takes hostile bytes and is fuzzed; longer parsing is left to `hyper` and `url`.
 
+use std::pin::Pin;
+
 use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, COOKIE, HOST, ORIGIN};
 use http::{HeaderMap, HeaderName, Request};
@@ -123,17 +125,44 @@ where
 {
     let mut body = std::pin::pin!(request.into_body());
     let until = Instant::now() + limits.bundle_time;
-    loop {
-        let piece = match timeout_at(until.min(Instant::now() + limits.bundle_pause), body.frame()).await {
-            Err(_) => return Err(BundleRefused::Body(BodyRefused::TooSlow)),
-            Ok(None) => return Ok(incoming),
-            Ok(Some(Err(_))) => return Err(BundleRefused::Body(BodyRefused::Broken)),
-            // Trailers mean nothing here.
-            Ok(Some(Ok(frame))) => frame.into_data().unwrap_or_default(),
-        };
+    while let Some(piece) = next(body.as_mut(), limits, until).await.map_err(BundleRefused::Body)? {
         // The card may take its time: not on the network's thread.
         let taken = tokio::task::spawn_blocking(move || incoming.take(&piece).map(|()| incoming)).await;
-        incoming = taken.map_err(|_| BundleRefused::Unexpected)?.map_err(BundleRefused::Inbox)?;
+        incoming = match taken.map_err(|_| BundleRefused::Unexpected)? {
+            Ok(incoming) => incoming,
+            Err(refused) => {
+                while next(body.as_mut(), limits, until).await.map_err(BundleRefused::Body)?.is_some() {}
+                return Err(BundleRefused::Inbox(refused));
+            }
+        };
+    }
+    Ok(incoming)
+}
+
+/// Reads a bundle that is not wanted to its end, within the same limits: a browser that still sends does not hear the answer.
+pub(super) async fn discard<B>(request: Request<B>, limits: &Limits) -> Result<(), BodyRefused>
+where
+    B: http_body::Body<Data = Bytes>,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let mut body = std::pin::pin!(request.into_body());
+    let until = Instant::now() + limits.bundle_time;
+    while next(body.as_mut(), limits, until).await?.is_some() {}
+    Ok(())
+}
+
+/// The next piece of a bundle; none at its end.
+async fn next<B>(mut body: Pin<&mut B>, limits: &Limits, until: Instant) -> Result<Option<Bytes>, BodyRefused>
+where
+    B: http_body::Body<Data = Bytes>,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    match timeout_at(until.min(Instant::now() + limits.bundle_pause), body.frame()).await {
+        Err(_) => Err(BodyRefused::TooSlow),
+        Ok(None) => Ok(None),
+        Ok(Some(Err(_))) => Err(BodyRefused::Broken),
+        // Trailers mean nothing here.
+        Ok(Some(Ok(frame))) => Ok(Some(frame.into_data().unwrap_or_default())),
     }
 }
 

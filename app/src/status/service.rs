@@ -424,7 +424,12 @@ impl Service {
         log::info!(target: AUDIT, "{} at {} sends an update of {bytes} bytes", asked.who, asked.from);
         let incoming = match self.jobs.receive(bytes) {
             Ok(incoming) => incoming,
-            Err(refused) => return error(StatusCode::CONFLICT, &refused.message, &refused.details),
+            Err(refused) => {
+                return match request::discard(request, &self.limits).await {
+                    Ok(()) => error(StatusCode::CONFLICT, &refused.message, &refused.details),
+                    Err(refused) => body_refused(refused),
+                };
+            }
         };
         let taken = match request::bundle(request, &self.limits, incoming).await {
             Ok(incoming) => tokio::task::spawn_blocking(move || incoming.finish()).await,

@@ -111,7 +111,7 @@ impl Question<'_> {
         match present(self.seen, self.running).admits(&bundle.version) {
             Ok(()) => {
                 let when = format!(
-                    "Version {} is installed and tried between {}, site's time.",
+                    "Version {} is to be installed and tried between {}, site's time.",
                     bundle.version, self.config.update.window
                 );
                 self.fleet.tell(&action, &Feedback::Proceeding(when)).await?;
@@ -408,10 +408,9 @@ mod tests {
             door.ended("1.0.0", End::Committed);
             let wanted = door.ask(&Ok("1.1.0")).await.unwrap();
             assert_eq!((wanted.action.as_deref(), wanted.offer.version.as_str()), (Some("8"), "1.1.0"));
-            assert!(
-                door.told()[0]
-                    .starts_with("proceeding none: Version 1.1.0 is installed and tried between 02:00-04:30")
-            );
+            assert!(door.told()[0].starts_with(
+                "proceeding none: Version 1.1.0 is to be installed and tried between 02:00-04:30"
+            ));
             let attributes = door.server.lock().unwrap().attributes.clone().unwrap();
             assert_eq!((&attributes["version"], &attributes["slot"]), (&json!("1.0.0"), &json!("A")));
             // All day the same question: looked at once, told once.

@@ -109,6 +109,21 @@ fn who_stops_sending_leaves_nothing_behind_and_another_may_send() {
 }
 
 #[test]
+fn who_is_refused_hears_why_when_all_was_sent() {
+    let device = Device::start();
+    let full = As::token(&device.full);
+    let _first = begin(&device, &full, "Content-Length: 1000");
+    until("the first is not under way", || left_in_the_inbox(&device) == 1);
+    // More than the buffers between us hold.
+    let bundle = vec![7; 30_000_000];
+    let mut second = begin(&device, &full, &format!("Content-Length: {}", bundle.len()));
+    second.write_all(&bundle).and_then(|()| second.flush()).unwrap();
+    let answer = answer(&mut second).unwrap();
+    assert_eq!(answer.status, 409);
+    assert!(answer.text().contains("wait for its end"), "{}", answer.text());
+}
+
+#[test]
 fn more_than_was_announced_is_another_request_and_never_part_of_the_bundle() {
     let device = Device::start();
     let mut stream = begin(&device, &As::token(&device.full), "Content-Length: 5");
