@@ -32,7 +32,7 @@ pub struct Limits {
     pub bundle_time: Duration,
     /// A reader that takes nothing for so long is dropped.
     pub write_time: Duration,
-    /// Event streams at once; each holds a connection.
+    /// Event streams of pages at once, and as many of scripts; each holds a connection.
     pub event_streams: usize,
     /// Pictures (preview, enrolment help) made at once: each is up to a megabyte.
     pub pictures: usize,

@@ -57,7 +57,10 @@ pub(super) struct Service {
     pub(super) door: Arc<Door>,
     pub(super) identity: Arc<ArcSwap<Identity>>,
     pub(super) limits: Limits,
+    /// Event streams of pages.
     pub(super) streams: Arc<Semaphore>,
+    /// Those of scripts: one that forgets to close them does not leave the page without.
+    pub(super) script_streams: Arc<Semaphore>,
     pub(super) pictures: Arc<Semaphore>,
     pub(super) detecting: Semaphore,
     health: Mutex<Option<(Instant, bool)>>,
@@ -79,6 +82,7 @@ impl Service {
             door: Arc::new(door),
             identity,
             streams: Arc::new(Semaphore::new(limits.event_streams)),
+            script_streams: Arc::new(Semaphore::new(limits.event_streams)),
             pictures: Arc::new(Semaphore::new(limits.pictures)),
             detecting: Semaphore::new(DETECTIONS_AT_ONCE),
             health: Mutex::new(None),
@@ -197,12 +201,21 @@ impl Service {
                 let text = metrics::text(&view, &problems, verdict::healthy(&view), expires);
                 of_type(StatusCode::OK, metrics::CONTENT_TYPE, text)
             }
-            Endpoint::Events => match Arc::clone(&self.streams).try_acquire_owned() {
-                Ok(permit) => {
-                    events::stream_events(self.bus.subscribe(), Arc::clone(&self.door), asked.headers, permit)
+            Endpoint::Events => {
+                let streams = match asked.who {
+                    Who::Technician { .. } => &self.streams,
+                    _ => &self.script_streams,
+                };
+                match Arc::clone(streams).try_acquire_owned() {
+                    Ok(permit) => events::stream_events(
+                        self.bus.subscribe(),
+                        Arc::clone(&self.door),
+                        asked.headers,
+                        permit,
+                    ),
+                    Err(_) => busy(),
                 }
-                Err(_) => busy(),
-            },
+            }
             Endpoint::Diagnostics => self.diagnostics(&asked).await,
             Endpoint::Docs => page::docs(&openapi::document()),
             Endpoint::OpenApi => json(StatusCode::OK, &openapi::document()),

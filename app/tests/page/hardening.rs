@@ -303,6 +303,23 @@ fn who_holds_every_place_gives_some_up_to_who_has_none() {
     drop(held);
 }
 
+#[test]
+fn scripts_that_forget_their_event_streams_leave_the_page_its_own() {
+    let device = Device::with(Limits { event_streams: 2, ..Limits::default() });
+    let open = |who: &As| {
+        let mut stream = device.connect().unwrap();
+        stream.write_all(request(&device, "GET", "/events", who, "").as_bytes()).unwrap();
+        let mut status = [0; 12];
+        stream.read_exact(&mut status).unwrap();
+        (String::from_utf8_lossy(&status[9..]).into_owned(), stream)
+    };
+    let script = As::token(&device.read);
+    let forgotten = [open(&script), open(&script)];
+    assert_eq!(forgotten.each_ref().map(|(status, _)| status.as_str()), ["200", "200"]);
+    assert_eq!(open(&script).0, "503");
+    assert_eq!(open(&device.log_in()).0, "200");
+}
+
 /// Paced work beside a flood (a frame every 20 ms, a few milliseconds each, as recognition has it) keeps its rate, and the
 /// technician still gets in. What real recognition does is shown by `soak`.
 #[test]
