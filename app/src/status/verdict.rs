@@ -20,6 +20,9 @@ const CERTIFICATE_NOTICE: time::Duration = time::Duration::days(14);
 /// What to do about a server's fault that does not say so itself.
 const ASK: &str = "ask who looks after that server";
 
+/// Workers whose troubles have sentences of their own.
+const TOLD_ABOVE: [&str; 4] = ["camera", "recognition", "upload", "sync"];
+
 /// Everything that is wrong, the worst first; empty when all is well.
 pub(super) fn problems(
     view: &View,
@@ -57,11 +60,11 @@ fn recognition(view: &View, found: &mut Vec<Problem>) {
     let starting = view.system.uptime_s < START_GRACE_S;
     for worker in view.workers.iter().filter(|worker| worker.name == "recognition") {
         if worker.state != "running" {
-            let why = worker.reason.as_deref().map(|reason| format!(": {}", plain(reason)));
-            found.push(broken(
-                format!("Recognition is {}{}.", worker.state, why.unwrap_or_default()),
-                "Press “Restart recognition”. If it stops again, send the diagnostics to support.",
-            ));
+            let again = "press “Restart recognition”; if it stops again, send the diagnostics to support";
+            let reason = worker.reason.as_deref();
+            let (why, advice) = told(reason.unwrap_or_default(), again);
+            let why = if why.is_empty() { why } else { format!(": {why}") };
+            found.push(broken(format!("Recognition is {}{why}.", worker.state), &advice));
             return;
         }
     }
@@ -140,7 +143,8 @@ fn roster(view: &View, found: &mut Vec<Problem>) {
 /// Why nobody can be recognised, by what is known of the photos.
 fn nobody(view: &View) -> Problem {
     let from_server = view.sync.source.contains("://");
-    let waits = view.sync.progress.is_some() || (from_server && view.sync.last_success.is_none());
+    let named = view.sync.listed != Some(0);
+    let waits = view.sync.progress.is_some() || (from_server && named && view.roster.unrecognisable == 0);
     if let Some(reason) = sync_trouble(view) {
         let (what, advice) = told(reason, ASK);
         return broken(format!("Nobody can be recognised: the photos cannot be fetched ({what})."), &advice);
@@ -245,7 +249,7 @@ fn photos(view: &View, found: &mut Vec<Problem>) {
             ));
         }
     }
-    for worker in view.workers.iter().filter(|w| !["recognition", "upload", "sync"].contains(&&*w.name)) {
+    for worker in view.workers.iter().filter(|w| !TOLD_ABOVE.contains(&&*w.name)) {
         if worker.state == "held" || worker.state == "stopped" {
             let (why, advice) =
                 told(worker.reason.as_deref().unwrap_or("it gave no reason"), "look into the log below");
@@ -401,11 +405,10 @@ mod tests {
             }),
             ("the photo server names no photos.", |v| {
                 v.roster.students = 0;
-                v.sync.last_success = Some("2026-11-01 12:00:00".to_owned());
+                v.sync.listed = Some(0);
             }),
             ("none of the photos is usable", |v| {
                 v.roster = RosterCount { unrecognisable: 2, ..RosterCount::default() };
-                v.sync.last_success = Some("2026-11-01 12:00:00".to_owned());
             }),
             ("names no photos any more", |v| v.sync.listed = Some(0)),
             ("4 of 9 photos could not", |v| v.sync.failed = 4),
