@@ -3,18 +3,25 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use crate::config::Config;
+use anyhow::bail;
+
+use crate::config::{Config, DetectorChoice, RollPattern};
 use crate::recognition::{Content, Engine};
-use crate::roster::enrol::{Places, build};
-use crate::roster::{Outcome, Report};
+use crate::roster::enrol::{Places, build_from};
+use crate::roster::scan::{Listing, scan, scan_plain};
+use crate::roster::{Outcome, PhotoReport, Report};
 
 /// Exit code when a person must look at something.
 const EXIT_ATTENTION: u8 = 3;
 
+/// Widest name of a photo that stands beside its figures: with it a line fits a terminal of 80 columns.
+const MAX_NAME: usize = 25;
+
 /// Arguments of `check-photos`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// Folder of photos, `<roll>/<file>`, instead of the configured one.
+    /// Folder of photos instead of the configured one: `<roll>/<file>`, or a plain folder of `<roll>.jpg`. Nothing is written
+    /// into it.
     #[arg(long, value_name = "DIR")]
     photos: Option<PathBuf>,
     /// Print JSON instead of a table.
@@ -27,23 +34,31 @@ pub(super) fn execute(path: &Path, arguments: &Arguments) -> anyhow::Result<Exit
     let config = match &arguments.photos {
         Some(_) if !path.exists() => {
             crate::logging::start(log::LevelFilter::Warn);
-            Config::default()
+            let mut config = Config::default();
+            config.photos.roll_numbers = RollPattern::Identifier;
+            config
         }
         _ => super::configured(path)?,
     };
-    let mut places = Places::of(&config);
-    if let Some(photos) = &arguments.photos {
-        // The cache of another folder's photos is not this one's business.
-        places.cache = photos.join(".embeddings.safetensors");
-        places.photos = photos.clone();
-    }
+    let (places, listing) = match &arguments.photos {
+        Some(folder) => {
+            let listing = listed(folder, &config)?;
+            (Places { photos: folder.clone(), cache: None }, listing)
+        }
+        None => {
+            let places = Places::of(&config);
+            let listing = scan(&places.photos, config.photos.roll_numbers, config.photos.max_photos)?;
+            (places, listing)
+        }
+    };
     let mut engine = Engine::load(&config.models_dir(), &config.recognition)?;
     let bar = super::progress_bar("photos");
-    let roster = build(&places, &config.photos, &mut engine, &mut |done: usize, total: usize| {
+    let mut looked_at = |done: usize, total: usize| {
         bar.set_length(total as u64);
         bar.set_position(done as u64);
         true
-    })?;
+    };
+    let roster = build_from(listing, &places, &config.photos, &mut engine, &mut looked_at)?;
     bar.finish_and_clear();
     if arguments.json {
         println!("{}", serde_json::to_string_pretty(&roster.report)?);
@@ -53,30 +68,39 @@ pub(super) fn execute(path: &Path, arguments: &Arguments) -> anyhow::Result<Exit
     Ok(ExitCode::from(if roster.report.needs_attention() { EXIT_ATTENTION } else { 0 }))
 }
 
-/// The report for a terminal: one line a photo, then what a person must look at.
+/// The photos of a folder given by hand: as the backend lays them out, or side by side.
+fn listed(folder: &Path, config: &Config) -> anyhow::Result<Listing> {
+    if !folder.is_dir() {
+        bail!("{} is no folder", folder.display());
+    }
+    let by_student = scan(folder, config.photos.roll_numbers, config.photos.max_photos)?;
+    if !by_student.photos.is_empty() {
+        return Ok(by_student);
+    }
+    let plain = scan_plain(folder, config.photos.max_photos)?;
+    if !plain.photos.is_empty() {
+        return Ok(plain);
+    }
+    let reasons = by_student.ignored.iter().chain(&plain.ignored);
+    let first = reasons.take(3).map(|ignored| format!("\n{}: {}", ignored.path, ignored.reason));
+    bail!(
+        "no photos in {}: what is expected is <roll>/<file>, or <roll>.jpg side by side{}",
+        folder.display(),
+        first.collect::<String>()
+    );
+}
+
+/// The report for a terminal of 80 columns: one line a photo, why it does not enrol below it, then what a person must look at.
 fn table(report: &Report) -> String {
     use std::fmt::Write as _;
-    let width = report.photos.iter().map(|photo| photo.photo.chars().count()).max().unwrap_or(0).max(5);
+    let names = report.photos.iter().map(|photo| photo.photo.chars().count());
+    let width = names.filter(|name| *name <= MAX_NAME).max().unwrap_or(0).max(5);
     let mut text = format!(
-        "{:<width$}  {:>9}  {:>5}  {:>6}  {:>6}  {:>5}  {:>5}  {:<24}  result\n",
-        "photo", "size", "face", "sharp", "bright", "yaw", "pitch", "faces found by"
+        "{:<width$} {:>9} {:>8} {:>4} {:>5} {:>5} {:>4} {:>5}  enrols\n",
+        "photo", "size", "faces", "face", "sharp", "light", "yaw", "pitch"
     );
     for photo in &report.photos {
-        let size = photo.content.as_ref().map_or("-".to_owned(), |it| format!("{}x{}", it.width, it.height));
-        let _ = write!(text, "{:<width$}  {size:>9}  ", photo.photo);
-        let finders = finders(photo.content.as_ref());
-        let _ = match &photo.outcome {
-            Outcome::Enrolled { quality, .. } => writeln!(
-                text,
-                "{:>5.0}  {:>6.0}  {:>6.0}  {:>4.0}°  {:>4.0}°  {finders:<24}  enrolled",
-                quality.width, quality.sharpness, quality.brightness, quality.yaw, quality.pitch
-            ),
-            Outcome::Refused { reason } => writeln!(
-                text,
-                "{:>5}  {:>6}  {:>6}  {:>5}  {:>5}  {finders:<24}  NOT ENROLLED: {reason}",
-                "-", "-", "-", "-", "-"
-            ),
-        };
+        line(&mut text, photo, width);
     }
     for ignored in &report.ignored {
         let _ = writeln!(text, "left out: {}: {}", ignored.path, ignored.reason);
@@ -84,7 +108,7 @@ fn table(report: &Report) -> String {
     for pair in &report.alike {
         let _ = writeln!(
             text,
-            "alike: {} and {} (similarity {:.2}): one person under two numbers, or a photo in the wrong folder?",
+            "alike: {} and {} (similarity {:.2}): one person under two numbers, or a photo in\n  the wrong folder?",
             pair.one, pair.other, pair.similarity
         );
     }
@@ -92,26 +116,102 @@ fn table(report: &Report) -> String {
         let _ = writeln!(text, "cannot be recognised: {roll} has no usable photo");
     }
     let refused = report.refused().count();
-    let _ = writeln!(
-        text,
-        "{} photos, {} enrolled, {refused} not",
-        report.photos.len(),
-        report.photos.len() - refused
-    );
+    let enrolled = report.photos.len() - refused;
+    let _ = writeln!(text, "{} photos, {enrolled} enrolled, {refused} not", report.photos.len());
+    let found = DETECTORS.map(|(letter, _, name)| format!("{letter} {name}")).join(", ");
+    let _ = writeln!(text, "faces by who found them first: {found}");
     text
 }
 
-/// How many faces each detector found that no other had found before: "1 blazeface, 1 yunet".
-fn finders(content: Option<&Content>) -> String {
-    let mut counts: Vec<(String, usize)> = Vec::new();
-    for face in content.iter().flat_map(|content| &content.faces) {
-        let name = serde_json::to_value(face.by).ok().and_then(|name| name.as_str().map(str::to_owned));
-        let name = name.unwrap_or_default();
-        match counts.iter_mut().find(|(known, _)| *known == name) {
-            Some((_, count)) => *count += 1,
-            None => counts.push((name, 1)),
+fn line(text: &mut String, photo: &PhotoReport, width: usize) {
+    use std::fmt::Write as _;
+    let size = photo.content.as_ref().map_or("-".to_owned(), |it| format!("{}x{}", it.width, it.height));
+    // A long name has a line of its own.
+    let name = if photo.photo.chars().count() > width {
+        let _ = writeln!(text, "{}", photo.photo);
+        ""
+    } else {
+        &photo.photo
+    };
+    let _ = write!(text, "{name:<width$} {size:>9} {:>8} ", finders(photo.content.as_ref()));
+    let _ = match &photo.outcome {
+        Outcome::Enrolled { quality, .. } => writeln!(
+            text,
+            "{:>4.0} {:>5.0} {:>5.0} {:>3.0}° {:>4.0}°  yes",
+            quality.width, quality.sharpness, quality.brightness, quality.yaw, quality.pitch
+        ),
+        Outcome::Refused { reason } => {
+            writeln!(text, "{:>4} {:>5} {:>5} {:>4} {:>5}  NO\n  {reason}", "-", "-", "-", "-", "-")
         }
+    };
+}
+
+/// The detectors with their letters in the table.
+const DETECTORS: [(char, DetectorChoice, &str); 4] = [
+    ('b', DetectorChoice::Blazeface, "blazeface"),
+    ('f', DetectorChoice::BlazefaceFullRange, "full range"),
+    ('y', DetectorChoice::Yunet, "yunet"),
+    ('r', DetectorChoice::Rustface, "rustface"),
+];
+
+/// How many faces each detector found that no other had found before: `1b 1y`.
+fn finders(content: Option<&Content>) -> String {
+    let faces = || content.iter().flat_map(|content| &content.faces);
+    let counts = DETECTORS.iter().filter_map(|(letter, choice, _)| {
+        let count = faces().filter(|face| face.by == *choice).count();
+        (count > 0).then(|| format!("{count}{letter}"))
+    });
+    let counts: Vec<_> = counts.collect();
+    if counts.is_empty() { "-".to_owned() } else { counts.join(" ") }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::identity::RollNumber;
+    use crate::recognition::{Bounds, EnrolRefusal, Quality};
+
+    #[test]
+    fn the_table_fits_a_terminal_and_a_refusal_says_why() {
+        let photo = |name: &str, outcome| PhotoReport {
+            photo: name.to_owned(),
+            roll: RollNumber::parse("2110001").unwrap(),
+            content: Some(Content { width: 10_000, height: 8_000, faces: Vec::new() }),
+            outcome,
+        };
+        let quality = Quality {
+            width: 4000.0,
+            sharpness: 12_345.0,
+            brightness: 128.0,
+            yaw: -30.0,
+            pitch: -28.0,
+            roll: 0.0,
+        };
+        let reason = EnrolRefusal::Turned { yaw: -44.0, pitch: -33.0 }.to_string();
+        let report = Report {
+            photos: vec![
+                photo("2110001/front.jpg", Outcome::Enrolled { quality, bounds: Bounds::default() }),
+                photo(
+                    &format!("2110001/{}.jpg", "long".repeat(8)),
+                    Outcome::Refused { reason: reason.clone() },
+                ),
+            ],
+            ..Report::default()
+        };
+        let text = table(&report);
+        assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+        assert!(text.contains(&format!("NO\n  {reason}")) && text.contains("1 enrolled, 1 not"), "{text}");
     }
-    let words: Vec<_> = counts.iter().map(|(name, count)| format!("{count} {name}")).collect();
-    if words.is_empty() { "-".to_owned() } else { words.join(", ") }
+
+    #[test]
+    fn a_folder_without_photos_says_what_is_expected() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("no roll number")).unwrap();
+        let error = listed(folder.path(), &Config::default()).unwrap_err().to_string();
+        assert!(error.contains("<roll>/<file>") && error.contains("is not a roll number"), "{error}");
+        std::fs::write(folder.path().join("2110001.jpg"), "x").unwrap();
+        assert_eq!(listed(folder.path(), &Config::default()).unwrap().photos.len(), 1);
+        assert!(listed(&folder.path().join("nowhere"), &Config::default()).is_err());
+    }
 }

@@ -49,8 +49,8 @@ impl Enroller for Engine {
 pub struct Places {
     /// Folder of the photos.
     pub photos: PathBuf,
-    /// The cache file.
-    pub cache: PathBuf,
+    /// The cache file; `None` keeps nothing.
+    pub cache: Option<PathBuf>,
 }
 
 impl Places {
@@ -62,7 +62,7 @@ impl Places {
             (None, Some(folder)) => folder.clone(),
             (None, None) => data.join("known_faces"),
         };
-        Self { photos, cache: data.join("embeddings.safetensors") }
+        Self { photos, cache: Some(data.join("embeddings.safetensors")) }
     }
 }
 
@@ -102,14 +102,34 @@ pub fn build(
     enroller: &mut dyn Enroller,
     progress: &mut dyn Progress,
 ) -> Result<Roster, BuildError> {
-    let model_hash = enroller.model_hash().to_owned();
-    let mut cache = Cache::load(&places.cache, &model_hash);
     let listing = scan(&places.photos, photos.roll_numbers, photos.max_photos)?;
+    build_from(listing, places, photos, enroller, progress)
+}
+
+/// The same for photos that are listed already.
+///
+/// # Errors
+/// As [`build`].
+pub fn build_from(
+    listing: Listing,
+    places: &Places,
+    photos: &config::Photos,
+    enroller: &mut dyn Enroller,
+    progress: &mut dyn Progress,
+) -> Result<Roster, BuildError> {
+    let model_hash = enroller.model_hash().to_owned();
+    let cache_file = places.cache.as_deref();
+    let mut cache = cache_file.map(|path| Cache::load(path, &model_hash)).unwrap_or_default();
+    let keep = |cache: &Cache| {
+        if let Some(Err(error)) = cache_file.map(|path| cache.save(path, &model_hash)) {
+            log::warn!("{error}");
+        }
+    };
     let limits = PhotoLimits::from(photos);
     let (mut embedded, mut entries) = (0, Vec::with_capacity(listing.photos.len()));
     for (index, file) in listing.photos.iter().enumerate() {
         if !progress.looked_at(index, listing.photos.len()) {
-            keep(&cache, &places.cache, &model_hash);
+            keep(&cache);
             return Err(BuildError::Stopped);
         }
         if let Some(entry) = cache.untouched(file) {
@@ -121,21 +141,15 @@ pub fn build(
         entries.push(entry);
         embedded += 1;
         if embedded % SAVE_EVERY == 0 {
-            keep(&cache, &places.cache, &model_hash);
+            keep(&cache);
         }
     }
     progress.looked_at(listing.photos.len(), listing.photos.len());
     let forgotten = cache.retain(&listing.photos);
     if embedded > 0 || forgotten {
-        keep(&cache, &places.cache, &model_hash);
+        keep(&cache);
     }
     Ok(roster(listing, entries))
-}
-
-fn keep(cache: &Cache, path: &Path, model_hash: &str) {
-    if let Err(error) = cache.save(path, model_hash) {
-        log::warn!("{error}");
-    }
 }
 
 /// Reads, decodes and embeds one photo. Only a failing network is an error: it says nothing about the photo.
@@ -266,7 +280,7 @@ mod tests {
     #[test]
     fn only_new_and_changed_photos_are_embedded() {
         let data = tempfile::tempdir().unwrap();
-        let places = Places { photos: data.path().join("faces"), cache: data.path().join("cache") };
+        let places = Places { photos: data.path().join("faces"), cache: Some(data.path().join("cache")) };
         put(&places.photos, "1/a.png", [255, 0, 0]);
         put(&places.photos, "2/b.png", [0, 255, 0]);
         put(&places.photos, "3/c.png", [0, 0, 0]);
@@ -292,7 +306,7 @@ mod tests {
     #[test]
     fn one_face_under_two_roll_numbers_is_reported() {
         let data = tempfile::tempdir().unwrap();
-        let places = Places { photos: data.path().join("faces"), cache: data.path().join("cache") };
+        let places = Places { photos: data.path().join("faces"), cache: Some(data.path().join("cache")) };
         put(&places.photos, "1/a.png", [255, 0, 0]);
         put(&places.photos, "1/b.png", [250, 0, 0]);
         put(&places.photos, "2/a.png", [255, 10, 0]);
@@ -307,7 +321,7 @@ mod tests {
     #[test]
     fn a_photo_that_is_no_picture_is_reported_and_costs_nobody_else() {
         let data = tempfile::tempdir().unwrap();
-        let places = Places { photos: data.path().join("faces"), cache: data.path().join("cache") };
+        let places = Places { photos: data.path().join("faces"), cache: Some(data.path().join("cache")) };
         put(&places.photos, "1/a.png", [255, 0, 0]);
         std::fs::create_dir_all(places.photos.join("2")).unwrap();
         std::fs::write(places.photos.join("2/page.jpg"), "<html>502</html>").unwrap();
@@ -322,7 +336,7 @@ mod tests {
     #[test]
     fn a_stopped_enrolment_goes_on_where_it_was() {
         let data = tempfile::tempdir().unwrap();
-        let places = Places { photos: data.path().join("faces"), cache: data.path().join("cache") };
+        let places = Places { photos: data.path().join("faces"), cache: Some(data.path().join("cache")) };
         for roll in 1..=6u8 {
             put(&places.photos, &format!("{roll}/a.png"), [roll, 200, 10 * roll]);
         }

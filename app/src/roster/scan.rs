@@ -74,6 +74,25 @@ pub fn scan(folder: &Path, pattern: RollPattern, max_photos: usize) -> Result<Li
     Ok(listing)
 }
 
+/// Lists the photos that lie in a plain folder, at most `max_photos`, each as that of a student who is called as the file. A name
+/// that cannot be a roll number is left out with the reason.
+///
+/// # Errors
+/// [`ScanError`] names the folder that cannot be read.
+pub fn scan_plain(folder: &Path, max_photos: usize) -> Result<Listing, ScanError> {
+    let mut listing = Listing::default();
+    for (name, entry) in entries(folder)? {
+        if file_type(&entry)?.is_file() && is_photo(&name) {
+            let stem = name.rsplit_once('.').map_or(name.as_str(), |(stem, _)| stem);
+            match RollNumber::parse(stem) {
+                Ok(roll) => add(&roll, &entry, name, max_photos, &mut listing)?,
+                Err(error) => listing.ignored.push(Ignored { path: name, reason: error.to_string() }),
+            }
+        }
+    }
+    Ok(listing)
+}
+
 fn photos_of(
     roll: &RollNumber,
     folder: &Path,
@@ -88,20 +107,34 @@ fn photos_of(
         if kind.is_dir() && name != "passport" && depth > 0 {
             photos_of(roll, &entry.path(), &path, depth - 1, max_photos, listing)?;
         } else if kind.is_file() && is_photo(&name) {
-            if listing.photos.len() >= max_photos {
-                let reason = format!("more than photos.max_photos = {max_photos}; raise it if that is meant");
-                listing.ignored.push(Ignored { path, reason });
-                return Ok(());
-            }
-            let failed = |source| ScanError { path: entry.path(), source };
-            let metadata = entry.metadata().map_err(failed)?;
-            let modified_ns = match metadata.modified().map_err(failed)?.duration_since(UNIX_EPOCH) {
-                Ok(since) => since.as_nanos() as i128,
-                Err(before) => -(before.duration().as_nanos() as i128),
-            };
-            listing.photos.push(PhotoFile { path, roll: roll.clone(), bytes: metadata.len(), modified_ns });
+            add(roll, &entry, path, max_photos, listing)?;
         }
     }
+    Ok(())
+}
+
+/// Adds one photo; the first beyond `max_photos` is named as left out, and stands for those after it.
+fn add(
+    roll: &RollNumber,
+    entry: &std::fs::DirEntry,
+    path: String,
+    max_photos: usize,
+    listing: &mut Listing,
+) -> Result<(), ScanError> {
+    if listing.photos.len() >= max_photos {
+        let reason = format!("more than photos.max_photos = {max_photos}; raise it if that is meant");
+        if listing.ignored.last().is_none_or(|last| last.reason != reason) {
+            listing.ignored.push(Ignored { path, reason });
+        }
+        return Ok(());
+    }
+    let failed = |source| ScanError { path: entry.path(), source };
+    let metadata = entry.metadata().map_err(failed)?;
+    let modified_ns = match metadata.modified().map_err(failed)?.duration_since(UNIX_EPOCH) {
+        Ok(since) => since.as_nanos() as i128,
+        Err(before) => -(before.duration().as_nanos() as i128),
+    };
+    listing.photos.push(PhotoFile { path, roll: roll.clone(), bytes: metadata.len(), modified_ns });
     Ok(())
 }
 
@@ -165,6 +198,18 @@ mod tests {
         let bounded = scan(folder.path(), RollPattern::Identifier, 1).unwrap();
         assert_eq!(bounded.photos.len(), 1);
         assert!(bounded.ignored.iter().any(|ignored| ignored.reason.contains("max_photos")));
+    }
+
+    #[test]
+    fn in_a_plain_folder_every_photo_is_a_student() {
+        let folder = tempfile::tempdir().unwrap();
+        for file in ["2110001.jpg", "Anna B.png", "notes.txt"] {
+            std::fs::write(folder.path().join(file), "x").unwrap();
+        }
+        let listing = scan_plain(folder.path(), 100).unwrap();
+        assert_eq!(listing.photos.len(), 1);
+        assert_eq!(listing.photos[0].roll.as_str(), "2110001");
+        assert_eq!(listing.ignored.len(), 1, "only what is a photo is named: {:?}", listing.ignored);
     }
 
     #[test]
