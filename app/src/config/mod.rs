@@ -342,7 +342,8 @@ pub struct Recognition {
     pub detector: DetectorChoice,
     /// Lowest cosine similarity that counts as a match, 0 to 1; empty: by the number of enrolled photos.
     pub threshold: Option<f32>,
-    /// Accepted share of strangers that are taken for somebody on the roster (FPIR), for the automatic threshold.
+    /// Accepted share of strangers that a single frame takes for somebody on the roster (FPIR), for the automatic threshold. Votes
+    /// over frames lower it further. 0.001 misses twice as many people whose photo is old or poor.
     pub accepted_fpir: f32,
     /// File that `attendance evaluate identification --calibration` wrote, for the automatic threshold; empty: what was
     /// measured on LFW.
@@ -360,7 +361,7 @@ impl Default for Recognition {
         Self {
             detector: DetectorChoice::Blazeface,
             threshold: None,
-            accepted_fpir: 0.001,
+            accepted_fpir: 0.01,
             calibration: None,
             margin: 0.05,
             min_face_px: 60,
