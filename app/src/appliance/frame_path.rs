@@ -11,6 +11,7 @@ use super::camera_care::Care;
 use crate::camera::{self, CameraError, capture, latest};
 use crate::config::Config;
 use crate::moment::Clock;
+use crate::progress::Progress;
 use crate::recognition::worker::{self, Outputs};
 use crate::recognition::{Engine, Pipeline, SharedGallery};
 use crate::supervisor::{Backoff, Board, Failure, State, Supervisor, on_own_thread};
@@ -32,6 +33,8 @@ pub struct FramePath {
     pub clock: Arc<dyn Clock>,
     /// Whom to recognise.
     pub gallery: SharedGallery,
+    /// Synchronisation and enrolment: while they are under way nobody is a stranger.
+    pub loading: [Progress; 2],
     /// Where answers go.
     pub outputs: Outputs,
     /// What is done about a camera that fails.
@@ -83,7 +86,8 @@ impl FramePath {
         let engine = Engine::load(&config.models_dir(), &config.recognition).map_err(Failure::restart)?;
         let gallery = Arc::clone(&self.gallery);
         let mut pipeline = Pipeline::new(engine, gallery, &config.recognition, &config.liveness)
-            .map_err(Failure::restart)?;
+            .map_err(Failure::restart)?
+            .while_loading(self.loading.to_vec());
         worker::run(&mut pipeline, &mut receiver, &self.outputs, stop).map_err(Failure::restart)?;
         Ok(())
     }

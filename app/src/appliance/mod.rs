@@ -97,6 +97,7 @@ pub async fn run(config: Config, asked_to_stop: impl Future<Output = ()>) -> any
         config: Arc::clone(&config),
         clock: Arc::clone(&clock),
         gallery: Arc::clone(&gallery),
+        loading: [syncing.clone(), enrolling.clone()],
         outputs: outputs.clone(),
     };
     let counters = path.start(&mut supervisor);

@@ -62,7 +62,8 @@ enum What {
         /// Folder of attacks, `<species>/<file>`.
         #[arg(long, value_name = "DIR")]
         attacks: PathBuf,
-        /// Folder of stills of people, each to be held before the camera and moved in every way a sheet can move.
+        /// Folder of stills, `<person>/<picture>`, each to be held before the camera and moved in every way a sheet can move,
+        /// covered in part, and exchanged for the next picture in its folder.
         #[arg(long, value_name = "DIR")]
         stills: Option<PathBuf>,
         #[command(flatten)]
@@ -163,7 +164,9 @@ pub(super) fn execute(path: &Path, arguments: &Arguments) -> anyhow::Result<Exit
             }
             for (index, path) in stills.iter().enumerate() {
                 looked_at(total - stills.len() + index, total);
-                presentations.extend(judge.hold(path)?);
+                // The next picture of the same folder is another one of the same person.
+                let other = stills.get(index + 1).filter(|other| other.parent() == path.parent());
+                presentations.extend(judge.hold(path, other.map(PathBuf::as_path))?);
             }
             bar.finish_and_clear();
             report_attacks(&presentations, out)?;

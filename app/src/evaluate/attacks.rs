@@ -4,6 +4,7 @@
 //! alone, for a still can neither blink nor turn. Attacks are grouped into species by the folder they lie in, and the worst
 //! species counts: a door is as safe as its weakest side.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use image::RgbImage;
 use serde::Serialize;
 
 use super::pictures::{self, EvaluateError};
-use super::sheet::{self, Sheet};
+use super::sheet::{self, Sheet, Still};
 use super::statistics::Rate;
 use crate::camera::replay::{Pace, Replay};
 use crate::camera::{Frame, Grab, Source as _};
@@ -21,8 +22,8 @@ use crate::config::LivenessRule;
 use crate::liveness::passive::LIVE_FROM;
 use crate::liveness::{Checker, Observation, Requirement, State, Verdict};
 use crate::moment::Clock;
-use crate::recognition::Engine;
 use crate::recognition::landmarks::Landmarks;
+use crate::recognition::{Embedding, Engine};
 
 /// The rules that are measured side by side, and whether the anti-spoof networks are there for them.
 pub const RULES: [(&str, LivenessRule, bool); 4] = [
@@ -198,26 +199,35 @@ impl Judge<'_> {
         if is_video { self.video(path, species) } else { self.still(path, species) }
     }
 
-    /// Holds a still before the camera and moves it in every way: an attack of each [`sheet::MOTIONS`]. Nothing when there is
-    /// no face in it.
+    /// Holds a still before the camera and moves it in every way: an attack of each [`sheet::MOTIONS`]. `other` is another picture of
+    /// the same person, for those that exchange the two. Nothing when there is no face in it.
     ///
     /// # Errors
     /// [`EvaluateError`] names the file.
-    pub fn hold(&mut self, path: &Path) -> Result<Vec<Presentation>, EvaluateError> {
-        let picture = pictures::open(path)?;
-        let faces = self.engine.detect(&picture)?;
-        let Some(face) = pictures::central(&picture, &faces) else { return Ok(Vec::new()) };
-        let sheet = Sheet::new(&picture, face.bounds);
+    pub fn hold(&mut self, path: &Path, other: Option<&Path>) -> Result<Vec<Presentation>, EvaluateError> {
+        let Some(still) = self.measured(path)? else { return Ok(Vec::new()) };
+        let other = other.map(|other| self.measured(other)).transpose()?.flatten();
+        let sheet = Sheet::new(&still, other.as_ref());
         let mut presentations = Vec::new();
-        for (index, (name, _)) in sheet::MOTIONS.iter().enumerate() {
+        for motion in sheet::MOTIONS.iter().filter(|motion| sheet.allows(motion)) {
             let mut trial = Trial::default();
             for number in 0..sheet::FRAMES {
-                let (frame, at) = sheet.frame(index, number);
+                let (frame, at) = sheet.frame(motion, number);
                 self.see(&frame, at, &mut trial)?;
             }
-            presentations.push(trial.end(self.checker, path.to_owned(), Some(format!("still, {name}"))));
+            let species = Some(format!("still, {}", motion.name));
+            presentations.push(trial.end(self.checker, path.to_owned(), species));
         }
         Ok(presentations)
+    }
+
+    /// A picture with its face; `None` when there is none.
+    fn measured(&mut self, path: &Path) -> Result<Option<Still>, EvaluateError> {
+        let picture = pictures::open(path)?;
+        let faces = self.engine.detect(&picture)?;
+        let Some(face) = pictures::central(&picture, &faces) else { return Ok(None) };
+        let Some((landmarks, _)) = self.engine.look(&picture, face)? else { return Ok(None) };
+        Ok(Some(Still { bounds: face.bounds, five: landmarks.five, picture }))
     }
 
     fn still(&mut self, path: PathBuf, species: Option<String>) -> Result<Presentation, EvaluateError> {
@@ -266,8 +276,9 @@ impl Judge<'_> {
         if quality.problem(self.min_face_px).is_some() {
             return Ok(());
         }
+        let embedding = self.engine.embed_aligned()?;
         let seen = self.checker.observe(picture, &landmarks, true)?;
-        trial.note(&seen, &landmarks, at);
+        trial.note(&seen, &landmarks, embedding, at);
         Ok(())
     }
 }
@@ -276,6 +287,8 @@ impl Judge<'_> {
 #[derive(Default)]
 struct Trial {
     beginnings: Vec<Beginning>,
+    /// The newest face.
+    face: Option<Embedding>,
     /// Time of the newest frame.
     now: Duration,
 }
@@ -300,13 +313,17 @@ impl Trial {
         }
     }
 
-    fn note(&mut self, seen: &Observation, landmarks: &Landmarks, at: Duration) {
+    fn note(&mut self, seen: &Observation, landmarks: &Landmarks, face: Embedding, at: Duration) {
+        let before = self.face.replace(face.clone());
         for (index, beginning) in self.beginnings.iter_mut().enumerate() {
             let waited = at.saturating_sub(beginning.at);
             if index > 0 && waited > GIVE_UP {
                 continue;
             }
             beginning.frames += 1;
+            if let Some(before) = &before {
+                beginning.state.compare(before, &face);
+            }
             beginning.state.note(seen, landmarks, at);
             for ((_, rule, networks), decided) in RULES.iter().zip(&mut beginning.decided) {
                 let verdict = Requirement::new(*rule, *networks).judge(&beginning.state).verdict;
@@ -374,9 +391,10 @@ fn under(rule: usize, presentations: &[Presentation]) -> Figures {
     let decisions: Vec<_> = genuine.iter().flat_map(|p| &p.decisions).map(|by_rule| by_rule[rule]).collect();
     let soon = decisions.iter().flatten().filter(|d| d.seconds <= SOON.as_secs_f32()).count();
     let mut made: Vec<Decision> = decisions.iter().flatten().copied().collect();
-    made.sort_by(|a, b| a.seconds.total_cmp(&b.seconds));
-    let quantiles =
-        (!made.is_empty()).then(|| [0.5, 0.9].map(|q| made[(q * (made.len() - 1) as f32) as usize]));
+    let mut quantiles = |order: fn(&Decision, &Decision) -> Ordering| {
+        made.sort_by(order);
+        (!made.is_empty()).then(|| [0.5, 0.9].map(|q| made[(q * (made.len() - 1) as f32) as usize]))
+    };
     Figures {
         rule: RULES[rule].0,
         bpcer,
@@ -384,8 +402,8 @@ fn under(rule: usize, presentations: &[Presentation]) -> Figures {
         acer: (apcer.rate + bpcer.rate) / 2.0,
         species,
         soon: Rate::of(soon, decisions.len()),
-        frames_to_decision: quantiles.map(|q| q.map(|decision| decision.frames)),
-        seconds_to_decision: quantiles.map(|q| q.map(|decision| decision.seconds)),
+        frames_to_decision: quantiles(|a, b| a.frames.cmp(&b.frames)).map(|q| q.map(|d| d.frames)),
+        seconds_to_decision: quantiles(|a, b| a.seconds.total_cmp(&b.seconds)).map(|q| q.map(|d| d.seconds)),
     }
 }
 

@@ -99,6 +99,11 @@ impl Lids {
         }
     }
 
+    /// Whether the eyes are closed now, as far as this can tell.
+    pub fn are_closed(&self) -> bool {
+        self.closed_since.is_some()
+    }
+
     /// Blinks so far.
     pub fn blinks(&self) -> u32 {
         self.blinks

@@ -28,12 +28,19 @@ const EVERY: Duration = Duration::from_millis(160);
 
 /// Sine of the angle by which a body has to turn to count as alive.
 ///
-/// Measured: photos waved, zoomed and bent reach 0.08; tilted by 40° each way 0.17, for the mesh then sees a face where the
-/// perspective distorts one; a man who talks and nods in a car 0.35.
-const REQUIRED: f32 = 0.24;
+/// Measured: photos waved, zoomed and bent reach 0.10; tilted by 40° each way 0.18, for the mesh then sees a face where the
+/// perspective distorts one; sheared 0.22; rippled like a flag 0.26, which no polynomial of second order holds; a man who talks and
+/// nods in a car 0.35.
+const REQUIRED: f32 = 0.29;
 
-/// Frames that have to reach it: the mesh may slip in one.
+/// Frames that have to reach it within [`TOGETHER`]: the mesh may slip in one, and now and then in another.
 const FRAMES: usize = 3;
+
+/// A head that turns is seen turned for at least half a second.
+const TOGETHER: Duration = Duration::from_secs(1);
+
+/// Comparisons that are remembered: [`TOGETHER`] at 30 frames a second.
+const COMPARED: usize = 30;
 
 type Shape = [[f32; 3]; POINTS.len()];
 
@@ -41,26 +48,31 @@ type Shape = [[f32; 3]; POINTS.len()];
 #[derive(Debug, Clone, Default)]
 pub struct Parallax {
     shapes: Deque<(Duration, Shape), WINDOW>,
-    /// The largest agreements seen, in falling order.
-    best: [f32; FRAMES],
-    compared: bool,
+    /// The agreements of the newest frames, with their times.
+    turns: Deque<(Duration, f32), COMPARED>,
+    /// The largest that [`FRAMES`] frames reached together.
+    best: Option<f32>,
 }
 
 impl Parallax {
-    /// Notes the mesh of one frame: 468 points, x and y in pixels, z in the same unit.
-    pub fn note(&mut self, mesh: &[[f32; 3]], now: Duration) {
-        let Some(shape) = normalised(mesh) else { return };
+    /// Notes the mesh of one frame: 468 points, x and y in pixels, z in the same unit. Whether it has turned as far as a body has to.
+    pub fn note(&mut self, mesh: &[[f32; 3]], now: Duration) -> bool {
+        let Some(shape) = normalised(mesh) else { return false };
         let turned = self
             .shapes
             .iter()
             .filter_map(|(_, before)| turn(before, &shape))
             .fold(None, |most, turn| Some(most.map_or(turn, |most: f32| most.max(turn))));
         if let Some(turned) = turned {
-            self.compared = true;
-            if let Some(place) = self.best.iter().position(|best| turned > *best) {
-                self.best[place..].rotate_right(1);
-                self.best[place] = turned;
+            while self.turns.front().is_some_and(|(at, _)| now.saturating_sub(*at) > TOGETHER)
+                || self.turns.is_full()
+            {
+                self.turns.pop_front();
             }
+            // There is room now.
+            let _ = self.turns.push_back((now, turned));
+            let together = self.together();
+            self.best = Some(self.best.map_or(together, |best| best.max(together)));
         }
         if self.shapes.back().is_none_or(|(at, _)| now.saturating_sub(*at) >= EVERY) {
             if self.shapes.is_full() {
@@ -69,11 +81,24 @@ impl Parallax {
             // There is room now.
             let _ = self.shapes.push_back((now, shape));
         }
+        turned.is_some_and(|turned| turned >= REQUIRED)
     }
 
     /// The turn seen as a multiple of the required one; `None` before two frames were compared.
     pub fn score(&self) -> Option<f32> {
-        self.compared.then(|| self.best[FRAMES - 1] / REQUIRED)
+        self.best.map(|best| best / REQUIRED)
+    }
+
+    /// What [`FRAMES`] of the newest frames reach; 0 while there are fewer.
+    fn together(&self) -> f32 {
+        let mut largest = [0.0; FRAMES];
+        for (_, turn) in &self.turns {
+            if let Some(place) = largest.iter().position(|other| turn > other) {
+                largest[place..].rotate_right(1);
+                largest[place] = *turn;
+            }
+        }
+        largest[FRAMES - 1]
     }
 }
 

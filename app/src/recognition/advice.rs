@@ -23,6 +23,8 @@ pub enum Advice {
     Blink,
     /// A blink, or a turn of the head, is needed to tell a person from a photo.
     BlinkOrTurn,
+    /// The face is not among the photos that are loaded, and more are on their way.
+    WaitForPhotos,
 }
 
 impl Advice {
@@ -36,6 +38,7 @@ impl Advice {
             Self::HoldStill => "hold still",
             Self::Blink => "blink, please",
             Self::BlinkOrTurn => "blink or turn your head, please",
+            Self::WaitForPhotos => "one moment, photos are still being loaded",
         }
     }
 }
@@ -53,8 +56,9 @@ impl Counsel {
     pub(super) fn note(&mut self, advice: Option<Advice>) -> Option<Advice> {
         self.frames = if advice == self.current { self.frames.saturating_add(1) } else { 1 };
         self.current = advice;
-        // The wish for a blink stays until it is fulfilled: that the picture is good does not change it.
-        let asked = matches!(self.told, Some(Advice::Blink | Advice::BlinkOrTurn)) && advice.is_none();
+        // What does not depend on the picture stays until it is fulfilled: that the picture is good does not change it.
+        let lasts = matches!(self.told, Some(Advice::Blink | Advice::BlinkOrTurn | Advice::WaitForPhotos));
+        let asked = lasts && advice.is_none();
         if self.frames < PATIENCE || advice == self.told || asked {
             return None;
         }

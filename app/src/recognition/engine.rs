@@ -149,7 +149,7 @@ impl Engine {
     }
 
     /// The embedding of the face that [`Engine::look`] aligned last.
-    pub(super) fn embed_aligned(&mut self) -> Result<Embedding, EngineError> {
+    pub(crate) fn embed_aligned(&mut self) -> Result<Embedding, EngineError> {
         self.embedder.embed(&self.aligned)
     }
 }

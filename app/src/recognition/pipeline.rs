@@ -1,5 +1,6 @@
 //! One frame after the other, and what is known after each.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use image::RgbImage;
@@ -10,7 +11,7 @@ use super::engine::Engine;
 use super::error::EngineError;
 use super::face::{Bounds, Face};
 use super::follow::Followed;
-use super::gallery::SharedGallery;
+use super::gallery::{Gallery, SharedGallery};
 use super::landmarks::Landmarks;
 use super::quality::Quality;
 use super::threshold::Calibration;
@@ -22,6 +23,7 @@ use crate::config;
 use crate::identity::RollNumber;
 use crate::liveness::{self, Checker, Verdict, passive};
 use crate::moment::Moment;
+use crate::progress::Progress;
 
 /// Time between two looks of the detector while all faces are followed by their landmarks: a second person who steps in is
 /// seen after this time at the latest.
@@ -40,9 +42,9 @@ const CONFIRM_EVERY: Duration = Duration::from_millis(100);
 /// announced again [`ANNOUNCE_AGAIN`] later, by a frame that is embedded too.
 const VERIFY_EVERY: Duration = Duration::from_millis(500);
 
-/// A face in the same place that is less similar than this to the track's face is another person. Different people average
-/// 0.01, the same person in one visit rarely falls below 0.5.
-const SAME_FACE: f32 = 0.2;
+/// A face in the same place that is less similar than this to the track's face is another person. Of different people one pair in a
+/// hundred is more similar (`calibration.json`), the same person in one visit rarely falls below 0.5.
+const SAME_FACE: f32 = 0.35;
 
 /// A person who stays is told to attendance again after this time: its rules decide whether that makes a row.
 const ANNOUNCE_AGAIN: Duration = Duration::from_secs(10);
@@ -114,9 +116,13 @@ pub enum Outcome {
 pub struct Pipeline {
     engine: Engine,
     gallery: SharedGallery,
+    /// The gallery that the votes are about.
+    voted_on: Arc<Gallery>,
     liveness: Checker,
     recognition: config::Recognition,
     calibration: Calibration,
+    /// What may still bring faces into the gallery.
+    loading: Vec<Progress>,
     tracker: Tracker<Subject>,
     /// When a frame was looked at last, and when the detector did, since boot.
     looked: Option<Duration>,
@@ -140,6 +146,8 @@ struct Subject {
     attack_told: bool,
     advice: Counsel,
     liveness: liveness::State,
+    /// Whose liveness that is: nobody's blink counts for a picture of somebody else.
+    liveness_of: Option<RollNumber>,
 }
 
 impl Subject {
@@ -178,16 +186,24 @@ impl Pipeline {
         })?;
         Ok(Self {
             engine,
+            voted_on: gallery.load_full(),
             gallery,
             liveness,
             recognition: recognition.clone(),
             calibration,
+            loading: Vec::new(),
             tracker: Tracker::default(),
             looked: None,
             detected: None,
             picture: RgbImage::default(),
             snapshot: Snapshot::default(),
         })
+    }
+
+    /// While any of these is under way nobody is called a stranger: the photo may be on its way.
+    pub fn while_loading(mut self, loading: Vec<Progress>) -> Self {
+        self.loading = loading;
+        self
     }
 
     /// Looks at one frame, or lets it pass where nothing can have changed since the last look.
@@ -198,6 +214,7 @@ impl Pipeline {
         let mut latency = Latency::default();
         let mut outcomes = Vec::new();
         let start = Instant::now();
+        self.follow_gallery();
         if self.is_due(frame.at.since_boot) {
             self.looked = Some(frame.at.since_boot);
             frame.picture.write_rgb(&mut self.picture);
@@ -238,6 +255,15 @@ impl Pipeline {
     /// The last frame, RGB.
     pub fn picture(&self) -> &RgbImage {
         &self.picture
+    }
+
+    /// Votes about another gallery say nothing: who was nobody in it may be somebody in the new one.
+    fn follow_gallery(&mut self) {
+        let gallery = self.gallery.load_full();
+        if !Arc::ptr_eq(&gallery, &self.voted_on) {
+            self.voted_on = gallery;
+            self.tracker.tracks_mut().iter_mut().for_each(|track| track.state.ballot = Ballot::default());
+        }
     }
 
     fn is_due(&self, now: Duration) -> bool {
@@ -343,14 +369,16 @@ impl Pipeline {
         now: Duration,
     ) -> Result<(), EngineError> {
         let embedding = self.engine.embed_aligned()?;
-        let subject = &self.tracker.tracks()[index].state;
-        let exchanged =
-            subject.embedding.as_ref().is_some_and(|(before, _)| before.similarity(&embedding) < SAME_FACE);
-        if exchanged {
-            log::debug!("track {}: another face is in its place", self.tracker.tracks()[index].id);
-            self.tracker.renew(index);
+        let subject = &mut self.tracker.track_mut(index).state;
+        if let Some((before, _)) = &subject.embedding {
+            if before.similarity(&embedding) < SAME_FACE {
+                log::debug!("track {}: another face is in its place", self.tracker.tracks()[index].id);
+                self.tracker.renew(index);
+            } else {
+                subject.liveness.compare(before, &embedding);
+            }
         }
-        let found = self.gallery.load().search(&embedding);
+        let found = self.voted_on.search(&embedding);
         let track = self.tracker.track_mut(index);
         if let Some(found) = &found {
             log::debug!(
@@ -378,15 +406,27 @@ impl Pipeline {
     ) -> Result<(), EngineError> {
         let track = self.tracker.track_mut(index);
         let subject = &mut track.state;
-        if !self.liveness.requirement().checks() || subject.ballot.leader().is_none() {
+        let Some((leader, _)) = subject.ballot.leader() else { return Ok(()) };
+        if !self.liveness.requirement().checks() {
             return Ok(());
+        }
+        if subject.liveness_of.as_ref() != Some(leader) {
+            subject.liveness_of = Some(leader.clone());
+            subject.liveness = liveness::State::default();
         }
         if self.liveness.judge(&subject.liveness).verdict == Verdict::Live {
             return Ok(());
         }
         let votes = embedded || subject.liveness.passive.verdict() == passive::Verdict::Open;
         let seen = self.liveness.observe(&self.picture, landmarks, votes)?;
-        subject.liveness.note(&seen, landmarks, now);
+        let compare = subject.liveness.note(&seen, landmarks, now);
+        if compare && !embedded {
+            let face = self.engine.embed_aligned()?;
+            if let Some((before, _)) = &subject.embedding {
+                subject.liveness.compare(before, &face);
+            }
+            subject.embedding = Some((face, now));
+        }
         log::debug!("track {}: {seen}; liveness {}", track.id, self.liveness.judge(&subject.liveness));
         Ok(())
     }
@@ -395,15 +435,27 @@ impl Pipeline {
     /// somebody else has exchanged meanwhile.
     fn decide(&mut self, index: usize, rule: &Rule, at: Moment) -> Option<Outcome> {
         let requirement = self.liveness.requirement();
+        let loading = self.loading.iter().any(|progress| progress.under_way().is_some());
         let track = self.tracker.track_mut(index);
         let subject = &mut track.state;
         match subject.ballot.answer(rule) {
             Answer::Open => None,
+            Answer::Stranger { .. } if loading => {
+                let advice = Advice::WaitForPhotos;
+                let first = subject.announced.is_none() && subject.advice.tell(advice);
+                first.then_some(Outcome::Hint { track: track.id, advice })
+            }
             Answer::Stranger { similarity } => {
                 let first = !subject.stranger_told && subject.announced.is_none();
                 subject.stranger_told = true;
                 let threshold = rule.threshold;
                 first.then_some(Outcome::Stranger { track: track.id, similarity, threshold, at })
+            }
+            // The newest frame voted for somebody else, and the liveness is his.
+            Answer::Known { roll, .. }
+                if requirement.checks() && subject.liveness_of.as_ref() != Some(&roll) =>
+            {
+                None
             }
             Answer::Known { roll, similarity, margin, votes } => {
                 let liveness = requirement.judge(&subject.liveness);
@@ -459,7 +511,7 @@ impl Pipeline {
     }
 
     fn rule(&self) -> Rule {
-        let faces = self.gallery.load().faces();
+        let faces = self.voted_on.faces();
         Rule {
             threshold: self
                 .recognition

@@ -43,6 +43,8 @@ pub struct Shared {
 pub async fn run(mut shared: Shared, stop: CancellationToken) -> Result<(), Failure> {
     let mut told = HashSet::new();
     loop {
+        // Before the networks are loaded: until the photos are counted there is one thing to do.
+        shared.progress.set(0, 1);
         let roster = tokio::task::spawn_blocking({
             let (config, progress, stop) =
                 (Arc::clone(&shared.config), shared.progress.clone(), stop.clone());

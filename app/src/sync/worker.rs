@@ -48,6 +48,8 @@ pub async fn run(worker: Worker, stop: CancellationToken) -> Result<(), Failure>
     let interval = worker.config.photos.interval;
     let mut backoff = Backoff::between(FIRST_PAUSE, interval);
     let note = |step: Step<'_>| worker.note(step);
+    // Before the server has said what there is, there is something to do.
+    worker.progress.set(0, 1);
     loop {
         let done = tokio::select! {
             done = once(&worker.config, &note) => done,
@@ -61,6 +63,8 @@ pub async fn run(worker: Worker, stop: CancellationToken) -> Result<(), Failure>
             Err(error) if error.needs_a_person() => return Err(Failure::hold(error)),
             Err(error) => Some(error),
         };
+        // Also when it ended early: what could not be fetched now is not under way.
+        worker.progress.set(0, 0);
         let pause = match fault {
             Some(error) => {
                 let pause = backoff.next_delay();

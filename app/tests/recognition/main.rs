@@ -7,7 +7,7 @@ mod allocations;
 mod material;
 mod picture_attack;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +15,7 @@ use arc_swap::ArcSwap;
 use attendance::camera::{Frame, Picture};
 use attendance::config::{self, DetectorChoice, LivenessRule};
 use attendance::liveness::{State, Verdict};
+use attendance::progress::Progress;
 use attendance::recognition::warp::{Affine, warp};
 use attendance::recognition::{Advice, Engine, Outcome, Pipeline};
 use image::{Rgb, RgbImage, imageops};
@@ -64,6 +65,76 @@ fn who_is_not_on_the_roster_is_a_stranger() {
         }
     });
     assert_eq!(strangers, 1, "told once a track");
+}
+
+/// While photos are still on their way nobody is a stranger: the person is asked to wait, and named as soon as the photo is there.
+#[test]
+fn nobody_is_a_stranger_while_photos_are_loading() {
+    let Some(material) = Material::find() else { return };
+    let person = material.person.clone();
+    let everybody = material.gallery(|_| true);
+    let gallery = Arc::new(ArcSwap::from_pointee(material.gallery(|roll| roll != person)));
+    let engine = material.engine(DetectorChoice::Blazeface);
+    let liveness = config::Liveness { require: LivenessRule::Off };
+    let loading = Progress::default();
+    loading.set(1, 2);
+    let mut pipeline =
+        Pipeline::new(engine, Arc::clone(&gallery), &config::Recognition::default(), &liveness)
+            .unwrap()
+            .while_loading(vec![loading.clone()]);
+    let (mut asked, mut named) = (0, None);
+    material.replay(|frame| {
+        if frame.number == 40 {
+            gallery.store(Arc::new(everybody.clone()));
+            loading.set(2, 2);
+        }
+        for outcome in pipeline.process(frame).unwrap() {
+            match outcome {
+                Outcome::Hint { advice: Advice::WaitForPhotos, .. } => asked += 1,
+                Outcome::Hint { .. } => {}
+                Outcome::Recognised(sighting) => {
+                    named.get_or_insert((frame.number, sighting.roll.to_string()));
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+    });
+    assert_eq!(asked, 1, "asked once");
+    let (frame, roll) = named.unwrap();
+    assert_eq!(roll, person);
+    assert!((40..75).contains(&frame), "named in frame {frame}");
+}
+
+/// Two people before the camera at once are two tracks and two names.
+#[test]
+fn two_people_side_by_side_are_both_recognised() {
+    let Some(material) = Material::find() else { return };
+    let mut pipeline = material.pipeline(material.gallery(|_| true), LivenessRule::Off);
+    let photo = material.photo("2110003");
+    let (width, height) = (480, 480 * photo.height() / photo.width());
+    let beside = imageops::resize(&photo, width, height, imageops::FilterType::Triangle);
+    let mut tracks = BTreeMap::new();
+    material.replay(|frame| {
+        if frame.number >= 30 {
+            return;
+        }
+        let mut picture = RgbImage::default();
+        frame.picture.write_rgb(&mut picture);
+        let mut wide = RgbImage::new(picture.width() + width, picture.height().max(height));
+        imageops::replace(&mut wide, &picture, 0, 0);
+        imageops::replace(&mut wide, &beside, i64::from(picture.width()), 0);
+        let both = Frame { picture: Picture::from_rgb(wide), ..*frame };
+        for outcome in pipeline.process(&both).unwrap() {
+            match outcome {
+                Outcome::Recognised(sighting) => _ = tracks.insert(sighting.roll.to_string(), sighting.track),
+                Outcome::Hint { .. } => {}
+                other => panic!("{other:?}"),
+            }
+        }
+    });
+    let names: Vec<_> = tracks.keys().map(String::as_str).collect();
+    assert_eq!(names, [material.person.as_str(), "2110003"]);
+    assert_ne!(tracks[&material.person], tracks["2110003"]);
 }
 
 /// A person in the dark, or too far away for the camera's pixels, gets advice and no row.

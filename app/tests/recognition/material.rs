@@ -51,9 +51,14 @@ impl Material {
 
     /// The first photo of a student.
     pub(crate) fn photo(&self, roll: &str) -> RgbImage {
+        self.photos(roll).remove(0)
+    }
+
+    /// All photos of a student.
+    pub(crate) fn photos(&self, roll: &str) -> Vec<RgbImage> {
         let mut photos: Vec<_> = entries(&self.folder.join("students").join(roll));
         photos.sort();
-        decode(&std::fs::read(&photos[0]).unwrap(), LIMITS).unwrap()
+        photos.iter().map(|photo| decode(&std::fs::read(photo).unwrap(), LIMITS).unwrap()).collect()
     }
 
     /// Everybody on the roster whom `wanted` admits and whose photo enrols.

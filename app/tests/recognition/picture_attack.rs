@@ -5,7 +5,7 @@
 
 use attendance::camera::{Frame, Picture};
 use attendance::config::{DetectorChoice, LivenessRule};
-use attendance::evaluate::sheet::{MOTIONS, Sheet};
+use attendance::evaluate::sheet::{MOTIONS, Sheet, Still};
 use attendance::moment::Moment;
 use attendance::recognition::Outcome;
 use time::OffsetDateTime;
@@ -18,10 +18,20 @@ const FRAMES: u64 = 45;
 #[test]
 fn no_motion_of_a_picture_makes_it_alive() {
     let Some(material) = Material::find() else { return };
-    let photo = material.photo("2110003");
-    let face = material.engine(DetectorChoice::Blazeface).detect(&photo).unwrap()[0].bounds;
-    let sheet = Sheet::new(&photo, face);
-    for (motion, (name, _)) in MOTIONS.iter().enumerate() {
+    let mut engine = material.engine(DetectorChoice::Blazeface);
+    let stills: Vec<Still> = material
+        .photos("2110003")
+        .into_iter()
+        .map(|picture| {
+            let face = engine.detect(&picture).unwrap().remove(0);
+            let (landmarks, _) = engine.look(&picture, &face).unwrap().unwrap();
+            Still { bounds: face.bounds, five: landmarks.five, picture }
+        })
+        .collect();
+    let sheet = Sheet::new(&stills[0], stills.get(1));
+    for motion in &MOTIONS {
+        assert!(sheet.allows(motion), "there are two pictures of the person");
+        let name = motion.name;
         let mut pipeline = material.pipeline(material.gallery(|_| true), LivenessRule::PassiveAny);
         let mut seen = 0;
         for number in 0..FRAMES {
