@@ -17,7 +17,7 @@ def prepare(machine):
 
 
 def make(machine, files):
-    """A stick (FAT32) with the files {name: path} at its top; its image's path."""
+    """A stick (FAT32, which mtools makes look like a partitioned disk, too) with the files {name: path} at its top; its image's path."""
     image = machine.folder / "usb.img"
     image.unlink(missing_ok=True)
     megabytes = 64 + sum(path.stat().st_size for path in files.values()) // 2**20

@@ -17,7 +17,7 @@ use crate::update::report;
 use crate::update::restart;
 use crate::update::schedule::StickRule;
 use crate::update::slot::Slot;
-use crate::update::stick::{self, Stick};
+use crate::update::stick::{self, Stick, StickError};
 use crate::update::store::{Places, Store};
 use crate::update::view::{is_noted, present, view};
 use crate::update::worker::{ask_for_trial, folder};
@@ -223,7 +223,15 @@ fn fetch(
     kept: &Path,
     present: &Present,
 ) -> Result<Option<Copied>, (Option<String>, anyhow::Error)> {
-    let stick = Stick::mount(device, at).map_err(|error| (None, error.into()))?;
+    let stick = match Stick::mount(device, at) {
+        Ok(stick) => stick,
+        // Some sticks look like a file system and like a disk with one partition, and are announced as both.
+        Err(StickError::Mount { source }) if source.kind() == std::io::ErrorKind::ResourceBusy => {
+            log::info!("the stick is being read already, by its other name");
+            return Ok(None);
+        }
+        Err(error) => return Err((None, error.into())),
+    };
     let Some(found) = stick::newest(stick.folder()).map_err(|error| (None, error.into()))? else {
         log::info!("the stick has no attendance-rpi5-*.raucb in its top folder");
         return Ok(None);
