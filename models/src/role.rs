@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Role {
-    /// BlazeFace for faces within two metres, the default detector.
+    /// BlazeFace for faces within two metres.
     FaceDetectorShortRange,
-    /// BlazeFace for faces within five metres.
+    /// BlazeFace for faces within five metres, the default detector.
     FaceDetectorFullRange,
     /// 468 points of a face: pose and eye corners.
     FaceMesh,

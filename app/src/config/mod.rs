@@ -338,7 +338,8 @@ pub enum CameraSource {
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Recognition {
-    /// The face detector: "blazeface", "blazeface-full-range", "yunet" or "rustface" (which needs no network file).
+    /// The face detector: "blazeface-full-range" (faces within five metres), "blazeface" (within two, and the fastest), "yunet" or
+    /// "rustface" (which needs no network file).
     pub detector: DetectorChoice,
     /// Lowest cosine similarity that counts as a match, 0 to 1; empty: by the number of enrolled photos.
     pub threshold: Option<f32>,
@@ -359,7 +360,7 @@ pub struct Recognition {
 impl Default for Recognition {
     fn default() -> Self {
         Self {
-            detector: DetectorChoice::Blazeface,
+            detector: DetectorChoice::BlazefaceFullRange,
             threshold: None,
             accepted_fpir: 0.01,
             calibration: None,

@@ -15,10 +15,12 @@ const SAME_FACE: f32 = 0.2;
 
 /// Who looks at a photo besides the chosen detector. One detector alone misses the second person of some group photos, and
 /// a photo is looked at once: what two networks more cost does not matter there.
-const SECOND_LOOK: [DetectorChoice; 2] = [DetectorChoice::BlazefaceFullRange, DetectorChoice::Yunet];
+const SECOND_LOOK: [DetectorChoice; 3] =
+    [DetectorChoice::Blazeface, DetectorChoice::BlazefaceFullRange, DetectorChoice::Yunet];
 
 /// The detectors, without the networks that recognise.
 pub struct Finder {
+    choice: DetectorChoice,
     chosen: Box<dyn Detector>,
     /// Loaded with the first photo: recognition at the door does not need them.
     second_look: Option<Vec<Box<dyn Detector>>>,
@@ -37,7 +39,8 @@ impl Finder {
     }
 
     pub(super) fn of_store(store: Store, config: &config::Recognition) -> Result<Self, EngineError> {
-        Ok(Self { chosen: detector::load(config.detector, &store)?, second_look: None, store })
+        let choice = config.detector;
+        Ok(Self { choice, chosen: detector::load(choice, &store)?, second_look: None, store })
     }
 
     /// Finds all faces with the site's detector, the largest first.
@@ -57,10 +60,11 @@ impl Finder {
     /// As [`Self::find`].
     pub fn find_thoroughly(&mut self, photo: &RgbImage) -> Result<Vec<Face>, EngineError> {
         let mut faces = self.find(photo)?;
-        let store = &self.store;
+        let (choice, store) = (self.choice, &self.store);
         // Of the second detectors some are optional, and one whose weights are missing leaves it to the others.
         let others = self.second_look.get_or_insert_with(|| {
-            SECOND_LOOK.into_iter().filter_map(|choice| detector::load(choice, store).ok()).collect()
+            let others = SECOND_LOOK.into_iter().filter(|other| *other != choice);
+            others.filter_map(|other| detector::load(other, store).ok()).collect()
         });
         for other in others {
             for face in other.detect(photo)? {
