@@ -321,7 +321,7 @@ fn scripts_that_forget_their_event_streams_leave_the_page_its_own() {
 }
 
 /// Paced work beside a flood (a frame every 20 ms, a few milliseconds each, as recognition has it) keeps its rate, and the
-/// technician still gets in. What real recognition does is shown by `soak`.
+/// technician still gets in, if not at the first try: a place is taken from who has many, and at times nobody has. What real recognition does is shown by `soak`.
 #[test]
 fn a_flood_leaves_the_frame_rate_as_it_was() {
     let device = Device::with(Limits::default());
@@ -329,7 +329,11 @@ fn a_flood_leaves_the_frame_rate_as_it_was() {
     let flood = Flood::begin(device.running.address(), &device.running.identity().fingerprint.to_string());
     let flooded = frames_a_second();
     let begun = Instant::now();
-    assert_eq!(device.get("/status", &As::token(&device.read)).status, 200, "the technician does not get in");
+    let technician = As::token(&device.read);
+    while !device.try_send("GET", "/status", &technician, "").is_ok_and(|answer| answer.status == 200) {
+        assert!(begun.elapsed() < Duration::from_secs(30), "the technician does not get in");
+        std::thread::sleep(Duration::from_millis(200));
+    }
     eprintln!("answered under the flood after {:?}", begun.elapsed());
     drop(flood);
     eprintln!("frames a second: {quiet} quiet, {flooded} flooded");
