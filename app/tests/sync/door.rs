@@ -1,8 +1,7 @@
 //! One appliance's configuration and data folder, and photos to serve.
 
 use std::collections::BTreeMap;
-use std::io::Cursor;
-use std::io::ErrorKind;
+use std::io::{Cursor, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
