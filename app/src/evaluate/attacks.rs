@@ -287,8 +287,8 @@ impl Judge<'_> {
 #[derive(Default)]
 struct Trial {
     beginnings: Vec<Beginning>,
-    /// The newest face.
-    face: Option<Embedding>,
+    /// The newest face, and when it was seen.
+    face: Option<(Embedding, Duration)>,
     /// Time of the newest frame.
     now: Duration,
 }
@@ -314,7 +314,7 @@ impl Trial {
     }
 
     fn note(&mut self, seen: &Observation, landmarks: &Landmarks, face: Embedding, at: Duration) {
-        let before = self.face.replace(face.clone());
+        let before = self.face.replace((face.clone(), at));
         for (index, beginning) in self.beginnings.iter_mut().enumerate() {
             let waited = at.saturating_sub(beginning.at);
             if index > 0 && waited > GIVE_UP {
@@ -322,7 +322,7 @@ impl Trial {
             }
             beginning.frames += 1;
             if let Some(before) = &before {
-                beginning.state.compare(before, &face);
+                beginning.state.compare(before, &face, at);
             }
             beginning.state.note(seen, landmarks, at);
             for ((_, rule, networks), decided) in RULES.iter().zip(&mut beginning.decided) {

@@ -106,9 +106,10 @@ pub struct State {
 
 impl State {
     /// Begins anew unless `face` looks as it did a moment ago: to be called with every face that is embedded, and with every one that
-    /// [`Self::note`] asks for.
-    pub fn compare(&mut self, before: &Embedding, face: &Embedding) {
-        if before.similarity(face) < SAME_PICTURE {
+    /// [`Self::note`] asks for. `before` is the face embedded last, and when; what is longer ago says nothing, for people move.
+    pub fn compare(&mut self, before: &(Embedding, Duration), face: &Embedding, now: Duration) {
+        let (looked, at) = before;
+        if now.saturating_sub(*at) <= WITHOUT_A_BREAK && looked.similarity(face) < SAME_PICTURE {
             *self = Self::default();
         }
     }
@@ -293,17 +294,22 @@ mod tests {
         let seen = |gap: u64, other: f32| {
             let mut state = State::default();
             for number in 0..10u64 {
-                let late = if number >= 8 { gap } else { 0 };
+                let now = Duration::from_millis(100 * number + if number >= 8 { gap } else { 0 });
                 if number > 0 {
-                    state.compare(&face(0.0), &face(if number == 8 { other } else { 0.0 }));
+                    let before = (face(0.0), now - Duration::from_millis(100));
+                    state.compare(&before, &face(if number == 8 { other } else { 0.0 }), now);
                 }
-                state.note(&observation, &landmarks, Duration::from_millis(100 * number + late));
+                state.note(&observation, &landmarks, now);
             }
             state.passive.verdict()
         };
         assert_eq!(seen(0, 0.2), passive::Verdict::Live);
         assert_eq!(seen(300, 0.2), passive::Verdict::Open, "it was gone for 400 ms");
         assert_eq!(seen(0, 1.0), passive::Verdict::Open, "another picture, similarity 0.7");
+        // Who has his answer is embedded twice a second, and has turned meanwhile.
+        let mut known = state(0.99);
+        known.compare(&(face(0.0), Duration::ZERO), &face(1.0), Duration::from_millis(500));
+        assert_eq!(known.passive.verdict(), passive::Verdict::Live);
     }
 
     #[test]

@@ -370,12 +370,12 @@ impl Pipeline {
     ) -> Result<(), EngineError> {
         let embedding = self.engine.embed_aligned()?;
         let subject = &mut self.tracker.track_mut(index).state;
-        if let Some((before, _)) = &subject.embedding {
-            if before.similarity(&embedding) < SAME_FACE {
+        if let Some(before) = &subject.embedding {
+            if before.0.similarity(&embedding) < SAME_FACE {
                 log::debug!("track {}: another face is in its place", self.tracker.tracks()[index].id);
                 self.tracker.renew(index);
             } else {
-                subject.liveness.compare(before, &embedding);
+                subject.liveness.compare(before, &embedding, now);
             }
         }
         let found = self.voted_on.search(&embedding);
@@ -422,8 +422,8 @@ impl Pipeline {
         let compare = subject.liveness.note(&seen, landmarks, now);
         if compare && !embedded {
             let face = self.engine.embed_aligned()?;
-            if let Some((before, _)) = &subject.embedding {
-                subject.liveness.compare(before, &face);
+            if let Some(before) = &subject.embedding {
+                subject.liveness.compare(before, &face, now);
             }
             subject.embedding = Some((face, now));
         }

@@ -48,6 +48,27 @@ fn the_person_in_the_video_is_recognised_and_nobody_else() {
     assert!(first.is_some_and(|frames| frames <= 45), "{first:?} frames to the decision");
 }
 
+/// Who stays before the camera is told to attendance again and again: its rules decide whether that makes a row.
+#[test]
+fn who_stays_is_recognised_again() {
+    let Some(material) = Material::find() else { return };
+    let mut pipeline = material.pipeline(material.gallery(|_| true), LivenessRule::PassiveAny);
+    let mut told: Vec<Duration> = Vec::new();
+    let mut begun = Duration::ZERO;
+    while begun < Duration::from_secs(25) {
+        let mut newest = Duration::ZERO;
+        material.replay(|frame| {
+            let mut frame = frame.clone();
+            frame.at.since_boot = begun + Duration::from_secs(frame.number) / 30;
+            newest = frame.at.since_boot;
+            let outcomes = pipeline.process(&frame).unwrap();
+            told.extend(outcomes.iter().filter(|it| matches!(it, Outcome::Recognised(_))).map(|_| newest));
+        });
+        begun = newest;
+    }
+    assert!(told.len() >= 3 && told[1] < Duration::from_secs(15), "{told:?}");
+}
+
 /// Without that person on the roster the same video is a stranger's.
 #[test]
 fn who_is_not_on_the_roster_is_a_stranger() {
