@@ -55,16 +55,16 @@ pub async fn run(worker: Worker, stop: CancellationToken) -> Result<(), Failure>
             done = once(&worker.config, &note) => done,
             () = stop.cancelled() => return Ok(()),
         };
+        if let Ok(report) = &done {
+            tell(&worker, report);
+        }
+        // Also when it ended early or for good: what cannot be fetched now is not under way.
+        worker.progress.set(0, 0);
         let fault = match done {
-            Ok(report) => {
-                tell(&worker, &report);
-                report.stopped
-            }
+            Ok(report) => report.stopped,
             Err(error) if error.needs_a_person() => return Err(Failure::hold(error)),
             Err(error) => Some(error),
         };
-        // Also when it ended early: what could not be fetched now is not under way.
-        worker.progress.set(0, 0);
         let pause = match fault {
             Some(error) => {
                 let pause = backoff.next_delay();

@@ -4,8 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use attendance::event::Bus;
 use attendance::http::{self, Retry, Timeouts};
-use attendance::sync::{Error, Patience};
+use attendance::progress::Progress;
+use attendance::supervisor::Disposition;
+use attendance::sync::{self, Error, Patience, Worker};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 use crate::door::{Door, KEY, PATIENCE, bmp, counts, jpeg};
 use crate::scripted::{Script, Server, path};
@@ -212,6 +217,25 @@ async fn a_listing_that_fails_changes_nothing() {
         assert_eq!(server.requests().len(), tries, "{error}");
         assert_eq!(door.paths(), ["2110001/a.jpg"]);
     }
+}
+
+/// What is under way keeps strangers from being told, so it must end with the worker.
+#[tokio::test]
+async fn nothing_is_under_way_once_the_key_was_refused() {
+    let server = Server::start(|_| Script::answer("401 Unauthorized", "", b"")).await;
+    let door = Door::new(&server.url());
+    let progress = Progress::default();
+    let worker = Worker {
+        config: Arc::new(door.config.clone()),
+        bus: Bus::default(),
+        changed: watch::Sender::new(0),
+        now: Arc::default(),
+        progress: progress.clone(),
+        failed: Arc::default(),
+    };
+    let failure = sync::run(worker, CancellationToken::new()).await.unwrap_err();
+    assert_eq!(failure.disposition, Disposition::Hold, "{}", failure.reason);
+    assert_eq!(progress.under_way(), None);
 }
 
 #[tokio::test]
