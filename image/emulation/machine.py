@@ -134,6 +134,8 @@ class Machine:
         """Pull the plug: nothing inside gets a chance to do anything."""
         if self.process and self.process.poll() is None:
             self.process.kill()
+            # The firmware's flag is in memory.
+            self._tryboot = False
         if self.process:
             self.process.wait()
 

@@ -13,7 +13,7 @@ class Page:
     FORM = "application/x-www-form-urlencoded"
 
     def __init__(self, port, password):
-        self.port = port
+        self.port, self.cookie, self.csrf = port, "", ""
         status, headers, _ = self._ask("POST", "/login", urllib.parse.urlencode({"password": password}), self.FORM)
         assert status == 303, f"the log-in was answered with {status}"
         self.cookie = headers["Set-Cookie"].split(";")[0]
@@ -21,7 +21,7 @@ class Page:
         self.csrf = re.search(rb'data-csrf="([^"]+)"', page)[1].decode()
 
     def _ask(self, method, path, body=None, kind=None):
-        headers = {"Accept": "text/html", "Cookie": getattr(self, "cookie", ""), "X-CSRF-Token": getattr(self, "csrf", "")}
+        headers = {"Accept": "text/html", "Cookie": self.cookie, "X-CSRF-Token": self.csrf}
         headers |= {"Accept": "application/json", "Content-Type": kind, "Origin": f"https://127.0.0.1:{self.port}"} if kind else {}
         context = ssl.create_default_context()
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
