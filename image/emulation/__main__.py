@@ -21,7 +21,7 @@ def main():
     parser.add_argument("--demo-site", help="the compiled demo backend")
     parser.add_argument("--demo-data", help="the demo's photos and video")
     parser.add_argument("--test-updates", action="store_true")
-    parser.add_argument("--all", action="store_true", help="every broken system, more power cuts")
+    parser.add_argument("--all", action="store_true", help="every broken system, twenty power cuts, a rollout, sticks")
     arguments = parser.parse_args()
     sys.stdout.reconfigure(line_buffering=True)
     if arguments.test_updates:

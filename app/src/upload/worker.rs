@@ -273,7 +273,8 @@ impl Uploader {
         }
     }
 
-    /// Sends a list without rows: whether the webhook is there and takes the key shall be known before there are rows. What it says of the list itself is of no interest.
+    /// Sends a list without rows: whether the webhook is there and takes the key shall be known before there are rows. What it says of
+    /// the list itself is of no interest.
     async fn knock(&self, run: &mut Run, now: Duration) -> Ended {
         match self.send(&[]).await {
             Err(trouble) if trouble.kind == TroubleKind::Key => {
