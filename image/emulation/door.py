@@ -29,10 +29,11 @@ def expect(holds, message):
 
 
 class Door:
-    """`bundles`: the folder that image/steps/test-bundles made, plugged in as a disk. `card`: files {name: content} for the first
-    partition; without, settings for the demo backend. `slot` is the one that must start: the last that committed itself."""
+    """`bundles`: the folder that image/steps/test-bundles made, of which those `plugged` (names) are plugged in as a disk. `card`: files
+    {name: content} for the first partition; without, settings for the demo backend. `slot` is the one that must start: the last that
+    committed itself."""
 
-    def __init__(self, image, bundles, backend, on_line=None, card=None):
+    def __init__(self, image, bundles, backend, plugged, on_line=None, card=None):
         self.machine = Machine(image, on_line=on_line)
         self.bundles, self.backend, self.slot = pathlib.Path(bundles), backend, "A"
         self.page_port = checks.free_port()
@@ -41,12 +42,23 @@ class Door:
         settings = checks.Site(self.machine, self.page_port, backend).settings()
         for name, content in (card or {"attendance.toml": settings}).items():
             eeprom.write(self.machine.card, 1, name, content)
-        disk = self.machine.folder / "bundles.img"
-        size = sum(path.stat().st_size for path in self.bundles.iterdir()) // 2**20 * 21 // 20 + 64
-        subprocess.run(["mke2fs", "-q", "-t", "ext4", "-O", "^has_journal", "-d", bundles, str(disk), f"{size}M"], check=True)
         self.machine.extra_devices += [
-            "-drive", f"if=none,id=bundles,format=raw,readonly=on,file={disk}", "-device", "virtio-blk-pci,drive=bundles", *backend.disk(),
+            "-drive", f"if=none,id=bundles,format=raw,readonly=on,file={self._disk(plugged)}", "-device", "virtio-blk-pci,drive=bundles",
+            *backend.disk(),
         ]
+
+    def _disk(self, names):
+        """A disk that holds these bundles and no others: each is as large as the image."""
+        paths = [self.bundles / f"{name}.raucb" for name in names]
+        disk = self.machine.folder / "bundles.img"
+        size = sum(path.stat().st_size for path in paths) // 2**20 * 21 // 20 + 64
+        subprocess.run(["mke2fs", "-q", "-t", "ext4", "-O", "^has_journal", str(disk), f"{size}M"], check=True)
+        for path in paths:
+            written = subprocess.run(["debugfs", "-w", "-R", f"write {path} {path.name}", str(disk)], check=True, capture_output=True, text=True)
+            # Its exit code does not tell: what it has to say besides the inode is what went wrong.
+            told = [line for line in written.stderr.splitlines()[1:] + written.stdout.splitlines() if not line.startswith("Allocated inode:")]
+            expect(not told, f"{path} was not written to the disk of bundles: {told}")
+        return disk
 
     # ── Starts
 

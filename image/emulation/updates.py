@@ -43,11 +43,12 @@ def test(image, bundles, backend, everything=False, say=print, on_line=None):
     def done(what):
         say(f"{time.monotonic() - begun:5.0f} s  {what}")
 
-    with _told(Door(image, bundles, backend, on_line), say) as door:
+    faults, dead = (list(FAULTS), list(DEAD)) if everything else (["mute"], ["no-cmdline"])
+    with _told(Door(image, bundles, backend, ["good", *REFUSALS, *faults, *dead], on_line), say) as door:
         span = _one_update(door, done)
-        for bundle in FAULTS if everything else ["mute"]:
+        for bundle in faults:
             _fault(door, bundle, done)
-        for bundle in DEAD if everything else ["no-cmdline"]:
+        for bundle in dead:
             _dead(door, bundle, done)
         cuts = 20 if everything else 3
         for number in range(cuts):
@@ -58,7 +59,7 @@ def test(image, bundles, backend, everything=False, say=print, on_line=None):
     if everything:
         with tempfile.TemporaryDirectory(prefix="fleet-") as folder, contextlib.closing(hawkbit.Server(folder, bundles)) as server:
             card = {"attendance.toml": server.settings(), "ca.pem": server.ca}
-            with _told(Door(image, bundles, backend, on_line, card), say) as door:
+            with _told(Door(image, bundles, backend, [], on_line, card), say) as door:
                 _rollout_and_sticks(door, server, done)
 
 
