@@ -2,7 +2,7 @@
 //!
 //! Two bounded single-producer single-consumer queues carry frames there and empty buffers back, so that a running camera
 //! allocates nothing. The receiver drains what has come and keeps the newest. When the queue had been full in between,
-//! what is in it is old: then it is all skipped and the next frame is awaited. Every frame that is not processed is counted.
+//! what was in it is old: it is skipped and a newer frame is awaited. Every frame that is not processed is counted.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -25,7 +25,8 @@ const RETURN_SLOTS: usize = 8;
 #[derive(Debug, Default)]
 struct Shared {
     waiting: ArcSwapOption<Thread>,
-    overflowed: AtomicBool,
+    /// Number of the newest frame for which there was no room; 0 for none. What is older is stale.
+    refused: AtomicU64,
     delivered: AtomicU64,
     dropped: AtomicU64,
     closed: AtomicBool,
@@ -72,10 +73,10 @@ impl Sender {
     /// Hands `frame` over and never waits. Without room the frame comes back to be filled again, and counts as dropped.
     pub fn send(&mut self, frame: Frame) -> Option<Frame> {
         let refused = self.frames.enqueue(frame).err();
-        match refused {
+        match &refused {
             None => self.shared.delivered.fetch_add(1, Ordering::Relaxed),
-            Some(_) => {
-                self.shared.overflowed.store(true, Ordering::Release);
+            Some(frame) => {
+                self.shared.refused.store(frame.number, Ordering::Release);
                 self.shared.dropped.fetch_add(1, Ordering::Relaxed)
             }
         };
@@ -119,7 +120,7 @@ impl Receiver {
         self.shared.waiting.store(Some(Arc::new(std::thread::current())));
         loop {
             let closed = self.shared.closed.load(Ordering::Acquire);
-            let stale = self.shared.overflowed.swap(false, Ordering::AcqRel) && !closed;
+            let refused = self.shared.refused.swap(0, Ordering::AcqRel);
             let mut newest: Option<Frame> = None;
             while let Some(frame) = self.frames.dequeue() {
                 if let Some(older) = newest.replace(frame) {
@@ -127,7 +128,7 @@ impl Receiver {
                 }
             }
             match newest {
-                Some(frame) if stale => self.skip(frame),
+                Some(frame) if frame.number < refused && !closed => self.skip(frame),
                 Some(frame) => return Received::Frame(frame),
                 None if closed => return Received::Closed,
                 None => {}

@@ -15,6 +15,7 @@ use crate::evaluate::verification::verification;
 use crate::evaluate::{chart, pairs, pictures};
 use crate::moment::{Clock, SystemClock};
 use crate::recognition::threshold::Calibration;
+use crate::recognition::vote::Rule;
 use crate::recognition::{Embedding, Engine, EngineError};
 
 /// Arguments of `evaluate`.
@@ -103,7 +104,10 @@ pub(super) fn execute(path: &Path, arguments: &Arguments) -> anyhow::Result<Exit
             let (mean, error) = figures.fold_accuracy;
             println!("Mean of {} folds: {:.2} % ± {:.2}", figures.folds.len(), mean * 100.0, error * 100.0);
             for point in &figures.tar_at_far {
-                println!("TAR at FAR {:e} (similarity {:.3}): {}", point.far, point.threshold, point.tar);
+                println!(
+                    "TAR at FAR {:e} (similarity {:.3}): {}; FAR seen {}",
+                    point.far, point.threshold, point.tar, point.far_seen
+                );
             }
             println!(
                 "Equal error rate: {:.2} % (similarity {:.3})",
@@ -142,11 +146,20 @@ pub(super) fn execute(path: &Path, arguments: &Arguments) -> anyhow::Result<Exit
             bar.finish_and_clear();
             report_identification(&measured, out)?;
             if let Some(path) = calibration {
+                let measured_on = &measured.figures.calibration;
+                if let Err(reason) = measured_on.check() {
+                    anyhow::bail!(
+                        "no calibration was written: {reason}, and {} comparisons of different people do not give \
+                         them; take pictures of more people (20 people with 2 pictures each are enough)",
+                        measured_on.comparisons
+                    );
+                }
                 write_file(path, serde_json::to_string_pretty(&measured.figures.calibration)?)?;
             }
         }
         What::Attacks { genuine, attacks: folder, stills, out } => {
             let mut checker = engine.liveness(&config.liveness)?;
+            let calibration = Calibration::of(config.recognition.calibration.as_deref())?;
             let clock: Arc<dyn Clock> = Arc::new(SystemClock::new(config.site.clock));
             let files = attacks::files(genuine, folder)?;
             let stills = stills.as_deref().map_or(Ok(Vec::new()), attacks::below)?;
@@ -156,6 +169,14 @@ pub(super) fn execute(path: &Path, arguments: &Arguments) -> anyhow::Result<Exit
                 checker: &mut checker,
                 clock: &clock,
                 min_face_px: config.recognition.min_face_px,
+                rule: Rule {
+                    threshold: config
+                        .recognition
+                        .threshold
+                        .unwrap_or_else(|| calibration.threshold(1, config.recognition.accepted_fpir)),
+                    margin: config.recognition.margin,
+                    votes: config.recognition.votes,
+                },
             };
             let mut presentations = Vec::with_capacity(total);
             for (index, (path, species)) in files.into_iter().enumerate() {
@@ -227,7 +248,12 @@ fn report_attacks(presentations: &[Presentation], out: &Out) -> anyhow::Result<(
             println!("  APCER {}: {}", species.name, species.apcer);
         }
         println!("  BPCER: {}", figures.bpcer);
-        println!("  ACER, with the worst species: {:.2} %", figures.acer * 100.0);
+        match figures.acer {
+            Some(acer) => println!("  ACER, with the worst species: {:.2} %", acer * 100.0),
+            None => println!(
+                "  ACER: not measured, for it takes genuine people and attacks that this rule can judge"
+            ),
+        }
         if let (Some([frames, most_frames]), Some([seconds, most_seconds])) =
             (figures.frames_to_decision, figures.seconds_to_decision)
         {

@@ -1,7 +1,8 @@
 //! Is it a living person? Genuine presentations and attacks (ISO/IEC 30107-3).
 //!
-//! A video is judged by every rule that a site can choose, frame by frame as at the door; a still by the anti-spoof networks
-//! alone, for a still can neither blink nor turn. Attacks are grouped into species by the folder they lie in, and the worst
+//! A video is judged by every rule that a site can choose, frame by frame and by the door's own decisions: the first usable face is
+//! enrolled, and whoever is recognised as a living person was accepted. Unlike the door, the detector looks at every frame. A
+//! still is judged by the anti-spoof networks alone, for a still can neither blink nor turn. Attacks are grouped into species by the folder they lie in, and the worst
 //! species counts: a door is as safe as its weakest side.
 
 use std::cmp::Ordering;
@@ -19,11 +20,15 @@ use super::statistics::Rate;
 use crate::camera::replay::{Pace, Replay};
 use crate::camera::{Frame, Grab, Source as _};
 use crate::config::LivenessRule;
+use crate::identity::RollNumber;
 use crate::liveness::passive::LIVE_FROM;
-use crate::liveness::{Checker, Observation, Requirement, State, Verdict};
+use crate::liveness::{Checker, Observation, Requirement};
 use crate::moment::Clock;
+use crate::recognition::decision::{self, Look, Senses};
 use crate::recognition::landmarks::Landmarks;
-use crate::recognition::{Embedding, Engine};
+use crate::recognition::subject::Subject;
+use crate::recognition::vote::Rule;
+use crate::recognition::{Embedding, Engine, EngineError, Match, Quality};
 
 /// The rules that are measured side by side, and whether the anti-spoof networks are there for them.
 pub const RULES: [(&str, LivenessRule, bool); 4] = [
@@ -67,7 +72,9 @@ pub struct Presentation {
     pub path: PathBuf,
     /// The kind of attack; `None` for a genuine person.
     pub species: Option<String>,
-    /// Mean P(live) of the passive networks, 0 to 1; `None` without a face.
+    /// Whether a face was found that is good enough to judge.
+    pub seen: bool,
+    /// Mean P(live) of the passive networks over all frames, 0 to 1; `None` where they said nothing.
     pub passive: Option<f32>,
     /// Whether each rule took it for a living person; `None` where the rule cannot be asked (a still cannot blink).
     pub accepted: ByRule<Option<bool>>,
@@ -95,8 +102,8 @@ pub struct Figures {
     pub bpcer: Rate,
     /// Accepted attacks (APCER) of the worst species.
     pub apcer: Rate,
-    /// Mean of both.
-    pub acer: f64,
+    /// Mean of both; `None` where one of them was not measured.
+    pub acer: Option<f64>,
     /// Every species, the worst first.
     pub species: Vec<Species>,
     /// Genuine videos, from every moment at which they were begun: accepted within two seconds.
@@ -185,6 +192,8 @@ pub struct Judge<'a> {
     pub clock: &'a Arc<dyn Clock>,
     /// Least width of a face, pixels.
     pub min_face_px: u32,
+    /// When a face counts as the one that was enrolled.
+    pub rule: Rule,
 }
 
 impl Judge<'_> {
@@ -210,13 +219,13 @@ impl Judge<'_> {
         let sheet = Sheet::new(&still, other.as_ref());
         let mut presentations = Vec::new();
         for motion in sheet::MOTIONS.iter().filter(|motion| sheet.allows(motion)) {
-            let mut trial = Trial::default();
+            let mut trial = Trial::new(self.rule)?;
             for number in 0..sheet::FRAMES {
                 let (frame, at) = sheet.frame(motion, number);
                 self.see(&frame, at, &mut trial)?;
             }
             let species = Some(format!("still, {}", motion.name));
-            presentations.push(trial.end(self.checker, path.to_owned(), species));
+            presentations.push(trial.end(path.to_owned(), species));
         }
         Ok(presentations)
     }
@@ -249,7 +258,8 @@ impl Judge<'_> {
         let accepted = RULES.map(|(_, rule, networks)| {
             (rule == LivenessRule::Passive && networks).then_some(live.is_some_and(|live| live >= LIVE_FROM))
         });
-        Ok(Presentation { path, species, passive: live, accepted, decisions: Vec::new(), why })
+        let seen = seen.is_some();
+        Ok(Presentation { path, species, seen, passive: live, accepted, decisions: Vec::new(), why })
     }
 
     fn video(&mut self, path: PathBuf, species: Option<String>) -> Result<Presentation, EvaluateError> {
@@ -257,14 +267,15 @@ impl Judge<'_> {
         let pace = Pace { speed: f32::INFINITY, frame_rate: 30.0, repeat: false };
         let mut replay =
             Replay::open(std::slice::from_ref(&path), pace, Arc::clone(self.clock)).map_err(failed)?;
-        let (mut frame, mut picture, mut trial) = (Frame::default(), RgbImage::default(), Trial::default());
+        let (mut frame, mut picture) = (Frame::default(), RgbImage::default());
+        let mut trial = Trial::new(self.rule)?;
         while frame.number < MAX_FRAMES
             && replay.next_frame(&mut frame, Duration::ZERO).map_err(failed)? == Grab::Filled
         {
             frame.picture.write_rgb(&mut picture);
             self.see(&picture, frame.at.since_boot, &mut trial)?;
         }
-        Ok(trial.end(self.checker, path, species))
+        Ok(trial.end(path, species))
     }
 
     /// One frame, as the door sees it: a face that is not good enough is not looked at.
@@ -276,83 +287,139 @@ impl Judge<'_> {
         if quality.problem(self.min_face_px).is_some() {
             return Ok(());
         }
-        let embedding = self.engine.embed_aligned()?;
+        let face = self.engine.embed_aligned()?;
         let seen = self.checker.observe(picture, &landmarks, true)?;
-        trial.note(&seen, &landmarks, embedding, at);
-        Ok(())
+        Ok(trial.note(&landmarks, quality, &Recorded { face, seen }, at)?)
     }
 }
 
+/// What the networks said of one frame.
+struct Recorded {
+    face: Embedding,
+    seen: Observation,
+}
+
 /// One video under every rule, from every beginning.
-#[derive(Default)]
 struct Trial {
+    rule: Rule,
+    /// The one person on the roster: whose face was seen first.
+    roll: RollNumber,
+    enrolled: Option<Embedding>,
     beginnings: Vec<Beginning>,
-    /// The newest face, and when it was seen.
-    face: Option<(Embedding, Duration)>,
+    /// P(live) of every frame.
+    live: Vec<f32>,
     /// Time of the newest frame.
     now: Duration,
 }
 
 struct Beginning {
     at: Duration,
+    tries: ByRule<Try>,
+}
+
+/// What one rule makes of the frames since a beginning.
+#[derive(Default)]
+struct Try {
+    subject: Subject,
     frames: u32,
-    state: State,
-    decided: ByRule<Option<Decision>>,
+    decided: Option<Decision>,
+}
+
+/// What one rule hears of a frame.
+struct Heard<'a> {
+    said: &'a Recorded,
+    networks: bool,
+    roll: &'a RollNumber,
+    enrolled: &'a Embedding,
+}
+
+impl Senses for Heard<'_> {
+    fn embed(&mut self) -> Result<Embedding, EngineError> {
+        Ok(self.said.face.clone())
+    }
+
+    fn search(&mut self, face: &Embedding) -> Option<Match> {
+        Some(Match { roll: self.roll.clone(), similarity: self.enrolled.similarity(face), runner_up: -1.0 })
+    }
+
+    fn observe(&mut self, votes: bool) -> Result<Observation, EngineError> {
+        let live = self.said.seen.live.filter(|_| votes && self.networks);
+        Ok(Observation { live, ..self.said.seen })
+    }
 }
 
 impl Trial {
+    fn new(rule: Rule) -> Result<Self, EvaluateError> {
+        let roll = RollNumber::parse("0").map_err(|error| EvaluateError::TooLittle(error.to_string()))?;
+        let (enrolled, now) = (None, Duration::ZERO);
+        Ok(Self { rule, roll, enrolled, beginnings: Vec::new(), live: Vec::new(), now })
+    }
+
     fn frame(&mut self, at: Duration) {
         self.now = at;
         if self.beginnings.last().is_none_or(|last| at.saturating_sub(last.at) >= BEGIN_EVERY) {
-            self.beginnings.push(Beginning {
-                at,
-                frames: 0,
-                state: State::default(),
-                decided: [None; RULES.len()],
-            });
+            self.beginnings.push(Beginning { at, tries: Default::default() });
         }
     }
 
-    fn note(&mut self, seen: &Observation, landmarks: &Landmarks, face: Embedding, at: Duration) {
-        let before = self.face.replace((face.clone(), at));
-        for (index, beginning) in self.beginnings.iter_mut().enumerate() {
-            let waited = at.saturating_sub(beginning.at);
-            if index > 0 && waited > GIVE_UP {
+    fn note(
+        &mut self,
+        landmarks: &Landmarks,
+        quality: Quality,
+        said: &Recorded,
+        now: Duration,
+    ) -> Result<(), EngineError> {
+        let enrolled = self.enrolled.get_or_insert_with(|| said.face.clone());
+        self.live.extend(said.seen.live);
+        for beginning in &mut self.beginnings {
+            let waited = now.saturating_sub(beginning.at);
+            if waited > GIVE_UP {
                 continue;
             }
-            beginning.frames += 1;
-            if let Some(before) = &before {
-                beginning.state.compare(before, &face, at);
-            }
-            beginning.state.note(seen, landmarks, at);
-            for ((_, rule, networks), decided) in RULES.iter().zip(&mut beginning.decided) {
-                let verdict = Requirement::new(*rule, *networks).judge(&beginning.state).verdict;
-                if decided.is_none() && verdict == Verdict::Live {
-                    *decided = Some(Decision { frames: beginning.frames, seconds: waited.as_secs_f32() });
+            for ((_, rule, networks), attempt) in RULES.iter().zip(&mut beginning.tries) {
+                if attempt.decided.is_some() {
+                    continue;
+                }
+                attempt.frames += 1;
+                let requirement = Requirement::new(*rule, *networks);
+                let look =
+                    Look { track: 0, now, landmarks, quality, rule: self.rule, requirement, loading: false };
+                let mut heard = Heard { said, networks: *networks, roll: &self.roll, enrolled };
+                let (_, decision) = attempt.subject.look(&look, &mut heard)?;
+                if matches!(decision, Some(decision::Decision::Recognised { .. })) {
+                    attempt.decided =
+                        Some(Decision { frames: attempt.frames, seconds: waited.as_secs_f32() });
                 }
             }
         }
+        Ok(())
     }
 
     /// A genuine person is accepted when the door would have, from the first frame on; an attack, when it would have from any
     /// beginning.
-    fn end(self, checker: &Checker, path: PathBuf, species: Option<String>) -> Presentation {
-        let first = self.beginnings.first();
-        let summary = checker.judge(&first.map(|first| first.state.clone()).unwrap_or_default());
+    fn end(self, path: PathBuf, species: Option<String>) -> Presentation {
         let tries = if species.is_some() { self.beginnings.len() } else { 1 };
         let accepted = std::array::from_fn(|rule| {
-            Some(self.beginnings.iter().take(tries).any(|beginning| beginning.decided[rule].is_some()))
+            Some(self.beginnings.iter().take(tries).any(|beginning| beginning.tries[rule].decided.is_some()))
         });
         let long_enough = |beginning: &&Beginning| self.now.saturating_sub(beginning.at) >= SOON;
-        let decisions =
-            self.beginnings.iter().filter(long_enough).map(|beginning| beginning.decided).collect();
+        let decided = |beginning: &Beginning| std::array::from_fn(|rule| beginning.tries[rule].decided);
+        let decisions = self.beginnings.iter().filter(long_enough).map(decided).collect();
+        let why = self.beginnings.first().map(|first| {
+            let summary = |(try_, (name, rule, networks)): (&Try, &(&str, LivenessRule, bool))| {
+                format!("{name}: {}", Requirement::new(*rule, *networks).judge(&try_.subject.liveness))
+            };
+            first.tries.iter().zip(&RULES).map(summary).collect::<Vec<_>>().join("; ")
+        });
+        let mean = self.live.iter().sum::<f32>() / self.live.len() as f32;
         Presentation {
             path,
             species,
-            passive: summary.passive,
+            seen: self.enrolled.is_some(),
+            passive: (!self.live.is_empty()).then_some(mean),
             accepted,
             decisions,
-            why: summary.to_string(),
+            why: why.unwrap_or_default(),
         }
     }
 }
@@ -360,7 +427,7 @@ impl Trial {
 /// The rates over all presentations. Pure.
 pub fn figures(presentations: &[Presentation]) -> Attacks {
     let genuine: Vec<_> = presentations.iter().filter(|p| p.species.is_none()).collect();
-    let without = genuine.iter().filter(|p| p.passive.is_none()).count();
+    let without = genuine.iter().filter(|p| !p.seen).count();
     Attacks {
         rules: (0..RULES.len()).map(|rule| under(rule, presentations)).collect(),
         genuine_without_face: Rate::of(without, genuine.len()),
@@ -382,7 +449,7 @@ fn under(rule: usize, presentations: &[Presentation]) -> Figures {
         .map(|(name, of)| Species {
             name: name.to_owned(),
             apcer: Rate::of(of.iter().filter(accepted).count(), of.len()),
-            without_face: Rate::of(of.iter().filter(|p| p.passive.is_none()).count(), of.len()),
+            without_face: Rate::of(of.iter().filter(|p| !p.seen).count(), of.len()),
         })
         .collect();
     species.sort_by(|a, b| b.apcer.rate.total_cmp(&a.apcer.rate));
@@ -399,7 +466,7 @@ fn under(rule: usize, presentations: &[Presentation]) -> Figures {
         rule: RULES[rule].0,
         bpcer,
         apcer,
-        acer: (apcer.rate + bpcer.rate) / 2.0,
+        acer: (apcer.trials > 0 && bpcer.trials > 0).then_some((apcer.rate + bpcer.rate) / 2.0),
         species,
         soon: Rate::of(soon, decisions.len()),
         frames_to_decision: quantiles(|a, b| a.frames.cmp(&b.frames)).map(|q| q.map(|d| d.frames)),
@@ -416,6 +483,7 @@ mod tests {
         Presentation {
             path: "x".into(),
             species: species.map(str::to_owned),
+            seen: passive.is_some(),
             passive,
             accepted: [Some(accepted), None, None, None],
             decisions: Vec::new(),
@@ -442,8 +510,9 @@ mod tests {
             ("screen", 1, 2)
         );
         assert_eq!(passive.species[1].without_face.events, 1);
-        assert!((passive.acer - (0.5 + 1.0 / 3.0) / 2.0).abs() < 1e-9);
+        assert!(passive.acer.is_some_and(|acer| (acer - (0.5 + 1.0 / 3.0) / 2.0).abs() < 1e-9));
         assert_eq!(figures.rules[1].bpcer.trials, 0, "a still cannot be asked for a blink");
+        assert_eq!(figures.rules[1].acer, None, "what was not measured is not perfect");
     }
 
     #[test]

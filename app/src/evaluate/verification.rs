@@ -45,6 +45,8 @@ pub struct TarAtFar {
     pub far: f64,
     /// The lowest threshold that keeps it.
     pub threshold: f32,
+    /// The FAR seen there: with too few pairs of different people none, and the interval says how little that proves.
+    pub far_seen: Rate,
     /// The TAR there.
     pub tar: Rate,
 }
@@ -102,10 +104,9 @@ fn measure(
     }
     let tar_at_far = [1e-2, 1e-3, 1e-4]
         .into_iter()
-        .filter(|far| far * scores.impostor().len() as f64 >= 1.0)
         .map(|far| {
             let threshold = scores.threshold_at_far(far);
-            TarAtFar { far, threshold, tar: scores.tar(threshold) }
+            TarAtFar { far, threshold, far_seen: scores.far(threshold), tar: scores.tar(threshold) }
         })
         .collect();
     let mean = |scores: &[f32]| scores.iter().sum::<f32>() / scores.len() as f32;

@@ -53,6 +53,13 @@ impl fmt::Display for Event {
                  person, {votes} frames agree, answered after {frames} (face {track}); {liveness}"
                 )
             }
+            Self::Stranger { track, similarity, threshold } if similarity >= threshold => {
+                write!(
+                    f,
+                    "Not named: somebody who is like two people on the roster (similarity {similarity:.2}); \
+                     `attendance check-photos` names photos of one person in two folders (face {track})"
+                )
+            }
             Self::Stranger { track, similarity, threshold } => {
                 write!(
                     f,

@@ -23,6 +23,8 @@ pub enum Advice {
     Blink,
     /// A blink, or a turn of the head, is needed to tell a person from a photo.
     BlinkOrTurn,
+    /// The anti-spoof networks cannot tell a person from a picture yet.
+    BetterView,
     /// The face is not among the photos that are loaded, and more are on their way.
     WaitForPhotos,
 }
@@ -38,6 +40,7 @@ impl Advice {
             Self::HoldStill => "hold still",
             Self::Blink => "blink, please",
             Self::BlinkOrTurn => "blink or turn your head, please",
+            Self::BetterView => "come closer, into better light",
             Self::WaitForPhotos => "one moment, photos are still being loaded",
         }
     }
@@ -57,7 +60,10 @@ impl Counsel {
         self.frames = if advice == self.current { self.frames.saturating_add(1) } else { 1 };
         self.current = advice;
         // What does not depend on the picture stays until it is fulfilled: that the picture is good does not change it.
-        let lasts = matches!(self.told, Some(Advice::Blink | Advice::BlinkOrTurn | Advice::WaitForPhotos));
+        let lasts = matches!(
+            self.told,
+            Some(Advice::Blink | Advice::BlinkOrTurn | Advice::BetterView | Advice::WaitForPhotos)
+        );
         let asked = lasts && advice.is_none();
         if self.frames < PATIENCE || advice == self.told || asked {
             return None;

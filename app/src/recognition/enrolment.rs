@@ -118,9 +118,11 @@ impl EnrolRefusal {
             Advice::ComeCloser => Self::TooSmall { width: quality.width, minimum: MIN_PHOTO_FACE },
             Advice::MoreLight | Advice::LessLight => Self::Exposure { brightness: quality.brightness },
             Advice::HoldStill => Self::Blurred { sharpness: quality.sharpness },
-            Advice::LookAtTheCamera | Advice::Blink | Advice::BlinkOrTurn | Advice::WaitForPhotos => {
-                Self::Turned { yaw: quality.yaw, pitch: quality.pitch }
-            }
+            Advice::LookAtTheCamera
+            | Advice::Blink
+            | Advice::BlinkOrTurn
+            | Advice::BetterView
+            | Advice::WaitForPhotos => Self::Turned { yaw: quality.yaw, pitch: quality.pitch },
         })
     }
 }

@@ -5,23 +5,24 @@ use std::time::{Duration, Instant};
 
 use image::RgbImage;
 
-use super::advice::{Advice, Counsel};
+use super::advice::Advice;
+use super::decision::{Decision, Look, Senses};
 use super::embedding::Embedding;
 use super::engine::Engine;
 use super::error::EngineError;
 use super::face::{Bounds, Face};
 use super::follow::Followed;
-use super::gallery::{Gallery, SharedGallery};
+use super::gallery::{Gallery, Match, SharedGallery};
 use super::landmarks::Landmarks;
-use super::quality::Quality;
+use super::outcome::{Outcome, Sighting};
+use super::subject::{Continuity, Subject};
 use super::threshold::Calibration;
 use super::track::{MAX_TRACKS, Track, Tracker};
 use super::view::{Latency, Snapshot, TrackView};
-use super::vote::{Answer, Ballot, Rule};
+use super::vote::{Ballot, Rule};
 use crate::camera::Frame;
 use crate::config;
-use crate::identity::RollNumber;
-use crate::liveness::{self, Checker, Verdict, passive};
+use crate::liveness::{Checker, Observation};
 use crate::moment::Moment;
 use crate::progress::Progress;
 
@@ -33,84 +34,10 @@ const DETECT_EVERY: Duration = Duration::from_millis(200);
 /// still followed.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
-/// Time between two embeddings, and between two votes of the passive networks, once they have said enough and the track only
-/// waits for a blink or a turn of the head, which are looked for in every frame. A blink takes at least 100 ms: nobody takes a
-/// picture away, blinks himself and puts it back between two embeddings. The frame that announces is embedded in any case.
-const CONFIRM_EVERY: Duration = Duration::from_millis(100);
-
-/// Time between two embeddings of a face that has its answer. All that is to be gained there is that the same person is
-/// announced again [`ANNOUNCE_AGAIN`] later, by a frame that is embedded too.
-const VERIFY_EVERY: Duration = Duration::from_millis(500);
-
-/// A face in the same place that is less similar than this to the track's face is another person. Of different people one pair in a
-/// hundred is more similar (`calibration.json`), the same person in one visit rarely falls below 0.5.
-const SAME_FACE: f32 = 0.35;
-
-/// A person who stays is told to attendance again after this time: its rules decide whether that makes a row.
-const ANNOUNCE_AGAIN: Duration = Duration::from_secs(10);
-
-/// A known face that shows no sign of life for this long is asked for one. People blink every three seconds or so without being
-/// asked.
-const ASK_AFTER: Duration = Duration::from_secs(2);
-
-/// A person was recognised: the one thing that attendance is made of.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Sighting {
-    /// Who.
-    pub roll: RollNumber,
-    /// The track of the face, counted from the start of the program.
-    pub track: u64,
-    /// Cosine similarity to the best photo, weighted mean of the votes, −1 to 1.
-    pub similarity: f32,
-    /// Distance to the best photo of anybody else, the same mean.
-    pub margin: f32,
-    /// Frames that voted for this answer.
-    pub votes: u32,
-    /// Similarity that was needed.
-    pub threshold: f32,
-    /// What was found about liveness.
-    pub liveness: liveness::Summary,
-    /// When the frame was taken that decided it.
-    pub at: Moment,
-    /// Frames of the track up to the decision.
-    pub frames_to_decision: u32,
-}
-
-/// What one frame brought.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Outcome {
-    /// A living person was recognised; told once a visit, and again when the person stays.
-    Recognised(Sighting),
-    /// A face was seen well over enough frames, and is nobody on the roster; told once a track.
-    Stranger {
-        /// The track.
-        track: u64,
-        /// Best similarity seen.
-        similarity: f32,
-        /// Similarity that is needed.
-        threshold: f32,
-        /// When.
-        at: Moment,
-    },
-    /// A face looks like somebody on the roster and not like a living person; told once a track.
-    AttackRefused {
-        /// The track.
-        track: u64,
-        /// Whom it looks like.
-        roll: RollNumber,
-        /// Which test refused it and its scores.
-        liveness: liveness::Summary,
-        /// When.
-        at: Moment,
-    },
-    /// Why nothing happens yet, for the person; told when it changes.
-    Hint {
-        /// The track.
-        track: u64,
-        /// What to do.
-        advice: Advice,
-    },
-}
+/// Faces without an answer that the networks look at in one frame, the largest first; the others wait for a later one. On the
+/// board one takes about 32 ms by paper (models/NETWORKS.md): with more of them, frames of one face would come too seldom to see a
+/// blink, or that a face was exchanged.
+const A_FRAME: usize = 4;
 
 /// Recognition with its state: the tracks.
 pub struct Pipeline {
@@ -129,43 +56,6 @@ pub struct Pipeline {
     detected: Option<Duration>,
     picture: RgbImage,
     snapshot: Snapshot,
-}
-
-/// What is known about the face of one track.
-#[derive(Debug, Default)]
-struct Subject {
-    ballot: Ballot,
-    /// Where the landmarks of the newest frame say that it is.
-    followed: Option<Followed>,
-    /// The newest embedding, by which an exchange of the face is seen.
-    embedding: Option<(Embedding, Duration)>,
-    announced: Option<(RollNumber, Duration)>,
-    /// Since when the name is known and the sign of life is missing.
-    waiting_since: Option<Duration>,
-    stranger_told: bool,
-    attack_told: bool,
-    advice: Counsel,
-    liveness: liveness::State,
-    /// Whose liveness that is: nobody's blink counts for a picture of somebody else.
-    liveness_of: Option<RollNumber>,
-}
-
-impl Subject {
-    /// Whether it was announced: then it is only verified from time to time.
-    fn has_its_answer(&self) -> bool {
-        self.announced.is_some()
-    }
-
-    /// Whether its face has to be embedded and matched now; `verdict` is that about its liveness.
-    fn needs_embedding(&self, rule: &Rule, verdict: Verdict, now: Duration) -> bool {
-        let waits = || !matches!(self.ballot.answer(rule), Answer::Open);
-        let every = match verdict {
-            _ if self.has_its_answer() => VERIFY_EVERY,
-            Verdict::Undecided | Verdict::Attack if waits() => CONFIRM_EVERY,
-            _ => Duration::ZERO,
-        };
-        self.embedding.as_ref().is_none_or(|(_, at)| now.saturating_sub(*at) >= every)
-    }
 }
 
 impl Pipeline {
@@ -215,12 +105,17 @@ impl Pipeline {
         let mut outcomes = Vec::new();
         let start = Instant::now();
         self.follow_gallery();
+        self.tracker.tracks_mut().iter_mut().for_each(|track| track.state.expire(frame.at.since_boot));
         if self.is_due(frame.at.since_boot) {
             self.looked = Some(frame.at.since_boot);
             frame.picture.write_rgb(&mut self.picture);
             latency.convert = millis(start);
+            let mut looked = 0;
             for (face, index) in self.faces(frame.at.since_boot, &mut latency)? {
-                self.consider(&face, index, frame.at, &mut latency, &mut outcomes)?;
+                if looked < A_FRAME {
+                    looked +=
+                        usize::from(self.consider(&face, index, frame.at, &mut latency, &mut outcomes)?);
+                }
             }
             latency.total = millis(start);
         }
@@ -300,10 +195,14 @@ impl Pipeline {
         let boxes: heapless::Vec<Bounds, MAX_TRACKS> = faces.iter().map(|face| face.bounds).collect();
         let assigned = self.tracker.update(&boxes, now);
         self.tracker.tracks_mut().iter_mut().for_each(|track| track.state.followed = None);
-        Ok(faces.into_iter().zip(assigned).filter_map(|(face, slot)| Some((face, slot?))).collect())
+        let mut faces: heapless::Vec<_, MAX_TRACKS> =
+            faces.into_iter().zip(assigned).filter_map(|(face, slot)| Some((face, slot?))).collect();
+        // Who was told that he is nobody here keeps nobody else waiting.
+        faces.sort_by_key(|(_, index)| self.tracker.tracks()[*index].state.stranger_told);
+        Ok(faces)
     }
 
-    /// One face of the frame, in its track.
+    /// One face of the frame, in its track. Whether that took networks.
     fn consider(
         &mut self,
         face: &Face,
@@ -311,18 +210,16 @@ impl Pipeline {
         at: Moment,
         latency: &mut Latency,
         outcomes: &mut Vec<Outcome>,
-    ) -> Result<(), EngineError> {
+    ) -> Result<bool, EngineError> {
         // The cheapest test first: a face too small costs no network.
         if face.bounds.width < self.recognition.min_face_px as f32 {
             self.advise(index, Some(Advice::ComeCloser), outcomes);
-            return Ok(());
+            return Ok(false);
         }
         let rule = self.rule();
-        let subject = &self.tracker.tracks()[index].state;
-        let verdict = self.liveness.judge(&subject.liveness).verdict;
-        let embeds = subject.needs_embedding(&rule, verdict, at.since_boot);
-        if subject.has_its_answer() && !embeds {
-            return Ok(());
+        let requirement = self.liveness.requirement();
+        if !self.tracker.tracks()[index].state.wants_a_look(&rule, requirement, at.since_boot) {
+            return Ok(false);
         }
         let looking = Instant::now();
         let seen = self.engine.look(&self.picture, face)?;
@@ -330,7 +227,7 @@ impl Pipeline {
         let subject = &mut self.tracker.track_mut(index).state;
         let Some((landmarks, quality)) = seen else {
             subject.followed = None;
-            return Ok(());
+            return Ok(true);
         };
         subject.followed = match subject.followed.take() {
             Some(followed) => followed.moved(&landmarks.five),
@@ -344,166 +241,38 @@ impl Pipeline {
                 self.tracker.tracks()[index].id,
                 problem.text()
             );
-            return Ok(());
+            return Ok(true);
         }
-        if embeds {
-            let embedding = Instant::now();
-            self.vote(index, &rule, &quality, at.since_boot)?;
-            latency.embed += millis(embedding);
+        let look = Look {
+            track: self.tracker.tracks()[index].id,
+            now: at.since_boot,
+            landmarks: &landmarks,
+            quality,
+            rule,
+            requirement,
+            loading: self.loading.iter().any(|progress| progress.under_way().is_some()),
+        };
+        let mut senses = Networks {
+            engine: &mut self.engine,
+            gallery: &self.voted_on,
+            liveness: &mut self.liveness,
+            picture: &self.picture,
+            landmarks: &landmarks,
+            latency,
+        };
+        let (continuity, decision) = self.tracker.track_mut(index).state.look(&look, &mut senses)?;
+        if continuity == Continuity::Another {
+            self.tracker.renumber(index);
         }
-        let checking = Instant::now();
-        self.look_for_life(index, &landmarks, embeds, at.since_boot)?;
-        latency.liveness += millis(checking);
-        if embeds {
-            outcomes.extend(self.decide(index, &rule, at));
-        }
-        Ok(())
-    }
-
-    /// Embeds and matches the aligned face.
-    fn vote(
-        &mut self,
-        index: usize,
-        rule: &Rule,
-        quality: &Quality,
-        now: Duration,
-    ) -> Result<(), EngineError> {
-        let embedding = self.engine.embed_aligned()?;
-        let subject = &mut self.tracker.track_mut(index).state;
-        if let Some(before) = &subject.embedding {
-            if before.0.similarity(&embedding) < SAME_FACE {
-                log::debug!("track {}: another face is in its place", self.tracker.tracks()[index].id);
-                self.tracker.renew(index);
-            } else {
-                subject.liveness.compare(before, &embedding, now);
-            }
-        }
-        let found = self.voted_on.search(&embedding);
-        let track = self.tracker.track_mut(index);
-        if let Some(found) = &found {
-            log::debug!(
-                "track {}: {} similarity {:.3}, margin {:.3}, threshold {:.3}; {quality}",
-                track.id,
-                found.roll,
-                found.similarity,
-                found.margin(),
-                rule.threshold
-            );
-        }
-        track.state.ballot.cast(found.as_ref(), rule, quality.weight());
-        track.state.embedding = Some((embedding, now));
-        Ok(())
-    }
-
-    /// Runs the tests of liveness for a face that may get a name and has not passed yet; `embedded` is whether the face of this
-    /// frame was.
-    fn look_for_life(
-        &mut self,
-        index: usize,
-        landmarks: &Landmarks,
-        embedded: bool,
-        now: Duration,
-    ) -> Result<(), EngineError> {
-        let track = self.tracker.track_mut(index);
-        let subject = &mut track.state;
-        let Some((leader, _)) = subject.ballot.leader() else { return Ok(()) };
-        if !self.liveness.requirement().checks() {
-            return Ok(());
-        }
-        if subject.liveness_of.as_ref() != Some(leader) {
-            subject.liveness_of = Some(leader.clone());
-            subject.liveness = liveness::State::default();
-        }
-        if self.liveness.judge(&subject.liveness).verdict == Verdict::Live {
-            return Ok(());
-        }
-        let votes = embedded || subject.liveness.passive.verdict() == passive::Verdict::Open;
-        let seen = self.liveness.observe(&self.picture, landmarks, votes)?;
-        let compare = subject.liveness.note(&seen, landmarks, now);
-        if compare && !embedded {
-            let face = self.engine.embed_aligned()?;
-            if let Some(before) = &subject.embedding {
-                subject.liveness.compare(before, &face, now);
-            }
-            subject.embedding = Some((face, now));
-        }
-        log::debug!("track {}: {seen}; liveness {}", track.id, self.liveness.judge(&subject.liveness));
-        Ok(())
-    }
-
-    /// What follows from the votes and from liveness, in a frame whose face was embedded: nobody is announced for a face that
-    /// somebody else has exchanged meanwhile.
-    fn decide(&mut self, index: usize, rule: &Rule, at: Moment) -> Option<Outcome> {
-        let requirement = self.liveness.requirement();
-        let loading = self.loading.iter().any(|progress| progress.under_way().is_some());
-        let track = self.tracker.track_mut(index);
-        let subject = &mut track.state;
-        match subject.ballot.answer(rule) {
-            Answer::Open => None,
-            Answer::Stranger { .. } if loading => {
-                let advice = Advice::WaitForPhotos;
-                let first = subject.announced.is_none() && subject.advice.tell(advice);
-                first.then_some(Outcome::Hint { track: track.id, advice })
-            }
-            Answer::Stranger { similarity } => {
-                let first = !subject.stranger_told && subject.announced.is_none();
-                subject.stranger_told = true;
-                let threshold = rule.threshold;
-                first.then_some(Outcome::Stranger { track: track.id, similarity, threshold, at })
-            }
-            // The newest frame voted for somebody else, and the liveness is his.
-            Answer::Known { roll, .. }
-                if requirement.checks() && subject.liveness_of.as_ref() != Some(&roll) =>
-            {
-                None
-            }
-            Answer::Known { roll, similarity, margin, votes } => {
-                let liveness = requirement.judge(&subject.liveness);
-                match liveness.verdict {
-                    Verdict::Undecided => {
-                        let since = *subject.waiting_since.get_or_insert(at.since_boot);
-                        let asked = at.since_boot.saturating_sub(since) >= ASK_AFTER;
-                        let advice =
-                            if requirement.accepts_motion() { Advice::BlinkOrTurn } else { Advice::Blink };
-                        (asked && subject.advice.tell(advice))
-                            .then_some(Outcome::Hint { track: track.id, advice })
-                    }
-                    Verdict::Attack => {
-                        let first = !subject.attack_told;
-                        subject.attack_told = true;
-                        first.then_some(Outcome::AttackRefused { track: track.id, roll, liveness, at })
-                    }
-                    Verdict::Live | Verdict::Unchecked => {
-                        let told = subject.announced.as_ref().is_some_and(|(before, when)| {
-                            *before == roll && at.since_boot.saturating_sub(*when) < ANNOUNCE_AGAIN
-                        });
-                        if told {
-                            return None;
-                        }
-                        subject.announced = Some((roll.clone(), at.since_boot));
-                        let frames_to_decision = track.frames;
-                        let track = track.id;
-                        Some(Outcome::Recognised(Sighting {
-                            roll,
-                            track,
-                            similarity,
-                            margin,
-                            votes,
-                            threshold: rule.threshold,
-                            liveness,
-                            at,
-                            frames_to_decision,
-                        }))
-                    }
-                }
-            }
-        }
+        let track = &self.tracker.tracks()[index];
+        outcomes.extend(decision.map(|decision| outcome(decision, track, rule.threshold, at)));
+        Ok(true)
     }
 
     fn advise(&mut self, index: usize, advice: Option<Advice>, outcomes: &mut Vec<Outcome>) {
         let track = self.tracker.track_mut(index);
         // Who is recognised already needs no advice.
-        if track.state.announced.is_none()
+        if !track.state.greeted
             && let Some(advice) = track.state.advice.note(advice)
         {
             outcomes.push(Outcome::Hint { track: track.id, advice });
@@ -536,6 +305,60 @@ impl Pipeline {
         }
         snapshot.last_frame = Some(frame.at);
         snapshot.latency_ms.update(&latency);
+    }
+}
+
+/// The networks and the gallery, for one face of one frame.
+struct Networks<'a> {
+    engine: &'a mut Engine,
+    gallery: &'a Gallery,
+    liveness: &'a mut Checker,
+    picture: &'a RgbImage,
+    landmarks: &'a Landmarks,
+    latency: &'a mut Latency,
+}
+
+impl Senses for Networks<'_> {
+    fn embed(&mut self) -> Result<Embedding, EngineError> {
+        let start = Instant::now();
+        let face = self.engine.embed_aligned();
+        self.latency.embed += millis(start);
+        face
+    }
+
+    fn search(&mut self, face: &Embedding) -> Option<Match> {
+        let start = Instant::now();
+        let found = self.gallery.search(face);
+        self.latency.embed += millis(start);
+        found
+    }
+
+    fn observe(&mut self, votes: bool) -> Result<Observation, EngineError> {
+        let start = Instant::now();
+        let seen = self.liveness.observe(self.picture, self.landmarks, votes);
+        self.latency.liveness += millis(start);
+        seen
+    }
+}
+
+/// A decision about a track, as the others are told.
+fn outcome(decision: Decision, track: &Track<Subject>, threshold: f32, at: Moment) -> Outcome {
+    let (frames_to_decision, track) = (track.frames, track.id);
+    match decision {
+        Decision::Recognised { roll, similarity, margin, votes, liveness } => Outcome::Recognised(Sighting {
+            roll,
+            track,
+            similarity,
+            margin,
+            votes,
+            threshold,
+            liveness,
+            at,
+            frames_to_decision,
+        }),
+        Decision::Stranger { similarity } => Outcome::Stranger { track, similarity, threshold, at },
+        Decision::AttackRefused { roll, liveness } => Outcome::AttackRefused { track, roll, liveness, at },
+        Decision::Advise(advice) => Outcome::Hint { track, advice },
     }
 }
 

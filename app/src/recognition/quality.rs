@@ -11,11 +11,8 @@ use super::landmarks::Pose;
 /// Largest turn to the side at which embeddings still compare well, degrees.
 const MAX_YAW: f32 = 35.0;
 
-/// Largest nod. The line from forehead to chin leans a little in everybody, which [`NEUTRAL_PITCH`] takes away.
+/// Largest nod, degrees.
 const MAX_PITCH: f32 = 30.0;
-
-/// Pitch, as the mesh measures it, of people who look straight ahead.
-const NEUTRAL_PITCH: f32 = 0.0;
 
 /// Least variance of the Laplacian for a live frame; sharp faces have several hundred.
 const MIN_SHARPNESS: f32 = 15.0;
@@ -52,7 +49,7 @@ impl Quality {
             sharpness: laplacian_variance(&grey),
             brightness: grey.iter().sum::<f32>() / grey.len() as f32,
             yaw: pose.yaw,
-            pitch: pose.pitch - NEUTRAL_PITCH,
+            pitch: pose.pitch,
             roll: pose.roll,
         }
     }

@@ -45,7 +45,9 @@ pub struct CalibrationError {
 }
 
 impl Calibration {
-    /// The site's own calibration, or the one that comes with the program.
+    /// The site's own calibration, or the one that comes with the program. A site has some dozens of people to measure, which ends at
+    /// rates that a large roster needs to go far below: from there on the shipped curve is followed, moved to where the site's own
+    /// ends. Going on as steeply as a short curve begins would lock everybody out.
     ///
     /// # Errors
     /// [`CalibrationError`] when the file cannot be read, or its points do not fall from rate to rate.
@@ -61,10 +63,28 @@ impl Calibration {
         let text = own.map_or(Ok(SHIPPED.to_owned()), read).map_err(|error| failed(error.to_string()))?;
         let calibration: Self = serde_json::from_str(&text).map_err(|error| failed(error.to_string()))?;
         calibration.check().map_err(|reason| failed(reason.to_owned()))?;
-        Ok(calibration)
+        if own.is_none() {
+            return Ok(calibration);
+        }
+        Ok(calibration.followed_by(&Self::of(None)?))
     }
 
-    fn check(&self) -> Result<(), &'static str> {
+    /// The curve with those points of `other` that lie beyond its end, as far above it as the two differ there.
+    fn followed_by(mut self, other: &Self) -> Self {
+        if let Some(end) = self.points.last().copied() {
+            let moved = end.threshold - other.similarity_at(end.fmr);
+            let beyond = other.points.iter().filter(|point| point.fmr < end.fmr);
+            let points = beyond.map(|point| Calibrated { threshold: point.threshold + moved, ..*point });
+            self.points.extend(points);
+        }
+        self
+    }
+
+    /// Whether it can be used.
+    ///
+    /// # Errors
+    /// What it lacks.
+    pub fn check(&self) -> Result<(), &'static str> {
         let sane = |point: &Calibrated| {
             point.fmr > 0.0 && point.fmr <= 1.0 && (-1.0..=1.0).contains(&point.threshold)
         };
@@ -133,6 +153,13 @@ mod tests {
         own.points[0].threshold -= 0.01;
         std::fs::write(&path, serde_json::to_string(&own).unwrap()).unwrap();
         assert_eq!(Calibration::of(Some(&path)).unwrap(), own);
+        // Some dozens of people, who are more alike than those of the shipped curve.
+        own.points.truncate(2);
+        own.points.iter_mut().for_each(|point| point.threshold += 0.05);
+        std::fs::write(&path, serde_json::to_string(&own).unwrap()).unwrap();
+        let few = Calibration::of(Some(&path)).unwrap();
+        let more = few.threshold(1_000, 0.01) - Calibration::of(None).unwrap().threshold(1_000, 0.01);
+        assert!((more - 0.05).abs() < 1e-4, "{more}");
         own.points.reverse();
         for nonsense in [serde_json::to_string(&own).unwrap(), r#"{"comparisons":1,"points":[]}"#.to_owned()]
         {

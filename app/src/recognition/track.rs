@@ -91,17 +91,11 @@ impl<S: Default> Tracker<S> {
         track.frames += 1;
     }
 
-    /// Another face is in this track's place: it becomes a new track, about which nothing is known.
-    pub fn renew(&mut self, index: usize) {
+    /// Another face is in this track's place: it counts as a new track from its first frame.
+    pub fn renumber(&mut self, index: usize) {
         self.last_id += 1;
         let track = &mut self.tracks[index];
-        *track = Track {
-            id: self.last_id,
-            bounds: track.bounds,
-            frames: 1,
-            last_seen: track.last_seen,
-            state: S::default(),
-        };
+        (track.id, track.frames) = (self.last_id, 1);
     }
 
     /// The tracks.
@@ -176,12 +170,11 @@ mod tests {
     }
 
     #[test]
-    fn a_renewed_track_knows_nothing() {
+    fn a_renumbered_track_is_a_new_one() {
         let mut tracker = Tracker::default();
         ids(&mut tracker, &[at(0.0, 0.0)], 0);
-        tracker.track_mut(0).state = 7;
-        tracker.renew(0);
-        assert_eq!((tracker.tracks()[0].id, tracker.tracks()[0].state), (2, 0));
+        tracker.renumber(0);
+        assert_eq!((tracker.tracks()[0].id, tracker.tracks()[0].frames), (2, 1));
         assert_eq!(ids(&mut tracker, &[at(0.0, 0.0), at(500.0, 0.0)], 66), [2, 3]);
     }
 

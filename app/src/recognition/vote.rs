@@ -88,9 +88,7 @@ impl Ballot {
     pub fn answer(&self, rule: &Rule) -> Answer {
         let needed = rule.votes as usize;
         let total: f32 = self.votes.iter().map(|vote| vote.weight).sum();
-        let leader = self.votes.iter().filter_map(|vote| vote.roll.as_ref()).max_by(|a, b| {
-            self.weight_for(Some(a)).total_cmp(&self.weight_for(Some(b))).then_with(|| b.cmp(a))
-        });
+        let leader = self.most_voted_for();
         if let Some(roll) = leader {
             let weight = self.weight_for(Some(roll));
             let own = || self.votes.iter().filter(|vote| vote.roll.as_ref() == Some(roll));
@@ -115,7 +113,20 @@ impl Ballot {
 
     /// The name that has most votes, decided or not, with its similarity in the newest of them.
     pub fn leader(&self) -> Option<(&RollNumber, f32)> {
-        self.votes.iter().rev().find_map(|vote| Some((vote.roll.as_ref()?, vote.similarity)))
+        let leader = self.most_voted_for()?;
+        let newest = self.votes.iter().rev().find(|vote| vote.roll.as_ref() == Some(leader))?;
+        Some((leader, newest.similarity))
+    }
+
+    /// Whom the newest frame voted for; `None` for nobody.
+    pub fn newest(&self) -> Option<&RollNumber> {
+        self.votes.back()?.roll.as_ref()
+    }
+
+    fn most_voted_for(&self) -> Option<&RollNumber> {
+        self.votes.iter().filter_map(|vote| vote.roll.as_ref()).max_by(|a, b| {
+            self.weight_for(Some(a)).total_cmp(&self.weight_for(Some(b))).then_with(|| b.cmp(a))
+        })
     }
 
     /// Number of votes for a name.

@@ -6,7 +6,8 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::error::EngineError;
-use super::pipeline::{Outcome, Pipeline};
+use super::outcome::Outcome;
+use super::pipeline::Pipeline;
 use super::preview::Preview;
 use super::tempo::Tempo;
 use super::view::View;

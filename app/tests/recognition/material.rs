@@ -8,7 +8,7 @@ use arc_swap::ArcSwap;
 use attendance::camera::replay::{Pace, Replay};
 use attendance::camera::{Frame, Grab, Source as _};
 use attendance::config::ClockTrust;
-use attendance::config::{self, DetectorChoice, LivenessRule};
+use attendance::config::{self, DetectorChoice, LivenessRule, Recognition};
 use attendance::identity::RollNumber;
 use attendance::moment::SystemClock;
 use attendance::photo::{PhotoLimits, decode};
@@ -33,7 +33,7 @@ impl Material {
         };
         let person = std::fs::read_to_string(folder.join("person")).unwrap().trim().to_owned();
         let found = Self { folder, person };
-        if found.engine_if_there(DetectorChoice::Blazeface).is_none() {
+        if found.engine_if_there(Recognition::default().detector).is_none() {
             eprintln!("SKIPPED: needs the networks; run fetch_models");
             return None;
         }
@@ -41,12 +41,13 @@ impl Material {
     }
 
     pub(crate) fn engine_if_there(&self, detector: DetectorChoice) -> Option<Engine> {
-        let config = config::Recognition { detector, ..config::Recognition::default() };
+        let config = Recognition { detector, ..Recognition::default() };
         Engine::load(&Store::default_dir(), &config).ok()
     }
 
-    pub(crate) fn engine(&self, detector: DetectorChoice) -> Engine {
-        self.engine_if_there(detector).unwrap()
+    /// The engine as a site has it that chooses nothing.
+    pub(crate) fn engine(&self) -> Engine {
+        self.engine_if_there(Recognition::default().detector).unwrap()
     }
 
     /// The first photo of a student.
@@ -63,7 +64,7 @@ impl Material {
 
     /// Everybody on the roster whom `wanted` admits and whose photo enrols.
     pub(crate) fn gallery(&self, wanted: impl Fn(&str) -> bool) -> Gallery {
-        let mut engine = self.engine(DetectorChoice::Blazeface);
+        let mut engine = self.engine();
         let mut enrolled = Vec::new();
         for folder in entries(&self.folder.join("students")) {
             let roll = folder.file_name().unwrap().to_str().unwrap().to_owned();
@@ -77,10 +78,16 @@ impl Material {
     }
 
     pub(crate) fn pipeline(&self, gallery: Gallery, require: LivenessRule) -> Pipeline {
-        let engine = self.engine(DetectorChoice::Blazeface);
+        let engine = self.engine();
         let gallery = Arc::new(ArcSwap::from_pointee(gallery));
-        Pipeline::new(engine, gallery, &config::Recognition::default(), &config::Liveness { require })
-            .unwrap()
+        Pipeline::new(engine, gallery, &Recognition::default(), &config::Liveness { require }).unwrap()
+    }
+
+    /// All frames of the video.
+    pub(crate) fn frames(&self) -> Vec<Frame> {
+        let mut frames = Vec::new();
+        self.replay(|frame| frames.push(frame.clone()));
+        frames
     }
 
     /// Every frame of the video, once, as fast as it is taken.
@@ -96,8 +103,16 @@ impl Material {
 }
 
 fn demo_folder() -> Option<PathBuf> {
-    let cache = Path::new(&std::env::var_os("HOME")?).join(".cache/attendance-appliance/demo");
-    let made = std::fs::read_dir(cache).ok()?.flatten().map(|entry| entry.path());
+    // Named by scripts/test; found where scripts/demo-data puts it otherwise.
+    if let Some(folder) = std::env::var_os("ATTENDANCE_DEMO") {
+        return Some(folder.into());
+    }
+    let cache = match std::env::var_os("XDG_CACHE_HOME") {
+        Some(cache) => PathBuf::from(cache),
+        None => Path::new(&std::env::var_os("HOME")?).join(".cache"),
+    };
+    let made =
+        std::fs::read_dir(cache.join("attendance-appliance/demo")).ok()?.flatten().map(|entry| entry.path());
     made.filter(|folder| folder.join("door.y4m").is_file() && folder.join("person").is_file()).max()
 }
 

@@ -4,7 +4,7 @@
 //! between the picture and a row. No motion of a picture may pass them.
 
 use attendance::camera::{Frame, Picture};
-use attendance::config::{DetectorChoice, LivenessRule};
+use attendance::config::LivenessRule;
 use attendance::evaluate::sheet::{MOTIONS, Sheet, Still};
 use attendance::moment::Moment;
 use attendance::recognition::Outcome;
@@ -18,7 +18,7 @@ const FRAMES: u64 = 45;
 #[test]
 fn no_motion_of_a_picture_makes_it_alive() {
     let Some(material) = Material::find() else { return };
-    let mut engine = material.engine(DetectorChoice::Blazeface);
+    let mut engine = material.engine();
     let stills: Vec<Still> = material
         .photos("2110003")
         .into_iter()
