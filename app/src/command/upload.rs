@@ -32,6 +32,7 @@ pub(super) struct Arguments {
 
 pub(super) fn execute(path: &Path, arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let config = super::configured(path)?;
+    super::as_owner_of(&config.site.data_dir)?;
     super::runtime()?.block_on(async {
         tokio::select! {
             done = upload(&config, arguments) => done,
