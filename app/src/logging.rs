@@ -12,6 +12,9 @@ use time::macros::format_description;
 const RECENT_LINES: usize = 1000;
 /// Longest line kept, bytes.
 const RECENT_LINE_BYTES: usize = 1000;
+/// Longest record that goes to the journal, bytes: everything of ours fits, and nobody on the network fills the disk with a few
+/// words of his own that an error repeats.
+const RECORD_BYTES: usize = 4000;
 
 static RECENT: Mutex<VecDeque<String>> = Mutex::new(VecDeque::new());
 
@@ -69,10 +72,18 @@ impl Log for OwnFirst {
     }
 
     fn log(&self, record: &Record<'_>) {
-        if self.enabled(record.metadata()) {
-            self.sink.log(record);
-            remember(record);
+        if !self.enabled(record.metadata()) {
+            return;
         }
+        let text = shortened(record.args().to_string(), RECORD_BYTES);
+        let mut bounded = Record::builder();
+        bounded
+            .metadata(record.metadata().clone())
+            .module_path(record.module_path())
+            .file(record.file())
+            .line(record.line());
+        // In one expression: the arguments live no longer.
+        self.pass(&bounded.args(format_args!("{text}")).build());
     }
 
     fn flush(&self) {
@@ -80,14 +91,28 @@ impl Log for OwnFirst {
     }
 }
 
+impl OwnFirst {
+    fn pass(&self, record: &Record<'_>) {
+        self.sink.log(record);
+        remember(record);
+    }
+}
+
+/// `text` of at most `longest` bytes, with a mark where it was cut.
+fn shortened(mut text: String, longest: usize) -> String {
+    const CUT: &str = " …";
+    if text.len() > longest {
+        text.truncate(text.floor_char_boundary(longest - CUT.len()));
+        text.push_str(CUT);
+    }
+    text
+}
+
 fn remember(record: &Record<'_>) {
     let now = OffsetDateTime::now_utc()
         .format(format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]Z"))
         .unwrap_or_default();
-    let mut text = format!("{now} {}", line(record));
-    if text.len() > RECENT_LINE_BYTES {
-        text.truncate(text.floor_char_boundary(RECENT_LINE_BYTES));
-    }
+    let text = shortened(format!("{now} {}", line(record)), RECENT_LINE_BYTES);
     let mut lines = RECENT.lock().unwrap_or_else(PoisonError::into_inner);
     if lines.len() == RECENT_LINES {
         lines.pop_front();
@@ -97,21 +122,27 @@ fn remember(record: &Record<'_>) {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use super::*;
 
-    struct Nowhere;
+    /// Keeps nothing but the length of the longest record.
+    struct Measure(&'static AtomicUsize);
 
-    impl Log for Nowhere {
+    impl Log for Measure {
         fn enabled(&self, _: &Metadata<'_>) -> bool {
             true
         }
-        fn log(&self, _: &Record<'_>) {}
+        fn log(&self, record: &Record<'_>) {
+            self.0.fetch_max(record.args().to_string().len(), Ordering::Relaxed);
+        }
         fn flush(&self) {}
     }
 
     #[test]
     fn libraries_are_heard_from_warnings_upward_and_the_newest_lines_are_kept() {
-        let logger = OwnFirst { sink: Box::new(Nowhere), level: LevelFilter::Debug };
+        static LONGEST: AtomicUsize = AtomicUsize::new(0);
+        let logger = OwnFirst { sink: Box::new(Measure(&LONGEST)), level: LevelFilter::Debug };
         let say = |target: &str, level, text: &str| {
             logger.log(&Record::builder().target(target).level(level).args(format_args!("{text}")).build());
         };
@@ -120,7 +151,8 @@ mod tests {
         for number in 0..RECENT_LINES + 10 {
             say("attendance", log::Level::Info, &format!("line {number}"));
         }
-        say("attendance", log::Level::Warn, &"é".repeat(RECENT_LINE_BYTES));
+        say("rustls", log::Level::Warn, &"é".repeat(30_000));
+        assert_eq!(LONGEST.load(Ordering::Relaxed), RECORD_BYTES);
         let lines = recent(usize::MAX);
         assert_eq!(lines.len(), RECENT_LINES);
         assert!(lines.iter().all(|line| line.len() <= RECENT_LINE_BYTES && !line.contains("s3cr3t")));

@@ -10,7 +10,7 @@ use time::{OffsetDateTime, PrimitiveDateTime};
 use tz::TimeZoneRef;
 
 pub use manual::ManualClock;
-pub use system::{EARLIEST, SystemClock};
+pub use system::{EARLIEST, SystemClock, boot_id};
 
 /// A moment as the device knew it.
 ///

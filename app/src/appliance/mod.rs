@@ -83,7 +83,7 @@ pub async fn run(config: Config, asked_to_stop: impl Future<Output = ()>) -> any
         Arc::clone(&records.deliveries),
         Arc::clone(&clock),
         bus.clone(),
-    )?
+    )
     .map(Arc::new);
     let mut supervisor = Supervisor::new(bus.clone());
     let board = supervisor.board();

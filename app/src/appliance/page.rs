@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use super::self_report::{self, PagePlace};
+use super::self_report::{PagePlace, Place};
 use crate::config::Config;
 use crate::event::Bus;
 use crate::status::limits::Limits;
@@ -35,7 +35,7 @@ impl Page {
         let mut running = serving.await.map_err(Failure::restart)?.map_err(Failure::restart)?;
         let password = running.first_password();
         console::show(running.address(), &running.identity(), password.as_ref());
-        place.store(Some(Arc::new(self_report::place(&running))));
+        place.store(Some(Arc::new(Place::of(&running))));
         if configured {
             console::forget_password();
         }

@@ -4,22 +4,34 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use arc_swap::ArcSwapOption;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use tokio_util::sync::CancellationToken;
 
 use super::frame_path::CAMERA;
 use crate::camera::latest::Counters;
 use crate::recognition::view::View as FramePath;
 use crate::status::Running;
+use crate::status::certificate::Identity;
 use crate::supervisor::{Board, State};
 use crate::update::report::{self, Camera, Page, Report, Worker};
 
 /// Where the page answers; nothing while it does not.
-pub(super) type PagePlace = Arc<ArcSwapOption<Page>>;
+pub(super) type PagePlace = Arc<ArcSwapOption<Place>>;
 
-/// Where a running page answers.
-pub(super) fn place(running: &Running) -> Page {
-    Page { port: running.address().port(), fingerprint: running.identity().fingerprint.to_string() }
+/// Where a running page answers, with whichever certificate it shows by then.
+pub(super) struct Place {
+    port: u16,
+    identity: Arc<ArcSwap<Identity>>,
+}
+
+impl Place {
+    pub(super) fn of(running: &Running) -> Self {
+        Self { port: running.address().port(), identity: running.present_identity() }
+    }
+
+    fn now(&self) -> Page {
+        Page { port: self.port, fingerprint: self.identity.load().fingerprint.to_string() }
+    }
 }
 
 /// What the report is made of.
@@ -66,7 +78,7 @@ impl SelfReport {
                     reason: worker.reason,
                 })
                 .collect(),
-            page: self.page.load_full().map(|page| (*page).clone()),
+            page: self.page.load_full().map(|place| place.now()),
             ..Report::default()
         }
     }

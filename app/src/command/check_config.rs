@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use crate::config::{CameraSource, Config, commented_defaults};
+use crate::config::{CameraSource, Config, check_files, commented_defaults};
 use crate::liveness::Requirement;
 use crate::recognition::threshold::Calibration;
 
@@ -21,6 +21,7 @@ pub(super) fn execute(path: &Path, arguments: &Arguments) -> anyhow::Result<Exit
         return Ok(ExitCode::SUCCESS);
     }
     let config = super::configured(path)?;
+    check_files(&config)?;
     println!("{} is valid.", path.display());
     for remark in remarks(&config) {
         println!("Note: {remark}");

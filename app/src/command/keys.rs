@@ -42,6 +42,7 @@ pub(super) fn password(path: &Path, arguments: &Password) -> anyhow::Result<Exit
         return Ok(ExitCode::SUCCESS);
     }
     let config = super::configured(path)?;
+    super::as_owner_of(&config.site.data_dir)?;
     let (_, new) = password::Password::make(&crate::status::password_file(&config.site.data_dir))?;
     println!("The new password, shown only now: {}", new.expose());
     println!("It counts at once, and every log-in with the old one has ended.");
@@ -53,6 +54,7 @@ pub(super) fn password(path: &Path, arguments: &Password) -> anyhow::Result<Exit
 
 pub(super) fn token(path: &Path, request: &Token) -> anyhow::Result<ExitCode> {
     let config = super::configured(path)?;
+    super::as_owner_of(&config.site.data_dir)?;
     let file = TokenFile::below(&config.site.data_dir);
     match request {
         Token::Add { name, full } => {

@@ -14,11 +14,14 @@ mod sync;
 mod update;
 mod upload;
 
+use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
+use rustix::process::{Gid, Uid};
+use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 
 use crate::config::{Config, ConfigError};
 
@@ -124,6 +127,27 @@ fn configured(path: &std::path::Path) -> Result<Config, ConfigError> {
     let config = crate::config::load(path)?;
     crate::logging::start(config.log.level.into());
     Ok(config)
+}
+
+/// As root, goes on as the owner of the data folder: what root leaves there the service could not read, and whoever took the service
+/// over could not lead root astray with a link. A folder that is not there yet stays root's to make.
+///
+/// To be called while the process has one thread, whose ids all later ones inherit.
+fn as_owner_of(data_dir: &std::path::Path) -> anyhow::Result<()> {
+    if !rustix::process::geteuid().is_root() {
+        return Ok(());
+    }
+    let Ok(folder) = std::fs::metadata(data_dir) else { return Ok(()) };
+    let (user, group) = (Uid::from_raw(folder.uid()), Gid::from_raw(folder.gid()));
+    if user.is_root() {
+        return Ok(());
+    }
+    set_thread_groups(&[group])
+        .and_then(|()| set_thread_res_gid(group, group, group))
+        .and_then(|()| set_thread_res_uid(user, user, user))
+        .with_context(|| {
+            format!("cannot go on as the owner of {}; call this as that user", data_dir.display())
+        })
 }
 
 /// The runtime of the workers. Two threads: nothing on it computes for long.

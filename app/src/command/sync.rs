@@ -23,6 +23,7 @@ pub(super) struct Arguments {
 
 pub(super) fn execute(path: &Path, arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let config = super::configured(path)?;
+    super::as_owner_of(&config.site.data_dir)?;
     if arguments.confirm_removal {
         match confirm_removal(&config.site.data_dir)? {
             Some(photos) => {

@@ -32,6 +32,7 @@ pub(super) struct Arguments {
 
 pub(super) fn execute(path: &Path, arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let config = super::configured(path)?;
+    super::as_owner_of(&config.site.data_dir)?;
     super::runtime()?.block_on(async {
         tokio::select! {
             done = upload(&config, arguments) => done,
@@ -51,7 +52,7 @@ async fn upload(config: &Config, arguments: &Arguments) -> anyhow::Result<ExitCo
     let ledger = Arc::clone(&records.ledger);
     let deliveries = Arc::clone(&records.deliveries);
     let uploader =
-        Uploader::new(&config.webhook, &config.tls, Arc::clone(&ledger), deliveries, clock, bus.clone())?;
+        Uploader::new(&config.webhook, &config.tls, Arc::clone(&ledger), deliveries, clock, bus.clone());
     let Some(uploader) = uploader else {
         bail!("webhook.url is not set: there is nowhere to deliver to");
     };

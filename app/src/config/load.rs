@@ -4,13 +4,20 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::{CameraSource, Config};
+use crate::http::TlsPolicy;
 use crate::moment::SiteZone;
+use crate::status::certificate;
+use crate::status::password::Password;
 
 /// Largest configuration file read. A full one has about 5 kB.
 const MAX_BYTES: u64 = 256 * 1024;
 
 /// The settings that were taken over from the card, and so checked strictly, by the version that ran then.
 const TAKEN_OVER: &str = "/etc/attendance/attendance.toml";
+
+/// Settings that an earlier version took over from the card with values that this one refuses.
+const NARROWED: [&str; 4] =
+    ["camera.frame_rate", "camera.slowest_frame_rate", "page.password_hash", "recognition.votes"];
 
 /// What is wrong with a configuration.
 #[derive(Debug, thiserror::Error)]
@@ -48,8 +55,8 @@ pub fn load(path: &Path) -> Result<Config, ConfigError> {
     }
     let text = std::fs::read_to_string(path).map_err(unreadable)?;
     match parse(&text) {
-        Err(ConfigError::Syntax(wrong)) if path == Path::new(TAKEN_OVER) => {
-            let (config, left_out) = parse_known(&text).ok_or(ConfigError::Syntax(wrong))?;
+        Err(wrong) if path == Path::new(TAKEN_OVER) => {
+            let (config, left_out) = parse_known(&text).ok_or(wrong)?;
             log::warn!(
                 "settings of another version are left out, their defaults hold: {}",
                 left_out.join(", ")
@@ -60,8 +67,8 @@ pub fn load(path: &Path) -> Result<Config, ConfigError> {
     }
 }
 
-/// The settings of a text that this version knows, and the names of those it does not: a later version took the file over and was
-/// then left for this one. That must not close the door, and every default is the careful choice. `None` when it is not that.
+/// The settings of a text that this version takes, and the names of those it does not: another version took the file over, and a
+/// later one may have been left for this one. That must not close the door, and every default is the careful choice. `None` when it is not that.
 fn parse_known(text: &str) -> Option<(Config, Vec<String>)> {
     let mut known = toml::Table::new();
     let mut left_out = Vec::new();
@@ -75,12 +82,14 @@ fn parse_known(text: &str) -> Option<(Config, Vec<String>)> {
                 let settings = toml::Table::from_iter([(key.clone(), value.clone())]);
                 toml::Table::from_iter([(section.clone(), toml::Value::Table(settings))])
             };
+            let name = format!("{section}.{key}");
+            let narrowed = |config: &Config| NARROWED.contains(&&*name) && !problems(config).is_empty();
             match alone(&value).try_into::<Config>() {
-                Ok(_) => {
+                Ok(config) if !narrowed(&config) => {
                     let section = known.entry(section.clone()).or_insert_with(|| toml::Table::new().into());
                     section.as_table_mut()?.insert(key, value);
                 }
-                Err(_) => left_out.push(format!("{section}.{key}")),
+                _ => left_out.push(name),
             }
         }
     }
@@ -161,9 +170,9 @@ fn problems(config: &Config) -> Vec<String> {
         ("recognition.threshold", config.recognition.threshold.unwrap_or(0.5), 0.05, 0.95),
         ("recognition.accepted_fpir", config.recognition.accepted_fpir, 1e-6, 0.5),
         ("recognition.margin", config.recognition.margin, 0.0, 0.5),
-        ("camera.frame_rate", config.camera.frame_rate, 1.0, 60.0),
+        ("camera.frame_rate", config.camera.frame_rate, 5.0, 60.0),
         ("camera.replay_speed", config.camera.replay_speed, 0.01, 1.0),
-        ("camera.slowest_frame_rate", config.camera.slowest_frame_rate, 1.0, 60.0),
+        ("camera.slowest_frame_rate", config.camera.slowest_frame_rate, 5.0, 60.0),
     ] {
         check((low..=high).contains(&value), format!("{name}: is {value}; allowed is {low} to {high}"));
     }
@@ -176,7 +185,7 @@ fn problems(config: &Config) -> Vec<String> {
         ("camera.width", u64::from(config.camera.width), 160, 4096),
         ("camera.height", u64::from(config.camera.height), 120, 4096),
         ("recognition.min_face_px", u64::from(config.recognition.min_face_px), 20, 1000),
-        ("recognition.votes", u64::from(config.recognition.votes), 1, 30),
+        ("recognition.votes", u64::from(config.recognition.votes), 1, 16),
     ] {
         check((low..=high).contains(&value), format!("{name}: is {value}; allowed is {low} to {high}"));
     }
@@ -188,6 +197,11 @@ fn problems(config: &Config) -> Vec<String> {
         config.page.certificate_file.is_some() == config.page.key_file.is_some(),
         "page.certificate_file and page.key_file: set both, or neither".to_owned(),
     );
+    if let Some(hash) = &config.page.password_hash
+        && let Err(wrong) = Password::parse(hash.expose(), "page.password_hash")
+    {
+        check(false, wrong.to_string());
+    }
     for token in &config.page.tokens {
         check(
             token.sha256.len() == 64 && token.sha256.bytes().all(|b| b.is_ascii_hexdigit()),
@@ -203,6 +217,24 @@ fn problems(config: &Config) -> Vec<String> {
         );
     }
     found
+}
+
+/// Checks the files that a configuration names: certificate authorities, and the page's certificate with its key. The appliance starts
+/// without them, and not as the site meant it.
+///
+/// # Errors
+/// [`ConfigError::Values`], with everything that is wrong.
+pub fn check_files(config: &Config) -> Result<(), ConfigError> {
+    let mut found = Vec::new();
+    if let Err(wrong) = TlsPolicy::from_config(&config.tls) {
+        found.push(wrong.to_string());
+    }
+    if let Some((certificate, key)) = config.page.certificate_file.as_ref().zip(config.page.key_file.as_ref())
+        && let Err(wrong) = certificate::read(certificate, key)
+    {
+        found.push(format!("page.certificate_file: {wrong}"));
+    }
+    if found.is_empty() { Ok(()) } else { Err(ConfigError::Values(found)) }
 }
 
 fn seconds(least: u64, most: u64) -> std::ops::RangeInclusive<Duration> {
@@ -229,6 +261,15 @@ mod tests {
         assert!(
             parse_known("[site\n").is_none() && parse_known("[webhook]\nbatch_rows = 0\nnew = 1\n").is_none()
         );
+    }
+
+    #[test]
+    fn what_an_earlier_version_allowed_does_not_close_the_door() {
+        let earlier = "[site]\nname = \"gate\"\n[camera]\nframe_rate = 2.0\n[recognition]\nvotes = 30\n[page]\npassword_hash = \"x\"\n";
+        assert!(parse(earlier).is_err());
+        let (config, left_out) = parse_known(earlier).unwrap();
+        assert_eq!(left_out, ["camera.frame_rate", "page.password_hash", "recognition.votes"]);
+        assert_eq!((config.site.name.as_str(), config.recognition.votes), ("gate", 3));
     }
 
     #[test]
@@ -283,6 +324,38 @@ mod tests {
                 .unwrap_err()
                 .to_string();
         assert_eq!(message.lines().count(), 3, "{message}");
+        assert!(
+            parse("[recognition]\nvotes = 17\n").is_err() && parse("[recognition]\nvotes = 16\n").is_ok()
+        );
+    }
+
+    #[test]
+    fn a_password_in_the_place_of_its_hash_is_refused_and_not_repeated() {
+        let message = parse("[page]\npassword_hash = \"s3cr3t\"\n").unwrap_err().to_string();
+        assert!(message.contains("page.password_hash") && !message.contains("s3cr3t"), "{message}");
+    }
+
+    #[test]
+    fn files_that_cannot_be_used_are_named_before_anything_starts() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            path
+        };
+        let [one, other] = ["one.example", "other.example"]
+            .map(|name| rcgen::generate_simple_self_signed(vec![name.to_owned()]).unwrap());
+        let mut config = Config::default();
+        check_files(&config).unwrap();
+        config.page.certificate_file = Some(write("page.crt", &one.cert.pem()));
+        config.page.key_file = Some(write("page.key", &one.signing_key.serialize_pem()));
+        config.tls.ca_file = config.page.certificate_file.clone();
+        check_files(&config).unwrap();
+        write("page.key", &other.signing_key.serialize_pem());
+        config.tls.ca_file = Some(folder.path().join("none.pem"));
+        let message = check_files(&config).unwrap_err().to_string();
+        assert!(message.contains("tls.ca_file") && message.contains("page.certificate_file"), "{message}");
+        assert_eq!(message.lines().count(), 2, "{message}");
     }
 
     #[test]
@@ -294,8 +367,8 @@ mod tests {
         for (wrong, allowed) in [
             ("rotation = 45", "0, 90, 180 or 270"),
             ("flicker = \"55hz\"", "50hz"),
-            ("frame_rate = 500.0", "1 to 60"),
-            ("slowest_frame_rate = 0.0", "1 to 60"),
+            ("frame_rate = 500.0", "5 to 60"),
+            ("slowest_frame_rate = 2.0", "5 to 60"),
             ("exposure = 3", "expose_for_face"),
         ] {
             let message = parse(&format!("[camera]\n{wrong}\n")).unwrap_err().to_string();

@@ -7,7 +7,7 @@ mod document;
 mod load;
 mod size;
 
-use std::net::SocketAddr;
+use std::net::{Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ use crate::status::token::StoredToken;
 use crate::update::schedule::{StickRule, Window};
 
 pub use document::commented_defaults;
-pub use load::{ConfigError, load, parse};
+pub use load::{ConfigError, check_files, load, parse};
 pub use size::ByteSize;
 
 /// Everything a site can choose.
@@ -225,9 +225,9 @@ pub struct Camera {
     /// Seconds of film shown in a second, 0.01 to 1. Below 1 the film is in slow motion, for a machine that is too slow for it;
     /// time stamps are then the film's.
     pub replay_speed: f32,
-    /// Frames a second, 1 to 60. A replayed video keeps its own rate.
+    /// Frames a second, 5 to 60: liveness loses a face that it does not see for 350 ms. A replayed video keeps its own rate.
     pub frame_rate: f32,
-    /// Frames a second that the exposure may slow down to in the dark, 1 to 60; never above frame_rate. Slower gathers more light
+    /// Frames a second that the exposure may slow down to in the dark, 5 to 60; never above frame_rate. Slower gathers more light
     /// and blurs who walks.
     pub slowest_frame_rate: f32,
     /// Width of the picture asked for, pixels. The camera gives the nearest it has.
@@ -353,7 +353,7 @@ pub struct Recognition {
     pub margin: f32,
     /// Least width of a face, pixels.
     pub min_face_px: u32,
-    /// Frames that must agree before somebody is recognised.
+    /// Frames that must agree before somebody is recognised, 1 to 16.
     pub votes: u32,
 }
 
@@ -451,7 +451,8 @@ pub enum Policy {
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Page {
-    /// Address and port to listen on.
+    /// Address and port to listen on; "[::]" is every address, of IPv4 too. On the appliance leave the port at 8443: its firewall lets
+    /// nothing else in, and leads https:// without a port there.
     pub listen: SocketAddr,
     /// Further names the device is reached by, for its certificate. The host name, the same below .local, and the
     /// addresses at first start stand in it anyway.
@@ -463,9 +464,10 @@ pub struct Page {
     /// API tokens, each like { name = "monitoring", access = "read", sha256 = "..." }; access is "read" or "full".
     /// `attendance token add` manages others without this file.
     pub tokens: Vec<StoredToken>,
-    /// The site's own certificate (then its issuers), PEM, instead of the device's; needs key_file.
+    /// The site's own certificate (then its issuers), PEM, instead of the device's; needs key_file. As page.crt on the card it becomes
+    /// /etc/attendance/page.crt.
     pub certificate_file: Option<PathBuf>,
-    /// The key of certificate_file, PEM.
+    /// The key of certificate_file, PEM. As page.key on the card it becomes /etc/attendance/page.key.
     pub key_file: Option<PathBuf>,
     /// A log-in ends after so long without a request.
     #[serde(with = "humantime_serde")]
@@ -480,7 +482,7 @@ pub struct Page {
 impl Default for Page {
     fn default() -> Self {
         Self {
-            listen: SocketAddr::from(([0, 0, 0, 0], 8443)),
+            listen: SocketAddr::from((Ipv6Addr::UNSPECIFIED, 8443)),
             host_names: Vec::new(),
             password_hash: None,
             tokens: Vec::new(),

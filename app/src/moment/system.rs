@@ -44,6 +44,16 @@ struct Signs {
     hardware_clocks: PathBuf,
 }
 
+/// The name of this start of the machine. Without one, every start of the program counts as one of the machine: times since boot
+/// are compared less often than they could be, and never wrongly.
+pub fn boot_id() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/random/boot_id")
+        .map(|text| text.trim().to_owned())
+        .ok()
+        .filter(|text| !text.is_empty() && text.len() <= 64 && text.bytes().all(|b| b.is_ascii_graphic()))
+        .unwrap_or_else(|| format!("unnamed-{:016x}", fastrand::u64(..)))
+}
+
 impl SystemClock {
     /// The system's clock, believed as the site chose.
     pub fn new(trust: ClockTrust) -> Self {
@@ -52,14 +62,7 @@ impl SystemClock {
             synchronised: PathBuf::from("/run/systemd/timesync/synchronized"),
             hardware_clocks: PathBuf::from("/sys/class/rtc"),
         };
-        let boot_id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id")
-            .map(|text| text.trim().to_owned())
-            .ok()
-            .filter(|text| !text.is_empty() && text.len() <= 64 && text.bytes().all(|b| b.is_ascii_graphic()))
-            // Without a name of the boot, every start of the program counts as one: times since boot are compared less
-            // often than they could be, and never wrongly.
-            .unwrap_or_else(|| format!("unnamed-{:016x}", fastrand::u64(..)));
-        Self { signs, boot_id, trusted: AtomicBool::new(false), next_look_ms: AtomicU64::new(0) }
+        Self { signs, boot_id: boot_id(), trusted: AtomicBool::new(false), next_look_ms: AtomicU64::new(0) }
     }
 
     /// Whether the clock may be believed; once it may, it stays so until the next boot.

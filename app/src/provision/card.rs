@@ -2,10 +2,11 @@
 
 use std::fmt::Write as _;
 
-use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
-use crate::config;
+use crate::config::{self, Config};
+use crate::secret::Secret;
 
 /// Largest file taken from the card: a roster of keys or a chain of certificates is a few kilobytes.
 pub const MAX_BYTES: u64 = 256 * 1024;
@@ -17,6 +18,10 @@ pub enum CardFile {
     Settings,
     /// A certificate authority of the site's own.
     Authority,
+    /// The page's certificate, of the site's own.
+    PageCertificate,
+    /// Its key.
+    PageKey,
     /// The Wi-Fi network to join.
     Wifi,
     /// SSH keys of the technicians.
@@ -26,15 +31,24 @@ pub enum CardFile {
 }
 
 impl CardFile {
-    /// In the order in which they are taken over: the settings may name the authority's file, so that comes first.
-    pub const ALL: [Self; 5] =
-        [Self::Authority, Self::Settings, Self::Wifi, Self::SshKeys, Self::ConsolePassword];
+    /// In the order in which they are taken over: the settings may name the files before them.
+    pub const ALL: [Self; 7] = [
+        Self::Authority,
+        Self::PageCertificate,
+        Self::PageKey,
+        Self::Settings,
+        Self::Wifi,
+        Self::SshKeys,
+        Self::ConsolePassword,
+    ];
 
     /// The file's name on the card.
     pub fn name(self) -> &'static str {
         match self {
             Self::Settings => "attendance.toml",
             Self::Authority => "ca.pem",
+            Self::PageCertificate => "page.crt",
+            Self::PageKey => "page.key",
             Self::Wifi => "wifi.txt",
             Self::SshKeys => "authorized_keys",
             Self::ConsolePassword => "password.hash",
@@ -54,6 +68,9 @@ pub enum CardError {
     /// No certificate in the file.
     #[error("holds no certificate in PEM form (-----BEGIN CERTIFICATE-----)")]
     NoCertificate,
+    /// No key in the file. The parser's own words might repeat parts of one.
+    #[error("holds no private key in PEM form (-----BEGIN PRIVATE KEY-----), or one locked with a password")]
+    NoKey,
     /// A line that cannot be what it should be.
     #[error("line {line}: {reason}")]
     Line {
@@ -65,12 +82,16 @@ pub enum CardError {
 }
 
 /// A file of the card that may be taken over, in the form in which it is kept.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum Accepted {
-    /// `attendance.toml` as it was, without a byte-order mark.
-    Settings(String),
+    /// `attendance.toml` as it was, without a byte-order mark, and what it says.
+    Settings(String, Box<Config>),
     /// The authority's PEM file as it was.
     Authority(String),
+    /// The page's certificate and its issuers, PEM.
+    PageCertificate(String),
+    /// Its key, PEM.
+    PageKey(Secret),
     /// A profile for iwd; `None` forgets every network.
     Wifi(Option<WifiProfile>),
     /// The keys, one a line; empty switches SSH off.
@@ -98,20 +119,25 @@ pub fn parse(file: CardFile, bytes: &[u8]) -> Result<Accepted, CardError> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     match file {
         CardFile::Settings => {
-            config::parse(text)?;
-            Ok(Accepted::Settings(text.to_owned()))
+            let config = config::parse(text)?;
+            Ok(Accepted::Settings(text.to_owned(), Box::new(config)))
         }
-        CardFile::Authority => authority(text),
+        CardFile::Authority => certificates(text).map(Accepted::Authority),
+        CardFile::PageCertificate => certificates(text).map(Accepted::PageCertificate),
+        CardFile::PageKey => match PrivateKeyDer::from_pem_slice(text.as_bytes()) {
+            Ok(_) => Ok(Accepted::PageKey(Secret::new(text))),
+            Err(_) => Err(CardError::NoKey),
+        },
         CardFile::Wifi => wifi(text),
         CardFile::SshKeys => ssh_keys(text),
         CardFile::ConsolePassword => console_password(text),
     }
 }
 
-fn authority(text: &str) -> Result<Accepted, CardError> {
+fn certificates(text: &str) -> Result<String, CardError> {
     let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(text.as_bytes()).collect();
     match certificates {
-        Ok(found) if !found.is_empty() => Ok(Accepted::Authority(text.to_owned())),
+        Ok(found) if !found.is_empty() => Ok(text.to_owned()),
         _ => Err(CardError::NoCertificate),
     }
 }
@@ -240,7 +266,7 @@ mod tests {
     fn settings_saved_by_a_windows_editor_are_taken() {
         let text = "\u{feff}[site]\r\nname = \"gate\"\r\n";
         assert!(
-            matches!(parse(CardFile::Settings, text.as_bytes()), Ok(Accepted::Settings(kept)) if kept.starts_with("[site]"))
+            matches!(parse(CardFile::Settings, text.as_bytes()), Ok(Accepted::Settings(kept, _)) if kept.starts_with("[site]"))
         );
         let utf16: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
         assert!(matches!(parse(CardFile::Settings, &utf16), Err(CardError::Encoding)));
@@ -258,6 +284,21 @@ mod tests {
         let error =
             parse(CardFile::Settings, b"[site]\nname = \"gate\"\nnmae = 1\n").unwrap_err().to_string();
         assert!(error.contains("line 3"), "{error}");
+    }
+
+    #[test]
+    fn the_pages_certificate_and_key_are_what_they_are_called() {
+        let made = rcgen::generate_simple_self_signed(vec!["door.example".to_owned()]).unwrap();
+        let (certificate, key) = (made.cert.pem(), made.signing_key.serialize_pem());
+        let parse = |file, text: &str| parse(file, text.as_bytes());
+        assert!(matches!(parse(CardFile::PageCertificate, &certificate), Ok(Accepted::PageCertificate(_))));
+        assert!(matches!(parse(CardFile::PageKey, &key), Ok(Accepted::PageKey(_))));
+        assert!(matches!(parse(CardFile::PageCertificate, &key), Err(CardError::NoCertificate)));
+        assert!(matches!(parse(CardFile::PageKey, &certificate), Err(CardError::NoKey)));
+        assert!(matches!(
+            parse(CardFile::PageKey, &key.replace("PRIVATE", "ENCRYPTED PRIVATE")),
+            Err(CardError::NoKey)
+        ));
     }
 
     #[test]
@@ -286,10 +327,8 @@ mod tests {
 
     #[test]
     fn ssh_keys_are_whole_public_keys_or_nothing() {
-        assert_eq!(
-            parse(CardFile::SshKeys, format!("# ours\n\n{KEY}\n").as_bytes()).unwrap(),
-            Accepted::SshKeys(format!("{KEY}\n"))
-        );
+        let taken = parse(CardFile::SshKeys, format!("# ours\n\n{KEY}\n").as_bytes()).unwrap();
+        assert!(matches!(taken, Accepted::SshKeys(keys) if keys == format!("{KEY}\n")));
         let rsa = KEY.replacen("ssh-ed25519", "ssh-rsa", 1);
         for wrong in
             [&KEY[..40], "command=\"true\" ssh-ed25519 AAAA", "-----BEGIN OPENSSH PRIVATE KEY-----", &rsa]
@@ -305,10 +344,8 @@ mod tests {
     #[test]
     fn a_password_in_clear_is_refused() {
         let hash = "$6$saltsalt$".to_owned() + &"x".repeat(86);
-        assert_eq!(
-            parse(CardFile::ConsolePassword, hash.as_bytes()).unwrap(),
-            Accepted::ConsolePassword(hash)
-        );
+        let taken = parse(CardFile::ConsolePassword, hash.as_bytes()).unwrap();
+        assert!(matches!(taken, Accepted::ConsolePassword(kept) if kept == hash));
         for wrong in [
             "secret",
             "$1$salt$abcdefghijklmnopqrstuv0123456789abcdef",

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest as _, Sha256};
 
 use super::card::{self, Accepted, CardFile, WifiProfile};
+use crate::config::check_files;
 
 /// Where things are taken from and where they go; on the appliance the defaults, in tests a folder each.
 #[derive(Debug, Clone)]
@@ -43,6 +44,8 @@ pub struct Outcome {
     pub name: &'static str,
     /// `None`: taken over and removed from the card. Otherwise what is wrong; nothing was changed.
     pub wrong: Option<String>,
+    /// What was taken over and will surprise.
+    pub remark: Option<String>,
 }
 
 /// Takes over every good file of the card. One wrong file does not keep the others back, and no fault of the card's ends it:
@@ -51,12 +54,18 @@ pub fn import(places: &Places) -> Vec<Outcome> {
     let mut outcomes = Vec::new();
     for file in CardFile::ALL {
         let Some(path) = found(&places.card, file.name()) else { continue };
-        let wrong = take(places, file, &path).err();
-        match &wrong {
-            None => log::info!("{} was taken over from the card", file.name()),
-            Some(reason) => log::warn!("{} on the card: {reason}; the settings in force stay", file.name()),
+        let (wrong, remark) = match take(places, file, &path) {
+            Ok(remark) => (None, remark),
+            Err(wrong) => (Some(wrong), None),
+        };
+        match (&wrong, &remark) {
+            (None, None) => log::info!("{} was taken over from the card", file.name()),
+            (None, Some(remark)) => log::warn!("{} was taken over from the card: {remark}", file.name()),
+            (Some(reason), _) => {
+                log::warn!("{} on the card: {reason}; the settings in force stay", file.name());
+            }
         }
-        outcomes.push(Outcome { name: file.name(), wrong });
+        outcomes.push(Outcome { name: file.name(), wrong, remark });
     }
     outcomes
 }
@@ -69,14 +78,27 @@ fn found(card: &Path, name: &str) -> Option<PathBuf> {
         .find(|path| path.is_file())
 }
 
-fn take(places: &Places, file: CardFile, path: &Path) -> Result<(), String> {
+/// The only port that the image's firewall lets in.
+const OPEN_PORT: u16 = 8443;
+
+/// Takes one file over; what of it will surprise.
+fn take(places: &Places, file: CardFile, path: &Path) -> Result<Option<String>, String> {
     let bytes = read(path).map_err(|error| format!("cannot be read from the card: {error}"))?;
     let accepted = card::parse(file, &bytes).map_err(|error| error.to_string())?;
+    let mut remark = None;
+    if let Accepted::Settings(_, config) = &accepted {
+        check_files(config).map_err(|error| error.to_string())?;
+        let port = config.page.listen.port();
+        remark = (port != OPEN_PORT).then(|| {
+            format!("page.listen has port {port}, which the firewall keeps closed: set it to {OPEN_PORT}, or nobody sees the page")
+        });
+    }
     keep(places, &accepted).map_err(|error| format!("cannot be kept: {error}"))?;
     // Only now: should power fail before this, the next start takes the same file over again.
     wipe(path).map_err(|error| {
         format!("was taken over, but cannot be removed from the card ({error}); remove it by hand, it holds secrets")
-    })
+    })?;
+    Ok(remark)
 }
 
 fn read(path: &Path) -> io::Result<Vec<u8>> {
@@ -92,9 +114,11 @@ fn keep(places: &Places, accepted: &Accepted) -> io::Result<()> {
     let ours = places.etc.join("attendance");
     match accepted {
         // Readable for the service's group, which owns the folder; the keys in it are nobody else's business.
-        Accepted::Settings(text) => replace(&ours.join("attendance.toml"), text, 0o640),
+        Accepted::Settings(text, _) => replace(&ours.join("attendance.toml"), text, 0o640),
         // No secret, and RAUC fetches bundles as an account of its own.
         Accepted::Authority(text) => replace(&ours.join("ca.pem"), text, 0o644),
+        Accepted::PageCertificate(text) => replace(&ours.join("page.crt"), text, 0o644),
+        Accepted::PageKey(key) => replace(&ours.join("page.key"), key.expose(), 0o640),
         Accepted::Wifi(profile) => keep_wifi(&places.iwd, profile.as_ref()),
         Accepted::SshKeys(keys) => {
             let (keys_file, rule) = (ours.join("ssh/authorized_keys"), places.etc.join("nftables.d/ssh.nft"));
@@ -260,6 +284,41 @@ mod tests {
         assert!(std::fs::read_to_string(&settings).unwrap().contains("old"));
         assert!(places.card.join("attendance.toml").exists());
         assert!(places.etc.join("attendance/ssh/authorized_keys").exists());
+    }
+
+    #[test]
+    fn settings_whose_files_are_missing_are_refused_until_the_card_brings_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let places = places(folder.path());
+        let ours = places.etc.join("attendance");
+        let settings = format!(
+            "[page]\ncertificate_file = {0:?}\nkey_file = {1:?}\n",
+            ours.join("page.crt"),
+            ours.join("page.key")
+        );
+        std::fs::write(places.card.join("attendance.toml"), settings).unwrap();
+        assert!(import(&places)[0].wrong.as_ref().unwrap().contains("page.certificate_file"));
+        let made = rcgen::generate_simple_self_signed(vec!["door.example".to_owned()]).unwrap();
+        std::fs::write(places.card.join("page.crt"), made.cert.pem()).unwrap();
+        std::fs::write(places.card.join("page.key"), made.signing_key.serialize_pem()).unwrap();
+        assert!(import(&places).iter().all(|outcome| outcome.wrong.is_none()));
+        assert_eq!((mode(&ours.join("page.crt")), mode(&ours.join("page.key"))), (0o644, 0o640));
+        assert_eq!(std::fs::read_dir(&places.card).unwrap().count(), 0, "the key does not stay on the card");
+    }
+
+    #[test]
+    fn a_port_that_the_firewall_keeps_closed_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let places = places(folder.path());
+        let told = |listen: &str| {
+            std::fs::write(places.card.join("attendance.toml"), format!("[page]\nlisten = {listen:?}\n"))
+                .unwrap();
+            let outcome = import(&places).remove(0);
+            assert_eq!(outcome.wrong, None);
+            outcome.remark
+        };
+        assert_eq!(told("0.0.0.0:8443"), None);
+        assert!(told("[::]:443").unwrap().contains("8443"));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 use std::fmt::Write as _;
 use std::io::{self, Read as _};
+use std::net::IpAddr;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -13,8 +14,11 @@ use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
 
 use super::import::{Outcome, Places, replace};
+use crate::config;
+use crate::http::Fingerprint;
 use crate::secret::Secret;
 use crate::status::console::{self, FIRST_PASSWORD};
+use crate::update::report as service;
 
 /// The report's name on the card.
 const STATUS_FILE: &str = "attendance-status.txt";
@@ -32,7 +36,11 @@ const PASSWORD_BYTES: u64 = 64;
 pub fn remember(places: &Places, outcomes: &[Outcome]) -> io::Result<()> {
     let lines = outcomes.iter().fold(String::new(), |mut text, outcome| {
         let _ = match &outcome.wrong {
-            None => writeln!(text, "{} was taken over and removed from this card.", outcome.name),
+            None => {
+                let remark =
+                    outcome.remark.iter().map(|remark| format!("    {remark}\n")).collect::<String>();
+                write!(text, "{} was taken over and removed from this card.\n{remark}", outcome.name)
+            }
             Some(reason) => {
                 writeln!(text, "{} IS WRONG and was not taken over; what was in force stays:", outcome.name)
                     .and_then(|()| reason.lines().try_for_each(|line| writeln!(text, "    {line}")))
@@ -66,12 +74,15 @@ impl State {
     /// Looks at the running system. Whatever cannot be found out is left empty: a report with gaps is better than none.
     pub fn of_system(places: &Places, data_dir: &Path) -> Self {
         let read = |path: &Path| std::fs::read_to_string(path).unwrap_or_default();
+        let settings = places.etc.join("attendance/attendance.toml");
+        let page = config::parse(&read(&settings)).unwrap_or_default().page;
+        let own = page.certificate_file.unwrap_or_else(|| data_dir.join("tls/certificate.pem"));
         Self {
             version: os_release_field(&read(&places.etc.join("os-release")), "IMAGE_VERSION"),
             host: read(&places.etc.join("hostname")).trim().to_owned(),
-            addresses: addresses(),
-            fingerprint: fingerprint(&data_dir.join("tls/certificate.pem")),
-            configured: places.etc.join("attendance/attendance.toml").exists(),
+            addresses: reachable(addresses(), page.listen.ip()),
+            fingerprint: shown_fingerprint(Path::new(service::PATH)).or_else(|| fingerprint(&own)),
+            configured: settings.exists(),
             card: read(&places.run.join(FOUND_FILE)),
             first_password: first_password(Path::new(FIRST_PASSWORD)),
         }
@@ -178,6 +189,12 @@ fn os_release_field(text: &str, key: &str) -> String {
     value.unwrap_or_default().trim_matches('"').to_owned()
 }
 
+/// What the running service says its page shows. The file belongs to the service: nothing but a fingerprint is taken from it.
+fn shown_fingerprint(report: &Path) -> Option<String> {
+    let page = service::read(report)?.page?;
+    Fingerprint::parse(&page.fingerprint).map(|_| page.fingerprint)
+}
+
 fn fingerprint(certificate: &Path) -> Option<String> {
     let pem = std::fs::read(certificate).ok()?;
     let certificate = CertificateDer::pem_slice_iter(&pem).next()?.ok()?;
@@ -194,6 +211,12 @@ fn addresses() -> Vec<String> {
         .output();
     let Ok(answer) = asked else { return Vec::new() };
     String::from_utf8_lossy(&answer.stdout).split_ascii_whitespace().map(str::to_owned).collect()
+}
+
+/// Those at which a page that listens on `listening` is reached.
+fn reachable(addresses: Vec<String>, listening: IpAddr) -> Vec<String> {
+    let reaches = |address: &String| address.parse().is_ok_and(|own| console::listens_on(listening, own));
+    addresses.into_iter().filter(reaches).collect()
 }
 
 fn bracketed(address: &str) -> String {
@@ -220,8 +243,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let places = places(folder.path());
         let outcomes = [
-            Outcome { name: "attendance.toml", wrong: Some("line 3: unknown field\nallowed: …".into()) },
-            Outcome { name: "wifi.txt", wrong: None },
+            Outcome {
+                name: "attendance.toml",
+                wrong: Some("line 3: unknown field\nallowed: …".into()),
+                remark: None,
+            },
+            Outcome { name: "wifi.txt", wrong: None, remark: Some("the firewall".into()) },
         ];
         remember(&places, &outcomes).unwrap();
         std::fs::create_dir_all(&places.etc).unwrap();
@@ -239,7 +266,7 @@ mod tests {
             "AB:CD",
             "attendance.toml IS WRONG",
             "    line 3: unknown field\r\n    allowed",
-            "wifi.txt was taken over",
+            "wifi.txt was taken over and removed from this card.\r\n    the firewall\r\n",
             ".local/",
         ] {
             assert!(text.contains(expected), "{expected} is missing in\n{text}");
@@ -284,6 +311,31 @@ mod tests {
         std::os::unix::fs::symlink(&kept, &link).unwrap();
         assert_eq!(first_password(&link), None);
         assert!(first_password(&kept).is_some());
+    }
+
+    #[test]
+    fn the_running_page_says_which_certificate_it_shows_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("report.json");
+        let say = |fingerprint: &str| {
+            let page = service::Page { port: 8443, fingerprint: fingerprint.to_owned() };
+            let written = crate::appliance::machine::since_boot();
+            let report = service::Report { page: Some(page), written, ..service::Report::default() };
+            std::fs::write(&path, serde_json::to_vec(&report).unwrap()).unwrap();
+            shown_fingerprint(&path)
+        };
+        let digest = ["AB"; 32].join(":");
+        assert_eq!(say(&digest), Some(digest));
+        assert_eq!(say("\u{1b}[2J not a fingerprint"), None);
+        assert_eq!(shown_fingerprint(&folder.path().join("none")), None);
+    }
+
+    #[test]
+    fn only_addresses_that_are_listened_on_are_told() {
+        let all = || vec!["192.0.2.7".to_owned(), "2001:db8::7".to_owned()];
+        assert_eq!(reachable(all(), "::".parse().unwrap()), all());
+        assert_eq!(reachable(all(), "0.0.0.0".parse().unwrap()), all()[..1]);
+        assert_eq!(reachable(all(), "192.0.2.8".parse().unwrap()), Vec::<String>::new());
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! Who sends a request, and whether that is enough for what it asks.
 
 use std::net::IpAddr;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use http::HeaderMap;
@@ -72,18 +73,20 @@ pub(super) enum LogIn {
 
 /// Everything that knows who may.
 pub(super) struct Door {
-    password: CurrentPassword,
+    password: Arc<CurrentPassword>,
     tokens: Tokens,
     sessions: Mutex<Sessions>,
     passwords_guessed: Mutex<Guesses>,
     tokens_guessed: Mutex<Guesses>,
+    /// Log-ins refused unread since the last one that was compared: told with the next, for a line each would fill the log.
+    unread: AtomicU32,
     checks: Semaphore,
     /// Becomes true when the first password need not be shown any more: it was used, or there is another.
     entered: watch::Sender<bool>,
 }
 
 impl Door {
-    pub(super) fn new(password: CurrentPassword, tokens: Tokens, lifetimes: Lifetimes) -> Self {
+    pub(super) fn new(password: Arc<CurrentPassword>, tokens: Tokens, lifetimes: Lifetimes) -> Self {
         let now = Instant::now();
         Self {
             entered: watch::Sender::new(false),
@@ -92,6 +95,7 @@ impl Door {
             sessions: Mutex::new(Sessions::new(lifetimes)),
             passwords_guessed: Mutex::new(Guesses::new(GuessRule::PASSWORD, now)),
             tokens_guessed: Mutex::new(Guesses::new(GuessRule::TOKEN, now)),
+            unread: AtomicU32::new(0),
             checks: Semaphore::new(CHECKS_AT_ONCE),
         }
     }
@@ -101,18 +105,17 @@ impl Door {
     pub(super) fn who(&self, headers: &HeaderMap, from: IpAddr, by_a_person: bool) -> Result<Who, MustWait> {
         let now = Instant::now();
         if let Some(token) = bearer(headers) {
+            // A right token never waits for wrong ones from the same address: 256 random bits cannot be guessed, however fast.
+            if let Some((name, access)) = self.tokens.find(token) {
+                return Ok(Who::Token { name, access });
+            }
             let mut guesses = lock(&self.tokens_guessed);
             if let Some(wait) = guesses.wait(from, now) {
                 return Err(MustWait(wait));
             }
-            return Ok(match self.tokens.find(token) {
-                Some((name, access)) => Who::Token { name, access },
-                None => {
-                    guesses.failed(from, now);
-                    log::warn!(target: AUDIT, "an unknown token came from {from}");
-                    Who::Nobody
-                }
-            });
+            guesses.failed(from, now);
+            log::warn!(target: AUDIT, "an unknown token came from {from}");
+            return Ok(Who::Nobody);
         }
         let Some(cookie) = session_cookie(headers) else { return Ok(Who::Nobody) };
         self.password();
@@ -150,15 +153,30 @@ impl Door {
             let mut guesses = lock(&self.passwords_guessed);
             let now = Instant::now();
             if let Some(wait) = guesses.wait(from, now) {
+                self.unread.fetch_add(1, Ordering::Relaxed);
                 return LogIn::MustWait(wait);
             }
             guesses.failed(from, now);
         }
         let Ok(_turn) = self.checks.acquire().await else { return LogIn::Wrong };
         let password = self.password();
-        let right = tokio::task::spawn_blocking(move || password.is(&attempt)).await.unwrap_or(false);
+        let current = Arc::clone(&self.password);
+        let compared = tokio::task::spawn_blocking(move || {
+            let right = password.is(&attempt);
+            if right {
+                current.is_used();
+            }
+            right
+        });
+        let right = compared.await.unwrap_or(false);
+        let unread = match self.unread.swap(0, Ordering::Relaxed) {
+            0 => String::new(),
+            refused => format!(
+                "; before it {refused} log-ins from anywhere were refused unread, for coming too fast"
+            ),
+        };
         if !right {
-            log::warn!(target: AUDIT, "a wrong password came from {from}");
+            log::warn!(target: AUDIT, "a wrong password came from {from}{unread}");
             lock(&self.passwords_guessed).answered(from, Instant::now());
             return match self.must_wait(from) {
                 Some(wait) => LogIn::MustWait(wait),
@@ -167,7 +185,7 @@ impl Door {
         }
         lock(&self.passwords_guessed).succeeded(from);
         self.entered.send_replace(true);
-        log::info!(target: AUDIT, "the technician logged in from {from}");
+        log::info!(target: AUDIT, "the technician logged in from {from}{unread}");
         LogIn::Opened(lock(&self.sessions).open(Instant::now()).cookie)
     }
 

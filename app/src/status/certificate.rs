@@ -68,7 +68,7 @@ pub enum CertificateError {
 pub struct CertificateSource {
     /// Folder of the device's own key and certificate.
     pub folder: PathBuf,
-    /// The site's own certificate and key, which replace the device's.
+    /// The site's own certificate and key, which replace the device's where they are of use.
     pub own: Option<(PathBuf, PathBuf)>,
     /// Names and addresses the device is reached by.
     pub names: Vec<String>,
@@ -85,6 +85,8 @@ pub struct Identity {
     pub key_pin: String,
     /// Its last moment.
     pub expires: OffsetDateTime,
+    /// Why it is the device's own, where the site has another.
+    pub concern: Option<String>,
 }
 
 /// SHA-256 over a certificate.
@@ -102,13 +104,16 @@ impl std::fmt::Display for Fingerprint {
 }
 
 impl CertificateSource {
-    /// Reads the certificate; makes or renews the device's own where `now` asks for it.
+    /// Reads the certificate; makes or renews the device's own where `now` asks for it. A site's own that is of no use must not keep
+    /// the page away: it gives way to the device's, with the reason.
     ///
     /// # Errors
     /// [`CertificateError`].
     pub fn identity(&self, now: OffsetDateTime) -> Result<Identity, CertificateError> {
         match &self.own {
-            Some((certificate, key)) => read(certificate, key),
+            Some((certificate, key)) => read(certificate, key).or_else(|error| {
+                Ok(Identity { concern: Some(error.to_string()), ..self.device_identity(now)? })
+            }),
             None => self.device_identity(now),
         }
     }
@@ -172,7 +177,10 @@ impl CertificateSource {
 }
 
 /// Reads a certificate chain and its key and checks that they belong together.
-fn read(certificate_file: &Path, key_file: &Path) -> Result<Identity, CertificateError> {
+///
+/// # Errors
+/// [`CertificateError`].
+pub fn read(certificate_file: &Path, key_file: &Path) -> Result<Identity, CertificateError> {
     let unusable = |path: &Path, reason: &dyn std::fmt::Display| CertificateError::Unusable {
         path: path.to_owned(),
         reason: reason.to_string(),
@@ -199,6 +207,7 @@ fn read(certificate_file: &Path, key_file: &Path) -> Result<Identity, Certificat
         fingerprint: Fingerprint(Sha256::digest(&first).into()),
         key_pin: format!("sha256//{}", STANDARD.encode(Sha256::digest(parsed.public_key().raw))),
         expires: parsed.validity().not_after.to_datetime(),
+        concern: None,
     })
 }
 
@@ -306,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sites_own_key_must_belong_to_its_certificate() {
+    fn a_sites_own_key_must_belong_to_its_certificate_or_the_devices_own_is_shown() {
         let folder = tempfile::tempdir().unwrap();
         let first = source(&folder.path().join("a"));
         let second = source(&folder.path().join("b"));
@@ -316,13 +325,20 @@ mod tests {
             own: Some((folder.path().join(certificate), folder.path().join(key))),
             ..first.clone()
         };
-        own("a/tls/certificate.pem", "a/tls/key.pem").identity(NOW).unwrap();
+        let used = own("b/tls/certificate.pem", "b/tls/key.pem").identity(NOW).unwrap();
+        assert_eq!((used.fingerprint, used.concern), (second.identity(NOW).unwrap().fingerprint, None));
         for (certificate, key) in [
             ("a/tls/certificate.pem", "b/tls/key.pem"),
             ("a/tls/key.pem", "a/tls/key.pem"),
             ("x", "a/tls/key.pem"),
         ] {
-            assert!(own(certificate, key).identity(NOW).is_err(), "{certificate} {key}");
+            let fallen_back = own(certificate, key).identity(NOW).unwrap();
+            assert_eq!(
+                fallen_back.fingerprint,
+                first.identity(NOW).unwrap().fingerprint,
+                "{certificate} {key}"
+            );
+            assert!(fallen_back.concern.unwrap().contains(certificate), "{certificate} {key}");
         }
     }
 }

@@ -21,11 +21,21 @@ pub const FIRST_PASSWORD: &str = "/run/attendance/first-password";
 /// The address a technician types: the first of the device's own when the server listens on all.
 pub fn page_address(listening: SocketAddr) -> String {
     let address = if listening.ip().is_unspecified() {
-        device_addresses().into_iter().next().unwrap_or(IpAddr::from([127, 0, 0, 1]))
+        let mut reachable = device_addresses().into_iter().filter(|own| listens_on(listening.ip(), *own));
+        reachable.next().unwrap_or(IpAddr::from([127, 0, 0, 1]))
     } else {
         listening.ip()
     };
     format!("https://{}/", SocketAddr::new(address, listening.port()))
+}
+
+/// Whether who listens on `listening` is reached at `own`, one of the device's addresses.
+pub fn listens_on(listening: IpAddr, own: IpAddr) -> bool {
+    match listening {
+        IpAddr::V6(all) if all.is_unspecified() => true,
+        IpAddr::V4(all) if all.is_unspecified() => own.is_ipv4(),
+        one => one == own,
+    }
 }
 
 /// Shows the notice on standard output, which is the console: with the password, when one was just made.
@@ -127,5 +137,11 @@ mod tests {
         let widest = text.lines().map(|line| line.chars().count()).max().unwrap();
         assert!(widest <= 120 && text.lines().count() <= 32, "{widest} wide\n{text}");
         assert!(page_address("0.0.0.0:8443".parse().unwrap()).ends_with(":8443/"));
+        let reached =
+            |listening: &str, own: &str| listens_on(listening.parse().unwrap(), own.parse().unwrap());
+        assert!(
+            reached("::", "192.0.2.7") && reached("::", "2001:db8::7") && reached("0.0.0.0", "192.0.2.7")
+        );
+        assert!(!reached("0.0.0.0", "2001:db8::7") && !reached("192.0.2.7", "192.0.2.8"));
     }
 }

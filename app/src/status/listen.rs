@@ -6,7 +6,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
@@ -85,7 +85,8 @@ pub(super) async fn serve(
             accepted = listener.accept() => accepted,
         };
         let (socket, from) = match accepted {
-            Ok((socket, from)) => (socket, from.ip()),
+            // A socket for both families names IPv4 clients in IPv6's way.
+            Ok((socket, from)) => (socket, from.ip().to_canonical()),
             Err(error) => {
                 // Out of file descriptors, or a client that left again: neither gets better by asking at once.
                 log::debug!("a connection could not be accepted: {error}");
@@ -117,6 +118,10 @@ pub(super) async fn serve(
 
 fn renew(certificate: &CertificateSource, identity: &ArcSwap<Identity>) {
     match certificate.identity(OffsetDateTime::now_utc()) {
+        // The site's own files may be half exchanged at this moment.
+        Ok(Identity { concern: Some(concern), .. }) if identity.load().concern.is_none() => {
+            log::error!("the certificate in use stays in use: {concern}");
+        }
         Ok(present) => {
             if present.fingerprint != identity.load().fingerprint {
                 log::info!("the page shows a new certificate, fingerprint {}", present.fingerprint);
@@ -282,9 +287,31 @@ impl AsyncWrite for Paced {
     }
 }
 
-/// Binds the port, with a message that says what to do.
+/// Binds the port. `[::]` is every address of IPv6 and of IPv4, and IPv4's alone on a machine without IPv6.
 pub(super) fn bind(address: SocketAddr) -> io::Result<std::net::TcpListener> {
-    let listener = std::net::TcpListener::bind(address)?;
+    let listener = match std::net::TcpListener::bind(address) {
+        Err(error)
+            if address == SocketAddr::from((Ipv6Addr::UNSPECIFIED, address.port()))
+                && error.kind() != io::ErrorKind::AddrInUse =>
+        {
+            std::net::TcpListener::bind((Ipv4Addr::UNSPECIFIED, address.port()))?
+        }
+        bound => bound?,
+    };
     listener.set_nonblocking(true)?;
     Ok(listener)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn the_default_address_answers_over_ipv4_too() {
+        let listener = bind("[::]:0".parse().unwrap()).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        std::net::TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
+        assert_eq!(bind(listener.local_addr().unwrap()).unwrap_err().kind(), io::ErrorKind::AddrInUse);
+    }
 }

@@ -48,7 +48,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use time::OffsetDateTime;
+use time::{Date, OffsetDateTime};
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
@@ -59,7 +59,7 @@ use self::password::{CurrentPassword, Password};
 use self::service::Service;
 use self::session::Lifetimes;
 use self::token::{TokenFile, Tokens};
-use self::view::{Control, Source};
+use self::view::{Control, Level, Pending, Picture, Problem, Refused, Roster, Row, Source, View};
 use crate::config::Page;
 use crate::event::Bus;
 use crate::secret::Secret;
@@ -125,6 +125,11 @@ impl Running {
         self.identity.load_full()
     }
 
+    /// The certificate it shows, also after another took its place.
+    pub fn present_identity(&self) -> Arc<ArcSwap<Identity>> {
+        Arc::clone(&self.identity)
+    }
+
     /// The password that was made on this start, to be shown on the console once; none when there was one already.
     pub fn first_password(&mut self) -> Option<Secret> {
         self.first_password.take()
@@ -180,19 +185,22 @@ pub fn start(
         own,
         names: certificate::device_names(&config.host_names),
     };
-    let identity = Arc::new(ArcSwap::from_pointee(certificate.identity(OffsetDateTime::now_utc())?));
-    let (password, first_password) =
-        Password::load_or_make(config.password_hash.as_ref(), &password_file(data_dir))?;
-    let kept_in = config.password_hash.is_none().then(|| password_file(data_dir));
-    let password = CurrentPassword::new(password, kept_in);
-    let tokens = Tokens::new(config.tokens.clone(), TokenFile::below(data_dir));
-    let lifetimes = Lifetimes { idle: config.session_idle, longest: config.session_longest };
-    let door = Door::new(password, tokens, lifetimes);
-    let entered = door.entered();
-    let acceptor = TlsAcceptor::from(Arc::new(listen::tls(Arc::clone(&identity))?));
+    let identity = certificate.identity(OffsetDateTime::now_utc())?;
+    if let Some(concern) = &identity.concern {
+        log::error!("the page shows the device's own certificate: {concern}");
+    }
+    let identity = Arc::new(ArcSwap::from_pointee(identity));
+    // Before the password: one that was made for a page that cannot start would be known to nobody.
     let bound = |source| StatusError::Bind { address: config.listen, source };
     let listener = listen::bind(config.listen).map_err(bound)?;
     let address = listener.local_addr().map_err(bound)?;
+    let (password, first_password) = password(config, data_dir)?;
+    let tokens = Tokens::new(config.tokens.clone(), TokenFile::below(data_dir));
+    let lifetimes = Lifetimes { idle: config.session_idle, longest: config.session_longest };
+    let door = Door::new(Arc::clone(&password), tokens, lifetimes);
+    let entered = door.entered();
+    let acceptor = TlsAcceptor::from(Arc::new(listen::tls(Arc::clone(&identity))?));
+    let source = Arc::new(WithDoor { source, identity: Arc::clone(&identity), password });
 
     let service = Arc::new(Service::new(source, control, bus, door, Arc::clone(&identity), limits));
     let (stop, stopped) = watch::channel(false);
@@ -218,6 +226,76 @@ pub fn start(
         .map_err(StatusError::Thread)?;
     log::info!("the page is at https://{address}/, certificate {}", identity.load().fingerprint);
     Ok(Running { address, identity, first_password, entered, stop, thread: Some(thread) })
+}
+
+/// The password to compare with, and the one that was made for the console to show. A hash that cannot be read, unlike one that
+/// cannot be written, opens the page to nobody and is told: tokens and `/healthz` still work.
+fn password(
+    config: &Page,
+    data_dir: &Path,
+) -> Result<(Arc<CurrentPassword>, Option<Secret>), password::PasswordError> {
+    let (file, boot) = (password_file(data_dir), crate::moment::boot_id());
+    let (password, shown) = match Password::load(config.password_hash.as_ref(), &file, &boot) {
+        Ok(None) => Password::make_first(&file, &boot).map(|(made, shown)| (Ok(made), Some(shown)))?,
+        Ok(Some(password)) => (Ok(password), None),
+        Err(error) => (Err(error), None),
+    };
+    let kept_in = config.password_hash.is_none().then_some(file);
+    Ok((Arc::new(CurrentPassword::new(password, kept_in)), shown))
+}
+
+/// The appliance's state, with what is wrong with the page itself.
+struct WithDoor {
+    source: Arc<dyn Source>,
+    identity: Arc<ArcSwap<Identity>>,
+    password: Arc<CurrentPassword>,
+}
+
+impl Source for WithDoor {
+    fn view(&self) -> View {
+        let mut view = self.source.view();
+        let told = [
+            (
+                self.identity.load().concern.clone(),
+                "The page shows the device’s own certificate, not the site’s",
+                "Bring another page.crt and page.key on the card, or settings without them.",
+            ),
+            (
+                self.password.trouble(),
+                "The password kept on the device does not count",
+                "Run `attendance password` on the device: it makes another.",
+            ),
+        ];
+        view.problems.extend(told.into_iter().filter_map(|(reason, what, advice)| {
+            let what = format!("{what}: {}.", reason?);
+            Some(Problem { level: Level::Attention, what, advice: advice.to_owned() })
+        }));
+        view
+    }
+
+    fn rows(&self, day: Date) -> Result<Vec<Row>, Refused> {
+        self.source.rows(day)
+    }
+
+    fn roster(&self) -> Roster {
+        self.source.roster()
+    }
+
+    fn log(&self, most: usize) -> Vec<String> {
+        self.source.log(most)
+    }
+
+    fn configuration(&self) -> String {
+        self.source.configuration()
+    }
+
+    fn evidence(&self, photo: &str) -> Option<Picture> {
+        self.source.evidence(photo)
+    }
+
+    fn preview(&self) -> Pending<Result<Picture, Refused>> {
+        self.source.preview()
+    }
 }
 
 /// On Linux a thread may be nice by itself. Where that fails the server still works.

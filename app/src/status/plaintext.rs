@@ -18,6 +18,7 @@ pub(super) async fn is_plaintext(socket: &TcpStream) -> std::io::Result<bool> {
 /// Reads the head of the request and answers with the right address.
 pub(super) async fn redirect(socket: &mut TcpStream) -> std::io::Result<()> {
     let local = socket.local_addr()?;
+    let local = SocketAddr::new(local.ip().to_canonical(), local.port());
     let mut head = Vec::with_capacity(512);
     let mut limited = socket.take(LONGEST_HEAD);
     while !ended(&head) && limited.read_buf(&mut head).await? > 0 {}

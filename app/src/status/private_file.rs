@@ -2,7 +2,7 @@
 
 use std::fs::{DirBuilder, File};
 use std::io::{self, Write};
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::Path;
 
 /// Writes `content` so that the file is there whole, or as it was: to a temporary name (mode 0600), to the disk, then
@@ -29,6 +29,22 @@ pub(super) fn read(path: &Path) -> io::Result<Option<String>> {
         Ok(text) => Ok(Some(text)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
+    }
+}
+
+/// Names what lies at `path` at this moment: another after a change of the content, and of who may read it. None where nothing is.
+pub(super) fn version(path: &Path) -> Option<(u64, i64, i64)> {
+    std::fs::metadata(path).map(|meta| (meta.ino(), meta.ctime(), meta.ctime_nsec())).ok()
+}
+
+/// Removes a file that may not be there.
+///
+/// # Errors
+/// What the file system says, but for a missing file.
+pub(super) fn remove(path: &Path) -> io::Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
     }
 }
 

@@ -7,7 +7,6 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
-use std::time::SystemTime;
 
 use argon2::password_hash::rand_core::{OsRng, RngCore};
 use base64::Engine as _;
@@ -18,6 +17,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
+use super::auth::AUDIT;
 use super::private_file;
 use crate::secret::Secret;
 
@@ -189,10 +189,6 @@ impl TokenFile {
     fn failed(&self, source: io::Error) -> TokenError {
         TokenError::File { path: self.path.clone(), source }
     }
-
-    fn changed(&self) -> Option<SystemTime> {
-        std::fs::metadata(&self.path).and_then(|meta| meta.modified()).ok()
-    }
 }
 
 fn is_name(name: &str) -> bool {
@@ -211,13 +207,13 @@ pub(super) struct Tokens {
 }
 
 struct Kept {
-    changed: Option<SystemTime>,
+    version: Option<(u64, i64, i64)>,
     tokens: Vec<StoredToken>,
 }
 
 impl Tokens {
     pub(super) fn new(configured: Vec<StoredToken>, file: TokenFile) -> Self {
-        let tokens = Self { configured, file, kept: Mutex::new(Kept { changed: None, tokens: Vec::new() }) };
+        let tokens = Self { configured, file, kept: Mutex::new(Kept { version: None, tokens: Vec::new() }) };
         drop(tokens.follow());
         tokens
     }
@@ -239,13 +235,20 @@ impl Tokens {
     /// Reads the file again if it changed. A file that cannot be read grants nothing.
     fn follow(&self) -> std::sync::MutexGuard<'_, Kept> {
         let mut kept = self.kept.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let changed = self.file.changed();
-        if changed != kept.changed {
-            kept.tokens = self.file.list().unwrap_or_else(|error| {
-                log::error!("no token of the file is accepted: {error}");
-                Vec::new()
-            });
-            kept.changed = changed;
+        let version = private_file::version(&self.file.path);
+        if version != kept.version {
+            kept.version = version;
+            kept.tokens = match self.file.list() {
+                Ok(tokens) => {
+                    let names: Vec<_> = tokens.iter().map(|token| token.name.as_str()).collect();
+                    log::info!(target: AUDIT, "tokens of the file from now on: {}", names.join(", "));
+                    tokens
+                }
+                Err(error) => {
+                    log::error!("no token of the file is accepted: {error}");
+                    Vec::new()
+                }
+            };
         }
         kept
     }

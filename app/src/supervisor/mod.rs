@@ -146,7 +146,7 @@ impl Watch {
             let failure = match self.run_once(stop.clone(), work(stop)).await {
                 Ended::AsItShould => break,
                 Ended::ToBeStartedAgain => {
-                    backoff = Backoff::default();
+                    backoff = self.delays.clone();
                     continue;
                 }
                 Ended::Failed(failure) => failure,
@@ -290,6 +290,27 @@ mod tests {
         supervisor.stop(Duration::from_secs(10)).await;
         assert_eq!(*order.lock().unwrap(), ["camera", "attendance"]);
         assert!(begun.elapsed() <= Duration::from_secs(11));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_restart_by_hand_keeps_the_workers_own_delays() {
+        let (inside, runs) = counted();
+        let mut supervisor = Supervisor::new(Bus::default());
+        let delays = Backoff::between(Duration::from_secs(1), Duration::from_secs(2));
+        supervisor.start_with("camera", delays, move |stop| {
+            let first = inside.fetch_add(1, Ordering::SeqCst) == 0;
+            async move {
+                if first {
+                    stop.cancelled().await;
+                }
+                Err(Failure::restart("no camera"))
+            }
+        });
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert!(supervisor.board().ask_restart("camera"));
+        tokio::time::sleep(Duration::from_secs(3600)).await;
+        assert!(runs.load(Ordering::SeqCst) >= 1800, "{} starts in an hour", runs.load(Ordering::SeqCst));
+        supervisor.stop(Duration::from_secs(10)).await;
     }
 
     #[tokio::test(start_paused = true)]

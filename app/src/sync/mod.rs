@@ -124,7 +124,7 @@ pub struct Report {
     pub failed: Vec<Failure>,
     /// Photos on disk afterwards.
     pub total: usize,
-    /// A removal too large to be believed yet.
+    /// A removal too large to be believed yet, also when this synchronisation did not come so far as to look at it again.
     pub alarm: Option<Alarm>,
     /// Why it stopped before its end. What was done until then is kept.
     pub stopped: Option<Error>,
@@ -134,6 +134,15 @@ impl Report {
     /// Whether any photo on disk is another one now.
     pub fn changed(&self) -> bool {
         self.new + self.updated + self.removed > 0
+    }
+
+    /// Why it did not do what it should. Some photos that cannot be had are no fault of its, all of them are.
+    pub fn fault(&self) -> Option<String> {
+        if let Some(stopped) = &self.stopped {
+            return Some(stopped.to_string());
+        }
+        let first = self.failed.first().filter(|_| self.new + self.updated + self.unchanged == 0)?;
+        Some(format!("none of {} photos could be had; {}: {}", self.failed.len(), first.photo, first.reason))
     }
 
     /// The event that tells of it.
@@ -224,6 +233,7 @@ pub async fn once_with(
     if work.report.stopped.is_none() {
         work.remove(config, &named, &local).await;
     }
+    work.report.alarm = work.state.pending.as_ref().map(|pending| pending.alarm(&config.photos));
     work.finish(url.to_string()).await
 }
 
@@ -237,6 +247,14 @@ pub fn confirm_removal(data_dir: &Path) -> Result<Option<usize>, Error> {
     let Some(pending) = mirror.read::<State>(STATE).and_then(|state| state.pending) else { return Ok(None) };
     mirror.write(CONFIRMATION, &pending.digest)?;
     Ok(Some(pending.photos))
+}
+
+/// The removal that waits since an earlier synchronisation.
+async fn waiting(config: &Config) -> Option<Alarm> {
+    let data_dir = config.site.data_dir.clone();
+    let state = blocking(move || Ok(Mirror::open(&data_dir)?.read::<State>(STATE)));
+    // Whoever holds the mirror tells of it himself; a mirror that cannot be opened is told by the synchronisation.
+    state.await.ok()??.pending.map(|pending| pending.alarm(&config.photos))
 }
 
 /// A synchronisation at work.
@@ -352,9 +370,8 @@ impl Work {
             &config.photos,
         );
         let gone = match decision {
-            Decision::Wait(pending, alarm) => {
+            Decision::Wait(pending) => {
                 self.state.pending = Some(pending);
-                self.report.alarm = Some(alarm);
                 return;
             }
             Decision::Remove(gone) => gone,

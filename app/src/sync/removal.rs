@@ -21,6 +21,25 @@ pub(super) struct Pending {
     pub(super) syncs: u32,
     /// Photos that would go.
     pub(super) photos: usize,
+    /// Students that would go.
+    #[serde(default)]
+    pub(super) students: usize,
+    /// Students on the roster.
+    #[serde(default)]
+    pub(super) of: usize,
+}
+
+impl Pending {
+    /// What a technician is told of it as long as it waits.
+    pub(super) fn alarm(&self, config: &Photos) -> Alarm {
+        Alarm {
+            students: self.students,
+            of: self.of,
+            photos: self.photos,
+            syncs: self.syncs,
+            believed_after: config.removal_confirmations,
+        }
+    }
 }
 
 /// Tells a technician that the server lacks many students.
@@ -54,7 +73,7 @@ impl Alarm {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Decision {
     Remove(Vec<String>),
-    Wait(Pending, Alarm),
+    Wait(Pending),
 }
 
 /// Decides. Paths are `<roll>/<file>`.
@@ -91,14 +110,7 @@ pub(super) fn decide(
     if confirmed == Some(digest.as_str()) || syncs > config.removal_confirmations {
         return Decision::Remove(gone);
     }
-    let alarm = Alarm {
-        students: lost,
-        of: before.len(),
-        photos: gone.len(),
-        syncs,
-        believed_after: config.removal_confirmations,
-    };
-    Decision::Wait(Pending { digest, syncs, photos: gone.len() }, alarm)
+    Decision::Wait(Pending { digest, syncs, photos: gone.len(), students: lost, of: before.len() })
 }
 
 /// The roll number at the front of a path below the mirror.
@@ -140,7 +152,7 @@ mod tests {
         assert_eq!(decide(&["1/a", "2/a", "3/a"], &["4"]), Decision::Remove(vec![]));
         assert!(matches!(
             decide(&["1/a", "2/a"], &[]),
-            Decision::Wait(_, Alarm { students: 2, of: 4, photos: 2, .. })
+            Decision::Wait(Pending { students: 2, of: 4, photos: 2, .. })
         ));
         // A new photo in the place of an old one is no loss, for however many.
         assert!(
@@ -154,15 +166,15 @@ mod tests {
         let mut pending = None;
         for number in 1..=3 {
             match decide(&local, &listed, &kept, pending.as_ref(), Some("other"), &config()) {
-                Decision::Wait(next, alarm) => {
-                    assert_eq!(alarm.syncs, number);
+                Decision::Wait(next) => {
+                    assert_eq!(next.alarm(&config()).syncs, number);
                     pending = Some(next);
                 }
                 Decision::Remove(_) => panic!("believed at synchronisation {number}"),
             }
         }
         let other = decide(&local, &set(&["2/a"]), &kept, pending.as_ref(), None, &config());
-        assert!(matches!(other, Decision::Wait(_, Alarm { syncs: 1, .. })), "another removal begins anew");
+        assert!(matches!(other, Decision::Wait(Pending { syncs: 1, .. })), "another removal begins anew");
         let stood = decide(&local, &listed, &kept, pending.as_ref(), None, &config());
         assert_eq!(stood, Decision::Remove(vec!["2/a".to_owned(), "3/a".to_owned()]));
         let digest = pending.unwrap().digest;

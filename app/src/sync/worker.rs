@@ -7,7 +7,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::{Failure as PhotoFailure, Report, Step, once};
+use super::{Failure as PhotoFailure, Report, Step, once, waiting};
 use crate::config::Config;
 use crate::event::{Bus, Event};
 use crate::progress::Progress;
@@ -50,6 +50,10 @@ pub async fn run(worker: Worker, stop: CancellationToken) -> Result<(), Failure>
     let note = |step: Step<'_>| worker.note(step);
     // Before the server has said what there is, there is something to do.
     worker.progress.set(0, 1);
+    // The server may stay away, and the removal waits all the same.
+    if let Some(alarm) = waiting(&worker.config).await {
+        worker.bus.publish(alarm.event());
+    }
     loop {
         let done = tokio::select! {
             done = once(&worker.config, &note) => done,
@@ -61,15 +65,15 @@ pub async fn run(worker: Worker, stop: CancellationToken) -> Result<(), Failure>
         // Also when it ended early or for good: what cannot be fetched now is not under way.
         worker.progress.set(0, 0);
         let fault = match done {
-            Ok(report) => report.stopped,
+            Ok(report) => report.fault(),
             Err(error) if error.needs_a_person() => return Err(Failure::hold(error)),
-            Err(error) => Some(error),
+            Err(error) => Some(error.to_string()),
         };
         let pause = match fault {
-            Some(error) => {
+            Some(reason) => {
                 let pause = backoff.next_delay();
                 let retry_in_s = pause.as_secs();
-                worker.bus.publish(Event::SyncFailed { reason: error.to_string(), retry_in_s });
+                worker.bus.publish(Event::SyncFailed { reason, retry_in_s });
                 pause
             }
             None => {
@@ -106,7 +110,12 @@ fn tell(worker: &Worker, report: &Report) {
     if report.changed() {
         worker.changed.send_modify(|count| *count += 1);
     }
-    worker.bus.publish(report.event());
+    if report.fault().is_none() {
+        worker.bus.publish(report.event());
+    } else {
+        // What was done until then is kept, and is no synchronisation.
+        log::info!("until the fault: {}", report.event());
+    }
     if let Some(alarm) = &report.alarm {
         worker.bus.publish(alarm.event());
     }

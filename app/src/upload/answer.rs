@@ -53,8 +53,8 @@ pub struct Trouble {
 /// Kinds of trouble, by what helps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TroubleKind {
-    /// The key is refused: nothing helps but a person.
-    Key,
+    /// The key is refused, or the configured trust cannot be set up: nothing helps but a person.
+    Person,
     /// The batch is refused (400, 413, 422): a smaller one may not be.
     Batch,
     /// The server is not well, or one of the rows makes it so: later, and after some tries with fewer rows.
@@ -101,7 +101,7 @@ pub fn read(
         401 | 403 => {
             let reason =
                 format!("the webhook refuses the key: {status}{said}; set webhook.key to a valid one");
-            return trouble(TroubleKind::Key, reason);
+            return trouble(TroubleKind::Person, reason);
         }
         400 | 413 | 415 | 422 => {
             return trouble(TroubleKind::Batch, format!("the webhook refuses the request: {status}{said}"));
@@ -115,7 +115,8 @@ pub fn read(
             return trouble(TroubleKind::Unreachable, reason);
         }
     }
-    let Some(json) = json else {
+    // Every answer of the contract says whether it is a success: other JSON is somebody else's.
+    let Some(json) = json.filter(|json| json["success"].is_boolean() || !batch.is_empty()) else {
         return trouble(TroubleKind::Server, not_an_answer(&answer.body));
     };
     let answers = rows(&json, batch);
@@ -388,11 +389,11 @@ mod tests {
 
     #[test]
     fn statuses_and_strange_bodies_have_their_kind_and_say_what_to_do() {
-        use TroubleKind::{Batch, Key, Server, Unreachable};
+        use TroubleKind::{Batch, Person, Server, Unreachable};
         let refusal = json!({"success": false, "error": "Unauthorized - Invalid webhook key"});
         for (status, body, kind, words) in [
-            (401, refusal.to_string(), Key, "Invalid webhook key"),
-            (403, String::new(), Key, "webhook.key"),
+            (401, refusal.to_string(), Person, "Invalid webhook key"),
+            (403, String::new(), Person, "webhook.key"),
             (400, "no".to_owned(), Batch, "400"),
             (413, "no".to_owned(), Batch, "413"),
             (422, "no".to_owned(), Batch, "422"),

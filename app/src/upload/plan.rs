@@ -120,7 +120,7 @@ impl Plan {
     ) -> (Next, Option<(u64, Fate)>) {
         self.failures = self.failures.saturating_add(1);
         let look_at_rows = match trouble.kind {
-            TroubleKind::Key | TroubleKind::Unreachable => false,
+            TroubleKind::Person | TroubleKind::Unreachable => false,
             TroubleKind::Batch => true,
             TroubleKind::Server => self.failures >= PATIENCE,
         };

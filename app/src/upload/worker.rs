@@ -1,6 +1,6 @@
 //! The worker that delivers, and what others can ask of it.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use ::http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
@@ -14,7 +14,7 @@ use super::body;
 use super::plan::{Next, Plan};
 use crate::config;
 use crate::event::{Bus, Event};
-use crate::http::{Client, Timeouts, TlsConfigError};
+use crate::http::{Client, Timeouts};
 use crate::journal::{Deliveries, Delivery, Fate, Ledger, OpenRow};
 use crate::moment::Clock;
 use crate::secret::SecretUrl;
@@ -36,7 +36,10 @@ const KEY_HEADER: HeaderName = HeaderName::from_static("x-webhook-key");
 pub struct Uploader {
     url: SecretUrl,
     headers: HeaderMap,
-    client: Client,
+    tls: config::Tls,
+    timeouts: Timeouts,
+    /// Made when there is something to send: a file of authorities that is missing must not keep the appliance from starting.
+    client: OnceLock<Client>,
     interval: Duration,
     ledger: Arc<Ledger>,
     deliveries: Arc<Mutex<Deliveries>>,
@@ -110,15 +113,12 @@ enum Ended {
     Done,
     /// Not before this delay.
     Later(Trouble, Duration),
-    /// The key is refused.
+    /// Nothing helps but a person.
     Held(Trouble),
 }
 
 impl Uploader {
     /// An uploader for the configured webhook; `None` where none is configured: rows are then kept on the device only.
-    ///
-    /// # Errors
-    /// [`TlsConfigError`] when the configured trust cannot be used.
     pub fn new(
         config: &config::Webhook,
         tls: &config::Tls,
@@ -126,8 +126,8 @@ impl Uploader {
         deliveries: Arc<Mutex<Deliveries>>,
         clock: Arc<dyn Clock>,
         bus: Bus,
-    ) -> Result<Option<Self>, TlsConfigError> {
-        let Some(url) = config.url.clone() else { return Ok(None) };
+    ) -> Option<Self> {
+        let url = config.url.clone()?;
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/csv"));
         match config.key.as_ref().map(Client::secret_header) {
@@ -144,10 +144,12 @@ impl Uploader {
             pruned_to: 0,
             heard: None,
         };
-        Ok(Some(Self {
+        Some(Self {
             url,
             headers,
-            client: Client::new(tls, Timeouts::whole(config.timeout))?,
+            tls: tls.clone(),
+            timeouts: Timeouts::whole(config.timeout),
+            client: OnceLock::new(),
             interval: config.interval,
             ledger,
             deliveries,
@@ -156,14 +158,14 @@ impl Uploader {
             run: AsyncMutex::new(run),
             view: Mutex::default(),
             nudge: Notify::new(),
-        }))
+        })
     }
 
     /// Delivers until `stop`. A request under way is then broken off: its rows are sent again, and the webhook knows
     /// duplicates.
     ///
     /// # Errors
-    /// [`Failure`] that holds the worker when the webhook refuses the key.
+    /// [`Failure`] that holds the worker when the webhook refuses the key, or the configured trust cannot be set up.
     pub async fn work(self: Arc<Self>, stop: CancellationToken) -> Result<(), Failure> {
         loop {
             let ended = tokio::select! {
@@ -258,7 +260,7 @@ impl Uploader {
                 }
                 Err(trouble) => {
                     self.note_failure(&trouble);
-                    if trouble.kind == TroubleKind::Key {
+                    if trouble.kind == TroubleKind::Person {
                         return Ended::Held(trouble);
                     }
                     let (next, fate) = run.plan.failed(&batch, &trouble, &self.ledger, now);
@@ -273,20 +275,20 @@ impl Uploader {
         }
     }
 
-    /// Sends a list without rows: whether the webhook is there and takes the key shall be known before there are rows. What it says of
-    /// the list itself is of no interest.
+    /// Sends a list without rows: whether the webhook is there and takes the key shall be known before there are rows.
     async fn knock(&self, run: &mut Run, now: Duration) -> Ended {
         match self.send(&[]).await {
-            Err(trouble) if trouble.kind == TroubleKind::Key => {
-                self.note_failure(&trouble);
-                return Ended::Held(trouble);
+            // Who refuses a list for having no rows has read it, and the key before it.
+            Err(trouble) if trouble.kind == TroubleKind::Batch => {
+                log::debug!("a list without rows was answered: {}", trouble.reason);
             }
-            Err(trouble) if trouble.kind == TroubleKind::Unreachable => {
+            Err(trouble) => {
                 self.note_failure(&trouble);
-                return self.later(run, trouble);
+                return match trouble.kind {
+                    TroubleKind::Person => Ended::Held(trouble),
+                    _ => self.later(run, trouble),
+                };
             }
-            // A webhook may stumble over a list without rows, and not over rows.
-            Err(trouble) => log::debug!("a list without rows was answered: {}", trouble.reason),
             Ok(_) => {}
         }
         run.heard = Some(now);
@@ -310,10 +312,24 @@ impl Uploader {
             reason: format!("the rows cannot be written as CSV: {error}"),
             wait: None,
         })?;
-        let posted = self.client.post(self.url.expose(), self.headers.clone(), body.into(), MAX_ANSWER).await;
+        let posted =
+            self.client()?.post(self.url.expose(), self.headers.clone(), body.into(), MAX_ANSWER).await;
         let answer = posted.map_err(|error| Trouble::from(&error))?;
         let now = self.clock.now();
         answer::read(&answer, batch, now.trusted.then_some(now.utc))
+    }
+
+    /// The client, with the trust that the configuration asks for. What is wrong with that may be mended meanwhile.
+    fn client(&self) -> Result<&Client, Trouble> {
+        if let Some(client) = self.client.get() {
+            return Ok(client);
+        }
+        let made = Client::new(&self.tls, self.timeouts).map_err(|error| Trouble {
+            kind: TroubleKind::Person,
+            reason: error.to_string(),
+            wait: None,
+        })?;
+        Ok(self.client.get_or_init(|| made))
     }
 
     /// Takes in what the webhook said of each row.

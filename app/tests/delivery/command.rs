@@ -1,5 +1,7 @@
 //! `attendance upload`, as a person calls it.
 
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use crate::door::{Door, KEY, demo, stored};
@@ -7,6 +9,53 @@ use crate::door::{Door, KEY, demo, stored};
 fn attendance(configuration: &std::path::Path, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_attendance"));
     command.args(["upload", "--config"]).arg(configuration).args(arguments).output().unwrap()
+}
+
+/// Everything below a folder.
+fn below(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries
+        .flat_map(|path| if path.is_dir() { [vec![path.clone()], below(&path)].concat() } else { vec![path] })
+        .collect()
+}
+
+#[test]
+fn what_root_does_by_hand_leaves_everything_to_the_service() {
+    const SERVICE: u32 = 12_345;
+    if std::fs::metadata("/proc/self").unwrap().uid() != 0 {
+        eprintln!("SKIPPED: needs root");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let data = folder.path().join("data");
+    std::fs::create_dir(&data).unwrap();
+    chown(&data, Some(SERVICE), Some(SERVICE)).unwrap();
+    let configuration = folder.path().join("attendance.toml");
+    // Nobody listens there: what is made before the network is asked must be the service's already.
+    let text = format!(
+        "[site]\ndata_dir = {data:?}\nclock = \"system\"\n[photos]\nurl = \"http://127.0.0.1:1/photos\"\n[webhook]\n\
+         url = \"http://127.0.0.1:1/hook\"\nkey = \"{KEY}\"\n"
+    );
+    std::fs::write(&configuration, text).unwrap();
+    for arguments in [&["password"][..], &["token", "add", "monitoring"], &["sync"], &["upload"]] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_attendance"));
+        let output = command.args(arguments).arg("--config").arg(&configuration).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(
+            output.status.success(),
+            !["sync", "upload"].contains(&arguments[0]),
+            "{arguments:?}: {said}"
+        );
+    }
+    let made = below(&data);
+    for name in ["page/password", "page/tokens.json", "cached_faces", "journal"] {
+        assert!(made.contains(&data.join(name)), "{name} is not among {made:?}");
+    }
+    for path in made {
+        let meta = std::fs::metadata(&path).unwrap();
+        assert_eq!((meta.uid(), meta.gid()), (SERVICE, SERVICE), "{}", path.display());
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -30,6 +30,7 @@ pub struct Door {
     pub records: Records,
     pub uploader: Arc<Uploader>,
     webhook: config::Webhook,
+    tls: config::Tls,
 }
 
 impl Door {
@@ -44,22 +45,28 @@ impl Door {
         };
         let folder = tempfile::tempdir().unwrap();
         let clock = Arc::new(ManualClock::at(datetime!(2025-01-15 03:30:00 UTC), "boot-1"));
-        let bus = Bus::default();
-        let (records, uploader) = open(folder.path(), &webhook, &clock, &bus);
-        Self { folder, clock, bus, records, uploader, webhook }
+        let (bus, tls) = (Bus::default(), config::Tls::default());
+        let (records, uploader) = open(folder.path(), &webhook, &tls, &clock, &bus);
+        Self { folder, clock, bus, records, uploader, webhook, tls }
     }
 
     /// The program ends and starts again.
     pub fn restart(self) -> Self {
-        let Self { folder, clock, bus, records, uploader, webhook } = self;
+        let Self { folder, clock, bus, records, uploader, webhook, tls } = self;
         drop((records, uploader));
-        let (records, uploader) = open(folder.path(), &webhook, &clock, &bus);
-        Self { folder, clock, bus, records, uploader, webhook }
+        let (records, uploader) = open(folder.path(), &webhook, &tls, &clock, &bus);
+        Self { folder, clock, bus, records, uploader, webhook, tls }
     }
 
     /// The same door with another batch size.
     pub fn with_batches_of(mut self, rows: usize) -> Self {
         self.webhook.batch_rows = rows;
+        self.restart()
+    }
+
+    /// The same door, which trusts the authorities in this file.
+    pub fn trusting(mut self, ca_file: std::path::PathBuf) -> Self {
+        self.tls.ca_file = Some(ca_file);
         self.restart()
     }
 
@@ -98,6 +105,7 @@ impl Door {
 fn open(
     folder: &Path,
     webhook: &config::Webhook,
+    tls: &config::Tls,
     clock: &Arc<ManualClock>,
     bus: &Bus,
 ) -> (Records, Arc<Uploader>) {
@@ -115,8 +123,7 @@ fn open(
         }
     };
     let (ledger, deliveries) = (Arc::clone(&records.ledger), Arc::clone(&records.deliveries));
-    let tls = config::Tls::default();
-    let uploader = Uploader::new(webhook, &tls, ledger, deliveries, clock, bus.clone()).unwrap().unwrap();
+    let uploader = Uploader::new(webhook, tls, ledger, deliveries, clock, bus.clone()).unwrap();
     (records, Arc::new(uploader))
 }
 

@@ -173,9 +173,32 @@ async fn a_wrong_key_is_known_before_there_are_rows() {
     assert_eq!(*bodies.lock().unwrap(), ["enrollment_number,status,timestamp\n"]);
     let unreachable = Door::at("http://127.0.0.1:1/hook").upload().await;
     assert!(unreachable.failure.unwrap().contains("cannot connect"));
-    // What it makes of a list without rows is its own affair.
-    for status in [StatusCode::BAD_REQUEST, StatusCode::INTERNAL_SERVER_ERROR] {
-        let (url, _) = webhook(move |_, _| answer(status, "no rows")).await;
-        assert_eq!(Door::at(&url).upload().await.failure, None, "{status}");
+}
+
+#[tokio::test]
+async fn only_a_webhook_counts_as_one() {
+    let asked = async |status: StatusCode, body: &'static str| {
+        let (url, _) = webhook(move |_, _| answer(status, body)).await;
+        Door::at(&url).upload().await.failure
+    };
+    for (status, body) in [
+        (StatusCode::OK, "{\"success\": true, \"processed_records\": [], \"errors\": []}"),
+        (StatusCode::OK, "{\"success\": false, \"error\": \"no rows\"}"),
+        // Who finds fault with a list without rows has read it.
+        (StatusCode::BAD_REQUEST, "no rows"),
+        (StatusCode::UNPROCESSABLE_ENTITY, ""),
+    ] {
+        assert_eq!(asked(status, body).await, None, "{status} {body}");
     }
+    for (status, body, told) in [
+        (StatusCode::OK, "<!doctype html><p>Log in", "web page"),
+        (StatusCode::OK, "{\"detail\": \"nobody here\"}", "webhook's JSON"),
+        (StatusCode::INTERNAL_SERVER_ERROR, "", "500"),
+    ] {
+        let failure = asked(status, body).await.unwrap_or_default();
+        assert!(failure.contains(told), "{status} {body}: {failure}");
+    }
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let door = Door::at(&format!("http://{}/hook", silent.local_addr().unwrap()));
+    assert!(door.upload().await.failure.unwrap().contains("did not answer in time"));
 }

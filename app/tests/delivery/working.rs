@@ -121,6 +121,25 @@ async fn a_refused_key_holds_the_worker_and_says_what_to_do() {
 }
 
 #[tokio::test]
+async fn a_missing_file_of_authorities_holds_the_worker_until_it_is_there() {
+    let (_site, url) = demo(&["7"]).await;
+    let folder = tempfile::tempdir().unwrap();
+    let ca_file = folder.path().join("ca.pem");
+    let door = Door::at(&url).trusting(ca_file.clone());
+    door.see("7");
+    let failure = Arc::clone(&door.uploader).work(CancellationToken::new()).await.unwrap_err();
+    assert_eq!(failure.disposition, Disposition::Hold);
+    assert!(
+        failure.reason.contains("tls.ca_file") && failure.reason.contains("ca.pem"),
+        "{}",
+        failure.reason
+    );
+    let authority = rcgen::generate_simple_self_signed(vec!["backend.example".to_owned()]).unwrap();
+    std::fs::write(&ca_file, authority.cert.pem()).unwrap();
+    assert_eq!(door.upload().await.created, 1);
+}
+
+#[tokio::test]
 async fn two_processes_do_not_share_a_journal() {
     let (_, url) = demo(&[]).await;
     let door = Door::at(&url);

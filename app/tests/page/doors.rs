@@ -121,6 +121,7 @@ fn changes_need_the_pages_own_token_and_origin() {
 
 #[test]
 fn guessing_is_slowed_down_and_the_right_password_must_wait_too() {
+    attendance::logging::start(log::LevelFilter::Info);
     let device = Device::start();
     let attempt = |password: &str| device.post("/login", &As::default(), &format!("password={password}"));
     assert_eq!(attempt("guess").status, 401, "the first guess is answered at once");
@@ -139,6 +140,11 @@ fn guessing_is_slowed_down_and_the_right_password_must_wait_too() {
     assert!(refused.text().contains("Try again in"));
     std::thread::sleep(Duration::from_secs(wait));
     assert_eq!(attempt(PASSWORD).status, 303);
+    let told = attendance::logging::recent(usize::MAX);
+    let counted = |line: &String| {
+        line.contains("logged in from 127.0.0.1; before it") && line.contains("refused unread")
+    };
+    assert!(told.iter().any(counted), "{told:?}");
     // Tokens still work while passwords are refused.
     assert_eq!(device.get("/status", &As::token(&device.read)).status, 200);
 }
@@ -169,6 +175,11 @@ fn wrong_tokens_are_refused_and_slowed_down_and_revoking_works_at_once() {
     assert_eq!(device.get("/status", &who).status, 401);
     let statuses: Vec<_> = (0..25).map(|_| device.get("/status", &who).status).collect();
     assert!(statuses.contains(&429), "{statuses:?}");
+    assert_eq!(
+        device.get("/status", &As::token(&device.full)).status,
+        200,
+        "a right one does not wait for wrong ones"
+    );
 }
 
 #[test]
@@ -199,11 +210,12 @@ fn the_first_start_makes_a_password_and_says_it_once() {
     let notice = console::notice(first.address(), &first.identity(), Some(&made));
     assert!(notice.contains(made.expose()));
     assert!(!used(&first), "nobody has logged in yet");
-    // The port is taken: the message says what to do.
+    // The port is taken: the message says what to do, and no password is made that nobody would see.
     let config = Page { listen: first.address(), ..Page::default() };
-    let fake = Device::start().fake;
-    let second = start(&config, folder.path(), fake.clone(), fake, Bus::default(), Limits::default());
+    let (fake, other) = (Device::start().fake, tempfile::tempdir().unwrap());
+    let second = start(&config, other.path(), fake.clone(), fake, Bus::default(), Limits::default());
     assert!(second.err().unwrap().to_string().contains("page.listen"));
+    assert!(!attendance::status::password_file(other.path()).exists());
     first.stop();
     let mut again = begin();
     assert!(again.first_password().is_none(), "it is kept as a hash");
@@ -225,6 +237,43 @@ fn the_console_forgets_the_first_password_with_the_first_log_in() {
     std::thread::sleep(Duration::from_secs(1));
     device.log_in();
     assert!(used(&device.running));
+}
+
+#[test]
+fn a_log_in_makes_the_first_password_the_last_that_is_made_by_itself() {
+    let device = Device::with_own_password();
+    let mark = attendance::status::password_file(device.path()).with_extension("unused");
+    assert!(mark.exists(), "a power cut now, and the next start shows another");
+    device.log_in();
+    assert!(!mark.exists());
+}
+
+#[test]
+fn files_that_cannot_be_used_are_told_on_a_page_that_answers() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = attendance::status::password_file(folder.path());
+    std::fs::create_dir_all(&file).unwrap();
+    let full =
+        TokenFile::below(folder.path()).add("script", attendance::status::token::TokenAccess::Full).unwrap();
+    let config = Page {
+        listen: "127.0.0.1:0".parse().unwrap(),
+        certificate_file: Some(folder.path().join("page.crt")),
+        key_file: Some(folder.path().join("page.key")),
+        ..Page::default()
+    };
+    let mut device = Device::start();
+    let fake = device.fake.clone();
+    device.running =
+        start(&config, folder.path(), fake.clone(), fake, Bus::default(), Limits::default()).unwrap();
+    for attempt in ["", PASSWORD] {
+        assert_eq!(device.post("/login", &As::default(), &format!("password={attempt}")).status, 401);
+    }
+    let told = device.get("/", &As::token(&full)).text();
+    assert!(told.contains("page.crt") && told.contains("nobody can log in"), "{told}");
+    // Mended: it counts from the next try on.
+    std::fs::remove_dir(&file).unwrap();
+    let (_, new) = attendance::status::password::Password::make(&file).unwrap();
+    assert_eq!(device.post("/login", &As::default(), &format!("password={}", new.expose())).status, 303);
 }
 
 #[test]

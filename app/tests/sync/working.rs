@@ -52,6 +52,41 @@ async fn new_photos_are_told_and_unchanged_ones_are_not() {
 }
 
 #[tokio::test]
+async fn a_synchronisation_that_had_no_photo_is_no_success() {
+    let (worker, door, root) = worker(KEY).await;
+    write(root.path(), "2110001/a.jpg", b"no photo");
+    let mut events = worker.bus.subscribe();
+    let stop = CancellationToken::new();
+    let running = tokio::spawn(run(worker.clone(), stop.clone()));
+    let mut next =
+        async || tokio::time::timeout(Duration::from_secs(20), events.recv()).await.unwrap().unwrap();
+    let first = next().await;
+    assert!(
+        matches!(&first, Event::SyncFailed { reason, .. } if reason.contains("2110001/a.jpg")),
+        "{first}"
+    );
+    // The disk ends in the middle: a file stands where the second student's folder must be.
+    write(root.path(), "2110001/a.jpg", &jpeg(1));
+    write(root.path(), "2110002/b.jpg", &jpeg(2));
+    std::fs::write(door.mirror().join("2110002"), "").unwrap();
+    worker.now.notify_one();
+    let second = next().await;
+    assert!(matches!(second, Event::SyncFailed { .. }), "{second}");
+    stop.cancel();
+    running.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_removal_that_waits_is_told_again_after_a_restart_without_the_server() {
+    let (worker, door, _root) = worker("wrong-k3y").await;
+    let state = r#"{"pending": {"digest": "d", "syncs": 2, "photos": 7, "students": 5, "of": 9}}"#;
+    write(&door.mirror(), ".sync_state.json", state.as_bytes());
+    let mut events = worker.bus.subscribe();
+    run(worker, CancellationToken::new()).await.unwrap_err();
+    assert!(matches!(events.recv().await.unwrap(), Event::RemovalWaits { students: 5, of: 9, .. }));
+}
+
+#[tokio::test]
 async fn a_refused_key_holds_the_worker() {
     let (worker, _door, _root) = worker("wrong-k3y").await;
     let failure = run(worker, CancellationToken::new()).await.unwrap_err();
