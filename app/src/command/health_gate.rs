@@ -48,8 +48,7 @@ async fn run(config: &Path, overdue: bool) -> anyhow::Result<ExitCode> {
         places: Places::default(),
         report: PathBuf::from(report::PATH),
         limits: Limits::default(),
-        // A machine without configuration has no service yet, before the update as after it.
-        expects_service: config.exists(),
+        config: config.to_owned(),
         needs_disk: true,
     };
     let ending = if overdue {

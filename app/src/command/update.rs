@@ -157,7 +157,7 @@ async fn install(kept: &Path, bundle: &str, ca_file: Option<&Path>) -> anyhow::R
 
 /// `origin`: how the system to be tried came to the appliance, or who wants it back.
 async fn begin_trial(origin: Origin) -> anyhow::Result<()> {
-    // Without a running service nothing is known of it; then the new system must do everything.
+    // Without a running service nothing is known of its camera and workers; where the new system's runs, they must.
     let report = report::read(Path::new(report::PATH));
     let ailing = |report: &report::Report| {
         let sick = report.workers.iter().filter(|worker| worker.state != "running");
@@ -165,6 +165,7 @@ async fn begin_trial(origin: Origin) -> anyhow::Result<()> {
     };
     let before = Before {
         system: System::running(),
+        service_ran: report.is_some(),
         camera_was_absent: report
             .as_ref()
             .is_some_and(|report| report.camera.newest.is_none_or(|age| age > FRAME_AGE)),

@@ -242,13 +242,15 @@ impl Flow {
                 record.pending = Some(pending);
             }
             (Arrival::Trial | Arrival::Fallback, _) => {
-                // Not begun by us, or the record was lost: it is examined all the same.
+                // Not begun by us, or the record was lost: it is examined all the same. A trial has something to go back to,
+                // so that what nobody remembers is expected of it: perhaps the new system itself lost the data partition.
+                let service_ran = self.arrival() == Arrival::Trial;
                 record.trials += 1;
                 record.pending = Some(Pending {
                     slot: booted,
                     progress: Progress::Up,
                     trial: record.trials,
-                    before: Before::default(),
+                    before: Before { service_ran, ..Before::default() },
                 });
             }
             (Arrival::Committed, None) => {}

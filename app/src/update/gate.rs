@@ -44,8 +44,8 @@ pub struct Gate {
     pub report: PathBuf,
     /// How long what may take.
     pub limits: Limits,
-    /// Whether the service is to run: not on a machine that has no configuration yet.
-    pub expects_service: bool,
+    /// The service's settings. A machine without them has no service yet: none is expected then, unless it ran before the update.
+    pub config: PathBuf,
     /// Whether the state must lie on a disk. Off only in tests.
     pub needs_disk: bool,
 }
@@ -133,8 +133,15 @@ impl Gate {
         let (state, needs_disk) = (self.places.state.clone(), self.needs_disk);
         on_thread(Check::DataPartition, DATA_LIMIT, move || probe(&state, needs_disk)).await?;
         on_thread(Check::Networks, NETWORKS_LIMIT, networks).await?;
-        if self.expects_service {
-            self.watch(before, page).await?;
+        let has_settings = self.config.exists();
+        if has_settings || before.service_ran {
+            self.watch(before, page).await.map_err(|mut fault| {
+                if fault.check == Check::Service && !has_settings {
+                    fault.reason =
+                        format!("{}; its settings, {}, are not there", fault.reason, self.config.display());
+                }
+                fault
+            })?;
         }
         Ok(Healthy(()))
     }
@@ -235,7 +242,8 @@ mod tests {
         let store = Store::open(&places).unwrap();
         store.change(|flow| flow.set_bad(Slot::B)).unwrap();
         store.change(|flow| flow.set_primary(Slot::B)).unwrap();
-        store.change(|flow| flow.begin_trial(Before { camera_was_absent, ..Before::default() })).unwrap();
+        let before = Before { service_ran: true, camera_was_absent, ..Before::default() };
+        store.change(|flow| flow.begin_trial(before)).unwrap();
         start(&places, Slot::B, true);
         let limits = Limits {
             service: Duration::from_secs(1),
@@ -243,7 +251,9 @@ mod tests {
             hold: Duration::from_millis(900),
             whole: Duration::from_secs(6),
         };
-        Gate { places, report: folder.join("report.json"), limits, expects_service: true, needs_disk: false }
+        let config = folder.join("attendance.toml");
+        std::fs::write(&config, b"").unwrap();
+        Gate { places, report: folder.join("report.json"), limits, config, needs_disk: false }
     }
 
     fn system(version: &str) -> System {
@@ -325,6 +335,46 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let gate = on_trial(folder.path(), true);
         assert_eq!(examined(&gate, false, Ok(()), Ok(())).await, Ending::Passed);
+    }
+
+    /// A gate whose service does not run, nor does any other check fail.
+    async fn without_service(gate: &Gate) -> Ending {
+        gate.run(system("2.0.0"), || Ok(()), async |_| Ok(()), async || Vec::new()).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_service_that_ran_before_must_run_though_its_settings_are_gone() {
+        let folder = tempfile::tempdir().unwrap();
+        let gate = on_trial(folder.path(), false);
+        std::fs::remove_file(&gate.config).unwrap();
+        let Ending::Failed(fault) = without_service(&gate).await else { panic!("a door that does nothing") };
+        assert_eq!((fault.check, committed(&gate)), (Check::Service, Slot::A));
+        assert!(fault.reason.contains("attendance.toml, are not there"), "{}", fault.reason);
+    }
+
+    #[tokio::test]
+    async fn what_is_not_known_of_the_old_system_any_more_is_expected_of_the_new_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let gate = on_trial(folder.path(), false);
+        // The new system made the data partition anew: record and settings are gone.
+        std::fs::remove_file(&gate.config).unwrap();
+        std::fs::remove_file(gate.places.state.join("boot.json")).unwrap();
+        let ending = without_service(&gate).await;
+        assert!(matches!(ending, Ending::Failed(Fault { check: Check::Service, .. })), "{ending:?}");
+        assert_eq!(committed(&gate), Slot::A);
+    }
+
+    #[tokio::test]
+    async fn a_machine_that_was_never_set_up_can_be_updated() {
+        let folder = tempfile::tempdir().unwrap();
+        let gate = on_trial(folder.path(), false);
+        std::fs::remove_file(&gate.config).unwrap();
+        let store = Store::open(&gate.places).unwrap();
+        let mut record = store.flow().unwrap().record;
+        record.pending.as_mut().unwrap().before = Before::default();
+        store.apply(vec![crate::update::boot_flow::Write::Record(record)]).unwrap();
+        drop(store);
+        assert_eq!(without_service(&gate).await, Ending::Passed);
     }
 
     #[tokio::test]

@@ -120,6 +120,8 @@ pub struct Pending {
 pub struct Before {
     /// The system.
     pub system: System,
+    /// Whether its service ran: then the new system's must, whatever that finds of its settings.
+    pub service_ran: bool,
     /// Whether its camera gave no frames.
     pub camera_was_absent: bool,
     /// Its workers that did not run.
@@ -171,6 +173,7 @@ mod tests {
             trial: 7,
             before: Before {
                 system: System { version: "1.0.0".to_owned(), built: None },
+                service_ran: true,
                 camera_was_absent: true,
                 ailing: vec!["roster".to_owned()],
                 origin: Origin::Stick,
@@ -190,6 +193,15 @@ mod tests {
         assert_eq!(record.a.content, Content::Whole);
         assert_eq!(record.b.content, Content::Unknown);
         assert_eq!(record.pending.unwrap().slot, Slot::B);
+    }
+
+    #[test]
+    fn what_an_older_version_wrote_claims_nothing_it_did_not_know() {
+        let older = br#"{"format": 1, "trials": 3, "pending": {"slot": "b", "progress": "begun", "trial": 3,
+            "before": {"system": {"version": "1.0.0"}, "camera_was_absent": true, "ailing": ["roster"], "origin": "stick"}}}"#;
+        let before = from_text(older).pending.unwrap().before;
+        assert_eq!((before.system.version.as_str(), before.camera_was_absent), ("1.0.0", true));
+        assert!(!before.service_ran);
     }
 
     #[test]
