@@ -11,6 +11,7 @@ use crate::config::Config;
 use crate::update::attempt::{self, Attempt, Origin};
 use crate::update::eeprom;
 use crate::update::install::{self, Source};
+use crate::update::network::Network;
 use crate::update::newer::{self, Present};
 use crate::update::record::{Before, System};
 use crate::update::report;
@@ -170,6 +171,7 @@ async fn begin_trial(origin: Origin) -> anyhow::Result<()> {
             .as_ref()
             .is_some_and(|report| report.camera.newest.is_none_or(|age| age > FRAME_AGE)),
         ailing: report.as_ref().map(ailing).unwrap_or_default(),
+        network: Network::of_machine().await,
         origin,
     };
     Store::open(&Places::default())?.change(|flow| flow.begin_trial(before))?;

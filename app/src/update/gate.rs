@@ -14,8 +14,9 @@ use time::OffsetDateTime;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::boot_flow::{Arrival, Flow, Healthy};
-use super::health::{Check, Fault, Limits, Verdict, Watch};
+use super::health::{Check, Fault, Limits, Sight, Verdict, Watch};
 use super::history::End;
+use super::network::Network;
 use super::record::{Before, System};
 use super::report;
 use super::store::{Places, Store, StoreError};
@@ -66,16 +67,17 @@ pub enum Ending {
 impl Gate {
     /// Notes the arrival of this system and, where it is not the committed one, examines it and commits it or says why not.
     ///
-    /// `networks` gives every network its golden test; `page` asks the page for an answer; `log` gives the newest lines of this
-    /// boot's log.
+    /// `models` gives every neural network its golden test; `page` asks the page for an answer; `network` looks at the machine's
+    /// interfaces and units; `log` gives the newest lines of this boot's log.
     ///
     /// # Errors
     /// [`StoreError`] when it is unknown what booted, or the outcome cannot be kept. Nothing is committed then.
     pub async fn run(
         &self,
         running: System,
-        networks: impl FnOnce() -> Result<(), String> + Send + 'static,
+        models: impl FnOnce() -> Result<(), String> + Send + 'static,
         page: impl AsyncFn(&report::Page) -> Result<(), String>,
+        network: impl AsyncFn() -> Network,
         log: impl AsyncFn() -> Vec<String>,
     ) -> Result<Ending, StoreError> {
         let flow = self.arrive(running)?;
@@ -84,7 +86,7 @@ impl Gate {
         }
         log::info!("slot {} is on trial: examining this system before it is committed", flow.booted.slot);
         let before = flow.record.pending.as_ref().map(|pending| pending.before.clone()).unwrap_or_default();
-        match self.examine(before, networks, page).await {
+        match self.examine(before, models, page, network).await {
             Ok(healthy) => {
                 let store = Store::open(&self.places)?;
                 store.apply(store.flow()?.commit(&healthy, OffsetDateTime::now_utc()))?;
@@ -127,22 +129,14 @@ impl Gate {
     async fn examine(
         &self,
         before: Before,
-        networks: impl FnOnce() -> Result<(), String> + Send + 'static,
+        models: impl FnOnce() -> Result<(), String> + Send + 'static,
         page: impl AsyncFn(&report::Page) -> Result<(), String>,
+        network: impl AsyncFn() -> Network,
     ) -> Result<Healthy, Fault> {
         let (state, needs_disk) = (self.places.state.clone(), self.needs_disk);
         on_thread(Check::DataPartition, DATA_LIMIT, move || probe(&state, needs_disk)).await?;
-        on_thread(Check::Networks, NETWORKS_LIMIT, networks).await?;
-        let has_settings = self.config.exists();
-        if has_settings || before.service_ran {
-            self.watch(before, page).await.map_err(|mut fault| {
-                if fault.check == Check::Service && !has_settings {
-                    fault.reason =
-                        format!("{}; its settings, {}, are not there", fault.reason, self.config.display());
-                }
-                fault
-            })?;
-        }
+        on_thread(Check::Networks, NETWORKS_LIMIT, models).await?;
+        self.watch(before, page, network).await?;
         Ok(Healthy(()))
     }
 
@@ -150,23 +144,33 @@ impl Gate {
         &self,
         before: Before,
         page: impl AsyncFn(&report::Page) -> Result<(), String>,
+        network: impl AsyncFn() -> Network,
     ) -> Result<(), Fault> {
+        let has_settings = self.config.exists();
         let begun = Instant::now();
-        let mut watch = Watch::new(self.limits, before);
+        let expects_service = has_settings || before.service_ran;
+        let mut watch = Watch::new(self.limits, before, expects_service);
         loop {
             let report = report::read(&self.report);
             let answer = match report.as_ref().and_then(|report| report.page.as_ref()) {
                 Some(place) => page(place).await,
                 None => Err("the page does not listen".to_owned()),
             };
-            let answer = match &answer {
-                Ok(()) => Ok(()),
-                Err(reason) => Err(reason.as_str()),
+            let sight = Sight {
+                report: report.as_ref(),
+                page: answer.as_ref().copied().map_err(String::as_str),
+                network: &network().await,
             };
-            match watch.see(begun.elapsed(), report.as_ref(), answer) {
+            match watch.see(begun.elapsed(), sight) {
                 Verdict::Wait => sleep(LOOK).await,
                 Verdict::Well => return Ok(()),
-                Verdict::Ill(fault) => return Err(fault),
+                Verdict::Ill(mut fault) => {
+                    if fault.check == Check::Service && !has_settings {
+                        let settings = self.config.display();
+                        fault.reason = format!("{}; its settings, {settings}, are not there", fault.reason);
+                    }
+                    return Err(fault);
+                }
             }
         }
     }
@@ -232,6 +236,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::update::autoboot;
+    use crate::update::network::Interface;
     use crate::update::report::{Camera, Page, Report};
     use crate::update::slot::Slot;
     use crate::update::store::tests::{card, start};
@@ -242,7 +247,7 @@ mod tests {
         let store = Store::open(&places).unwrap();
         store.change(|flow| flow.set_bad(Slot::B)).unwrap();
         store.change(|flow| flow.set_primary(Slot::B)).unwrap();
-        let before = Before { service_ran: true, camera_was_absent, ..Before::default() };
+        let before = Before { service_ran: true, camera_was_absent, network: cable(), ..Before::default() };
         store.change(|flow| flow.begin_trial(before)).unwrap();
         start(&places, Slot::B, true);
         let limits = Limits {
@@ -256,6 +261,12 @@ mod tests {
         Gate { places, report: folder.join("report.json"), limits, config, needs_disk: false }
     }
 
+    /// What the machine has for the network.
+    fn cable() -> Network {
+        let interfaces = vec![Interface { name: "end0".to_owned(), ..Interface::default() }];
+        Network { interfaces, units: vec!["nftables.service".to_owned()] }
+    }
+
     fn system(version: &str) -> System {
         System { version: version.to_owned(), built: None }
     }
@@ -264,8 +275,9 @@ mod tests {
     async fn examined(
         gate: &Gate,
         sees: bool,
-        networks: Result<(), String>,
+        models: Result<(), String>,
         page: Result<(), String>,
+        network: &Network,
     ) -> Ending {
         let stop = tokio_util::sync::CancellationToken::new();
         let frames = std::sync::atomic::AtomicU64::new(0);
@@ -282,7 +294,10 @@ mod tests {
         let (path, until) = (gate.report.clone(), stop.clone());
         let service = tokio::spawn(async move { report::publish(&path, report, until).await });
         let log = async || vec!["the last words".to_owned()];
-        let ending = gate.run(system("2.0.0"), move || networks, async |_| page.clone(), log).await.unwrap();
+        let ending = gate
+            .run(system("2.0.0"), move || models, async |_| page.clone(), async || network.clone(), log)
+            .await
+            .unwrap();
         stop.cancel();
         service.await.unwrap();
         ending
@@ -296,7 +311,7 @@ mod tests {
     async fn a_healthy_system_commits_itself() {
         let folder = tempfile::tempdir().unwrap();
         let gate = on_trial(folder.path(), false);
-        assert_eq!(examined(&gate, true, Ok(()), Ok(())).await, Ending::Passed);
+        assert_eq!(examined(&gate, true, Ok(()), Ok(()), &cable()).await, Ending::Passed);
         assert_eq!(committed(&gate), Slot::B);
         assert_eq!(gate.overdue(async || Vec::new()).await.unwrap(), Ending::Committed);
         let store = Store::open(&gate.places).unwrap();
@@ -307,15 +322,18 @@ mod tests {
     #[tokio::test]
     async fn each_check_that_fails_keeps_the_old_system_and_says_why() {
         type Answer = Result<(), String>;
-        let broken: [(bool, Answer, Answer, Check); 3] = [
-            (false, Ok(()), Ok(()), Check::Camera),
-            (true, Err("MobileFaceNet does not compute".to_owned()), Ok(()), Check::Networks),
-            (true, Ok(()), Err("connection refused".to_owned()), Check::Https),
+        let refused = || Err("connection refused".to_owned());
+        let no_driver = Network { interfaces: Vec::new(), ..cable() };
+        let broken: [(bool, Answer, Answer, Network, Check); 4] = [
+            (false, Ok(()), Ok(()), cable(), Check::Camera),
+            (true, Err("MobileFaceNet does not compute".to_owned()), Ok(()), cable(), Check::Networks),
+            (true, Ok(()), refused(), cable(), Check::Https),
+            (true, Ok(()), Ok(()), no_driver, Check::Network),
         ];
-        for (sees, networks, page, expected) in broken {
+        for (sees, models, page, network, expected) in broken {
             let folder = tempfile::tempdir().unwrap();
             let gate = on_trial(folder.path(), false);
-            let Ending::Failed(fault) = examined(&gate, sees, networks, page).await else {
+            let Ending::Failed(fault) = examined(&gate, sees, models, page, &network).await else {
                 panic!("{expected} did not fail");
             };
             assert_eq!(fault.check, expected);
@@ -334,12 +352,13 @@ mod tests {
     async fn a_camera_that_was_absent_before_may_be_absent() {
         let folder = tempfile::tempdir().unwrap();
         let gate = on_trial(folder.path(), true);
-        assert_eq!(examined(&gate, false, Ok(()), Ok(())).await, Ending::Passed);
+        assert_eq!(examined(&gate, false, Ok(()), Ok(()), &cable()).await, Ending::Passed);
     }
 
     /// A gate whose service does not run, nor does any other check fail.
     async fn without_service(gate: &Gate) -> Ending {
-        gate.run(system("2.0.0"), || Ok(()), async |_| Ok(()), async || Vec::new()).await.unwrap()
+        let network = async || cable();
+        gate.run(system("2.0.0"), || Ok(()), async |_| Ok(()), network, async || Vec::new()).await.unwrap()
     }
 
     #[tokio::test]
@@ -382,7 +401,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let gate = on_trial(folder.path(), false);
         let ending = gate
-            .run(system("2"), || panic!("a defect"), async |_| Ok(()), async || Vec::new())
+            .run(system("2"), || panic!("a defect"), async |_| Ok(()), async || cable(), async || Vec::new())
             .await
             .unwrap();
         assert!(matches!(ending, Ending::Failed(Fault { check: Check::Networks, .. })), "{ending:?}");
@@ -404,7 +423,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let gate = on_trial(folder.path(), false);
         std::fs::remove_dir_all(&gate.places.bootloader).unwrap();
-        let ending = gate.run(system("2"), || Ok(()), async |_| Ok(()), async || Vec::new()).await;
+        let network = async || cable();
+        let ending = gate.run(system("2"), || Ok(()), async |_| Ok(()), network, async || Vec::new()).await;
         assert!(matches!(ending, Err(StoreError::Slot(_))));
         assert_eq!(committed(&gate), Slot::A);
     }

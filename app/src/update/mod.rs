@@ -11,7 +11,7 @@
 //! backend.
 //!
 //! After a trial boot [`gate`] examines the new system ([`health`] judges what the service says in its [`report`], [`golden`] the
-//! networks) and commits it, or notes why not and restarts into the old one ([`restart`]). [`install`] drives RAUC over D-Bus;
+//! neural networks; [`network`] is the other kind) and commits it, or notes why not and restarts into the old one ([`restart`]). [`install`] drives RAUC over D-Bus;
 //! [`refusal`] puts its errors into words.
 //!
 //! In the service, [`worker`] follows the site's [`schedule`]: it asks a server for an [`offer`], or a [`fleet`]'s server for
@@ -35,6 +35,7 @@ pub mod health;
 pub mod history;
 pub mod inbox;
 pub mod install;
+pub mod network;
 pub mod newer;
 pub mod offer;
 #[cfg(test)]

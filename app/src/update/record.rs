@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::attempt::Origin;
+use super::network::Network;
 use super::slot::Slot;
 
 /// The record's form. A reader takes what it knows of a newer one.
@@ -126,6 +127,8 @@ pub struct Before {
     pub camera_was_absent: bool,
     /// Its workers that did not run.
     pub ailing: Vec<String>,
+    /// Its network interfaces, and the units that were active for them.
+    pub network: Network,
     /// How the update had come.
     pub origin: Origin,
 }
@@ -164,6 +167,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::update::network::Interface;
 
     #[test]
     fn a_record_survives_its_text() {
@@ -176,6 +180,10 @@ mod tests {
                 service_ran: true,
                 camera_was_absent: true,
                 ailing: vec!["roster".to_owned()],
+                network: Network {
+                    interfaces: vec![Interface { name: "end0".to_owned(), ..Interface::default() }],
+                    units: vec!["nftables.service".to_owned()],
+                },
                 origin: Origin::Stick,
             },
         };
@@ -201,7 +209,7 @@ mod tests {
             "before": {"system": {"version": "1.0.0"}, "camera_was_absent": true, "ailing": ["roster"], "origin": "stick"}}}"#;
         let before = from_text(older).pending.unwrap().before;
         assert_eq!((before.system.version.as_str(), before.camera_was_absent), ("1.0.0", true));
-        assert!(!before.service_ran);
+        assert!(!before.service_ran && before.network == Network::default());
     }
 
     #[test]
