@@ -55,6 +55,8 @@ pub struct Known {
     pub content: Content,
     /// The system that last ran from it, or is installed in it; unknown before it ran once.
     pub system: Option<System>,
+    /// The start of the kernel in which it began to be written, as long as it is half written. A later one cannot finish it.
+    pub writing: Option<String>,
 }
 
 /// What a slot holds.
@@ -110,6 +112,9 @@ pub struct Pending {
     /// The trial's number, from when it began.
     #[serde(default)]
     pub trial: u64,
+    /// Whether it is a system that ran before, and somebody wants it back.
+    #[serde(default)]
+    pub went_back: bool,
     /// How the old system was when the trial began.
     #[serde(default)]
     pub before: Before,
@@ -131,6 +136,8 @@ pub struct Before {
     pub network: Network,
     /// How the update had come.
     pub origin: Origin,
+    /// The version that had come, where it was told: a system that never comes up cannot say it.
+    pub installed: Option<String>,
 }
 
 /// How far a trial came.
@@ -175,6 +182,7 @@ mod tests {
             slot: Slot::B,
             progress: Progress::Begun,
             trial: 7,
+            went_back: true,
             before: Before {
                 system: System { version: "1.0.0".to_owned(), built: None },
                 service_ran: true,
@@ -185,10 +193,12 @@ mod tests {
                     units: vec!["nftables.service".to_owned()],
                 },
                 origin: Origin::Stick,
+                installed: Some("2.0.0".to_owned()),
             },
         };
         let mut record = Record { format: FORMAT, trials: 7, pending: Some(pending), ..Record::default() };
-        record.known_mut(Slot::B).content = Content::Whole;
+        record.known_mut(Slot::B).content = Content::Partial;
+        record.known_mut(Slot::B).writing = Some("c1d2".to_owned());
         assert_eq!(from_text(&to_text(&record)), record);
     }
 

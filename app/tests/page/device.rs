@@ -297,6 +297,7 @@ pub fn systems(end: End) -> Systems {
         trial: 3,
         slot: if failed { Slot::B } else { Slot::A },
         from: record::System::default(),
+        went_back: false,
         to: Some(to),
         origin: Origin::Page,
         at: time::macros::datetime!(2026-11-21 02:14:00 UTC),
@@ -313,6 +314,7 @@ pub fn systems(end: End) -> Systems {
         attempt: None,
         installed: None,
         needs_acknowledgement: failed,
+        not_wanted: if failed { vec!["1.4.0".to_owned()] } else { Vec::new() },
         last: Some(last),
     }
 }

@@ -114,7 +114,14 @@ fn ended(home: &Home<'_>, systems: &View, last: &Outcome) -> Markup {
                 }
             }
         }
-        @if systems.needs_acknowledgement { (action(home, "acknowledge-update", "I have read this")) }
+        @if !systems.not_wanted.is_empty() {
+            p.quiet { "Not installed by itself until you say so here: version " (systems.not_wanted.join(", ")) "." }
+        }
+        @if systems.needs_acknowledgement {
+            (action(home, "acknowledge-update", "I have read this"))
+        } @else if !systems.not_wanted.is_empty() {
+            (action(home, "acknowledge-update", "It may come again"))
+        }
     }
 }
 
