@@ -21,6 +21,7 @@ use crate::update::schedule::StickRule;
 use crate::update::slot::Slot;
 use crate::update::stick::{self, Stick, StickError};
 use crate::update::store::{Places, Store};
+use crate::update::trust::{self, Signers};
 use crate::update::view::{is_noted, present, view};
 use crate::update::worker::{ask_for_trial, folder};
 
@@ -129,13 +130,11 @@ fn status(kept: &Path) -> anyhow::Result<()> {
     if !not_wanted.is_empty() {
         println!("Not installed by itself until `attendance update acknowledge`: {}.", not_wanted.join(", "));
     }
-    match eeprom::advice(Path::new(eeprom::MEMORIES)) {
-        None => println!("The EEPROM's settings cannot be seen from here."),
-        Some(advice) => {
-            for missing in advice {
-                println!("Set {} with `rpi-eeprom-config --edit`: {}.", missing.setting, missing.purpose);
-            }
-        }
+    println!("{}", eeprom::sentence(Path::new(eeprom::MEMORIES)));
+    if trust::signers(Path::new(trust::KEYRING)) == Signers::Development {
+        println!(
+            "Whoever has the builder's development keys can sign updates for this image: not for a door in use."
+        );
     }
     Ok(())
 }

@@ -17,7 +17,8 @@
 //! In the service, [`worker`] follows the site's [`schedule`]: it asks a server for an [`offer`], or a [`fleet`]'s server for
 //! orders ([`rollout`]), installs at night, and asks for the restart when nobody is there. [`newer`] admits what comes by itself;
 //! [`inbox`] takes bundles that come by hand, [`under_way`] lets only one come in at a time, and [`stick`] fetches those on a USB
-//! stick. [`attempt`] remembers what came last; [`view`] is what the page shows.
+//! stick. [`attempt`] remembers what came last; [`view`] is what the page shows, also whose updates are taken
+//! ([`trust`]).
 //!
 //! # Limitations
 //! The firmware counts no boots: a *committed* system whose boot partition goes bad is left only where the EEPROM's
@@ -49,6 +50,7 @@ pub mod schedule;
 pub mod slot;
 pub mod stick;
 pub mod store;
+pub mod trust;
 pub mod under_way;
 pub mod view;
 pub mod worker;

@@ -196,6 +196,7 @@ mod tests {
     use crate::update::history::{End, Outcome};
     use crate::update::record::{Progress, System};
     use crate::update::slot::Slot;
+    use crate::update::trust::Signers;
     use crate::update::view::SlotView;
 
     /// A hawkBit server with one target, as far as its DDI API reaches: an action is asked for until it is closed, and what is
@@ -344,6 +345,8 @@ mod tests {
                 sentence: None,
                 needs_acknowledgement: false,
                 not_wanted: Vec::new(),
+                signers: Signers::Own,
+                eeprom: String::new(),
             };
             Self { server, fleet, config, seen, kept: tempfile::tempdir().unwrap() }
         }

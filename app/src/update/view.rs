@@ -7,11 +7,13 @@ use serde::Serialize;
 
 use super::attempt::{self, Attempt};
 use super::durable;
+use super::eeprom;
 use super::history::Outcome;
 use super::newer::Present;
 use super::record::{Content, Pending, Progress, System};
 use super::slot::{self, Slot};
 use super::store::{Places, StoreError, read_history, read_record};
+use super::trust::{self, Signers};
 
 /// The systems on the card and how the last update ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
@@ -42,6 +44,10 @@ pub struct View {
     pub needs_acknowledgement: bool,
     /// Versions that do not come by themselves until somebody acknowledges: taken back, or left by going back.
     pub not_wanted: Vec<String>,
+    /// Who may sign updates for this image.
+    pub signers: Signers,
+    /// What is known of the settings in the board's EEPROM that updates lean on, and what to do about them.
+    pub eeprom: String,
 }
 
 /// One slot.
@@ -82,6 +88,8 @@ pub fn view(places: &Places, kept: &Path) -> Result<View, StoreError> {
             .map(|pending| pending.slot),
         needs_acknowledgement: unread.is_some_and(|outcome| !outcome.end.is_success()),
         not_wanted: history.not_wanted(acknowledged),
+        signers: trust::signers(Path::new(trust::KEYRING)),
+        eeprom: eeprom::sentence(Path::new(eeprom::MEMORIES)),
         attempt: attempt::last(kept),
         installed: attempt::installed(kept),
         sentence: last.as_ref().map(Outcome::sentence),

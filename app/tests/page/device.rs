@@ -19,6 +19,7 @@ use attendance::update::history::{End, Outcome};
 use attendance::update::inbox::Incoming;
 use attendance::update::record::{self, Content};
 use attendance::update::slot::Slot;
+use attendance::update::trust::Signers;
 use attendance::update::under_way::UnderWay;
 use attendance::update::view::{SlotView, View as Systems};
 use bytes::Bytes;
@@ -314,6 +315,8 @@ pub fn systems(end: End) -> Systems {
         attempt: None,
         installed: None,
         needs_acknowledgement: failed,
+        signers: if failed { Signers::Development } else { Signers::Own },
+        eeprom: "The EEPROM's settings cannot be seen from this system.".to_owned(),
         not_wanted: if failed { vec!["1.4.0".to_owned()] } else { Vec::new() },
         last: Some(last),
     }
