@@ -15,6 +15,7 @@ use crate::http::{Client, Timeouts};
 use crate::update::gate::{Ending, Gate};
 use crate::update::health::Limits;
 use crate::update::history::LOG_LINES;
+use crate::update::network::Network;
 use crate::update::record::System;
 use crate::update::report::{self, Page};
 use crate::update::store::Places;
@@ -48,15 +49,15 @@ async fn run(config: &Path, overdue: bool) -> anyhow::Result<ExitCode> {
         places: Places::default(),
         report: PathBuf::from(report::PATH),
         limits: Limits::default(),
-        // A machine without configuration has no service yet, before the update as after it.
-        expects_service: config.exists(),
+        config: config.to_owned(),
         needs_disk: true,
     };
     let ending = if overdue {
         gate.overdue(newest_log).await
     } else {
         let models = models_dir(config);
-        gate.run(System::running(), move || golden::networks(&models), page_answers, newest_log).await
+        let models = move || golden::networks(&models);
+        gate.run(System::running(), models, page_answers, Network::of_machine, newest_log).await
     };
     match ending? {
         Ending::Committed => Ok(ExitCode::SUCCESS),

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use anyhow::Context as _;
 use clap::Subcommand;
 use rustix::thread::{CapabilitySet, CapabilitySets, set_capabilities};
 
@@ -11,6 +12,7 @@ use crate::config::Config;
 use crate::update::attempt::{self, Attempt, Origin};
 use crate::update::eeprom;
 use crate::update::install::{self, Source};
+use crate::update::network::Network;
 use crate::update::newer::{self, Present};
 use crate::update::record::{Before, System};
 use crate::update::report;
@@ -19,6 +21,7 @@ use crate::update::schedule::StickRule;
 use crate::update::slot::Slot;
 use crate::update::stick::{self, Stick, StickError};
 use crate::update::store::{Places, Store};
+use crate::update::trust::{self, Signers};
 use crate::update::view::{is_noted, present, view};
 use crate::update::worker::{ask_for_trial, folder};
 
@@ -50,9 +53,10 @@ pub(super) enum Request {
     },
     /// Restart into the system that was installed; it is kept if it proves healthy.
     Try,
-    /// Restart into the other system, if it is known to be whole; it is kept if it proves healthy.
+    /// Restart into the other system, if it is known to be whole; it is kept if it proves healthy. The version that is left does not
+    /// come by itself again until somebody acknowledges.
     GoBack,
-    /// Say that it is known that the last update was taken back: the page stops showing it, and its version may be offered again.
+    /// Say that it is known which updates were taken back or left: the page stops showing it, and they may be offered again.
     Acknowledge,
     /// Install the newest bundle of a stick that was plugged in; asked for by attendance-stick@.service.
     #[command(hide = true)]
@@ -74,20 +78,21 @@ pub(super) fn execute(config: &Path, request: &Request) -> anyhow::Result<ExitCo
     }
     super::runtime()?.block_on(async {
         match request {
-            Request::Status => status()?,
+            Request::Status => status(&kept)?,
             Request::Install { bundle, ca_file, restart } => {
                 install(&kept, bundle, ca_file.as_deref()).await?;
                 if *restart {
-                    begin_trial(Origin::Console).await?;
+                    begin_trial(Origin::Console, None).await?;
                 }
             }
             Request::Try => {
-                begin_trial(attempt::installed(&kept).map(|installed| installed.origin).unwrap_or_default())
-                    .await?;
+                let (origin, version) =
+                    attempt::installed(&kept).map(|came| (came.origin, came.version)).unwrap_or_default();
+                begin_trial(origin, version).await?;
             }
             Request::GoBack => {
                 Store::open(&Places::default())?.change(|flow| flow.go_back())?;
-                begin_trial(Origin::Console).await?;
+                begin_trial(Origin::Console, None).await?;
             }
             Request::Acknowledge => acknowledge(&kept)?,
             Request::FromStick { .. } => {}
@@ -96,7 +101,7 @@ pub(super) fn execute(config: &Path, request: &Request) -> anyhow::Result<ExitCo
     })
 }
 
-fn status() -> anyhow::Result<()> {
+fn status(kept: &Path) -> anyhow::Result<()> {
     let store = Store::open(&Places::default())?;
     let flow = store.flow()?;
     for slot in [Slot::A, Slot::B] {
@@ -121,13 +126,15 @@ fn status() -> anyhow::Result<()> {
     if let Some(outcome) = store.history()?.last() {
         println!("{}", outcome.sentence());
     }
-    match eeprom::advice(Path::new(eeprom::MEMORIES)) {
-        None => println!("The EEPROM's settings cannot be seen from here."),
-        Some(advice) => {
-            for missing in advice {
-                println!("Set {} with `rpi-eeprom-config --edit`: {}.", missing.setting, missing.purpose);
-            }
-        }
+    let not_wanted = view(&Places::default(), kept)?.not_wanted;
+    if !not_wanted.is_empty() {
+        println!("Not installed by itself until `attendance update acknowledge`: {}.", not_wanted.join(", "));
+    }
+    println!("{}", eeprom::sentence(Path::new(eeprom::MEMORIES)));
+    if trust::signers(Path::new(trust::KEYRING)) == Signers::Development {
+        println!(
+            "Whoever has the builder's development keys can sign updates for this image: not for a door in use."
+        );
     }
     Ok(())
 }
@@ -155,9 +162,9 @@ async fn install(kept: &Path, bundle: &str, ca_file: Option<&Path>) -> anyhow::R
     Ok(())
 }
 
-/// `origin`: how the system to be tried came to the appliance, or who wants it back.
-async fn begin_trial(origin: Origin) -> anyhow::Result<()> {
-    // Without a running service nothing is known of it; then the new system must do everything.
+/// `origin`: how the system to be tried came to the appliance, or who wants it back; `installed`: its version, where it was told.
+async fn begin_trial(origin: Origin, installed: Option<String>) -> anyhow::Result<()> {
+    // Without a running service nothing is known of its camera and workers; where the new system's runs, they must.
     let report = report::read(Path::new(report::PATH));
     let ailing = |report: &report::Report| {
         let sick = report.workers.iter().filter(|worker| worker.state != "running");
@@ -165,15 +172,22 @@ async fn begin_trial(origin: Origin) -> anyhow::Result<()> {
     };
     let before = Before {
         system: System::running(),
+        service_ran: report.is_some(),
         camera_was_absent: report
             .as_ref()
             .is_some_and(|report| report.camera.newest.is_none_or(|age| age > FRAME_AGE)),
         ailing: report.as_ref().map(ailing).unwrap_or_default(),
+        network: Network::of_machine().await,
         origin,
+        installed,
     };
     Store::open(&Places::default())?.change(|flow| flow.begin_trial(before))?;
     println!("Restarting into the new system.");
-    restart::into_trial().await?;
+    if let Err(refused) = restart::into_trial().await {
+        // Should it restart all the same, the new system makes itself known.
+        Store::open(&Places::default())?.change(|flow| Ok(flow.call_off_trial()))?;
+        return Err(refused).context("the restart was refused, and the update waits for its trial again");
+    }
     Ok(())
 }
 

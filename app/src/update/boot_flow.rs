@@ -92,6 +92,8 @@ pub struct Flow {
     pub booted: Booted,
     /// What is remembered.
     pub record: Record,
+    /// Names this start of the kernel; none where it has no name.
+    pub start: Option<String>,
 }
 
 impl Flow {
@@ -121,10 +123,13 @@ impl Flow {
         slot == self.committed || self.record.known(slot).content == Content::Whole
     }
 
-    /// RAUC activates `slot`, after it was written whole or because a technician wants it back.
+    /// RAUC activates `slot`, after it was written whole or because a technician wants it back (`rauc status mark-active`, which
+    /// looks the same). Only a slot that is whole, or was begun to be written in this start of the kernel, can be meant: an
+    /// installation does not outlive a start. (One that failed in this very start cannot be told from one that succeeded.)
     ///
     /// # Errors
-    /// [`Refusal::OnTrial`] for a slot that is on trial.
+    /// [`Refusal::OnTrial`] for a slot that is on trial, [`Refusal::NotWhole`] for one that cannot hold a whole system or failed
+    /// its trial.
     pub fn set_primary(&self, slot: Slot) -> Result<Vec<Write>, Refusal> {
         let mut record = self.record.clone();
         if slot == self.committed {
@@ -135,9 +140,24 @@ impl Flow {
         } else if slot == self.booted.slot {
             return Err(Refusal::OnTrial { slot });
         } else {
-            record.pending =
-                Some(Pending { slot, progress: Progress::Installed, trial: 0, before: Before::default() });
-            record.known_mut(slot).content = Content::Whole;
+            let known = record.known_mut(slot);
+            let was_written_now = known.writing.is_some() && known.writing == self.start;
+            match known.content {
+                Content::Whole => {}
+                Content::Partial if was_written_now => {}
+                content => return Err(Refusal::NotWhole { slot, content }),
+            }
+            // What is written anew has not run yet.
+            let went_back = known.content == Content::Whole && known.system.is_some();
+            known.content = Content::Whole;
+            known.writing = None;
+            record.pending = Some(Pending {
+                slot,
+                progress: Progress::Installed,
+                trial: 0,
+                went_back,
+                before: Before::default(),
+            });
         }
         Ok(vec![Write::Record(record)])
     }
@@ -158,6 +178,7 @@ impl Flow {
         let known = record.known_mut(slot);
         known.content = Content::Partial;
         known.system = None;
+        known.writing.clone_from(&self.start);
         Ok(vec![Write::Record(record)])
     }
 
@@ -187,6 +208,7 @@ impl Flow {
         }
         match self.record.known(slot).content {
             Content::Whole => self.set_primary(slot),
+            // Half written, or being written at this moment.
             content => Err(Refusal::NotWhole { slot, content }),
         }
     }
@@ -212,6 +234,18 @@ impl Flow {
         pending.trial = record.trials;
         pending.before = before;
         Ok(vec![Write::Record(record)])
+    }
+
+    /// The restart into the pending system was refused: it waits for its trial again.
+    pub fn call_off_trial(&self) -> Vec<Write> {
+        let mut record = self.record.clone();
+        match &mut record.pending {
+            Some(pending) if pending.progress == Progress::Begun && self.arrival() == Arrival::Committed => {
+                pending.progress = Progress::Installed;
+                vec![Write::Record(record)]
+            }
+            _ => Vec::new(),
+        }
     }
 
     /// The system has come up: what is to be noted before anything else, `history` being what is noted already.
@@ -242,13 +276,16 @@ impl Flow {
                 record.pending = Some(pending);
             }
             (Arrival::Trial | Arrival::Fallback, _) => {
-                // Not begun by us, or the record was lost: it is examined all the same.
+                // Not begun by us, or the record was lost: it is examined all the same. A trial has something to go back to,
+                // so that what nobody remembers is expected of it: perhaps the new system itself lost the data partition.
+                let service_ran = self.arrival() == Arrival::Trial;
                 record.trials += 1;
                 record.pending = Some(Pending {
                     slot: booted,
                     progress: Progress::Up,
                     trial: record.trials,
-                    before: Before::default(),
+                    went_back: false,
+                    before: Before { service_ran, ..Before::default() },
                 });
             }
             (Arrival::Committed, None) => {}
@@ -303,11 +340,14 @@ impl Flow {
 
     fn outcome(&self, pending: Option<&Pending>, record: &Record, end: End, at: OffsetDateTime) -> Outcome {
         let slot = pending.map_or(self.booted.slot, |pending| pending.slot);
+        let installed = pending.and_then(|pending| pending.before.installed.clone());
+        let told = installed.map(|version| System { version, built: None });
         Outcome {
             trial: pending.map_or(record.trials, |pending| pending.trial),
             slot,
             from: pending.map(|pending| pending.before.system.clone()).unwrap_or_default(),
-            to: record.known(slot).system.clone(),
+            to: record.known(slot).system.clone().or(told),
+            went_back: pending.is_some_and(|pending| pending.went_back),
             origin: pending.map(|pending| pending.before.origin).unwrap_or_default(),
             at,
             end,

@@ -26,6 +26,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::durable;
+use super::history::{End, Outcome};
 use super::view::View;
 use crate::config;
 use crate::http::{Client, Timeouts};
@@ -320,6 +321,10 @@ impl Action {
                         && attempt.version.as_ref() != Some(&self.version)
                 });
                 Some(match (other, last.end.is_success()) {
+                    (false, false) if self.is_tried_again(last, seen) => Feedback::Proceeding(format!(
+                        "It is installed and tried once more. {}",
+                        last.sentence()
+                    )),
                     (false, true) => Feedback::Success(last.sentence()),
                     (false, false) => Feedback::Failure(last.sentence()),
                     (true, _) => {
@@ -330,6 +335,12 @@ impl Action {
             None if seen.waits_for_trial.is_some() || seen.on_trial => None,
             None => Some(Feedback::Failure("It was replaced before its trial.".to_owned())),
         }
+    }
+
+    /// Whether the action stays open after a trial that a power cut may have ended: it is then looked at anew.
+    fn is_tried_again(&self, last: &Outcome, seen: &View) -> bool {
+        let is_known = last.to.as_ref().is_some_and(|system| system.version == self.version);
+        matches!(last.end, End::Silent { .. }) && is_known && !seen.not_wanted.contains(&self.version)
     }
 
     /// Keeps it over the restart.

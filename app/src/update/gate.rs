@@ -14,8 +14,9 @@ use time::OffsetDateTime;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::boot_flow::{Arrival, Flow, Healthy};
-use super::health::{Check, Fault, Limits, Verdict, Watch};
+use super::health::{Check, Fault, Limits, Sight, Verdict, Watch};
 use super::history::End;
+use super::network::Network;
 use super::record::{Before, System};
 use super::report;
 use super::store::{Places, Store, StoreError};
@@ -44,8 +45,8 @@ pub struct Gate {
     pub report: PathBuf,
     /// How long what may take.
     pub limits: Limits,
-    /// Whether the service is to run: not on a machine that has no configuration yet.
-    pub expects_service: bool,
+    /// The service's settings. A machine without them has no service yet: none is expected then, unless it ran before the update.
+    pub config: PathBuf,
     /// Whether the state must lie on a disk. Off only in tests.
     pub needs_disk: bool,
 }
@@ -66,16 +67,17 @@ pub enum Ending {
 impl Gate {
     /// Notes the arrival of this system and, where it is not the committed one, examines it and commits it or says why not.
     ///
-    /// `networks` gives every network its golden test; `page` asks the page for an answer; `log` gives the newest lines of this
-    /// boot's log.
+    /// `models` gives every neural network its golden test; `page` asks the page for an answer; `network` looks at the machine's
+    /// interfaces and units; `log` gives the newest lines of this boot's log.
     ///
     /// # Errors
     /// [`StoreError`] when it is unknown what booted, or the outcome cannot be kept. Nothing is committed then.
     pub async fn run(
         &self,
         running: System,
-        networks: impl FnOnce() -> Result<(), String> + Send + 'static,
+        models: impl FnOnce() -> Result<(), String> + Send + 'static,
         page: impl AsyncFn(&report::Page) -> Result<(), String>,
+        network: impl AsyncFn() -> Network,
         log: impl AsyncFn() -> Vec<String>,
     ) -> Result<Ending, StoreError> {
         let flow = self.arrive(running)?;
@@ -84,7 +86,7 @@ impl Gate {
         }
         log::info!("slot {} is on trial: examining this system before it is committed", flow.booted.slot);
         let before = flow.record.pending.as_ref().map(|pending| pending.before.clone()).unwrap_or_default();
-        match self.examine(before, networks, page).await {
+        match self.examine(before, models, page, network).await {
             Ok(healthy) => {
                 let store = Store::open(&self.places)?;
                 store.apply(store.flow()?.commit(&healthy, OffsetDateTime::now_utc()))?;
@@ -127,15 +129,14 @@ impl Gate {
     async fn examine(
         &self,
         before: Before,
-        networks: impl FnOnce() -> Result<(), String> + Send + 'static,
+        models: impl FnOnce() -> Result<(), String> + Send + 'static,
         page: impl AsyncFn(&report::Page) -> Result<(), String>,
+        network: impl AsyncFn() -> Network,
     ) -> Result<Healthy, Fault> {
         let (state, needs_disk) = (self.places.state.clone(), self.needs_disk);
         on_thread(Check::DataPartition, DATA_LIMIT, move || probe(&state, needs_disk)).await?;
-        on_thread(Check::Networks, NETWORKS_LIMIT, networks).await?;
-        if self.expects_service {
-            self.watch(before, page).await?;
-        }
+        on_thread(Check::Networks, NETWORKS_LIMIT, models).await?;
+        self.watch(before, page, network).await?;
         Ok(Healthy(()))
     }
 
@@ -143,23 +144,33 @@ impl Gate {
         &self,
         before: Before,
         page: impl AsyncFn(&report::Page) -> Result<(), String>,
+        network: impl AsyncFn() -> Network,
     ) -> Result<(), Fault> {
+        let has_settings = self.config.exists();
         let begun = Instant::now();
-        let mut watch = Watch::new(self.limits, before);
+        let expects_service = has_settings || before.service_ran;
+        let mut watch = Watch::new(self.limits, before, expects_service);
         loop {
             let report = report::read(&self.report);
             let answer = match report.as_ref().and_then(|report| report.page.as_ref()) {
                 Some(place) => page(place).await,
                 None => Err("the page does not listen".to_owned()),
             };
-            let answer = match &answer {
-                Ok(()) => Ok(()),
-                Err(reason) => Err(reason.as_str()),
+            let sight = Sight {
+                report: report.as_ref(),
+                page: answer.as_ref().copied().map_err(String::as_str),
+                network: &network().await,
             };
-            match watch.see(begun.elapsed(), report.as_ref(), answer) {
+            match watch.see(begun.elapsed(), sight) {
                 Verdict::Wait => sleep(LOOK).await,
                 Verdict::Well => return Ok(()),
-                Verdict::Ill(fault) => return Err(fault),
+                Verdict::Ill(mut fault) => {
+                    if fault.check == Check::Service && !has_settings {
+                        let settings = self.config.display();
+                        fault.reason = format!("{}; its settings, {settings}, are not there", fault.reason);
+                    }
+                    return Err(fault);
+                }
             }
         }
     }
@@ -225,6 +236,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::update::autoboot;
+    use crate::update::network::Interface;
     use crate::update::report::{Camera, Page, Report};
     use crate::update::slot::Slot;
     use crate::update::store::tests::{card, start};
@@ -235,7 +247,8 @@ mod tests {
         let store = Store::open(&places).unwrap();
         store.change(|flow| flow.set_bad(Slot::B)).unwrap();
         store.change(|flow| flow.set_primary(Slot::B)).unwrap();
-        store.change(|flow| flow.begin_trial(Before { camera_was_absent, ..Before::default() })).unwrap();
+        let before = Before { service_ran: true, camera_was_absent, network: cable(), ..Before::default() };
+        store.change(|flow| flow.begin_trial(before)).unwrap();
         start(&places, Slot::B, true);
         let limits = Limits {
             service: Duration::from_secs(1),
@@ -243,7 +256,15 @@ mod tests {
             hold: Duration::from_millis(900),
             whole: Duration::from_secs(6),
         };
-        Gate { places, report: folder.join("report.json"), limits, expects_service: true, needs_disk: false }
+        let config = folder.join("attendance.toml");
+        std::fs::write(&config, b"").unwrap();
+        Gate { places, report: folder.join("report.json"), limits, config, needs_disk: false }
+    }
+
+    /// What the machine has for the network.
+    fn cable() -> Network {
+        let interfaces = vec![Interface { name: "end0".to_owned(), ..Interface::default() }];
+        Network { interfaces, units: vec!["nftables.service".to_owned()] }
     }
 
     fn system(version: &str) -> System {
@@ -254,8 +275,9 @@ mod tests {
     async fn examined(
         gate: &Gate,
         sees: bool,
-        networks: Result<(), String>,
+        models: Result<(), String>,
         page: Result<(), String>,
+        network: &Network,
     ) -> Ending {
         let stop = tokio_util::sync::CancellationToken::new();
         let frames = std::sync::atomic::AtomicU64::new(0);
@@ -272,7 +294,10 @@ mod tests {
         let (path, until) = (gate.report.clone(), stop.clone());
         let service = tokio::spawn(async move { report::publish(&path, report, until).await });
         let log = async || vec!["the last words".to_owned()];
-        let ending = gate.run(system("2.0.0"), move || networks, async |_| page.clone(), log).await.unwrap();
+        let ending = gate
+            .run(system("2.0.0"), move || models, async |_| page.clone(), async || network.clone(), log)
+            .await
+            .unwrap();
         stop.cancel();
         service.await.unwrap();
         ending
@@ -286,7 +311,7 @@ mod tests {
     async fn a_healthy_system_commits_itself() {
         let folder = tempfile::tempdir().unwrap();
         let gate = on_trial(folder.path(), false);
-        assert_eq!(examined(&gate, true, Ok(()), Ok(())).await, Ending::Passed);
+        assert_eq!(examined(&gate, true, Ok(()), Ok(()), &cable()).await, Ending::Passed);
         assert_eq!(committed(&gate), Slot::B);
         assert_eq!(gate.overdue(async || Vec::new()).await.unwrap(), Ending::Committed);
         let store = Store::open(&gate.places).unwrap();
@@ -297,15 +322,18 @@ mod tests {
     #[tokio::test]
     async fn each_check_that_fails_keeps_the_old_system_and_says_why() {
         type Answer = Result<(), String>;
-        let broken: [(bool, Answer, Answer, Check); 3] = [
-            (false, Ok(()), Ok(()), Check::Camera),
-            (true, Err("MobileFaceNet does not compute".to_owned()), Ok(()), Check::Networks),
-            (true, Ok(()), Err("connection refused".to_owned()), Check::Https),
+        let refused = || Err("connection refused".to_owned());
+        let no_driver = Network { interfaces: Vec::new(), ..cable() };
+        let broken: [(bool, Answer, Answer, Network, Check); 4] = [
+            (false, Ok(()), Ok(()), cable(), Check::Camera),
+            (true, Err("MobileFaceNet does not compute".to_owned()), Ok(()), cable(), Check::Networks),
+            (true, Ok(()), refused(), cable(), Check::Https),
+            (true, Ok(()), Ok(()), no_driver, Check::Network),
         ];
-        for (sees, networks, page, expected) in broken {
+        for (sees, models, page, network, expected) in broken {
             let folder = tempfile::tempdir().unwrap();
             let gate = on_trial(folder.path(), false);
-            let Ending::Failed(fault) = examined(&gate, sees, networks, page).await else {
+            let Ending::Failed(fault) = examined(&gate, sees, models, page, &network).await else {
                 panic!("{expected} did not fail");
             };
             assert_eq!(fault.check, expected);
@@ -324,7 +352,48 @@ mod tests {
     async fn a_camera_that_was_absent_before_may_be_absent() {
         let folder = tempfile::tempdir().unwrap();
         let gate = on_trial(folder.path(), true);
-        assert_eq!(examined(&gate, false, Ok(()), Ok(())).await, Ending::Passed);
+        assert_eq!(examined(&gate, false, Ok(()), Ok(()), &cable()).await, Ending::Passed);
+    }
+
+    /// A gate whose service does not run, nor does any other check fail.
+    async fn without_service(gate: &Gate) -> Ending {
+        let network = async || cable();
+        gate.run(system("2.0.0"), || Ok(()), async |_| Ok(()), network, async || Vec::new()).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_service_that_ran_before_must_run_though_its_settings_are_gone() {
+        let folder = tempfile::tempdir().unwrap();
+        let gate = on_trial(folder.path(), false);
+        std::fs::remove_file(&gate.config).unwrap();
+        let Ending::Failed(fault) = without_service(&gate).await else { panic!("a door that does nothing") };
+        assert_eq!((fault.check, committed(&gate)), (Check::Service, Slot::A));
+        assert!(fault.reason.contains("attendance.toml, are not there"), "{}", fault.reason);
+    }
+
+    #[tokio::test]
+    async fn what_is_not_known_of_the_old_system_any_more_is_expected_of_the_new_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let gate = on_trial(folder.path(), false);
+        // The new system made the data partition anew: record and settings are gone.
+        std::fs::remove_file(&gate.config).unwrap();
+        std::fs::remove_file(gate.places.state.join("boot.json")).unwrap();
+        let ending = without_service(&gate).await;
+        assert!(matches!(ending, Ending::Failed(Fault { check: Check::Service, .. })), "{ending:?}");
+        assert_eq!(committed(&gate), Slot::A);
+    }
+
+    #[tokio::test]
+    async fn a_machine_that_was_never_set_up_can_be_updated() {
+        let folder = tempfile::tempdir().unwrap();
+        let gate = on_trial(folder.path(), false);
+        std::fs::remove_file(&gate.config).unwrap();
+        let store = Store::open(&gate.places).unwrap();
+        let mut record = store.flow().unwrap().record;
+        record.pending.as_mut().unwrap().before = Before::default();
+        store.apply(vec![crate::update::boot_flow::Write::Record(record)]).unwrap();
+        drop(store);
+        assert_eq!(without_service(&gate).await, Ending::Passed);
     }
 
     #[tokio::test]
@@ -332,7 +401,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let gate = on_trial(folder.path(), false);
         let ending = gate
-            .run(system("2"), || panic!("a defect"), async |_| Ok(()), async || Vec::new())
+            .run(system("2"), || panic!("a defect"), async |_| Ok(()), async || cable(), async || Vec::new())
             .await
             .unwrap();
         assert!(matches!(ending, Ending::Failed(Fault { check: Check::Networks, .. })), "{ending:?}");
@@ -354,7 +423,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let gate = on_trial(folder.path(), false);
         std::fs::remove_dir_all(&gate.places.bootloader).unwrap();
-        let ending = gate.run(system("2"), || Ok(()), async |_| Ok(()), async || Vec::new()).await;
+        let network = async || cable();
+        let ending = gate.run(system("2"), || Ok(()), async |_| Ok(()), network, async || Vec::new()).await;
         assert!(matches!(ending, Err(StoreError::Slot(_))));
         assert_eq!(committed(&gate), Slot::A);
     }

@@ -1,12 +1,14 @@
 //! Is the new system well? Pure: reports in, a verdict out, within a bounded time.
 //!
-//! A system is well when the camera gives frames, HTTPS answers, and every worker that needs nothing but this machine runs on
-//! without a restart for a while. What did not work before the update either is no fault of it. A network that is down, a backend that refuses
-//! the key or a roster without photos are no fault of the system and do not count.
+//! A system is well when the camera gives frames, HTTPS answers, every worker that needs nothing but this machine runs on
+//! without a restart for a while, and the network cards, their addresses and the firewall are there. What did not work before the
+//! update either is no fault of it. A network that is down, a backend that refuses the key or a roster without photos are no fault
+//! of the system and do not count.
 
 use std::fmt;
 use std::time::Duration;
 
+use super::network::Network;
 use super::record::Before;
 use super::report::{Report, Worker};
 use crate::appliance::frame_path::CAMERA;
@@ -30,6 +32,8 @@ pub enum Check {
     Camera,
     /// The page answers on loopback.
     Https,
+    /// The network interfaces, addresses and firewall of the previous system are there.
+    Network,
     /// The workers run without restarts.
     Steady,
     /// The whole examination ends in time.
@@ -44,6 +48,7 @@ impl fmt::Display for Check {
             Self::Service => "service",
             Self::Camera => "camera",
             Self::Https => "https",
+            Self::Network => "network",
             Self::Steady => "steady",
             Self::Deadline => "deadline",
         })
@@ -64,7 +69,7 @@ pub struct Fault {
 pub struct Limits {
     /// For the first report of the service.
     pub service: Duration,
-    /// For the first frame, and for the page's first answer.
+    /// For the first frame, for the page's first answer, and for the network's interfaces and units.
     pub camera: Duration,
     /// How long everything must then hold.
     pub hold: Duration,
@@ -96,11 +101,23 @@ pub enum Verdict {
     Ill(Fault),
 }
 
-/// Watches the reports of one service.
+/// What is to be seen at one moment.
+#[derive(Debug, Clone, Copy)]
+pub struct Sight<'a> {
+    /// The service's newest report; none where there is no fresh one.
+    pub report: Option<&'a Report>,
+    /// The page's newest answer.
+    pub page: Result<(), &'a str>,
+    /// The network as it is now.
+    pub network: &'a Network,
+}
+
+/// Watches one system.
 #[derive(Debug)]
 pub struct Watch {
     limits: Limits,
     before: Before,
+    expects_service: bool,
     holding: Option<Holding>,
     last_break: Option<String>,
 }
@@ -116,18 +133,29 @@ struct Holding {
 }
 
 impl Watch {
-    /// A watch that has seen nothing. `before`: how the old system was.
-    pub fn new(limits: Limits, before: Before) -> Self {
-        Self { limits, before, holding: None, last_break: None }
+    /// A watch that has seen nothing. `before`: how the old system was; `expects_service`: whether there is more to see than the
+    /// network.
+    pub fn new(limits: Limits, before: Before, expects_service: bool) -> Self {
+        Self { limits, before, expects_service, holding: None, last_break: None }
     }
 
-    /// Looks at the newest report (`None`: there is no fresh one) and at the page's newest answer, `now` after the beginning.
-    pub fn see(&mut self, now: Duration, report: Option<&Report>, page: Result<(), &str>) -> Verdict {
-        let complaint = report.map_or_else(
+    /// Looks at what is to be seen `now` after the beginning.
+    pub fn see(&mut self, now: Duration, sight: Sight<'_>) -> Verdict {
+        let network = self.before.network.is_kept_in(sight.network);
+        if !self.expects_service {
+            return match network {
+                Ok(()) => Verdict::Well,
+                Err(_) if now < self.limits.camera => Verdict::Wait,
+                Err(reason) => Verdict::Ill(Fault { check: Check::Network, reason }),
+            };
+        }
+        let complaint = sight.report.map_or_else(
             || Err((Check::Service, self.limits.service, "the service does not report".to_owned())),
-            |report| self.complaint(report, page),
+            |report| self.complaint(report, sight.page),
         );
-        match (complaint, report) {
+        let complaint =
+            complaint.and_then(|()| network.map_err(|reason| (Check::Network, self.limits.camera, reason)));
+        match (complaint, sight.report) {
             (Err((check, patience, reason)), _) => {
                 // What once held and broke does not get its first patience again, nor does it fail at the first glimpse: it has
                 // the rest of the whole time to hold.
@@ -206,6 +234,7 @@ impl Watch {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::update::network::Interface;
     use crate::update::report::Camera;
 
     const LIMITS: Limits = Limits {
@@ -238,10 +267,11 @@ mod tests {
             ailing: vec!["roster".to_owned()],
             ..Before::default()
         };
-        let mut watch = Watch::new(LIMITS, before);
+        let mut watch = Watch::new(LIMITS, before, true);
         for second in 0..=200 {
             let (report, page) = service(second);
-            match watch.see(Duration::from_secs(second), report.as_ref(), page) {
+            let sight = Sight { report: report.as_ref(), page, network: &Network::default() };
+            match watch.see(Duration::from_secs(second), sight) {
                 Verdict::Wait => {}
                 Verdict::Well => return (second, Ok(())),
                 Verdict::Ill(fault) => return (second, Err(fault)),
@@ -344,6 +374,42 @@ mod tests {
             ((second % 8 > 2).then_some(report), Ok(()))
         });
         assert!(matches!(check, Check::Steady | Check::Service));
+    }
+
+    #[test]
+    fn a_network_that_was_there_must_come_back_in_time_and_stay() {
+        let cable = Interface { name: "end0".to_owned(), address: Some("a".to_owned()), wireless: false };
+        let network = Network { interfaces: vec![cable], units: vec!["nftables.service".to_owned()] };
+        let before = Before { network: network.clone(), ..Before::default() };
+        let verdict = |expects_service, is_there: &dyn Fn(u64) -> bool| {
+            let mut watch = Watch::new(LIMITS, before.clone(), expects_service);
+            for second in 0..=200 {
+                let report = well(second * 15);
+                let now = if is_there(second) {
+                    network.clone()
+                } else {
+                    Network { units: Vec::new(), ..network.clone() }
+                };
+                let sight = Sight { report: Some(&report), page: Ok(()), network: &now };
+                match watch.see(Duration::from_secs(second), sight) {
+                    Verdict::Wait => {}
+                    Verdict::Well => return (second, Ok(())),
+                    Verdict::Ill(fault) => return (second, Err((fault.check, fault.reason))),
+                }
+            }
+            unreachable!("no verdict within the time allowed")
+        };
+        assert_eq!(verdict(true, &|_| true), (10, Ok(())));
+        assert_eq!(verdict(true, &|second| second >= 30), (40, Ok(())));
+        let (second, ill) = verdict(true, &|_| false);
+        assert_eq!(
+            (second, ill),
+            (40, Err((Check::Network, "nftables.service is not active after 40 s".to_owned())))
+        );
+        // There at first, and lost while the rest still holds.
+        assert_eq!(verdict(true, &|second| second < 5).1.unwrap_err().0, Check::Network);
+        assert_eq!(verdict(false, &|second| second >= 7), (7, Ok(())));
+        assert_eq!(verdict(false, &|_| false).1.unwrap_err().0, Check::Network);
     }
 
     #[test]

@@ -43,6 +43,39 @@ impl History {
         self.outcomes.iter().find(|outcome| outcome.trial == trial)
     }
 
+    /// The outcomes after the one that a technician acknowledged last.
+    pub fn unacknowledged(&self, acknowledged: Option<u64>) -> &[Outcome] {
+        let known = self.outcomes.iter().rposition(|outcome| Some(outcome.trial) == acknowledged);
+        &self.outcomes[known.map_or(0, |at| at + 1)..]
+    }
+
+    /// Versions that may not come by themselves until somebody says that they know. A failed check is enough for that. A
+    /// version that said nothing may have been cut off from power: the second time it counts, too. And where somebody went back, they
+    /// do not want what they left. What was committed later is wanted again.
+    pub fn not_wanted(&self, acknowledged: Option<u64>) -> Vec<String> {
+        let (mut refused, mut silent) = (Vec::<String>::new(), Vec::<&str>::new());
+        for outcome in self.unacknowledged(acknowledged) {
+            let tried = outcome.to.as_ref().map_or("", |system| system.version.as_str());
+            let no_longer = match &outcome.end {
+                End::Committed | End::Rescued => {
+                    refused.retain(|version| version != tried);
+                    silent.retain(|version| *version != tried);
+                    if outcome.went_back { outcome.from.version.as_str() } else { "" }
+                }
+                End::Failed { .. } => tried,
+                End::Silent { .. } if silent.contains(&tried) => tried,
+                End::Silent { .. } => {
+                    silent.push(tried);
+                    ""
+                }
+            };
+            if !no_longer.is_empty() && !refused.iter().any(|version| version == no_longer) {
+                refused.push(no_longer.to_owned());
+            }
+        }
+        refused
+    }
+
     /// Adds an outcome and forgets the oldest.
     pub(super) fn add(&mut self, outcome: Outcome) {
         self.outcomes.retain(|kept| kept.trial != outcome.trial);
@@ -65,6 +98,9 @@ pub struct Outcome {
     /// The system that was tried, where it is known.
     #[serde(default)]
     pub to: Option<System>,
+    /// Whether somebody wanted a system back that ran before.
+    #[serde(default)]
+    pub went_back: bool,
     /// How the update had come.
     #[serde(default)]
     pub origin: Origin,
@@ -123,6 +159,7 @@ impl Outcome {
             _ => "the new version".to_owned(),
         };
         match &self.end {
+            End::Committed if self.went_back => format!("Went back to {to}."),
             End::Committed if self.origin == Origin::Unknown => format!("Updated to {to}."),
             End::Committed => format!("Updated to {to} from {}.", self.origin),
             End::Rescued => format!(
@@ -135,12 +172,26 @@ impl Outcome {
             ),
             End::Silent { reached: Progress::Up } => format!(
                 "The update to {to} was taken back: it came up and ended before its checks were through (crash, hang, or power \
-                 cut). The previous version runs; if the power was cut, install it again."
+                 cut). The previous version runs. {}",
+                self.second_try()
             ),
             End::Silent { .. } => format!(
                 "The update to {to} was taken back: it did not come up (kernel, boot files, or a power cut before). The previous \
-                 version runs; if the power was cut, install it again."
+                 version runs. {}",
+                self.second_try()
             ),
+        }
+    }
+}
+
+impl Outcome {
+    /// What follows when a system said nothing, which a power cut looks like.
+    fn second_try(&self) -> &'static str {
+        match self.origin {
+            Origin::Address | Origin::Stick | Origin::Fleet => {
+                "It is tried twice at most when it comes by itself. If the power was not cut, send the diagnostics to support."
+            }
+            Origin::Page | Origin::Console | Origin::Unknown => "If the power was cut, install it again.",
         }
     }
 }
@@ -180,6 +231,7 @@ pub(super) fn from_text(text: &[u8]) -> History {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use proptest::prelude::*;
     use time::macros::datetime;
 
     use super::*;
@@ -191,6 +243,7 @@ mod tests {
             slot: Slot::B,
             from: System::default(),
             to,
+            went_back: false,
             origin: Origin::Stick,
             at: datetime!(2026-01-02 03:04:05 UTC),
             end,
@@ -235,5 +288,79 @@ mod tests {
         assert!(log.iter().all(|line| line.chars().count() <= LINE_LENGTH));
         let told = outcome(3, end).sentence();
         assert!(told.contains("camera") && told.contains("no frame") && told.contains("2.0.0"), "{told}");
+    }
+
+    /// An outcome of `version`, after which the other version of two runs if it went back.
+    fn of(trial: u64, version: &str, end: End, left: Option<&str>) -> Outcome {
+        let system = |version: &str| System { version: version.to_owned(), built: None };
+        let from = left.map(system).unwrap_or_default();
+        Outcome { to: Some(system(version)), from, went_back: left.is_some(), ..outcome(trial, end) }
+    }
+
+    fn failed() -> End {
+        End::failed("camera", "no frame", &[])
+    }
+
+    fn silent() -> End {
+        End::Silent { reached: Progress::Begun }
+    }
+
+    fn not_wanted(outcomes: Vec<Outcome>, acknowledged: Option<u64>) -> Vec<String> {
+        History { outcomes, foreign: Vec::new() }.not_wanted(acknowledged)
+    }
+
+    #[test]
+    fn two_broken_versions_do_not_take_turns() {
+        let both = vec![of(1, "5", failed(), None), of(2, "6", failed(), None)];
+        assert_eq!(not_wanted(both.clone(), None), ["5", "6"]);
+        assert_eq!(not_wanted(both.clone(), Some(1)), ["6"]);
+        assert_eq!(not_wanted(both.clone(), Some(2)), [""; 0]);
+        // The counter of trials began anew with a new data partition: an old acknowledgement says nothing.
+        assert_eq!(not_wanted(both, Some(7)), ["5", "6"]);
+    }
+
+    #[test]
+    fn one_power_cut_blocks_no_version_and_two_silences_do() {
+        let once = vec![of(1, "5", silent(), None), of(2, "6", silent(), None)];
+        assert_eq!(not_wanted(once.clone(), None), [""; 0]);
+        let twice = [once, vec![of(3, "5", silent(), None)]].concat();
+        assert_eq!(not_wanted(twice.clone(), None), ["5"]);
+        let at_last = [twice, vec![of(4, "5", End::Committed, None), of(5, "5", silent(), None)]].concat();
+        assert_eq!(not_wanted(at_last, None), [""; 0]);
+    }
+
+    #[test]
+    fn a_version_that_was_left_is_not_wanted_until_somebody_wants_it() {
+        let back = vec![of(1, "6", End::Committed, None), of(2, "5", End::Committed, Some("6"))];
+        assert_eq!(not_wanted(back.clone(), None), ["6"]);
+        assert_eq!(not_wanted(back.clone(), Some(2)), [""; 0]);
+        assert_eq!(back[1].sentence(), "Went back to version 5.");
+        let by_hand = [back, vec![of(3, "6", End::Committed, None)]].concat();
+        assert_eq!(not_wanted(by_hand, None), [""; 0]);
+        let not_even_back = vec![of(2, "5", failed(), Some("6"))];
+        assert_eq!(not_wanted(not_even_back, None), ["5"], "the version that runs was not left");
+    }
+
+    proptest! {
+        /// What comes by itself is tried twice at most: an appliance that nobody looks at restarts a bounded number of times.
+        #[test]
+        fn nothing_is_tried_a_third_time_by_itself(
+            offers in proptest::collection::vec((0_usize..3, 0_u8..3, any::<bool>()), 0..60),
+        ) {
+            let mut history = History::default();
+            let mut tried = [0; 3];
+            let mut trial = 0;
+            for (version, nature, cut) in offers {
+                let name = ["5", "6", "7"][version];
+                if history.not_wanted(None).iter().any(|refused| refused == name) {
+                    continue;
+                }
+                trial += 1;
+                tried[version] += 1;
+                let end = if cut || nature == 0 { silent() } else { failed() };
+                history.add(of(trial, name, end, None));
+                prop_assert!(tried[version] <= 2, "version {} again", name);
+            }
+        }
     }
 }

@@ -11,13 +11,14 @@
 //! backend.
 //!
 //! After a trial boot [`gate`] examines the new system ([`health`] judges what the service says in its [`report`], [`golden`] the
-//! networks) and commits it, or notes why not and restarts into the old one ([`restart`]). [`install`] drives RAUC over D-Bus;
+//! neural networks; [`network`] is the other kind) and commits it, or notes why not and restarts into the old one ([`restart`]). [`install`] drives RAUC over D-Bus;
 //! [`refusal`] puts its errors into words.
 //!
 //! In the service, [`worker`] follows the site's [`schedule`]: it asks a server for an [`offer`], or a [`fleet`]'s server for
 //! orders ([`rollout`]), installs at night, and asks for the restart when nobody is there. [`newer`] admits what comes by itself;
 //! [`inbox`] takes bundles that come by hand, [`under_way`] lets only one come in at a time, and [`stick`] fetches those on a USB
-//! stick. [`attempt`] remembers what came last; [`view`] is what the page shows.
+//! stick. [`attempt`] remembers what came last; [`view`] is what the page shows, also whose updates are taken
+//! ([`trust`]).
 //!
 //! # Limitations
 //! The firmware counts no boots: a *committed* system whose boot partition goes bad is left only where the EEPROM's
@@ -35,6 +36,7 @@ pub mod health;
 pub mod history;
 pub mod inbox;
 pub mod install;
+pub mod network;
 pub mod newer;
 pub mod offer;
 #[cfg(test)]
@@ -48,6 +50,7 @@ pub mod schedule;
 pub mod slot;
 pub mod stick;
 pub mod store;
+pub mod trust;
 pub mod under_way;
 pub mod view;
 pub mod worker;

@@ -1,7 +1,7 @@
 //! Updates that nobody installs by hand: from the configured address, a stick, a fleet's server.
 //!
 //! What such a place *says* a bundle is, is not signed. So RAUC is asked first which version the bundle's own, signed manifest
-//! names; only one that is newer than the running system is installed, and none that was taken back. (RAUC's own
+//! names; only one that is newer than the running system is installed, and none that was taken back or left. (RAUC's own
 //! `min-bundle-version` knows releases alone; two builds of one release would be equal to it.)
 
 use super::install::{self, InstallError, Progress, Source};
@@ -22,11 +22,11 @@ pub enum Objection {
         /// The version.
         version: String,
     },
-    /// It was tried and failed.
+    /// It was tried and failed, or somebody went back from it.
     #[error(
-        "version {version} was taken back before; say that you know (“acknowledge”), then it may be tried again"
+        "version {version} was taken back, or left for an older one; say that you know (“acknowledge”), then it may come again"
     )]
-    TakenBack {
+    NotWanted {
         /// The version.
         version: String,
     },
@@ -54,8 +54,8 @@ pub struct Present {
     pub running: String,
     /// The version that waits for its trial, where it is known.
     pub waiting: Option<String>,
-    /// Versions that were taken back and not acknowledged.
-    pub taken_back: Vec<String>,
+    /// Versions that may not come by themselves ([`super::history::History::not_wanted`]).
+    pub not_wanted: Vec<String>,
 }
 
 impl Present {
@@ -71,8 +71,8 @@ impl Present {
         if self.waiting.as_ref() == Some(&version) {
             return Err(Objection::Waits { version });
         }
-        if self.taken_back.contains(&version) {
-            return Err(Objection::TakenBack { version });
+        if self.not_wanted.contains(&version) {
+            return Err(Objection::NotWanted { version });
         }
         if is_newer(&version, &self.running) {
             return Ok(());
@@ -119,13 +119,13 @@ mod tests {
         let present = Present {
             running: "1.1.0".to_owned(),
             waiting: Some("1.2.0".to_owned()),
-            taken_back: vec!["1.3.0".to_owned()],
+            not_wanted: vec!["1.3.0".to_owned()],
         };
         assert_eq!(present.admits("1.4.0"), Ok(()));
         assert_eq!(present.admits("1.1.1"), Ok(()), "another one than the one that waits");
         assert!(matches!(present.admits("1.1.0"), Err(Objection::Runs { .. })));
         assert!(matches!(present.admits("1.2.0"), Err(Objection::Waits { .. })));
-        assert!(matches!(present.admits("1.3.0"), Err(Objection::TakenBack { .. })));
+        assert!(matches!(present.admits("1.3.0"), Err(Objection::NotWanted { .. })));
         for older in ["1.0.9", "1.1.0-rc.1", "", "latest"] {
             let objection = present.admits(older);
             assert!(matches!(objection, Err(Objection::NotNewer { .. })), "{older}: {objection:?}");

@@ -2,7 +2,7 @@
 //!
 //! A small machine plays card, firmware and RAUC. What each of them may do is their documentation's: the firmware boots
 //! autoboot.txt's slot, or the other one once when the (volatile) tryboot flag is set; RAUC calls the target bad, writes it piece
-//! by piece, and activates it.
+//! by piece, and activates it. Somebody may have it activate any slot at any other time, and systemd may refuse a restart.
 #![allow(clippy::unwrap_used)]
 
 use proptest::prelude::*;
@@ -10,7 +10,7 @@ use time::OffsetDateTime;
 
 use super::boot_flow::{Arrival, Flow, Healthy, Write};
 use super::history::{End, History};
-use super::record::{Before, Pending, Progress, Record, System};
+use super::record::{Before, Content, Pending, Progress, Record, System};
 use super::slot::{Booted, Slot};
 
 /// Pieces in which the simulated RAUC writes a slot.
@@ -45,6 +45,8 @@ struct Machine {
     /// Writes until the power goes; `None`: it stays.
     fuse: Option<usize>,
     booted: Booted,
+    /// Starts of the kernel so far.
+    starts: u32,
 }
 
 impl Machine {
@@ -59,13 +61,15 @@ impl Machine {
             slots,
             fuse: None,
             booted,
+            starts: 0,
         };
         machine.boot(false).unwrap();
         machine
     }
 
     fn flow(&self) -> Flow {
-        Flow { committed: self.committed, booted: self.booted, record: self.record.clone() }
+        let start = Some(self.starts.to_string());
+        Flow { committed: self.committed, booted: self.booted, record: self.record.clone(), start }
     }
 
     fn system(&self, slot: Slot) -> System {
@@ -130,10 +134,33 @@ impl Machine {
     }
 
     fn begin_trial(&mut self) -> Result<(), Cut> {
-        let writes = self.flow().begin_trial(Before::default()).unwrap();
-        self.apply(writes)?;
+        self.ask_for_restart()?;
         self.burn()?;
         self.boot(true)
+    }
+
+    fn ask_for_restart(&mut self) -> Result<(), Cut> {
+        let system = self.system(self.booted.slot);
+        let before = Before { system, installed: Some("new".to_owned()), ..Before::default() };
+        let writes = self.flow().begin_trial(before).unwrap();
+        self.apply(writes)
+    }
+
+    /// systemd does not restart the machine.
+    fn begin_trial_in_vain(&mut self) -> Result<(), Cut> {
+        self.ask_for_restart()?;
+        let writes = self.flow().call_off_trial();
+        assert_eq!(writes.len(), 1);
+        self.apply(writes)?;
+        assert_eq!(self.flow().primary(), self.booted.slot.other());
+        Ok(())
+    }
+
+    /// The technician wants the other system back, where that is allowed.
+    fn go_back(&mut self) -> Result<(), Cut> {
+        let Ok(writes) = self.flow().go_back() else { return Ok(()) };
+        self.apply(writes)?;
+        self.begin_trial()
     }
 
     /// The firmware starts a slot and its system does what its nature is, until it stays up.
@@ -141,6 +168,7 @@ impl Machine {
         let slot = if flag { self.committed.other() } else { self.committed };
         let now = OffsetDateTime::UNIX_EPOCH;
         self.booted = Booted { slot, tryboot: flag };
+        self.starts += 1;
         match self.slots[slot as usize] {
             Image::Whole { nature: Nature::Dead, .. } | Image::Torn => {
                 assert!(flag, "the committed system does not start: the door is bricked");
@@ -178,8 +206,21 @@ impl Machine {
         self.begin_trial()
     }
 
+    /// Whatever somebody has RAUC activate after a start: it is a whole system that was not found unfit.
+    fn activates_nothing_unfit(&self) {
+        let other = self.booted.slot.other();
+        if self.flow().set_primary(other).is_ok() {
+            let image = &self.slots[other as usize];
+            assert!(matches!(image, Image::Whole { .. }), "a torn system is activated");
+            let was_tried = self.record.pending.is_none();
+            let healthy = matches!(image, Image::Whole { nature: Nature::Healthy, .. });
+            assert!(healthy || !was_tried, "a system that failed its trial is activated");
+        }
+    }
+
     /// What must hold whenever the machine is up and quiet.
     fn is_sound(&self, image: &Image) {
+        self.activates_nothing_unfit();
         let flow = self.flow();
         assert_eq!(flow.arrival(), Arrival::Committed);
         let Image::Whole { version, nature } = &image else { unreachable!() };
@@ -246,6 +287,60 @@ fn the_power_may_go_before_any_write_and_again_before_any_write_of_what_follows(
 }
 
 #[test]
+fn a_refused_restart_leaves_the_update_waiting_wherever_the_power_goes() {
+    for nature in [Nature::Healthy, Nature::Sick, Nature::Dead] {
+        let image = image(nature);
+        let writes = writes_of(&image);
+        for first in 0..=writes {
+            for second in (0..=4).map(Some).chain([None]) {
+                let mut machine = Machine::new(Slot::A);
+                machine.fuse = Some(first);
+                let finished = machine.install(&image).and_then(|()| machine.begin_trial_in_vain()).is_ok();
+                machine.power_on(second);
+                machine.is_sound(&image);
+                assert_eq!(machine.version(), "old");
+                if finished {
+                    assert_eq!(machine.record.pending.as_ref().unwrap().progress, Progress::Installed);
+                    machine.begin_trial().unwrap();
+                    machine.is_sound(&image);
+                    assert_eq!(machine.version() == "new", nature == Nature::Healthy);
+                }
+            }
+        }
+    }
+    // systemd restarts the machine all the same, later than it was waited for.
+    let mut machine = Machine::new(Slot::A);
+    machine.install(&image(Nature::Healthy)).unwrap();
+    machine.begin_trial_in_vain().unwrap();
+    machine.boot(true).unwrap();
+    machine.is_sound(&image(Nature::Healthy));
+    assert_eq!(machine.version(), "new");
+    assert!(machine.flow().call_off_trial().is_empty());
+}
+
+#[test]
+fn only_a_whole_system_is_activated() {
+    // RAUC was cut off in the middle; then somebody marks the slot active.
+    let mut machine = Machine::new(Slot::A);
+    machine.fuse = Some(2);
+    assert!(machine.install(&image(Nature::Healthy)).is_err());
+    assert_eq!(machine.record.known(Slot::B).content, Content::Partial);
+    machine.power_on(None);
+    assert!(machine.flow().set_primary(Slot::B).is_err(), "half written before this start");
+    machine.update(&image(Nature::Sick)).unwrap();
+    assert_eq!(machine.record.known(Slot::B).content, Content::Failed);
+    assert!(machine.flow().set_primary(Slot::B).is_err(), "failed its trial");
+    assert!(Machine::new(Slot::A).flow().set_primary(Slot::B).is_err(), "never written");
+
+    // Where starts of the kernel have no name, nobody can tell.
+    let mut nameless = Machine::new(Slot::A).flow();
+    nameless.start = None;
+    let Some(Write::Record(record)) = nameless.set_bad(Slot::B).unwrap().pop() else { unreachable!() };
+    nameless.record = record;
+    assert!(nameless.set_primary(Slot::B).is_err());
+}
+
+#[test]
 fn a_rollback_says_how_far_the_new_system_came() {
     let ends = |nature| {
         let mut machine = Machine::new(Slot::A);
@@ -253,6 +348,8 @@ fn a_rollback_says_how_far_the_new_system_came() {
         assert_eq!(machine.version(), "old");
         assert_eq!(machine.flow().primary(), Slot::A, "the failed system is still called the next one");
         assert!(!machine.flow().is_good(Slot::B));
+        let told = machine.history.last().unwrap().to.as_ref().unwrap();
+        assert_eq!(told.version, "new", "also of a system that never came up to say it");
         machine.history.last().unwrap().end.clone()
     };
     assert_eq!(ends(Nature::Sick), End::failed("camera", "no frame", &[]));
@@ -316,6 +413,8 @@ fn the_technician_can_go_back_to_a_whole_system_and_to_no_other() {
     machine.apply(writes).unwrap();
     machine.begin_trial().unwrap();
     assert_eq!((machine.committed, machine.version()), (Slot::A, "old"));
+    assert!(machine.history.last().unwrap().went_back);
+    assert_eq!(machine.history.not_wanted(None), ["new"], "what was left does not come back by itself");
 
     let mut machine = Machine::new(Slot::A);
     machine.update(&image(Nature::Sick)).unwrap();
@@ -337,14 +436,24 @@ fn a_lost_record_costs_a_report_and_no_system() {
 }
 
 proptest! {
-    /// Any sequence of updates, cuts and restarts.
+    /// Any sequence of updates, returns, refused restarts, lost records and cuts.
     #[test]
-    fn the_door_always_opens(steps in proptest::collection::vec((0_u8..3, 0_usize..16, any::<bool>()), 1..12)) {
+    fn the_door_always_opens(
+        steps in proptest::collection::vec((0_u8..3, 0_u8..6, 0_usize..16, any::<bool>()), 1..12),
+    ) {
         let mut machine = Machine::new(Slot::A);
-        for (nature, fuse, cut) in steps {
-            let nature = [Nature::Healthy, Nature::Sick, Nature::Dead][nature as usize];
+        for (nature, deed, fuse, cut) in steps {
+            let image = image([Nature::Healthy, Nature::Sick, Nature::Dead][nature as usize]);
             machine.fuse = cut.then_some(fuse);
-            let _ = machine.update(&image(nature));
+            let _ = match deed {
+                0 => machine.go_back(),
+                1 => machine.install(&image).and_then(|()| machine.begin_trial_in_vain()),
+                2 => {
+                    machine.record = Record::default();
+                    Ok(())
+                }
+                _ => machine.update(&image),
+            };
             machine.power_on(cut.then_some(fuse / 2));
             let booted = &machine.slots[machine.booted.slot as usize];
             let healthy = matches!(booted, Image::Whole { nature: Nature::Healthy, .. });
@@ -352,6 +461,7 @@ proptest! {
             prop_assert_eq!(machine.booted.slot, machine.committed);
             let pending = machine.record.pending.as_ref().map(|pending| pending.progress);
             prop_assert!(pending.is_none_or(|progress| progress == Progress::Installed));
+            machine.activates_nothing_unfit();
         }
     }
 }

@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::attempt::Origin;
+use super::network::Network;
 use super::slot::Slot;
 
 /// The record's form. A reader takes what it knows of a newer one.
@@ -54,6 +55,8 @@ pub struct Known {
     pub content: Content,
     /// The system that last ran from it, or is installed in it; unknown before it ran once.
     pub system: Option<System>,
+    /// The start of the kernel in which it began to be written, as long as it is half written. A later one cannot finish it.
+    pub writing: Option<String>,
 }
 
 /// What a slot holds.
@@ -109,6 +112,9 @@ pub struct Pending {
     /// The trial's number, from when it began.
     #[serde(default)]
     pub trial: u64,
+    /// Whether it is a system that ran before, and somebody wants it back.
+    #[serde(default)]
+    pub went_back: bool,
     /// How the old system was when the trial began.
     #[serde(default)]
     pub before: Before,
@@ -120,12 +126,18 @@ pub struct Pending {
 pub struct Before {
     /// The system.
     pub system: System,
+    /// Whether its service ran: then the new system's must, whatever that finds of its settings.
+    pub service_ran: bool,
     /// Whether its camera gave no frames.
     pub camera_was_absent: bool,
     /// Its workers that did not run.
     pub ailing: Vec<String>,
+    /// Its network interfaces, and the units that were active for them.
+    pub network: Network,
     /// How the update had come.
     pub origin: Origin,
+    /// The version that had come, where it was told: a system that never comes up cannot say it.
+    pub installed: Option<String>,
 }
 
 /// How far a trial came.
@@ -162,6 +174,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::update::network::Interface;
 
     #[test]
     fn a_record_survives_its_text() {
@@ -169,15 +182,23 @@ mod tests {
             slot: Slot::B,
             progress: Progress::Begun,
             trial: 7,
+            went_back: true,
             before: Before {
                 system: System { version: "1.0.0".to_owned(), built: None },
+                service_ran: true,
                 camera_was_absent: true,
                 ailing: vec!["roster".to_owned()],
+                network: Network {
+                    interfaces: vec![Interface { name: "end0".to_owned(), ..Interface::default() }],
+                    units: vec!["nftables.service".to_owned()],
+                },
                 origin: Origin::Stick,
+                installed: Some("2.0.0".to_owned()),
             },
         };
         let mut record = Record { format: FORMAT, trials: 7, pending: Some(pending), ..Record::default() };
-        record.known_mut(Slot::B).content = Content::Whole;
+        record.known_mut(Slot::B).content = Content::Partial;
+        record.known_mut(Slot::B).writing = Some("c1d2".to_owned());
         assert_eq!(from_text(&to_text(&record)), record);
     }
 
@@ -190,6 +211,15 @@ mod tests {
         assert_eq!(record.a.content, Content::Whole);
         assert_eq!(record.b.content, Content::Unknown);
         assert_eq!(record.pending.unwrap().slot, Slot::B);
+    }
+
+    #[test]
+    fn what_an_older_version_wrote_claims_nothing_it_did_not_know() {
+        let older = br#"{"format": 1, "trials": 3, "pending": {"slot": "b", "progress": "begun", "trial": 3,
+            "before": {"system": {"version": "1.0.0"}, "camera_was_absent": true, "ailing": ["roster"], "origin": "stick"}}}"#;
+        let before = from_text(older).pending.unwrap().before;
+        assert_eq!((before.system.version.as_str(), before.camera_was_absent), ("1.0.0", true));
+        assert!(!before.service_ran && before.network == Network::default());
     }
 
     #[test]

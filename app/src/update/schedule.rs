@@ -120,8 +120,8 @@ pub struct Situation<'a> {
     pub running: &'a str,
     /// The version that was found at the last question and is not installed.
     pub offered: Option<&'a str>,
-    /// Versions that were taken back and not acknowledged: trying one again would only repeat it.
-    pub taken_back: &'a [String],
+    /// Versions that were taken back, or left, and not acknowledged: trying one again would only repeat it.
+    pub not_wanted: &'a [String],
     /// Whether an installed system waits for its trial.
     pub waits_for_trial: bool,
     /// Whether that one came by a stick.
@@ -158,7 +158,7 @@ pub fn next(policy: &Policy, now: &Situation<'_>) -> Step {
         return Step::Wait;
     }
     let wanted = now.offered.filter(|offered| {
-        is_newer(offered, now.running) && !now.taken_back.iter().any(|version| version == offered)
+        is_newer(offered, now.running) && !now.not_wanted.iter().any(|version| version == offered)
     });
     match wanted {
         Some(_) if open => Step::Install,
@@ -274,8 +274,8 @@ mod tests {
             let offered = Situation { offered: Some(version), question_due: true, ..night() };
             assert_eq!(next(&policy(), &offered), Step::Ask, "{version}");
         }
-        let taken_back = ["1.1.0".to_owned()];
-        let again = Situation { offered: Some("1.1.0"), taken_back: &taken_back, ..night() };
+        let not_wanted = ["1.1.0".to_owned()];
+        let again = Situation { offered: Some("1.1.0"), not_wanted: &not_wanted, ..night() };
         assert_eq!(next(&policy(), &again), Step::Wait);
     }
 

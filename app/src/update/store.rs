@@ -27,6 +27,8 @@ pub struct Places {
     /// Folder of record and history, on the data partition itself: an overlay's changes of one system are not the other's
     /// business, but these are.
     pub state: PathBuf,
+    /// The name of this start of the kernel.
+    pub start: PathBuf,
 }
 
 impl Default for Places {
@@ -35,6 +37,7 @@ impl Default for Places {
             bootloader: PathBuf::from(slot::BOOTLOADER),
             autoboot: PathBuf::from("/boot/config/autoboot.txt"),
             state: PathBuf::from("/data/update"),
+            start: PathBuf::from("/proc/sys/kernel/random/boot_id"),
         }
     }
 }
@@ -108,6 +111,7 @@ impl Store {
             committed: autoboot::committed(&self.places.autoboot)?,
             booted: slot::booted(&self.places.bootloader)?,
             record: read_record(&self.places.state)?,
+            start: std::fs::read_to_string(&self.places.start).ok().map(|name| name.trim().to_owned()),
         })
     }
 
@@ -206,6 +210,7 @@ pub(super) mod tests {
             bootloader: folder.join("chosen"),
             autoboot: folder.join("autoboot.txt"),
             state: folder.join("update"),
+            start: folder.join("boot_id"),
         };
         std::fs::create_dir_all(&places.bootloader).unwrap();
         std::fs::write(&places.autoboot, autoboot::render(committed)).unwrap();
@@ -217,6 +222,7 @@ pub(super) mod tests {
     pub(in crate::update) fn start(places: &Places, slot: Slot, tryboot: bool) {
         std::fs::write(places.bootloader.join("partition"), slot.boot_partition().to_be_bytes()).unwrap();
         std::fs::write(places.bootloader.join("tryboot"), u32::from(tryboot).to_be_bytes()).unwrap();
+        std::fs::write(&places.start, format!("{:016x}\n", fastrand::u64(..))).unwrap();
     }
 
     #[test]

@@ -7,11 +7,13 @@ use serde::Serialize;
 
 use super::attempt::{self, Attempt};
 use super::durable;
+use super::eeprom;
 use super::history::Outcome;
 use super::newer::Present;
 use super::record::{Content, Pending, Progress, System};
 use super::slot::{self, Slot};
 use super::store::{Places, StoreError, read_history, read_record};
+use super::trust::{self, Signers};
 
 /// The systems on the card and how the last update ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
@@ -40,6 +42,12 @@ pub struct View {
     pub sentence: Option<String>,
     /// Whether the last update was taken back and nobody has said yet that they know.
     pub needs_acknowledgement: bool,
+    /// Versions that do not come by themselves until somebody acknowledges: taken back, or left by going back.
+    pub not_wanted: Vec<String>,
+    /// Who may sign updates for this image.
+    pub signers: Signers,
+    /// What is known of the settings in the board's EEPROM that updates lean on, and what to do about them.
+    pub eeprom: String,
 }
 
 /// One slot.
@@ -66,7 +74,8 @@ pub fn view(places: &Places, kept: &Path) -> Result<View, StoreError> {
     };
     let last = history.last().cloned();
     let pending = record.pending.as_ref();
-    let taken_back = last.as_ref().filter(|outcome| !outcome.end.is_success());
+    let acknowledged = acknowledged(kept);
+    let unread = history.unacknowledged(acknowledged).last();
     let on_trial = pending.is_some_and(|pending| pending.slot == booted.slot);
     Ok(View {
         slot: booted.slot,
@@ -77,7 +86,10 @@ pub fn view(places: &Places, kept: &Path) -> Result<View, StoreError> {
         waits_for_trial: pending
             .filter(|pending| pending.slot != booted.slot && pending.progress == Progress::Installed)
             .map(|pending| pending.slot),
-        needs_acknowledgement: taken_back.is_some_and(|outcome| acknowledged(kept) != Some(outcome.trial)),
+        needs_acknowledgement: unread.is_some_and(|outcome| !outcome.end.is_success()),
+        not_wanted: history.not_wanted(acknowledged),
+        signers: trust::signers(Path::new(trust::KEYRING)),
+        eeprom: eeprom::sentence(Path::new(eeprom::MEMORIES)),
         attempt: attempt::last(kept),
         installed: attempt::installed(kept),
         sentence: last.as_ref().map(Outcome::sentence),
@@ -93,12 +105,6 @@ impl View {
             Slot::B => &self.b,
         }
     }
-}
-
-/// Versions whose update was taken back and not acknowledged.
-pub fn taken_back(view: &View) -> Vec<String> {
-    let last = view.last.iter().filter(|_| view.needs_acknowledgement);
-    last.filter_map(|outcome| outcome.to.as_ref()).map(|system| system.version.clone()).collect()
 }
 
 /// Whether the history knows how the last trial ended. The health gate notes it soon after the start; before that nobody can say
@@ -119,7 +125,7 @@ pub fn present(view: &View, running: &str) -> Present {
     Present {
         running: running.to_owned(),
         waiting: waits.filter_map(|attempt| attempt.version.clone()).next(),
-        taken_back: taken_back(view),
+        not_wanted: view.not_wanted.clone(),
     }
 }
 
@@ -164,29 +170,38 @@ mod tests {
         };
         arrive("1.0.0");
         assert!(!view(&places, &kept).unwrap().needs_acknowledgement);
-        store.change(|flow| flow.set_primary(Slot::B)).unwrap();
-        assert_eq!(view(&places, &kept).unwrap().waits_for_trial, Some(Slot::B));
-        store.change(|flow| flow.begin_trial(Before::default())).unwrap();
-        start(&places, Slot::B, true);
-        arrive("2.0.0");
+        let install = || {
+            store.change(|flow| flow.set_bad(Slot::B)).unwrap();
+            store.change(|flow| flow.set_primary(Slot::B)).unwrap();
+        };
+        let tried_in_vain = || {
+            install();
+            assert_eq!(view(&places, &kept).unwrap().waits_for_trial, Some(Slot::B));
+            store.change(|flow| flow.begin_trial(Before::default())).unwrap();
+            start(&places, Slot::B, true);
+            arrive("2.0.0");
+            let shown = view(&places, &kept).unwrap();
+            assert!(shown.on_trial);
+            assert_eq!((shown.slot, shown.committed), (Slot::B, Slot::A));
+            start(&places, Slot::A, false);
+            assert!(!is_noted(&places).unwrap());
+            arrive("1.0.0");
+            assert!(is_noted(&places).unwrap());
+        };
+        tried_in_vain();
         let shown = view(&places, &kept).unwrap();
-        assert!(shown.on_trial);
-        assert_eq!((shown.slot, shown.committed), (Slot::B, Slot::A));
-        start(&places, Slot::A, false);
-        assert!(!is_noted(&places).unwrap());
-        arrive("1.0.0");
-        assert!(is_noted(&places).unwrap());
+        assert!(shown.needs_acknowledgement && shown.not_wanted.is_empty(), "it may have been a power cut");
+        tried_in_vain();
 
         let shown = view(&places, &kept).unwrap();
         assert!(shown.needs_acknowledgement && !shown.on_trial && shown.waits_for_trial.is_none());
         assert!(shown.sentence.as_ref().unwrap().contains("2.0.0"));
-        assert_eq!((shown.b.content, taken_back(&shown)), (Content::Failed, vec!["2.0.0".to_owned()]));
+        assert_eq!((shown.b.content, &shown.not_wanted), (Content::Failed, &vec!["2.0.0".to_owned()]));
         acknowledge(&kept, shown.last.as_ref().unwrap().trial).unwrap();
         let shown = view(&places, &kept).unwrap();
-        assert!(!shown.needs_acknowledgement && taken_back(&shown).is_empty());
+        assert!(!shown.needs_acknowledgement && shown.not_wanted.is_empty());
 
-        store.change(|flow| flow.set_bad(Slot::B)).unwrap();
-        store.change(|flow| flow.set_primary(Slot::B)).unwrap();
+        install();
         Attempt::now(Origin::Stick, Some("2.1.0"), &Ok::<_, &str>(())).note(&kept);
         let shown = view(&places, &kept).unwrap();
         assert_eq!(present(&shown, "1.0.0").waiting.as_deref(), Some("2.1.0"));

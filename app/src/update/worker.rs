@@ -20,7 +20,7 @@ use super::rollout::{self, Question, Wanted};
 use super::schedule::{self, Policy, Situation, Step};
 use super::store::Places;
 use super::under_way::{Turn, UnderWay};
-use super::view::{View, is_noted, present, taken_back, view};
+use super::view::{View, is_noted, present, view};
 use crate::config::Config;
 use crate::event::{Bus, Event};
 use crate::moment::{Clock, SiteZone};
@@ -100,7 +100,6 @@ pub async fn run(worker: Worker, stop: CancellationToken) -> Result<(), Failure>
             continue;
         }
         let now = worker.clock.now();
-        let taken_back = taken_back(&seen);
         let waits_for_trial = seen.waits_for_trial.is_some();
         // The fleet's server is to see that the door lives, also while an update waits.
         let asks = fleet.is_some() || (config.update.url.is_some() && !waits_for_trial);
@@ -110,7 +109,7 @@ pub async fn run(worker: Worker, stop: CancellationToken) -> Result<(), Failure>
             question_due: asks && Instant::now() >= question,
             running: &worker.running,
             offered: wanted.as_ref().map(|wanted| wanted.offer.version.as_str()),
-            taken_back: &taken_back,
+            not_wanted: &seen.not_wanted,
             waits_for_trial,
             from_stick: seen.installed.as_ref().is_some_and(|installed| installed.origin == Origin::Stick),
         };

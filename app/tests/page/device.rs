@@ -19,6 +19,7 @@ use attendance::update::history::{End, Outcome};
 use attendance::update::inbox::Incoming;
 use attendance::update::record::{self, Content};
 use attendance::update::slot::Slot;
+use attendance::update::trust::Signers;
 use attendance::update::under_way::UnderWay;
 use attendance::update::view::{SlotView, View as Systems};
 use bytes::Bytes;
@@ -297,6 +298,7 @@ pub fn systems(end: End) -> Systems {
         trial: 3,
         slot: if failed { Slot::B } else { Slot::A },
         from: record::System::default(),
+        went_back: false,
         to: Some(to),
         origin: Origin::Page,
         at: time::macros::datetime!(2026-11-21 02:14:00 UTC),
@@ -313,6 +315,9 @@ pub fn systems(end: End) -> Systems {
         attempt: None,
         installed: None,
         needs_acknowledgement: failed,
+        signers: if failed { Signers::Development } else { Signers::Own },
+        eeprom: "The EEPROM's settings cannot be seen from this system.".to_owned(),
+        not_wanted: if failed { vec!["1.4.0".to_owned()] } else { Vec::new() },
         last: Some(last),
     }
 }

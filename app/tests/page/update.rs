@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use attendance::secret::SecretUrl;
 use attendance::status::limits::Limits;
 use attendance::status::view::Action;
+use attendance::update::history::End;
 use attendance::update::inbox::{MAX_BUNDLE, received};
 use serde_json::json;
 
@@ -177,13 +178,28 @@ fn the_slots_and_a_rollback_are_shown_until_it_is_acknowledged() {
     );
     let technician = device.log_in();
     let page = device.get("/", &technician.clone().with("Accept", "text/html")).text();
-    for part in ["failed (no frame within 180 s)", "WARN: camera failed: no such device", "I have read this"]
-    {
+    for part in [
+        "failed (no frame within 180 s)",
+        "WARN: camera failed: no such device",
+        "I have read this",
+        "until you say so here: version 1.4.0",
+        "signed with development keys",
+        "settings cannot be seen from this system",
+    ] {
         assert!(page.contains(part), "{part}");
     }
     assert_eq!(device.post("/do/acknowledge-update", &technician, "").status, 200);
     assert_eq!(device.post("/update/try", &As::token(&device.full), "").status, 200);
     assert_eq!(performed(&device), [Action::AcknowledgeUpdate, Action::TryUpdate]);
+    // Left by going back: nothing is wrong, and the version stays away.
+    device.change(|view| {
+        let mut left = crate::device::systems(End::Committed);
+        left.not_wanted = vec!["1.4.0".to_owned()];
+        view.update.systems = Some(left);
+    });
+    let page = device.get("/", &technician.clone().with("Accept", "text/html")).text();
+    assert!(page.contains("version 1.4.0") && page.contains("It may come again"));
+    assert!(!page.contains("development keys") && !page.contains("I have read this"));
     device.change(|view| {
         view.update.systems = None;
         view.update.unavailable = Some("no slots".to_owned());

@@ -10,6 +10,7 @@ use crate::update::history::{End, Outcome};
 use crate::update::inbox::MAX_BUNDLE;
 use crate::update::record::Content;
 use crate::update::slot::Slot;
+use crate::update::trust::Signers;
 use crate::update::view::View;
 
 pub(super) fn updates(home: &Home<'_>) -> Markup {
@@ -59,6 +60,18 @@ fn state(home: &Home<'_>, systems: &View, update: &Update) -> Markup {
             p.outcome.attention { (attempt.at.date()) ": " (attempt.sentence()) }
         }
         @if let Some(last) = &systems.last { (ended(home, systems, last)) }
+        @match systems.signers {
+            Signers::Own => {}
+            Signers::Development => p.outcome.attention {
+                "This image takes updates signed with development keys, which whoever has the builder's cache can do. Not for a door in "
+                "use: build with scripts/build-image --production, and flash that."
+            },
+            Signers::Unknown => p.quiet { "Whose updates this system takes cannot be read." },
+        }
+        details #eeprom {
+            summary { "Settings of the board" }
+            p { (systems.eeprom) }
+        }
     }
 }
 
@@ -114,7 +127,14 @@ fn ended(home: &Home<'_>, systems: &View, last: &Outcome) -> Markup {
                 }
             }
         }
-        @if systems.needs_acknowledgement { (action(home, "acknowledge-update", "I have read this")) }
+        @if !systems.not_wanted.is_empty() {
+            p.quiet { "Not installed by itself until you say so here: version " (systems.not_wanted.join(", ")) "." }
+        }
+        @if systems.needs_acknowledgement {
+            (action(home, "acknowledge-update", "I have read this"))
+        } @else if !systems.not_wanted.is_empty() {
+            (action(home, "acknowledge-update", "It may come again"))
+        }
     }
 }
 
