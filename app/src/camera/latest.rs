@@ -43,6 +43,8 @@ pub struct Receiver {
     frames: Consumer<'static, Frame>,
     returned: Producer<'static, Frame>,
     shared: Arc<Shared>,
+    /// The newest of what was skipped as old: if nothing follows, it is the source's last frame and is seen.
+    aside: Option<Frame>,
 }
 
 /// Counters of a hand-over, readable from anywhere.
@@ -58,7 +60,7 @@ pub fn channel() -> (Sender, Receiver, Counters) {
     let shared = Arc::new(Shared::default());
     (
         Sender { frames: frames_in, returned: returned_out, shared: shared.clone() },
-        Receiver { frames: frames_out, returned: returned_in, shared: shared.clone() },
+        Receiver { frames: frames_out, returned: returned_in, shared: shared.clone(), aside: None },
         Counters(shared),
     )
 }
@@ -119,15 +121,16 @@ impl Receiver {
         self.shared.waiting.store(Some(Arc::new(std::thread::current())));
         loop {
             let closed = self.shared.closed.load(Ordering::Acquire);
-            let stale = self.shared.overflowed.swap(false, Ordering::AcqRel) && !closed;
+            let stale = self.shared.overflowed.swap(false, Ordering::AcqRel);
             let mut newest: Option<Frame> = None;
             while let Some(frame) = self.frames.dequeue() {
-                if let Some(older) = newest.replace(frame) {
+                if let Some(older) = newest.replace(frame).or_else(|| self.aside.take()) {
                     self.skip(older);
                 }
             }
-            match newest {
-                Some(frame) if stale => self.skip(frame),
+            // Nothing follows a frame that came before the end.
+            match newest.or_else(|| self.aside.take_if(|_| closed)) {
+                Some(frame) if stale && !closed => self.aside = Some(frame),
                 Some(frame) => return Received::Frame(frame),
                 None if closed => return Received::Closed,
                 None => {}
@@ -224,6 +227,20 @@ mod tests {
         sender.close();
         assert_eq!(number(receiver.newest(SOON)), 1);
         assert!(matches!(receiver.newest(SOON), Received::Closed));
+    }
+
+    #[test]
+    fn the_last_frame_after_an_overflow_is_seen_when_the_source_ends_a_little_later() {
+        let (mut sender, mut receiver, counters) = channel();
+        for n in 1..=4 {
+            let _ = sender.send(numbered(n));
+        }
+        // Skipped as old, for the receiver cannot know yet that nothing follows.
+        assert!(matches!(receiver.newest(SOON), Received::TimedOut));
+        sender.close();
+        assert_eq!(number(receiver.newest(SOON)), 3);
+        assert!(matches!(receiver.newest(SOON), Received::Closed));
+        assert_eq!(counters.dropped(), 3);
     }
 
     #[test]
