@@ -1,6 +1,7 @@
 //! Turning a part of a picture upright and into the size that a network wants.
 
 use image::RgbImage;
+use models::{Isa, Work};
 
 use super::face::Point;
 
@@ -99,22 +100,41 @@ pub fn warp(
     to_source: &Affine,
     width: usize,
     height: usize,
-    mut put: impl FnMut(usize, [f32; 3]),
+    put: impl FnMut(usize, [f32; 3]),
 ) {
-    let coarseness = to_source.coarseness();
-    let samples = if coarseness > COARSE { (coarseness.ceil() as usize).min(MAX_SAMPLES) } else { 1 };
-    let weight = 1.0 / (samples * samples) as f32;
-    let offset = |i: usize| (i as f32 + 0.5) / samples as f32 - 0.5;
-    let mut line = [[0.0; 4]; PIECE];
-    for (row, first) in (0..height).flat_map(|row| (0..width).step_by(PIECE).map(move |first| (row, first))) {
-        let line = &mut line[..(width - first).min(PIECE)];
-        line.fill([0.0; 4]);
-        for (dy, dx) in (0..samples).flat_map(|i| (0..samples).map(move |j| (i, j))) {
-            let begin = Point { x: first as f32 + offset(dx), y: row as f32 + offset(dy) };
-            add_samples(picture, to_source, begin, weight, line);
-        }
-        for (i, [r, g, b, _]) in line.iter().enumerate() {
-            put(row * width + first + i, [*r, *g, *b]);
+    Isa::best().work(Warp { picture, to_source, width, height, put });
+}
+
+/// The arguments of [`warp`].
+struct Warp<'a, P> {
+    picture: &'a RgbImage,
+    to_source: &'a Affine,
+    width: usize,
+    height: usize,
+    put: P,
+}
+
+impl<P: FnMut(usize, [f32; 3])> Work for Warp<'_, P> {
+    #[inline(always)]
+    fn run(self) {
+        let Self { picture, to_source, width, height, mut put } = self;
+        let coarseness = to_source.coarseness();
+        let samples = if coarseness > COARSE { (coarseness.ceil() as usize).min(MAX_SAMPLES) } else { 1 };
+        let weight = 1.0 / (samples * samples) as f32;
+        let offset = |i: usize| (i as f32 + 0.5) / samples as f32 - 0.5;
+        let mut line = [[0.0; 4]; PIECE];
+        for (row, first) in
+            (0..height).flat_map(|row| (0..width).step_by(PIECE).map(move |first| (row, first)))
+        {
+            let line = &mut line[..(width - first).min(PIECE)];
+            line.fill([0.0; 4]);
+            for (dy, dx) in (0..samples).flat_map(|i| (0..samples).map(move |j| (i, j))) {
+                let begin = Point { x: first as f32 + offset(dx), y: row as f32 + offset(dy) };
+                add_samples(picture, to_source, begin, weight, line);
+            }
+            for (i, [r, g, b, _]) in line.iter().enumerate() {
+                put(row * width + first + i, [*r, *g, *b]);
+            }
         }
     }
 }
@@ -136,6 +156,7 @@ struct Place {
 /// four fill a vector register.
 // Loops over a register's lanes are clearer with indices.
 #[allow(clippy::needless_range_loop)]
+#[inline(always)]
 fn add_samples(picture: &RgbImage, to_source: &Affine, begin: Point, weight: f32, line: &mut [[f32; 4]]) {
     let begin = to_source.apply(begin);
     let at = |i: usize| Point {
@@ -169,22 +190,23 @@ fn add_samples(picture: &RgbImage, to_source: &Affine, begin: Point, weight: f32
         let start = 3 * place.pixel as usize;
         let (upper, lower) = (&data[start..start + 7], &data[start + stride..start + stride + 7]);
         let [fx, fy] = place.fraction;
-        let (a, b, c, d) = (lanes(upper, 0), lanes(upper, 3), lanes(lower, 0), lanes(lower, 3));
+        let (west, east) = (lanes(upper, lower, 0), lanes(upper, lower, 3));
+        let mixed: [f32; 8] = std::array::from_fn(|i| west[i] + (east[i] - west[i]) * fx);
         for i in 0..4 {
-            let high = a[i] + (b[i] - a[i]) * fx;
-            let low = c[i] + (d[i] - c[i]) * fx;
-            sum[i] += (high + (low - high) * fy) * weight;
+            sum[i] += (mixed[i] + (mixed[4 + i] - mixed[i]) * fy) * weight;
         }
     }
 }
 
-/// A pixel, and the byte behind it.
+/// A pixel and the byte behind it, and the one below.
 #[inline(always)]
-fn lanes(line: &[u8], from: usize) -> [f32; 4] {
-    [line[from], line[from + 1], line[from + 2], line[from + 3]].map(f32::from)
+fn lanes(upper: &[u8], lower: &[u8], from: usize) -> [f32; 8] {
+    std::array::from_fn(|i| f32::from(if i < 4 { upper[from + i] } else { lower[from + i - 4] }))
 }
 
 /// The colour at a place some of whose neighbours may lie outside of the picture; those are black.
+#[cold]
+#[inline(never)]
 fn at_the_edge(picture: &RgbImage, at: Point) -> [f32; 3] {
     let (width, height) = (picture.width() as i32, picture.height() as i32);
     // Not so, too, for NaN.
@@ -271,6 +293,24 @@ mod tests {
                     assert!((a - b).abs() < 0.02, "{angle} {size}: {a} {b}");
                 }
             }
+        }
+    }
+
+    #[test]
+    fn every_instruction_set_gives_the_same_to_the_last_bit() {
+        let mut rng = fastrand::Rng::with_seed(3);
+        let picture = RgbImage::from_fn(90, 70, |_, _| image::Rgb([(); 3].map(|()| rng.u8(..))));
+        for _ in 0..50 {
+            let centre = Point { x: 90.0 * rng.f32(), y: 70.0 * rng.f32() };
+            let map = Affine::square(centre, 5.0 + 300.0 * rng.f32(), 6.0 * rng.f32(), 75);
+            let found = Isa::available().into_iter().map(|isa| {
+                let mut out = vec![[0; 3]; 75 * 75];
+                let put = |i: usize, colour: [f32; 3]| out[i] = colour.map(|c| (c / 255.0).to_bits());
+                isa.work(Warp { picture: &picture, to_source: &map, width: 75, height: 75, put });
+                out
+            });
+            let found: Vec<_> = found.collect();
+            assert!(found.iter().all(|one| *one == found[0]));
         }
     }
 
