@@ -8,7 +8,7 @@ use models::store::Store;
 use crate::recognition::error::EngineError;
 use crate::recognition::face::Point;
 use crate::recognition::landmarks::{EYE_CORNERS, Landmarks};
-use crate::recognition::warp::{Affine, warp};
+use crate::recognition::warp::{Affine, fill};
 
 /// The crop is this many times the distance of the eye's corners: what the network was trained with (MediaPipe).
 const CROP: f32 = 2.3;
@@ -45,11 +45,7 @@ impl Eyes {
             }
             sum += self
                 .0
-                .opening_with(|input| {
-                    warp(picture, &map, SIDE, SIDE, |i, colour| {
-                        input[3 * i..3 * i + 3].copy_from_slice(&colour.map(|c| c / 255.0));
-                    });
-                })
+                .opening_with(|input| fill(picture, &map, SIDE, input, |colour| colour / 255.0))
                 .map_err(|error| EngineError::run("iris", &error))?;
         }
         let mean = sum / EYE_CORNERS.len() as f32;
