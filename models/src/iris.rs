@@ -41,7 +41,7 @@ impl Iris {
         Ok(Self { plan: network(&vb, true)? })
     }
 
-    /// Loads what the lids need: the branch to the iris is left out, 7 % of the work and almost half of the layers.
+    /// Loads what the lids need: the branch to the iris is left out, 7 % of the work and a third of the layers.
     pub fn load_lids(vb: VarBuilder) -> Result<Self> {
         Ok(Self { plan: network(&vb, false)? })
     }
