@@ -5,7 +5,8 @@
 //! - `gallery-N`: a search among N embeddings.
 //! - `frame-new`: a frame with a face that no track knows: detector, mesh, alignment, embedding, search, both anti-spoof networks
 //!   and both eyes. `frame-four`: four such faces. `frame-known`: the same face once it has its answer, the
-//!   mean over a second, for not every frame is looked at then. `frame-none`: no face.
+//!   mean over a second, for not every frame is looked at then. `frame-none`: no face. `frame-new-720`, `frame-none-720`: the
+//!   same at 1280×720.
 //! - `replay`: a frame of the whole video, the mean over all of them.
 //! - `photo`: decoding and enrolling one photo. `start-1000`: a roster of 1,000 photos at the second start.
 
@@ -20,7 +21,7 @@ use answer::Question;
 use anyhow::{Context as _, Result, bail, ensure};
 use arc_swap::ArcSwap;
 use attendance::camera::replay::{Pace, Replay};
-use attendance::camera::{Frame, Grab, Picture, Source as _};
+use attendance::camera::{Frame, Grab, Picture, PixelFormat, Source as _};
 use attendance::config;
 use attendance::identity::RollNumber;
 use attendance::moment::ManualClock;
@@ -28,6 +29,8 @@ use attendance::photo::{self, PhotoLimits};
 use attendance::recognition::embedding::DIMENSIONS;
 use attendance::recognition::{Embedding, Engine, Gallery, Outcome, Pipeline};
 use attendance::roster::enrol::{Places, build};
+use image::GrayImage;
+use image::imageops::FilterType;
 use models::store::Store;
 
 /// Longer than a track lives without its face: after it every face is new.
@@ -46,7 +49,7 @@ fn main() -> Result<()> {
 
 struct Bench {
     frames: Vec<Frame>,
-    empty: Picture,
+    empty: image::RgbImage,
     four: Option<PathBuf>,
     photos: Vec<PathBuf>,
     pipeline: Pipeline,
@@ -66,7 +69,7 @@ impl Bench {
         let gallery = Arc::new(ArcSwap::from_pointee(Gallery::new(enrolled)));
         Ok(Self {
             frames: video(&demo.join("door.y4m"))?,
-            empty: Picture::from_rgb(open(&students.join("2110004/no-face.jpg"))?),
+            empty: open(&students.join("2110004/no-face.jpg"))?,
             four,
             photos: vec![own, students.join("2110002/biden.jpg"), students.join("2110003/obama.jpg")],
             pipeline: Pipeline::new(
@@ -81,12 +84,19 @@ impl Bench {
 
     fn measure(&mut self, question: &Question<'_>) -> Result<f64> {
         match question.name {
-            "frame-none" => {
-                let mut frame = Frame { picture: self.empty.clone(), ..Frame::default() };
+            "frame-none" | "frame-none-720" => {
+                let mut empty = self.empty.clone();
+                if question.name != "frame-none" {
+                    empty = image::imageops::resize(&empty, 1280, 720, FilterType::Triangle);
+                }
+                let mut frame = Frame { picture: Picture::from_rgb(empty), ..Frame::default() };
                 question.shortest(|| self.process(&mut frame, GAP).map(|_| ()))
             }
-            "frame-new" => {
+            "frame-new" | "frame-new-720" => {
                 let mut frame = self.frames[0].clone();
+                if question.name != "frame-new" {
+                    frame.picture = enlarged(&frame.picture)?;
+                }
                 let shortest = question.shortest(|| self.process(&mut frame, GAP).map(|_| ()))?;
                 let tracks = self.pipeline.snapshot().tracks;
                 ensure!(
@@ -189,6 +199,27 @@ fn video(path: &Path) -> Result<Vec<Frame>> {
     }
     ensure!(!frames.is_empty(), "{} has no frame", path.display());
     Ok(frames)
+}
+
+/// The picture, YUV 4:2:0, 720 pixels tall in the middle of a black one of 1280×720.
+fn enlarged(picture: &Picture) -> Result<Picture> {
+    let (format, mut rest) = (picture.format(), picture.bytes());
+    ensure!(matches!(format, PixelFormat::Yuv420(_)), "the demo's video is not YUV 4:2:0");
+    let mut whole = Picture::default();
+    let mut target = whole.reshape(1280, 720, format).context("no room")?;
+    for (half, black) in [(1, 16), (2, 128), (2, 128)] {
+        let (width, height) = (picture.width() / half, picture.height() / half);
+        let (plane, behind) = rest.split_at((width * height) as usize);
+        let plane = GrayImage::from_raw(width, height, plane.to_vec()).context("a plane is short")?;
+        let broad = picture.width() * 720 / picture.height() / half;
+        let plane = image::imageops::resize(&plane, broad, 720 / half, FilterType::Triangle);
+        let mut canvas = GrayImage::from_pixel(1280 / half, 720 / half, image::Luma([black]));
+        image::imageops::replace(&mut canvas, &plane, i64::from((1280 / half - broad) / 2), 0);
+        let (here, next) = std::mem::take(&mut target).split_at_mut(canvas.len());
+        here.copy_from_slice(&canvas);
+        (rest, target) = (behind, next);
+    }
+    Ok(whole)
 }
 
 /// Faces that are nobody's, each of another student.

@@ -69,8 +69,7 @@ impl BlazeFace {
     /// The network's bare answer to `[1, side, side, 3]`, RGB as x/127.5 − 1: for every anchor sixteen values (`[anchors, 16]`:
     /// centre, size and points in input pixels, relative to the anchor) and a score before the sigmoid (`[anchors, 1]`).
     pub fn forward(&mut self, input: &Tensor) -> Result<(Tensor, Tensor)> {
-        self.plan.set_input(input)?;
-        self.plan.run()?;
+        self.plan.run_on(input)?;
         let (mut regressors, mut scores) = (Vec::new(), Vec::new());
         for (scale, _) in self.scales().iter().enumerate() {
             self.plan.output(2 * scale, |values| scores.extend_from_slice(values))?;
@@ -84,21 +83,10 @@ impl BlazeFace {
         ))
     }
 
-    /// Finds the faces in an input like [`Self::forward`]'s, best first. `min_score` is the least confidence, 0..1 (MediaPipe:
-    /// 0.5).
-    pub fn detect(&mut self, input: &Tensor, min_score: f32) -> Result<Vec<Face>> {
-        self.plan.set_input(input)?;
-        self.detect_loaded(min_score)
-    }
-
-    /// As [`Self::detect`], on an input that `fill` writes in place: `side × side × 3` values.
+    /// Finds the faces in an input like [`Self::forward`]'s, which `fill` writes in place (`side × side × 3` values), best first.
+    /// `min_score` is the least confidence, 0..1 (MediaPipe: 0.5).
     pub fn detect_with(&mut self, fill: impl FnOnce(&mut [f32]), min_score: f32) -> Result<Vec<Face>> {
-        self.plan.fill_input(fill)?;
-        self.detect_loaded(min_score)
-    }
-
-    fn detect_loaded(&mut self, min_score: f32) -> Result<Vec<Face>> {
-        self.plan.run()?;
+        self.plan.run_with(fill)?;
         let Self { range, plan, anchors, candidates } = self;
         candidates.clear();
         let mut anchors = anchors.as_slice();

@@ -37,28 +37,13 @@ impl FaceMesh {
     /// The network's bare answer to `[1, 192, 192, 3]`, RGB as x/255, an upright face in the middle, cropped to a square 1.5 × the
     /// detector's box: the points (`[1, 1404]`) and the presence before the sigmoid (`[1, 1]`).
     pub fn forward(&mut self, input: &Tensor) -> Result<(Tensor, Tensor)> {
-        self.plan.set_input(input)?;
-        self.plan.run()?;
-        let tensor = |index| {
-            self.plan.output(index, |values| Tensor::from_slice(values, (1, values.len()), input.device()))?
-        };
-        Ok((tensor(0)?, tensor(1)?))
+        self.plan.run_on(input)?;
+        Ok((self.plan.output_tensor(0, (1, 3 * POINTS))?, self.plan.output_tensor(1, (1, 1))?))
     }
 
-    /// The mesh in an input like [`Self::forward`]'s.
-    pub fn mesh(&mut self, input: &Tensor) -> Result<Mesh> {
-        self.plan.set_input(input)?;
-        self.mesh_loaded()
-    }
-
-    /// As [`Self::mesh`], on an input that `fill` writes in place: 192 × 192 × 3 values.
+    /// The mesh in an input like [`Self::forward`]'s, which `fill` writes in place: 192 × 192 × 3 values.
     pub fn mesh_with(&mut self, fill: impl FnOnce(&mut [f32])) -> Result<Mesh> {
-        self.plan.fill_input(fill)?;
-        self.mesh_loaded()
-    }
-
-    fn mesh_loaded(&mut self) -> Result<Mesh> {
-        self.plan.run()?;
+        self.plan.run_with(fill)?;
         let points = self.plan.output(0, |values| values.as_chunks().0.to_vec())?;
         let presence = self.plan.output(1, |values| 1.0 / (1.0 + (-values[0]).exp()))?;
         Ok(Mesh { points, presence })

@@ -6,43 +6,30 @@
 
 use crate::layer::{Activation, Block, Conv, Depthwise, Filter, Padding, Residual};
 use crate::plan::{Plan, Planner, Value};
-use candle_core::{Result, Tensor};
+use candle_core::{Result, Tensor, bail};
 use candle_nn::VarBuilder;
 
 /// Side of the square input in pixels.
 pub const SIDE: usize = 64;
-/// Points of the eye's contour and brow; the first [`LID_POINTS`] are the lids.
+/// Points of the eye's contour and brow. The first sixteen are the lids: 0 is the outer corner, 8 the inner one; 1 to 7 the lower
+/// lid, 9 to 15 the upper one, both counted from the outer corner.
 pub const CONTOUR_POINTS: usize = 71;
-/// Points of the contour that lie on the lids: 0 is the outer corner, 8 the inner one; 1 to 7 the lower lid, 9 to 15 the upper
-/// one, both counted from the outer corner.
-pub const LID_POINTS: usize = 16;
-/// Points of the iris: its centre, then right, top, left, bottom.
-pub const IRIS_POINTS: usize = 5;
+/// Points of the iris.
+const IRIS_POINTS: usize = 5;
 
-/// What the network says of one eye. x and y in input pixels (0..64), z in the same unit.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Eye {
-    /// Lids, then rings around the eye and the brow.
-    pub contour: Vec<[f32; 3]>,
-    /// The iris.
-    pub iris: [[f32; 3]; IRIS_POINTS],
+/// How far the lids of a contour are open: the mean height between its middle points over the distance of the corners. About .36
+/// open and .09 closed.
+pub fn opening(contour: &[[f32; 3]; CONTOUR_POINTS]) -> f32 {
+    let distance = |a: usize, b: usize| {
+        let (a, b) = (contour[a], contour[b]);
+        (a[0] - b[0]).hypot(a[1] - b[1])
+    };
+    // The three middle pairs: near the corners the lids meet, whatever the eye does.
+    let height = (3..=5).map(|i| distance(i, i + 8)).sum::<f32>() / 3.0;
+    height / distance(0, 8).max(f32::EPSILON)
 }
 
-impl Eye {
-    /// How far the lids are open: the mean height of the lid contour between its middle points over the distance of the
-    /// corners. About .36 open and .09 closed.
-    pub fn opening(&self) -> f32 {
-        let distance = |a: usize, b: usize| {
-            let (a, b) = (self.contour[a], self.contour[b]);
-            (a[0] - b[0]).hypot(a[1] - b[1])
-        };
-        // The three middle pairs: near the corners the lids meet, whatever the eye does.
-        let height = (3..=5).map(|i| distance(i, i + 8)).sum::<f32>() / 3.0;
-        height / distance(0, 8).max(f32::EPSILON)
-    }
-}
-
-/// The iris network. It expects a left eye; a right one is mirrored going in and its answer mirrored back.
+/// The iris network. It expects a left eye; a right one is mirrored going in.
 #[derive(Debug)]
 pub struct Iris {
     plan: Plan,
@@ -51,39 +38,31 @@ pub struct Iris {
 impl Iris {
     /// Loads the weights, whose names are those of the TFLite graph.
     pub fn load(vb: VarBuilder) -> Result<Self> {
-        Ok(Self { plan: network(&vb)? })
+        Ok(Self { plan: network(&vb, true)? })
     }
 
-    /// The network's bare answer to `[1, 64, 64, 3]`, RGB as x/255, a square around the eye's centre with 2.3 × the distance of its
-    /// corners as side: contour and brow (`[1, 213]`) and iris (`[1, 15]`).
+    /// Loads what the lids need: the branch to the iris is left out, 7 % of the work and a third of the layers.
+    pub fn load_lids(vb: VarBuilder) -> Result<Self> {
+        Ok(Self { plan: network(&vb, false)? })
+    }
+
+    /// The whole network's bare answer to `[1, 64, 64, 3]`, RGB as x/255, a square around the eye's centre with 2.3 × the distance of
+    /// its corners as side: contour and brow (`[1, 213]`) and iris (`[1, 15]`: its centre, then right, top, left, bottom), x and y in
+    /// input pixels (0..64), z in the same unit.
     pub fn forward(&mut self, input: &Tensor) -> Result<(Tensor, Tensor)> {
-        self.plan.set_input(input)?;
-        self.plan.run()?;
-        let tensor = |index| {
-            self.plan.output(index, |values| Tensor::from_slice(values, (1, values.len()), input.device()))?
-        };
-        Ok((tensor(0)?, tensor(1)?))
+        self.plan.run_on(input)?;
+        let contour = self.plan.output_tensor(0, (1, 3 * CONTOUR_POINTS))?;
+        Ok((contour, self.plan.output_tensor(1, (1, 3 * IRIS_POINTS))?))
     }
 
-    /// The eye in an input like [`Self::forward`]'s.
-    pub fn eye(&mut self, input: &Tensor) -> Result<Eye> {
-        self.plan.set_input(input)?;
-        self.eye_loaded()
-    }
-
-    /// As [`Self::eye`], on an input that `fill` writes in place: 64 × 64 × 3 values.
-    pub fn eye_with(&mut self, fill: impl FnOnce(&mut [f32])) -> Result<Eye> {
-        self.plan.fill_input(fill)?;
-        self.eye_loaded()
-    }
-
-    fn eye_loaded(&mut self) -> Result<Eye> {
-        self.plan.run()?;
-        let contour = self.plan.output(0, |values| values.as_chunks().0.to_vec())?;
-        let iris = self
-            .plan
-            .output(1, |values| std::array::from_fn(|i| std::array::from_fn(|axis| values[3 * i + axis])))?;
-        Ok(Eye { contour, iris })
+    /// How far the lids of the eye are open ([`opening`]) in an input like [`Self::forward`]'s, which `fill` writes in place:
+    /// 64 × 64 × 3 values.
+    pub fn opening_with(&mut self, fill: impl FnOnce(&mut [f32])) -> Result<f32> {
+        self.plan.run_with(fill)?;
+        self.plan.output(0, |values| match values.as_chunks().0.try_into() {
+            Ok(contour) => Ok(opening(contour)),
+            Err(_) => bail!("{} values are no contour", values.len()),
+        })?
     }
 
     /// The network's layers, for reports.
@@ -145,26 +124,28 @@ fn numbered(kind: &str, i: usize) -> String {
     if i == 0 { kind.to_owned() } else { format!("{kind}_{i}") }
 }
 
-fn network(vb: &VarBuilder) -> Result<Plan> {
+fn network(vb: &VarBuilder, whole: bool) -> Result<Plan> {
     let layers = Layers { vb };
     let (mut plan, input) = Planner::new(SIDE, SIDE, 3);
     let mut x = plan.add(Conv::new(&layers.conv(0)?, 2, Padding::Same, &layers.prelu(0)?)?, &[input])?;
     for i in 0..10 {
         x = layers.block(&mut plan, x, At { kernel: 2 * i + 1, window: i }, matches!(i, 4 | 9))?;
     }
-    let contour =
-        layers.branch(&mut plan, x, At { kernel: 21, window: 10 }, "conv_eyes_contours_and_brows")?;
-    let iris = layers.branch(&mut plan, x, At { kernel: 37, window: 18 }, "conv_iris")?;
-    plan.finish(&[contour, iris])
+    let contour = At { kernel: 21, window: 10 };
+    let mut outputs = vec![layers.branch(&mut plan, x, contour, "conv_eyes_contours_and_brows")?];
+    if whole {
+        outputs.push(layers.branch(&mut plan, x, At { kernel: 37, window: 18 }, "conv_iris")?);
+    }
+    plan.finish(&outputs)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// An eye whose lids are `height` apart and whose corners lie 30 apart, seen at any angle.
-    fn eye(height: f32, angle: f32) -> Eye {
-        let mut contour = vec![[0.0; 3]; CONTOUR_POINTS];
+    /// Lids that are `height` apart and whose corners lie 30 apart, seen at any angle.
+    fn lids(height: f32, angle: f32) -> [[f32; 3]; CONTOUR_POINTS] {
+        let mut contour = [[0.0; 3]; CONTOUR_POINTS];
         let (sin, cos) = angle.sin_cos();
         let mut put =
             |i: usize, x: f32, y: f32| contour[i] = [32.0 + x * cos - y * sin, 32.0 + x * sin + y * cos, 0.0];
@@ -175,19 +156,15 @@ mod tests {
             put(i, x, height / 2.0);
             put(i + 8, x, -height / 2.0);
         }
-        Eye { contour, iris: [[0.0; 3]; IRIS_POINTS] }
+        contour
     }
 
     #[test]
     fn opening_is_height_over_width_at_any_angle() {
         for angle in [0.0, 0.4, -1.2] {
-            assert!((eye(10.5, angle).opening() - 0.35).abs() < 1e-5);
-            assert!((eye(3.0, angle).opening() - 0.1).abs() < 1e-5);
+            assert!((opening(&lids(10.5, angle)) - 0.35).abs() < 1e-5);
+            assert!((opening(&lids(3.0, angle)) - 0.1).abs() < 1e-5);
         }
-        assert!(
-            Eye { contour: vec![[0.0; 3]; CONTOUR_POINTS], iris: [[0.0; 3]; IRIS_POINTS] }
-                .opening()
-                .is_finite()
-        );
+        assert!(opening(&[[0.0; 3]; CONTOUR_POINTS]).is_finite());
     }
 }

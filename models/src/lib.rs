@@ -31,6 +31,6 @@ mod sha256;
 pub mod store;
 pub mod yunet;
 
-pub use kernel::scalar_products;
+pub use kernel::{Isa, Work, scalar_products};
 pub use role::{Role, UnknownRole};
 pub use sha256::{NoSha256, Sha256};

@@ -61,25 +61,14 @@ impl MiniFas {
 
     /// The classes' logits for `[1, side, side, 3]`, NHWC, in the range and order of [`Variant`]. Returns `[1, classes]`.
     pub fn forward(&mut self, input: &Tensor) -> Result<Tensor> {
-        self.plan.set_input(input)?;
-        self.plan.run()?;
-        self.plan.output(0, |values| Tensor::from_slice(values, (1, values.len()), input.device()))?
+        self.plan.run_on(input)?;
+        self.plan.output_tensor(0, (1, self.variant.classes()))
     }
 
-    /// The classes' probabilities; of two classes the third value is 0.
-    pub fn classify(&mut self, input: &Tensor) -> Result<[f32; 3]> {
-        self.plan.set_input(input)?;
-        self.classify_loaded()
-    }
-
-    /// As [`Self::classify`], on an input that `fill` writes in place: `side × side × 3` values.
+    /// The classes' probabilities for an input like [`Self::forward`]'s, which `fill` writes in place: `side × side × 3` values. Of
+    /// two classes the third value is 0.
     pub fn classify_with(&mut self, fill: impl FnOnce(&mut [f32])) -> Result<[f32; 3]> {
-        self.plan.fill_input(fill)?;
-        self.classify_loaded()
-    }
-
-    fn classify_loaded(&mut self) -> Result<[f32; 3]> {
-        self.plan.run()?;
+        self.plan.run_with(fill)?;
         self.plan.output(0, softmax)
     }
 
@@ -98,13 +87,6 @@ pub fn softmax(logits: &[f32]) -> [f32; 3] {
     }
     let sum: f32 = probabilities.iter().sum();
     probabilities.map(|p| p / sum)
-}
-
-/// The opinion of several networks or crops: the mean of their probabilities. Nothing of nothing.
-pub fn mean(opinions: &[[f32; 3]]) -> Option<[f32; 3]> {
-    let n = opinions.len() as f32;
-    (!opinions.is_empty())
-        .then(|| std::array::from_fn(|class| opinions.iter().map(|p| p[class]).sum::<f32>() / n))
 }
 
 /// Reads the graph's layers, whether batch norm stands beside the kernel (torch) or is folded into it (ONNX).
@@ -238,11 +220,5 @@ mod tests {
         assert_eq!(softmax(&[1e4, -1e4, 0.0]), [1.0, 0.0, 0.0]);
         let two = softmax(&[0.0, 0.0]);
         assert_eq!(two, [0.5, 0.5, 0.0]);
-    }
-
-    #[test]
-    fn opinions_are_averaged() {
-        assert_eq!(mean(&[[1.0, 0.0, 0.0], [0.0, 0.5, 0.5]]), Some([0.5, 0.25, 0.25]));
-        assert_eq!(mean(&[]), None);
     }
 }

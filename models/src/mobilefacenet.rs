@@ -1,4 +1,4 @@
-//! MobileFaceNet: a face as a point on the unit sphere, near to other pictures of the same person.
+//! MobileFaceNet: a face as a direction, near to that of other pictures of the same person.
 //!
 //! Chen et al. 2018, "MobileFaceNets: Efficient CNNs for Accurate Real-Time Face Verification on Mobile Devices", in
 //! sirius-ai's training with 192 dimensions. The graph is fixed at a batch of two and writes PReLU as relu(x) + a·(x − |x|);
@@ -14,9 +14,6 @@ pub const SIDE: usize = 112;
 /// Dimensions of an embedding.
 pub const DIMENSIONS: usize = 192;
 
-/// A unit vector; the dot product of two is the cosine of their angle.
-pub type Embedding = [f32; DIMENSIONS];
-
 /// The embedding network.
 #[derive(Debug)]
 pub struct MobileFaceNet {
@@ -29,47 +26,24 @@ impl MobileFaceNet {
         Ok(Self { plan: network(&vb)? })
     }
 
-    /// The network's bare answer, not normalised, to one aligned face: `[1, 112, 112, 3]`, RGB as (x − 127.5) / 128, warped to
-    /// ArcFace's five-point template. Returns `[1, 192]`.
+    /// The network's bare answer, not scaled to length 1, to one aligned face: `[1, 112, 112, 3]`, RGB as (x − 127.5) / 128, warped
+    /// to ArcFace's five-point template. Returns `[1, 192]`.
     pub fn forward(&mut self, input: &Tensor) -> Result<Tensor> {
-        self.plan.set_input(input)?;
-        self.plan.run()?;
-        self.plan.output(0, |values| Tensor::from_slice(values, (1, DIMENSIONS), input.device()))?
+        self.plan.run_on(input)?;
+        self.plan.output_tensor(0, (1, DIMENSIONS))
     }
 
-    /// The embedding of an input like [`Self::forward`]'s.
-    pub fn embed(&mut self, input: &Tensor) -> Result<Embedding> {
-        self.plan.set_input(input)?;
-        self.embed_loaded()
-    }
-
-    /// As [`Self::embed`], on an input that `fill` writes in place: 112 × 112 × 3 values.
-    pub fn embed_with(&mut self, fill: impl FnOnce(&mut [f32])) -> Result<Embedding> {
-        self.plan.fill_input(fill)?;
-        self.embed_loaded()
-    }
-
-    fn embed_loaded(&mut self) -> Result<Embedding> {
-        self.plan.run()?;
-        self.plan.output(0, |values| {
-            let mut embedding = [0.0; DIMENSIONS];
-            embedding.copy_from_slice(values);
-            normalise(&mut embedding);
-            embedding
-        })
+    /// The same for an input that `fill` writes in place: 112 × 112 × 3 values.
+    pub fn embed_with(&mut self, fill: impl FnOnce(&mut [f32])) -> Result<[f32; DIMENSIONS]> {
+        self.plan.run_with(fill)?;
+        let mut answer = [0.0; DIMENSIONS];
+        self.plan.output(0, |values| answer.copy_from_slice(values))?;
+        Ok(answer)
     }
 
     /// The network's layers, for reports.
     pub fn plan_mut(&mut self) -> &mut Plan {
         &mut self.plan
-    }
-}
-
-/// Scales a vector to length 1; a zero vector stays as it is.
-pub fn normalise(values: &mut [f32]) {
-    let norm = values.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>().sqrt();
-    if norm > 0.0 {
-        values.iter_mut().for_each(|x| *x = (f64::from(*x) / norm) as f32);
     }
 }
 
@@ -174,19 +148,4 @@ fn network(vb: &VarBuilder) -> Result<Plan> {
     )?;
     x = plan.add(block, &[x])?;
     plan.finish(&[x])
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_vector_is_scaled_to_length_one_and_nothing_stays_nothing() {
-        let mut values = [3.0, 0.0, -4.0];
-        normalise(&mut values);
-        assert_eq!(values, [0.6, 0.0, -0.8]);
-        let mut nothing = [0.0; 4];
-        normalise(&mut nothing);
-        assert_eq!(nothing, [0.0; 4]);
-    }
 }

@@ -119,8 +119,8 @@ struct Step {
 }
 
 impl Plan {
-    /// Copies an input in; it must have the planned shape with a batch of one.
-    pub fn set_input(&mut self, input: &Tensor) -> Result<()> {
+    /// Runs on a tensor, which must have the planned shape with a batch of one.
+    pub fn run_on(&mut self, input: &Tensor) -> Result<()> {
         if input.shape() != self.input.shape() {
             bail!("the network takes {:?}, not {:?}", self.input.dims(), input.dims());
         }
@@ -129,7 +129,13 @@ impl Plan {
             bail!("the input must be contiguous and in main memory")
         };
         let source = &storage.as_slice::<f32>()?[begin..end];
-        self.fill_input(|values| values.copy_from_slice(source))
+        self.run_with(|values| values.copy_from_slice(source))
+    }
+
+    /// Runs on an input that `fill` writes as in [`Self::fill_input`].
+    pub fn run_with(&mut self, fill: impl FnOnce(&mut [f32])) -> Result<()> {
+        self.fill_input(fill)?;
+        self.run()
     }
 
     /// Lets `fill` write the input where the network reads it: NHWC, every value.
@@ -152,11 +158,19 @@ impl Plan {
 
     /// Lends the values of an output, in the order given to [`Planner::finish`]. They hold until the next run.
     pub fn output<T>(&self, index: usize, read: impl FnOnce(&[f32]) -> T) -> Result<T> {
-        let (storage, layout) = self.outputs[index].storage_and_layout();
+        let Some(output) = self.outputs.get(index) else {
+            bail!("this plan makes {} outputs, none with index {index}", self.outputs.len())
+        };
+        let (storage, layout) = output.storage_and_layout();
         match (&*storage, layout.contiguous_offsets()) {
             (Storage::Cpu(storage), Some((begin, end))) => Ok(read(&storage.as_slice::<f32>()?[begin..end])),
             _ => bail!("an output is not contiguous in main memory"),
         }
+    }
+
+    /// The values of an output as a tensor of `dims`.
+    pub fn output_tensor(&self, index: usize, dims: impl Into<candle_core::Shape>) -> Result<Tensor> {
+        self.output(index, |values| Tensor::from_slice(values, dims, &Device::Cpu))?
     }
 
     /// Layers, each of them one candle op.

@@ -260,6 +260,20 @@ mod tests {
     }
 
     #[test]
+    fn the_lids_alone_are_those_of_the_whole_network() {
+        if let Some(vb) = weights(Role::Iris) {
+            let ramp = ramp(64, 64, 0.0, 1.0, Layout::Nhwc).unwrap();
+            let (mut whole, mut lids) = (Iris::load(vb.clone()).unwrap(), Iris::load_lids(vb).unwrap());
+            let contour = values(&whole.forward(&ramp).unwrap().0).unwrap();
+            let picture = values(&ramp).unwrap();
+            let opening = lids.opening_with(|input| input.copy_from_slice(&picture)).unwrap();
+            assert_eq!(opening, crate::iris::opening(contour.as_chunks().0.try_into().unwrap()));
+            assert!(lids.plan_mut().operations() < whole.plan_mut().operations());
+            assert!(lids.forward(&ramp).is_err());
+        }
+    }
+
+    #[test]
     fn embedder_answers_as_litert() {
         passes(Role::Embedder, MobileFaceNet::load);
     }

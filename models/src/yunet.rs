@@ -59,29 +59,15 @@ impl YuNet {
     /// The network's bare answer to `[1, height, width, 3]`, BGR as 0..255: for each stride a map `[cells, 16]` of class and object
     /// scores (before the sigmoid), box and points, all relative to the cell and in units of the stride.
     pub fn forward(&mut self, input: &Tensor) -> Result<Vec<Tensor>> {
-        self.plan.set_input(input)?;
-        self.plan.run()?;
-        let map = |i| {
-            self.plan.output(i, |v| Tensor::from_slice(v, (v.len() / CHANNELS, CHANNELS), input.device()))?
-        };
-        (0..STRIDES.len()).map(map).collect()
+        self.plan.run_on(input)?;
+        let cells = STRIDES.map(|stride| self.height / stride * (self.width / stride));
+        cells.iter().enumerate().map(|(i, cells)| self.plan.output_tensor(i, (*cells, CHANNELS))).collect()
     }
 
-    /// Finds the faces in an input like [`Self::forward`]'s, best first. `min_score` is the least confidence, 0..1 (upstream: 0.9
-    /// for few false finds, 0.6 for distant faces).
-    pub fn detect(&mut self, input: &Tensor, min_score: f32) -> Result<Vec<Face>> {
-        self.plan.set_input(input)?;
-        self.detect_loaded(min_score)
-    }
-
-    /// As [`Self::detect`], on an input that `fill` writes in place: `height × width × 3` values.
+    /// Finds the faces in an input like [`Self::forward`]'s, which `fill` writes in place (`height × width × 3` values), best first.
+    /// `min_score` is the least confidence, 0..1 (upstream: 0.9 for few false finds, 0.6 for distant faces).
     pub fn detect_with(&mut self, fill: impl FnOnce(&mut [f32]), min_score: f32) -> Result<Vec<Face>> {
-        self.plan.fill_input(fill)?;
-        self.detect_loaded(min_score)
-    }
-
-    fn detect_loaded(&mut self, min_score: f32) -> Result<Vec<Face>> {
-        self.plan.run()?;
+        self.plan.run_with(fill)?;
         self.candidates.clear();
         for (i, stride) in STRIDES.into_iter().enumerate() {
             self.plan.output(i, |cells| {

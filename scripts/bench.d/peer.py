@@ -65,11 +65,15 @@ class Peers:
             return search(int(name.removeprefix("gallery-")))
         if name.startswith(("frame-", "replay", "photo")):
             return Original(self.demo, self.four).prepared(name)
-        for suffix, runtime in ((".tflite", litert), (".onnx", onnxruntime)):
-            path = self.models / (name + suffix)
-            if path.exists():
-                return runtime(path, threads)
-        raise LookupError(f"there is no peer that runs {name}")
+        path = self.models / name
+        if path.suffix == ".tflite":
+            return litert(path, threads)[0]
+        run, outputs = onnxruntime(path, threads)
+        original = path.with_suffix(".tflite")
+        if original.exists():
+            # A conversion that computes something else is no peer.
+            alike(outputs(), litert(original, 1)[1]())
+        return run
 
 
 def ramp(shape):
@@ -77,17 +81,24 @@ def ramp(shape):
 
 
 def litert(path, threads):
+    """What runs the network, and what gives its answers to the ramp."""
     from ai_edge_litert.interpreter import Interpreter
 
     interpreter = Interpreter(str(path), num_threads=threads)
     interpreter.allocate_tensors()
     detail = interpreter.get_input_details()[0]
     interpreter.set_tensor(detail["index"], ramp(detail["shape"]))
+
+    def outputs():
+        interpreter.invoke()
+        return [interpreter.get_tensor(output["index"]) for output in interpreter.get_output_details()]
+
     # MobileFaceNet's file is made for two faces at once, and cannot be given another batch.
-    return Several(interpreter.invoke, int(detail["shape"][0]))
+    return Several(interpreter.invoke, int(detail["shape"][0])), outputs
 
 
 def onnxruntime(path, threads):
+    """As litert."""
     import onnxruntime as ort
 
     options = ort.SessionOptions()
@@ -101,7 +112,23 @@ def onnxruntime(path, threads):
     binding.bind_cpu_input(detail.name, ramp(shape))
     for output in session.get_outputs():
         binding.bind_output(output.name)
-    return lambda: session.run_with_iobinding(binding)
+
+    def outputs():
+        session.run_with_iobinding(binding)
+        return binding.copy_outputs_to_cpu()
+
+    return Several(lambda: session.run_with_iobinding(binding), shape[0]), outputs
+
+
+def alike(found, wanted):
+    """Raises where two answers differ; runtimes name and order their outputs as they like."""
+    def order(outputs):
+        return sorted((output.ravel() for output in outputs), key=lambda values: (values.size, float(np.abs(values).sum())))
+
+    for one, other in zip(order(found), order(wanted), strict=True):
+        scale = float(np.abs(other).max())
+        if one.size != other.size or not np.allclose(one, other, rtol=0, atol=1e-3 * scale):
+            raise LookupError("the converted file answers otherwise than the original")
 
 
 def search(faces):
@@ -122,7 +149,8 @@ def search(faces):
 
 
 class Original:
-    """The original's frame: dlib's detector, landmarks and encoding by face_recognition, and distances to the roster."""
+    """The original's frame: dlib's detector, landmarks and encoding by face_recognition, and distances to the roster. Frames of the
+    video come as YUV and are converted in the time that counts, as ours are."""
 
     def __init__(self, demo, four):
         import face_recognition
@@ -145,20 +173,26 @@ class Original:
     def prepared(self, name):
         if name == "frame-none":
             return lambda: self.frame(self.empty, "hog")
+        if name == "frame-none-720":
+            import cv2
+
+            empty = cv2.resize(self.empty, (1280, 720))
+            return lambda: self.frame(empty, "hog")
         if name == "frame-four":
             picture = self.api.load_image_file(self.four)
             if len(self.frame(picture, "hog")) != 4:
                 raise LookupError("dlib does not find the four faces")
             return lambda: self.frame(picture, "hog")
         if name in ("frame-new", "frame-known"):
-            self.must_find(self.frames[0])
-            return lambda: self.frame(self.frames[0], "hog")
+            return self.found(self.frames[0])
+        if name == "frame-new-720":
+            return self.found(enlarged(self.frames[0]))
         if name == "frame-new-cnn":
-            return lambda: self.frame(self.frames[0], "cnn")
+            return lambda: self.frame(rgb(self.frames[0]), "cnn")
         if name == "replay":
             # The original keeps nothing from frame to frame: each costs the same, and a few stand for all.
             few = self.frames[:: len(self.frames) // 4]
-            return Several(lambda: [self.frame(frame, "hog") for frame in few], len(few))
+            return Several(lambda: [self.frame(rgb(frame), "hog") for frame in few], len(few))
         if name == "photo":
             return Several(lambda: [self.photo(path) for path in self.photos], len(self.photos))
         raise LookupError(f"the original has no {name}")
@@ -168,9 +202,13 @@ class Original:
         encodings = self.api.face_encodings(frame, places)
         return [int(self.api.face_distance(self.roster, encoding).argmin()) for encoding in encodings]
 
-    def must_find(self, frame):
-        if self.frame(frame, "hog") != [0]:
+    def found(self, planes):
+        def run():
+            return self.frame(rgb(planes), "hog")
+
+        if run() != [0]:
             raise LookupError("dlib does not recognise the person of the demo's video")
+        return run
 
     def put_together(self):
         """Four photos' faces in one frame of 640×480, each a quarter as tall as the frame."""
@@ -197,14 +235,40 @@ class Original:
 
 
 def y4m(path):
-    import cv2
-
+    """Frames as Y, U and V, one below the other as OpenCV takes them."""
     with open(path, "rb") as file:
         header = file.readline().decode().split()
         width, height = (int(next(word for word in header if word[0] == key)[1:]) for key in "WH")
         while file.readline().startswith(b"FRAME"):
             planes = np.frombuffer(file.read(width * height * 3 // 2), np.uint8)
-            yield cv2.cvtColor(planes.reshape(height * 3 // 2, width), cv2.COLOR_YUV2RGB_I420)
+            yield planes.reshape(height * 3 // 2, width)
+
+
+def rgb(planes):
+    import cv2
+
+    return cv2.cvtColor(planes, cv2.COLOR_YUV2RGB_I420)
+
+
+def enlarged(planes):
+    """The frame 720 pixels tall in the middle of a black one of 1280×720, as in the frame path's example."""
+    import cv2
+
+    rows, width = planes.shape
+    height = rows * 2 // 3
+    flat, whole = planes.ravel(), []
+    begin = 0
+    for half, black in ((1, 16), (2, 128), (2, 128)):
+        size = (height // half, width // half)
+        plane = flat[begin : begin + size[0] * size[1]].reshape(size)
+        begin += plane.size
+        tall, wide = 720 // half, 1280 // half
+        broad = width * 720 // height // half
+        canvas = np.full((tall, wide), black, np.uint8)
+        left = (wide - broad) // 2
+        canvas[:, left : left + broad] = cv2.resize(plane, (broad, tall))
+        whole.append(canvas.ravel())
+    return np.concatenate(whole).reshape(1080, 1280)
 
 
 def main():

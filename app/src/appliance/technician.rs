@@ -131,7 +131,7 @@ impl Technician {
                 crate::config::CameraSource::Replay => "replay of files".to_owned(),
             },
             frame_rate: snapshot.frames_per_second,
-            latency_ms: snapshot.latency_ms.total,
+            latency_ms: snapshot.latency_ms.of_answer(),
             dropped: self.counters.dropped(),
             frames: snapshot.frames,
             last_frame_age_s: self.frames.age().map(|age| age.as_secs_f32()),

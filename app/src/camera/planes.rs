@@ -1,10 +1,9 @@
 //! From a camera's buffer into a [`Picture`]: padding left out, turned the right way up.
 
-use image::codecs::jpeg::JpegDecoder;
-use image::{ColorType, ImageDecoder as _};
 use yuv::YuvPackedImage;
 
-use super::frame::{Colour, MAX_SIDE, Picture, PixelFormat};
+use super::frame::{Colour, Picture, PixelFormat};
+use super::jpeg::{self, Jpeg, JpegError};
 use super::turn::Turn;
 
 /// How the pixels lie in a camera's buffer.
@@ -50,12 +49,26 @@ pub enum BufferError {
     Jpeg(String),
 }
 
+impl From<JpegError> for BufferError {
+    fn from(error: JpegError) -> Self {
+        Self::Jpeg(error.to_string())
+    }
+}
+
+/// Where pictures are unpacked that cannot be turned as they are; kept from frame to frame.
+#[derive(Debug, Default)]
+pub struct Scratch {
+    jpeg: Vec<u8>,
+    pixels: Vec<u8>,
+}
+
 impl Layout {
     /// Copies the picture in `planes` into `picture`, turned by `turn`. This is the one copy of a frame's bytes; see
     /// [`super::libcamera`] for why there is one.
     ///
-    /// `planes` is as the driver gives it: one slice for each plane, or one for all. `scratch` is used by packings that have to
-    /// be converted before they can be turned.
+    /// `planes` is as the driver gives it: one slice for each plane, or one for all. A JPEG's must end with what the driver has
+    /// written: behind it lies what is left of an older picture. `scratch` is used by packings that have to be converted before
+    /// they can be turned.
     ///
     /// # Errors
     /// [`BufferError`]; the picture's content is arbitrary then.
@@ -64,7 +77,7 @@ impl Layout {
         planes: &[&[u8]],
         turn: Turn,
         picture: &mut Picture,
-        scratch: &mut Vec<u8>,
+        scratch: &mut Scratch,
     ) -> Result<(), BufferError> {
         match self.packing {
             Packing::Jpeg => return self.read_jpeg(planes, turn, picture, scratch),
@@ -120,7 +133,7 @@ impl Layout {
         colour: Colour,
         turn: Turn,
         picture: &mut Picture,
-        scratch: &mut Vec<u8>,
+        scratch: &mut Scratch,
     ) -> Option<()> {
         let (width, height, stride) = self.sides();
         let source = YuvPackedImage {
@@ -135,10 +148,11 @@ impl Layout {
             let target = picture.reshape(self.width, self.height, PixelFormat::Rgb)?;
             return yuv::yuyv422_to_rgb(&source, target, row, range, matrix).ok();
         }
-        scratch.resize(width * height * 3, 0);
-        yuv::yuyv422_to_rgb(&source, scratch, row, range, matrix).ok()?;
+        let pixels = &mut scratch.pixels;
+        pixels.resize(width * height * 3, 0);
+        yuv::yuyv422_to_rgb(&source, pixels, row, range, matrix).ok()?;
         let target = self.reshape(turn, PixelFormat::Rgb, picture)?;
-        turn.copy::<3>(scratch, (width, height), width * 3, target)
+        turn.copy::<3>(pixels, (width, height), width * 3, target)
     }
 
     fn read_jpeg(
@@ -146,30 +160,24 @@ impl Layout {
         planes: &[&[u8]],
         turn: Turn,
         picture: &mut Picture,
-        scratch: &mut Vec<u8>,
+        scratch: &mut Scratch,
     ) -> Result<(), BufferError> {
-        let damaged = |error: image::ImageError| BufferError::Jpeg(error.to_string());
-        let jpeg = *planes.first().ok_or(BufferError::Short(self))?;
-        let decoder = JpegDecoder::new(std::io::Cursor::new(jpeg)).map_err(damaged)?;
-        let (width, height) = decoder.dimensions();
-        if width.max(height) > MAX_SIDE {
-            return Err(BufferError::Jpeg(format!("it claims {width}x{height} pixels")));
+        let mut plane = *planes.first().ok_or(BufferError::Short(self))?;
+        let Scratch { jpeg, pixels } = scratch;
+        if !jpeg::take(&mut plane, jpeg)? {
+            return Err(BufferError::Jpeg("it is cut short".to_owned()));
         }
-        let packing = match decoder.color_type() {
-            ColorType::L8 => Packing::Grey,
-            ColorType::Rgb8 => Packing::Rgb,
-            other => return Err(BufferError::Jpeg(format!("its pixels are {other:?}"))),
-        };
-        let stride = if packing == Packing::Grey { width } else { 3 * width };
-        let decoded = Self { packing, width, height, stride };
+        let jpeg = Jpeg::open(jpeg)?;
+        let (width, height, stride) = (jpeg.width, jpeg.height, jpeg.stride());
         if turn.is_none() {
-            let format = if packing == Packing::Grey { PixelFormat::Grey } else { PixelFormat::Rgb };
-            let target = picture.reshape(width, height, format).ok_or(BufferError::Short(self))?;
-            return decoder.read_image(target).map_err(damaged);
+            let target = picture.reshape(width, height, jpeg.format).ok_or(BufferError::Short(self))?;
+            return Ok(jpeg.read(target)?);
         }
-        scratch.resize((stride * height) as usize, 0);
-        decoder.read_image(scratch).map_err(damaged)?;
-        decoded.copy(&[scratch], turn, picture).ok_or(BufferError::Short(self))
+        let packing = if jpeg.format == PixelFormat::Grey { Packing::Grey } else { Packing::Rgb };
+        pixels.resize((stride * height) as usize, 0);
+        jpeg.read(pixels)?;
+        let decoded = Self { packing, width, height, stride };
+        decoded.copy(&[pixels], turn, picture).ok_or(BufferError::Short(self))
     }
 
     fn sides(self) -> (usize, usize, usize) {
@@ -189,6 +197,7 @@ mod tests {
     use image::{Rgb, RgbImage};
     use proptest::prelude::*;
 
+    use super::super::turn::COPIED;
     use super::*;
 
     const RED: Rgb<u8> = Rgb([254, 0, 0]);
@@ -200,7 +209,7 @@ mod tests {
 
     fn rgb(layout: Layout, planes: &[&[u8]], turn: Turn) -> Result<RgbImage, BufferError> {
         let (mut picture, mut rgb) = (Picture::default(), RgbImage::default());
-        layout.read(planes, turn, &mut picture, &mut Vec::new())?;
+        layout.read(planes, turn, &mut picture, &mut Scratch::default())?;
         picture.write_rgb(&mut rgb);
         Ok(rgb)
     }
@@ -250,6 +259,21 @@ mod tests {
     }
 
     #[test]
+    fn every_byte_is_copied_once_whichever_way_it_is_turned() {
+        for (layout, planes) in reds() {
+            let slices: Vec<&[u8]> = planes.iter().map(Vec::as_slice).collect();
+            for turn in (0..8).map(|n| Turn::new(n / 2, n % 2 == 1)) {
+                let (mut picture, before) = (Picture::default(), COPIED.get());
+                layout.read(&slices, turn, &mut picture, &mut Scratch::default()).unwrap();
+                // YUYV is converted on the way, into the picture itself where it is upright already.
+                let converted = matches!(layout.packing, Packing::Yuyv(_)) && turn.is_none();
+                let expected = if converted { 0 } else { picture.bytes().len() };
+                assert_eq!(COPIED.get() - before, expected, "{layout:?} {turn:?}");
+            }
+        }
+    }
+
+    #[test]
     fn a_jpeg_is_decoded_turned_and_refused_when_it_is_cut() {
         let mut picture = RgbImage::from_pixel(16, 8, Rgb([0, 0, 254]));
         for x in 0..8 {
@@ -262,7 +286,10 @@ mod tests {
         assert!(near(upright.get_pixel(2, 4), RED) && near(upright.get_pixel(13, 4), Rgb([0, 0, 254])));
         let turned = rgb(layout, &[&jpeg], Turn::new(QUARTER, false)).unwrap();
         assert!(near(turned.get_pixel(4, 2), RED) && turned.dimensions() == (8, 16));
-        assert!(matches!(rgb(layout, &[&jpeg[..20]], Turn::default()), Err(BufferError::Jpeg(_))));
+        for length in [20, jpeg.len() - 20, jpeg.len() - 1] {
+            let cut = rgb(layout, &[&jpeg[..length]], Turn::default());
+            assert!(matches!(cut, Err(BufferError::Jpeg(_))), "{length} of {} bytes", jpeg.len());
+        }
         assert!(rgb(layout, &[], Turn::default()).is_err());
     }
 

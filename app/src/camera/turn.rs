@@ -9,6 +9,12 @@ pub struct Turn {
     mirror: bool,
 }
 
+#[cfg(test)]
+thread_local! {
+    /// Bytes that this thread has copied, for the tests that count them.
+    pub(super) static COPIED: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+}
+
 impl Turn {
     /// Mirrors left and right if asked to, then turns clockwise by that many quarters.
     pub fn new(quarters: u8, mirror: bool) -> Self {
@@ -62,6 +68,8 @@ impl Turn {
             return None;
         }
         let source = source.get(..stride * height.checked_sub(1)? + row)?;
+        #[cfg(test)]
+        COPIED.set(COPIED.get() + row * height);
         if self.is_none() && stride == row {
             target.get_mut(..source.len())?.copy_from_slice(source);
             return Some(());

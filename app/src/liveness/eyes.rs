@@ -8,7 +8,7 @@ use models::store::Store;
 use crate::recognition::error::EngineError;
 use crate::recognition::face::Point;
 use crate::recognition::landmarks::{EYE_CORNERS, Landmarks};
-use crate::recognition::warp::{Affine, warp};
+use crate::recognition::warp::{Affine, fill};
 
 /// The crop is this many times the distance of the eye's corners: what the network was trained with (MediaPipe).
 const CROP: f32 = 2.3;
@@ -20,7 +20,7 @@ pub(super) struct Eyes(Iris);
 
 impl Eyes {
     pub(super) fn load(store: &Store) -> Result<Self, EngineError> {
-        EngineError::load(store, Role::Iris, Iris::load).map(Self)
+        EngineError::load(store, Role::Iris, Iris::load_lids).map(Self)
     }
 
     /// Height of the lid opening over the eye's width, mean of both eyes; `None` when the eyes are too small to tell.
@@ -36,21 +36,17 @@ impl Eyes {
             if width < MIN_EYE {
                 return Ok(None);
             }
-            let centre = Point { x: (outer.x + inner.x) / 2.0, y: (outer.y + inner.y) / 2.0 };
+            // The mesh counts from the middle of the first pixel, the square from the picture's edge.
+            let centre = Point { x: (outer.x + inner.x) / 2.0 + 0.5, y: (outer.y + inner.y) / 2.0 + 0.5 };
             let mut map = Affine::square(centre, CROP * width, landmarks.pose.roll.to_radians(), SIDE);
             // The network knows left eyes; the person's right eye is one when mirrored.
             if eye == 0 {
                 map = map.mirrored(SIDE);
             }
-            let found = self
+            sum += self
                 .0
-                .eye_with(|input| {
-                    warp(picture, &map, SIDE, SIDE, |i, colour| {
-                        input[3 * i..3 * i + 3].copy_from_slice(&colour.map(|c| c / 255.0));
-                    });
-                })
+                .opening_with(|input| fill(picture, &map, SIDE, input, |colour| colour / 255.0))
                 .map_err(|error| EngineError::run("iris", &error))?;
-            sum += found.opening();
         }
         let mean = sum / EYE_CORNERS.len() as f32;
         Ok(mean.is_finite().then_some(mean))

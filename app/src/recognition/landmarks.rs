@@ -5,7 +5,7 @@ use models::face_mesh::{FaceMesh, SIDE};
 
 use super::error::EngineError;
 use super::face::{Face, Point};
-use super::warp::{Affine, warp};
+use super::warp::{Affine, fill};
 
 /// The crop is this many times the detector's box: what the network was trained with (MediaPipe).
 const CROP: f32 = 1.5;
@@ -57,11 +57,7 @@ impl Landmarks {
     ) -> Result<Option<Self>, EngineError> {
         let map = crop(face);
         let found = network
-            .mesh_with(|input| {
-                warp(picture, &map, SIDE, SIDE, |i, colour| {
-                    input[3 * i..3 * i + 3].copy_from_slice(&colour.map(|c| c / 255.0));
-                });
-            })
+            .mesh_with(|input| fill(picture, &map, SIDE, input, |colour| colour / 255.0))
             .map_err(|error| EngineError::run("face mesh", &error))?;
         if found.presence < MIN_PRESENCE {
             return Ok(None);

@@ -1,5 +1,7 @@
 //! The picture a technician sees: the last frame, small, and where the faces are in it.
 
+use fast_image_resize::images::{Image, ImageRef};
+use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
 use image::RgbImage;
 
 use super::view::TrackView;
@@ -27,8 +29,19 @@ impl Preview {
                 *value *= scale;
             }
         }
-        Self { picture: image::imageops::thumbnail(frame, width, height), tracks }
+        Self { picture: shrunk(frame, width, height), tracks }
     }
+}
+
+/// `frame` in another size, each pixel the mean of those that it stands for.
+fn shrunk(frame: &RgbImage, width: u32, height: u32) -> RgbImage {
+    let mut small = Image::new(width, height, PixelType::U8x3);
+    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Box));
+    // Neither fails for what is a picture; it would stay black.
+    if let Ok(frame) = ImageRef::new(frame.width(), frame.height(), frame.as_raw(), PixelType::U8x3) {
+        let _ = Resizer::new().resize(&frame, &mut small, &options);
+    }
+    RgbImage::from_raw(width, height, small.into_vec()).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -48,9 +61,10 @@ mod tests {
             liveness: String::new(),
             advice: None,
         };
-        let preview = Preview::of(&RgbImage::new(960, 540), vec![track]);
+        let stripes = RgbImage::from_fn(960, 540, |x, _| image::Rgb([[10, 30][x as usize % 2], 7, 200]));
+        let preview = Preview::of(&stripes, vec![track]);
         assert_eq!(preview.picture.dimensions(), (480, 270));
-        assert!(preview.picture.pixels().all(|pixel| pixel.0 == [0; 3]));
+        assert!(preview.picture.pixels().all(|pixel| pixel.0 == [20, 7, 200]));
         let small = preview.tracks[0].bounds;
         assert_eq!((small.x, small.y, small.width, small.height), (450.0, -25.0, 100.0, 150.0));
     }

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use rustix::time::{ClockId, clock_gettime};
 use serde::Serialize;
 
 use super::face::Bounds;
@@ -13,6 +14,12 @@ use crate::moment::Moment;
 
 /// How long a preview is kept going after somebody asked for one.
 const WATCHED_FOR: Duration = Duration::from_secs(5);
+
+/// A preview that nobody took is replaced when it is older: who asks again is to see the present.
+const OLD: Duration = Duration::from_secs(1);
+
+/// A frame that seems to be older bears the time of a film and not that of this machine.
+const OLDEST_FRAME: Duration = Duration::from_secs(60);
 
 /// Numbers of the frame path.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -42,11 +49,25 @@ pub struct Latency {
     pub embed: f32,
     /// Liveness, all faces.
     pub liveness: f32,
-    /// All of it, from the frame to its answer.
+    /// All of it, from the frame's arrival here to its answer.
     pub total: f32,
+    /// From the frame's exposure to its answer, by [`since`]: the camera, the hand-over and [`Self::total`].
+    pub since_capture: f32,
+}
+
+/// Milliseconds since the frame taken at `at`, by the kernel's clock; 0 for what it cannot have taken.
+pub fn since(at: Moment) -> f32 {
+    let now = Duration::try_from(clock_gettime(ClockId::Boottime)).unwrap_or_default();
+    let age = now.checked_sub(at.since_boot).filter(|age| *age <= OLDEST_FRAME);
+    age.unwrap_or_default().as_secs_f32() * 1000.0
 }
 
 impl Latency {
+    /// How long the last answer took: since the exposure where that is known, else since the frame's arrival.
+    pub fn of_answer(&self) -> f32 {
+        if self.since_capture > 0.0 { self.since_capture } else { self.total }
+    }
+
     /// Takes over the stages that the newest frame had; a stage that did not run keeps its last time.
     pub fn update(&mut self, newest: &Self) {
         for (mine, new) in [
@@ -56,6 +77,7 @@ impl Latency {
             (&mut self.embed, newest.embed),
             (&mut self.liveness, newest.liveness),
             (&mut self.total, newest.total),
+            (&mut self.since_capture, newest.since_capture),
         ] {
             if new > 0.0 {
                 *mine = new;
@@ -83,13 +105,22 @@ pub struct TrackView {
     pub advice: Option<&'static str>,
 }
 
+/// The last preview.
+#[derive(Debug)]
+struct Shown {
+    preview: Arc<Preview>,
+    /// When its frame was taken, since boot.
+    at: Duration,
+    taken: bool,
+}
+
 /// The frame path's public face. Its lock is held for a copy only.
 #[derive(Debug, Default)]
 pub struct View {
     snapshot: Mutex<Snapshot>,
     /// When the numbers were last put in place.
     published: Mutex<Option<Instant>>,
-    preview: Mutex<Option<Arc<Preview>>>,
+    preview: Mutex<Option<Shown>>,
     /// Milliseconds since boot up to which a preview is wanted.
     wanted_until: AtomicU64,
 }
@@ -123,16 +154,78 @@ impl View {
     pub fn preview(&self, now: Moment) -> Option<Arc<Preview>> {
         let until = (now.since_boot + WATCHED_FOR).as_millis() as u64;
         self.wanted_until.store(until, Ordering::Relaxed);
-        self.preview.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        let mut shown = self.preview.lock().unwrap_or_else(PoisonError::into_inner);
+        shown.as_mut().map(|shown| {
+            shown.taken = true;
+            Arc::clone(&shown.preview)
+        })
     }
 
-    /// Whether somebody watches. Nothing is made for nobody.
-    pub fn watched(&self, now: Moment) -> bool {
-        self.wanted_until.load(Ordering::Relaxed) > now.since_boot.as_millis() as u64
+    /// Puts a preview of the frame taken at `at` in place where one is wanted, and takes the old one away where nobody watches any
+    /// more. None is made for nobody, and no second one before the first was taken or has grown old.
+    pub fn show(&self, at: Moment, make: impl FnOnce() -> Preview) {
+        let watched = self.wanted_until.load(Ordering::Relaxed) > at.since_boot.as_millis() as u64;
+        let last = |shown: &Option<Shown>| {
+            // A clock that runs backwards (another replay) is no reason to wait for it.
+            shown.as_ref().is_some_and(|shown| {
+                !shown.taken && shown.at <= at.since_boot && at.since_boot - shown.at < OLD
+            })
+        };
+        let place = || self.preview.lock().unwrap_or_else(PoisonError::into_inner);
+        if !watched {
+            *place() = None;
+        } else if !last(&place()) {
+            // Made while nobody waits for the lock.
+            let preview = Arc::new(make());
+            *place() = Some(Shown { preview, at: at.since_boot, taken: false });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use image::RgbImage;
+    use time::OffsetDateTime;
+
+    use super::*;
+
+    fn at(millis: u64) -> Moment {
+        let since_boot = Duration::from_millis(millis);
+        Moment { utc: OffsetDateTime::UNIX_EPOCH, since_boot, trusted: true }
     }
 
-    /// Puts a preview in place, or takes the old one away.
-    pub fn show(&self, preview: Option<Arc<Preview>>) {
-        *self.preview.lock().unwrap_or_else(PoisonError::into_inner) = preview;
+    #[test]
+    fn previews_are_made_for_who_watches_and_takes_them() {
+        let view = View::default();
+        let made = |millis: u64| {
+            let mut made = false;
+            view.show(at(millis), || {
+                made = true;
+                Preview::of(&RgbImage::new(4, 4), Vec::new())
+            });
+            made
+        };
+        assert!(!made(0), "nobody watches");
+        assert!(view.preview(at(100)).is_none());
+        assert!(made(140) && !made(180), "one until it is taken");
+        assert!(view.preview(at(200)).is_some());
+        assert!(made(220) && !made(260));
+        assert!(made(1300), "who comes back sees no old one");
+        assert!(made(10), "a film begins anew");
+        assert!(!made(9_000));
+        assert!(view.preview(at(9_100)).is_none(), "the old one is gone");
+    }
+
+    #[test]
+    fn a_frame_of_another_clock_has_no_age() {
+        let now = Duration::try_from(clock_gettime(ClockId::Boottime)).unwrap_or_default();
+        let taken = |since_boot| since(Moment { since_boot, ..at(0) });
+        let age = taken(now.saturating_sub(Duration::from_millis(20)));
+        assert!((20.0..5_000.0).contains(&age), "{age}");
+        assert_eq!(taken(now + Duration::from_secs(100)), 0.0);
+        let mut latency = Latency { total: 7.0, ..Latency::default() };
+        assert_eq!(latency.of_answer(), 7.0);
+        latency.update(&Latency { since_capture: 30.0, ..Latency::default() });
+        assert_eq!(latency.of_answer(), 30.0);
     }
 }

@@ -1,6 +1,7 @@
 //! Turning a part of a picture upright and into the size that a network wants.
 
 use image::RgbImage;
+use models::{Isa, Work};
 
 use super::face::Point;
 
@@ -101,90 +102,161 @@ pub fn warp(
     height: usize,
     mut put: impl FnMut(usize, [f32; 3]),
 ) {
-    let coarseness = to_source.coarseness();
-    let samples = if coarseness > COARSE { (coarseness.ceil() as usize).min(MAX_SAMPLES) } else { 1 };
-    let weight = 1.0 / (samples * samples) as f32;
-    let offset = |i: usize| (i as f32 + 0.5) / samples as f32 - 0.5;
-    let mut line = [[0.0; 4]; PIECE];
-    for (row, first) in (0..height).flat_map(|row| (0..width).step_by(PIECE).map(move |first| (row, first))) {
-        let line = &mut line[..(width - first).min(PIECE)];
-        line.fill([0.0; 4]);
-        for (dy, dx) in (0..samples).flat_map(|i| (0..samples).map(move |j| (i, j))) {
-            let begin = Point { x: first as f32 + offset(dx), y: row as f32 + offset(dy) };
-            add_samples(picture, to_source, begin, weight, line);
+    let put = |at: usize, [red, green, blue]: [&[f32]; 3]| {
+        for (i, ((red, green), blue)) in red.iter().zip(green).zip(blue).enumerate() {
+            put(at + i, [*red, *green, *blue]);
         }
-        for (i, [r, g, b, _]) in line.iter().enumerate() {
-            put(row * width + first + i, [*r, *g, *b]);
+    };
+    Isa::best().work(Warp { picture, to_source, width, height, value: |colour| colour, put });
+}
+
+/// Fills a network's input of `side × side × 3` values as [`warp`] does, with what `value` makes of each colour.
+pub fn fill(
+    picture: &RgbImage,
+    to_source: &Affine,
+    side: usize,
+    input: &mut [f32],
+    value: impl Fn(f32) -> f32,
+) {
+    let input: &mut [[f32; 3]] = input.as_chunks_mut().0;
+    let put = |at: usize, [red, green, blue]: [&[f32]; 3]| {
+        for (((pixel, red), green), blue) in input[at..].iter_mut().zip(red).zip(green).zip(blue) {
+            *pixel = [*red, *green, *blue];
+        }
+    };
+    Isa::best().work(Warp { picture, to_source, width: side, height: side, value, put });
+}
+
+/// The arguments of [`warp`] and [`fill`]: `put` gets some pixels of a row, red, green and blue apart, and the index of the first.
+struct Warp<'a, V, P> {
+    picture: &'a RgbImage,
+    to_source: &'a Affine,
+    width: usize,
+    height: usize,
+    value: V,
+    put: P,
+}
+
+/// Target pixels that are made at once, in several simple loops, each for all of them: of such the compiler makes vector
+/// instructions.
+const PIECE: usize = 64;
+
+/// The sums of a line's pixels, red, green and blue apart.
+type Sums = [[f32; PIECE]; 3];
+
+impl<V: Fn(f32) -> f32, P: FnMut(usize, [&[f32]; 3])> Work for Warp<'_, V, P> {
+    #[inline(always)]
+    fn run(self) {
+        let Self { picture, to_source, width, height, value, mut put } = self;
+        let coarseness = to_source.coarseness();
+        let samples = if coarseness > COARSE { (coarseness.ceil() as usize).min(MAX_SAMPLES) } else { 1 };
+        let weight = 1.0 / (samples * samples) as f32;
+        let offset = |i: usize| (i as f32 + 0.5) / samples as f32 - 0.5;
+        for (row, first) in
+            (0..height).flat_map(|row| (0..width).step_by(PIECE).map(move |first| (row, first)))
+        {
+            let mut sums: Sums = [[0.0; PIECE]; 3];
+            let count = (width - first).min(PIECE);
+            for (dy, dx) in (0..samples).flat_map(|i| (0..samples).map(move |j| (i, j))) {
+                let begin = Point { x: first as f32 + offset(dx), y: row as f32 + offset(dy) };
+                add_samples(picture, to_source, begin, weight, &mut sums, count);
+            }
+            sums.as_flattened_mut().iter_mut().for_each(|sum| *sum = value(*sum));
+            put(row * width + first, sums.each_ref().map(|of| &of[..count]));
         }
     }
 }
 
-/// Target pixels that are made at once. Where they lie in the picture is found for all of them first: both loops are then so
-/// simple that the compiler makes vector instructions of them.
-const PIECE: usize = 64;
-
-/// A place in the picture between four pixels.
-#[derive(Debug, Clone, Copy, Default)]
-struct Place {
-    /// The upper left one, counted row by row.
-    pixel: u32,
-    /// How far to the right of it and below, 0 to 1.
-    fraction: [f32; 2],
-}
-
-/// Adds one sample of each target pixel of a line that begins at `begin`, times `weight`. The fourth lane is of no meaning:
-/// four fill a vector register.
-// Loops over a register's lanes are clearer with indices.
-#[allow(clippy::needless_range_loop)]
-fn add_samples(picture: &RgbImage, to_source: &Affine, begin: Point, weight: f32, line: &mut [[f32; 4]]) {
+/// Adds one sample of each of `count` target pixels of a line that begins at `begin`, times `weight`.
+#[inline(always)]
+fn add_samples(
+    picture: &RgbImage,
+    to_source: &Affine,
+    begin: Point,
+    weight: f32,
+    sums: &mut Sums,
+    count: usize,
+) {
     let begin = to_source.apply(begin);
     let at = |i: usize| Point {
         x: begin.x + i as u32 as f32 * to_source.x[0],
         y: begin.y + i as u32 as f32 * to_source.y[0],
     };
-    // What is inside is one piece, for the line is straight. A row's last pixel has no fourth byte to fill the lanes with.
+    // What is inside is one piece, for the line is straight. A row's last pixel has no fourth byte to fill a word with.
     let (right, bottom) = (picture.width() as f32 - 2.0, picture.height() as f32 - 1.0);
     let inside = |i: usize| {
         let Point { x, y } = at(i);
         x >= 0.0 && y >= 0.0 && x < right && y < bottom
     };
-    let first = (0..line.len()).find(|i| inside(*i)).unwrap_or(line.len());
-    let end = (first..line.len()).rfind(|i| inside(*i)).map_or(first, |last| last + 1);
-    for i in (0..first).chain(end..line.len()) {
+    let first = (0..count).find(|i| inside(*i)).unwrap_or(count);
+    let end = (first..count).rfind(|i| inside(*i)).map_or(first, |last| last + 1);
+    for i in (0..first).chain(end..count) {
         let colour = at_the_edge(picture, at(i));
-        line[i].iter_mut().zip(colour).for_each(|(sum, colour)| *sum += colour * weight);
+        sums.iter_mut().zip(colour).for_each(|(sum, colour)| sum[i] += colour * weight);
     }
-    let mut places = [Place::default(); PIECE];
-    let places = &mut places[..end - first];
-    for (i, place) in places.iter_mut().enumerate() {
-        let Point { x, y } = at(first + i);
-        // Towards zero, which is down here.
-        let (left, top) = (x as i32, y as i32);
-        let pixel = (top * picture.width() as i32 + left) as u32;
-        *place = Place { pixel, fraction: [x - left as f32, y - top as f32] };
+    // The pixel upper left of each place, counted row by row, and how far to the right of it and below the place is.
+    let (mut pixels, mut right, mut below) = ([0; PIECE], [0.0; PIECE], [0.0; PIECE]);
+    for i in 0..PIECE {
+        let Point { x, y } = at(i);
+        let (left, top) = (x.floor(), y.floor());
+        pixels[i] = whole(top).wrapping_mul(picture.width()).wrapping_add(whole(left));
+        (right[i], below[i]) = (x - left, y - top);
     }
+    // What is not inside is black here, wherever it lies.
+    for fraction in [&mut right, &mut below] {
+        fraction[..first].fill(0.0);
+        fraction[end..].fill(0.0);
+    }
+    // The four pixels around each place, a word each, the first byte red; the fourth belongs to the next pixel.
+    let (mut upper_left, mut upper_right) = ([0; PIECE], [0; PIECE]);
+    let (mut lower_left, mut lower_right) = ([0; PIECE], [0; PIECE]);
     let data = picture.as_raw().as_slice();
     let stride = 3 * picture.width() as usize;
-    for (sum, place) in line[first..end].iter_mut().zip(places) {
-        let start = 3 * place.pixel as usize;
-        let (upper, lower) = (&data[start..start + 7], &data[start + stride..start + stride + 7]);
-        let [fx, fy] = place.fraction;
-        let (a, b, c, d) = (lanes(upper, 0), lanes(upper, 3), lanes(lower, 0), lanes(lower, 3));
-        for i in 0..4 {
-            let high = a[i] + (b[i] - a[i]) * fx;
-            let low = c[i] + (d[i] - c[i]) * fx;
-            sum[i] += (high + (low - high) * fy) * weight;
-        }
+    for i in first..end.min(PIECE) {
+        let start = 3 * pixels[i] as usize;
+        let (Some(upper), Some(lower)) = (seven(data, start), seven(data, start + stride)) else { continue };
+        (upper_left[i], upper_right[i]) = two_words(upper);
+        (lower_left[i], lower_right[i]) = two_words(lower);
     }
+    let mut add = |colour: usize| {
+        let value = |word: u32| ((word >> (8 * colour)) & 0xff) as i32 as f32;
+        for i in 0..PIECE {
+            let (a, b, c, d) =
+                (value(upper_left[i]), value(upper_right[i]), value(lower_left[i]), value(lower_right[i]));
+            let high = a + (b - a) * right[i];
+            let low = c + (d - c) * right[i];
+            sums[colour][i] += (high + (low - high) * below[i]) * weight;
+        }
+    };
+    add(0);
+    add(1);
+    add(2);
 }
 
-/// A pixel, and the byte behind it.
+/// A whole number from 0 to 2²³ − 1 as such: its bits are the lowest once it is added to 2²³. Unlike the language's own conversion it
+/// needs to look at nothing else, and what is no such number becomes anything.
 #[inline(always)]
-fn lanes(line: &[u8], from: usize) -> [f32; 4] {
-    [line[from], line[from + 1], line[from + 2], line[from + 3]].map(f32::from)
+fn whole(number: f32) -> u32 {
+    const FIRST: f32 = 8_388_608.0;
+    (number + FIRST).to_bits() & 0x7f_ffff
+}
+
+/// A pixel, the next one, and the byte behind them.
+#[inline(always)]
+fn seven(data: &[u8], start: usize) -> Option<&[u8; 7]> {
+    data.get(start..)?.first_chunk()
+}
+
+/// Both pixels, the first byte lowest.
+#[inline(always)]
+fn two_words(bytes: &[u8; 7]) -> (u32, u32) {
+    let word = |four: Option<&[u8; 4]>| u32::from_le_bytes(four.copied().unwrap_or_default());
+    (word(bytes.first_chunk()), word(bytes.last_chunk()))
 }
 
 /// The colour at a place some of whose neighbours may lie outside of the picture; those are black.
+#[cold]
+#[inline(never)]
 fn at_the_edge(picture: &RgbImage, at: Point) -> [f32; 3] {
     let (width, height) = (picture.width() as i32, picture.height() as i32);
     // Not so, too, for NaN.
@@ -271,6 +343,29 @@ mod tests {
                     assert!((a - b).abs() < 0.02, "{angle} {size}: {a} {b}");
                 }
             }
+        }
+    }
+
+    #[test]
+    fn every_instruction_set_gives_the_same_to_the_last_bit() {
+        let mut rng = fastrand::Rng::with_seed(3);
+        let picture = RgbImage::from_fn(90, 70, |_, _| image::Rgb([(); 3].map(|()| rng.u8(..))));
+        for _ in 0..50 {
+            let centre = Point { x: 90.0 * rng.f32(), y: 70.0 * rng.f32() };
+            let map = Affine::square(centre, 5.0 + 300.0 * rng.f32(), 6.0 * rng.f32(), 75);
+            let found = Isa::available().into_iter().map(|isa| {
+                let mut out = vec![[0; 3]; 75 * 75];
+                let put = |at: usize, colours: [&[f32]; 3]| {
+                    for (c, values) in colours.into_iter().enumerate() {
+                        values.iter().enumerate().for_each(|(i, value)| out[at + i][c] = value.to_bits());
+                    }
+                };
+                let value = |colour| colour / 255.0;
+                isa.work(Warp { picture: &picture, to_source: &map, width: 75, height: 75, value, put });
+                out
+            });
+            let found: Vec<_> = found.collect();
+            assert!(found.iter().all(|one| *one == found[0]));
         }
     }
 

@@ -63,11 +63,7 @@ pub fn run(
                 if !snapshot.tracks.is_empty() {
                     tempo.somebody(at.since_boot);
                 }
-                let preview = outputs
-                    .view
-                    .watched(at)
-                    .then(|| Arc::new(Preview::of(pipeline.picture(), snapshot.tracks.clone())));
-                outputs.view.show(preview);
+                outputs.view.show(at, || Preview::of(pipeline.picture(), snapshot.tracks.clone()));
                 outputs.view.publish(snapshot);
             }
             Received::TimedOut => {}

@@ -43,7 +43,7 @@ pub(super) fn text(
     out.gauge("camera_frames_per_second", "Frames recognised a second.", Some(view.camera.frame_rate));
     out.gauge(
         "camera_latency_seconds",
-        "Median time from exposure to the end of recognition.",
+        "Time from exposure to the end of recognition, of the last frame that was looked at.",
         Some(view.camera.latency_ms / 1000.0),
     );
     out.counter("camera_frames_total", "Frames recognised.", view.camera.frames);

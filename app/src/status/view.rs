@@ -262,7 +262,7 @@ pub struct Camera {
     pub source: String,
     /// Frames recognised a second, over the last seconds.
     pub frame_rate: f32,
-    /// Median time from the exposure to the end of recognition, milliseconds.
+    /// Time from the exposure to the end of recognition, of the last frame that was looked at, milliseconds.
     pub latency_ms: f32,
     /// Frames that were dropped because a newer one was there.
     pub dropped: u64,

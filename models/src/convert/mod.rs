@@ -18,6 +18,7 @@ mod bytes;
 mod graph;
 mod half;
 mod onnx;
+mod protobuf;
 mod safetensors;
 mod tensor;
 mod tflite;

@@ -25,8 +25,6 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use rayon::prelude::*;
-
 use crate::convert;
 use crate::folder::{self, Found};
 use crate::lock::{Lock, Package, Pin, Source};
@@ -204,7 +202,13 @@ impl Fetch<'_> {
 
     /// For each pin, whether its converted file is there, all of it.
     fn in_place(&self, pins: &[&Pin]) -> Vec<bool> {
-        pins.par_iter().map(|pin| matches!(folder::read(&self.into, pin), Ok(Found::Pinned(_)))).collect()
+        let look = |pin: &Pin| matches!(folder::read(&self.into, pin), Ok(Found::Pinned(_)));
+        // Each on a thread of its own: they are few, and almost all of the time goes into their hashes.
+        std::thread::scope(|scope| {
+            let threads: Vec<_> = pins.iter().map(|pin| scope.spawn(|| look(pin))).collect();
+            // One that panicked found nothing, and the file is fetched again.
+            threads.into_iter().map(|thread| thread.join().unwrap_or(false)).collect()
+        })
     }
 
     fn install(

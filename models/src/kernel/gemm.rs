@@ -4,102 +4,17 @@
 //! where they lie in the NHWC tensor; a k×k convolution is the same product with a row in k *segments*, one for each line of
 //! the window, so that nothing is unfolded (im2col) in memory.
 //!
-//! The weights are packed once into panels of one to four vectors of columns. A tile of `rows × vectors` accumulators stays in
+//! The weights are packed once ([`super::packed`]) into panels of one to four vectors of columns. A tile of `rows × vectors` accumulators stays in
 //! registers over the whole of k; what would be a second and third pass over the output (bias, residual, activation) happens
 //! before its only store.
 
+use super::packed::{GemmWeights, Panel};
 use super::vector::Vector;
-use super::{Aligned, Epilogue, Isa, Kernel, leaky};
+use super::{Epilogue, Kernel, leaky};
 
-/// Columns of a panel, in vectors. Four vectors by six rows fill the 32 registers of AVX-512 and NEON.
-const PANEL: usize = 4;
 /// Values of `a` that are worked through before the next panel: half of a 32 KB first-level cache, so that they stay there while
 /// every panel passes by.
 const CHUNK: usize = 4096;
-
-/// Weights, bias and slopes in the order in which [`gemm`] reads them.
-#[derive(Clone)]
-pub(crate) struct GemmWeights {
-    isa: Isa,
-    inputs: usize,
-    outputs: usize,
-    epilogue: Epilogue,
-    panels: Vec<Panel>,
-    weights: Aligned,
-    bias: Aligned,
-    slope: Aligned,
-}
-
-#[derive(Clone, Copy)]
-struct Panel {
-    column: usize,
-    vectors: usize,
-    /// Where its weights begin.
-    start: usize,
-}
-
-impl GemmWeights {
-    /// Packs a row-major `outputs × inputs` matrix (the order of TFLite's OHWI kernels and of torch's linear layers).
-    ///
-    /// `slope` has one value an output and is used by [`Epilogue::PRelu`] only. Panics when lengths do not match: the layers
-    /// have checked the shapes of what came from a file.
-    pub(crate) fn pack(
-        isa: Isa,
-        inputs: usize,
-        weights: &[f32],
-        bias: &[f32],
-        epilogue: Epilogue,
-        slope: &[f32],
-    ) -> Self {
-        let outputs = bias.len();
-        assert_eq!(weights.len(), outputs * inputs);
-        assert!(epilogue != Epilogue::PRelu || slope.len() == outputs);
-        let lanes = isa.lanes();
-        let vectors = outputs.div_ceil(lanes);
-        let count = vectors.div_ceil(PANEL);
-        let mut packed = Aligned::zeroed(vectors * lanes * inputs);
-        let mut panels = Vec::with_capacity(count);
-        let (mut column, mut start) = (0, 0);
-        for panel in 0..count {
-            // Even panels: six vectors are three and three, not four and two.
-            let vectors = vectors * (panel + 1) / count - vectors * panel / count;
-            let width = vectors * lanes;
-            panels.push(Panel { column, vectors, start });
-            for k in 0..inputs {
-                for n in 0..width.min(outputs - column) {
-                    packed[start + k * width + n] = weights[(column + n) * inputs + k];
-                }
-            }
-            column += width;
-            start += width * inputs;
-        }
-        let padded = |values: &[f32]| {
-            let mut out = Aligned::zeroed(vectors * lanes);
-            out[..values.len()].copy_from_slice(values);
-            out
-        };
-        Self {
-            isa,
-            inputs,
-            outputs,
-            epilogue,
-            panels,
-            weights: packed,
-            bias: padded(bias),
-            slope: padded(slope),
-        }
-    }
-
-    /// Length of a row of `a`.
-    pub(crate) fn inputs(&self) -> usize {
-        self.inputs
-    }
-
-    /// Columns of the result.
-    pub(crate) fn outputs(&self) -> usize {
-        self.outputs
-    }
-}
 
 /// Where the rows of a product come from and go to.
 pub(crate) struct GemmArgs<'a> {

@@ -3,7 +3,8 @@
 //! A kernel is a struct of its arguments with [`Kernel::run`] generic over [`vector::Vector`]; [`Isa::run`] enters it through
 //! a function that has the instruction set enabled. All code inside is `inline(always)`, so that the whole kernel is compiled
 //! with those instructions. The functions that the layers call ([`gemm`], [`depthwise_row`], …) take slices and check every
-//! bound once before the loops; nothing outside this folder is `unsafe`.
+//! bound once before the loops; nothing outside this folder is `unsafe`. What needs no pointers at all, anywhere in the program, is
+//! a [`Work`].
 
 // Loops over constant bounds that are to be unrolled are clearer with indices.
 #![allow(clippy::needless_range_loop)]
@@ -14,7 +15,10 @@ mod elementwise;
 mod gemm;
 #[cfg(target_arch = "aarch64")]
 mod neon;
+mod packed;
 mod products;
+#[cfg(test)]
+mod tests;
 mod vector;
 #[cfg(target_arch = "x86_64")]
 mod x86;
@@ -22,7 +26,8 @@ mod x86;
 pub(crate) use aligned::Aligned;
 pub(crate) use depthwise::{DepthwiseWeights, MAX_WINDOW, RowArgs, depthwise_row};
 pub(crate) use elementwise::{Upsample, add_upsampled_2x, channel_means, max_pool_2x2_row, scale_add};
-pub(crate) use gemm::{GemmArgs, GemmWeights, gemm};
+pub(crate) use gemm::{GemmArgs, gemm};
+pub(crate) use packed::GemmWeights;
 pub use products::scalar_products;
 
 use std::fmt;
@@ -39,9 +44,14 @@ pub(crate) enum Epilogue {
     PRelu,
 }
 
-/// An instruction set that the kernels are compiled for.
+/// An instruction set that this processor has, and that code can be compiled for.
+///
+/// Only [`Isa::available`] makes them: who holds one may run what is compiled for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Isa {
+pub struct Isa(Set);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Set {
     /// What the compiler makes of plain Rust for the baseline target.
     Portable,
     /// 8 lanes with fused multiply-add.
@@ -57,59 +67,66 @@ pub(crate) enum Isa {
 
 impl Isa {
     /// The best that this processor has, found once.
-    pub(crate) fn best() -> Self {
+    pub fn best() -> Self {
         static BEST: OnceLock<Isa> = OnceLock::new();
-        *BEST.get_or_init(|| Self::available().last().copied().unwrap_or(Isa::Portable))
+        *BEST.get_or_init(|| Self::available().last().copied().unwrap_or(Isa(Set::Portable)))
     }
 
     /// All that this processor has, slowest first.
-    pub(crate) fn available() -> Vec<Self> {
-        let mut found = vec![Isa::Portable];
+    pub fn available() -> Vec<Self> {
+        let mut found = vec![Isa(Set::Portable)];
         #[cfg(target_arch = "x86_64")]
         {
             if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-                found.push(Isa::Avx2);
+                found.push(Isa(Set::Avx2));
             }
             if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512bw") {
-                found.push(Isa::Avx512);
+                found.push(Isa(Set::Avx512));
             }
         }
         #[cfg(target_arch = "aarch64")]
-        found.push(Isa::Neon);
+        found.push(Isa(Set::Neon));
         found
     }
 
     /// Lanes in one register; the packed layouts depend on it.
     pub(crate) fn lanes(self) -> usize {
         use vector::Vector;
-        match self {
-            Isa::Portable => vector::Portable::LANES,
+        match self.0 {
+            Set::Portable => vector::Portable::LANES,
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx2 => x86::Avx2::LANES,
+            Set::Avx2 => x86::Avx2::LANES,
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx512 => x86::Avx512::LANES,
+            Set::Avx512 => x86::Avx512::LANES,
             #[cfg(target_arch = "aarch64")]
-            Isa::Neon => neon::Neon::LANES,
+            Set::Neon => neon::Neon::LANES,
         }
+    }
+
+    /// Does a work as compiled for this instruction set.
+    #[inline]
+    pub fn work<W: Work>(self, work: W) {
+        // SAFETY: the kernel has no pointers.
+        unsafe { self.run(Plain(work)) }
     }
 
     /// Runs a kernel compiled for this instruction set.
     ///
     /// # Safety
-    /// The kernel's own contract about its pointers must hold. That the processor has the instruction set is this type's
-    /// promise: values are made by [`Isa::available`] only, but for `Portable`.
+    /// The kernel's own contract about its pointers must hold.
     #[inline]
     unsafe fn run<K: Kernel>(self, kernel: K) {
-        // SAFETY: see above; each function's instruction set was found on this processor.
+        // SAFETY: the caller's contract; that the processor has the instruction set is the promise of this type, whose values
+        // `available` alone makes.
         unsafe {
-            match self {
-                Isa::Portable => kernel.run::<vector::Portable>(),
+            match self.0 {
+                Set::Portable => kernel.run::<vector::Portable>(),
                 #[cfg(target_arch = "x86_64")]
-                Isa::Avx2 => avx2(kernel),
+                Set::Avx2 => avx2(kernel),
                 #[cfg(target_arch = "x86_64")]
-                Isa::Avx512 => avx512(kernel),
+                Set::Avx512 => avx512(kernel),
                 #[cfg(target_arch = "aarch64")]
-                Isa::Neon => kernel.run::<neon::Neon>(),
+                Set::Neon => kernel.run::<neon::Neon>(),
             }
         }
     }
@@ -117,7 +134,24 @@ impl Isa {
 
 impl fmt::Display for Isa {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(self, f)
+        fmt::Debug::fmt(&self.0, f)
+    }
+}
+
+/// Plain Rust that is worth compiling for each instruction set, and its arguments. The compiler makes vector instructions of simple
+/// loops over slices and arrays; it never joins a product and a sum to one rounding, so the answers are the same to the last bit.
+pub trait Work {
+    /// Does it. Implementations are `inline(always)`, and so is what they call.
+    fn run(self);
+}
+
+/// A work as a kernel.
+struct Plain<W>(W);
+
+impl<W: Work> Kernel for Plain<W> {
+    #[inline(always)]
+    unsafe fn run<V: vector::Vector>(self) {
+        self.0.run();
     }
 }
 

@@ -51,11 +51,11 @@ impl Vector for Neon {
     }
     #[inline(always)]
     unsafe fn max(self, other: Self) -> Self {
-        unsafe { Self(vmaxq_f32(self.0, other.0)) }
+        unsafe { Self(vmaxnmq_f32(self.0, other.0)) }
     }
     #[inline(always)]
     unsafe fn min(self, other: Self) -> Self {
-        unsafe { Self(vminq_f32(self.0, other.0)) }
+        unsafe { Self(vminnmq_f32(self.0, other.0)) }
     }
     #[inline(always)]
     unsafe fn mul_add(self, factor: Self, addend: Self) -> Self {

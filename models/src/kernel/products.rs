@@ -3,15 +3,13 @@
 //! Plain Rust; compiled with the wider instruction sets the compiler makes multiply-add instructions of it (`vpmaddwd` on 32
 //! values with AVX-512 and on 16 with AVX2, `smlal` with NEON).
 
-use super::vector::Vector;
-use super::{Isa, Kernel};
+use super::{Isa, Work};
 
 /// Writes the scalar product of `probe` with each of `rows` into `products`, for as many as both have.
 ///
 /// A product must fit an `i32`: with rows and probe of length at most 2¹⁴ · √2 it does, by Cauchy-Schwarz.
 pub fn scalar_products<const N: usize>(rows: &[[i16; N]], probe: &[i16; N], products: &mut [i32]) {
-    // SAFETY: the kernel has no pointers.
-    unsafe { Isa::best().run(ScalarProducts { rows, probe, products }) }
+    Isa::best().work(ScalarProducts { rows, probe, products });
 }
 
 struct ScalarProducts<'a, const N: usize> {
@@ -20,9 +18,9 @@ struct ScalarProducts<'a, const N: usize> {
     products: &'a mut [i32],
 }
 
-impl<const N: usize> Kernel for ScalarProducts<'_, N> {
+impl<const N: usize> Work for ScalarProducts<'_, N> {
     #[inline(always)]
-    unsafe fn run<V: Vector>(self) {
+    fn run(self) {
         for (product, row) in self.products.iter_mut().zip(self.rows) {
             *product = row.iter().zip(self.probe).map(|(a, b)| i32::from(*a) * i32::from(*b)).sum();
         }
@@ -44,8 +42,7 @@ mod tests {
                 rows.iter().map(|row| row.iter().zip(&probe).map(|(a, b)| i64::from(*a) * i64::from(*b)).sum()).collect();
             for isa in Isa::available() {
                 let mut products = vec![0; rows.len()];
-                // SAFETY: the kernel has no pointers.
-                unsafe { isa.run(ScalarProducts { rows: &rows, probe: &probe, products: &mut products }) };
+                isa.work(ScalarProducts { rows: &rows, probe: &probe, products: &mut products });
                 let found: Vec<i64> = products.iter().copied().map(i64::from).collect();
                 prop_assert_eq!(&found, &exact, "{}", isa);
             }

@@ -29,9 +29,9 @@ pub(crate) trait Vector: Copy {
     unsafe fn store_first(self, to: *mut f32, n: usize);
     /// `self + other`
     unsafe fn add(self, other: Self) -> Self;
-    /// The greater of each lane.
+    /// The greater of each lane; `other` where `self` is no number. (NEON gives the number also where `other` is none.)
     unsafe fn max(self, other: Self) -> Self;
-    /// The smaller of each lane.
+    /// The smaller of each lane, otherwise as [`Self::max`].
     unsafe fn min(self, other: Self) -> Self;
     /// `self · factor + addend`, rounded once where the processor can.
     unsafe fn mul_add(self, factor: Self, addend: Self) -> Self;

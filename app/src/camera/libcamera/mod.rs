@@ -42,6 +42,7 @@ use rustix::time::{ClockId, clock_gettime};
 
 use self::session::{News, Opened, Session};
 use super::health::Watch;
+use super::planes::{Packing, Scratch};
 use super::{CameraError, Frame, Grab, Source};
 use crate::config;
 use crate::moment::{Clock, Moment};
@@ -74,8 +75,7 @@ pub struct Device {
     watch: Watch,
     /// Where the largest face is.
     face: Option<Bounds>,
-    /// Where pictures are unpacked that cannot be turned as they are.
-    scratch: Vec<u8>,
+    scratch: Scratch,
 }
 
 impl Device {
@@ -101,7 +101,7 @@ impl Device {
             newest: Duration::ZERO,
             watch: Watch::default(),
             face: None,
-            scratch: Vec::new(),
+            scratch: Scratch::default(),
         })
     }
 
@@ -137,8 +137,14 @@ impl Device {
             log::debug!("{}: a frame came with status {:?}", self.opened.description, metadata.status());
             return Ok(false);
         }
-        let read =
-            self.opened.layout.read(&buffer.data(), self.opened.turn, &mut frame.picture, &mut self.scratch);
+        let mut planes = buffer.data();
+        if self.opened.layout.packing == Packing::Jpeg {
+            // Rows lie where they lie; a JPEG ends where the driver says, and behind it is an older one.
+            for (plane, written) in planes.iter_mut().zip(&metadata.planes()) {
+                *plane = &plane[..plane.len().min(written.bytes_used as usize)];
+            }
+        }
+        let read = self.opened.layout.read(&planes, self.opened.turn, &mut frame.picture, &mut self.scratch);
         if let Err(error) = read {
             // One damaged picture is what a loose cable or a busy USB bus makes; when all are, the camera is silent.
             log::debug!("{}: {error}", self.opened.description);

@@ -9,7 +9,7 @@ use image::{Rgb, RgbImage};
 use tokio_util::sync::CancellationToken;
 
 use super::*;
-use crate::camera::turn::Turn;
+use crate::camera::turn::{COPIED, Turn};
 use crate::camera::{capture, latest};
 use crate::config::{ClockTrust, Rotation};
 use crate::moment::SystemClock;
@@ -257,8 +257,9 @@ fn a_frame_costs_one_copy() {
         return;
     }
     let mut device = open(&wanted("lines")).unwrap();
+    let before = COPIED.get();
     let frame = next(&mut device);
-    assert_eq!(frame.picture.bytes().len(), 1_382_400);
+    assert_eq!((COPIED.get() - before, frame.picture.bytes().len()), (1_382_400, 1_382_400));
     // More than the processor's caches hold, as it is when the camera has written it.
     let sources = vec![frame.picture.bytes().to_vec(); 48];
     let mut target = vec![0; sources[0].len()];

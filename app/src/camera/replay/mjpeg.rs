@@ -1,22 +1,9 @@
 //! Motion JPEG without a container: one JPEG after the other, as `ffmpeg -c:v mjpeg OUT.mjpeg` and USB cameras give it.
 
-use std::io::{BufRead, Cursor};
-
-use image::codecs::jpeg::JpegDecoder;
-use image::{ColorType, ImageDecoder as _};
+use std::io::BufRead;
 
 use super::{Picture, Reel, ReelError};
-use crate::camera::PixelFormat;
-
-/// How every JPEG begins: start of image, and the first byte of the next marker.
-pub(super) const START: [u8; 3] = [0xff, SOI, 0xff];
-
-const SOI: u8 = 0xd8;
-const EOI: u8 = 0xd9;
-const SOS: u8 = 0xda;
-
-/// Most bytes of one picture: 4096×4096 at one byte a pixel, far more than JPEG needs.
-const MAX_BYTES: usize = 16 << 20;
+use crate::camera::jpeg::{self, Jpeg, JpegError};
 
 /// A video that is being read.
 pub(super) struct Mjpeg<R> {
@@ -28,125 +15,27 @@ impl<R: BufRead> Mjpeg<R> {
     pub(super) fn open(reader: R) -> Self {
         Self { reader, jpeg: Vec::new() }
     }
-
-    /// Reads one JPEG, marker by marker, into the buffer; `false` at the end of the file or when it is cut short.
-    ///
-    /// Going by markers and not by the bytes FF D9 alone skips the thumbnails that cameras put into APP segments.
-    fn read_jpeg(&mut self) -> Result<bool, ReelError> {
-        self.jpeg.clear();
-        if self.take(2)?.is_none() {
-            return Ok(false);
-        }
-        if self.jpeg != START[..2] {
-            return Err(malformed("a picture does not begin with the JPEG marker FF D8"));
-        }
-        let Some(mut marker) = self.marker()? else { return Ok(false) };
-        loop {
-            // Markers without a body: RST0 to RST7, TEM. Everything else but EOI has a length.
-            match marker {
-                EOI => return Ok(true),
-                0x01 | 0xd0..=0xd7 => {}
-                SOI => return Err(malformed("a picture begins inside another one")),
-                _ => {
-                    let Some(at) = self.take(2)? else { return Ok(false) };
-                    let length = usize::from(u16::from_be_bytes([self.jpeg[at], self.jpeg[at + 1]]));
-                    if length < 2 {
-                        return Err(malformed("a JPEG segment has no length"));
-                    }
-                    if self.take(length - 2)?.is_none() {
-                        return Ok(false);
-                    }
-                }
-            }
-            let next = if marker == SOS { self.scan()? } else { self.marker()? };
-            let Some(next) = next else { return Ok(false) };
-            marker = next;
-        }
-    }
-
-    /// Reads compressed data up to the next marker that is not part of it.
-    fn scan(&mut self) -> Result<Option<u8>, ReelError> {
-        loop {
-            let available = self.reader.fill_buf()?;
-            if available.is_empty() {
-                return Ok(None);
-            }
-            let (length, found) = match available.iter().position(|byte| *byte == 0xff) {
-                Some(at) => (at, true),
-                None => (available.len(), false),
-            };
-            self.jpeg.extend_from_slice(&available[..length]);
-            self.reader.consume(length);
-            if self.jpeg.len() > MAX_BYTES {
-                return Err(too_long());
-            }
-            if found {
-                match self.marker()? {
-                    // A stuffed zero, or a restart marker: the data goes on.
-                    Some(0 | 0xd0..=0xd7) => {}
-                    other => return Ok(other),
-                }
-            }
-        }
-    }
-
-    /// Reads a marker: FF, perhaps repeated as filling, and its code.
-    fn marker(&mut self) -> Result<Option<u8>, ReelError> {
-        let Some(at) = self.take(1)? else { return Ok(None) };
-        if self.jpeg[at] != 0xff {
-            return Err(malformed("a JPEG marker is missing; the file is damaged"));
-        }
-        loop {
-            let Some(at) = self.take(1)? else { return Ok(None) };
-            if self.jpeg[at] != 0xff {
-                return Ok(Some(self.jpeg[at]));
-            }
-        }
-    }
-
-    /// Appends `count` bytes and gives where they begin; `None` when the file has fewer.
-    fn take(&mut self, count: usize) -> Result<Option<usize>, ReelError> {
-        let at = self.jpeg.len();
-        if at + count > MAX_BYTES {
-            return Err(too_long());
-        }
-        self.jpeg.resize(at + count, 0);
-        match self.reader.read_exact(&mut self.jpeg[at..]) {
-            Ok(()) => Ok(Some(at)),
-            Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => Ok(None),
-            Err(error) => Err(error.into()),
-        }
-    }
 }
 
-fn malformed(reason: &str) -> ReelError {
-    ReelError::Malformed(reason.to_owned())
-}
-
-fn too_long() -> ReelError {
-    ReelError::Malformed(format!("a picture has more than {MAX_BYTES} bytes; the file is damaged"))
+impl From<JpegError> for ReelError {
+    fn from(error: JpegError) -> Self {
+        match error {
+            JpegError::Io(error) => Self::Io(error),
+            JpegError::Damaged(reason) => Self::Malformed(format!("a picture is damaged: {reason}")),
+        }
+    }
 }
 
 impl<R: BufRead + Send> Reel for Mjpeg<R> {
     fn next(&mut self, picture: &mut Picture) -> Result<bool, ReelError> {
-        if !self.read_jpeg()? {
+        if !jpeg::take(&mut self.reader, &mut self.jpeg)? {
             return Ok(false);
         }
-        let damaged =
-            |error: image::ImageError| ReelError::Malformed(format!("a picture is damaged: {error}"));
-        let decoder = JpegDecoder::new(Cursor::new(&self.jpeg)).map_err(damaged)?;
-        let (width, height) = decoder.dimensions();
-        let format = match decoder.color_type() {
-            ColorType::L8 => PixelFormat::Grey,
-            ColorType::Rgb8 => PixelFormat::Rgb,
-            other => {
-                return Err(ReelError::Malformed(format!("pictures of type {other:?} are not supported")));
-            }
-        };
+        let jpeg = Jpeg::open(&self.jpeg)?;
         let bytes = picture
-            .reshape(width, height, format)
-            .ok_or_else(|| ReelError::Malformed(format!("a picture has {width}×{height} pixels")))?;
-        decoder.read_image(bytes).map_err(damaged)?;
+            .reshape(jpeg.width, jpeg.height, jpeg.format)
+            .ok_or_else(|| ReelError::Malformed("a picture has no pixels".to_owned()))?;
+        jpeg.read(bytes)?;
         Ok(true)
     }
 }
@@ -155,6 +44,8 @@ impl<R: BufRead + Send> Reel for Mjpeg<R> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use std::io::Cursor;
+
     use image::RgbImage;
     use proptest::prelude::*;
 

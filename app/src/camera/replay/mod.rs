@@ -193,7 +193,7 @@ fn open_any(path: &Path) -> Result<Box<dyn Reel>, ReelError> {
     let reader = BufReader::with_capacity(1 << 18, file);
     if magic == y4m::MAGIC {
         Ok(Box::new(y4m::Y4m::open(reader)?))
-    } else if magic.starts_with(&mjpeg::START) {
+    } else if magic.starts_with(&super::jpeg::START) {
         Ok(Box::new(mjpeg::Mjpeg::open(reader)))
     } else {
         let how = "neither Y4M nor MJPEG; convert it with `ffmpeg -i VIDEO -pix_fmt yuv420p OUT.y4m`";

@@ -19,6 +19,8 @@ pub(super) struct Blaze {
     network: BlazeFace,
     choice: DetectorChoice,
     fitter: Fitter,
+    /// The network's value of each colour.
+    values: [f32; 256],
 }
 
 impl Blaze {
@@ -28,7 +30,8 @@ impl Blaze {
             Range::Full => (Role::FaceDetectorFullRange, DetectorChoice::BlazefaceFullRange),
         };
         let network = EngineError::load(store, role, |weights| BlazeFace::load(range, weights))?;
-        Ok(Self { network, choice, fitter: Fitter::default() })
+        let values = std::array::from_fn(|colour| colour as f32 / 127.5 - 1.0);
+        Ok(Self { network, choice, fitter: Fitter::default(), values })
     }
 }
 
@@ -39,7 +42,7 @@ impl Detector for Blaze {
         let found = self
             .network
             .detect_with(
-                |input| fitted.fill(input, |colour| colour.map(|c| f32::from(c) / 127.5 - 1.0)),
+                |input| fitted.fill(input, |colour| colour.map(|c| self.values[usize::from(c)])),
                 MIN_SCORE,
             )
             .map_err(|error| EngineError::run("detector", &error))?;

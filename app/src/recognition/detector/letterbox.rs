@@ -47,14 +47,17 @@ pub(super) struct Fitted<'a> {
 impl Fitted<'_> {
     /// Writes the square into a network's input of `side × side × 3` values, each colour through `value`, black around it.
     pub(super) fn fill(&self, input: &mut [f32], value: impl Fn([u8; 3]) -> [f32; 3]) {
-        let Letterbox { side, width, left, top, .. } = self.place;
-        for pixel in input.as_chunks_mut().0 {
-            *pixel = value([0; 3]);
-        }
-        for (y, line) in self.small.chunks_exact(3 * width).enumerate() {
-            let start = 3 * ((top + y) * side + left);
-            let target = &mut input[start..start + 3 * width];
-            for (pixel, colour) in target.as_chunks_mut().0.iter_mut().zip(line.as_chunks().0) {
+        let Letterbox { side, width, height, left, top, .. } = self.place;
+        let black = value([0; 3]);
+        let colours: &[[u8; 3]] = self.small.as_chunks().0;
+        for (y, line) in input.as_chunks_mut().0.chunks_exact_mut(side).enumerate() {
+            let Some(row) = y.checked_sub(top).filter(|row| *row < height) else {
+                line.fill(black);
+                continue;
+            };
+            line[..left].fill(black);
+            line[left + width..].fill(black);
+            for (pixel, colour) in line[left..left + width].iter_mut().zip(&colours[row * width..]) {
                 *pixel = value(*colour);
             }
         }

@@ -7,13 +7,14 @@
 //! A `module.` in front of every name comes from `DataParallel`; it is removed and recorded.
 
 mod pickle;
+mod value;
 
 use std::collections::HashMap;
 
 use super::bytes::Bytes;
 use super::tensor::{self, Collector};
 use super::{Data, Error, Parsed};
-use pickle::{Arena, Element, Id, Value};
+use value::{Arena, Element, Id, Value, View};
 
 pub(super) const FORMAT: &str = "legacy torch";
 
@@ -138,7 +139,7 @@ fn read_storages<'a>(
     Ok(storages)
 }
 
-fn views(state: &Arena, root: Id) -> Result<Vec<(&str, &pickle::View)>, Error> {
+fn views(state: &Arena, root: Id) -> Result<Vec<(&str, &View)>, Error> {
     let Value::Dict(entries) = state.value(root) else {
         return Err(malformed("the checkpoint is no state dict"));
     };
@@ -153,7 +154,7 @@ fn views(state: &Arena, root: Id) -> Result<Vec<(&str, &pickle::View)>, Error> {
 
 fn read_view(
     name: &str,
-    view: &pickle::View,
+    view: &View,
     storage: &Storage<'_>,
     collector: &mut Collector,
 ) -> Result<(Vec<usize>, Data), Error> {
