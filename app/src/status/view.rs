@@ -302,6 +302,8 @@ pub struct Today {
     pub unsaved: usize,
     /// Why, and what to do; none when everything is on the disk.
     pub unsaved_reason: Option<String>,
+    /// Recognitions since the program started that became no row, because rows could not be written for hours.
+    pub lost: u64,
 }
 
 /// A row of attendance, as the original writes it.

@@ -118,7 +118,7 @@ fn the_page_reads_well_on_phone_and_desk_light_and_dark_well_and_broken() {
     }
     let sentence = browser.text("#verdict");
     assert!(
-        sentence.contains("no picture for 73 seconds") && sentence.contains("camera’s cable"),
+        sentence.contains("no picture for 1 minute") && sentence.contains("camera’s cable"),
         "{sentence}"
     );
     browser.go(&format!("{}docs", device.url()));

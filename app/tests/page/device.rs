@@ -232,7 +232,7 @@ pub fn healthy() -> View {
             time_zone: "Asia/Kolkata".to_owned(),
             liveness: "passive+any".to_owned(),
         },
-        workers: ["recognition", "sync", "upload", "journal"].map(running).to_vec(),
+        workers: ["recognition", "sync", "upload", "attendance"].map(running).to_vec(),
         camera: Camera {
             restarts: 0,
             reboots: 0,
@@ -250,6 +250,7 @@ pub fn healthy() -> View {
             exists: true,
             unsaved: 0,
             unsaved_reason: None,
+            lost: 0,
             rows: (0..42)
                 .map(|n| {
                     let at = format!("2026-11-22 {:02}:{:02}:{:02}", 8 + n / 30, (n * 2) % 60, (n * 37) % 60);
