@@ -101,7 +101,7 @@ fn recorder(view: &View, found: &mut Vec<Problem>) {
     let Some(worker) = idle(view, "attendance") else { return };
     let (why, advice) = told(worker.reason.as_deref().unwrap_or("it gave no reason"), SUPPORT);
     found.push(broken(
-        format!("Rows are not written, their worker is {}: {why}.", worker.state),
+        format!("No rows are written, for their worker is {}: {why}.", worker.state),
         &format!("{} {advice}", next_start(worker)),
     ));
 }
@@ -225,7 +225,7 @@ fn delivery(view: &View, found: &mut Vec<Problem>) {
         };
         found.push(attention(
             format!("{count} refused by the backend."),
-            &format!("Look at the reason beside {verb} under “Delivery”, have it corrected there, then press “Retry”."),
+            &format!("Look at the reason beside {verb} under “Delivery”, have it corrected there, then press “Retry”, or “Dismiss” what shall not be delivered."),
         ));
     }
 }

@@ -172,6 +172,8 @@ impl Control for Fake {
                 Action::Upload => "7 rows were delivered.".to_owned(),
                 Action::RestartRecognition => "Recognition was started again.".to_owned(),
                 Action::RetryRow(row) => format!("Row {row} was delivered."),
+                Action::RetryAllRows => "All rows will be sent again.".to_owned(),
+                Action::DismissRow(row) => format!("Row {row} was dismissed."),
                 Action::ConfirmRemoval => "300 students were removed.".to_owned(),
                 Action::InstallReceived => "The update is installed in slot B.".to_owned(),
                 Action::InstallFrom(address) => format!("Fetched from {address}."),
