@@ -34,6 +34,7 @@ pub struct Fake {
     pub takes: Mutex<Duration>,
     pub fails: Mutex<bool>,
     pub previews: Mutex<usize>,
+    pub evidences: Mutex<usize>,
     /// Where bundles are received.
     pub inbox: PathBuf,
     pub updating: UnderWay,
@@ -85,6 +86,7 @@ impl Device {
             takes: Mutex::new(Duration::ZERO),
             fails: Mutex::new(false),
             previews: Mutex::new(0),
+            evidences: Mutex::new(0),
             inbox: folder.path().join("update"),
             updating: UnderWay::default(),
         });
@@ -146,6 +148,7 @@ impl Source for Fake {
     }
 
     fn evidence(&self, photo: &str) -> Option<Picture> {
+        *self.evidences.lock().unwrap() += 1;
         (photo != "2110005/broken.jpg").then(|| picture("two faces", false))
     }
 

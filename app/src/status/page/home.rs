@@ -56,6 +56,8 @@ pub(in crate::status) fn home(home: &Home<'_>) -> Reply {
             }
             main {
                 (verdict(home, level))
+                // For screen readers: the script puts the sentence here whenever it is another one.
+                p #spoken .unseen role="status" {}
                 p #said role="status" hidden {}
                 (jump())
                 div.columns {
@@ -84,7 +86,7 @@ fn verdict(home: &Home<'_>, level: Level) -> Markup {
         None => "Faces are recognised, and every row is kept on this device: no webhook is configured.",
     };
     html! {
-        section #verdict .verdict.(class(level)) data-live aria-labelledby="sentence" aria-live="polite" {
+        section #verdict .verdict.(class(level)) data-live aria-labelledby="sentence" {
             div.mark aria-hidden="true" { (sign(level)) }
             div {
                 @match home.problems.split_first() {
