@@ -343,6 +343,7 @@ impl Service {
             diagnostics::bundle(diagnostics::Parts {
                 view,
                 problems,
+                roster: source.roster(),
                 configuration: source.configuration(),
                 log: source.log(LOG_LINES),
                 certificate: format!("{} until {}", identity.fingerprint, identity.expires),
