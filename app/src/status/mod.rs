@@ -41,6 +41,8 @@ pub mod token;
 mod verdict;
 pub mod view;
 
+pub use routes::addresses;
+
 use std::io;
 use std::net::SocketAddr;
 use std::path::Path;

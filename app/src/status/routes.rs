@@ -141,6 +141,11 @@ pub(super) static ROUTES: [Route; 33] = [
     get("/roster/picture.svg", Access::Technician, Endpoint::Evidence, ""),
 ];
 
+/// Every address the server answers: its method, and its path with `{name}` for a part that varies.
+pub fn addresses() -> impl Iterator<Item = (&'static str, &'static str)> {
+    ROUTES.iter().map(|route| (route.method.as_str(), route.path))
+}
+
 /// What a path leads to.
 pub(super) enum Found<'a> {
     /// A route, and the varying part of its path.

@@ -61,15 +61,20 @@ impl Device {
     }
 
     pub fn with(limits: Limits) -> Self {
-        Self::made(limits, true)
+        Self::made(limits, true, None)
+    }
+
+    /// The server before another source than the stand-in.
+    pub fn showing(source: Arc<dyn Source>, bus: Bus) -> Self {
+        Self::made(Limits::default(), true, Some((source, bus)))
     }
 
     /// One that made its password itself.
     pub fn with_own_password() -> Self {
-        Self::made(Limits::default(), false)
+        Self::made(Limits::default(), false, None)
     }
 
-    fn made(limits: Limits, configured: bool) -> Self {
+    fn made(limits: Limits, configured: bool, shown: Option<(Arc<dyn Source>, Bus)>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let hash = password::hash(&Secret::new(PASSWORD)).unwrap();
         let config = Page {
@@ -90,9 +95,8 @@ impl Device {
             inbox: folder.path().join("update"),
             updating: UnderWay::default(),
         });
-        let bus = Bus::default();
-        let mut running =
-            start(&config, folder.path(), fake.clone(), fake.clone(), bus.clone(), limits).unwrap();
+        let (source, bus) = shown.unwrap_or_else(|| (fake.clone(), Bus::default()));
+        let mut running = start(&config, folder.path(), source, fake.clone(), bus.clone(), limits).unwrap();
         let password = running.first_password().map_or(PASSWORD.to_owned(), |made| made.expose().to_owned());
         Self { fake, bus, running, folder, read, full, password }
     }
