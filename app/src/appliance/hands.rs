@@ -10,17 +10,27 @@ use super::frame_path::{CAMERA, RECOGNITION};
 use super::updates;
 use crate::config::Config;
 use crate::event::{Bus, Event};
+use crate::journal::Ledger;
+use crate::recognition::view::View as FramePath;
 use crate::status::view::{Action, Control, Done, Pending, Refused};
-use crate::supervisor::{Board, State};
+use crate::supervisor::{Board, State, WorkerView};
 use crate::sync::confirm_removal;
 use crate::update::inbox::Incoming;
 use crate::update::under_way::UnderWay;
-use crate::upload::Uploader;
+use crate::upload::{RetryError, Uploader};
 
+const NO_WEBHOOK: &str = "No webhook.url is set: rows stay on the device";
+const NO_SUCH_ROW: &str = "There is no such row; look at the list again";
 /// How long the page waits for a synchronisation: a thousand photos over a slow line. It goes on beyond that.
 const SYNC_TIME: Duration = Duration::from_secs(900);
 /// How long the page waits for an upload of what waits.
 const UPLOAD_TIME: Duration = Duration::from_secs(120);
+
+/// How long camera and recognition may take to begin anew: a camera opens in two or three seconds, and one that is not ready at
+/// once is tried a second and a third time.
+const RESTART_TIME: Duration = Duration::from_secs(12);
+/// How often it is looked whether they have.
+const RESTART_LOOK: Duration = Duration::from_millis(200);
 
 /// The technician's hands.
 pub struct Hands {
@@ -32,6 +42,10 @@ pub struct Hands {
     pub bus: Bus,
     /// Asks for a synchronisation.
     pub sync_now: Arc<Notify>,
+    /// The frame path: a picture that comes proves that it runs.
+    pub frames: Arc<FramePath>,
+    /// The rows.
+    pub ledger: Arc<Ledger>,
     /// Delivers; none when rows stay on the device.
     pub uploader: Option<Arc<Uploader>>,
     /// The update that comes in.
@@ -43,12 +57,10 @@ impl Control for Hands {
         match action {
             Action::Sync => self.sync(),
             Action::Upload => self.upload(),
-            Action::RestartRecognition => {
-                self.board.ask_restart(CAMERA);
-                self.board.ask_restart(RECOGNITION);
-                ready(done("Camera and recognition are started anew"))
-            }
+            Action::RestartRecognition => self.restart(),
             Action::RetryRow(id) => self.retry(&id),
+            Action::RetryAllRows => self.retry_all(),
+            Action::DismissRow(id) => self.dismiss(&id),
             Action::ConfirmRemoval => ready(self.confirm()),
             Action::InstallReceived => updates::install_received(&self.config, &self.updating),
             Action::InstallFrom(address) => updates::install_from(&self.config, &self.updating, address),
@@ -81,7 +93,7 @@ impl Hands {
 
     fn upload(&self) -> Pending<Result<Done, Refused>> {
         let Some(uploader) = self.uploader.clone() else {
-            return ready(refused("No webhook.url is set: rows stay on the device"));
+            return ready(refused(NO_WEBHOOK));
         };
         if self.is_held("upload") {
             self.board.ask_restart("upload");
@@ -99,13 +111,79 @@ impl Hands {
         })
     }
 
+    /// Starts camera and recognition anew, and says so when a picture has come through both.
+    fn restart(&self) -> Pending<Result<Done, Refused>> {
+        let (board, frames) = (Arc::clone(&self.board), Arc::clone(&self.frames));
+        let before = [CAMERA, RECOGNITION].map(|name| (name, worker(&board, name)));
+        for (name, _) in &before {
+            board.ask_restart(name);
+        }
+        Box::pin(async move {
+            let until = Instant::now() + RESTART_TIME;
+            loop {
+                tokio::time::sleep(RESTART_LOOK).await;
+                let now = before.each_ref().map(|(name, before)| (before, worker(&board, name)));
+                let anew = now.iter().all(|(before, now)| match (before, now) {
+                    (Some(before), Some(now)) => {
+                        now.restarts > before.restarts
+                            && now.state == State::Running
+                            && frames.age().is_some_and(|age| age < now.since)
+                    }
+                    _ => false,
+                });
+                if anew {
+                    return done("Camera and recognition were started anew, and pictures come");
+                }
+                if Instant::now() >= until {
+                    return Err(still_not(now.into_iter().filter_map(|(_, now)| now)));
+                }
+            }
+        })
+    }
+
     fn retry(&self, id: &str) -> Pending<Result<Done, Refused>> {
         let (Some(uploader), Ok(number)) = (self.uploader.clone(), id.parse()) else {
-            return ready(refused("There is no such row; look at the list again"));
+            return ready(refused(NO_SUCH_ROW));
         };
         Box::pin(async move {
             match uploader.retry(number).await {
                 Ok(()) => done("The row will be sent again"),
+                Err(error) => refused(&error.to_string()),
+            }
+        })
+    }
+
+    fn retry_all(&self) -> Pending<Result<Done, Refused>> {
+        let Some(uploader) = self.uploader.clone() else { return ready(refused(NO_WEBHOOK)) };
+        let rows = self.ledger.needs_person();
+        Box::pin(async move {
+            let mut again = 0;
+            for row in rows {
+                match uploader.retry(row.id).await {
+                    Ok(()) => again += 1,
+                    // Somebody else has decided about it meanwhile.
+                    Err(RetryError::NotWithAPerson { .. }) => {}
+                    Err(error @ RetryError::NotSaved { .. }) => {
+                        let details = format!("{again} rows before it will be sent again");
+                        return Err(Refused { message: error.to_string(), details });
+                    }
+                }
+            }
+            match again {
+                0 => refused("No row needs a person any more; look at the list again"),
+                1 => done("1 row will be sent again"),
+                _ => done(&format!("{again} rows will be sent again")),
+            }
+        })
+    }
+
+    fn dismiss(&self, id: &str) -> Pending<Result<Done, Refused>> {
+        let (Some(uploader), Ok(number)) = (self.uploader.clone(), id.parse()) else {
+            return ready(refused(NO_SUCH_ROW));
+        };
+        Box::pin(async move {
+            match uploader.dismiss(number).await {
+                Ok(()) => done("The row is dismissed; it stays in the day’s file"),
                 Err(error) => refused(&error.to_string()),
             }
         })
@@ -123,7 +201,28 @@ impl Hands {
     }
 
     fn is_held(&self, name: &str) -> bool {
-        self.board.views().iter().any(|worker| worker.name == name && worker.state == State::Held)
+        worker(&self.board, name).is_some_and(|worker| worker.state == State::Held)
+    }
+}
+
+fn worker(board: &Board, name: &str) -> Option<WorkerView> {
+    board.views().into_iter().find(|worker| worker.name == name)
+}
+
+/// What keeps pictures from coming after a restart.
+fn still_not(workers: impl Iterator<Item = WorkerView>) -> Refused {
+    let troubles: Vec<_> = workers
+        .filter(|worker| worker.state != State::Running)
+        .map(|worker| {
+            let (name, state) = (worker.name, worker.state.as_str());
+            worker
+                .reason
+                .map_or(format!("{name} is {state}"), |reason| format!("{name} is {state}: {reason}"))
+        })
+        .collect();
+    Refused {
+        message: "Camera and recognition were asked to start anew, and no picture has come yet".to_owned(),
+        details: troubles.join(". "),
     }
 }
 
@@ -158,4 +257,108 @@ pub(super) fn done(message: &str) -> Result<Done, Refused> {
 
 pub(super) fn refused(message: &str) -> Result<Done, Refused> {
     Err(Refused { message: message.to_owned(), details: String::new() })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::sync::Mutex;
+
+    use super::*;
+    use crate::attendance::open;
+    use crate::config::ClockTrust;
+    use crate::identity::RollNumber;
+    use crate::journal::{Delivery, Fate};
+    use crate::moment::{Clock, SiteZone, SystemClock};
+    use crate::recognition::view::Snapshot;
+    use crate::secret::SecretUrl;
+    use crate::supervisor::{Failure, Supervisor};
+
+    /// Hands of an appliance with a webhook that nobody answers, and rows of these students that the backend refused.
+    fn hands(folder: &std::path::Path, refused: &[&str], bus: &Bus, board: Arc<Board>) -> Hands {
+        let mut config = Config::default();
+        config.webhook.url = Some(SecretUrl::parse("http://127.0.0.1:1/webhook/").unwrap());
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new(ClockTrust::System));
+        let zone = SiteZone::named("UTC").unwrap();
+        let records = open(folder, &config.attendance, zone, Arc::clone(&clock), bus.clone()).unwrap();
+        for roll in refused {
+            records.recorder.lock().unwrap().sighted(&RollNumber::parse(roll).unwrap(), clock.now());
+        }
+        let ledger = Arc::clone(&records.ledger);
+        for row in ledger.open_rows(usize::MAX, |_| true) {
+            let fate = Fate::Refused("Student not found".to_owned());
+            ledger.deliver(Delivery { id: row.id, utc: clock.now().utc, fate });
+        }
+        let uploader = Uploader::new(
+            &config.webhook,
+            &config.tls,
+            Arc::clone(&ledger),
+            Arc::clone(&records.deliveries),
+            clock,
+            bus.clone(),
+        )
+        .unwrap()
+        .map(Arc::new);
+        Hands {
+            config: Arc::new(config),
+            board,
+            bus: bus.clone(),
+            sync_now: Arc::default(),
+            frames: Arc::default(),
+            ledger,
+            uploader,
+            updating: UnderWay::default(),
+        }
+    }
+
+    #[tokio::test]
+    async fn refused_rows_are_retried_all_at_once_or_dismissed_for_good() {
+        let folder = tempfile::tempdir().unwrap();
+        let hands = hands(folder.path(), &["2110001", "2110002", "2110003"], &Bus::default(), Arc::default());
+        let refused = hands.ledger.needs_person();
+        assert_eq!(refused.len(), 3);
+        let dismiss = Action::DismissRow(refused[1].id.to_string());
+        assert!(hands.perform(dismiss.clone()).await.unwrap().message.contains("dismissed"));
+        assert!(hands.perform(dismiss).await.is_err(), "it is on the list no more");
+        let done = hands.perform(Action::RetryAllRows).await.unwrap();
+        assert_eq!(done.message, "2 rows will be sent again");
+        assert_eq!((hands.ledger.needs_person().len(), hands.ledger.open_count()), (0, 2));
+        assert!(hands.perform(Action::RetryAllRows).await.is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_restart_is_said_to_have_worked_only_when_pictures_come_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let bus = Bus::default();
+        let mut supervisor = Supervisor::new(bus.clone());
+        let hands = hands(folder.path(), &[], &bus, supervisor.board());
+        let fault = Arc::new(Mutex::new(None));
+        let (frames, broken) = (Arc::clone(&hands.frames), Arc::clone(&fault));
+        for name in [CAMERA, RECOGNITION] {
+            let (frames, broken) = (Arc::clone(&frames), Arc::clone(&broken));
+            supervisor.start(name, move |stop| {
+                let (frames, broken) = (Arc::clone(&frames), Arc::clone(&broken));
+                async move {
+                    let broken: Option<&str> = *broken.lock().unwrap();
+                    match broken {
+                        Some("hangs") => {}
+                        Some(reason) => return Err(Failure::restart(reason)),
+                        None => frames.publish(Snapshot::default()),
+                    }
+                    stop.cancelled().await;
+                    Ok(())
+                }
+            });
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let restart = || hands.perform(Action::RestartRecognition);
+        assert!(restart().await.unwrap().message.contains("pictures come"));
+        *fault.lock().unwrap() = Some("no camera is connected; check its cable");
+        let refused = restart().await.unwrap_err();
+        assert!(refused.details.contains("recognition is restarting: no camera is connected"), "{refused:?}");
+        *fault.lock().unwrap() = Some("hangs");
+        let refused = restart().await.unwrap_err();
+        assert!(refused.message.contains("no picture has come") && refused.details.is_empty(), "{refused:?}");
+        supervisor.stop(Duration::from_secs(10)).await;
+    }
 }

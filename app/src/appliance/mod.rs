@@ -136,6 +136,7 @@ pub async fn run(config: Config, asked_to_stop: impl Future<Output = ()>) -> any
         counters: counters.clone(),
         care: Arc::clone(&care),
         frames: Arc::clone(&outputs.view),
+        inbox: outputs.sightings.clone(),
         ledger: Arc::clone(&records.ledger),
         report,
         syncing,
@@ -149,6 +150,8 @@ pub async fn run(config: Config, asked_to_stop: impl Future<Output = ()>) -> any
         board: Arc::clone(&board),
         bus: bus.clone(),
         sync_now,
+        frames: Arc::clone(&outputs.view),
+        ledger: Arc::clone(&records.ledger),
         uploader: uploader.clone(),
         updating: updating.clone(),
     };

@@ -11,6 +11,7 @@ use time::{Date, OffsetDateTime};
 use super::camera_care::Care;
 use super::latest::Memory;
 use super::machine;
+use crate::attendance::Inbox;
 use crate::camera::latest::Counters;
 use crate::config::Config;
 use crate::journal::{self, Folder, Ledger, Progress as Delivery, RowView};
@@ -54,6 +55,8 @@ pub struct Technician {
     pub care: Arc<Care>,
     /// The frame path.
     pub frames: Arc<FramePath>,
+    /// Where recognition puts what it sees; it counts what was lost.
+    pub inbox: Inbox,
     /// The rows.
     pub ledger: Arc<Ledger>,
     /// What became of the photos.
@@ -154,11 +157,22 @@ impl Technician {
         Today {
             unsaved: storage.unwritten,
             unsaved_reason: storage.trouble,
+            lost: self.inbox.lost(),
             date: date.to_string(),
             exists: file.exists(),
             file: file.display().to_string(),
-            rows: self.ledger.on(date).unwrap_or_default().iter().map(row).collect(),
+            rows: self.day(date, date).unwrap_or_default().iter().map(row).collect(),
         }
+    }
+
+    /// The rows of `date`; none when they are not in memory. What was seen before the clock was known has no day yet: it
+    /// stands with today's, marked as provisional, until the clock tells where it belongs.
+    fn day(&self, date: Date, today: Date) -> Option<Vec<RowView>> {
+        let mut rows = self.ledger.on(date)?;
+        if date == today {
+            rows.extend(self.ledger.awaiting_clock());
+        }
+        Some(rows)
     }
 
     fn upload(&self) -> Upload {
@@ -246,7 +260,8 @@ impl Source for Technician {
     }
 
     fn rows(&self, day: Date) -> Result<Vec<Row>, Refused> {
-        if let Some(rows) = self.ledger.on(day) {
+        let today = self.zone.local(self.clock.now().utc).date();
+        if let Some(rows) = self.day(day, today) {
             return Ok(rows.iter().map(row).collect());
         }
         let folder = Arc::new(Folder::new(self.config.site.data_dir.join("journal")));

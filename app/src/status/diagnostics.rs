@@ -1,5 +1,5 @@
 //! `/diagnostics`: what support needs to see, as one `.tar.gz`. Versions, state, configuration without secrets, the log.
-//! No faces, no pictures, no rows of attendance: the bundle leaves the site by mail.
+//! No faces, no pictures, no rows of attendance, and nobody's number: the bundle leaves the site by mail.
 
 use std::io::{self, Write};
 
@@ -7,12 +7,15 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::json;
 
-use super::view::{Problem, View};
+use super::anonymous::Anonymous;
+use super::view::{Problem, Roster, View};
 
 /// What goes in, read beforehand.
 pub(super) struct Parts {
     pub(super) view: View,
     pub(super) problems: Vec<Problem>,
+    /// Whose numbers must not stand in it.
+    pub(super) roster: Roster,
     pub(super) configuration: String,
     pub(super) log: Vec<String>,
     pub(super) certificate: String,
@@ -23,17 +26,23 @@ pub(super) struct Parts {
 /// # Errors
 /// None in practice: it is written to memory.
 pub(super) fn bundle(parts: Parts) -> io::Result<Vec<u8>> {
-    let Parts { mut view, problems, configuration, log, certificate } = parts;
+    let Parts { mut view, problems, roster, configuration, log, certificate } = parts;
+    let anonymous = Anonymous::knowing(&view, &roster);
     let rows_today = view.today.rows.len();
     // Who came when is the site's affair. That rows wait or were refused, and why, is enough for support.
     view.today.rows.clear();
     view.camera.decisions.clear();
     for row in &mut view.upload.needs_person {
-        row.name = "(left out)".to_owned();
+        row.name.clear();
         row.timestamp.clear();
     }
-    let state =
+    for photo in &mut view.roster.refused {
+        photo.photo.clear();
+    }
+    let mut state =
         json!({ "problems": problems, "rows_today": rows_today, "certificate": certificate, "view": view });
+    anonymous.value(&mut state);
+    let log: Vec<_> = log.iter().filter_map(|line| anonymous.log_line(line)).collect();
     let time = unix_seconds();
     let mut archive = tar::Builder::new(GzEncoder::new(Vec::new(), Compression::default()));
     for (name, content) in [
@@ -58,8 +67,9 @@ Diagnostics of an attendance appliance.
 
 state.json          versions, workers, camera, storage, what is wrong
 configuration.toml  the configuration in use; secrets read [hidden]
-log.txt             the newest lines of the log; they name roll numbers, and when each was seen: look before you send it
+log.txt             the newest lines of the log, without those that say who was seen or recorded
 
+Roll numbers and the paths of photos are left out wherever they are known, and so is every number of five digits or more.
 Not in here: photos, pictures of the camera, embeddings, passwords, keys, the list of attendance.
 ";
 
@@ -72,16 +82,31 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use std::io::Read as _;
 
-    use super::super::view::{Camera, Decision, RefusedRow, Row, Today, Upload};
+    use super::super::view::{
+        Camera, Decision, RefusedPhoto, RefusedRow, RosterCount, Row, Student, Today, Upload,
+    };
     use super::*;
+    use crate::event::Event;
+    use crate::identity::RollNumber;
 
     #[test]
     fn the_bundle_opens_and_names_nobody() {
         let row = Row { name: "2110001".to_owned(), ..Row::default() };
         let refused = RefusedRow {
+            id: "17".to_owned(),
             name: "2110002".to_owned(),
-            reason: "Student not found".to_owned(),
+            reason: "Student not found: 2110002 (nor 2110003)".to_owned(),
+            timestamp: "2026-11-21 09:02:10".to_owned(),
             ..RefusedRow::default()
+        };
+        let photo = RefusedPhoto {
+            photo: "2110004/Asha Rao.jpg".to_owned(),
+            reason: "looks like CS-17/Ravi.png; take another".to_owned(),
+            picture: true,
+        };
+        let roster = Roster {
+            students: vec![Student { name: "CS-17".to_owned(), photos: vec!["CS-17/Ravi.png".to_owned()] }],
+            refused: vec![photo.clone()],
         };
         let view = View {
             camera: Camera {
@@ -90,13 +115,46 @@ mod tests {
             },
             today: Today { rows: vec![row], ..Today::default() },
             upload: Upload { needs_person: vec![refused], ..Upload::default() },
+            roster: RosterCount { refused: vec![photo], ..RosterCount::default() },
             ..View::default()
         };
+        let roll = |text| RollNumber::parse(text).unwrap();
+        let seen = "2026-11-22 09:31:07".to_owned();
+        let events = [
+            Event::Recorded { roll: roll("CS-17"), status: "IN".to_owned(), timestamp: seen.clone() },
+            Event::Recorded { roll: roll("2110001"), status: "OUT".to_owned(), timestamp: seen },
+            Event::NotRecorded { roll: roll("2110001"), reason: "already out at 09:31:07".to_owned() },
+            Event::NotSaved { roll: roll("CS-17"), reason: "09:31:07".to_owned() },
+            Event::Recognised {
+                track: 93107,
+                roll: roll("2110009"),
+                similarity: 0.7,
+                margin: 0.3,
+                votes: 7,
+                threshold: 0.4,
+                frames: 9,
+                liveness: "09:31:07".to_owned(),
+            },
+            Event::AttackRefused { track: 3, reason: "looks like CS-17; flat".to_owned() },
+            Event::PhotoRefused {
+                photo: "2110004/Asha Rao.jpg".to_owned(),
+                reason: "no face found".to_owned(),
+            },
+        ];
+        let mut log = vec![
+            "2026-11-22T04:01:00Z attendance 1.3.0+20261118.1610.9b3e01c starts".to_owned(),
+            "2026-11-22T04:01:09Z WARN: photo CS-17/Ravi.png: the server says 404".to_owned(),
+        ];
+        // As the log has them: with the level, where it is not the ordinary one.
+        log.extend(events.iter().flat_map(|event| {
+            ["", "WARN: ", "DEBUG: "].map(|level| format!("2026-11-22T04:01:07Z {level}{event}"))
+        }));
         let parts = Parts {
             view,
             problems: Vec::new(),
+            roster,
             configuration: "[site]".to_owned(),
-            log: vec!["started".to_owned()],
+            log,
             certificate: "AB:CD".to_owned(),
         };
         let bundle = bundle(parts).unwrap();
@@ -109,9 +167,22 @@ mod tests {
             entry.read_to_string(&mut all).unwrap();
         }
         assert_eq!(names, ["README.txt", "state.json", "configuration.toml", "log.txt"]);
-        assert!(
-            all.contains("Student not found") && all.contains("started") && all.contains("\"rows_today\": 1")
-        );
-        assert!(!all.contains("2110001") && !all.contains("2110002"));
+        for kept in [
+            "Student not found: (left out)",
+            "1.3.0+20261118.1610.9b3e01c starts",
+            "\"rows_today\": 1",
+            "looks like (left out); take another",
+            "photo (left out): the server says 404",
+            "no face found",
+            "looks like (left out); flat",
+        ] {
+            assert!(all.contains(kept), "{kept:?} is not in {all}");
+        }
+        for somebody in [
+            "2110001", "2110002", "2110003", "2110004", "2110009", "CS-17", "Asha", "Ravi", "09:31:07",
+            "09:02:10",
+        ] {
+            assert!(!all.contains(somebody), "{somebody} is in {all}");
+        }
     }
 }

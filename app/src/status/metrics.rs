@@ -55,6 +55,7 @@ pub(super) fn text(
         "status",
         [("IN", today("IN")), ("OUT", today("OUT"))],
     );
+    out.counter("recognitions_lost_total", "Recognitions that became no row.", view.today.lost);
     out.gauge("upload_backlog_rows", "Rows that wait for delivery.", Some(view.upload.backlog));
     out.gauge("upload_refused_rows", "Rows that need a person.", Some(view.upload.needs_person.len()));
     out.gauge("upload_failing", "1 while deliveries fail.", Some(u8::from(view.upload.error.is_some())));

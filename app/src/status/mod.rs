@@ -15,6 +15,7 @@
 //! One account. HTTP/1.1 only. A self-signed certificate makes browsers warn once; the fingerprint to compare it with
 //! stands on the console ([`console::notice`]).
 
+mod anonymous;
 mod api;
 mod auth;
 pub mod certificate;
@@ -39,6 +40,8 @@ mod throttle;
 pub mod token;
 mod verdict;
 pub mod view;
+
+pub use routes::addresses;
 
 use std::io;
 use std::net::SocketAddr;

@@ -65,9 +65,9 @@ fn operation(route: &Route, schemas: &mut SchemaGenerator) -> Value {
         add("403", "The token may only read.");
         add("413", "The body is larger than this address takes.");
         match route.endpoint {
-            Endpoint::Retry => {
+            Endpoint::Retry | Endpoint::Dismiss => {
                 add("404", "There is no such row.");
-                add("409", "Another row is being tried.");
+                add("409", "The same is being done with another row.");
             }
             Endpoint::ReceiveUpdate => {
                 add("400", "The request holds no update, or broke off.");
@@ -161,6 +161,8 @@ fn answer(route: &Route, schemas: &mut SchemaGenerator) -> Value {
         Endpoint::Sync
         | Endpoint::ConfirmRemoval
         | Endpoint::Retry
+        | Endpoint::RetryAll
+        | Endpoint::Dismiss
         | Endpoint::ReceiveUpdate
         | Endpoint::InstallUpdate
         | Endpoint::TryUpdate
@@ -195,7 +197,7 @@ fn parameter(route: &Route) -> Option<(&'static str, Value, &'static str)> {
         Endpoint::Day | Endpoint::DayCsv => {
             Some(("date", json!({ "type": "string", "format": "date" }), "A day of the site, YYYY-MM-DD."))
         }
-        Endpoint::Retry => Some((
+        Endpoint::Retry | Endpoint::Dismiss => Some((
             "row",
             json!({ "type": "string", "pattern": "^[A-Za-z0-9._:-]{1,128}$" }),
             "The id of a refused row, from upload.needs_person of /status.",

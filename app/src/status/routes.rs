@@ -43,6 +43,8 @@ pub(super) enum Endpoint {
     ConfirmRemoval,
     Upload,
     Retry,
+    RetryAll,
+    Dismiss,
     Restart,
     ReceiveUpdate,
     InstallUpdate,
@@ -73,7 +75,7 @@ const fn post(path: &'static str, access: Access, endpoint: Endpoint, summary: &
 }
 
 /// The addresses, in the order of the documentation. A fixed path stands before one with a varying part.
-pub(super) static ROUTES: [Route; 31] = [
+pub(super) static ROUTES: [Route; 33] = [
     get("/", Access::Read, Endpoint::Root, "The service in short; the page, for browsers"),
     get("/status", Access::Read, Endpoint::Status, "Server, recognition, today's attendance and workers"),
     get("/attendance/today", Access::Read, Endpoint::Today, "Today's rows"),
@@ -96,6 +98,13 @@ pub(super) static ROUTES: [Route; 31] = [
     ),
     post("/upload/manual", Access::Full, Endpoint::Upload, "Deliver waiting rows now"),
     post("/upload/retry/{row}", Access::Full, Endpoint::Retry, "Try a refused row again"),
+    post("/upload/retry-all", Access::Full, Endpoint::RetryAll, "Try every refused row again"),
+    post(
+        "/upload/dismiss/{row}",
+        Access::Full,
+        Endpoint::Dismiss,
+        "Give a refused row up: it is never delivered, and stays in the day's file",
+    ),
     post(
         "/update/bundle",
         Access::Full,
@@ -131,6 +140,11 @@ pub(super) static ROUTES: [Route; 31] = [
     get("/preview.svg", Access::Technician, Endpoint::Preview, ""),
     get("/roster/picture.svg", Access::Technician, Endpoint::Evidence, ""),
 ];
+
+/// Every address the server answers: its method, and its path with `{name}` for a part that varies.
+pub fn addresses() -> impl Iterator<Item = (&'static str, &'static str)> {
+    ROUTES.iter().map(|route| (route.method.as_str(), route.path))
+}
 
 /// What a path leads to.
 pub(super) enum Found<'a> {

@@ -225,7 +225,12 @@ impl Service {
             Endpoint::Restart => self.act(Action::RestartRecognition, &asked).await,
             Endpoint::Retry => match asked.part.as_deref().and_then(row_id) {
                 Some(row) => self.act(Action::RetryRow(row), &asked).await,
-                None => error(StatusCode::NOT_FOUND, "There is no row of this name.", ""),
+                None => no_such_row(),
+            },
+            Endpoint::RetryAll => self.act(Action::RetryAllRows, &asked).await,
+            Endpoint::Dismiss => match asked.part.as_deref().and_then(row_id) {
+                Some(row) => self.act(Action::DismissRow(row), &asked).await,
+                None => no_such_row(),
             },
             Endpoint::InstallUpdate => match address(&asked.body) {
                 Ok(address) => self.act(Action::InstallFrom(address), &asked).await,
@@ -338,6 +343,7 @@ impl Service {
             diagnostics::bundle(diagnostics::Parts {
                 view,
                 problems,
+                roster: source.roster(),
                 configuration: source.configuration(),
                 log: source.log(LOG_LINES),
                 certificate: format!("{} until {}", identity.fingerprint, identity.expires),
@@ -387,6 +393,8 @@ impl Service {
             Some("restart") => Some(Action::RestartRecognition),
             Some("confirm-removal") => Some(Action::ConfirmRemoval),
             Some("retry") => row().map(Action::RetryRow),
+            Some("retry-all") => Some(Action::RetryAllRows),
+            Some("dismiss") => row().map(Action::DismissRow),
             Some("install") => match address(&asked.body) {
                 Ok(address) => Some(Action::InstallFrom(address)),
                 Err(reason) => {
@@ -524,11 +532,15 @@ struct Asked {
     from: IpAddr,
 }
 
-/// Whether a person asked, rather than an open page by itself: only then does a log-in live on.
+/// Whether a person asked, rather than an open page by itself: only then does a log-in live on. Pictures of photos count as the
+/// page's own: what is opened once is asked for again when the list changes.
 fn by_a_person(found: &Found<'_>, headers: &HeaderMap) -> bool {
     let by_itself = matches!(
         found,
-        Found::Route(route, _) if matches!(route.endpoint, Endpoint::Preview | Endpoint::Icon | Endpoint::Events)
+        Found::Route(route, _) if matches!(
+            route.endpoint,
+            Endpoint::Preview | Endpoint::Evidence | Endpoint::Icon | Endpoint::Events
+        )
     );
     !by_itself && !headers.contains_key(REFRESH_HEADER)
 }
@@ -640,6 +652,10 @@ fn body_refused(refused: request::BodyRefused) -> Reply {
     }
 }
 
+fn no_such_row() -> Reply {
+    error(StatusCode::NOT_FOUND, "There is no row of this name.", "")
+}
+
 fn busy() -> Reply {
     let mut reply =
         error(StatusCode::SERVICE_UNAVAILABLE, "Too many look at once; try again in a moment.", "");
@@ -649,4 +665,22 @@ fn busy() -> Reply {
 
 fn unexpected() -> Reply {
     error(StatusCode::INTERNAL_SERVER_ERROR, "Something unexpected happened; the log says more.", "")
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Method;
+
+    use super::*;
+
+    #[test]
+    fn what_an_open_page_asks_by_itself_keeps_no_log_in_alive() {
+        let by_a_person = |path, headers: &HeaderMap| by_a_person(&routes::find(&Method::GET, path), headers);
+        let plain = HeaderMap::new();
+        for path in ["/preview.svg", "/roster/picture.svg", "/icon.svg", "/events"] {
+            assert!(!by_a_person(path, &plain), "{path}");
+        }
+        let refresh = HeaderMap::from_iter([(REFRESH_HEADER, HeaderValue::from_static("1"))]);
+        assert!(by_a_person("/", &plain) && !by_a_person("/", &refresh));
+    }
 }

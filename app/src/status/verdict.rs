@@ -2,7 +2,7 @@
 
 use time::OffsetDateTime;
 
-use super::view::{Level, Problem, View};
+use super::view::{Level, Problem, View, Worker};
 
 /// Without a frame for so long the camera is taken for dead; it opens in two or three seconds.
 const FRAME_AGE_LIMIT_S: f32 = 10.0;
@@ -19,9 +19,11 @@ const CERTIFICATE_NOTICE: time::Duration = time::Duration::days(14);
 
 /// What to do about a server's fault that does not say so itself.
 const ASK: &str = "ask who looks after that server";
+/// What to do about a fault of our own.
+const SUPPORT: &str = "if this stays, send the diagnostics to support";
 
 /// Workers whose troubles have sentences of their own.
-const TOLD_ABOVE: [&str; 4] = ["camera", "recognition", "upload", "sync"];
+const TOLD_ABOVE: [&str; 5] = ["camera", "recognition", "attendance", "upload", "sync"];
 
 /// Everything that is wrong, the worst first; empty when all is well.
 pub(super) fn problems(
@@ -31,10 +33,12 @@ pub(super) fn problems(
 ) -> Vec<Problem> {
     let mut found = view.problems.clone();
     recognition(view, &mut found);
+    recorder(view, &mut found);
     storage(view, &mut found);
     roster(view, &mut found);
     delivery(view, &mut found);
     photos(view, &mut found);
+    workers(view, &mut found);
     machine(view, &mut found);
     if view.system.clock_trusted && certificate_expires - now < CERTIFICATE_NOTICE {
         let days = (certificate_expires - now).whole_days().max(0);
@@ -52,24 +56,21 @@ pub(super) fn problems(
 pub(super) fn healthy(view: &View) -> bool {
     let mut found = view.problems.clone();
     recognition(view, &mut found);
+    recorder(view, &mut found);
     storage(view, &mut found);
     found.iter().all(|problem| problem.level < Level::Broken)
 }
 
 fn recognition(view: &View, found: &mut Vec<Problem>) {
     let starting = view.system.uptime_s < START_GRACE_S;
-    for worker in view.workers.iter().filter(|worker| worker.name == "recognition") {
-        if worker.state != "running" {
-            let again = "press “Restart recognition”; if it stops again, send the diagnostics to support";
-            let reason = worker.reason.as_deref();
-            let (why, advice) = told(reason.unwrap_or_default(), again);
-            let why = if why.is_empty() { why } else { format!(": {why}") };
-            found.push(broken(format!("Recognition is {}{why}.", worker.state), &advice));
-            return;
-        }
+    if let Some(worker) = idle(view, "recognition") {
+        let again = "press “Restart recognition”; if it stops again, send the diagnostics to support";
+        let (why, advice) = told(worker.reason.as_deref().unwrap_or_default(), again);
+        let why = if why.is_empty() { why } else { format!(": {why}") };
+        found.push(broken(format!("Recognition is {}{why}.", worker.state), &advice));
+        return;
     }
-    let camera = view.workers.iter().find(|worker| worker.name == "camera" && worker.state != "running");
-    if let Some(reason) = camera.and_then(|worker| worker.reason.as_deref()) {
+    if let Some(reason) = idle(view, "camera").and_then(|worker| worker.reason.as_deref()) {
         // What is wrong; what to do.
         let (what, advice) = reason.split_once("; ").unwrap_or((reason, "check both ends of its cable"));
         let count = match view.camera.reboots {
@@ -89,13 +90,33 @@ fn recognition(view: &View, found: &mut Vec<Problem>) {
             "Switch the power off, check both ends of the camera’s cable, and switch it on again.",
         )),
         Some(age) => found.push(broken(
-            format!("The camera has given no picture for {age:.0} seconds."),
+            format!("The camera has given no picture for {}.", about(age)),
             "Press “Restart recognition”. If that does not help, check both ends of the camera’s cable.",
         )),
     }
 }
 
+/// Without this worker what recognition sees becomes no row, however well all else goes.
+fn recorder(view: &View, found: &mut Vec<Problem>) {
+    let Some(worker) = idle(view, "attendance") else { return };
+    let (why, advice) = told(worker.reason.as_deref().unwrap_or("it gave no reason"), SUPPORT);
+    found.push(broken(
+        format!("No rows are written, for their worker is {}: {why}.", worker.state),
+        &format!("{} {advice}", next_start(worker)),
+    ));
+}
+
 fn storage(view: &View, found: &mut Vec<Problem>) {
+    if view.today.lost > 0 {
+        let rows = match view.today.lost {
+            1 => "1 recognition was lost: there is no row of it".to_owned(),
+            n => format!("{n} recognitions were lost: there are no rows of them"),
+        };
+        found.push(attention(
+            format!("{rows}."),
+            "Rows could not be written for hours. The log says when: enter by hand who came and went then, and check the card.",
+        ));
+    }
     if let Some(reason) = &view.today.unsaved_reason {
         let (what, advice) = told(reason, "check the card");
         let rows = match view.today.unsaved {
@@ -145,8 +166,7 @@ fn nobody(view: &View) -> Problem {
     let from_server = view.sync.source.contains("://");
     let named = view.sync.listed != Some(0);
     let waits = view.sync.progress.is_some() || (from_server && named && view.roster.unrecognisable == 0);
-    if let Some(reason) = sync_trouble(view) {
-        let (what, advice) = told(reason, ASK);
+    if let Some((what, advice)) = sync_trouble(view) {
         return broken(format!("Nobody can be recognised: the photos cannot be fetched ({what})."), &advice);
     }
     if waits {
@@ -175,16 +195,19 @@ fn nobody(view: &View) -> Problem {
 
 fn delivery(view: &View, found: &mut Vec<Problem>) {
     let upload = &view.upload;
-    let held = view.workers.iter().find(|w| w.name == "upload" && w.state == "held");
-    let trouble = match held {
-        Some(worker) => Some((worker.reason.as_deref(), "Then press “Upload now”. Nothing is lost.")),
-        None => {
-            let error = upload.error.as_deref();
-            error.map(|error| (Some(error), "The device tries again by itself, and nothing is lost."))
+    let by_itself = "The device tries again by itself, and nothing is lost.";
+    let trouble = match idle(view, "upload") {
+        Some(worker) => {
+            let reason = worker.reason.as_deref().unwrap_or("the worker that does it gave no reason");
+            Some(if worker.state == "held" {
+                (told(reason, ASK), "Then press “Upload now”. Nothing is lost.")
+            } else {
+                (told(reason, SUPPORT), by_itself)
+            })
         }
+        None => upload.error.as_deref().map(|error| (told(error, ASK), by_itself)),
     };
-    if let Some((reason, then)) = trouble {
-        let (what, advice) = told(reason.unwrap_or("its worker is held"), ASK);
+    if let Some(((what, advice), then)) = trouble {
         let waiting = match upload.backlog {
             0 => "No row waits yet".to_owned(),
             1 => "1 row waits".to_owned(),
@@ -202,7 +225,7 @@ fn delivery(view: &View, found: &mut Vec<Problem>) {
         };
         found.push(attention(
             format!("{count} refused by the backend."),
-            &format!("Look at the reason beside {verb} under “Delivery”, have it corrected there, then press “Retry”."),
+            &format!("Look at the reason beside {verb} under “Delivery”, have it corrected there, then press “Retry”, or “Dismiss” what shall not be delivered."),
         ));
     }
 }
@@ -217,8 +240,7 @@ fn photos(view: &View, found: &mut Vec<Problem>) {
     }
     // Without anybody enrolled all this stands in the first sentence.
     if roster.students > 0 {
-        if let Some(reason) = sync_trouble(view) {
-            let (what, advice) = told(reason, ASK);
+        if let Some((what, advice)) = sync_trouble(view) {
             found.push(attention(
                 format!("The photos cannot be synchronised: {what}."),
                 &format!("{advice} The photos already here stay in use."),
@@ -249,22 +271,44 @@ fn photos(view: &View, found: &mut Vec<Problem>) {
             ));
         }
     }
-    for worker in view.workers.iter().filter(|w| !TOLD_ABOVE.contains(&&*w.name)) {
-        if worker.state == "held" || worker.state == "stopped" {
-            let (why, advice) =
-                told(worker.reason.as_deref().unwrap_or("it gave no reason"), "look into the log below");
-            found.push(attention(
-                format!("The worker “{}” is {}: {why}.", worker.name, worker.state),
-                &format!("{advice} It starts again with the appliance."),
-            ));
-        }
+}
+
+/// Every worker that does not run and was not spoken of yet.
+fn workers(view: &View, found: &mut Vec<Problem>) {
+    let others = view.workers.iter().filter(|worker| !TOLD_ABOVE.contains(&&*worker.name));
+    for worker in others.filter(|worker| worker.state != "running") {
+        let (why, advice) =
+            told(worker.reason.as_deref().unwrap_or("it gave no reason"), "look into the log below");
+        found.push(attention(
+            format!("The worker “{}” is {}: {why}.", worker.name, worker.state),
+            &format!("{advice} {}", next_start(worker)),
+        ));
     }
 }
 
-/// Why photos cannot be had from the server, if they cannot.
-fn sync_trouble(view: &View) -> Option<&str> {
-    let held = view.workers.iter().find(|worker| worker.name == "sync" && worker.state == "held");
-    held.and_then(|worker| worker.reason.as_deref()).or(view.sync.error.as_deref())
+/// Why photos cannot be had from the server, if they cannot, and what to do.
+fn sync_trouble(view: &View) -> Option<(String, String)> {
+    // Without photos.url it has stopped, without a reason.
+    if let Some((worker, reason)) =
+        idle(view, "sync").and_then(|worker| Some((worker, worker.reason.as_deref()?)))
+    {
+        return Some(told(reason, if worker.state == "held" { ASK } else { SUPPORT }));
+    }
+    view.sync.error.as_deref().map(|error| told(error, ASK))
+}
+
+/// The worker of this name, when it does not run.
+fn idle<'a>(view: &'a View, name: &str) -> Option<&'a Worker> {
+    view.workers.iter().find(|worker| worker.name == name && worker.state != "running")
+}
+
+/// When a worker that does not run is started again.
+fn next_start(worker: &Worker) -> &'static str {
+    if worker.state == "restarting" {
+        "The device starts it again by itself."
+    } else {
+        "It starts again with the appliance."
+    }
 }
 
 fn machine(view: &View, found: &mut Vec<Problem>) {
@@ -287,6 +331,16 @@ fn machine(view: &View, found: &mut Vec<Problem>) {
             "It slows down to protect itself. Give it air, or a cooler.",
         ));
     }
+}
+
+/// A time as people say it. The sentence is read aloud whenever it changes, so it must not change with every second.
+fn about(seconds: f32) -> String {
+    let (number, unit) = match seconds as u64 {
+        s @ ..60 => (s / 10 * 10, "second"),
+        s @ 60..7200 => (s / 60, "minute"),
+        s => (s / 3600, "hour"),
+    };
+    format!("{number} {unit}{}", if number == 1 { "" } else { "s" })
 }
 
 /// A reason of the form "what is wrong; what to do" as the part of a sentence, and a sentence.
@@ -321,7 +375,7 @@ fn attention(what: String, advice: &str) -> Problem {
 mod tests {
     use time::macros::datetime;
 
-    use super::super::view::{Camera, PhotoSync, Removal, RosterCount, System, Upload, Worker};
+    use super::super::view::{Camera, PhotoSync, Removal, RosterCount, System, Upload};
     use super::*;
 
     const NOW: OffsetDateTime = datetime!(2026-11-01 12:00:00 UTC);
@@ -372,16 +426,59 @@ mod tests {
         view.camera.last_frame_age_s = Some(42.0);
         assert_eq!(
             worst(&view),
-            (Level::Broken, "The camera has given no picture for 42 seconds.".to_owned())
+            (Level::Broken, "The camera has given no picture for 40 seconds.".to_owned())
         );
         assert!(!healthy(&view));
         assert_eq!(problems(&view, LATER, NOW).len(), 2);
     }
 
     #[test]
+    fn a_worker_in_whatever_trouble_is_told_of_and_the_recorder_stops_all_being_well() {
+        for name in ["camera", "recognition", "attendance", "roster", "sync", "upload", "update", "page"] {
+            for state in ["restarting", "held", "stopped"] {
+                let mut view = well();
+                view.workers.retain(|worker| worker.name != name);
+                view.workers.push(Worker {
+                    name: name.to_owned(),
+                    state: state.to_owned(),
+                    reason: Some("stopped by a defect in the program (task 7 panicked)".to_owned()),
+                    restarts: 9,
+                });
+                let (level, what) = worst(&view);
+                assert!(what.to_lowercase().contains("stopped by a defect"), "{name} {state}: {what:?}");
+                let works = !["camera", "recognition", "attendance"].contains(&name);
+                assert_eq!(level, if works { Level::Attention } else { Level::Broken }, "{name} {state}");
+                assert_eq!(healthy(&view), works, "{name} {state}");
+            }
+        }
+        let mut without_photo_server = well();
+        without_photo_server.workers.push(Worker {
+            name: "sync".to_owned(),
+            state: "stopped".to_owned(),
+            ..Worker::default()
+        });
+        assert_eq!(problems(&without_photo_server, LATER, NOW), []);
+    }
+
+    /// A screen reader reads the sentence whenever it changes.
+    #[test]
+    fn the_sentence_does_not_change_with_every_second() {
+        let said = |age| {
+            let mut view = well();
+            view.camera.last_frame_age_s = Some(age);
+            worst(&view).1
+        };
+        assert_eq!(said(40.1), said(49.9));
+        assert!(said(61.0).contains("for 1 minute.") && said(73.0) == said(61.0));
+        assert!(said(7300.0).contains("for 2 hours."));
+    }
+
+    #[test]
     fn each_fault_has_its_sentence() {
         type BreakIt = fn(&mut View);
-        let cases: [(&str, BreakIt); 19] = [
+        let cases: [(&str, BreakIt); 21] = [
+            ("1 recognition was lost: there is no row", |v| v.today.lost = 1),
+            ("12 recognitions were lost: there are no rows", |v| v.today.lost = 12),
             ("Recognition is held: no network file", |v| {
                 v.workers[0].state = "held".to_owned();
                 v.workers[0].reason = Some("no network file.".to_owned());

@@ -67,6 +67,10 @@ pub enum Action {
     RestartRecognition,
     /// Try again to deliver a row that needs a person, by its id.
     RetryRow(String),
+    /// Try again to deliver every row that needs a person.
+    RetryAllRows,
+    /// Give up a row that needs a person, by its id: it is never delivered, and stays in the day's file.
+    DismissRow(String),
     /// Believe the listing that would remove many students.
     ConfirmRemoval,
     /// Install the update bundle that was received, into the other slot.
@@ -87,6 +91,8 @@ impl Action {
             Self::Upload => "upload",
             Self::RestartRecognition => "restart",
             Self::RetryRow(_) => "retry",
+            Self::RetryAllRows => "retry-all",
+            Self::DismissRow(_) => "dismiss",
             Self::ConfirmRemoval => "confirm-removal",
             Self::InstallReceived | Self::InstallFrom(_) => "install",
             Self::TryUpdate => "try-update",
@@ -302,6 +308,8 @@ pub struct Today {
     pub unsaved: usize,
     /// Why, and what to do; none when everything is on the disk.
     pub unsaved_reason: Option<String>,
+    /// Recognitions since the program started that became no row, because rows could not be written for hours.
+    pub lost: u64,
 }
 
 /// A row of attendance, as the original writes it.
@@ -341,7 +349,7 @@ pub struct Upload {
 /// A row the backend refused.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct RefusedRow {
-    /// Names the row for [`Action::RetryRow`]; letters, digits, `-`, `_`, `.` and `:`.
+    /// Names the row for [`Action::RetryRow`] and [`Action::DismissRow`]; letters, digits, `-`, `_`, `.` and `:`.
     pub id: String,
     /// Roll number.
     pub name: String,

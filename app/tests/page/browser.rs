@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use attendance::event::Event;
 use attendance::identity::RollNumber;
-use attendance::status::view::{Action, Progress, Removal};
+use attendance::status::view::{Action, Progress, RefusedRow, Removal};
 use attendance::update::inbox::received;
 use attendance::update::slot::Slot;
 
@@ -118,7 +118,7 @@ fn the_page_reads_well_on_phone_and_desk_light_and_dark_well_and_broken() {
     }
     let sentence = browser.text("#verdict");
     assert!(
-        sentence.contains("no picture for 73 seconds") && sentence.contains("camera’s cable"),
+        sentence.contains("no picture for 1 minute") && sentence.contains("camera’s cable"),
         "{sentence}"
     );
     browser.go(&format!("{}docs", device.url()));
@@ -155,17 +155,30 @@ fn a_row_appears_by_itself_and_every_button_says_what_happened() {
         ("#do-upload", "7 rows were delivered"),
         ("#do-restart", "Recognition was started again"),
         (".people li:first-child button", "Row 2026-11-21:2110007:IN was delivered"),
+        ("#do-retry-all", "All rows will be sent again"),
     ] {
         browser.click(button);
         browser.until(said, |b| b.text("#said"));
         browser.until(said, |b| b.text("main"));
     }
+    // What cannot be taken back takes two steps.
+    browser.click(".people li:first-child summary");
+    browser.click(".people li:first-child details button");
+    browser.until("Row 2026-11-21:2110007:IN was dismissed", |b| b.text("#said"));
     device.change(|view| view.sync.removal = Some(Removal { students: 400, of: 1021 }));
     browser.until("400 of 1021", |b| b.text("#photos"));
     browser.click("#do-confirm-removal");
     browser.until("300 students were removed", |b| b.text("#said"));
-    assert_eq!(device.fake.performed.lock().unwrap().len(), 5);
-    assert_eq!(device.fake.performed.lock().unwrap()[4], Action::ConfirmRemoval);
+    let row = "2026-11-21:2110007:IN".to_owned();
+    assert_eq!(
+        device.fake.performed.lock().unwrap()[3..],
+        [
+            Action::RetryRow(row.clone()),
+            Action::RetryAllRows,
+            Action::DismissRow(row),
+            Action::ConfirmRemoval
+        ]
+    );
 
     *device.fake.fails.lock().unwrap() = true;
     browser.click("#do-sync");
@@ -250,8 +263,59 @@ fn the_live_picture_is_asked_for_only_while_it_is_open() {
     browser.until("320", |b| {
         b.script("return document.querySelector('#seen-0 img')?.naturalWidth ?? 0").to_string()
     });
+    // What is loaded is not asked for again when the list changes, and stays open.
+    browser.script("document.querySelector('#seen-0 img').dataset.mine = 'kept'");
+    device.change(|view| view.roster.photos = 1977);
+    browser.until("1977", |b| b.text("#photos"));
+    let kept =
+        browser.script("return document.querySelector('#seen-0[open] img')?.dataset.mine ?? 'another'");
+    assert_eq!((kept.as_str(), *device.fake.evidences.lock().unwrap()), (Some("kept"), 1));
     browser.go(&format!("{}roster/picture.svg?photo=../../etc/passwd", device.url()));
     assert!(browser.text("body").contains("no refused photo"));
+}
+
+/// One question that fails must not be the end: the page says so, looks again, and takes it back.
+#[test]
+fn a_device_that_did_not_answer_is_asked_again_and_only_news_is_read_aloud() {
+    let Some(browser) = Browser::open(true) else { return };
+    let device = Device::start();
+    log_in(&browser, &device);
+    let change = |age| {
+        device.change(|view| view.camera.last_frame_age_s = Some(age));
+        device.bus.publish(Event::Hint { track: 1, advice: "come closer" });
+    };
+    browser.script("window.asked = window.fetch; window.fetch = () => Promise.reject(new TypeError('gone'))");
+    change(73.0);
+    browser.until("does not answer", |b| b.text("#said"));
+    browser.script("window.fetch = window.asked");
+    browser.until("for 1 minute", |b| b.text("#sentence"));
+    browser.until("false", |b| b.script("return document.body.classList.contains('lost')").to_string());
+
+    // A question without an answer ends by itself, and so many events that none is followed by a pause hold up nothing.
+    browser.script(
+        "window.fetch = (at, how) => new Promise((_, no) => how.signal.addEventListener('abort', no))",
+    );
+    change(7300.0);
+    std::thread::sleep(Duration::from_secs(1));
+    browser.script("window.fetch = window.asked");
+    let start = Instant::now();
+    while browser.text("#sentence") != "The camera has given no picture for 2 hours." {
+        assert!(
+            start.elapsed() < Duration::from_secs(30),
+            "a question that hangs holds up the page for ever"
+        );
+        change(7300.0);
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert_eq!(
+        browser.script("return document.getElementById('spoken').textContent"),
+        "The camera has given no picture for 2 hours."
+    );
+    // The same sentence with another number beside it is no news.
+    browser.script("document.getElementById('spoken').textContent = ''");
+    device.change(|view| view.system.temperature_c = Some(66.0));
+    browser.until("66 °C", |b| b.text("#system"));
+    assert_eq!(browser.script("return document.getElementById('spoken').textContent"), "");
 }
 
 #[test]
@@ -292,6 +356,28 @@ fn the_page_is_used_by_keyboard_alone() {
     {
         assert!(reached.iter().any(|r| r == control), "{control:?} is not reached: {reached:?}");
     }
+    // What has the focus keeps it when the page looks again.
+    device.change(broken);
+    browser.until("no picture", |b| b.text("#verdict"));
+    for (n, control) in
+        ["#others > summary", "#retry-2026-11-21\\\\:2110007\\\\:IN", "#do-retry-all", "#refused > summary"]
+            .into_iter()
+            .enumerate()
+    {
+        browser.script(&format!("document.querySelector('{control}').focus()"));
+        let changed = 400 + n;
+        device.change(|view| {
+            view.upload.backlog = changed;
+            view.roster.photos = changed;
+        });
+        for section in ["#delivery", "#photos", "#verdict"] {
+            browser.until(&changed.to_string(), |b| {
+                b.script(&format!("return document.querySelector('{section}').textContent")).to_string()
+            });
+        }
+        let focused = browser.script(&format!("return document.activeElement.matches('{control}')"));
+        assert_eq!(focused, true, "{control} lost the focus");
+    }
     browser.script("document.getElementById('do-upload').focus()");
     browser.press("\u{e007}");
     browser.until("7 rows were delivered", |b| b.text("#said"));
@@ -312,6 +398,24 @@ fn without_scripts_all_can_be_read_and_done() {
     assert!(browser.text("#rows").contains("Show all 42 rows"));
     browser.click("#do-sync");
     browser.until("12 photos are new", |b| b.text("#photos"));
+    // A school's worth of refused rows is a list that ends, and each can be given up.
+    device.change(|view| {
+        broken(view);
+        let row = view.upload.needs_person[0].clone();
+        view.upload.needs_person =
+            (0..700).map(|n| RefusedRow { id: n.to_string(), ..row.clone() }).collect();
+    });
+    browser.go(&device.url());
+    assert_eq!(browser.script("return document.querySelectorAll('.people li').length"), 20);
+    assert!(
+        browser.text("#delivery").contains("(700 rows)")
+            && browser.text("#delivery").contains("And 680 rows more")
+    );
+    browser.click(".people li:first-child summary");
+    browser.click(".people li:first-child details button");
+    browser.until("Row 0 was dismissed", |b| b.text("#delivery"));
+    browser.click("#do-retry-all");
+    browser.until("All rows will be sent again", |b| b.text("#delivery"));
     browser.write("#search", "2110036");
     browser.click("#filter button");
     browser.until("with “2110036”", |b| b.text("#rows"));

@@ -35,6 +35,7 @@ pub struct Fake {
     pub takes: Mutex<Duration>,
     pub fails: Mutex<bool>,
     pub previews: Mutex<usize>,
+    pub evidences: Mutex<usize>,
     /// Where bundles are received.
     pub inbox: PathBuf,
     pub updating: UnderWay,
@@ -61,15 +62,20 @@ impl Device {
     }
 
     pub fn with(limits: Limits) -> Self {
-        Self::made(limits, true)
+        Self::made(limits, true, None)
+    }
+
+    /// The server before another source than the stand-in.
+    pub fn showing(source: Arc<dyn Source>, bus: Bus) -> Self {
+        Self::made(Limits::default(), true, Some((source, bus)))
     }
 
     /// One that made its password itself.
     pub fn with_own_password() -> Self {
-        Self::made(Limits::default(), false)
+        Self::made(Limits::default(), false, None)
     }
 
-    fn made(limits: Limits, configured: bool) -> Self {
+    fn made(limits: Limits, configured: bool, shown: Option<(Arc<dyn Source>, Bus)>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let hash = password::hash(&Secret::new(PASSWORD)).unwrap();
         let config = Page {
@@ -86,12 +92,12 @@ impl Device {
             takes: Mutex::new(Duration::ZERO),
             fails: Mutex::new(false),
             previews: Mutex::new(0),
+            evidences: Mutex::new(0),
             inbox: folder.path().join("update"),
             updating: UnderWay::default(),
         });
-        let bus = Bus::default();
-        let mut running =
-            start(&config, folder.path(), fake.clone(), fake.clone(), bus.clone(), limits).unwrap();
+        let (source, bus) = shown.unwrap_or_else(|| (fake.clone(), Bus::default()));
+        let mut running = start(&config, folder.path(), source, fake.clone(), bus.clone(), limits).unwrap();
         let password = running.first_password().map_or(PASSWORD.to_owned(), |made| made.expose().to_owned());
         Self { fake, bus, running, folder, read, full, password }
     }
@@ -147,6 +153,7 @@ impl Source for Fake {
     }
 
     fn evidence(&self, photo: &str) -> Option<Picture> {
+        *self.evidences.lock().unwrap() += 1;
         (photo != "2110005/broken.jpg").then(|| picture("two faces", false))
     }
 
@@ -173,6 +180,8 @@ impl Control for Fake {
                 Action::Upload => "7 rows were delivered.".to_owned(),
                 Action::RestartRecognition => "Recognition was started again.".to_owned(),
                 Action::RetryRow(row) => format!("Row {row} was delivered."),
+                Action::RetryAllRows => "All rows will be sent again.".to_owned(),
+                Action::DismissRow(row) => format!("Row {row} was dismissed."),
                 Action::ConfirmRemoval => "300 students were removed.".to_owned(),
                 Action::InstallReceived => "The update is installed in slot B.".to_owned(),
                 Action::InstallFrom(address) => format!("Fetched from {address}."),
@@ -233,7 +242,7 @@ pub fn healthy() -> View {
             time_zone: "Asia/Kolkata".to_owned(),
             liveness: "passive+any".to_owned(),
         },
-        workers: ["recognition", "sync", "upload", "journal"].map(running).to_vec(),
+        workers: ["recognition", "sync", "upload", "attendance"].map(running).to_vec(),
         camera: Camera {
             restarts: 0,
             reboots: 0,
@@ -251,6 +260,7 @@ pub fn healthy() -> View {
             exists: true,
             unsaved: 0,
             unsaved_reason: None,
+            lost: 0,
             rows: (0..42)
                 .map(|n| {
                     let at = format!("2026-11-22 {:02}:{:02}:{:02}", 8 + n / 30, (n * 2) % 60, (n * 37) % 60);

@@ -8,6 +8,7 @@ mod device;
 mod doors;
 mod flood;
 mod hardening;
+mod real;
 mod soak;
 mod update;
 mod webdriver;

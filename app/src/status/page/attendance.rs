@@ -71,7 +71,7 @@ fn table(rows: &[Row], search: &str, all: bool, is_today: bool, day: &str) -> Ma
                 }
             }
             @if shown < found.len() {
-                p { a href=(address(day, is_today, search)) { "Show all " (found.len()) " rows" } }
+                p { a #all-rows href=(address(day, is_today, search)) { "Show all " (found.len()) " rows" } }
             }
         }
     }

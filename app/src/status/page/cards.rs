@@ -6,10 +6,12 @@ use time::OffsetDateTime;
 use super::attendance::time_of;
 use super::home::{Home, action, outcome, token};
 use crate::status::api::hours_minutes_seconds;
-use crate::status::view::{Decision, RefusedPhoto, Worker};
+use crate::status::view::{Decision, RefusedPhoto, RefusedRow, Worker};
 
 /// Decisions shown at once: what a technician asks about has just happened, and on a phone the rest of the page stands below.
 const DECISIONS_SHOWN: usize = 2;
+/// Refused rows shown at once: a form each, and who has more retries them all.
+const REFUSED_ROWS_SHOWN: usize = 20;
 /// Refused photos shown at once; the rest stands in `/roster`.
 const REFUSED_SHOWN: usize = 50;
 
@@ -70,27 +72,48 @@ pub(super) fn delivery(home: &Home<'_>) -> Markup {
                 }
                 @if let Some(error) = &upload.error { p.outcome.attention { (error) } }
                 (action(home, "upload", "Upload now"))
-                @if !upload.needs_person.is_empty() {
-                    h3 { "Refused: a person must look" }
-                    ul.people {
-                        @for row in &upload.needs_person {
-                            li {
-                                div {
-                                    strong { (row.name) } " " (row.status) " " span.quiet { (row.timestamp) }
-                                    p { (row.reason) }
-                                }
-                                form method="post" action="/do/retry" data-act {
-                                    (token(home.csrf))
-                                    input type="hidden" name="row" value=(row.id);
-                                    button type="submit" aria-label=(format!("Retry {} {}", row.name, row.status)) { "Retry" }
-                                }
-                            }
+                @if !upload.needs_person.is_empty() { (refused_rows(home, &upload.needs_person)) }
+                // Outside the list: the message stays when the row is gone.
+                (outcome(home, "retry"))
+                (outcome(home, "dismiss"))
+                @if upload.needs_person.is_empty() { (outcome(home, "retry-all")) }
+            }
+        }
+    }
+}
+
+fn refused_rows(home: &Home<'_>, refused: &[RefusedRow]) -> Markup {
+    html! {
+        h3 { "Refused: a person must look (" (rows(refused.len())) ")" }
+        (action(home, "retry-all", "Retry all"))
+        ul.people {
+            @for row in refused.iter().take(REFUSED_ROWS_SHOWN) {
+                @let who = format!("{} {}", row.name, row.status);
+                li {
+                    div {
+                        strong { (row.name) } " " (row.status) " " span.quiet { (row.timestamp) }
+                        p { (row.reason) }
+                    }
+                    form method="post" action="/do/retry" data-act {
+                        (token(home.csrf))
+                        input type="hidden" name="row" value=(row.id);
+                        button id=(format!("retry-{}", row.id)) type="submit" aria-label=(format!("Retry {who}")) { "Retry" }
+                    }
+                    // It cannot be taken back, so it takes two steps; also without scripts.
+                    details id=(format!("give-up-{}", row.id)) {
+                        summary aria-label=(format!("Dismiss {who}")) { "Dismiss" }
+                        form method="post" action="/do/dismiss" data-act {
+                            (token(home.csrf))
+                            input type="hidden" name="row" value=(row.id);
+                            p { "The backend will never get this row. It stays in the day’s file." }
+                            button id=(format!("dismiss-{}", row.id)) type="submit" aria-label=(format!("Yes, dismiss {who}")) { "Yes, dismiss it" }
                         }
                     }
                 }
-                // Outside the list: the message stays when the retried row is gone.
-                (outcome(home, "retry"))
             }
+        }
+        @if refused.len() > REFUSED_ROWS_SHOWN {
+            p { "And " (rows(refused.len() - REFUSED_ROWS_SHOWN)) " more; all of them stand in " a #all-refused href="/status" { "the state" } "." }
         }
     }
 }
@@ -137,7 +160,7 @@ pub(super) fn photos(home: &Home<'_>) -> Markup {
                                 li { (refused(at, photo)) }
                             }
                         }
-                        @if roster.refused.len() > REFUSED_SHOWN { p { "All of them stand in " a href="/roster" { "the roster" } "." } }
+                        @if roster.refused.len() > REFUSED_SHOWN { p { "All of them stand in " a #all-photos href="/roster" { "the roster" } "." } }
                     }
                 }
             }
@@ -155,7 +178,7 @@ fn refused(at: usize, photo: &RefusedPhoto) -> Markup {
         @if photo.picture {
             details id=(format!("seen-{at}")) data-picture=(address) data-alt=(format!("What the detector saw in {}", photo.photo)) {
                 summary { "What the detector saw" }
-                p { a href=(address) { "Show the picture" } }
+                p { a id=(format!("show-{at}")) href=(address) { "Show the picture" } }
             }
         }
     }

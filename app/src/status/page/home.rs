@@ -55,7 +55,9 @@ pub(in crate::status) fn home(home: &Home<'_>) -> Reply {
                 }
             }
             main {
-                (verdict(home.problems, level))
+                (verdict(home, level))
+                // For screen readers: the script puts the sentence here whenever it is another one.
+                p #spoken .unseen role="status" {}
                 p #said role="status" hidden {}
                 (jump())
                 div.columns {
@@ -78,15 +80,19 @@ pub(in crate::status) fn home(home: &Home<'_>) -> Reply {
 }
 
 /// The sentence on top: all well, or the worst problem and what to do; then what else there is.
-fn verdict(problems: &[Problem], level: Level) -> Markup {
+fn verdict(home: &Home<'_>, level: Level) -> Markup {
+    let all_well = match home.view.upload.url {
+        Some(_) => "Faces are recognised, and every row reaches the backend.",
+        None => "Faces are recognised, and every row is kept on this device: no webhook is configured.",
+    };
     html! {
-        section #verdict .verdict.(class(level)) data-live aria-labelledby="sentence" aria-live="polite" {
+        section #verdict .verdict.(class(level)) data-live aria-labelledby="sentence" {
             div.mark aria-hidden="true" { (sign(level)) }
             div {
-                @match problems.split_first() {
+                @match home.problems.split_first() {
                     None => {
                         h2 #sentence { "All well" }
-                        p { "Faces are recognised, and every row reaches the backend." }
+                        p { (all_well) }
                     }
                     Some((first, others)) => {
                         h2 #sentence { (first.what) }

@@ -4,17 +4,24 @@
   const $ = (id) => document.getElementById(id);
 
   // --- Look again: fetch the page as the server renders it, and replace the sections that changed. ---
-  let looking = false, again = false;
+  // A device that is gone may leave a question open for ever, and say nothing for ever: each has its time, in milliseconds.
+  const LOOK_TIME = 10000, ACT_TIME = 30000, SILENCE = 15000;
+  let looking = false, again = false, silence;
   async function refresh() {
     if (looking) { again = true; return; }
     looking = true;
     try {
-      const answer = await fetch(location.href, { headers: { Accept: "text/html", "X-Refresh": "1" } });
+      const answer = await fetch(location.href, {
+        headers: { Accept: "text/html", "X-Refresh": "1" }, signal: AbortSignal.timeout(LOOK_TIME),
+      });
       if (answer.redirected && new URL(answer.url).pathname === "/login") { location.assign("/login"); return; }
       if (answer.ok) show(new DOMParser().parseFromString(await answer.text(), "text/html"));
+      lost(false);
     } catch { lost(true); }
     looking = false;
     if (again) { again = false; soon(); }
+    clearTimeout(silence);
+    silence = setTimeout(refresh, SILENCE);
   }
 
   const seen = new Map();
@@ -27,34 +34,58 @@
       if (!next || next.outerHTML === seen.get(now.id)) continue;
       seen.set(now.id, next.outerHTML);
       const open = [...now.querySelectorAll("details[open][id]")].map((d) => d.id);
-      const focus = now.contains(document.activeElement) && document.activeElement.id;
+      const loaded = new Map([...now.querySelectorAll("[data-picture] > [data-asked]")].map((p) => [p.parentElement.dataset.picture, p]));
+      const active = now.contains(document.activeElement) ? document.activeElement : null;
       const atEnd = now.scrollTop + now.clientHeight >= now.scrollHeight - 4;
       now.className = next.className;
       now.replaceChildren(...next.childNodes);
-      for (const id of open) { const d = $(id); if (d) { d.open = true; if (d.dataset.picture) picture(d); } }
-      if (focus && $(focus)) $(focus).focus();
+      for (const id of open) { const d = $(id); if (d) { d.open = true; if (d.dataset.picture) picture(d, loaded.get(d.dataset.picture)); } }
+      if (active && !now.contains(document.activeElement)) same(active)?.focus({ preventScroll: true });
       if (now.id === "log" && atEnd) now.scrollTop = now.scrollHeight;
     }
+    speak();
     const icon = document.querySelector("link[rel=icon]");
     const level = $("verdict") && $("verdict").className;
     if (icon && icon.dataset.level !== level) { icon.dataset.level = level; icon.href = "/icon.svg?" + Date.now(); }
   }
 
+  // What stands where this stood: a summary has no name of its own, its details have.
+  function same(element) {
+    if (element.id) return $(element.id);
+    return element.tagName === "SUMMARY" && element.parentElement.id ? $(element.parentElement.id)?.querySelector("summary") : null;
+  }
+
+  // The sentence is read aloud when it is another one, and nothing else is. What reads it must stay while the page changes round it.
+  let spoken = $("sentence")?.textContent;
+  function speak() {
+    const sentence = $("sentence")?.textContent;
+    if (sentence === spoken) return;
+    spoken = sentence;
+    $("spoken").textContent = sentence;
+  }
+
+  // However often it is asked for, the page looks at most five times a second, and at least as often as it is asked to.
   let timer;
-  function soon() { clearTimeout(timer); timer = setTimeout(refresh, 200); }
+  function soon() { timer ??= setTimeout(() => { timer = undefined; refresh(); }, 200); }
 
   // --- Events say when to look; a lost connection is said, and ends by itself. ---
-  function lost(is) { document.body.classList.toggle("lost", is); if (is) say("The device does not answer. Trying again…", "attention"); }
+  function lost(is) {
+    const was = document.body.classList.contains("lost");
+    document.body.classList.toggle("lost", is);
+    if (is) say("The device does not answer. Trying again…", "attention"); else if (was) hush();
+  }
   function listen() {
     const events = new EventSource("/events");
-    events.onopen = () => { if (document.body.classList.contains("lost")) { lost(false); hush(); } };
+    events.onopen = soon;
     events.onerror = () => {
-      lost(true);
-      // A refused stream (logged out) is not tried again by the browser: the page finds out by looking.
-      if (events.readyState === EventSource.CLOSED) setTimeout(() => { refresh(); listen(); }, 5000);
+      // Whether the device is gone, or has only ended the stream (logged out, too many listen), the page finds out by looking.
+      refresh();
+      // A refused stream is not tried again by the browser.
+      if (events.readyState === EventSource.CLOSED) setTimeout(listen, 5000);
     };
     for (const kind of ["tick", "missed", "photos-synced", "roster-ready", "photo-refused", "recognised", "recorded",
-      "not-recorded", "hint", "attack-refused", "stranger", "delivered", "delivery-failed", "worker"]) events.addEventListener(kind, soon);
+      "not-recorded", "hint", "attack-refused", "stranger", "delivered", "delivery-failed", "worker",
+      "sync-failed", "removal-waits", "not-saved"]) events.addEventListener(kind, soon);
   }
 
   // --- Buttons say what happened. ---
@@ -74,19 +105,21 @@
     const form = event.target;
     if (!form.matches("[data-act]")) return;
     event.preventDefault();
+    // Not disabled: a disabled button loses the keyboard's focus.
+    if (form.dataset.busy) return;
+    form.dataset.busy = "yes";
     const button = form.querySelector("button");
     button.setAttribute("aria-busy", "true");
-    button.disabled = true;
     try {
       const answer = await fetch(form.action, {
-        method: "POST", headers: { Accept: "application/json" }, body: new URLSearchParams(new FormData(form)),
+        method: "POST", headers: { Accept: "application/json" }, body: new URLSearchParams(new FormData(form)), signal: AbortSignal.timeout(ACT_TIME),
       });
       const { success, message, detail } = await answer.json();
       if (answer.status === 401) { location.assign("/login"); return; }
       say(message || detail.error, success ? "well" : "broken");
     } catch { say("The device does not answer. Nothing was changed, or it is not known; look again in a moment.", "broken"); }
     button.removeAttribute("aria-busy");
-    button.disabled = false;
+    delete form.dataset.busy;
     soon();
   });
 
@@ -134,13 +167,16 @@
   }
 
   // --- Pictures: only while they are looked at. ---
-  function picture(details) {
-    if (!details.open || details.querySelector("img")) return;
+  function picture(details, loaded) {
+    const place = details.querySelector("p:last-child");
+    if (loaded) { place.replaceWith(loaded); return; }
+    if (!details.open || place.dataset.asked) return;
+    place.dataset.asked = "yes";
     const image = new Image();
     image.alt = details.dataset.alt;
-    image.onerror = () => image.replaceWith("This photo cannot be shown.");
+    image.onerror = () => { delete place.dataset.asked; image.replaceWith("This photo cannot be shown."); };
     image.src = details.dataset.picture;
-    details.querySelector("p:last-child").replaceChildren(image);
+    place.replaceChildren(image);
   }
   document.addEventListener("toggle", (event) => { if (event.target.dataset.picture) picture(event.target); }, true);
 

@@ -123,7 +123,7 @@ fn ended(home: &Home<'_>, systems: &View, last: &Outcome) -> Markup {
             @if !log.is_empty() {
                 details #update-log {
                     summary { "What the new system logged" }
-                    pre tabindex="0" aria-label="Log of the system that was taken back" { @for line in log { (line) "\n" } }
+                    pre #update-lines tabindex="0" aria-label="Log of the system that was taken back" { @for line in log { (line) "\n" } }
                 }
             }
         }
