@@ -168,6 +168,8 @@ impl<V: Fn(f32) -> f32, P: FnMut(usize, [&[f32]; 3])> Work for Warp<'_, V, P> {
 }
 
 /// Adds one sample of each of `count` target pixels of a line that begins at `begin`, times `weight`.
+// Loops over several arrays at once are clearer with indices.
+#[allow(clippy::needless_range_loop)]
 #[inline(always)]
 fn add_samples(
     picture: &RgbImage,
