@@ -18,7 +18,7 @@ use super::outcome::{Outcome, Sighting};
 use super::subject::{Continuity, Subject};
 use super::threshold::Calibration;
 use super::track::{MAX_TRACKS, Track, Tracker};
-use super::view::{Latency, Snapshot, TrackView};
+use super::view::{self, Latency, Snapshot, TrackView};
 use super::vote::{Ballot, Rule};
 use crate::camera::Frame;
 use crate::config;
@@ -118,6 +118,7 @@ impl Pipeline {
                 }
             }
             latency.total = millis(start);
+            latency.since_capture = view::since(frame.at);
         }
         self.take_stock(frame, latency);
         Ok(outcomes)
