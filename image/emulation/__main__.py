@@ -50,7 +50,7 @@ def test(arguments):
     show = (lambda line: print(f"      | {line}")) if arguments.verbose else None
     with tempfile.TemporaryDirectory(prefix="boot-image-") as folder:
         backend = Backend(arguments.demo_site, arguments.demo_data, folder) if arguments.demo_site else None
-        machine = Machine(arguments.image, folder=f"{folder}/machine", on_line=show)
+        machine = Machine(arguments.image, folder=f"{folder}/machine", on_line=show, used=True)
         page_port = checks.free_port()
         machine.forward(page_port, 443)
         if backend:

@@ -1,6 +1,7 @@
 """An emulated appliance: QEMU's arm64 board, a copy of the disk image as its card, and the EEPROM player in front."""
 
 import pathlib
+import random
 import re
 import shutil
 import subprocess
@@ -19,14 +20,18 @@ EMULATED = "systemd.default_device_timeout_sec=600 systemd.log_color=0"
 
 
 class Machine:
-    """One appliance. `power_on` … `power_cut` or a restart it asks for itself; the card lives on between boots."""
+    """One appliance. `power_on` … `power_cut` or a restart it asks for itself; the card lives on between boots. `used`: the card was full
+    of other things before the image was written to it. `tryboot`: the firmware's flag."""
 
-    def __init__(self, image, folder=None, memory_mb=1024, on_line=None):
+    def __init__(self, image, folder=None, memory_mb=1024, on_line=None, used=False):
         self._own = None if folder else tempfile.TemporaryDirectory(prefix="appliance-")
         self.folder = pathlib.Path(folder or self._own.name)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.card = self.folder / "card.img"
-        subprocess.run(["cp", "--sparse=always", "--reflink=auto", image, self.card], check=True)
+        if used:
+            self._flash_used_card(pathlib.Path(image))
+        else:
+            subprocess.run(["cp", "--sparse=always", "--reflink=auto", image, self.card], check=True)
         with open(self.card, "r+b") as card:
             card.truncate(max(CARD_BYTES, self.card.stat().st_size))
         self.memory_mb = memory_mb
@@ -39,8 +44,26 @@ class Machine:
         self.process = None
         self.agent = None
         self.boot = None
-        self._tryboot = False
+        self.tryboot = False
         self._new_line = threading.Condition()
+
+    def _flash_used_card(self, image):
+        """What bmaptool makes of a card that was used before: only the ranges that the image's .bmap names are written."""
+        (bmap,) = image.parent.glob("*.bmap")
+        text = bmap.read_text()
+        block = int(re.search(r"<BlockSize>\s*(\d+)", text)[1])
+        litter = random.Random(0).randbytes(1 << 20)
+        with open(image, "rb") as source, open(self.card, "wb") as card:
+            for _ in range(image.stat().st_size // len(litter) + 64):
+                card.write(litter)
+            # Where a larger card keeps its spare partition table.
+            card.seek(CARD_BYTES - len(litter))
+            card.write(litter)
+            for first, last in re.findall(r"<Range[^>]*>\s*(\d+)(?:-(\d+))?\s*</Range>", text):
+                for number in range(int(first), int(last or first) + 1):
+                    source.seek(number * block)
+                    card.seek(number * block)
+                    card.write(source.read(block))
 
     # ── The wires
 
@@ -57,8 +80,8 @@ class Machine:
     def power_on(self, interactive=False, arguments=""):
         """Start as the firmware would. `arguments` are appended to the kernel's command line."""
         tree = self.folder / "board.dtb"
-        self.boot = eeprom.boot(self.card, self._tryboot, self.folder)
-        self._tryboot = False
+        self.boot = eeprom.boot(self.card, self.tryboot, self.folder)
+        self.tryboot = False
         cmdline = re.sub(r"console=\S+ *", "", self.boot.cmdline)
         cmdline = f"console=ttyAMA0 {cmdline} {'' if interactive else agent.kernel_arguments()} {EMULATED} {arguments}"
         if len(cmdline) > 2047:
@@ -94,7 +117,7 @@ class Machine:
         for raw in stream:
             line = re.sub(r"\x1b(\[[0-9;?]*[a-zA-Z]|M)|\r", "", raw.decode(errors="replace")).rstrip("\n")
             if "Restarting system with command" in line and "0 tryboot" in line:
-                self._tryboot = True
+                self.tryboot = True
             with self._new_line:
                 self.log.append(line)
                 self._new_line.notify_all()
@@ -135,7 +158,7 @@ class Machine:
         if self.process and self.process.poll() is None:
             self.process.kill()
             # The firmware's flag is in memory.
-            self._tryboot = False
+            self.tryboot = False
         if self.process:
             self.process.wait()
 

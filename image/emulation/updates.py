@@ -8,7 +8,7 @@ import contextlib
 import tempfile
 import time
 
-from . import hawkbit, stick
+from . import eeprom, hawkbit, stick
 from .door import Door, expect
 
 # What an installation of each bundle must say. The clock of the emulated board is right.
@@ -29,6 +29,7 @@ FAULTS = {
     "dark": 'check "camera" failed',
     "pageless": 'check "https" failed',
     "restless": 'check "steady" failed',
+    "stuck": 'check "deadline" failed',
 }
 
 # Systems that do not come up, and the hardware that notices, where it is not the initramfs or the kernel. QEMU's watchdog is left out
@@ -56,6 +57,8 @@ def test(image, bundles, backend, everything=False, say=print, on_line=None):
             done(f"power cut {seconds:.1f} s after the update began, in {door.cut('good', seconds)}")
         for _ in range(2 if everything else 1):
             _back_again(door, done)
+        if everything:
+            _rotten(door, done)
     if everything:
         with tempfile.TemporaryDirectory(prefix="fleet-") as folder, contextlib.closing(hawkbit.Server(folder, bundles)) as server:
             card = {"attendance.toml": server.settings(), "ca.pem": server.ca}
@@ -130,7 +133,21 @@ def _back_again(door, done):
     door.start()
     door.up()
     door.works()
-    done(f"to {door.slot}: down after {installed:.0f} s, committed after {span:.0f} s, there again after a power cut; a face was recognised")
+    done(f"to {door.slot}: down after {installed:.0f} s, committed after {span:.0f} s, there again after a power cut; a row was delivered")
+
+
+def _rotten(door, done):
+    """The committed root rots on the card: the initramfs asks for the other slot, which is examined and commits itself."""
+    door.machine.power_cut()
+    eeprom.flip_bit(door.machine.card, {"A": 4, "B": 5}[door.slot])
+    door.start()
+    door.machine.wait_for_console("initramfs: FAILED: cannot mount")
+    door.machine.wait_for_restart()
+    door.start(trial=True)
+    door.up()
+    door.committed()
+    door.works()
+    done(f"the committed root rotted: {door.slot} started by itself, committed itself, and works")
 
 
 def _rollout_and_sticks(door, server, done):

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Keep of a kernel's modules what image/modules.list names, and what those depend on.
 
-    modules.py ROOT ABI LIST
+    modules.py ROOT ABI LIST [ALIASES]
 
-Runs depmod before (to learn the dependencies) and after. Prints how much is kept. A pattern that matches nothing is not an
+With ALIASES, the names of all devices that the whole kernel has a module for are written there (steps/board.py). Runs depmod before (to learn the dependencies) and after. Prints how much is kept. A pattern that matches nothing is not an
 error: whether a driver is a module or built in changes from one kernel to the next.
 """
 
@@ -14,9 +14,11 @@ import sys
 
 
 def main():
-    root, abi, wanted = sys.argv[1:]
+    root, abi, wanted, *aliases = sys.argv[1:]
     modules = pathlib.Path(root, "usr/lib/modules", abi)
     depmod(root, abi)
+    for path in aliases:
+        pathlib.Path(path).write_bytes((modules / "modules.alias").read_bytes())
     depends = {}
     for line in (modules / "modules.dep").read_text().splitlines():
         path, _, needs = line.partition(":")

@@ -1,60 +1,99 @@
 # The data partition, sourced by init: find_data grows it if it is fresh, mount_data leaves it mounted on /run/data, whatever
 # state the card is in.
 #
-#   blank (freshly flashed)   the partition grows to the card's end and gets an ext4
+#   freshly flashed           the partition grows to the card's end and gets an ext4
 #   clean or dirty            e2fsck repairs what a power cut leaves; mounted
-#   beyond repair             what can still be read of settings and journal is kept aside in memory, the file system is made
-#                             anew, and the rescued files lie in /data/rescued/N
-#   not there or not writable the appliance runs on memory for this boot and says so
+#   beyond repair             what can still be read is kept aside in memory, in order of worth and while there is room, the file
+#                             system is made anew, and the rescued files lie in their places and in /data/rescued/N
+#   not there, not writable   the appliance runs on memory for this boot and says so
+#   anything but the first    on a trial: nothing is touched and the trial is over. A new system that cannot read the data, or
+#   two, on a trial           whose e2fsck does not run, must not be what decides that the old one's data are lost
 
-# Settings, journal and photos of one site fit; more than this would not fit into memory beside the system.
+# The size that flashing leaves, in sectors: `data` in image/partitions.sfdisk.
+FLASHED=16384
+# More than this would not fit into memory beside the system.
 RESCUE_LIMIT_KB=262144
+# What to rescue, most valuable first, shell patterns below the data partition: rows and deliveries, who the appliance is, who may
+# log in, settings and the machine's identity, Wi-Fi, the updates' record; then everything else of the service, photos from
+# the server last, because they come again.
+WORTH="var/changes/lib/attendance/journal var/changes/lib/attendance/tls var/changes/lib/attendance/page etc/changes
+    var/changes/lib/iwd update var/changes/lib/attendance/attendance var/changes/lib/attendance/known_faces
+    var/changes/lib/attendance/[!c]* var/changes/lib/attendance/c*"
 
 find_data() {
-    partition 6 || return
+    partition 6 || { missing="the data partition did not appear"; return; }
     data=$device
     fresh=
-    if [ "$(head -c 65536 "$data" | tr -d '\0' | wc -c)" = 0 ]; then
-        say "first boot: the data partition takes the rest of the card"
-        fresh=1
-        grow
+    if [ "$(sectors "$data")" -le $FLASHED ]; then
+        # What an earlier use of the card left there may look like a file system of ours. Zeros first: should the power go before
+        # the file system is made, the next start knows by them.
+        if [ "$trial" = 1 ] || ! head -c 65536 /dev/zero > "$data" || ! sync || ! grow; then
+            missing="the data partition cannot be made as large as the card"
+            data=
+            return
+        fi
+    elif [ "$(head -c 65536 "$data" | tr -d '\0' | wc -c)" != 0 ]; then
+        return
     fi
+    say "first boot: the data partition takes the rest of the card"
+    fresh=1
 }
 
 mount_data() {
     mkdir -p /run/data
-    [ -n "$data" ] || { on_memory "the data partition did not appear"; return; }
+    [ -n "$data" ] || { on_memory "$missing"; return; }
     if [ -n "$fresh" ]; then make || { on_memory "no file system could be made on $data"; return; }; fi
-    if repair && mount_ext4; then return; fi
+    repair
+    case $? in
+        0) mount_ext4 && return ;;
+        1) ;;
+        *) on_memory "e2fsck could not do its work, so nobody knows how $data is"; return ;;
+    esac
+    [ "$trial" = 1 ] && give_up "this system cannot mount the data partition"
     say "the data partition is damaged beyond e2fsck's repair: rescuing what can be read"
     rescue
     make && mount_ext4 || { on_memory "the card no longer takes a file system"; return; }
     return_rescued
 }
 
+sectors() { cat "/sys/class/block/$(basename "$1")/size"; }
+
 # The partition table was made for the smallest card; move its end, and its backup, to this card's.
 grow() {
-    disk=/dev/$(basename "$(readlink -f "/sys/class/block/$(basename "$data")/..")")
-    echo ', +' | sfdisk --quiet --no-reread --force -N 6 "$disk" > /run/sfdisk 2>&1 || while read -r line; do say "sfdisk: $line"; done < /run/sfdisk
-    blockdev --rereadpt "$disk" || say "the partition table could not be read again: the data partition stays small"
-    partition 6 && data=$device
+    echo ', +' | sfdisk --quiet --no-reread --force -N 6 "/dev/$disk" > /run/sfdisk 2>&1 || while read -r line; do say "sfdisk: $line"; done < /run/sfdisk
+    blockdev --rereadpt "/dev/$disk" || say "the partition table could not be read again"
+    partition 6 && data=$device && [ "$(sectors "$data")" -gt $FLASHED ]
 }
 
-# discard is left out: on old cards it takes minutes. The rest of the inode tables is zeroed later, in the background.
+# The features are named, and are those that every e2fsck and kernel of this appliance's versions knows: the file system outlives the
+# system that made it. discard is left out: on old cards it takes minutes. The rest of the inode tables is zeroed later, in
+# the background.
 make() {
-    mke2fs -q -F -t ext4 -L data -E nodiscard "$data" > /run/mke2fs 2>&1 && return
+    [ "$trial" = 1 ] && return 1
+    mke2fs -q -F -t ext4 -L data -b 4096 -I 256 -E nodiscard \
+        -O none,has_journal,ext_attr,resize_inode,dir_index,filetype,extent,64bit,flex_bg,sparse_super,large_file,huge_file,dir_nlink,extra_isize,metadata_csum \
+        "$data" > /run/mke2fs 2>&1 && return
     while read -r line; do say "mke2fs: $line"; done < /run/mke2fs
     return 1
 }
 
-# 0 when the file system may be mounted: e2fsck answers 0 (clean), 1 or 2 (repaired), 4 and more (not repaired).
+# 0: the file system may be mounted; 1: it is damaged; 2: e2fsck did not run, was killed, or had no memory. e2fsck answers 0 (clean), 1 or 2
+# (repaired), 4 and more (not repaired), 8 also where the beginning is no file system; the shell 126 and more for the rest.
 repair() {
     e2fsck -p "$data" > /run/e2fsck 2>&1
-    [ $? -lt 4 ] && return 0
-    while read -r line; do say "e2fsck: $line"; done < /run/e2fsck
+    judge $? && return
+    [ $? = 2 ] && return 2
     say "the data partition needs a full repair"
     e2fsck -y "$data" > /run/e2fsck 2>&1
-    [ $? -lt 4 ]
+    judge $?
+}
+
+judge() {
+    [ "$1" -lt 4 ] && return 0
+    while read -r line; do say "e2fsck: $line"; done < /run/e2fsck
+    [ "$1" -lt 126 ] || return 2
+    case $(cat /run/e2fsck) in *"emory alloc"* | *"allocate memory"*) return 2 ;; esac
+    return 1
 }
 
 # Metadata of appended rows reaches the card within five seconds; the journal's own fsync does not wait for that.
@@ -63,29 +102,49 @@ mount_ext4() { mount -t ext4 -o rw,noatime,nodev,nosuid,errors=remount-ro,commit
 rescue() {
     mkdir -p /run/broken /run/rescued
     mount -t ext4 -o ro,noload "$data" /run/broken || { say "nothing can be read: settings and journal on this card are lost"; return; }
-    for folder in etc/changes var/changes/lib/attendance var/changes/lib/iwd; do
-        size=$(du -sk "/run/broken/$folder" 2> /dev/null | cut -f1)
-        [ "${size:-0}" -gt 0 ] && [ "$size" -le $RESCUE_LIMIT_KB ] || continue
-        mkdir -p "/run/rescued/$folder"
-        cp -a "/run/broken/$folder/." "/run/rescued/$folder/" 2> /dev/null
-        say "rescued what could be read of $folder ($size KB)"
-    done
+    room=$RESCUE_LIMIT_KB
+    cd /run/broken || return
+    for path in $WORTH; do [ -e "$path" ] && take "$path"; done
+    cd /
     umount /run/broken
+    say "rescued $(((RESCUE_LIMIT_KB - room) / 1024)) MB of what could be read"
 }
 
-# Settings go back to their place, everything is also kept aside for a person to look at.
+# take PATH: into /run/rescued, whole if there is room; of a folder that is too large, what fits.
+take() {
+    [ -e "/run/rescued/$1" ] && return
+    size=$(du -sk "$1" 2> /dev/null | cut -f1)
+    if [ "${size:-0}" -le $room ]; then
+        case $1 in */*) folder "${1%/*}" ;; esac
+        cp -a "$1" "/run/rescued/$1" 2> /dev/null
+        room=$((room - ${size:-0}))
+    elif [ -d "$1" ]; then
+        say "not all of $1 ($size KB) can be rescued: there is no room in memory"
+        for entry in "$1"/*; do [ -e "$entry" ] && take "$entry"; done
+    fi
+}
+
+# folder PATH: the folder and those above it, empty, with owner and mode as they were.
+folder() {
+    [ -d "/run/rescued/$1" ] && return
+    case $1 in */*) folder "${1%/*}" ;; esac
+    mkdir "/run/rescued/$1"
+    chown "$(stat -c %u:%g "$1")" "/run/rescued/$1"
+    chmod "$(stat -c %a "$1")" "/run/rescued/$1"
+}
+
+# Everything goes back to its place, and is also kept aside for a person to look at.
 return_rescued() {
-    [ -d /run/rescued/etc ] || [ -d /run/rescued/var ] || return
+    [ -n "$(ls /run/rescued)" ] || return
     mkdir -p /run/data/rescued
     cp -a /run/rescued "/run/data/rescued/$(ls /run/data/rescued | wc -l)"
-    for folder in etc var; do
-        [ -d "/run/rescued/$folder" ] && cp -a "/run/rescued/$folder" /run/data/
-    done
+    cp -a /run/rescued/. /run/data/
     rm -rf /run/rescued
     sync
 }
 
 on_memory() {
+    [ "$trial" = 1 ] && give_up "$1"
     say "FAILED: $1. This boot runs on memory: nothing it records survives a restart. Replace the card."
     mount -t tmpfs -o mode=0755,size=40% tmpfs /run/data
 }
