@@ -297,7 +297,6 @@ mod tests {
             clock,
             bus.clone(),
         )
-        .unwrap()
         .map(Arc::new);
         Hands {
             config: Arc::new(config),

@@ -99,7 +99,7 @@ impl Real {
             Arc::clone(&clock),
             bus.clone(),
         );
-        let uploader = Arc::new(uploader.unwrap().unwrap());
+        let uploader = Arc::new(uploader.unwrap());
         runtime.block_on(async {
             tokio::spawn(narrate(bus.subscribe(), stop.clone()));
             tokio::spawn(self.memory.clone().listen(bus.subscribe(), clock, stop.clone()));
