@@ -272,17 +272,6 @@ mod tests {
     }
 
     #[test]
-    fn a_photo_that_is_folded_along_the_nose_and_turned_has_none() {
-        for fold in [0.44f32, 0.61, 0.79] {
-            let folded = score(|phase, [x, y, _]| {
-                let (sin, cos) = (0.6 * phase).sin_cos();
-                [x * fold.cos() * cos + x.abs() * fold.sin() * sin, y]
-            });
-            assert!(folded < 1.0, "{fold}: {folded}");
-        }
-    }
-
-    #[test]
     fn one_slip_of_the_mesh_is_not_enough() {
         let head = head();
         let mut parallax = Parallax::default();

@@ -14,6 +14,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use attendance::camera::{Frame, Picture};
 use attendance::config::{self, DetectorChoice, LivenessRule};
+use attendance::liveness::depth::Parallax;
 use attendance::liveness::{State, Verdict};
 use attendance::moment::Moment;
 use attendance::progress::Progress;
@@ -330,6 +331,44 @@ fn a_blink_beside_a_picture_is_not_the_pictures() {
     let mut pipeline = material.pipeline(material.gallery(|_| true), LivenessRule::PassiveAny);
     let names = beside_a_picture(&material, &mut pipeline, 96);
     assert_eq!(names, [material.person.as_str()]);
+}
+
+/// A print that is folded along the nose is no plane and no smooth sheet, and turned it moves as much as a nose does. The mesh is a
+/// real one, for the test asks how its other points move.
+#[test]
+fn a_print_that_is_folded_along_the_nose_and_turned_has_no_depth() {
+    let Some(material) = Material::find() else { return };
+    let mut engine = material.engine();
+    let picture = picture(&material.frames()[0]);
+    let face = engine.detect(&picture).unwrap().remove(0);
+    let (landmarks, _) = engine.look(&picture, &face).unwrap().unwrap();
+    let (sin, cos) = landmarks.pose.roll.to_radians().sin_cos();
+    let bridge = landmarks.mesh[168];
+    let upright: Vec<[f32; 3]> = landmarks
+        .mesh
+        .iter()
+        .map(|[x, y, z]| {
+            let (x, y) = (x - bridge[0], y - bridge[1]);
+            [x * cos + y * sin, y * cos - x * sin, *z]
+        })
+        .collect();
+    let score = |place: &dyn Fn(f32, [f32; 3]) -> f32| {
+        let mut parallax = Parallax::default();
+        for n in 0..60u64 {
+            let angle = 0.6 * (n as f32 * 0.2).sin();
+            let turned: Vec<_> =
+                upright.iter().map(|point| [place(angle, *point), point[1], point[2]]).collect();
+            parallax.note(&turned, Duration::from_millis(66 * n));
+        }
+        parallax.score().unwrap()
+    };
+    for fold in [0.44f32, 0.61, 0.79] {
+        let folded =
+            score(&|angle, [x, ..]| x * fold.cos() * angle.cos() + x.abs() * fold.sin() * angle.sin());
+        assert!(folded < 0.9, "{fold}: {folded}");
+    }
+    let head = score(&|angle, [x, _, z]| x * angle.cos() + z * angle.sin());
+    assert!(head > 1.5, "{head}");
 }
 
 /// The reference runtimes find blinks about frames 42, 92 and 112 of the clip; the demo's video begins at frame 24.
