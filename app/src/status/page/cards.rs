@@ -106,7 +106,7 @@ fn refused_rows(home: &Home<'_>, refused: &[RefusedRow]) -> Markup {
                             (token(home.csrf))
                             input type="hidden" name="row" value=(row.id);
                             p { "The backend will never get this row. It stays in the day’s file." }
-                            button id=(format!("dismiss-{}", row.id)) type="submit" aria-label=(format!("Yes, dismiss {who}")) { "Yes, dismiss it" }
+                            button id=(format!("dismiss-{}", row.id)) type="submit" aria-label=(format!("Yes, dismiss it: {who}")) { "Yes, dismiss it" }
                         }
                     }
                 }
