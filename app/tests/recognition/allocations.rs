@@ -7,7 +7,7 @@
 //! - what a network returns: points of the mesh twice (in the crop, in the frame), contours of the eyes, lists of faces, an
 //!   embedding;
 //! - the resizer's filters for the detector's input, which it computes for every frame: a list for each column and each line of
-//!   128×96, most of what is counted.
+//!   192×144, most of what is counted.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -85,8 +85,8 @@ fn a_warm_frame_allocates_only_what_is_known() {
     eprintln!(
         "allocations and bytes of a frame: without a face {without:?}, waiting {waiting:?}, known {known:?}"
     );
-    // Measured: 252, 417 and 302 allocations of 34, 58 and 49 KB together. A tenth more is allowed to other processors.
-    assert!(without.0 <= 280 && without.1 <= 38 << 10, "{without:?}");
-    assert!(waiting.0 <= 460 && waiting.1 <= 64 << 10, "{waiting:?}");
-    assert!(known.0 <= 335 && known.1 <= 54 << 10, "{known:?}");
+    // Measured: 395, 537 and 446 allocations of 45, 66 and 60 KB together. A tenth more is allowed to other processors.
+    assert!(without.0 <= 435 && without.1 <= 49 << 10, "{without:?}");
+    assert!(waiting.0 <= 590 && waiting.1 <= 73 << 10, "{waiting:?}");
+    assert!(known.0 <= 490 && known.1 <= 66 << 10, "{known:?}");
 }
