@@ -22,6 +22,10 @@ const ASK_AFTER: Duration = Duration::from_secs(2);
 
 /// What the networks say of the face that is looked at, and the gallery of its embedding. Only what is needed is asked.
 pub(crate) trait Senses {
+    /// Hears that the face will be embedded, and most likely observed with votes: both may be worked out side by side.
+    fn foresee(&mut self) -> Result<(), EngineError> {
+        Ok(())
+    }
     /// The embedding of the aligned face.
     fn embed(&mut self) -> Result<Embedding, EngineError>;
     /// Who on the roster is most like it.
@@ -90,6 +94,9 @@ impl Subject {
         let embeds = self.is_to_be_embedded(&look.rule, look.requirement, look.now);
         let mut continuity = Continuity::Same;
         if embeds {
+            if self.needs_a_sign_of_life(look.requirement) && self.ballot.leader().is_some() {
+                senses.foresee()?;
+            }
             continuity = self.vote(look, senses)?;
         }
         continuity = continuity.max(self.look_for_life(look, embeds, senses)?);
@@ -99,6 +106,13 @@ impl Subject {
         // Nobody is announced for a face that somebody else has exchanged meanwhile.
         let decision = if embeds { self.decide(look) } else { None };
         Ok((continuity, decision))
+    }
+
+    /// Whether the tests of liveness have something to say about whoever it is.
+    fn needs_a_sign_of_life(&self, requirement: Requirement) -> bool {
+        !self.has_its_answer()
+            && requirement.checks()
+            && requirement.judge(&self.liveness).verdict != Verdict::Live
     }
 
     /// Embeds and matches the aligned face.
@@ -134,7 +148,7 @@ impl Subject {
         if self.has_its_answer()
             || !requirement.checks()
             || !self.prove_life_of_leader(look.now)
-            || requirement.judge(&self.liveness).verdict == Verdict::Live
+            || !self.needs_a_sign_of_life(requirement)
         {
             return Ok(Continuity::Same);
         }

@@ -22,6 +22,7 @@ pub mod outcome;
 pub mod pipeline;
 pub mod preview;
 pub mod quality;
+pub(crate) mod senses;
 pub(crate) mod subject;
 pub mod tempo;
 pub mod threshold;

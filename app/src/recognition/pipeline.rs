@@ -6,23 +6,22 @@ use std::time::{Duration, Instant};
 use image::RgbImage;
 
 use super::advice::Advice;
-use super::decision::{Decision, Look, Senses};
-use super::embedding::Embedding;
+use super::decision::{Decision, Look};
 use super::engine::Engine;
 use super::error::EngineError;
 use super::face::{Bounds, Face};
 use super::follow::Followed;
-use super::gallery::{Gallery, Match, SharedGallery};
-use super::landmarks::Landmarks;
+use super::gallery::{Gallery, SharedGallery};
 use super::outcome::{Outcome, Sighting};
+use super::senses::{Ahead, Beside, Networks};
 use super::subject::{Continuity, Subject};
 use super::threshold::Calibration;
 use super::track::{MAX_TRACKS, Track, Tracker};
-use super::view::{self, Latency, Snapshot, TrackView};
+use super::view::{self, Latency, Snapshot, TrackView, millis};
 use super::vote::{Ballot, Rule};
 use crate::camera::Frame;
 use crate::config;
-use crate::liveness::{Checker, Observation};
+use crate::liveness::Checker;
 use crate::moment::Moment;
 use crate::progress::Progress;
 
@@ -46,6 +45,7 @@ pub struct Pipeline {
     /// The gallery that the votes are about.
     voted_on: Arc<Gallery>,
     liveness: Checker,
+    beside: Beside,
     recognition: config::Recognition,
     calibration: Calibration,
     /// What may still bring faces into the gallery.
@@ -79,6 +79,7 @@ impl Pipeline {
             voted_on: gallery.load_full(),
             gallery,
             liveness,
+            beside: Beside::start(),
             recognition: recognition.clone(),
             calibration,
             loading: Vec::new(),
@@ -257,9 +258,11 @@ impl Pipeline {
             engine: &mut self.engine,
             gallery: &self.voted_on,
             liveness: &mut self.liveness,
+            beside: &self.beside,
             picture: &self.picture,
             landmarks: &landmarks,
             latency,
+            ahead: Ahead::default(),
         };
         let (continuity, decision) = self.tracker.track_mut(index).state.look(&look, &mut senses)?;
         if continuity == Continuity::Another {
@@ -309,39 +312,6 @@ impl Pipeline {
     }
 }
 
-/// The networks and the gallery, for one face of one frame.
-struct Networks<'a> {
-    engine: &'a mut Engine,
-    gallery: &'a Gallery,
-    liveness: &'a mut Checker,
-    picture: &'a RgbImage,
-    landmarks: &'a Landmarks,
-    latency: &'a mut Latency,
-}
-
-impl Senses for Networks<'_> {
-    fn embed(&mut self) -> Result<Embedding, EngineError> {
-        let start = Instant::now();
-        let face = self.engine.embed_aligned();
-        self.latency.embed += millis(start);
-        face
-    }
-
-    fn search(&mut self, face: &Embedding) -> Option<Match> {
-        let start = Instant::now();
-        let found = self.gallery.search(face);
-        self.latency.embed += millis(start);
-        found
-    }
-
-    fn observe(&mut self, votes: bool) -> Result<Observation, EngineError> {
-        let start = Instant::now();
-        let seen = self.liveness.observe(self.picture, self.landmarks, votes);
-        self.latency.liveness += millis(start);
-        seen
-    }
-}
-
 /// A decision about a track, as the others are told.
 fn outcome(decision: Decision, track: &Track<Subject>, threshold: f32, at: Moment) -> Outcome {
     let (frames_to_decision, track) = (track.frames, track.id);
@@ -361,8 +331,4 @@ fn outcome(decision: Decision, track: &Track<Subject>, threshold: f32, at: Momen
         Decision::AttackRefused { roll, liveness } => Outcome::AttackRefused { track, roll, liveness, at },
         Decision::Advise(advice) => Outcome::Hint { track, advice },
     }
-}
-
-fn millis(since: Instant) -> f32 {
-    since.elapsed().as_secs_f32() * 1000.0
 }

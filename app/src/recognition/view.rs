@@ -55,6 +55,11 @@ pub struct Latency {
     pub since_capture: f32,
 }
 
+/// Milliseconds since then.
+pub(super) fn millis(since: Instant) -> f32 {
+    since.elapsed().as_secs_f32() * 1000.0
+}
+
 /// Milliseconds since the frame taken at `at`, by the kernel's clock; 0 for what it cannot have taken.
 pub fn since(at: Moment) -> f32 {
     let now = Duration::try_from(clock_gettime(ClockId::Boottime)).unwrap_or_default();

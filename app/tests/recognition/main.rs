@@ -23,7 +23,7 @@ use attendance::recognition::{Advice, Bounds, Engine, Outcome, Pipeline};
 use image::{Rgb, RgbImage, imageops};
 use models::store::Store;
 
-use material::Material;
+use material::{Material, on_one_processor};
 
 /// The person in the video is recognised, nobody else is, and the decision comes within the second and a half in which a person
 /// walks up.
@@ -48,6 +48,27 @@ fn the_person_in_the_video_is_recognised_and_nobody_else() {
     });
     assert_eq!(names, BTreeSet::from([material.person.clone()]));
     assert!(first.is_some_and(|frames| frames <= 45), "{first:?} frames to the decision");
+}
+
+/// On one processor the networks are asked one after the other, else two at a time: what comes of it is the same to the last bit.
+#[test]
+fn one_processor_decides_as_several_do() {
+    let Some(material) = Material::find() else { return };
+    let outcomes = || {
+        let mut pipeline = material.pipeline(material.gallery(|_| true), LivenessRule::PassiveAny);
+        let mut recognised = Vec::new();
+        material.replay(|frame| {
+            for outcome in pipeline.process(frame).unwrap() {
+                if let Outcome::Recognised(seen) = outcome {
+                    recognised.push((frame.number, seen.roll, seen.similarity, seen.margin, seen.liveness));
+                }
+            }
+        });
+        recognised
+    };
+    let alone = on_one_processor(outcomes);
+    assert!(!alone.is_empty());
+    assert_eq!(alone, outcomes());
 }
 
 /// Who stays before the camera is told to attendance again and again: its rules decide whether that makes a row.

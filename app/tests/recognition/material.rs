@@ -15,6 +15,7 @@ use attendance::photo::{PhotoLimits, decode};
 use attendance::recognition::{Engine, Gallery, Pipeline};
 use image::RgbImage;
 use models::store::Store;
+use rustix::thread::{CpuSet, sched_getcpu, sched_setaffinity};
 
 const LIMITS: PhotoLimits = PhotoLimits { max_bytes: 20_000_000, max_pixels: 50_000_000 };
 
@@ -100,6 +101,19 @@ impl Material {
             see(&frame);
         }
     }
+}
+
+/// Does `work` on a thread of its own that has one processor, where a pipeline does with one thread.
+pub(crate) fn on_one_processor<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    std::thread::scope(|scope| {
+        let alone = || {
+            let mut one = CpuSet::new();
+            one.set(sched_getcpu());
+            sched_setaffinity(None, &one).unwrap();
+            work()
+        };
+        scope.spawn(alone).join().unwrap()
+    })
 }
 
 fn demo_folder() -> Option<PathBuf> {
