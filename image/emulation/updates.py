@@ -27,6 +27,7 @@ FAULTS = {
     "forgetful": 'check "data partition" failed',
     "blind": 'check "networks" failed',
     "dark": 'check "camera" failed',
+    "deaf": 'check "network" failed',
     "pageless": 'check "https" failed',
     "restless": 'check "steady" failed',
     "stuck": 'check "deadline" failed',
