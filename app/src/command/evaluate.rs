@@ -49,6 +49,9 @@ enum What {
         /// Least distance to the second-best person; the configured one if not given.
         #[arg(long)]
         margin: Option<f32>,
+        /// Look as the door does: a face that fails its quality gate counts as none.
+        #[arg(long)]
+        gate: bool,
         /// Write the thresholds measured on these pictures, for `recognition.calibration`.
         #[arg(long, value_name = "FILE")]
         calibration: Option<PathBuf>,
@@ -93,7 +96,9 @@ pub(super) fn execute(path: &Path, arguments: &Arguments) -> anyhow::Result<Exit
         bar.set_length(total as u64);
         bar.set_position(done as u64);
     };
-    let mut embed = |picture: &RgbImage| central_embedding(&mut engine, picture);
+    let gate = matches!(arguments.what, What::Identification { gate: true, .. });
+    let min_face_px = gate.then_some(config.recognition.min_face_px);
+    let mut embed = |picture: &RgbImage| central_embedding(&mut engine, picture, min_face_px);
     match &arguments.what {
         What::Verification { images, pairs, out } => {
             let measured = verification(images, pairs::read(pairs)?, &mut embed, &looked_at)?;
@@ -135,7 +140,7 @@ pub(super) fn execute(path: &Path, arguments: &Arguments) -> anyhow::Result<Exit
                 &chart::histogram("Similarity of pairs", "cosine similarity", (-0.4, 1.0), kinds),
             )?;
         }
-        What::Identification { images, pictures_each, margin, calibration, out } => {
+        What::Identification { images, pictures_each, margin, calibration, out, .. } => {
             let plan = Plan {
                 pictures_each: *pictures_each,
                 thresholds: (20..=70).step_by(5).map(|percent| percent as f32 / 100.0).collect(),
@@ -199,6 +204,7 @@ pub(super) fn execute(path: &Path, arguments: &Arguments) -> anyhow::Result<Exit
 fn report_identification(measured: &identification::Measured, out: &Out) -> anyhow::Result<()> {
     let figures = &measured.figures;
     println!("{} people enrolled from at most {} pictures each", figures.enrolled, figures.pictures_each);
+    println!("Pictures without a face that counts: {}", figures.without_face);
     println!("Rank 1: {}", figures.rank_one);
     for point in &figures.points {
         match point.accepted_fpir {
@@ -295,11 +301,19 @@ fn report_attacks(presentations: &[Presentation], out: &Out) -> anyhow::Result<(
     write_chart(out, "attacks.svg", &chart)
 }
 
-fn central_embedding(engine: &mut Engine, picture: &RgbImage) -> Result<Option<Embedding>, EngineError> {
+/// The embedding of the face a picture is about; with `min_face_px`, only of one that passes the door's quality gate.
+fn central_embedding(
+    engine: &mut Engine,
+    picture: &RgbImage,
+    min_face_px: Option<u32>,
+) -> Result<Option<Embedding>, EngineError> {
     let faces = engine.detect(picture)?;
-    match pictures::central(picture, &faces) {
-        Some(face) => engine.embed(picture, face),
-        None => Ok(None),
+    let Some(face) = pictures::central(picture, &faces) else { return Ok(None) };
+    match engine.look(picture, face)? {
+        Some((_, quality)) if min_face_px.is_none_or(|least| quality.problem(least).is_none()) => {
+            engine.embed_aligned().map(Some)
+        }
+        _ => Ok(None),
     }
 }
 

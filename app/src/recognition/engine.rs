@@ -120,17 +120,6 @@ impl Engine {
         Landmarks::find(&mut self.mesh, picture, face)
     }
 
-    /// The embedding of one face, whatever its quality: for measurements. `None` when the mesh sees no face there.
-    ///
-    /// # Errors
-    /// [`EngineError::Run`] when a network fails.
-    pub fn embed(&mut self, picture: &RgbImage, face: &Face) -> Result<Option<Embedding>, EngineError> {
-        match self.look(picture, face)? {
-            Some(_) => self.embed_aligned().map(Some),
-            None => Ok(None),
-        }
-    }
-
     /// Finds the landmarks of one face, aligns it into the engine's buffer and measures it; `None` when the mesh sees no face.
     ///
     /// # Errors
