@@ -32,7 +32,7 @@ pub struct Identification {
     pub mated_probes: usize,
     /// Probes of strangers.
     pub stranger_probes: usize,
-    /// Pictures without a face; as probes they count as not identified.
+    /// Pictures without a face, or whose face the caller does not count; as probes they count as not identified.
     pub without_face: Rate,
     /// Mated probes whose best match is the right person, whatever the similarity (rank 1).
     pub rank_one: Rate,

@@ -14,7 +14,7 @@ const LIMITS: PhotoLimits = PhotoLimits { max_bytes: 50_000_000, max_pixels: 50_
 /// Most pictures read from a folder.
 const MAX_PICTURES: usize = 100_000;
 
-/// Makes the embedding of the person a picture is about; `None` when no face is found.
+/// Makes the embedding of the person a picture is about; `None` when no face is found, or none that counts.
 pub type Embed<'a> = dyn FnMut(&RgbImage) -> Result<Option<Embedding>, EngineError> + 'a;
 
 /// A measurement cannot be made.
