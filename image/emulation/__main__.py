@@ -22,6 +22,7 @@ def main():
     parser.add_argument("--demo-data", help="the demo's photos and video")
     parser.add_argument("--test-updates", action="store_true")
     parser.add_argument("--all", action="store_true", help="every broken system, twenty power cuts, a rollout, sticks")
+    parser.add_argument("--only", action="append", default=[], choices=updates.PARTS, help="one part of --all, on a card of its own")
     arguments = parser.parse_args()
     sys.stdout.reconfigure(line_buffering=True)
     if arguments.test_updates:
@@ -89,7 +90,7 @@ def test_updates(arguments):
     with tempfile.TemporaryDirectory(prefix="boot-image-") as folder:
         backend = Backend(arguments.demo_site, arguments.demo_data, folder)
         try:
-            updates.test(arguments.image, bundles, backend, arguments.all, on_line=show)
+            updates.test(arguments.image, bundles, backend, arguments.all, arguments.only, on_line=show)
         except Exception:
             traceback.print_exc()
             return 1

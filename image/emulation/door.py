@@ -39,6 +39,10 @@ class Door:
         self.bundles, self.backend, self.slot = pathlib.Path(bundles), backend, "A"
         # Days ahead of this machine's clock: each new system has a day of its own, because a student has one IN and one OUT a day.
         self.day = 0
+        # Seconds from the start of an update to its commit, as the last one that was timed took.
+        self.span = None
+        # The trial whose end was noted last, before the update that is under way.
+        self.last_trial = None
         self.began = self._now()
         self.page_port = checks.free_port()
         self.machine.forward(self.page_port, 443)
@@ -112,6 +116,7 @@ class Door:
 
     def update(self, bundle):
         """Install, and ask for the trial; returns when the machine has restarted."""
+        self.last_trial = self.trial_noted()
         code, said = self.install(bundle)
         expect(code == 0, f"{bundle} was not installed: {said}")
         with contextlib.suppress(ConnectionError, TimeoutError):
@@ -155,12 +160,19 @@ class Door:
         self.start()
         self.up()
         status = self.status()
+        expect(self.trial_noted() != self.last_trial, f"the end of this trial is not noted:\n{status}")
         expect(words in status, f"the rollback is not told ({words!r}):\n{status}")
         expect("waits for its trial" not in status, f"what failed is still to be tried:\n{status}")
+
+    def trial_noted(self):
+        """The number of the trial whose end was noted last; None before the first."""
+        code, text = self.machine.run("cat /data/update/history.json 2> /dev/null", check=False)
+        return json.loads(text)["outcomes"][-1]["trial"] if code == 0 else None
 
     def cut(self, bundle, seconds):
         """The power goes so long after an update has begun, wherever that is by then: a whole system starts, which knows how the trial
         ended if there was one. Says where it was."""
+        self.last_trial = self.trial_noted()
         self.machine.run(f"attendance update install --restart /run/bundles/{bundle}.raucb > /dev/null 2>&1 &")
         end = time.monotonic() + seconds
         where = "the installation"
@@ -177,7 +189,8 @@ class Door:
             where, self.slot = "the commit's other side", OTHER[self.slot]
         self.start()
         self.whole()
-        expect(where != "the trial" or "was taken back" in self.status(), f"the cut trial is not told:\n{self.status()}")
+        told = self.trial_noted() != self.last_trial and "was taken back" in self.status()
+        expect(where != "the trial" or told, f"the cut trial is not told:\n{self.status()}")
         return f"{where}: {self.slot} starts"
 
     # ── What the door is for

@@ -58,14 +58,14 @@ def write(image, partition, path, content):
     subprocess.run(["mcopy", "-o", "-i", f"{image}@@{offset}", "-", f"::{path}"], input=content, check=True, capture_output=True)
 
 
-def flip_bit(image, partition):
-    """Rot in a root partition: one bit of its EROFS superblock (at 1024), in the label that nothing reads."""
+def flip_bit(image, partition, byte=1024 + 64):
+    """Rot in a root partition: one bit, where not said otherwise of its EROFS superblock (at 1024), in the label that nothing reads."""
     offset, _ = partitions(image)[partition]
     with open(image, "r+b") as card:
-        card.seek(offset + 1024 + 64)
-        byte = card.read(1)[0]
+        card.seek(offset + byte)
+        read = card.read(1)[0]
         card.seek(-1, 1)
-        card.write(bytes([byte ^ 1]))
+        card.write(bytes([read ^ 1]))
 
 
 def listing(image, partition):

@@ -8,7 +8,7 @@ import contextlib
 import tempfile
 import time
 
-from . import eeprom, hawkbit, stick
+from . import checks, eeprom, hawkbit, stick
 from .door import Door, expect
 
 # What an installation of each bundle must say. The clock of the emulated board is right.
@@ -37,34 +37,48 @@ FAULTS = {
 # elsewhere: on a busy host it would bite a machine that got no time.
 DEAD = {"no-cmdline": [], "panic": [], "flipped": [], "hang": ["-device", "i6300esb"]}
 
+# What needs the film: a camera that shows somebody before the update, or a row after it.
+SEEING = {"ways", "dark", "again", "rotten"}
+PARTS = ["ways", *FAULTS, *DEAD, "cuts", "again", "rotten", "fleet"]
 
-def test(image, bundles, backend, everything=False, say=print, on_line=None):
-    """Runs the test; `bundles` is what image/steps/test-bundles made. Raises Failed."""
+
+def test(image, bundles, backend, everything=False, only=(), say=print, on_line=None):
+    """Runs the test, or the parts `only` (of PARTS) of all of it on a card of their own; `bundles` is what image/steps/test-bundles made.
+    Raises Failed."""
     begun = time.monotonic()
 
     def done(what):
         say(f"{time.monotonic() - begun:5.0f} s  {what}")
 
-    faults, dead = (list(FAULTS), list(DEAD)) if everything else (["mute"], ["no-cmdline"])
-    with _told(Door(image, bundles, backend, ["good", *REFUSALS, *faults, *dead], on_line), say) as door:
-        span = _one_update(door, done)
-        for bundle in faults:
-            _fault(door, bundle, done)
-        for bundle in dead:
-            _dead(door, bundle, done)
-        cuts = 20 if everything else 3
-        for number in range(cuts):
-            seconds = span * (number + 0.5) / cuts
-            done(f"power cut {seconds:.1f} s after the update began, in {door.cut('good', seconds)}")
-        for _ in range(2 if everything else 1):
-            _back_again(door, done)
-        if everything:
-            _rotten(door, done)
-    if everything:
+    parts = list(only) or (PARTS if everything else ["ways", "mute", "no-cmdline", "cuts", "again"])
+    cuts, rounds = (20, 2) if everything or only else (3, 1)
+    alone = [part for part in parts if part != "fleet"]
+    plugged = ["good", *(REFUSALS if "ways" in parts else []), *(part for part in parts if part in FAULTS or part in DEAD)]
+    if alone:
+        with _told(Door(image, bundles, backend, plugged, on_line), say) as door:
+            if "ways" not in parts:
+                _settled(door, done, film=not SEEING.isdisjoint(parts))
+            for part in alone:
+                _part(door, part, cuts, rounds, done)
+    if "fleet" in parts:
         with tempfile.TemporaryDirectory(prefix="fleet-") as folder, contextlib.closing(hawkbit.Server(folder, bundles)) as server:
             card = {"attendance.toml": server.settings(), "ca.pem": server.ca}
             with _told(Door(image, bundles, backend, [], on_line, card), say) as door:
                 _rollout_and_sticks(door, server, done)
+
+
+def _part(door, part, cuts, rounds, done):
+    if part in FAULTS:
+        _fault(door, part, done)
+    elif part in DEAD:
+        _dead(door, part, done)
+    elif part == "cuts":
+        _cuts(door, cuts, done)
+    elif part == "again":
+        for _ in range(rounds):
+            _back_again(door, done)
+    else:
+        {"ways": _one_update, "rotten": _rotten}[part](door, done)
 
 
 @contextlib.contextmanager
@@ -79,8 +93,29 @@ def _told(door, say):
         door.machine.close()
 
 
+def _settled(door, done, film):
+    """A fresh card that has been updated once, as after `_one_update`: both slots hold a system that proved healthy."""
+    door.start()
+    door.whole()
+    if film:
+        door.film()
+    door.span = _to_the_other(door)[1]
+    done(f"slot {door.slot} is committed, after {door.span:.0f} s")
+
+
+def _to_the_other(door):
+    """A good update by the console: seconds until the machine was down, and until the commit."""
+    started = time.monotonic()
+    door.update("good")
+    installed = time.monotonic() - started
+    door.start(trial=True)
+    door.up()
+    door.committed()
+    return installed, time.monotonic() - started
+
+
 def _one_update(door, done):
-    """From a fresh card to slot B; the seconds from the start of an installation to the commit."""
+    """From a fresh card to slot B by the page, with what is refused before."""
     door.start()
     door.up()
     expect("Slot A:" in door.status(), door.status())
@@ -101,10 +136,9 @@ def _one_update(door, done):
     door.start(trial=True)
     door.up()
     door.committed()
-    span = time.monotonic() - started
+    door.span = time.monotonic() - started
     door.works()
-    done(f"A→B by the page: uploaded, installed and down after {installed:.0f} s, committed after {span:.0f} s, a row was delivered")
-    return span
+    done(f"A→B by the page: uploaded, installed and down after {installed:.0f} s, committed after {door.span:.0f} s, a row was delivered")
 
 
 def _fault(door, bundle, done):
@@ -121,15 +155,16 @@ def _dead(door, bundle, done):
     done(f"{bundle}: back on {door.slot}, reason told")
 
 
+def _cuts(door, cuts, done):
+    """The power goes at as many moments, spread from the start of an installation to the commit."""
+    for number in range(cuts):
+        seconds = door.span * (number + 0.5) / cuts
+        done(f"power cut {seconds:.1f} s after the update began, in {door.cut('good', seconds)}")
+
+
 def _back_again(door, done):
     """One more update, into the other slot; it stays after a power cut, and works."""
-    started = time.monotonic()
-    door.update("good")
-    installed = time.monotonic() - started
-    door.start(trial=True)
-    door.up()
-    door.committed()
-    span = time.monotonic() - started
+    installed, span = _to_the_other(door)
     door.machine.power_cut()
     door.start()
     door.up()
@@ -138,17 +173,50 @@ def _back_again(door, done):
 
 
 def _rotten(door, done):
-    """The committed root rots on the card: the initramfs asks for the other slot, which is examined and commits itself."""
+    """The committed root rots on the card: the initramfs asks for the other slot, which is examined and commits itself. First where a start
+    reads at once, then far behind that."""
     door.machine.power_cut()
-    eeprom.flip_bit(door.machine.card, {"A": 4, "B": 5}[door.slot])
+    eeprom.flip_bit(door.machine.card, _root(door))
     door.start()
     door.machine.wait_for_console("initramfs: FAILED: cannot mount")
+    _other_commits_itself(door)
+    done(f"the committed root's head rotted: {door.slot} started by itself, committed itself, and works")
+
+    # Both slots hold a whole system again. Then starts that lose their power early: nothing rotted, so nothing comes of them.
+    _to_the_other(door)
+    door.machine.power_cut()
+    _starts_cut_short(door)
+    door.start()
+    door.machine.wait_for_console("initramfs: the last 3 starts did not get the service up")
+    door.whole()
+    counted = "/data/update/unfinished-starts"
+    checks.wait_for(lambda: door.machine.run(f"ls {counted}", check=False)[0], "the service to take the count away")
+    door.machine.power_cut()
+    eeprom.flip_bit(door.machine.card, _root(door), 60 << 20)
+    _starts_cut_short(door)
+    door.start()
+    door.machine.wait_for_console("initramfs: FAILED: parts of .* cannot be read any more")
+    _other_commits_itself(door)
+    done(f"the committed root rotted where no start looks: {door.slot} started by itself after three starts in vain, and works")
+
+
+def _root(door):
+    return {"A": 4, "B": 5}[door.slot]
+
+
+def _starts_cut_short(door):
+    for _ in range(3):
+        door.start()
+        door.machine.wait_for_agent()
+        door.machine.power_cut()
+
+
+def _other_commits_itself(door):
     door.machine.wait_for_restart()
     door.start(trial=True)
     door.up()
     door.committed()
     door.works()
-    done(f"the committed root rotted: {door.slot} started by itself, committed itself, and works")
 
 
 def _rollout_and_sticks(door, server, done):

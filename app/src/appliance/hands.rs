@@ -10,14 +10,13 @@ use super::frame_path::{CAMERA, RECOGNITION};
 use super::updates;
 use crate::config::Config;
 use crate::event::{Bus, Event};
-use crate::journal::Ledger;
 use crate::recognition::view::View as FramePath;
 use crate::status::view::{Action, Control, Done, Pending, Refused};
 use crate::supervisor::{Board, State, WorkerView};
 use crate::sync::confirm_removal;
 use crate::update::inbox::Incoming;
 use crate::update::under_way::UnderWay;
-use crate::upload::{RetryError, Uploader};
+use crate::upload::Uploader;
 
 const NO_WEBHOOK: &str = "No webhook.url is set: rows stay on the device";
 const NO_SUCH_ROW: &str = "There is no such row; look at the list again";
@@ -44,8 +43,6 @@ pub struct Hands {
     pub sync_now: Arc<Notify>,
     /// The frame path: a picture that comes proves that it runs.
     pub frames: Arc<FramePath>,
-    /// The rows.
-    pub ledger: Arc<Ledger>,
     /// Delivers; none when rows stay on the device.
     pub uploader: Option<Arc<Uploader>>,
     /// The update that comes in.
@@ -155,24 +152,12 @@ impl Hands {
 
     fn retry_all(&self) -> Pending<Result<Done, Refused>> {
         let Some(uploader) = self.uploader.clone() else { return ready(refused(NO_WEBHOOK)) };
-        let rows = self.ledger.needs_person();
         Box::pin(async move {
-            let mut again = 0;
-            for row in rows {
-                match uploader.retry(row.id).await {
-                    Ok(()) => again += 1,
-                    // Somebody else has decided about it meanwhile.
-                    Err(RetryError::NotWithAPerson { .. }) => {}
-                    Err(error @ RetryError::NotSaved { .. }) => {
-                        let details = format!("{again} rows before it will be sent again");
-                        return Err(Refused { message: error.to_string(), details });
-                    }
-                }
-            }
-            match again {
-                0 => refused("No row needs a person any more; look at the list again"),
-                1 => done("1 row will be sent again"),
-                _ => done(&format!("{again} rows will be sent again")),
+            match uploader.retry_all().await {
+                Ok(0) => refused("No row needs a person any more; look at the list again"),
+                Ok(1) => done("1 row will be sent again"),
+                Ok(rows) => done(&format!("{rows} rows will be sent again")),
+                Err(error) => refused(&error.to_string()),
             }
         })
     }
@@ -268,14 +253,19 @@ mod tests {
     use crate::attendance::open;
     use crate::config::ClockTrust;
     use crate::identity::RollNumber;
-    use crate::journal::{Delivery, Fate};
+    use crate::journal::{Delivery, Fate, Ledger};
     use crate::moment::{Clock, SiteZone, SystemClock};
     use crate::recognition::view::Snapshot;
     use crate::secret::SecretUrl;
     use crate::supervisor::{Failure, Supervisor};
 
     /// Hands of an appliance with a webhook that nobody answers, and rows of these students that the backend refused.
-    fn hands(folder: &std::path::Path, refused: &[&str], bus: &Bus, board: Arc<Board>) -> Hands {
+    fn hands(
+        folder: &std::path::Path,
+        refused: &[&str],
+        bus: &Bus,
+        board: Arc<Board>,
+    ) -> (Hands, Arc<Ledger>) {
         let mut config = Config::default();
         config.webhook.url = Some(SecretUrl::parse("http://127.0.0.1:1/webhook/").unwrap());
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new(ClockTrust::System));
@@ -298,30 +288,31 @@ mod tests {
             bus.clone(),
         )
         .map(Arc::new);
-        Hands {
+        let hands = Hands {
             config: Arc::new(config),
             board,
             bus: bus.clone(),
             sync_now: Arc::default(),
             frames: Arc::default(),
-            ledger,
             uploader,
             updating: UnderWay::default(),
-        }
+        };
+        (hands, ledger)
     }
 
     #[tokio::test]
     async fn refused_rows_are_retried_all_at_once_or_dismissed_for_good() {
         let folder = tempfile::tempdir().unwrap();
-        let hands = hands(folder.path(), &["2110001", "2110002", "2110003"], &Bus::default(), Arc::default());
-        let refused = hands.ledger.needs_person();
+        let (hands, ledger) =
+            hands(folder.path(), &["2110001", "2110002", "2110003"], &Bus::default(), Arc::default());
+        let refused = ledger.needs_person();
         assert_eq!(refused.len(), 3);
         let dismiss = Action::DismissRow(refused[1].id.to_string());
         assert!(hands.perform(dismiss.clone()).await.unwrap().message.contains("dismissed"));
         assert!(hands.perform(dismiss).await.is_err(), "it is on the list no more");
         let done = hands.perform(Action::RetryAllRows).await.unwrap();
         assert_eq!(done.message, "2 rows will be sent again");
-        assert_eq!((hands.ledger.needs_person().len(), hands.ledger.open_count()), (0, 2));
+        assert_eq!((ledger.needs_person().len(), ledger.open_count()), (0, 2));
         assert!(hands.perform(Action::RetryAllRows).await.is_err());
     }
 
@@ -330,7 +321,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let bus = Bus::default();
         let mut supervisor = Supervisor::new(bus.clone());
-        let hands = hands(folder.path(), &[], &bus, supervisor.board());
+        let (hands, _) = hands(folder.path(), &[], &bus, supervisor.board());
         let fault = Arc::new(Mutex::new(None));
         let (frames, broken) = (Arc::clone(&hands.frames), Arc::clone(&fault));
         for name in [CAMERA, RECOGNITION] {

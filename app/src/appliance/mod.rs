@@ -151,7 +151,6 @@ pub async fn run(config: Config, asked_to_stop: impl Future<Output = ()>) -> any
         bus: bus.clone(),
         sync_now,
         frames: Arc::clone(&outputs.view),
-        ledger: Arc::clone(&records.ledger),
         uploader: uploader.clone(),
         updating: updating.clone(),
     };

@@ -98,10 +98,8 @@ pub enum RetryError {
         id: u64,
     },
     /// The decision cannot be written down.
-    #[error("the decision about row {id} cannot be written ({reason}); check the disk")]
+    #[error("the decision cannot be written ({reason}); check the disk")]
     NotSaved {
-        /// The row.
-        id: u64,
         /// What the system says.
         reason: String,
     },
@@ -217,8 +215,24 @@ impl Uploader {
     /// # Errors
     /// [`RetryError`].
     pub async fn retry(&self, id: u64) -> Result<(), RetryError> {
-        self.decide(id, Fate::Reopened).await?;
-        self.run.lock().await.plan.forgive(id);
+        self.only_with_a_person(id)?;
+        self.reopen(&[id]).await
+    }
+
+    /// The same with every row that needs a person, in one write; how many these were.
+    ///
+    /// # Errors
+    /// [`RetryError::NotSaved`]; then none of them is sent again.
+    pub async fn retry_all(&self) -> Result<usize, RetryError> {
+        let rows: Vec<u64> = self.ledger.needs_person().iter().map(|row| row.id).collect();
+        self.reopen(&rows).await?;
+        Ok(rows.len())
+    }
+
+    async fn reopen(&self, rows: &[u64]) -> Result<(), RetryError> {
+        self.decide(rows, Fate::Reopened).await?;
+        let mut run = self.run.lock().await;
+        rows.iter().for_each(|id| run.plan.forgive(*id));
         self.nudge();
         Ok(())
     }
@@ -228,16 +242,19 @@ impl Uploader {
     /// # Errors
     /// [`RetryError`].
     pub async fn dismiss(&self, id: u64) -> Result<(), RetryError> {
-        self.decide(id, Fate::Dismissed).await
+        self.only_with_a_person(id)?;
+        self.decide(&[id], Fate::Dismissed).await
     }
 
-    async fn decide(&self, id: u64, fate: Fate) -> Result<(), RetryError> {
-        if !self.ledger.is_with_a_person(id) {
-            return Err(RetryError::NotWithAPerson { id });
-        }
-        let decision = vec![Delivery { id, utc: self.clock.now().utc, fate }];
-        self.write(decision.clone()).await.map_err(|reason| RetryError::NotSaved { id, reason })?;
-        decision.into_iter().for_each(|delivery| self.ledger.deliver(delivery));
+    fn only_with_a_person(&self, id: u64) -> Result<(), RetryError> {
+        self.ledger.is_with_a_person(id).then_some(()).ok_or(RetryError::NotWithAPerson { id })
+    }
+
+    async fn decide(&self, rows: &[u64], fate: Fate) -> Result<(), RetryError> {
+        let utc = self.clock.now().utc;
+        let decisions: Vec<_> = rows.iter().map(|id| Delivery { id: *id, utc, fate: fate.clone() }).collect();
+        self.write(decisions.clone()).await.map_err(|reason| RetryError::NotSaved { reason })?;
+        decisions.into_iter().for_each(|delivery| self.ledger.deliver(delivery));
         Ok(())
     }
 

@@ -1,0 +1,64 @@
+# The other slot, sourced by init: when a committed system that cannot start, or has rotted, gives way to it.
+#
+#   cannot be opened or mounted     init's give_up asks for the other slot
+#   rotted behind what a start      from the fourth start on that did not get the service up (attendance.service takes the count away),
+#   reads first                     the root is read to its end; a bad block in it asks for the other slot, too
+#
+# Starts are counted on the data partition; where nothing can be counted, nothing is asked.
+
+# The other slot is asked for at the first failing start and again at every so many, so that two slots that both fail do not play the
+# machine to each other without a pause.
+ASK_EVERY=20
+# Starts running without the service before the root is read to its end. It takes seconds; somebody who switches the power off
+# and on gets no more than that.
+UNFINISHED=3
+
+# count FILE: one more than the number in FILE of the updates' folder, written back; in `counted`.
+count() {
+    mkdir -p /run/data/update
+    counted=$(head -c 9 "/run/data/update/$1" 2> /dev/null | tr -cd 0-9 | sed 's/^0*//')
+    counted=$((${counted:-0} + 1))
+    echo $counted > "/run/data/update/$1"
+    sync
+}
+
+has_rotted() {
+    [ "$trial" != 1 ] || return
+    count unfinished-starts
+    [ $counted -gt $UNFINISHED ] || return
+    say "the last $((counted - 1)) starts did not get the service up: reading the system to its end"
+    ! cat /dev/mapper/root > /dev/null 2>&1
+}
+
+# Whether it is the other slot's turn, and it is whole.
+ask_other() {
+    [ -n "$data" ] || return
+    mkdir -p /run/data
+    grep -q ' /run/data ext4 ' /proc/mounts || mount_ext4 || return
+    count failed-starts
+    [ $((counted % ASK_EVERY)) = 1 ] || return
+    other_is_whole || { say "the other slot holds no whole system"; return 1; }
+}
+
+# Every block of the other slot's root against the hash in its cmdline.txt: a firmware that is sent to an empty slot may stay there.
+other_is_whole() {
+    mkdir -p /run/other
+    partition $((5 - booted)) && mount -t vfat -o ro "$device" /run/other || return
+    verity=
+    read_verity /run/other/cmdline.txt
+    [ -e /run/other/config.txt ]
+    complete=$?
+    umount /run/other
+    [ $complete = 0 ] && [ -n "$hash" ] && partition $((7 - booted)) && open_root other "" || return
+    cat /dev/mapper/other > /dev/null 2>&1
+    whole=$?
+    dmsetup remove other
+    return $whole
+}
+
+restart_into_other() {
+    say "restarting into the other slot, on trial"
+    umount /run/data
+    sleep 10
+    restart "0 tryboot"
+}
