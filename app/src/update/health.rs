@@ -119,6 +119,8 @@ pub struct Watch {
     before: Before,
     expects_service: bool,
     holding: Option<Holding>,
+    /// How often what held broke, and how the last time.
+    breaks: u32,
     last_break: Option<String>,
 }
 
@@ -136,7 +138,7 @@ impl Watch {
     /// A watch that has seen nothing. `before`: how the old system was; `expects_service`: whether there is more to see than the
     /// network.
     pub fn new(limits: Limits, before: Before, expects_service: bool) -> Self {
-        Self { limits, before, expects_service, holding: None, last_break: None }
+        Self { limits, before, expects_service, holding: None, breaks: 0, last_break: None }
     }
 
     /// Looks at what is to be seen `now` after the beginning.
@@ -157,12 +159,16 @@ impl Watch {
             complaint.and_then(|()| network.map_err(|reason| (Check::Network, self.limits.camera, reason)));
         match (complaint, sight.report) {
             (Err((check, patience, reason)), _) => {
-                // What once held and broke does not get its first patience again, nor does it fail at the first glimpse: it has
-                // the rest of the whole time to hold.
-                let patience = if self.last_break.is_some() { self.limits.whole } else { patience };
                 if self.holding.take().is_some() {
-                    self.last_break = Some(reason.clone());
+                    self.broke(reason.clone());
                 }
+                // What once held and broke does not get its first patience again, nor does it fail at the first glimpse: it has
+                // the rest of the whole time to hold. What breaks again and again is not steady, whatever it lacks at the end.
+                let patience = match self.breaks {
+                    0 => patience,
+                    1 => self.limits.whole,
+                    _ => Duration::MAX,
+                };
                 if now >= patience {
                     return Verdict::Ill(Fault {
                         check,
@@ -182,11 +188,12 @@ impl Watch {
                         }
                     }
                     broken => {
-                        if broken.is_some() {
-                            self.last_break = Some("something was restarted".to_owned());
-                        }
+                        let was_restarted = broken.is_some();
                         let (pid, frames, processed) = (report.pid, report.camera.frames, report.processed);
                         self.holding = Some(Holding { since: now, pid, restarts, frames, processed });
+                        if was_restarted {
+                            self.broke("something was restarted".to_owned());
+                        }
                     }
                 }
             }
@@ -202,6 +209,11 @@ impl Watch {
             return Verdict::Ill(Fault { check: Check::Steady, reason });
         }
         Verdict::Wait
+    }
+
+    fn broke(&mut self, reason: String) {
+        self.breaks += 1;
+        self.last_break = Some(reason);
     }
 
     /// The first thing that is not well, and how long it may be so.
@@ -369,11 +381,18 @@ mod tests {
             (Some(report), Ok(()))
         });
         assert_eq!((second, check), (100, Check::Steady), "{reason}");
-        let (_, check, _) = ill(true, |second| {
-            let report = Report { pid: u32::try_from(second / 8).unwrap(), ..well(second) };
-            ((second % 8 > 2).then_some(report), Ok(()))
-        });
-        assert!(matches!(check, Check::Steady | Check::Service));
+        // It reports for five seconds of eight: at the end it may be there or not.
+        for start in 0..8 {
+            let (second, check, reason) = ill(true, |second| {
+                let second = second + start;
+                let report = Report { pid: u32::try_from(second / 8).unwrap(), ..well(second) };
+                ((second % 8 > 2).then_some(report), Ok(()))
+            });
+            assert_eq!((second, check), (100, Check::Steady), "{reason}");
+        }
+        // Gone for good after a while, it is missed by its own name.
+        let (second, check, _) = ill(true, |second| ((second < 5).then(|| well(second)), Ok(())));
+        assert_eq!((second, check), (100, Check::Service));
     }
 
     #[test]
