@@ -9,6 +9,7 @@ import subprocess
 import time
 
 from . import checks, eeprom
+from .agent import CommandFailed
 from .machine import BOOT_TIMEOUT, Machine
 from .page import Page
 
@@ -148,11 +149,26 @@ class Door:
         """Until the system on trial has committed itself."""
         self.slot = OTHER[self.slot]
         deadline = time.monotonic() + VERDICT_TIMEOUT
-        while f"Slot {self.slot}:" not in "".join(line for line in self.status().splitlines(True) if "running, committed" in line):
+        while f"Slot {self.slot}:" not in "".join(line for line in self._status_or_verdict().splitlines(True) if "running, committed" in line):
             if time.monotonic() > deadline:
                 log = self.machine.run("journalctl -b -u attendance-health -u attendance --no-pager | tail -40", check=False)[1]
                 raise Failed(f"slot {self.slot} did not commit itself:\n{self.status()}\n{log}")
             time.sleep(5)
+
+    def _status_or_verdict(self):
+        try:
+            return self.status()
+        except (CommandFailed, OSError):
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.machine.wait_for_restart(120)
+                raise Failed(f"slot {self.slot} did not commit itself and went back; noted on the card:\n{self._history()}")
+            raise
+
+    def _history(self):
+        """How updates ended, read from the data partition of a machine that is off."""
+        offset, _ = eeprom.partitions(self.machine.card)[6]
+        read = ["debugfs", "-R", "cat /update/history.json", f"{self.machine.card}?offset={offset}"]
+        return subprocess.run(read, capture_output=True, text=True).stdout
 
     def goes_back(self, words):
         """The trial ends by itself, the old slot starts, and there the reason is told in these words."""
