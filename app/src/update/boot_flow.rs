@@ -279,13 +279,16 @@ impl Flow {
                 // Not begun by us, or the record was lost: it is examined all the same. A trial has something to go back to,
                 // so that what nobody remembers is expected of it: perhaps the new system itself lost the data partition.
                 let service_ran = self.arrival() == Arrival::Trial;
+                // A system that was whole before is one that the initramfs asked for, because the committed one does not start. Whether
+                // that had a camera nobody noted; a door that can be reached is better than one that does not start.
+                let camera_was_absent = self.record.known(booted).content == Content::Whole;
                 record.trials += 1;
                 record.pending = Some(Pending {
                     slot: booted,
                     progress: Progress::Up,
                     trial: record.trials,
                     went_back: false,
-                    before: Before { service_ran, ..Before::default() },
+                    before: Before { service_ran, camera_was_absent, ..Before::default() },
                 });
             }
             (Arrival::Committed, None) => {}

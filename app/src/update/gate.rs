@@ -237,6 +237,7 @@ mod tests {
     use super::*;
     use crate::update::autoboot;
     use crate::update::network::Interface;
+    use crate::update::record::Content;
     use crate::update::report::{Camera, Page, Report};
     use crate::update::slot::Slot;
     use crate::update::store::tests::{card, start};
@@ -381,6 +382,24 @@ mod tests {
         let ending = without_service(&gate).await;
         assert!(matches!(ending, Ending::Failed(Fault { check: Check::Service, .. })), "{ending:?}");
         assert_eq!(committed(&gate), Slot::A);
+    }
+
+    #[tokio::test]
+    async fn a_whole_system_that_the_initramfs_asks_for_needs_no_camera() {
+        for (content, passes) in [(Content::Whole, true), (Content::Unknown, false)] {
+            let folder = tempfile::tempdir().unwrap();
+            let gate = on_trial(folder.path(), false);
+            // Nobody began this trial: the committed system does not start.
+            let store = Store::open(&gate.places).unwrap();
+            let mut record = store.flow().unwrap().record;
+            record.pending = None;
+            record.known_mut(Slot::B).content = content;
+            store.apply(vec![crate::update::boot_flow::Write::Record(record)]).unwrap();
+            drop(store);
+            let ending = examined(&gate, false, Ok(()), Ok(()), &cable()).await;
+            assert_eq!(ending == Ending::Passed, passes, "{content:?}: {ending:?}");
+            assert_eq!(committed(&gate) == Slot::B, passes);
+        }
     }
 
     #[tokio::test]
