@@ -51,7 +51,7 @@ def test(image, bundles, backend, everything=False, only=(), say=print, on_line=
     def done(what):
         say(f"{time.monotonic() - begun:5.0f} s  {what}")
 
-    parts = list(only) or (PARTS if everything else ["ways", "mute", "no-cmdline", "cuts", "again"])
+    parts = [part for part in PARTS if part in only] or (PARTS if everything else ["ways", "mute", "no-cmdline", "cuts", "again"])
     cuts, rounds = (20, 2) if everything or only else (3, 1)
     alone = [part for part in parts if part != "fleet"]
     plugged = ["good", *(REFUSALS if "ways" in parts else []), *(part for part in parts if part in FAULTS or part in DEAD)]

@@ -22,6 +22,7 @@ count() {
     sync
 }
 
+# Whether this committed root cannot be read to its end, asked only after starts in vain.
 has_rotted() {
     [ "$trial" != 1 ] || return
     count unfinished-starts
@@ -56,9 +57,11 @@ other_is_whole() {
     return $whole
 }
 
+# Does not return: what follows would run without the data partition, and its rows would be lost.
 restart_into_other() {
     say "restarting into the other slot, on trial"
     umount /run/data
     sleep 10
     restart "0 tryboot"
+    reboot -f
 }
