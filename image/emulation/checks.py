@@ -219,9 +219,25 @@ def wrong_settings_change_nothing(site):
     machine.run("rm /boot/config/attendance.toml; sync")
 
 
-def a_corrupt_data_partition_is_survived(site):
-    """The file system's start overwritten, garbage strewn over it: the next start says so, and works."""
+def a_data_partition_that_takes_no_writes_is_left(site):
+    """An error made the data partition read-only: one restart, which mends it, and settings and identity are there again."""
     machine = site.machine
+    before = machine.run("cat /etc/machine-id")
+    refused, _ = machine.run("systemctl start attendance-data.service; journalctl -b -o cat -u attendance-data.service | grep restarting", check=False)
+    assert refused, "it restarts a machine that is well"
+    # What the kernel does after an error, to every file system.
+    machine.run("sync; echo u > /proc/sysrq-trigger; sleep 2; systemctl start --no-block attendance-data.service")
+    machine.wait_for_restart(180)
+    site.start()
+    assert " /data ext4 rw" in machine.run("cat /proc/mounts")
+    assert "Emulated door" in machine.run("cat /etc/attendance/attendance.toml")
+    assert machine.run("cat /etc/machine-id") == before
+
+
+def a_corrupt_data_partition_is_survived(site):
+    """The file system's start overwritten, garbage strewn over it: the next start says so, works, and still is who it was."""
+    machine = site.machine
+    before = machine.run("cat /etc/machine-id /etc/attendance/attendance.toml; ls /var/lib/attendance/journal")
     machine.power_cut()
     first, length = eeprom.partitions(machine.card)[6]
     with open(machine.card, "r+b") as card:
@@ -231,6 +247,8 @@ def a_corrupt_data_partition_is_survived(site):
     site.start()
     assert "data partition" in "\n".join(machine.log) or "e2fsck" in "\n".join(machine.log), "nothing on the console about the damage"
     assert machine.run("findmnt -no FSTYPE /data") == "ext4"
+    after = machine.run("cat /etc/machine-id /etc/attendance/attendance.toml; ls /var/lib/attendance/journal")
+    assert after == before, f"what was there:\n{before}\nwhat is there now:\n{after}"
     machine.run("echo kept > /var/lib/attendance/written; sync")
     assert machine.run("systemctl is-active systemd-journald nftables systemd-networkd").split() == ["active"] * 3
 
@@ -260,6 +278,7 @@ CHECKS = [
     libcamera_captures,
     the_service_may_have_the_machine_restarted,
     wrong_settings_change_nothing,
+    a_data_partition_that_takes_no_writes_is_left,
     a_corrupt_data_partition_is_survived,
     verity_refuses_a_flipped_bit,
 ]

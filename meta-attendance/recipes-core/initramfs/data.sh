@@ -5,7 +5,8 @@
 #   clean or dirty            e2fsck repairs what a power cut leaves; mounted
 #   beyond repair             what can still be read is kept aside in memory, in order of worth and while there is room, the file
 #                             system is made anew, and the rescued files lie in their places and in /data/rescued/N
-#   not there, not writable   the appliance runs on memory for this boot and says so
+#   not there, not writable,  the appliance runs on memory for this boot and says so; attendance-data.timer restarts it after ten
+#   not to be read            minutes if that leaves it without settings. Nothing is made anew over what could not be looked at
 #   anything but the first    on a trial: nothing is touched and the trial is over. A new system that cannot read the data, or
 #   two, on a trial           whose e2fsck does not run, must not be what decides that the old one's data are lost
 
@@ -32,7 +33,8 @@ find_data() {
             data=
             return
         fi
-    elif [ "$(head -c 65536 "$data" | tr -d '\0' | wc -c)" != 0 ]; then
+    elif [ "$(head -c 65536 "$data" | tr -cd '\0' | wc -c)" != 65536 ]; then
+        # Also a beginning that cannot be read: that is no fresh card.
         return
     fi
     say "first boot: the data partition takes the rest of the card"
@@ -44,14 +46,15 @@ mount_data() {
     [ -n "$data" ] || { on_memory "$missing"; return; }
     if [ -n "$fresh" ]; then make || { on_memory "no file system could be made on $data"; return; }; fi
     repair
-    case $? in
+    damage=$?
+    case $damage in
         0) mount_ext4 && return ;;
-        1) ;;
-        *) on_memory "e2fsck could not do its work, so nobody knows how $data is"; return ;;
+        2) on_memory "e2fsck could not do its work, so nobody knows how $data is"; return ;;
     esac
     [ "$trial" = 1 ] && give_up "this system cannot mount the data partition"
-    say "the data partition is damaged beyond e2fsck's repair: rescuing what can be read"
-    rescue
+    say "the data partition is damaged beyond e2fsck's repair, or cannot be read: rescuing what can be"
+    # Only what e2fsck read and found damaged is given up where nothing can be rescued.
+    rescue || [ $damage = 1 ] || { on_memory "$data cannot be read"; return; }
     make && mount_ext4 || { on_memory "the card no longer takes a file system"; return; }
     return_rescued
 }
@@ -77,14 +80,21 @@ make() {
     return 1
 }
 
-# 0: the file system may be mounted; 1: it is damaged; 2: e2fsck did not run, was killed, or had no memory. e2fsck answers 0 (clean), 1 or 2
-# (repaired), 4 and more (not repaired), 8 also where the beginning is no file system; the shell 126 and more for the rest.
+# 0: the file system may be mounted; 1: it is damaged; 2: e2fsck did not run, was killed, or had no memory; 3: it could not read what it
+# would have judged. e2fsck answers 0 (clean), 1 or 2 (repaired), 4 and more (not repaired), 8 also where the beginning is no file system;
+# the shell 126 and more for the rest.
 repair() {
     e2fsck -p "$data" > /run/e2fsck 2>&1
-    judge $? && return
-    [ $? = 2 ] && return 2
+    judge $?
+    case $? in 0 | 2) return ;; esac
     say "the data partition needs a full repair"
     e2fsck -y "$data" > /run/e2fsck 2>&1
+    judge $?
+    verdict=$?
+    [ $verdict = 3 ] || return $verdict
+    # Where the superblock has gone bad, e2fsck does not look for the copy by itself. It lies where `make` puts it.
+    say "trying the copy of the superblock"
+    e2fsck -y -b 32768 -B 4096 "$data" > /run/e2fsck 2>&1
     judge $?
 }
 
@@ -92,16 +102,21 @@ judge() {
     [ "$1" -lt 4 ] && return 0
     while read -r line; do say "e2fsck: $line"; done < /run/e2fsck
     [ "$1" -lt 126 ] || return 2
-    case $(cat /run/e2fsck) in *"emory alloc"* | *"allocate memory"*) return 2 ;; esac
+    case $(cat /run/e2fsck) in
+        *"emory alloc"* | *"allocate memory"*) return 2 ;;
+        *"short read"* | *"nput/output error"* | *"on-existent"*) return 3 ;;
+    esac
     return 1
 }
 
 # Metadata of appended rows reaches the card within five seconds; the journal's own fsync does not wait for that.
 mount_ext4() { mount -t ext4 -o rw,noatime,nodev,nosuid,errors=remount-ro,commit=5 "$data" /run/data; }
 
+# Fails where nothing can be read.
 rescue() {
     mkdir -p /run/broken /run/rescued
-    mount -t ext4 -o ro,noload "$data" /run/broken || { say "nothing can be read: settings and journal on this card are lost"; return; }
+    mount -t ext4 -o ro,noload "$data" /run/broken || mount -t ext4 -o ro,noload,sb=131072 "$data" /run/broken \
+        || { say "nothing can be read of the settings and the journal on this card"; return 1; }
     room=$RESCUE_LIMIT_KB
     cd /run/broken || return
     for path in $WORTH; do [ -e "$path" ] && take "$path"; done
@@ -147,4 +162,5 @@ on_memory() {
     [ "$trial" = 1 ] && give_up "$1"
     say "FAILED: $1. This boot runs on memory: nothing it records survives a restart. Replace the card."
     mount -t tmpfs -o mode=0755,size=40% tmpfs /run/data
+    memory=1
 }
