@@ -59,7 +59,10 @@ def test(image, bundles, backend, everything=False, only=(), say=print, on_line=
         with _told(Door(image, bundles, backend, plugged, on_line), say) as door:
             if "ways" not in parts:
                 _settled(door, done, film=not SEEING.isdisjoint(parts))
-            for part in alone:
+            for before, part in zip([None, *alone], alone):
+                if part.startswith("rotten") and (before in FAULTS or before in DEAD):
+                    # What is broken is whole, too, to the initramfs.
+                    _to_the_other(door)
                 _part(door, part, cuts, rounds, done)
     if "fleet" in parts:
         with tempfile.TemporaryDirectory(prefix="fleet-") as folder, contextlib.closing(hawkbit.Server(folder, bundles)) as server:

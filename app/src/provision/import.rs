@@ -23,6 +23,8 @@ pub struct Places {
     pub run: PathBuf,
     /// The board's serial number in the device tree.
     pub serial: PathBuf,
+    /// There when this start runs on memory (the initramfs says so), and nothing that is kept survives it.
+    pub memory: PathBuf,
 }
 
 impl Default for Places {
@@ -33,6 +35,7 @@ impl Default for Places {
             iwd: "/var/lib/iwd".into(),
             run: "/run/attendance-provision".into(),
             serial: "/proc/device-tree/serial-number".into(),
+            memory: "/run/attendance-boot/memory".into(),
         }
     }
 }
@@ -42,8 +45,10 @@ impl Default for Places {
 pub struct Outcome {
     /// Its name on the card.
     pub name: &'static str,
-    /// `None`: taken over and removed from the card. Otherwise what is wrong; nothing was changed.
+    /// `None`: taken over. Otherwise what is wrong; nothing was changed.
     pub wrong: Option<String>,
+    /// Whether it stays on the card although it was taken over.
+    pub stays: bool,
     /// What was taken over and will surprise.
     pub remark: Option<String>,
 }
@@ -52,9 +57,10 @@ pub struct Outcome {
 /// what cannot be done is said in the outcome.
 pub fn import(places: &Places) -> Vec<Outcome> {
     let mut outcomes = Vec::new();
+    let stays = places.memory.exists();
     for file in CardFile::ALL {
         let Some(path) = found(&places.card, file.name()) else { continue };
-        let (wrong, remark) = match take(places, file, &path) {
+        let (wrong, remark) = match take(places, file, &path, stays) {
             Ok(remark) => (None, remark),
             Err(wrong) => (Some(wrong), None),
         };
@@ -65,24 +71,33 @@ pub fn import(places: &Places) -> Vec<Outcome> {
                 log::warn!("{} on the card: {reason}; the settings in force stay", file.name());
             }
         }
-        outcomes.push(Outcome { name: file.name(), wrong, remark });
+        outcomes.push(Outcome { name: file.name(), stays: stays && wrong.is_none(), wrong, remark });
     }
     outcomes
 }
 
-/// The file on the card, also under the name that Windows' Notepad gives it behind the user's back.
+/// The file on the card, also under the name that Windows' Notepad gives it behind the user's back. What [`wipe`] left of one when
+/// the power went is none, and is removed.
 fn found(card: &Path, name: &str) -> Option<PathBuf> {
-    [name.to_owned(), format!("{name}.txt")]
+    let path = [name.to_owned(), format!("{name}.txt")]
         .into_iter()
         .map(|name| card.join(name))
-        .find(|path| path.is_file())
+        .find(|path| path.is_file())?;
+    let wiped = |bytes: Vec<u8>| !bytes.is_empty() && bytes.iter().all(|byte| *byte == 0);
+    if !read(&path).is_ok_and(wiped) {
+        return Some(path);
+    }
+    if let Err(error) = std::fs::remove_file(&path) {
+        log::warn!("what is left of {name} cannot be removed from the card: {error}");
+    }
+    None
 }
 
 /// The only port that the image's firewall lets in.
 const OPEN_PORT: u16 = 8443;
 
-/// Takes one file over; what of it will surprise.
-fn take(places: &Places, file: CardFile, path: &Path) -> Result<Option<String>, String> {
+/// Takes one file over; what of it will surprise. `stays`: it is not removed from the card, for it will be needed again.
+fn take(places: &Places, file: CardFile, path: &Path, stays: bool) -> Result<Option<String>, String> {
     let bytes = read(path).map_err(|error| format!("cannot be read from the card: {error}"))?;
     let accepted = card::parse(file, &bytes).map_err(|error| error.to_string())?;
     let mut remark = None;
@@ -94,6 +109,9 @@ fn take(places: &Places, file: CardFile, path: &Path) -> Result<Option<String>, 
         });
     }
     keep(places, &accepted).map_err(|error| format!("cannot be kept: {error}"))?;
+    if stays {
+        return Ok(remark);
+    }
     // Only now: should power fail before this, the next start takes the same file over again.
     wipe(path).map_err(|error| {
         format!("was taken over, but cannot be removed from the card ({error}); remove it by hand, it holds secrets")
@@ -229,6 +247,7 @@ mod tests {
             iwd: folder.join("iwd"),
             run: folder.join("run"),
             serial: folder.join("serial"),
+            memory: folder.join("memory"),
         };
         for made in [&places.card, &places.etc.join("attendance")] {
             std::fs::create_dir_all(made).unwrap();
@@ -349,6 +368,32 @@ mod tests {
         let outcomes = import(&places);
         assert!(outcomes[0].wrong.as_ref().unwrap().contains("cannot be kept"), "{outcomes:?}");
         assert!(places.card.join("attendance.toml.txt").exists());
+    }
+
+    #[test]
+    fn what_a_power_cut_left_of_a_wiped_file_is_no_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let places = places(folder.path());
+        std::fs::write(places.card.join("wifi.txt"), "School\npassword1\n").unwrap();
+        import(&places);
+        for file in CardFile::ALL {
+            std::fs::write(places.card.join(file.name()), [0; 17]).unwrap();
+        }
+        assert_eq!(import(&places), []);
+        assert_eq!(std::fs::read_dir(&places.card).unwrap().count(), 0);
+        assert!(places.iwd.join("School.psk").exists());
+    }
+
+    #[test]
+    fn a_start_on_memory_leaves_the_files_where_the_next_start_finds_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let places = places(folder.path());
+        std::fs::write(&places.memory, "").unwrap();
+        std::fs::write(places.card.join("attendance.toml"), "[site]\nname = \"gate\"\n").unwrap();
+        let outcomes = import(&places);
+        assert!(outcomes[0].stays && outcomes[0].wrong.is_none(), "{outcomes:?}");
+        assert!(places.etc.join("attendance/attendance.toml").exists());
+        assert!(places.card.join("attendance.toml").exists());
     }
 
     #[test]

@@ -39,7 +39,12 @@ pub fn remember(places: &Places, outcomes: &[Outcome]) -> io::Result<()> {
             None => {
                 let remark =
                     outcome.remark.iter().map(|remark| format!("    {remark}\n")).collect::<String>();
-                write!(text, "{} was taken over and removed from this card.\n{remark}", outcome.name)
+                let then = if outcome.stays {
+                    "for this start alone: nothing can be kept on this card, so leave it here, and replace the card"
+                } else {
+                    "and removed from this card"
+                };
+                write!(text, "{} was taken over {then}.\n{remark}", outcome.name)
             }
             Some(reason) => {
                 writeln!(text, "{} IS WRONG and was not taken over; what was in force stays:", outcome.name)
@@ -235,6 +240,7 @@ mod tests {
             iwd: folder.join("iwd"),
             run: folder.join("run"),
             serial: folder.join("serial"),
+            memory: folder.join("memory"),
         }
     }
 
@@ -246,9 +252,11 @@ mod tests {
             Outcome {
                 name: "attendance.toml",
                 wrong: Some("line 3: unknown field\nallowed: …".into()),
+                stays: false,
                 remark: None,
             },
-            Outcome { name: "wifi.txt", wrong: None, remark: Some("the firewall".into()) },
+            Outcome { name: "wifi.txt", wrong: None, stays: false, remark: Some("the firewall".into()) },
+            Outcome { name: "ca.pem", wrong: None, stays: true, remark: None },
         ];
         remember(&places, &outcomes).unwrap();
         std::fs::create_dir_all(&places.etc).unwrap();
@@ -267,6 +275,7 @@ mod tests {
             "attendance.toml IS WRONG",
             "    line 3: unknown field\r\n    allowed",
             "wifi.txt was taken over and removed from this card.\r\n    the firewall\r\n",
+            "ca.pem was taken over for this start alone",
             ".local/",
         ] {
             assert!(text.contains(expected), "{expected} is missing in\n{text}");

@@ -268,6 +268,10 @@ impl Flow {
                 record.known_mut(pending.slot).content = Content::Failed;
             }
             (Arrival::Trial | Arrival::Fallback, Some(mut pending)) if pending.slot == booted => {
+                if pending.progress == Progress::Installed {
+                    // It waited for its trial and the initramfs asked for it, because the committed one does not start: as below.
+                    pending.before.camera_was_absent = true;
+                }
                 pending.progress = Progress::Up;
                 if pending.trial == 0 {
                     record.trials += 1;

@@ -237,7 +237,7 @@ mod tests {
     use super::*;
     use crate::update::autoboot;
     use crate::update::network::Interface;
-    use crate::update::record::Content;
+    use crate::update::record::{Content, Pending, Progress};
     use crate::update::report::{Camera, Page, Report};
     use crate::update::slot::Slot;
     use crate::update::store::tests::{card, start};
@@ -386,13 +386,21 @@ mod tests {
 
     #[tokio::test]
     async fn a_whole_system_that_the_initramfs_asks_for_needs_no_camera() {
-        for (content, passes) in [(Content::Whole, true), (Content::Unknown, false)] {
+        for (content, waits, passes) in
+            [(Content::Whole, false, true), (Content::Whole, true, true), (Content::Unknown, false, false)]
+        {
             let folder = tempfile::tempdir().unwrap();
             let gate = on_trial(folder.path(), false);
             // Nobody began this trial: the committed system does not start.
             let store = Store::open(&gate.places).unwrap();
             let mut record = store.flow().unwrap().record;
-            record.pending = None;
+            // An update may have waited in it for its night.
+            record.pending = record.pending.filter(|_| waits).map(|pending| Pending {
+                progress: Progress::Installed,
+                trial: 0,
+                before: Before::default(),
+                ..pending
+            });
             record.known_mut(Slot::B).content = content;
             store.apply(vec![crate::update::boot_flow::Write::Record(record)]).unwrap();
             drop(store);

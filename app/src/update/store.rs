@@ -282,12 +282,25 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_data_partition_that_takes_no_writes_leaves_the_boot_flow_as_it_was() {
+    fn nothing_is_written_after_a_write_that_failed() {
+        let folder = tempfile::tempdir().unwrap();
+        let places = card(folder.path(), Slot::A);
+        let store = Store::open(&places).unwrap();
+        // A file cannot take the place of a folder.
+        std::fs::create_dir(places.state.join("boot.json")).unwrap();
+        let failed = |writes| matches!(store.apply(writes), Err(StoreError::Data { doing: "write", .. }));
+        assert!(failed(vec![Write::Record(Record::default()), Write::Commit(Slot::B)]));
+        assert_eq!(autoboot::committed(&places.autoboot).unwrap(), Slot::A);
+        assert!(failed(vec![Write::Commit(Slot::B), Write::Record(Record::default())]));
+        assert_eq!(autoboot::committed(&places.autoboot).unwrap(), Slot::B, "as a power cut there");
+    }
+
+    #[test]
+    fn a_data_partition_that_is_not_there_is_an_error() {
         let folder = tempfile::tempdir().unwrap();
         let mut places = card(folder.path(), Slot::A);
         std::fs::write(folder.path().join("full"), b"").unwrap();
         places.state = folder.path().join("full/update");
-        assert!(matches!(Store::open(&places), Err(StoreError::Data { .. })));
-        assert_eq!(autoboot::committed(&places.autoboot).unwrap(), Slot::A);
+        assert!(matches!(Store::open(&places), Err(StoreError::Data { doing: "lock", .. })));
     }
 }
