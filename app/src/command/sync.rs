@@ -68,6 +68,9 @@ async fn synchronise(config: &Config) -> anyhow::Result<bool> {
     bar.finish_and_clear();
     let report = report?;
     print!("{}", summary(&report));
+    if report.changed() {
+        println!("A running appliance takes this over with its next synchronisation.");
+    }
     Ok(report.failed.is_empty() && report.stopped.is_none() && report.alarm.is_none())
 }
 

@@ -126,10 +126,10 @@ impl Log {
     /// The first answer that `find` gives to a payload, oldest first.
     ///
     /// # Errors
-    /// The folder cannot be listed.
+    /// The folder cannot be listed, or a file before the answer cannot be read: it may hold an earlier one.
     pub fn find<T>(&self, find: impl Fn(&str) -> Option<T>) -> io::Result<Option<T>> {
         for number in self.numbers()? {
-            let Ok(bytes) = self.disk.read(&file_name(self.name, number)) else { continue };
+            let bytes = self.disk.read(&file_name(self.name, number))?;
             if let Some(found) = line::decode(&bytes).payloads.iter().find_map(|payload| find(payload)) {
                 return Ok(Some(found));
             }

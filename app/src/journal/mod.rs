@@ -294,3 +294,65 @@ fn report(rows: &Health, deliveries: &Health, foreign: usize) {
         ::log::info!("{foreign} records of the journal are from a later version; they are kept for it");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::time::Duration;
+
+    use time::macros::datetime;
+
+    use super::disk::fake::FakeDisk;
+    use super::*;
+    use crate::attendance::{Stamp, Status};
+    use crate::identity::RollNumber;
+
+    fn opened(disk: &Arc<FakeDisk>) -> Opened {
+        open_on(Arc::clone(disk) as Arc<dyn Disk>, SiteZone::named("UTC").unwrap(), |_| {}).unwrap()
+    }
+
+    fn row(id: u64) -> Record {
+        let utc = datetime!(2025-01-15 09:00:00 UTC);
+        let at = Stamp { utc, since_boot: Duration::ZERO, boot: "b".into() };
+        let roll = RollNumber::parse("7").unwrap();
+        Record::Row(Row { id, roll, status: Status::In, at, clock: Certainty::Known })
+    }
+
+    /// Otherwise the deliveries of its rows would be pruned, and the rows sent again once it can be read.
+    #[test]
+    fn the_first_row_is_not_known_while_a_file_cannot_be_read() {
+        let disk = Arc::new(FakeDisk::default());
+        opened(&disk).journal.append(&[row(1)]).unwrap();
+        // A damaged file gets no more rows, so the next one begins another.
+        let first = "journal-00000001.log";
+        disk.put(first, &[disk.files()[first].as_slice(), b"damage\n"].concat());
+        let mut journal = opened(&disk).journal;
+        journal.append(&[row(2)]).unwrap();
+        assert_eq!(journal.first_id().unwrap(), 1);
+        disk.make_unreadable(Some(first));
+        assert!(journal.first_id().is_err());
+        disk.make_unreadable(None);
+        disk.remove(first).unwrap();
+        assert_eq!(journal.first_id().unwrap(), 2);
+    }
+
+    #[test]
+    fn deliveries_are_pruned_once_all_rows_of_their_file_are_gone() {
+        let disk = Arc::new(FakeDisk::default());
+        let mut deliveries = opened(&disk).deliveries;
+        // Each of these fills a file.
+        for ids in [1..=6000, 6001..=12_000, 12_001..=12_001] {
+            let utc = datetime!(2025-01-15 09:00:00 UTC);
+            let refused = |id| Delivery { id, utc, fate: Fate::Refused("x".repeat(200)) };
+            deliveries.append(&ids.map(refused).collect::<Vec<_>>()).unwrap();
+        }
+        let files = || disk.files().into_keys().collect::<Vec<_>>();
+        assert_eq!(files().len(), 3);
+        assert_eq!(deliveries.prune(6000).unwrap(), 0);
+        assert_eq!(deliveries.prune(6001).unwrap(), 1);
+        assert_eq!(files(), ["deliveries-00000002.log", "deliveries-00000003.log"]);
+        // The newest goes on, whatever is in it.
+        assert_eq!(deliveries.prune(u64::MAX).unwrap(), 1);
+        assert_eq!(files(), ["deliveries-00000003.log"]);
+    }
+}

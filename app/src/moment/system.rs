@@ -79,17 +79,27 @@ impl SystemClock {
         self.trusted.store(trusted, Ordering::Relaxed);
         trusted
     }
+
+    /// The present, as `read` gives wall clock and time since boot.
+    fn moment(&self, mut read: impl FnMut() -> (OffsetDateTime, Duration)) -> Moment {
+        let (utc, since_boot) = read();
+        let trusted = self.trusted(utc, since_boot);
+        // Once more: the first time may be from before the clock was set, and the sign from after it.
+        let (utc, since_boot) = read();
+        Moment { utc, since_boot, trusted }
+    }
 }
 
 impl Clock for SystemClock {
     fn now(&self) -> Moment {
-        let since_boot = clock_gettime(ClockId::Boottime);
-        let since_boot = Duration::new(
-            u64::try_from(since_boot.tv_sec).unwrap_or(0),
-            u32::try_from(since_boot.tv_nsec).unwrap_or(0),
-        );
-        let utc = OffsetDateTime::now_utc();
-        Moment { utc, since_boot, trusted: self.trusted(utc, since_boot) }
+        self.moment(|| {
+            let since_boot = clock_gettime(ClockId::Boottime);
+            let since_boot = Duration::new(
+                u64::try_from(since_boot.tv_sec).unwrap_or(0),
+                u32::try_from(since_boot.tv_nsec).unwrap_or(0),
+            );
+            (OffsetDateTime::now_utc(), since_boot)
+        })
     }
 
     fn boot_id(&self) -> &str {
@@ -169,6 +179,22 @@ mod tests {
             std::fs::write(rtc.join("since_epoch"), since_epoch).unwrap();
             assert_eq!(signs.show(utc), believed, "{since_epoch}");
         }
+    }
+
+    #[test]
+    fn a_time_from_before_the_clock_was_set_is_not_called_right() {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = SystemClock { signs: signs(folder.path()), ..SystemClock::new(ClockTrust::Automatic) };
+        let (late, right) = (datetime!(2026-05-05 05:05:05 UTC), datetime!(2026-05-06 07:00:00 UTC));
+        let mut utc = late;
+        let moment = clock.moment(|| {
+            let read = utc;
+            // The time server answers just after the clock was read.
+            utc = right;
+            std::fs::write(folder.path().join("synchronized"), "").unwrap();
+            (read, Duration::from_secs(10))
+        });
+        assert_eq!((moment.utc, moment.trusted), (right, true));
     }
 
     #[test]

@@ -124,8 +124,13 @@ impl Downloads<'_> {
         if let Some(bytes) = reply.content_length().filter(|length| *length > self.limits.max_bytes) {
             return Err(photo::PhotoError::TooManyBytes { bytes, max_bytes: self.limits.max_bytes }.into());
         }
-        let (mirror, roll) = (Arc::clone(&self.mirror), photo.roll.clone());
-        let (part, file) = blocking(move || mirror.begin(&roll)).await?;
+        let (mirror, roll, owned) = (Arc::clone(&self.mirror), photo.roll.clone(), path.to_owned());
+        let announced = reply.content_length().unwrap_or(0);
+        let (part, file) = blocking(move || {
+            mirror.check_room(&owned, announced)?;
+            mirror.begin(&roll)
+        })
+        .await?;
         let failed = |source| self.mirror.failed("write", path, source);
         let mut file = tokio::fs::File::from_std(file);
         let mut hash = Sha256::new();

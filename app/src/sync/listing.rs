@@ -39,12 +39,26 @@ pub enum ListingError {
 /// [`ListingError`] when the page is beyond the bounds.
 pub fn links(page: &[u8]) -> Result<Vec<String>, ListingError> {
     let text = String::from_utf8_lossy(page);
-    let text = text.trim_start_matches('\u{feff}').trim_start();
+    let text = begun(&text);
     match json_links(text) {
         Some(links) if links.len() > MAX_LINKS => Err(ListingError::TooManyLinks),
         Some(links) => Ok(links),
         None => html_links(text),
     }
+}
+
+/// Whether a page without a link is the listing of an empty folder, and not an error page that came as a success: Python's
+/// http.server then writes a list without entries, and JSON is an array without any (Caddy's is null). All others link to the folder
+/// above.
+pub fn is_of_an_empty_folder(page: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(page);
+    let text = begun(&text);
+    json_links(text).is_some() || text.trim_end() == "null" || text.to_ascii_lowercase().contains("<ul")
+}
+
+/// A page from its first character on.
+fn begun(text: &str) -> &str {
+    text.trim_start_matches('\u{feff}').trim_start()
 }
 
 /// The links of a JSON array: URLs as texts, or objects with a `url` or a `name`, as nginx and Caddy can write them.
@@ -183,6 +197,22 @@ mod tests {
     fn an_array_of_urls_is_a_listing_too() {
         let page = br#" ["https://backend.example/s/1/a.jpg", "/s/2/b.jpg", 7, {"name": "a?b", "type": "directory"}]"#;
         assert_eq!(links(page).unwrap(), ["https://backend.example/s/1/a.jpg", "/s/2/b.jpg", "a%3Fb/"]);
+    }
+
+    #[test]
+    fn an_empty_folder_is_told_from_an_error_page() {
+        let python = "<!DOCTYPE HTML>\n<html>\n<body>\n<h1>Directory listing for /1/</h1>\n<hr>\n<ul>\n</ul>\n<hr>\n</body>";
+        for (page, empty) in [
+            (python, true),
+            ("[\n]\n", true),
+            ("null\n", true),
+            ("", false),
+            ("<html><body><h1>Database error</h1></body></html>", false),
+            ("{\"error\": \"no database\"}", false),
+        ] {
+            assert!(links(page.as_bytes()).unwrap().is_empty(), "{page}");
+            assert_eq!(is_of_an_empty_folder(page.as_bytes()), empty, "{page}");
+        }
     }
 
     #[test]

@@ -31,6 +31,12 @@ const LOCK: &str = ".lock";
 /// Largest state file read back. 200,000 photos take about 80 MB.
 const MAX_STATE_BYTES: u64 = 200_000_000;
 
+/// Bytes that photos leave free on the disk: the journal's rows go there, too, and matter more.
+const RESERVE: u64 = 256 << 20;
+
+/// On a disk so small that this would be much of it, one part in so many is left free.
+const RESERVE_PART: u64 = 20;
+
 /// The mirror, held by one synchronisation.
 #[derive(Debug)]
 pub(super) struct Mirror {
@@ -91,6 +97,23 @@ impl Mirror {
             Ok(())
         })?;
         Ok(found)
+    }
+
+    /// Whether `bytes` more bytes leave the journal its room.
+    ///
+    /// # Errors
+    /// [`Error::Disk`], as of a full disk, when they do not.
+    pub(super) fn check_room(&self, path: &str, bytes: u64) -> Result<(), Error> {
+        let disk =
+            rustix::fs::fstatvfs(&self.dir).map_err(|error| self.failed("look at", path, error.into()))?;
+        let all = disk.f_blocks.saturating_mul(disk.f_frsize);
+        let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+        // A file system without bounds tells no size.
+        if all > 0 && free < bytes.saturating_add(reserve(all)) {
+            let reason = format!("the last {} kB of the disk are left to the journal", reserve(all) >> 10);
+            return Err(self.failed("write", path, io::Error::new(io::ErrorKind::StorageFull, reason)));
+        }
+        Ok(())
     }
 
     /// Begins to write a photo of `roll`.
@@ -227,5 +250,21 @@ impl Mirror {
     /// Forces a folder's names to the disk.
     fn sync_folder(&self, folder: &Dir) -> io::Result<()> {
         folder.open(".")?.sync_all()
+    }
+}
+
+/// Bytes that stay free on a disk of `all` bytes.
+fn reserve(all: u64) -> u64 {
+    RESERVE.min(all / RESERVE_PART)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_small_disk_keeps_a_share_and_a_large_one_what_is_enough() {
+        assert_eq!(reserve(160 << 10), 8 << 10);
+        assert_eq!(reserve(64 << 30), 256 << 20);
     }
 }

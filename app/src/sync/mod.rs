@@ -228,9 +228,10 @@ pub async fn once_with(
     }
     step(Step::Photos { total: named.len() });
 
-    let mut work = Work { mirror, state, report, kept };
+    let mut work = Work { mirror, state, report, kept, gave_up: false };
     work.download(&site, config, &named, &local, step).await;
-    if work.report.stopped.is_none() {
+    // A server that is not well does not tell what is gone, neither now nor for a removal that waits.
+    if !work.gave_up && work.report.fault().is_none() {
         work.remove(config, &named, &local).await;
     }
     work.report.alarm = work.state.pending.as_ref().map(|pending| pending.alarm(&config.photos));
@@ -264,6 +265,8 @@ struct Work {
     report: Report,
     /// Students whose photos are not removed this time.
     kept: BTreeSet<String>,
+    /// Whether photos were not asked for, because the server failed too often.
+    gave_up: bool,
 }
 
 impl Work {
@@ -337,7 +340,10 @@ impl Work {
                 self.state.refused.remove(path);
                 self.state.refused.extend(refusal.map(|refusal| (path.to_owned(), refusal)));
             }
-            Fetched::Failed(error) => self.report.fail(path, error),
+            Fetched::Failed(error) => {
+                self.gave_up |= matches!(error, Error::GaveUp(_));
+                self.report.fail(path, error);
+            }
         }
         // Whoever has no new photo keeps the old one, even if it goes by another name.
         self.kept.insert(removal::student(path).to_owned());

@@ -80,6 +80,8 @@ fn turns_text_around(c: char) -> bool {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use std::collections::BTreeSet;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -124,11 +126,16 @@ mod tests {
     proptest! {
         #[test]
         fn every_photo_gets_its_own_path_or_is_reported(names in proptest::collection::vec("[aAbB.%é-]{1,4}\\.jpg", 1..12)) {
-            let mut photos: Vec<_> = names.iter().filter_map(|name| photo(&format!("2110001/{name}"))).collect();
-            photos.dedup_by(|one, other| one.place == other.place);
+            let mut seen = BTreeSet::new();
+            let photos: Vec<_> = names
+                .iter()
+                .filter_map(|name| photo(&format!("2110001/{name}")))
+                // The listing follows each link once.
+                .filter(|photo| seen.insert(photo.place.clone()))
+                .collect();
             let count = photos.len();
             let (named, refused) = assign(photos);
-            prop_assert_eq!(named.len() + refused.len(), count.min(named.len() + refused.len()));
+            prop_assert_eq!(named.len() + refused.len(), count);
             let mut folded: Vec<_> = named.keys().map(|path| path.to_lowercase()).collect();
             folded.sort();
             folded.dedup();

@@ -1,8 +1,8 @@
 //! When photos that are gone from the server are removed here.
 //!
-//! A listing can be wrong: a disk not mounted, a proxy's own page, half a directory. So an empty listing removes nothing, a
-//! student whose directory could not be read loses nothing, and a removal that would take too many students waits until it has
-//! stood for some synchronisations or a technician confirms it.
+//! A listing can be wrong: a disk not mounted, a proxy's own page, half a directory. So an empty listing removes nothing, nor does
+//! a synchronisation with a fault; a student whose directory could not be read loses nothing, and a removal that would take too many
+//! students waits until it has stood for some synchronisations or a technician confirms it.
 
 use std::collections::BTreeSet;
 

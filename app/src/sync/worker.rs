@@ -1,5 +1,6 @@
 //! Synchronising again and again while the appliance runs.
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,10 +8,11 @@ use arc_swap::ArcSwap;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::{Failure as PhotoFailure, Report, Step, once, waiting};
+use super::{FOLDER, Failure as PhotoFailure, Report, Step, once, waiting};
 use crate::config::Config;
 use crate::event::{Bus, Event};
 use crate::progress::Progress;
+use crate::roster::scan::scan;
 use crate::supervisor::{Backoff, Failure};
 
 /// First pause after a synchronisation that could not be done: at start the network often comes a little later.
@@ -19,6 +21,9 @@ const FIRST_PAUSE: Duration = Duration::from_secs(5);
 /// Failed photos named in the log after a synchronisation. A server that dies fails all of them.
 const FAILURES_LOGGED: usize = 20;
 
+/// The fingerprint of photos that cannot be read.
+const UNREADABLE: u64 = 1;
+
 /// What the worker shares with the rest of the program.
 #[derive(Debug, Clone)]
 pub struct Worker {
@@ -26,7 +31,7 @@ pub struct Worker {
     pub config: Arc<Config>,
     /// Told of every synchronisation.
     pub bus: Bus,
-    /// Counts the synchronisations that changed photos on disk: the roster enrols anew when it moves.
+    /// Fingerprint of the photos on disk of which the roster was last told: it enrols anew when this moves. 0 at first.
     pub changed: watch::Sender<u64>,
     /// Asks for a synchronisation now.
     pub now: Arc<Notify>,
@@ -50,6 +55,7 @@ pub async fn run(worker: Worker, stop: CancellationToken) -> Result<(), Failure>
     let note = |step: Step<'_>| worker.note(step);
     // Before the server has said what there is, there is something to do.
     worker.progress.set(0, 1);
+    worker.tell_roster().await;
     // The server may stay away, and the removal waits all the same.
     if let Some(alarm) = waiting(&worker.config).await {
         worker.bus.publish(alarm.event());
@@ -59,6 +65,7 @@ pub async fn run(worker: Worker, stop: CancellationToken) -> Result<(), Failure>
             done = once(&worker.config, &note) => done,
             () = stop.cancelled() => return Ok(()),
         };
+        worker.tell_roster().await;
         if let Ok(report) = &done {
             tell(&worker, report);
         }
@@ -90,11 +97,40 @@ pub async fn run(worker: Worker, stop: CancellationToken) -> Result<(), Failure>
 }
 
 impl Worker {
+    /// Tells the roster when the photos on disk are others than it was last told of, whoever changed them: `attendance sync` may,
+    /// beside this worker. The first time there is nothing to tell, for the roster reads them when it starts.
+    async fn tell_roster(&self) {
+        let config = Arc::clone(&self.config);
+        let photos = tokio::task::spawn_blocking(move || fingerprint(&config)).await.unwrap_or(UNREADABLE);
+        self.changed.send_if_modified(|told| {
+            let before = std::mem::replace(told, photos);
+            before != 0 && before != photos
+        });
+    }
+
     fn note(&self, step: Step<'_>) {
         match step {
             Step::Listed { .. } => {}
             Step::Photos { total } => self.progress.set(0, total),
             Step::Photo { .. } => self.progress.step(),
+        }
+    }
+}
+
+/// The photos that the roster would find in the mirror, with their sizes and times of change, as one number.
+fn fingerprint(config: &Config) -> u64 {
+    let photos = &config.photos;
+    match scan(&config.site.data_dir.join(FOLDER), photos.roll_numbers, photos.max_photos) {
+        Ok(listing) => {
+            let mut hasher = DefaultHasher::new();
+            for photo in &listing.photos {
+                (&photo.path, photo.bytes, photo.modified_ns).hash(&mut hasher);
+            }
+            hasher.finish()
+        }
+        Err(error) => {
+            log::warn!("{error}");
+            UNREADABLE
         }
     }
 }
@@ -106,9 +142,6 @@ fn tell(worker: &Worker, report: &Report) {
     }
     if report.failed.len() > FAILURES_LOGGED {
         log::warn!("and {} photos more", report.failed.len() - FAILURES_LOGGED);
-    }
-    if report.changed() {
-        worker.changed.send_modify(|count| *count += 1);
     }
     if report.fault().is_none() {
         worker.bus.publish(report.event());

@@ -81,10 +81,11 @@ const DUPLICATES: [&str; 3] =
 /// A row that stands twice in one request: what becomes of it is what becomes of the first one.
 const TWIN: &str = "duplicate entry in csv";
 
-/// Reads an answer: one [`RowAnswer`] for each row of `batch`. `now` is the wall clock where it is known, for `Retry-After`.
+/// Reads an answer: one [`RowAnswer`] for each row of `batch`, at least one of them clear. `now` is the wall clock where it is known,
+/// for `Retry-After`.
 ///
 /// # Errors
-/// [`Trouble`] when the answer says nothing of any row.
+/// [`Trouble`] when the answer is clear of no row: a webhook whose database is down may say so row by row.
 pub fn read(
     answer: &http::Answer,
     batch: &[OpenRow],
@@ -120,9 +121,15 @@ pub fn read(
         return trouble(TroubleKind::Server, not_an_answer(&answer.body));
     };
     let answers = rows(&json, batch);
-    if !batch.is_empty() && answers.iter().all(|answer| *answer == RowAnswer::Unnamed) {
-        let reason =
-            format!("the webhook answered without naming one of the rows{said}; they are sent again");
+    if !batch.is_empty() && !answers.iter().any(RowAnswer::is_clear) {
+        let error = answers.iter().find_map(|answer| match answer {
+            RowAnswer::Unknown(text) => Some(text),
+            _ => None,
+        });
+        let reason = match error {
+            Some(text) => format!("the webhook took none of the rows: {text}"),
+            None => format!("the webhook answered without naming one of the rows{said}; they are sent again"),
+        };
         return trouble(TroubleKind::Server, reason);
     }
     Ok(answers)
@@ -331,7 +338,8 @@ mod tests {
             ("Database is locked", "unknown"),
             ("", "unknown"),
         ] {
-            let answers = read_rows(&json!({"success": true, "errors": [{"row": 2, "error": text}]}), &["7"]);
+            let body = json!({"success": true, "processed_records": [{"row": 3}], "errors": [{"row": 2, "error": text}]});
+            let answers = read_rows(&body, &["7", "8"]);
             let found = match &answers[0] {
                 RowAnswer::Duplicate => "duplicate",
                 RowAnswer::Refused(reason) if reason == text => "refused",
@@ -349,8 +357,22 @@ mod tests {
         assert_eq!(read_rows(&body, &["7", "7"]), [RowAnswer::Created, RowAnswer::Duplicate]);
         let body = json!({"success": true, "errors": [{"row": 2, "error": "Student not found: 7"}, twin]});
         assert!(read_rows(&body, &["7", "7"]).iter().all(|row| matches!(row, RowAnswer::Refused(_))));
-        let body = json!({"success": true, "errors": [twin]});
+        let body = json!({"success": true, "processed_records": [{"row": 2}], "errors": [twin]});
         assert!(matches!(read_rows(&body, &["8", "7"])[1], RowAnswer::Unknown(_)));
+    }
+
+    #[test]
+    fn an_error_for_every_row_is_the_webhooks() {
+        let error = |row| json!({"row": row, "error": "Database is locked"});
+        for errors in [json!([error(2), error(3)]), json!([error(3)])] {
+            let body = json!({"success": true, "processed_records": [], "errors": errors});
+            let trouble = read(&answer(200, &body), &batch(&["7", "8"]), None).unwrap_err();
+            assert_eq!(trouble.kind, TroubleKind::Server, "{body}");
+            assert!(trouble.reason.contains("Database is locked"), "{}", trouble.reason);
+        }
+        let body = json!({"success": true, "processed_records": [{"row": 2}], "errors": [error(3)]});
+        let unknown = RowAnswer::Unknown("Database is locked".to_owned());
+        assert_eq!(read_rows(&body, &["7", "8"]), [RowAnswer::Created, unknown]);
     }
 
     #[test]

@@ -87,6 +87,33 @@ async fn a_full_disk_keeps_what_is_there_and_the_rest_comes_when_there_is_space(
 }
 
 #[tokio::test]
+async fn photos_leave_the_journal_its_room() {
+    let Some(disk) = Disk::mount("size=4m") else {
+        eprintln!("SKIPPED: needs the right to mount a tmpfs (root)");
+        return;
+    };
+    let (door, root) = door_with(1, disk.path()).await;
+    assert_eq!(door.sync().await.new, 1);
+    let free = || {
+        let disk = rustix::fs::statvfs(disk.path()).unwrap();
+        disk.f_bavail * disk.f_frsize
+    };
+    // A photo would fit, and then a twentieth would not be free.
+    let ballast = disk.path().join("ballast");
+    std::fs::write(&ballast, vec![0_u8; (free() - 150_000) as usize]).unwrap();
+    add(root.path(), 1);
+    let stopped = door.try_sync().await.unwrap().stopped.expect("the rest is the journal's");
+    assert!(matches!(stopped, Error::Disk { .. }), "{stopped}");
+    assert!(
+        stopped.to_string().contains("journal; the photos so far are kept; free some space"),
+        "{stopped}"
+    );
+    assert_eq!(door.paths().len(), 1);
+    std::fs::remove_file(ballast).unwrap();
+    assert_eq!(door.sync().await.new, 1);
+}
+
+#[tokio::test]
 async fn a_read_only_folder_is_told_and_keeps_its_photos() {
     let Some(disk) = Disk::mount("size=1m") else {
         eprintln!("SKIPPED: needs the right to mount a tmpfs (root)");

@@ -290,23 +290,83 @@ async fn a_student_whose_folder_fails_loses_nothing() {
     let server = Server::start(move |head| {
         let bad = is_bad.load(Ordering::Relaxed) == 1;
         match path(head) {
-            "/students/" => Script::page("<a href='1/'>1</a><a href='2/'>2</a>"),
+            "/students/" => Script::page("<a href='1/'>1</a><a href='2/'>2</a><a href='3/'>3</a>"),
             "/students/1/" if bad => Script::answer("404 Not Found", "", b""),
             "/students/1/" => Script::page("<a href='a.jpg'>a</a>"),
             // The photo was renamed, and the new one cannot be had: the old one stays.
             "/students/2/" if bad => Script::page("<a href='new.jpg'>a</a>"),
-            "/students/2/" => Script::page("<a href='a.jpg'>a</a>"),
+            "/students/2/" | "/students/3/" => Script::page("<a href='a.jpg'>a</a>"),
             "/students/2/new.jpg" => Script::page("no photo"),
             _ => Script::file(&jpeg(1)),
         }
     })
     .await;
-    let door = Door::new(&server.url());
+    let mut door = Door::new(&server.url());
+    door.config.photos.removal_limit = 1.0;
     door.sync().await;
     bad.store(1, Ordering::Relaxed);
     let report = door.sync().await;
-    assert_eq!(counts(&report), [0, 0, 0, 0, 2]);
-    assert_eq!(door.paths(), ["1/a.jpg", "2/a.jpg"]);
+    assert_eq!(counts(&report), [0, 0, 1, 0, 2]);
+    assert_eq!(door.paths(), ["1/a.jpg", "2/a.jpg", "3/a.jpg"]);
+}
+
+#[tokio::test]
+async fn an_error_page_that_comes_as_a_success_removes_nobody() {
+    for (page, gone) in [
+        ("<html><body><h1>Database error</h1></body></html>", false),
+        ("", false),
+        // An empty folder as Python's http.server shows it.
+        ("<html><body><h1>Directory listing for /2/</h1><hr><ul>\n</ul><hr></body></html>", true),
+        ("[]", true),
+    ] {
+        let bad = Arc::new(AtomicUsize::new(0));
+        let is_bad = Arc::clone(&bad);
+        let server = Server::start(move |head| match path(head) {
+            "/students/" => Script::page("<a href='1/'>1</a><a href='2/'>2</a>"),
+            "/students/2/" if is_bad.load(Ordering::Relaxed) == 1 => Script::page(page),
+            "/students/1/" | "/students/2/" => Script::page("<a href='a.jpg'>a</a>"),
+            _ => Script::file(&jpeg(1)),
+        })
+        .await;
+        let mut door = Door::new(&server.url());
+        door.config.photos.removal_limit = 1.0;
+        door.sync().await;
+        bad.store(1, Ordering::Relaxed);
+        let report = door.sync().await;
+        assert_eq!(counts(&report), [0, 0, 1, usize::from(gone), usize::from(!gone)], "{page}");
+        assert_eq!(door.paths().len(), if gone { 1 } else { 2 }, "{page}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_well_removes_nobody_and_counts_nothing() {
+    // At first all is well; then the listing lacks the last of twenty, and photos fail: all, or all but one until it is given up.
+    let state = Arc::new(AtomicUsize::new(0));
+    let current = Arc::clone(&state);
+    let server = Server::start(move |head| {
+        let (state, all) = (current.load(Ordering::Relaxed), 10..30);
+        let listed = if state == 0 { all } else { 10..29 };
+        match (path(head), state) {
+            ("/students/", _) => {
+                Script::page(listed.map(|i| format!("<a href='{i}/a.jpg'>{i}</a>\n")).collect::<String>())
+            }
+            ("/students/10/a.jpg", 1) | (_, 0) => Script::file(&jpeg(1)),
+            (_, 1) => Script::answer("502 Bad Gateway", "", b""),
+            _ => Script::answer("404 Not Found", "", b""),
+        }
+    })
+    .await;
+    let mut door = Door::new(&server.url());
+    assert_eq!(counts(&door.sync().await), [20, 0, 0, 0, 0]);
+    for (bad, unchanged) in [(1, 1), (2, 0)] {
+        state.store(bad, Ordering::Relaxed);
+        assert_eq!(counts(&door.sync().await), [0, 0, unchanged, 0, 19 - unchanged]);
+        assert_eq!(door.paths().len(), 20);
+    }
+    // Nor does a removal that is too large begin to stand.
+    door.config.photos.removal_limit = 0.0;
+    assert_eq!(door.sync().await.alarm, None);
+    assert_eq!(door.paths().len(), 20);
 }
 
 #[tokio::test]

@@ -39,7 +39,8 @@ async fn new_photos_are_told_and_unchanged_ones_are_not() {
     let mut next =
         async || tokio::time::timeout(Duration::from_secs(20), events.recv()).await.unwrap().unwrap();
     assert!(matches!(next().await, Event::PhotosSynced { new: 1, .. }));
-    assert_eq!(*changed.borrow_and_update(), 1);
+    assert!(changed.has_changed().unwrap());
+    changed.mark_unchanged();
     worker.now.notify_one();
     assert!(matches!(next().await, Event::PhotosSynced { new: 0, unchanged: 1, .. }));
     assert!(!changed.has_changed().unwrap());
@@ -49,6 +50,34 @@ async fn new_photos_are_told_and_unchanged_ones_are_not() {
     assert!(changed.has_changed().unwrap());
     stop.cancel();
     assert_eq!(tokio::time::timeout(Duration::from_secs(5), running).await.unwrap().unwrap(), Ok(()));
+}
+
+#[tokio::test]
+async fn photos_that_another_process_changed_are_told() {
+    let (worker, door, root) = worker(KEY).await;
+    let (mut events, mut changed) = (worker.bus.subscribe(), worker.changed.subscribe());
+    let stop = CancellationToken::new();
+    let running = tokio::spawn(run(worker.clone(), stop.clone()));
+    let mut next =
+        async || tokio::time::timeout(Duration::from_secs(20), events.recv()).await.unwrap().unwrap();
+    assert!(matches!(next().await, Event::PhotosSynced { new: 1, .. }));
+    changed.mark_unchanged();
+    // `attendance sync` while the worker waits; its own synchronisation then finds nothing to do.
+    write(root.path(), "2110002/b.jpg", &jpeg(2));
+    assert_eq!(door.sync().await.new, 1);
+    worker.now.notify_one();
+    assert!(matches!(next().await, Event::PhotosSynced { new: 0, unchanged: 2, removed: 0, .. }));
+    assert!(changed.has_changed().unwrap());
+    stop.cancel();
+    running.await.unwrap().unwrap();
+    // What is changed while no worker runs is told when one does.
+    changed.mark_unchanged();
+    write(root.path(), "2110003/c.jpg", &jpeg(3));
+    assert_eq!(door.sync().await.new, 1);
+    let stop = CancellationToken::new();
+    stop.cancel();
+    run(worker.clone(), stop).await.unwrap();
+    assert!(changed.has_changed().unwrap());
 }
 
 #[tokio::test]
