@@ -7,6 +7,8 @@ use std::io::Cursor;
 
 use image::{DynamicImage, ImageDecoder as _, ImageError, ImageReader, Limits, RgbImage};
 
+use crate::camera::jpeg;
+
 /// Bytes of memory a decoder may use for a pixel: four channels of 16 bits, twice.
 const DECODER_BYTES_PER_PIXEL: u64 = 16;
 
@@ -67,7 +69,7 @@ pub fn decode(bytes: &[u8], limits: PhotoLimits) -> Result<RgbImage, PhotoError>
     }
     let mut reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format().map_err(damaged)?;
     let format = reader.format().ok_or(PhotoError::NotAPicture)?;
-    if format == image::ImageFormat::Jpeg && !ends_like_a_jpeg(bytes) {
+    if format == image::ImageFormat::Jpeg && !is_whole_jpeg(bytes) {
         // The decoder fills what is missing with grey and says nothing.
         return Err(PhotoError::Damaged("the end of the JPEG is missing".to_owned()));
     }
@@ -83,6 +85,13 @@ pub fn decode(bytes: &[u8], limits: PhotoLimits) -> Result<RgbImage, PhotoError>
     let mut picture = DynamicImage::from_decoder(decoder).map_err(refused)?;
     picture.apply_orientation(orientation);
     Ok(picture.into_rgb8())
+}
+
+/// Whether a JPEG is there up to its end, which a thumbnail's is not, and behind which phones append a film. Where the markers are
+/// not as they should be, or too far apart to be followed, a look at the end has to do.
+fn is_whole_jpeg(mut bytes: &[u8]) -> bool {
+    let all = bytes;
+    jpeg::take(&mut bytes, &mut Vec::new()).unwrap_or_else(|_| ends_like_a_jpeg(all))
 }
 
 /// Whether an end-of-image marker stands near the end. Cameras and editors append a few bytes of padding after it; a file cut
@@ -144,6 +153,47 @@ mod tests {
                 assert!(decode(&whole[..kept], LIMITS).is_err(), "{format:?} cut to {kept} bytes");
             }
         }
+    }
+
+    /// A JPEG with EXIF in it: a TIFF that says how the picture is turned and nothing else, and `more` behind that.
+    fn with_exif(jpeg: &[u8], orientation: u8, more: &[u8]) -> Vec<u8> {
+        // One entry at offset 8: tag 0x0112, type 3 (SHORT), count 1, and its value.
+        let head = b"Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0";
+        let exif = [&head[..], &[orientation, 0, 0, 0], &[0; 4], more].concat();
+        let length = (exif.len() as u16 + 2).to_be_bytes();
+        [&jpeg[..2], &[0xFF, 0xE1], &length[..], &exif[..], &jpeg[2..]].concat()
+    }
+
+    #[test]
+    fn a_photo_that_was_taken_sideways_is_turned_upright() {
+        let upright = decode(&with_exif(&encoded(60, 40, ImageFormat::Jpeg), 6, &[]), LIMITS).unwrap();
+        assert_eq!(upright.dimensions(), (40, 60));
+        // Red grows to the right in what was encoded, and downwards once that is turned clockwise.
+        assert!(upright.get_pixel(20, 5)[0] + 30 < upright.get_pixel(20, 55)[0]);
+    }
+
+    #[test]
+    fn a_photo_with_a_film_behind_it_is_whole() {
+        let photo = [encoded(60, 40, ImageFormat::Jpeg), vec![b'm'; 100_000]].concat();
+        assert_eq!(decode(&photo, LIMITS).unwrap().dimensions(), (60, 40));
+    }
+
+    #[test]
+    fn a_photo_cut_behind_its_thumbnail_is_refused() {
+        let thumbnail = encoded(8, 8, ImageFormat::Jpeg);
+        let mut photo = with_exif(&encoded(60, 40, ImageFormat::Jpeg), 1, &thumbnail);
+        assert!(decode(&photo, LIMITS).is_ok());
+        photo.truncate(photo.len() - 20);
+        assert!(ends_like_a_jpeg(&photo), "the thumbnail's end is near");
+        let refused = decode(&photo, LIMITS);
+        assert!(matches!(refused, Err(PhotoError::Damaged(why)) if why.contains("the end of")));
+    }
+
+    #[test]
+    fn strange_markers_alone_do_not_refuse_a_photo() {
+        let whole = encoded(60, 40, ImageFormat::Jpeg);
+        let strange = [&whole[..2], &[0], &whole[2..]].concat();
+        assert!(is_whole_jpeg(&strange) && !is_whole_jpeg(&strange[..strange.len() - 20]));
     }
 
     #[test]

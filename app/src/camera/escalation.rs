@@ -63,7 +63,7 @@ pub struct Record {
 /// The trouble of this run of the program.
 #[derive(Debug, Default)]
 pub struct Escalation {
-    /// Since when the camera does not work, time since boot.
+    /// Since when the camera does not work as a restart might mend, time since boot.
     since: Option<Duration>,
     /// What is remembered on disk.
     pub record: Record,
@@ -87,7 +87,6 @@ impl Escalation {
     /// The camera failed with `error` at `now`, in the run of the kernel named `boot`. Any step but `Reopen` is already noted in
     /// the record, which must be on disk before the step is taken.
     pub fn fails(&mut self, error: &CameraError, now: Moment, boot: &str) -> Step {
-        let since = *self.since.get_or_insert(now.since_boot);
         let record = &mut self.record;
         let worked = record.worked_in == boot;
         let hopeless = match error {
@@ -97,9 +96,15 @@ impl Escalation {
             CameraError::NotBuilt | CameraError::Unreadable { .. } | CameraError::Malformed { .. } => true,
             _ => false,
         };
+        if hopeless {
+            // A night of darkness must not use up the patience with the stall that follows it.
+            self.since = None;
+            return Step::Reopen;
+        }
+        let since = *self.since.get_or_insert(now.since_boot);
         // A driver that hangs keeps this process from ever opening a camera again.
         let patience = if matches!(error, CameraError::Stuck { .. }) { Duration::ZERO } else { REOPENING };
-        if hopeless || now.since_boot.saturating_sub(since) < patience {
+        if now.since_boot.saturating_sub(since) < patience {
             return Step::Reopen;
         }
         if record.restarts < RESTARTS {
@@ -215,6 +220,16 @@ mod tests {
     fn a_door_in_the_dark_restarts_nothing() {
         let dark = || CameraError::Blind { fault: Fault::Even { brightness: 16 } };
         assert_eq!(lives(dark, true, 15, 100, true), (vec![], vec![]));
+        // Nor does one stall at the end of the night.
+        let mut escalation = Escalation::default();
+        escalation.works("a");
+        let morning = 8 * 3600;
+        for second in (60..morning).step_by(15) {
+            assert_eq!(escalation.fails(&dark(), at(second, second, true), "a"), Step::Reopen);
+        }
+        assert_eq!(escalation.fails(&stalled(), at(morning, morning, true), "a"), Step::Reopen);
+        let later = morning + 301;
+        assert_eq!(escalation.fails(&stalled(), at(later, later, true), "a"), Step::RestartProgram);
     }
 
     #[test]

@@ -31,7 +31,7 @@ const MAX_BYTES: usize = 16 << 20;
 
 /// Why there is no picture.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum JpegError {
+pub(crate) enum JpegError {
     /// It could not be read.
     #[error(transparent)]
     Io(#[from] io::Error),
@@ -52,7 +52,7 @@ impl From<DecodeErrors> for JpegError {
 ///
 /// # Errors
 /// [`JpegError`] when it cannot be read, or what comes is no JPEG.
-pub(super) fn take(reader: &mut impl BufRead, jpeg: &mut Vec<u8>) -> Result<bool, JpegError> {
+pub(crate) fn take(reader: &mut impl BufRead, jpeg: &mut Vec<u8>) -> Result<bool, JpegError> {
     jpeg.clear();
     Ok(Walk { reader, jpeg }.picture()?.is_some())
 }

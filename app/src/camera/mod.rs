@@ -9,7 +9,7 @@ pub mod exposure;
 pub mod focus;
 pub mod frame;
 pub mod health;
-mod jpeg;
+pub(crate) mod jpeg;
 pub mod latest;
 #[cfg(feature = "libcamera")]
 pub mod libcamera;

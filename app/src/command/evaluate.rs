@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use clap::Subcommand;
 use image::RgbImage;
 
-use crate::config::Config;
+use crate::config::{Config, Liveness, LivenessRule};
 use crate::evaluate::attacks::{self, Judge, Presentation, RULES};
 use crate::evaluate::identification::{self, Plan, identification};
 use crate::evaluate::verification::verification;
@@ -163,7 +163,8 @@ pub(super) fn execute(path: &Path, arguments: &Arguments) -> anyhow::Result<Exit
             }
         }
         What::Attacks { genuine, attacks: folder, stills, out } => {
-            let mut checker = engine.liveness(&config.liveness)?;
+            // Every rule is measured, whatever the site's own is.
+            let mut checker = engine.liveness(&Liveness { require: LivenessRule::PassiveAny })?;
             let calibration = Calibration::of(config.recognition.calibration.as_deref())?;
             let clock: Arc<dyn Clock> = Arc::new(SystemClock::new(config.site.clock));
             let files = attacks::files(genuine, folder)?;
@@ -195,6 +196,12 @@ pub(super) fn execute(path: &Path, arguments: &Arguments) -> anyhow::Result<Exit
                 presentations.extend(judge.hold(path, other.map(PathBuf::as_path))?);
             }
             bar.finish_and_clear();
+            if !checker.has_passive() {
+                println!(
+                    "The anti-spoof networks are missing, so the rules that take them are not measured; run fetch_models to \
+                     have them"
+                );
+            }
             report_attacks(&presentations, out)?;
         }
     }
@@ -250,6 +257,10 @@ fn report_attacks(presentations: &[Presentation], out: &Out) -> anyhow::Result<(
     println!("Genuine presentations without a face: {}", figures.genuine_without_face);
     for (rule, figures) in figures.rules.iter().enumerate() {
         println!("\nRule {}:", figures.rule);
+        if figures.species.is_empty() && figures.bpcer.trials == 0 {
+            println!("  Not measured: there is nothing here that it can judge");
+            continue;
+        }
         for species in &figures.species {
             println!("  APCER {}: {}", species.name, species.apcer);
         }

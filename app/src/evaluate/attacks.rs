@@ -30,7 +30,7 @@ use crate::recognition::subject::Subject;
 use crate::recognition::vote::Rule;
 use crate::recognition::{Embedding, Engine, EngineError, Match, Quality};
 
-/// The rules that are measured side by side, and whether the anti-spoof networks are there for them.
+/// The rules that are measured side by side, and whether they take the anti-spoof networks.
 pub const RULES: [(&str, LivenessRule, bool); 4] = [
     ("passive", LivenessRule::Passive, true),
     ("passive+blink", LivenessRule::PassiveBlink, true),
@@ -76,7 +76,8 @@ pub struct Presentation {
     pub seen: bool,
     /// Mean P(live) of the passive networks over all frames, 0 to 1; `None` where they said nothing.
     pub passive: Option<f32>,
-    /// Whether each rule took it for a living person; `None` where the rule cannot be asked (a still cannot blink).
+    /// Whether each rule took it for a living person; `None` where the rule cannot be asked: a still cannot blink, and networks that
+    /// are missing refuse nobody.
     pub accepted: ByRule<Option<bool>>,
     /// When each rule was satisfied, for every moment at which the video was begun.
     pub decisions: Vec<ByRule<Option<Decision>>>,
@@ -182,11 +183,11 @@ pub fn below(folder: &Path) -> Result<Vec<PathBuf>, EvaluateError> {
     Ok(files)
 }
 
-/// Judges files, as the site is configured.
+/// Judges files by all [`RULES`], and as the site is configured otherwise.
 pub struct Judge<'a> {
     /// Finds and measures faces.
     pub engine: &'a mut Engine,
-    /// The networks of liveness.
+    /// The networks of liveness; the rules that take those that are missing are not asked.
     pub checker: &'a mut Checker,
     /// Where frames get their time from.
     pub clock: &'a Arc<dyn Clock>,
@@ -219,7 +220,7 @@ impl Judge<'_> {
         let sheet = Sheet::new(&still, other.as_ref());
         let mut presentations = Vec::new();
         for motion in sheet::MOTIONS.iter().filter(|motion| sheet.allows(motion)) {
-            let mut trial = Trial::new(self.rule)?;
+            let mut trial = self.trial()?;
             for number in 0..sheet::FRAMES {
                 let (frame, at) = sheet.frame(motion, number);
                 self.see(&frame, at, &mut trial)?;
@@ -255,8 +256,9 @@ impl Judge<'_> {
             (_, None) => "no anti-spoof network".to_owned(),
             (_, Some(live)) => format!("passive {live:.3}"),
         };
-        let accepted = RULES.map(|(_, rule, networks)| {
-            (rule == LivenessRule::Passive && networks).then_some(live.is_some_and(|live| live >= LIVE_FROM))
+        let there = self.checker.has_passive();
+        let accepted = RULES.map(|(_, rule, _)| {
+            (rule == LivenessRule::Passive && there).then_some(live.is_some_and(|live| live >= LIVE_FROM))
         });
         let seen = seen.is_some();
         Ok(Presentation { path, species, seen, passive: live, accepted, decisions: Vec::new(), why })
@@ -268,7 +270,7 @@ impl Judge<'_> {
         let mut replay =
             Replay::open(std::slice::from_ref(&path), pace, Arc::clone(self.clock)).map_err(failed)?;
         let (mut frame, mut picture) = (Frame::default(), RgbImage::default());
-        let mut trial = Trial::new(self.rule)?;
+        let mut trial = self.trial()?;
         while frame.number < MAX_FRAMES
             && replay.next_frame(&mut frame, Duration::ZERO).map_err(failed)? == Grab::Filled
         {
@@ -276,6 +278,10 @@ impl Judge<'_> {
             self.see(&picture, frame.at.since_boot, &mut trial)?;
         }
         Ok(trial.end(path, species))
+    }
+
+    fn trial(&self) -> Result<Trial, EvaluateError> {
+        Trial::new(self.rule, self.checker.has_passive())
     }
 
     /// One frame, as the door sees it: a face that is not good enough is not looked at.
@@ -302,6 +308,8 @@ struct Recorded {
 /// One video under every rule, from every beginning.
 struct Trial {
     rule: Rule,
+    /// Whether the anti-spoof networks are there.
+    networks: bool,
     /// The one person on the roster: whose face was seen first.
     roll: RollNumber,
     enrolled: Option<Embedding>,
@@ -349,10 +357,10 @@ impl Senses for Heard<'_> {
 }
 
 impl Trial {
-    fn new(rule: Rule) -> Result<Self, EvaluateError> {
+    fn new(rule: Rule, networks: bool) -> Result<Self, EvaluateError> {
         let roll = RollNumber::parse("0").map_err(|error| EvaluateError::TooLittle(error.to_string()))?;
         let (enrolled, now) = (None, Duration::ZERO);
-        Ok(Self { rule, roll, enrolled, beginnings: Vec::new(), live: Vec::new(), now })
+        Ok(Self { rule, networks, roll, enrolled, beginnings: Vec::new(), live: Vec::new(), now })
     }
 
     fn frame(&mut self, at: Duration) {
@@ -400,7 +408,9 @@ impl Trial {
     fn end(self, path: PathBuf, species: Option<String>) -> Presentation {
         let tries = if species.is_some() { self.beginnings.len() } else { 1 };
         let accepted = std::array::from_fn(|rule| {
-            Some(self.beginnings.iter().take(tries).any(|beginning| beginning.tries[rule].decided.is_some()))
+            let decided = |beginning: &Beginning| beginning.tries[rule].decided.is_some();
+            let (_, _, takes_networks) = RULES[rule];
+            (self.networks || !takes_networks).then(|| self.beginnings.iter().take(tries).any(decided))
         });
         let long_enough = |beginning: &&Beginning| self.now.saturating_sub(beginning.at) >= SOON;
         let decided = |beginning: &Beginning| std::array::from_fn(|rule| beginning.tries[rule].decided);
@@ -513,6 +523,21 @@ mod tests {
         assert!(passive.acer.is_some_and(|acer| (acer - (0.5 + 1.0 / 3.0) / 2.0).abs() < 1e-9));
         assert_eq!(figures.rules[1].bpcer.trials, 0, "a still cannot be asked for a blink");
         assert_eq!(figures.rules[1].acer, None, "what was not measured is not perfect");
+    }
+
+    #[test]
+    fn a_rule_whose_networks_are_missing_is_not_measured() {
+        let seen = |networks: bool| {
+            let mut trial = Trial::new(Rule { threshold: 0.5, margin: 0.05, votes: 3 }, networks).unwrap();
+            trial.frame(Duration::ZERO);
+            trial.end("x".into(), Some("screen".to_owned()))
+        };
+        assert_eq!(seen(true).accepted, [Some(false); 4]);
+        let without = seen(false);
+        assert_eq!(without.accepted, [None, None, None, Some(false)]);
+        let figures = figures(&[without]);
+        assert_eq!(figures.rules[0].apcer.trials, 0, "nothing was refused by what is not there");
+        assert_eq!(figures.rules[3].apcer.trials, 1);
     }
 
     #[test]

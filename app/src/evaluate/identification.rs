@@ -30,9 +30,11 @@ pub struct Identification {
     pub pictures_each: usize,
     /// Probes of people on the roster.
     pub mated_probes: usize,
-    /// Probes of strangers.
+    /// Probes of strangers, those without a face that counts among them.
     pub stranger_probes: usize,
-    /// Pictures without a face, or whose face the caller does not count; as probes they count as not identified.
+    /// Pictures without a face, or whose face the caller does not count. As probes of people on the roster they count as not
+    /// identified; as probes of strangers they count for nothing, for nobody was searched for with them (ISO/IEC 19795-1 counts a
+    /// failure to acquire apart).
     pub without_face: Rate,
     /// Mated probes whose best match is the right person, whatever the similarity (rank 1).
     pub rank_one: Rate,
@@ -63,11 +65,12 @@ pub struct Probe {
 }
 
 impl Measured {
-    /// Similarities of probes to the right person (mated; no better than nothing when another was found), and of strangers to
-    /// whoever is most like them.
+    /// Similarities of probes to the right person (mated; no better than nothing when another was found, or no face), and of
+    /// strangers with a face to whoever is most like them.
     pub fn scores(&self) -> Scores {
         let of = |mated: bool| {
-            let probes = self.probes.iter().filter(|probe| probe.truth.is_some() == mated);
+            let counts = |probe: &&Probe| probe.truth.is_some() == mated && (mated || probe.found.is_some());
+            let probes = self.probes.iter().filter(counts);
             probes
                 .map(|probe| match &probe.found {
                     Some((name, similarity, _)) if !mated || probe.truth.as_ref() == Some(name) => {
@@ -90,9 +93,9 @@ pub struct Point {
     pub threshold: f32,
     /// Least distance to the second-best person.
     pub margin: f32,
-    /// Strangers taken for somebody.
+    /// Strangers taken for somebody, of those with a face that counts.
     pub fpir: Rate,
-    /// People on the roster not recognised, or taken for somebody else.
+    /// People on the roster not recognised, or taken for somebody else; of all, also those without a face that counts.
     pub fnir: Rate,
     /// Of these, taken for somebody else.
     pub misidentified: Rate,
@@ -157,6 +160,7 @@ fn measure(
         .iter()
         .filter(|(truth, found)| found.as_ref().is_some_and(|found| is_right(truth, &found.roll)));
     let stranger_probes = probes.len() - mated_probes;
+    let strangers_seen = found.iter().filter(|(truth, found)| truth.is_none() && found.is_some()).count();
     let fixed = plan.thresholds.iter().map(|threshold| (None, *threshold));
     let chosen = ACCEPTED_FPIR.map(|fpir| (Some(fpir), plan.calibration.threshold(gallery.faces(), fpir)));
     let points = fixed.chain(chosen).map(|(accepted_fpir, threshold)| {
@@ -178,7 +182,7 @@ fn measure(
             accepted_fpir,
             threshold,
             margin: plan.margin,
-            fpir: Rate::of(false_positives, stranger_probes),
+            fpir: Rate::of(false_positives, strangers_seen),
             fnir: Rate::of(missed, mated_probes),
             misidentified: Rate::of(wrong, mated_probes),
         }
@@ -254,8 +258,8 @@ mod tests {
     use super::*;
     use crate::recognition::embedding::DIMENSIONS;
 
-    #[test]
-    fn strangers_and_the_roster_are_told_apart_and_counted() {
+    /// What is measured of forty people with three pictures each, in some of which nobody is seen.
+    fn measured(is_seen: impl Fn(usize, usize) -> bool) -> Measured {
         let mut people = BTreeMap::new();
         let mut embedded = BTreeMap::new();
         for person in 0..40 {
@@ -265,8 +269,7 @@ mod tests {
                 raw[person] = 1.0;
                 raw[100 + picture] = 0.3;
                 let path = PathBuf::from(format!("{name}/{picture}.jpg"));
-                // One picture in which nobody is found.
-                let seen = person != 7 || picture != 2;
+                let seen = is_seen(person, picture);
                 embedded.insert(path.clone(), seen.then(|| Embedding::normalised(&raw).unwrap()));
                 people.entry(name.clone()).or_insert_with(Vec::new).push(path);
             }
@@ -277,7 +280,13 @@ mod tests {
             margin: 0.0,
             calibration: Calibration::of(None).unwrap(),
         };
-        let Measured { figures: measured, probes } = measure(&people, &embedded, &plan).unwrap();
+        measure(&people, &embedded, &plan).unwrap()
+    }
+
+    #[test]
+    fn strangers_and_the_roster_are_told_apart_and_counted() {
+        // One picture in which nobody is found.
+        let Measured { figures: measured, probes } = measured(|person, picture| person != 7 || picture != 2);
         assert_eq!(probes.len(), 100);
         assert!(probes.iter().all(|p| p.found.as_ref().is_none_or(|(name, ..)| name.starts_with('p'))));
         assert_eq!((measured.enrolled, measured.mated_probes, measured.stranger_probes), (20, 40, 60));
@@ -288,5 +297,17 @@ mod tests {
         assert!(good.fpir.events == 0 && good.fnir.events <= 1);
         assert_eq!(nobody.fnir.events, 40);
         assert!(measured.calibration.comparisons > 6000 && !measured.calibration.points.is_empty());
+    }
+
+    #[test]
+    fn a_stranger_who_was_not_seen_was_no_trial_and_somebody_on_the_roster_was_missed() {
+        // Of each person the third picture shows nobody: one of two probes of those on the roster, one of a stranger's three.
+        let measured = measured(|_, picture| picture != 2);
+        let everyone = &measured.figures.points[0];
+        assert_eq!((everyone.fpir.trials, everyone.fnir.trials), (40, 40));
+        assert!(everyone.fnir.events >= 20);
+        assert_eq!((measured.figures.mated_probes, measured.figures.stranger_probes), (40, 60));
+        let scores = measured.scores();
+        assert_eq!((scores.genuine().len(), scores.impostor().len()), (40, 40));
     }
 }

@@ -41,6 +41,11 @@ impl Checker {
         self.requirement
     }
 
+    /// Whether the passive networks are loaded.
+    pub fn has_passive(&self) -> bool {
+        self.passive.is_some()
+    }
+
     /// Runs the networks on one face, the passive ones only where they are to vote.
     ///
     /// # Errors

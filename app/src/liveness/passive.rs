@@ -197,6 +197,9 @@ mod tests {
         assert_eq!(inside, Crop { left: 215, top: 98, width: 271, height: 325 });
         let corner = Crop::about(&bounds(10.0, 10.0, 100.0, 120.0), 2.7, 1000, 800);
         assert_eq!(corner, Crop { left: 0, top: 0, width: 271, height: 325 });
+        // 270×324 about (940, 730) would end at 1075 and 892: 76 and 93 beyond the last column and row.
+        let far_corner = Crop::about(&bounds(890.0, 670.0, 100.0, 120.0), 2.7, 1000, 800);
+        assert_eq!(far_corner, Crop { left: 729, top: 475, width: 271, height: 325 });
         let limited = Crop::about(&bounds(50.0, 50.0, 100.0, 100.0), 4.0, 250, 200);
         assert_eq!((limited.width, limited.height), (200, 200));
     }

@@ -62,6 +62,11 @@ impl Engine {
         &self.hash
     }
 
+    /// Names the detectors that look at a photo; see [`Finder::detectors`].
+    pub fn detectors(&self) -> String {
+        self.finder.detectors()
+    }
+
     /// The networks of liveness, from where this engine's weights came.
     ///
     /// # Errors
@@ -138,7 +143,10 @@ impl Engine {
     }
 
     /// The embedding of the face that [`Engine::look`] aligned last.
-    pub(crate) fn embed_aligned(&mut self) -> Result<Embedding, EngineError> {
+    ///
+    /// # Errors
+    /// [`EngineError::Run`] when the network fails.
+    pub fn embed_aligned(&mut self) -> Result<Embedding, EngineError> {
         self.embedder.embed(&self.aligned)
     }
 }

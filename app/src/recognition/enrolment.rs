@@ -1,7 +1,8 @@
 //! A photo of a student: whom it shows, and whether it is good enough.
 //!
 //! Pure. A school's photos are no passport pictures: somebody passes in the background, or the next person in the row is cut
-//! through by the edge. Such a photo is of one person all the same, and a photo of two people whole is not.
+//! through by the edge. Such a photo is of one person all the same, and a photo of two people whole is not. Whoever took a
+//! picture of himself comes near the edge, too, and must not be passed over for a friend behind him.
 
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +18,9 @@ const BACKGROUND: f32 = 0.5;
 /// A face that comes nearer to the picture's edge than this share of its width is cut through by it: detectors draw their boxes
 /// tight, brow to chin.
 const EDGE: f32 = 0.1;
+
+/// A face with less than this share of its box in the picture is not the one that a photo was taken of.
+const MOST: f32 = 0.5;
 
 /// Least width of a face in a photo, pixels. Below it the aligned face is mostly interpolation.
 const MIN_PHOTO_FACE: u32 = 40;
@@ -127,12 +131,16 @@ impl EnrolRefusal {
     }
 }
 
-/// The face a photo is of: the largest that is wholly in it, or the largest of all.
+/// The face a photo is of: the largest that is wholly in it, unless that is in the background of one that the edge cuts. `faces`
+/// are ordered, the largest first.
 pub(super) fn subject(faces: &[Face], size: (u32, u32)) -> Option<&Face> {
-    faces.iter().find(|face| !is_cut(&face.bounds, size)).or(faces.first())
+    let largest = faces.iter().find(|face| is_mostly_in(&face.bounds, size)).or(faces.first())?;
+    let whole = faces.iter().find(|face| !is_cut(&face.bounds, size));
+    whole.filter(|whole| whole.bounds.width >= BACKGROUND * largest.bounds.width).or(Some(largest))
 }
 
-/// The faces that make a photo of `subject` a group: wholly in it, and not in the background.
+/// The faces that make a photo of `subject` a group: not in the background, and wholly in it. One that is wider than the subject
+/// is no passer-by: it counts as soon as most of it is in the photo.
 pub(super) fn rivals<'a>(
     subject: &'a Face,
     faces: &'a [Face],
@@ -141,7 +149,8 @@ pub(super) fn rivals<'a>(
     faces.iter().filter(move |face| {
         face.bounds != subject.bounds
             && face.bounds.width >= BACKGROUND * subject.bounds.width
-            && !is_cut(&face.bounds, size)
+            && (!is_cut(&face.bounds, size)
+                || (face.bounds.width > subject.bounds.width && is_mostly_in(&face.bounds, size)))
     })
 }
 
@@ -152,6 +161,13 @@ fn is_cut(bounds: &Bounds, (width, height): (u32, u32)) -> bool {
         || bounds.y < room
         || bounds.x + bounds.width > width as f32 - room
         || bounds.y + bounds.height > height as f32 - room
+}
+
+/// Whether most of a face lies in the picture.
+fn is_mostly_in(bounds: &Bounds, (width, height): (u32, u32)) -> bool {
+    let across = (bounds.x + bounds.width).min(width as f32) - bounds.x.max(0.0);
+    let down = (bounds.y + bounds.height).min(height as f32) - bounds.y.max(0.0);
+    across.max(0.0) * down.max(0.0) >= MOST * bounds.area()
 }
 
 #[cfg(test)]
@@ -182,9 +198,26 @@ mod tests {
     }
 
     #[test]
-    fn the_subject_is_whole_where_anybody_is() {
+    fn a_face_near_the_edge_is_not_passed_over_for_one_in_the_background() {
+        let selfie = [face(10.0, 200.0), face(500.0, 60.0)];
+        assert_eq!(subject(&selfie, (1000, 400)), Some(&selfie[0]));
+        assert_eq!(group(&selfie), 1, "somebody far behind");
+        assert_eq!(group(&[face(10.0, 200.0), face(500.0, 120.0)]), 2, "somebody beside");
+    }
+
+    #[test]
+    fn a_wider_face_that_the_edge_cuts_makes_a_group_unless_most_of_it_is_missing() {
+        // Three quarters of the wider one are to be seen. Nobody can say which of the two the photo was taken of, and a photo that
+        // is refused does less harm than one that enrols the wrong person.
         let faces = [face(-40.0, 150.0), face(400.0, 100.0)];
         assert_eq!(subject(&faces, (1000, 400)), Some(&faces[1]));
+        assert_eq!(group(&faces), 2);
         assert_eq!(subject(&faces[..1], (1000, 400)), Some(&faces[0]));
+        // Whoever shows a third of his face only is passing, however near.
+        for whole in [140.0, 100.0] {
+            let faces = [face(-200.0, 300.0), face(500.0, whole)];
+            assert_eq!(subject(&faces, (1000, 400)), Some(&faces[1]));
+            assert_eq!(group(&faces), 1);
+        }
     }
 }

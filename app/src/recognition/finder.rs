@@ -43,6 +43,14 @@ impl Finder {
         Ok(Self { choice, chosen: detector::load(choice, &store)?, second_look: None, store })
     }
 
+    /// Names the detectors that look at a photo, with their weights: others may find somebody else in it.
+    pub fn detectors(&self) -> String {
+        let others = SECOND_LOOK.into_iter().filter(|other| *other != self.choice);
+        let all = std::iter::once(self.choice).chain(others);
+        let names: Vec<String> = all.filter_map(|choice| detector::name(choice, &self.store)).collect();
+        names.join(" ")
+    }
+
     /// Finds all faces with the site's detector, the largest first.
     ///
     /// # Errors
@@ -85,4 +93,18 @@ fn is_sane(face: &Face) -> bool {
 
 fn sort(faces: &mut [Face]) {
     faces.sort_by(|a, b| b.bounds.area().total_cmp(&a.bounds.area()));
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_detector_without_weights_is_not_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let config =
+            config::Recognition { detector: DetectorChoice::Rustface, ..config::Recognition::default() };
+        assert_eq!(Finder::load(folder.path(), &config).unwrap().detectors(), "rustface");
+    }
 }

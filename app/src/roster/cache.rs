@@ -1,8 +1,10 @@
 //! Embeddings kept between starts, so that a thousand students are not embedded anew.
 //!
 //! One safetensors file: the embeddings as one matrix, and in its header what each came from. An entry counts only for the
-//! same photo content and the same networks. The cache is never needed: one that is missing, damaged or of another version
-//! is made again, and a photo whose size and time of change are as they were is not even read.
+//! same photo content and the same networks. Whoever finds a face, its embedding is the same; so after a change of detectors only
+//! those photos are looked at again in which they had a choice: that were refused, or show several faces. The cache is never
+//! needed: one that is missing, damaged or of another version is made again, and a photo whose size and time of change are as
+//! they were is not even read.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -79,23 +81,33 @@ struct StoredEntry {
     row: Option<usize>,
 }
 
+impl Entry {
+    /// Whether it holds with other detectors too.
+    fn is_of_one_face(&self) -> bool {
+        matches!(self.outcome, Outcome::Enrolled { .. })
+            && self.content.as_ref().is_some_and(|content| content.faces.len() == 1)
+    }
+}
+
 impl Cache {
-    /// Reads the cache at `path` if it was made by the networks of `model_hash`; an empty one otherwise.
-    pub fn load(path: &Path, model_hash: &str) -> Self {
+    /// Reads the cache at `path` if it was made by the networks of `model_hash`; an empty one otherwise. Of one that was not made
+    /// with these `detectors`, what holds with others too.
+    pub fn load(path: &Path, model_hash: &str, detectors: &str) -> Self {
         match std::fs::metadata(path) {
             Ok(metadata) if metadata.len() <= MAX_BYTES => {}
             _ => return Self::default(),
         }
-        std::fs::read(path).ok().and_then(|bytes| Self::decode(&bytes, model_hash)).unwrap_or_default()
+        let bytes = std::fs::read(path).ok();
+        bytes.and_then(|bytes| Self::decode(&bytes, model_hash, detectors)).unwrap_or_default()
     }
 
     /// Writes the cache to a new file and renames it into place.
     ///
     /// # Errors
     /// [`CacheError`] when the disk is full or read-only; the old file is then as it was.
-    pub fn save(&self, path: &Path, model_hash: &str) -> Result<(), CacheError> {
+    pub fn save(&self, path: &Path, model_hash: &str, detectors: &str) -> Result<(), CacheError> {
         let failed = |reason: String| CacheError { path: path.to_owned(), reason };
-        let bytes = self.encode(model_hash).map_err(failed)?;
+        let bytes = self.encode(model_hash, detectors).map_err(failed)?;
         let folder = path.parent().unwrap_or(Path::new("."));
         let written = (|| {
             std::fs::create_dir_all(folder)?;
@@ -123,6 +135,11 @@ impl Cache {
         self.entries.insert(path, entry);
     }
 
+    /// Forgets the photo at `path`; whether it was known.
+    pub fn forget(&mut self, path: &str) -> bool {
+        self.entries.remove(path).is_some()
+    }
+
     /// Forgets what is not among `photos`; whether there was any.
     pub fn retain(&mut self, photos: &[PhotoFile]) -> bool {
         let listed: BTreeSet<&str> = photos.iter().map(|photo| photo.path.as_str()).collect();
@@ -131,7 +148,7 @@ impl Cache {
         self.entries.len() != before
     }
 
-    fn encode(&self, model_hash: &str) -> Result<Vec<u8>, String> {
+    fn encode(&self, model_hash: &str, detectors: &str) -> Result<Vec<u8>, String> {
         let mut matrix = Vec::new();
         let mut stored = Vec::with_capacity(self.entries.len());
         for (photo, entry) in &self.entries {
@@ -151,6 +168,7 @@ impl Cache {
         let header = HashMap::from([
             ("version".to_owned(), VERSION.to_owned()),
             ("model".to_owned(), model_hash.to_owned()),
+            ("detectors".to_owned(), detectors.to_owned()),
             ("crc32".to_owned(), crc32fast::hash(&matrix).to_string()),
             ("entries".to_owned(), serde_json::to_string(&stored).map_err(|error| error.to_string())?),
         ]);
@@ -159,12 +177,14 @@ impl Cache {
             .map_err(|error| error.to_string())
     }
 
-    fn decode(bytes: &[u8], model_hash: &str) -> Option<Self> {
+    fn decode(bytes: &[u8], model_hash: &str, detectors: &str) -> Option<Self> {
         let (_, header) = SafeTensors::read_metadata(bytes).ok()?;
         let header = header.metadata().as_ref()?;
         if header.get("version")? != VERSION || header.get("model")? != model_hash {
             return None;
         }
+        // An earlier version did not say which they were.
+        let same_detectors = header.get("detectors").is_some_and(|made_with| made_with == detectors);
         let tensors = SafeTensors::deserialize(bytes).ok()?;
         let matrix = tensors.tensor("embeddings").ok()?;
         let [rows, DIMENSIONS] = *matrix.shape() else { return None };
@@ -187,7 +207,10 @@ impl Cache {
                 None => None,
             };
             let StoredEntry { photo, seen, sha256, content, outcome, .. } = entry;
-            cache.insert(photo, Entry { seen, sha256, content, outcome, embedding });
+            let entry = Entry { seen, sha256, content, outcome, embedding };
+            if same_detectors || entry.is_of_one_face() {
+                cache.insert(photo, entry);
+            }
         }
         Some(cache)
     }
@@ -221,6 +244,8 @@ impl View for Matrix {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::config::DetectorChoice;
+    use crate::recognition::enrolment::Found;
     use crate::recognition::{Bounds, Quality};
 
     fn sample() -> Cache {
@@ -229,7 +254,8 @@ mod tests {
         let outcome = Outcome::Enrolled { quality: Quality::default(), bounds: Bounds::default() };
         let embedding =
             Embedding::normalised(&std::array::from_fn::<_, DIMENSIONS, _>(|i| i as f32)).unwrap();
-        let content = Some(Content { width: 640, height: 480, faces: Vec::new() });
+        let face = Found { by: DetectorChoice::Yunet, bounds: Bounds::default() };
+        let content = Some(Content { width: 640, height: 480, faces: vec![face] });
         let enrolled = Entry { seen, sha256: "aa".to_owned(), content, outcome, embedding: Some(embedding) };
         let outcome = Outcome::Refused { reason: "no face".to_owned() };
         cache.insert("1/a.jpg".to_owned(), enrolled);
@@ -245,28 +271,54 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("new/embeddings.safetensors");
         let cache = sample();
-        cache.save(&path, "model").unwrap();
-        let loaded = Cache::load(&path, "model");
+        cache.save(&path, "model", "detectors").unwrap();
+        let loaded = Cache::load(&path, "model", "detectors");
         assert_eq!(loaded.entries.len(), 2);
         assert_eq!(loaded.same_content("2/b.jpg", "bb"), cache.same_content("2/b.jpg", "bb"));
         let embedding = |cache: &Cache| cache.entries["1/a.jpg"].embedding.clone().unwrap();
         assert!(embedding(&loaded).similarity(&embedding(&cache)) > 0.999_99);
-        assert!(Cache::load(&path, "another model").entries.is_empty());
+        assert!(Cache::load(&path, "another model", "detectors").entries.is_empty());
+    }
+
+    #[test]
+    fn with_other_detectors_only_who_is_alone_in_a_photo_stays_enrolled() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("embeddings.safetensors");
+        let mut cache = sample();
+        let mut group = cache.entries["1/a.jpg"].clone();
+        let faces = &mut group.content.as_mut().unwrap().faces;
+        let face = faces[0].clone();
+        faces.push(face);
+        cache.insert("3/c.jpg".to_owned(), group);
+        cache.save(&path, "model", "detectors").unwrap();
+        assert_eq!(Cache::load(&path, "model", "detectors").entries.len(), 3);
+        let stays = |path: &Path| {
+            let loaded = Cache::load(path, "model", "others");
+            loaded.entries.into_keys().collect::<Vec<_>>()
+        };
+        assert_eq!(stays(&path), ["1/a.jpg"]);
+        // A file of an earlier version has no such field.
+        let mut earlier = std::fs::read(&path).unwrap();
+        let at = earlier.windows(11).position(|bytes| bytes == b"\"detectors\"").unwrap();
+        earlier[at + 1] = b'x';
+        std::fs::write(&path, &earlier).unwrap();
+        assert_eq!(stays(&path), ["1/a.jpg"]);
+        assert_eq!(Cache::load(&path, "model", "detectors").entries.len(), 1);
     }
 
     #[test]
     fn a_damaged_cache_is_no_cache() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("embeddings.safetensors");
-        sample().save(&path, "model").unwrap();
+        sample().save(&path, "model", "detectors").unwrap();
         let whole = std::fs::read(&path).unwrap();
         for kept in (0..whole.len()).step_by(37) {
             std::fs::write(&path, &whole[..kept]).unwrap();
-            assert!(Cache::load(&path, "model").entries.is_empty(), "cut to {kept}");
+            assert!(Cache::load(&path, "model", "detectors").entries.is_empty(), "cut to {kept}");
         }
         let mut flipped = whole.clone();
         *flipped.last_mut().unwrap() ^= 1;
         std::fs::write(&path, &flipped).unwrap();
-        assert!(Cache::load(&path, "model").entries.is_empty());
+        assert!(Cache::load(&path, "model", "detectors").entries.is_empty());
     }
 }

@@ -27,6 +27,8 @@ const SAVE_EVERY: usize = 200;
 pub trait Enroller {
     /// Names the networks; embeddings of others are not comparable.
     fn model_hash(&self) -> &str;
+    /// Names the detectors; what is no photo of one person to them may be one to others.
+    fn detectors(&self) -> String;
     /// What is in an upright photo, and the embedding of the one person in it.
     ///
     /// # Errors
@@ -37,6 +39,10 @@ pub trait Enroller {
 impl Enroller for Engine {
     fn model_hash(&self) -> &str {
         self.model_hash()
+    }
+
+    fn detectors(&self) -> String {
+        self.detectors()
     }
 
     fn enrol(&mut self, photo: &RgbImage) -> Result<Inspection, EngineError> {
@@ -117,16 +123,16 @@ pub fn build_from(
     enroller: &mut dyn Enroller,
     progress: &mut dyn Progress,
 ) -> Result<Roster, BuildError> {
-    let model_hash = enroller.model_hash().to_owned();
+    let (model_hash, detectors) = (enroller.model_hash().to_owned(), enroller.detectors());
     let cache_file = places.cache.as_deref();
-    let mut cache = cache_file.map(|path| Cache::load(path, &model_hash)).unwrap_or_default();
+    let mut cache = cache_file.map(|path| Cache::load(path, &model_hash, &detectors)).unwrap_or_default();
     let keep = |cache: &Cache| {
-        if let Some(Err(error)) = cache_file.map(|path| cache.save(path, &model_hash)) {
+        if let Some(Err(error)) = cache_file.map(|path| cache.save(path, &model_hash, &detectors)) {
             log::warn!("{error}");
         }
     };
     let limits = PhotoLimits::from(photos);
-    let (mut embedded, mut entries) = (0, Vec::with_capacity(listing.photos.len()));
+    let (mut learnt, mut forgotten, mut entries) = (0, false, Vec::with_capacity(listing.photos.len()));
     for (index, file) in listing.photos.iter().enumerate() {
         if !progress.looked_at(index, listing.photos.len()) {
             keep(&cache);
@@ -136,30 +142,36 @@ pub fn build_from(
             entries.push(entry.clone());
             continue;
         }
-        let entry = look_at(file, &places.photos, limits, &cache, enroller)?;
-        cache.insert(file.path.clone(), entry.clone());
-        entries.push(entry);
-        embedded += 1;
-        if embedded % SAVE_EVERY == 0 {
-            keep(&cache);
+        let (entry, lasts) = look_at(file, &places.photos, limits, &cache, enroller)?;
+        if lasts {
+            cache.insert(file.path.clone(), entry.clone());
+            learnt += 1;
+            if learnt % SAVE_EVERY == 0 {
+                keep(&cache);
+            }
+        } else {
+            // What was there before is no longer this photo.
+            forgotten |= cache.forget(&file.path);
         }
+        entries.push(entry);
     }
     progress.looked_at(listing.photos.len(), listing.photos.len());
-    let forgotten = cache.retain(&listing.photos);
-    if embedded > 0 || forgotten {
+    forgotten |= cache.retain(&listing.photos);
+    if learnt > 0 || forgotten {
         keep(&cache);
     }
     Ok(roster(listing, entries))
 }
 
-/// Reads, decodes and embeds one photo. Only a failing network is an error: it says nothing about the photo.
+/// Reads, decodes and embeds one photo, and says whether what came of it lasts until the photo changes: not where it could not be
+/// read, or is beyond a limit that the site may raise. Only a failing network is an error: it says nothing about the photo.
 fn look_at(
     file: &PhotoFile,
     folder: &Path,
     limits: PhotoLimits,
     known: &Cache,
     enroller: &mut dyn Enroller,
-) -> Result<Entry, EngineError> {
+) -> Result<(Entry, bool), EngineError> {
     let seen = Seen::from(file);
     let refused = |sha256: String, reason: String| Entry {
         seen,
@@ -170,19 +182,22 @@ fn look_at(
     };
     if file.bytes > limits.max_bytes {
         let error = PhotoError::TooManyBytes { bytes: file.bytes, max_bytes: limits.max_bytes };
-        return Ok(refused(String::new(), error.to_string()));
+        return Ok((refused(String::new(), error.to_string()), false));
     }
     let bytes = match std::fs::read(folder.join(&file.path)) {
         Ok(bytes) => bytes,
-        Err(error) => return Ok(refused(String::new(), format!("cannot be read: {error}"))),
+        Err(error) => return Ok((refused(String::new(), format!("cannot be read: {error}")), false)),
     };
     let sha256 = format!("{:x}", Sha256::digest(&bytes));
     if let Some(entry) = known.same_content(&file.path, &sha256) {
-        return Ok(Entry { seen, ..entry.clone() });
+        return Ok((Entry { seen, ..entry.clone() }, true));
     }
     let picture = match photo::decode(&bytes, limits) {
         Ok(picture) => picture,
-        Err(error) => return Ok(refused(sha256, error.to_string())),
+        Err(error) => {
+            let lasts = !matches!(error, PhotoError::TooManyBytes { .. } | PhotoError::TooManyPixels { .. });
+            return Ok((refused(sha256, error.to_string()), lasts));
+        }
     };
     let Inspection { content, outcome } = enroller.enrol(&picture)?;
     let (outcome, embedding) = match outcome {
@@ -191,7 +206,7 @@ fn look_at(
         }
         Err(refusal) => (Outcome::Refused { reason: refusal.to_string() }, None),
     };
-    Ok(Entry { seen, sha256, content: Some(content), outcome, embedding })
+    Ok((Entry { seen, sha256, content: Some(content), outcome, embedding }, true))
 }
 
 fn roster(listing: Listing, entries: Vec<Entry>) -> Roster {
@@ -236,13 +251,16 @@ fn alike(gallery: &Gallery, faces: &[(crate::identity::RollNumber, Embedding)]) 
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::config::{ByteSize, DetectorChoice};
+    use crate::identity::RollNumber;
     use crate::recognition::embedding::DIMENSIONS;
-    use crate::recognition::{Bounds, Content, EnrolRefusal, Quality};
+    use crate::recognition::{Bounds, Content, EnrolRefusal, Face, Quality};
 
     /// Embeds a picture by its first pixel; black pictures have no face.
     #[derive(Default)]
     struct ByColour {
         calls: usize,
+        detectors: &'static str,
     }
 
     impl Enroller for ByColour {
@@ -250,13 +268,19 @@ mod tests {
             "by colour"
         }
 
+        fn detectors(&self) -> String {
+            self.detectors.to_owned()
+        }
+
         fn enrol(&mut self, photo: &RgbImage) -> Result<Inspection, EngineError> {
             self.calls += 1;
-            let content = Content::of(photo, &[]);
             let [r, g, b] = photo.get_pixel(0, 0).0;
             if r == 0 && g == 0 && b == 0 {
+                let content = Content::of(photo, &[]);
                 return Ok(Inspection { content, outcome: Err(EnrolRefusal::NoFace) });
             }
+            let (bounds, by) = (Bounds::default(), DetectorChoice::Yunet);
+            let content = Content::of(photo, &[Face { bounds, score: 1.0, by, points: None }]);
             let mut raw = [0.0; DIMENSIONS];
             raw[0] = f32::from(r);
             raw[1] = f32::from(g);
@@ -301,6 +325,65 @@ mod tests {
             2,
             "a photo that is gone takes its embedding along"
         );
+    }
+
+    #[test]
+    fn a_photo_that_could_not_be_read_is_read_as_soon_as_it_can() {
+        let data = tempfile::tempdir().unwrap();
+        let places = Places { photos: data.path().join("faces"), cache: Some(data.path().join("cache")) };
+        // Rights change neither the size nor the time of a file, and neither does what this listing says.
+        let photo = PhotoFile {
+            path: "1/a.png".to_owned(),
+            roll: RollNumber::parse("1").unwrap(),
+            bytes: 100,
+            modified_ns: 5,
+        };
+        let listing = Listing { photos: vec![photo], ignored: Vec::new() };
+        let mut enroller = ByColour::default();
+        let mut people = || {
+            let photos = config::Photos::default();
+            let built = build_from(listing.clone(), &places, &photos, &mut enroller, &mut |_, _| true);
+            built.unwrap().gallery.people()
+        };
+        assert_eq!(people(), 0);
+        put(&places.photos, "1/a.png", [255, 0, 0]);
+        assert_eq!(people(), 1);
+    }
+
+    #[test]
+    fn a_photo_beyond_a_limit_is_looked_at_again_when_the_limit_is_raised() {
+        let data = tempfile::tempdir().unwrap();
+        let places = Places { photos: data.path().join("faces"), cache: Some(data.path().join("cache")) };
+        std::fs::create_dir_all(places.photos.join("1")).unwrap();
+        let picture = RgbImage::from_pixel(1100, 1000, image::Rgb([255, 0, 0]));
+        picture.save(places.photos.join("1/a.png")).unwrap();
+        let mut enroller = ByColour::default();
+        let mut people = |photos: &config::Photos| {
+            build(&places, photos, &mut enroller, &mut |_, _| true).unwrap().gallery.people()
+        };
+        let whole = config::Photos::default();
+        let few_pixels = config::Photos { max_megapixels: 1, ..whole.clone() };
+        let few_bytes = config::Photos { max_file_size: ByteSize::from_mb(0), ..whole.clone() };
+        assert_eq!([people(&few_pixels), people(&few_bytes), people(&whole)], [0, 0, 1]);
+        // A photo that takes its place and is refused leaves nothing of it behind.
+        put(&places.photos, "1/a.png", [0, 255, 0]);
+        assert_eq!(people(&few_bytes), 0);
+        let cache = places.cache.as_deref().unwrap();
+        assert!(!Cache::load(cache, "by colour", "").retain(&[]));
+    }
+
+    #[test]
+    fn who_was_not_found_is_looked_for_again_by_other_detectors() {
+        let data = tempfile::tempdir().unwrap();
+        let places = Places { photos: data.path().join("faces"), cache: Some(data.path().join("cache")) };
+        put(&places.photos, "1/a.png", [255, 0, 0]);
+        put(&places.photos, "2/b.png", [0, 0, 0]);
+        let mut enroller = ByColour { calls: 0, detectors: "one" };
+        for (detectors, calls) in [("one", 2), ("one", 2), ("another", 3), ("another", 3)] {
+            enroller.detectors = detectors;
+            assert_eq!(built(&places, &mut enroller).gallery.people(), 1);
+            assert_eq!(enroller.calls, calls, "{detectors}");
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod seetaface;
 mod yunet;
 
 use image::RgbImage;
+use models::Role;
 use models::store::Store;
 
 use super::error::EngineError;
@@ -33,4 +34,16 @@ pub fn load(choice: DetectorChoice, store: &Store) -> Result<Box<dyn Detector>, 
         DetectorChoice::Rustface => Box::new(seetaface::Seeta::load()?),
         DetectorChoice::Yunet => Box::new(yunet::Yu::load(store)?),
     })
+}
+
+/// Names the detector with its weights; `None` where these are not there.
+pub(super) fn name(choice: DetectorChoice, store: &Store) -> Option<String> {
+    let role = match choice {
+        DetectorChoice::Blazeface => Role::FaceDetectorShortRange,
+        DetectorChoice::BlazefaceFullRange => Role::FaceDetectorFullRange,
+        DetectorChoice::Yunet => Role::DetectorYunet320,
+        // Part of the program.
+        DetectorChoice::Rustface => return Some("rustface".to_owned()),
+    };
+    store.hash(role).ok().map(|hash| format!("{role}:{hash}"))
 }
