@@ -75,7 +75,7 @@ impl Log for OwnFirst {
         if !self.enabled(record.metadata()) {
             return;
         }
-        let text = shortened(record.args().to_string(), RECORD_BYTES);
+        let text = shortened(in_one_line(record.args().to_string()), RECORD_BYTES);
         let mut bounded = Record::builder();
         bounded
             .metadata(record.metadata().clone())
@@ -96,6 +96,16 @@ impl OwnFirst {
         self.sink.log(record);
         remember(record);
     }
+}
+
+/// `text` without what ends a line or commands a terminal: names of files, the words of a server and much else come from outside.
+fn in_one_line(text: String) -> String {
+    let plain = |c: char| match c {
+        '\n' | '\r' | '\t' => ' ',
+        c if c.is_control() => char::REPLACEMENT_CHARACTER,
+        c => c,
+    };
+    if text.contains(char::is_control) { text.chars().map(plain).collect() } else { text }
 }
 
 /// `text` of at most `longest` bytes, with a mark where it was cut.
@@ -157,5 +167,8 @@ mod tests {
         assert_eq!(lines.len(), RECENT_LINES);
         assert!(lines.iter().all(|line| line.len() <= RECENT_LINE_BYTES && !line.contains("s3cr3t")));
         assert!(recent(2)[0].ends_with(&format!("line {}", RECENT_LINES + 9)));
+        say("attendance", log::Level::Info, "a\n2026-11-22T09:31:07Z IN 7\u{1b}[2J\u{85}.jpg");
+        let newest = recent(1).remove(0);
+        assert!(newest.ends_with(" a 2026-11-22T09:31:07Z IN 7\u{fffd}[2J\u{fffd}.jpg"), "{newest:?}");
     }
 }

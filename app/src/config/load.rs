@@ -16,8 +16,13 @@ const MAX_BYTES: u64 = 256 * 1024;
 const TAKEN_OVER: &str = "/etc/attendance/attendance.toml";
 
 /// Settings that an earlier version took over from the card with values that this one refuses.
-const NARROWED: [&str; 4] =
-    ["camera.frame_rate", "camera.slowest_frame_rate", "page.password_hash", "recognition.votes"];
+const NARROWED: [&str; 5] = [
+    "camera.frame_rate",
+    "camera.slowest_frame_rate",
+    "page.host_names",
+    "page.password_hash",
+    "recognition.votes",
+];
 
 /// What is wrong with a configuration.
 #[derive(Debug, thiserror::Error)]
@@ -107,14 +112,21 @@ pub fn parse(text: &str) -> Result<Config, ConfigError> {
     if problems.is_empty() { Ok(config) } else { Err(ConfigError::Values(problems)) }
 }
 
-/// The parser's message with its place, and the line up to the value: the value itself may be a secret.
+/// The parser's message with its place, and the line's key: the value may be a secret, and so may all of a line without a key.
 fn explain(text: &str, error: &toml::de::Error) -> String {
     let Some(span) = error.span() else { return error.message().to_owned() };
     let before = &text[..span.start.min(text.len())];
     let line = before.matches('\n').count() + 1;
     let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
-    let key = text.lines().nth(line - 1).unwrap_or("").split('=').next().unwrap_or("").trim();
-    format!("line {line}, column {column} ({key}): {}", error.message())
+    let key = text.lines().nth(line - 1).and_then(|line| line.split_once('=')).map(|(key, _)| key.trim());
+    let key = key.filter(|key| !key.is_empty() && key.bytes().all(in_a_key));
+    let key = key.map(|key| format!(" ({key})")).unwrap_or_default();
+    format!("line {line}, column {column}{key}: {}", error.message())
+}
+
+/// What keys are made of that need no quotes, and the dots between them.
+fn in_a_key(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"_.-".contains(&byte)
 }
 
 fn problems(config: &Config) -> Vec<String> {
@@ -197,6 +209,16 @@ fn problems(config: &Config) -> Vec<String> {
         config.page.certificate_file.is_some() == config.page.key_file.is_some(),
         "page.certificate_file and page.key_file: set both, or neither".to_owned(),
     );
+    for name in &config.page.host_names {
+        check(
+            certificate::can_name(name),
+            format!(
+                "page.host_names: {name:?} cannot stand in a certificate; write it with at most {} characters, \
+                 without blanks, and in its xn-- form where it has other letters than ASCII",
+                certificate::LONGEST_NAME
+            ),
+        );
+    }
     if let Some(hash) = &config.page.password_hash
         && let Err(wrong) = Password::parse(hash.expose(), "page.password_hash")
     {
@@ -265,10 +287,13 @@ mod tests {
 
     #[test]
     fn what_an_earlier_version_allowed_does_not_close_the_door() {
-        let earlier = "[site]\nname = \"gate\"\n[camera]\nframe_rate = 2.0\n[recognition]\nvotes = 30\n[page]\npassword_hash = \"x\"\n";
+        let earlier = "[site]\nname = \"gate\"\n[camera]\nframe_rate = 2.0\n[recognition]\nvotes = 30\n[page]\nhost_names = [\"tür.example\"]\npassword_hash = \"x\"\n";
         assert!(parse(earlier).is_err());
         let (config, left_out) = parse_known(earlier).unwrap();
-        assert_eq!(left_out, ["camera.frame_rate", "page.password_hash", "recognition.votes"]);
+        assert_eq!(
+            left_out,
+            ["camera.frame_rate", "page.host_names", "page.password_hash", "recognition.votes"]
+        );
         assert_eq!((config.site.name.as_str(), config.recognition.votes), ("gate", 3));
     }
 
@@ -309,6 +334,9 @@ mod tests {
         for text in [
             "[webhook]\nkey = 12345678901\n",
             "[webhook]\nkey = \"s3cr3t\"\nkey = \"s3cr3t\"\n",
+            "[webhook]\nkey: \"s3cr3t\"\n",
+            "[webhook]\nkey \"s3cr3t\"\n",
+            "[webhook]\nkey: \"s3cr3t=\"\n",
             "[webhook]\nurl = \"ftp://backend.example/?key=s3cr3t\"\n",
             "[photos]\nurl = \"s3cr3t\"\n",
         ] {
@@ -333,6 +361,18 @@ mod tests {
     fn a_password_in_the_place_of_its_hash_is_refused_and_not_repeated() {
         let message = parse("[page]\npassword_hash = \"s3cr3t\"\n").unwrap_err().to_string();
         assert!(message.contains("page.password_hash") && !message.contains("s3cr3t"), "{message}");
+    }
+
+    #[test]
+    fn a_name_that_cannot_stand_in_a_certificate_is_refused_with_what_to_write() {
+        let with = |name: &str| parse(&format!("[page]\nhost_names = [\"door.example\", \"{name}\"]\n"));
+        for wrong in ["tür.schule.example", "", "north gate", &"a".repeat(254)] {
+            let message = with(wrong).unwrap_err().to_string();
+            assert!(message.contains("page.host_names") && message.contains("xn--"), "{wrong:?}: {message}");
+        }
+        for right in ["xn--tr-xka.schule.example", "192.0.2.7", "2001:db8::7", &"a".repeat(253)] {
+            assert!(with(right).is_ok(), "{right:?}");
+        }
     }
 
     #[test]

@@ -455,7 +455,7 @@ pub struct Page {
     /// nothing else in, and leads https:// without a port there.
     pub listen: SocketAddr,
     /// Further names the device is reached by, for its certificate. The host name, the same below .local, and the
-    /// addresses at first start stand in it anyway.
+    /// addresses at first start stand in it anyway. A name with other letters than ASCII is written in its xn-- form.
     pub host_names: Vec<String>,
     /// Argon2 hash of the technician's password, as `attendance password --hash` prints it. Empty: the device makes a
     /// password on first start and shows it once on the console.

@@ -67,7 +67,9 @@ pub(super) struct MustWait(pub(super) Duration);
 pub(super) enum LogIn {
     /// The new cookie.
     Opened(String),
-    Wrong,
+    /// It was compared. Before another try the address must wait so long, if at all.
+    Wrong(Option<Duration>),
+    /// It was not compared: the address must wait so long.
     MustWait(Duration),
 }
 
@@ -158,7 +160,7 @@ impl Door {
             }
             guesses.failed(from, now);
         }
-        let Ok(_turn) = self.checks.acquire().await else { return LogIn::Wrong };
+        let Ok(_turn) = self.checks.acquire().await else { return LogIn::Wrong(None) };
         let password = self.password();
         let current = Arc::clone(&self.password);
         let compared = tokio::task::spawn_blocking(move || {
@@ -178,10 +180,7 @@ impl Door {
         if !right {
             log::warn!(target: AUDIT, "a wrong password came from {from}{unread}");
             lock(&self.passwords_guessed).answered(from, Instant::now());
-            return match self.must_wait(from) {
-                Some(wait) => LogIn::MustWait(wait),
-                None => LogIn::Wrong,
-            };
+            return LogIn::Wrong(self.must_wait(from));
         }
         lock(&self.passwords_guessed).succeeded(from);
         self.entered.send_replace(true);

@@ -35,6 +35,9 @@ const LIFE: Duration = Duration::days(365);
 /// Renewed so long before the end: a device that is switched on once a month still renews in time.
 const RENEW_BEFORE: Duration = Duration::days(45);
 
+/// Longest name of the DNS, characters.
+pub const LONGEST_NAME: usize = 253;
+
 /// Why there is no certificate.
 #[derive(Debug, thiserror::Error)]
 pub enum CertificateError {
@@ -133,20 +136,34 @@ impl CertificateSource {
                 key
             }
         };
+        let mut kept = None;
         if certificate_file.exists() {
             // A damaged certificate, unlike a damaged key, costs nothing to make anew.
             match read(&certificate_file, &key_file) {
                 Ok(identity) if identity.expires - now > RENEW_BEFORE && self.covers_names(&identity) => {
                     return Ok(identity);
                 }
-                Ok(_) => {
-                    log::info!("the device's certificate is renewed; its fingerprint changes, its key stays")
-                }
+                Ok(identity) => kept = Some(identity),
                 Err(error) => log::warn!("{error}; a new certificate is made over the same key"),
             }
         }
-        write_file(&certificate_file, &self.self_signed(&key, now)?)?;
-        read(&certificate_file, &key_file)
+        let renewed = self
+            .self_signed(&key, now)
+            .map_err(CertificateError::from)
+            .and_then(|pem| write_file(&certificate_file, &pem))
+            .and_then(|()| read(&certificate_file, &key_file));
+        match (renewed, kept) {
+            // A full card is told on the page: it must not keep the page away.
+            (Err(error), Some(kept)) => {
+                log::error!("the device's certificate is not renewed, the old one stays in use: {error}");
+                Ok(kept)
+            }
+            (Ok(renewed), Some(_)) => {
+                log::info!("the device's certificate is renewed; its fingerprint changes, its key stays");
+                Ok(renewed)
+            }
+            (renewed, None) => renewed,
+        }
     }
 
     fn self_signed(&self, key: &KeyPair, now: OffsetDateTime) -> Result<String, rcgen::Error> {
@@ -235,7 +252,21 @@ pub fn device_names(further: &[String]) -> Vec<String> {
     names.extend(["127.0.0.1".to_owned(), "::1".to_owned()]);
     let mut seen = std::collections::HashSet::new();
     names.retain(|name| !name.is_empty() && seen.insert(name.clone()));
+    names.retain(|name| {
+        let can = can_name(name);
+        if !can {
+            log::warn!(
+                "the page's certificate leaves {name:?} out: it is not ASCII, has blanks or is too long"
+            );
+        }
+        can
+    });
     names
+}
+
+/// Whether a name or address can stand in a certificate: visible ASCII, no longer than the DNS takes.
+pub fn can_name(name: &str) -> bool {
+    (1..=LONGEST_NAME).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 /// The addresses others reach this device by; link-local ones need a zone to be of use and are left out.
@@ -301,6 +332,28 @@ mod tests {
         assert_eq!(source.identity(NOW).unwrap().fingerprint, first);
         source.names.push("gate.example".to_owned());
         assert_ne!(source.identity(NOW).unwrap().fingerprint, first);
+    }
+
+    #[test]
+    fn names_that_cannot_stand_in_a_certificate_do_not_keep_it_from_being_made() {
+        let folder = tempfile::tempdir().unwrap();
+        let names = device_names(&["tür.example".to_owned(), "door.example".to_owned()]);
+        assert!(names.contains(&"door.example".to_owned()) && !names.iter().any(|name| name.contains('ü')));
+        CertificateSource { names, ..source(folder.path()) }.identity(NOW).unwrap();
+    }
+
+    /// As on a card that is full or read-only: what is there stays in use, also when it is due.
+    #[test]
+    fn a_certificate_that_cannot_be_renewed_stays_in_use() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut source = source(folder.path());
+        let first = source.identity(NOW).unwrap().fingerprint;
+        source.names.push("tür.example".to_owned());
+        for days in [0, 330] {
+            assert_eq!(source.identity(NOW + Duration::days(days)).unwrap().fingerprint, first);
+        }
+        source.names.pop();
+        assert_ne!(source.identity(NOW + Duration::days(330)).unwrap().fingerprint, first);
     }
 
     #[test]

@@ -38,6 +38,10 @@ pub(super) fn bundle(parts: Parts) -> io::Result<Vec<u8>> {
     }
     for photo in &mut view.roster.refused {
         photo.photo.clear();
+        // Of what is no photo here, a folder called after a student among it, the reason repeats the name.
+        if !photo.picture {
+            photo.reason.clear();
+        }
     }
     let mut state =
         json!({ "problems": problems, "rows_today": rows_today, "certificate": certificate, "view": view });
@@ -69,7 +73,7 @@ state.json          versions, workers, camera, storage, what is wrong
 configuration.toml  the configuration in use; secrets read [hidden]
 log.txt             the newest lines of the log, without those that say who was seen or recorded
 
-Roll numbers and the paths of photos are left out wherever they are known, and so is every number of five digits or more.
+Roll numbers, paths of photos and names of folders are left out wherever they are known, and so is every number of five digits or more.
 Not in here: photos, pictures of the camera, embeddings, passwords, keys, the list of attendance.
 ";
 
@@ -104,9 +108,14 @@ mod tests {
             reason: "looks like CS-17/Ravi.png; take another".to_owned(),
             picture: true,
         };
+        let folder = RefusedPhoto {
+            photo: "Asha Rao".to_owned(),
+            reason: RollNumber::parse("Asha Rao").unwrap_err().to_string(),
+            picture: false,
+        };
         let roster = Roster {
             students: vec![Student { name: "CS-17".to_owned(), photos: vec!["CS-17/Ravi.png".to_owned()] }],
-            refused: vec![photo.clone()],
+            refused: vec![photo.clone(), folder.clone()],
         };
         let view = View {
             camera: Camera {
@@ -115,7 +124,7 @@ mod tests {
             },
             today: Today { rows: vec![row], ..Today::default() },
             upload: Upload { needs_person: vec![refused], ..Upload::default() },
-            roster: RosterCount { refused: vec![photo], ..RosterCount::default() },
+            roster: RosterCount { refused: vec![photo, folder], ..RosterCount::default() },
             ..View::default()
         };
         let roll = |text| RollNumber::parse(text).unwrap();
@@ -140,10 +149,19 @@ mod tests {
                 photo: "2110004/Asha Rao.jpg".to_owned(),
                 reason: "no face found".to_owned(),
             },
+            Event::PhotoRefused {
+                photo: "2110004/Rao, Asha.jpg".to_owned(),
+                reason: "two faces found".to_owned(),
+            },
         ];
         let mut log = vec![
             "2026-11-22T04:01:00Z attendance 1.3.0+20261118.1610.9b3e01c starts".to_owned(),
             "2026-11-22T04:01:09Z WARN: photo CS-17/Ravi.png: the server says 404".to_owned(),
+            "2026-11-22T04:01:10Z WARN: cannot read the photo folder /photos/Asha Rao: denied".to_owned(),
+            // As sync::crawl has it; these folders stand in no roster.
+            "2026-11-22T04:01:11Z WARN: left out, for a roll number is digits (photos.roll_numbers): the folders \
+             {\"Asha Rao\", \"Ravi_K\"}"
+                .to_owned(),
         ];
         // As the log has them: with the level, where it is not the ordinary one.
         log.extend(events.iter().flat_map(|event| {
@@ -173,14 +191,17 @@ mod tests {
             "\"rows_today\": 1",
             "looks like (left out); take another",
             "photo (left out): the server says 404",
-            "no face found",
+            "Photo (left out) is not enrolled: no face found",
+            "Photo (left out) is not enrolled: two faces found",
+            "the photo folder /photos/(left out): denied",
+            "(photos.roll_numbers): the folders (left out)",
             "looks like (left out); flat",
         ] {
             assert!(all.contains(kept), "{kept:?} is not in {all}");
         }
         for somebody in [
-            "2110001", "2110002", "2110003", "2110004", "2110009", "CS-17", "Asha", "Ravi", "09:31:07",
-            "09:02:10",
+            "2110001", "2110002", "2110003", "2110004", "2110009", "CS-17", "Asha", "Ravi", "Rao",
+            "09:31:07", "09:02:10",
         ] {
             assert!(!all.contains(somebody), "{somebody} is in {all}");
         }

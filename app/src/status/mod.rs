@@ -231,8 +231,8 @@ pub fn start(
     Ok(Running { address, identity, first_password, entered, stop, thread: Some(thread) })
 }
 
-/// The password to compare with, and the one that was made for the console to show. A hash that cannot be read, unlike one that
-/// cannot be written, opens the page to nobody and is told: tokens and `/healthz` still work.
+/// The password to compare with, and the one that was made for the console to show. A hash that cannot be read opens the page to
+/// nobody and is told: tokens and `/healthz` still work. One that cannot be written counts until the service ends.
 fn password(
     config: &Page,
     data_dir: &Path,

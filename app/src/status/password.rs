@@ -154,15 +154,25 @@ impl Password {
         Self::read(file)
     }
 
-    /// Makes a first password for the console to show. The mark comes before the hash: a power cut between the two must not leave a
-    /// password that nobody has seen.
+    /// Makes a first password for the console to show. The mark comes before the hash, and an older hash goes before both: a power cut
+    /// between them must not leave a password that nobody has seen. One that a full card does not take counts until the service ends:
+    /// the technician is let in, and the next start makes another.
     ///
     /// # Errors
-    /// [`PasswordError`].
+    /// [`PasswordError::Hashing`].
     pub fn make_first(file: &Path, boot: &str) -> Result<(Self, Secret), PasswordError> {
-        let mark = unused_mark(file);
-        private_file::write(&mark, boot.as_bytes()).map_err(|source| failed(&mark, source))?;
-        Self::write_new(file)
+        let shown = random_password();
+        let hash = hash(&shown)?;
+        let kept = private_file::remove(file)
+            .and_then(|()| private_file::write(&unused_mark(file), boot.as_bytes()))
+            .and_then(|()| private_file::write(file, hash.as_bytes()));
+        if let Err(error) = kept {
+            log::error!(
+                "the page's first password counts until the service ends: {}: {error}",
+                file.display()
+            );
+        }
+        Ok((Self { hash: Some(hash) }, shown))
     }
 
     /// Makes a new password, unique to this device, for the person who asked for it, and keeps its hash in `file`.
@@ -170,16 +180,11 @@ impl Password {
     /// # Errors
     /// [`PasswordError`].
     pub fn make(file: &Path) -> Result<(Self, Secret), PasswordError> {
-        let made = Self::write_new(file)?;
-        let mark = unused_mark(file);
-        private_file::remove(&mark).map_err(|source| failed(&mark, source))?;
-        Ok(made)
-    }
-
-    fn write_new(file: &Path) -> Result<(Self, Secret), PasswordError> {
         let shown = random_password();
         let hash = hash(&shown)?;
         private_file::write(file, hash.as_bytes()).map_err(|source| failed(file, source))?;
+        let mark = unused_mark(file);
+        private_file::remove(&mark).map_err(|source| failed(&mark, source))?;
         Ok((Self { hash: Some(hash) }, shown))
     }
 
@@ -287,6 +292,16 @@ mod tests {
         assert!(is_to_be_made("boot 3"));
         Password::make(&file).unwrap();
         assert!(!is_to_be_made("boot 3"));
+    }
+
+    /// Below a folder where even root can make nothing, as on a card that is full.
+    #[test]
+    fn a_first_password_that_cannot_be_kept_counts_until_the_program_ends() {
+        let file = Path::new("/sys/attendance-test/page/password");
+        let (password, shown) = Password::make_first(file, "boot 1").unwrap();
+        let current = CurrentPassword::new(Ok(password), Some(file.to_owned()));
+        assert!(current.present().0.is(shown.expose()) && !current.present().1);
+        assert!(Password::load(None, file, "boot 1").unwrap().is_none(), "the next start makes another");
     }
 
     #[test]

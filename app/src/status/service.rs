@@ -44,6 +44,9 @@ const DETECTIONS_AT_ONCE: usize = 1;
 const DETECTION_WAIT: Duration = Duration::from_secs(30);
 /// How long the page waits before it says that the action goes on by itself.
 const PAGE_WAIT: Duration = Duration::from_secs(3);
+/// Said of a password that was compared, and of one that was not.
+const WRONG: &str = "That is not the password.";
+const NOT_COMPARED: &str = "The password was not looked at: wrong ones came just before.";
 
 /// Sent by the page when it looks again by itself.
 const REFRESH_HEADER: HeaderName = HeaderName::from_static("x-refresh");
@@ -164,7 +167,7 @@ impl Service {
             Endpoint::Health => {
                 empty(if self.healthy() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE })
             }
-            Endpoint::LogInPage => page::log_in(StatusCode::OK, self.door.must_wait(asked.from), false),
+            Endpoint::LogInPage => page::log_in(StatusCode::OK, self.door.must_wait(asked.from), ""),
             Endpoint::LogIn => self.log_in(asked).await,
             Endpoint::LogOut => self.log_out(&asked),
             Endpoint::Root => self.root(&asked).await,
@@ -277,12 +280,9 @@ impl Service {
                 set_cookie(&mut reply, &cookie, "");
                 reply
             }
-            LogIn::Wrong => page::log_in(StatusCode::UNAUTHORIZED, None, true),
-            LogIn::MustWait(wait) => {
-                let mut reply = page::log_in(StatusCode::TOO_MANY_REQUESTS, Some(wait), true);
-                retry_after(&mut reply, wait);
-                reply
-            }
+            LogIn::Wrong(None) => page::log_in(StatusCode::UNAUTHORIZED, None, WRONG),
+            LogIn::Wrong(Some(wait)) => log_in_later(wait, WRONG),
+            LogIn::MustWait(wait) => log_in_later(wait, NOT_COMPARED),
         }
     }
 
@@ -628,6 +628,12 @@ fn refused(who: &Who, headers: &HeaderMap) -> Reply {
             error(StatusCode::FORBIDDEN, "This token may not do this.", "A token with full access may.")
         }
     }
+}
+
+fn log_in_later(wait: Duration, said: &str) -> Reply {
+    let mut reply = page::log_in(StatusCode::TOO_MANY_REQUESTS, Some(wait), said);
+    retry_after(&mut reply, wait);
+    reply
 }
 
 fn must_wait(wait: Duration) -> Reply {

@@ -40,14 +40,14 @@ pub(super) struct GuessRule {
     /// Longest delay of one address.
     pub(super) longest: Duration,
     /// Longest delay for all: short, or an attacker could lock the technician out. Somebody with all 254 addresses of a network
-    /// may guess every 3.5 s in the long run, which leaves time between two guesses to others.
+    /// can guess whenever it ends, so who comes new by IPv4 does not wait for it: see [`Guesses::wait`].
     pub(super) longest_for_all: Duration,
     /// After so long without a failure all is forgotten.
     pub(super) forget: Duration,
 }
 
 impl GuessRule {
-    /// For passwords: at most some 100 guesses a day from one address, 43,200 from all, against 2^80.
+    /// For passwords: at most some 100 guesses a day from one address; 43,200 from all, and 24 more from each. Against 2^80.
     pub(super) const PASSWORD: Self = Self {
         free: 3,
         free_for_all: 30,
@@ -83,14 +83,18 @@ impl Guesses {
         }
     }
 
-    /// How long `address` must still wait before it may try.
+    /// How long `address` must still wait before it may try. An IPv4 address that has not failed for [`GuessRule::forget`] waits for
+    /// nobody: one guess an hour each is little, and lets the technician in beside somebody who guesses all the time. While there
+    /// are more addresses than are remembered, nobody knows who failed.
     pub(super) fn wait(&self, address: IpAddr, now: Instant) -> Option<Duration> {
         let rule = &self.rule;
         let address = party(address);
-        let own = self.by_address.get(&address);
+        let own = self.by_address.get(&address).filter(|f| now.duration_since(f.last) <= rule.forget);
+        let comes_new = own.is_none() && address.is_ipv4() && self.by_address.len() < MOST_ADDRESSES;
         let own = own.map(|f| remaining(*f, rule.free, rule.longest, rule, now)).unwrap_or_default();
         let all = remaining(self.all, rule.free_for_all, rule.longest_for_all, rule, now);
-        Some(if self.known.contains(&address) { own } else { own.max(all) }).filter(|wait| !wait.is_zero())
+        let waits_for_all = !comes_new && !self.known.contains(&address);
+        Some(if waits_for_all { own.max(all) } else { own }).filter(|wait| !wait.is_zero())
     }
 
     /// `address` failed. Counted before the answer is known, and taken back by [`Self::succeeded`], so that guesses sent
@@ -100,6 +104,8 @@ impl Guesses {
         if self.by_address.len() >= MOST_ADDRESSES && !self.by_address.contains_key(&address) {
             let silent = self.by_address.iter().min_by_key(|(_, f)| f.last).map(|(a, _)| *a);
             silent.map(|silent| self.by_address.remove(&silent));
+            let forget = self.rule.forget;
+            self.by_address.retain(|_, f| now.duration_since(f.last) <= forget);
         }
         let own = self.by_address.entry(address).or_insert(Failures { count: 0, last: now });
         for failures in [own, &mut self.all] {
@@ -278,24 +284,30 @@ mod tests {
     }
 
     #[test]
-    fn who_holds_a_whole_network_leaves_time_for_the_technician() {
+    fn who_holds_a_whole_network_does_not_take_the_technicians_first_try() {
         let start = Instant::now();
         let mut guesses = Guesses::new(GuessRule::PASSWORD, start);
-        let (mut open, mut looks) = (0, 0);
+        let technician = ip("192.0.2.255");
+        let (mut now, mut shut, mut looks) = (start, 0, 0);
         for second in 0..2 * 3600_u32 {
-            let now = start + second * SECOND;
-            // The technician comes from an address that nobody knows, at any moment after the first half an hour.
-            if second > 1800 {
-                looks += 1;
-                open += u32::from(guesses.wait(ip("192.0.2.255"), now).is_none());
-            }
-            // Whichever address may guess does so at once.
+            now = start + second * SECOND;
+            // Whichever of their addresses may guess does so at once, before the technician comes.
             let may = |host: &u32| guesses.wait(IpAddr::V4((0xc000_0200 + host).into()), now).is_none();
             if let Some(host) = (1..255_u32).find(may) {
                 guesses.failed(IpAddr::V4((0xc000_0200 + host).into()), now);
             }
+            assert_eq!(guesses.wait(technician, now), None, "the technician waits after {second} s");
+            looks += 1;
+            shut += u32::from(guesses.wait(ip("2001:db8::1"), now).is_some());
         }
-        assert!(open * 5 > looks, "{open} of {looks} moments are open");
+        assert!(shut * 10 > looks * 9, "they leave {} of {looks} moments to others", looks - shut);
+        // A second try waits like everybody's, until the first is forgotten.
+        guesses.failed(technician, now);
+        assert_eq!(guesses.wait(technician, now), Some(2 * SECOND));
+        for n in 0..40 {
+            guesses.failed(ip("2001:db8::1"), now + 3601 * SECOND + n * SECOND);
+        }
+        assert_eq!(guesses.wait(technician, now + 3641 * SECOND), None);
     }
 
     #[test]

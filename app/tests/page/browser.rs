@@ -318,6 +318,90 @@ fn a_device_that_did_not_answer_is_asked_again_and_only_news_is_read_aloud() {
     assert_eq!(browser.script("return document.getElementById('spoken').textContent"), "");
 }
 
+/// The title and the file are those of the rows: after another day was chosen while one typed, and after midnight. In a browser
+/// that lacks what phones of some years ago lack.
+#[test]
+fn title_and_file_are_those_of_the_rows() {
+    let Some(browser) = Browser::open(true) else { return };
+    let device = Device::start();
+    log_in(&browser, &device);
+    browser.script("delete URLSearchParams.prototype.size; delete AbortSignal.timeout");
+    let file = |b: &Browser| b.script("return document.getElementById('csv').href").to_string();
+    let day = |b: &Browser| b.script("return document.getElementById('day').value").to_string();
+    browser.script("document.getElementById('day').value = '2025-01-15'");
+    browser.write("#search", "2110009");
+    browser.until("Attendance of 2025-01-15", |b| b.text(".attendance"));
+    browser.until("17:00:00", |b| b.text("#rows"));
+    browser.until("/attendance/2025-01-15.csv", file);
+    assert_eq!(browser.script("return document.getElementById('search').value"), "2110009");
+
+    browser.go(&device.url());
+    browser.script("delete URLSearchParams.prototype.size; delete AbortSignal.timeout");
+    assert!(
+        browser.text(".attendance").contains("Today’s attendance") && day(&browser).contains("2026-11-22")
+    );
+    device.change(|view| {
+        view.today.date = "2026-11-23".to_owned();
+        view.today.rows = vec![row("2110030", "IN", "2026-11-23 07:59:00")];
+    });
+    device.bus.publish(Event::Hint { track: 1, advice: "come closer" });
+    browser.until("/attendance/2026-11-23.csv", file);
+    browser.until("2026-11-23", day);
+    browser.write("#search", "2110030");
+    browser.until("with “2110030”", |b| b.text("#rows"));
+    assert!(browser.text(".attendance").contains("Today’s attendance"));
+}
+
+/// An update that takes longer than an idle log-in lasts is not broken off by the page itself, and a log-in in another tab leaves
+/// this one able to act.
+#[test]
+fn a_log_in_that_ends_breaks_off_no_update_and_another_is_taken_up() {
+    let Some(browser) = Browser::open(true) else { return };
+    let device = Device::start();
+    log_in(&browser, &device);
+    let token = "return document.querySelector('header input[name=csrf]').value";
+    let look = || device.bus.publish(Event::Hint { track: 1, advice: "come closer" });
+    let before = browser.script(token);
+    browser.script(&format!(
+        "fetch('/login', {{ method: 'POST', body: new URLSearchParams({{ password: '{PASSWORD}' }}) }})"
+    ));
+    let start = Instant::now();
+    while browser.script(token) == before {
+        assert!(start.elapsed() < Duration::from_secs(30), "the old log-in's token stays");
+        look();
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    let all = browser.script(
+        "return new Set([document.getElementById('bundle-form').dataset.csrf,
+            ...[...document.querySelectorAll('input[name=csrf]')].map(f => f.value)]).size",
+    );
+    assert_eq!(all, 1, "two tokens on one page");
+
+    // An update whose bytes never end; meanwhile the log-in does.
+    browser.script("XMLHttpRequest.prototype.send = function () { window.sent = this }");
+    let bundle = device.path().join("attendance-rpi5-1.4.0.raucb");
+    std::fs::write(&bundle, b"x").unwrap();
+    browser.click("#install summary");
+    browser.write("#bundle", bundle.to_str().unwrap());
+    browser.click("#bundle-form button");
+    browser.until("true", |b| b.script("return !!window.sent").to_string());
+    browser.script(
+        "window.asks = 0; const ask = window.fetch;
+         window.fetch = async (...how) => { const answer = await ask(...how); if (answer.redirected) window.asks++; return answer };
+         ask('/logout', { method: 'POST', body: new URLSearchParams({ csrf: document.querySelector('input[name=csrf]').value }) })",
+    );
+    // It has looked twice, and been sent to the log-in page twice.
+    let start = Instant::now();
+    while browser.script("return window.asks ?? -1").as_i64().unwrap_or_default() < 2 {
+        assert!(start.elapsed() < Duration::from_secs(60), "the page does not look, or has left");
+        look();
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    assert!(!browser.address().ends_with("/login"), "the update was broken off");
+    browser.script("window.sent.onloadend()");
+    browser.until("/login", |b| b.address());
+}
+
 #[test]
 fn a_wrong_password_waits_longer_each_time() {
     let Some(browser) = Browser::open(true) else { return };
@@ -351,9 +435,7 @@ fn the_page_is_used_by_keyboard_alone() {
         );
         reached.push(focus.as_str().unwrap().to_owned());
     }
-    for control in
-        ["Log out", "search", "day", "Show", "Download CSV", "do-restart", "do-upload", "do-sync", "log"]
-    {
+    for control in ["Log out", "search", "day", "Show", "csv", "do-restart", "do-upload", "do-sync", "log"] {
         assert!(reached.iter().any(|r| r == control), "{control:?} is not reached: {reached:?}");
     }
     // What has the focus keeps it when the page looks again.

@@ -149,7 +149,10 @@ fn guessing_is_slowed_down_and_the_right_password_must_wait_too() {
     attendance::logging::start(log::LevelFilter::Info);
     let device = Device::start();
     let attempt = |password: &str| device.post("/login", &As::default(), &format!("password={password}"));
-    assert_eq!(attempt("guess").status, 401, "the first guess is answered at once");
+    let wrong = "That is not the password";
+    let first = attempt("guess");
+    assert_eq!(first.status, 401, "the first guess is answered at once");
+    assert!(first.text().contains(wrong));
     // The delay doubles. Guess on until it is longer than a slow machine takes for the next request.
     let long = (0..60).map(|_| attempt("guess")).any(|refused| {
         let wait = refused.header("retry-after").map_or(0, |wait| wait.parse::<u64>().unwrap());
@@ -162,7 +165,9 @@ fn guessing_is_slowed_down_and_the_right_password_must_wait_too() {
     let refused = attempt(PASSWORD);
     assert_eq!(refused.status, 429, "nothing is compared while the address waits");
     let wait: u64 = refused.header("retry-after").unwrap().parse().unwrap();
-    assert!(refused.text().contains("Try again in"));
+    let said = refused.text();
+    assert!(said.contains("was not looked at") && said.contains("Try again in"), "{said}");
+    assert!(!said.contains(wrong), "said of the right password: {said}");
     std::thread::sleep(Duration::from_secs(wait));
     assert_eq!(attempt(PASSWORD).status, 303);
     let told = attendance::logging::recent(usize::MAX);
@@ -273,6 +278,21 @@ fn the_console_forgets_the_first_password_with_the_first_log_in() {
     std::thread::sleep(Duration::from_secs(1));
     device.log_in();
     assert!(used(&device.running));
+}
+
+/// A data folder that takes no password, as one that is full: the page is there, and lets in who reads the console.
+#[test]
+fn a_first_password_that_cannot_be_kept_opens_the_page_all_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    std::os::unix::fs::symlink("/sys/attendance-test", folder.path().join("page")).unwrap();
+    let config = Page { listen: "127.0.0.1:0".parse().unwrap(), ..Page::default() };
+    let mut device = Device::start();
+    let fake = device.fake.clone();
+    device.running =
+        start(&config, folder.path(), fake.clone(), fake, Bus::default(), Limits::default()).unwrap();
+    device.password = device.running.first_password().unwrap().expose().to_owned();
+    let technician = device.log_in();
+    assert_eq!(device.get("/status", &technician).status, 200);
 }
 
 #[test]

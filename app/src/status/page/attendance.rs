@@ -17,10 +17,11 @@ pub(super) fn section(home: &Home<'_>) -> Markup {
     let search = home.shown.search.as_str();
     html! {
         section.card.attendance aria-labelledby="attendance-title" {
-            div.title {
+            div.title #attendance-head data-live {
                 h2 #attendance-title { @if is_today { "Today’s attendance" } @else { "Attendance of " (day) } }
-                a.button href=(format!("/attendance/{day}.csv")) download { "Download CSV" }
+                a.button #csv href=(format!("/attendance/{day}.csv")) download { "Download CSV" }
             }
+            // Outside the parts that are replaced: what is typed stays. The script tells it which day is the last.
             form.filter #filter method="get" action="/" role="search" {
                 label { span { "Roll number" } input #search type="search" name="q" value=(search) autocomplete="off" maxlength="64"; }
                 label { span { "Day" } input #day type="date" name="day" value=(day) max=(today.date); }

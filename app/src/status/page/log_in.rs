@@ -8,18 +8,19 @@ use maud::html;
 use super::document;
 use crate::status::reply::Reply;
 
-/// The form; after a wrong password with a word about it, and while the address must wait with the time.
-pub(in crate::status) fn log_in(status: StatusCode, wait: Option<Duration>, wrong: bool) -> Reply {
+/// The form; with what is `said` of the last try, and while the address must wait with the time.
+pub(in crate::status) fn log_in(status: StatusCode, wait: Option<Duration>, said: &str) -> Reply {
+    let has_message = !said.is_empty() || wait.is_some();
     let body = html! {
         body.log-in {
             main {
                 h1 { "Attendance" }
                 form method="post" action="/login" {
-                    @if wrong || wait.is_some() {
+                    @if has_message {
                         p #message .outcome.broken role="alert" {
-                            @if wrong { "That is not the password. " }
+                            (said)
                             @if let Some(wait) = wait {
-                                "Try again in " (in_words(wait)) "."
+                                " Try again in " (in_words(wait)) "."
                             }
                         }
                     }
@@ -27,7 +28,7 @@ pub(in crate::status) fn log_in(status: StatusCode, wait: Option<Duration>, wron
                     input type="text" name="account" value="technician" autocomplete="username" hidden readonly;
                     label for="password" { "Technician’s password" }
                     input #password type="password" name="password" autocomplete="current-password" required
-                        autofocus maxlength="256" aria-describedby=[(wrong || wait.is_some()).then_some("message")];
+                        autofocus maxlength="256" aria-describedby=[has_message.then_some("message")];
                     button.primary type="submit" { "Log in" }
                 }
                 details {

@@ -6,16 +6,25 @@
   // --- Look again: fetch the page as the server renders it, and replace the sections that changed. ---
   // A device that is gone may leave a question open for ever, and say nothing for ever: each has its time, in milliseconds.
   const LOOK_TIME = 10000, ACT_TIME = 30000, SILENCE = 15000;
+  // AbortSignal.timeout is younger than phones in use.
+  function within(time) {
+    const asked = new AbortController();
+    setTimeout(() => asked.abort(), time);
+    return asked.signal;
+  }
+  // While an update is sent, to go to another page would break it off.
+  let uploading = false;
   let looking = false, again = false, silence;
   async function refresh() {
     if (looking) { again = true; return; }
     looking = true;
     try {
       const answer = await fetch(location.href, {
-        headers: { Accept: "text/html", "X-Refresh": "1" }, signal: AbortSignal.timeout(LOOK_TIME),
+        headers: { Accept: "text/html", "X-Refresh": "1" }, signal: within(LOOK_TIME),
       });
-      if (answer.redirected && new URL(answer.url).pathname === "/login") { location.assign("/login"); return; }
-      if (answer.ok) show(new DOMParser().parseFromString(await answer.text(), "text/html"));
+      const over = answer.redirected && new URL(answer.url).pathname === "/login";
+      if (over && !uploading) { location.assign("/login"); return; }
+      if (answer.ok && !over) show(new DOMParser().parseFromString(await answer.text(), "text/html"));
       lost(false);
     } catch { lost(true); }
     looking = false;
@@ -42,6 +51,18 @@
       for (const id of open) { const d = $(id); if (d) { d.open = true; if (d.dataset.picture) picture(d, loaded.get(d.dataset.picture)); } }
       if (active && !now.contains(document.activeElement)) same(active)?.focus({ preventScroll: true });
       if (now.id === "log" && atEnd) now.scrollTop = now.scrollHeight;
+    }
+    // What stays as it is typed still needs today's date, and after a log-in in another tab that one's token.
+    const day = $("day"), fromDevice = fresh.getElementById("day");
+    if (day && fromDevice && day.max !== fromDevice.max) {
+      const wasToday = day.value === day.max;
+      day.max = fromDevice.max;
+      if (wasToday) day.value = day.max;
+    }
+    const token = fresh.querySelector("input[name=csrf]")?.value;
+    if (token) {
+      for (const field of document.querySelectorAll("input[name=csrf]")) field.value = token;
+      if ($("bundle-form")) $("bundle-form").dataset.csrf = token;
     }
     speak();
     const icon = document.querySelector("link[rel=icon]");
@@ -112,10 +133,10 @@
     button.setAttribute("aria-busy", "true");
     try {
       const answer = await fetch(form.action, {
-        method: "POST", headers: { Accept: "application/json" }, body: new URLSearchParams(new FormData(form)), signal: AbortSignal.timeout(ACT_TIME),
+        method: "POST", headers: { Accept: "application/json" }, body: new URLSearchParams(new FormData(form)), signal: within(ACT_TIME),
       });
       const { success, message, detail } = await answer.json();
-      if (answer.status === 401) { location.assign("/login"); return; }
+      if (answer.status === 401 && !uploading) { location.assign("/login"); return; }
       say(message || detail.error, success ? "well" : "broken");
     } catch { say("The device does not answer. Nothing was changed, or it is not known; look again in a moment.", "broken"); }
     button.removeAttribute("aria-busy");
@@ -128,7 +149,7 @@
   if (sending) {
     sending.hidden = false;
     const button = sending.querySelector("button"), bar = $("sent");
-    const busy = (is) => { button.disabled = is; bar.parentElement.hidden = !is; };
+    const busy = (is) => { uploading = is; button.disabled = is; bar.parentElement.hidden = !is; };
     sending.addEventListener("submit", (event) => {
       event.preventDefault();
       const file = $("bundle").files[0];
@@ -160,7 +181,8 @@
       const query = new URLSearchParams(new FormData(filter));
       if (!query.get("q")) query.delete("q");
       if (query.get("day") === $("day").max) query.delete("day");
-      history.replaceState(null, "", query.size ? "/?" + query : "/");
+      const asked = String(query);
+      history.replaceState(null, "", asked ? "/?" + asked : "/");
       soon();
     };
     $("search").addEventListener("input", () => { clearTimeout(typing); typing = setTimeout(apply, 150); });
