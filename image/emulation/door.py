@@ -103,6 +103,10 @@ class Door:
     def whole(self):
         """Up, and the service runs."""
         self.up()
+        self.serves()
+
+    def serves(self):
+        """The system that is up is committed, and its service runs."""
         expect("running, committed" in self.status(), self.status())
         checks.wait_for(lambda: self.machine.run("systemctl is-active attendance.service", check=False)[1] == "active", "the service")
 

@@ -203,7 +203,7 @@ def _rotten_behind(door, done):
     door.start()
     door.machine.wait_for_console("initramfs: FAILED: parts of .* cannot be read any more")
     _other_commits_itself(door)
-    door.whole()
+    door.serves()
     done(f"the committed root rotted where no start looks: {door.slot} started by itself after three starts in vain, and committed itself")
 
 
