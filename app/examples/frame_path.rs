@@ -20,18 +20,20 @@ use std::time::Duration;
 use answer::Question;
 use anyhow::{Context as _, Result, bail, ensure};
 use arc_swap::ArcSwap;
-use attendance::camera::replay::{Pace, Replay};
-use attendance::camera::{Frame, Grab, Picture, PixelFormat, Source as _};
-use attendance::config;
-use attendance::identity::RollNumber;
-use attendance::moment::ManualClock;
-use attendance::photo::{self, PhotoLimits};
-use attendance::recognition::embedding::DIMENSIONS;
-use attendance::recognition::{Embedding, Engine, Gallery, Outcome, Pipeline};
-use attendance::roster::enrol::{Places, build};
+use base::identity::RollNumber;
+use base::moment::ManualClock;
+use camera::replay::{Pace, Replay};
+use camera::{Grab, Source as _};
 use image::GrayImage;
 use image::imageops::FilterType;
 use models::store::Store;
+use recognition::roster::enrol::{Places, build};
+use recognition::{Engine, Gallery, Outcome, Pipeline};
+use vision::embedding::DIMENSIONS;
+use vision::embedding::Embedding;
+use vision::frame::{Frame, Picture, PixelFormat};
+use vision::photo;
+use vision::photo::PhotoLimits;
 
 /// Longer than a track lives without its face: after it every face is new.
 const GAP: Duration = Duration::from_secs(10);
@@ -75,8 +77,8 @@ impl Bench {
             pipeline: Pipeline::new(
                 engine,
                 gallery,
-                &config::Recognition::default(),
-                &config::Liveness::default(),
+                &recognition::config::Recognition::default(),
+                &recognition::config::Liveness::default(),
             )?,
             now: GAP,
         })
@@ -176,12 +178,12 @@ fn interval() -> Duration {
 }
 
 fn engine() -> Result<Engine> {
-    Ok(Engine::load(&Store::default_dir(), &config::Recognition::default())?)
+    Ok(Engine::load(&Store::default_dir(), &recognition::config::Recognition::default())?)
 }
 
 fn open(path: &Path) -> Result<image::RgbImage> {
     let bytes = std::fs::read(path).with_context(|| path.display().to_string())?;
-    Ok(photo::decode(&bytes, PhotoLimits::from(&config::Photos::default()))?)
+    Ok(photo::decode(&bytes, PhotoLimits::from(&vision::photos::Photos::default()))?)
 }
 
 fn video(path: &Path) -> Result<Vec<Frame>> {
@@ -253,7 +255,9 @@ fn second_start(photos: &[PathBuf], question: &Question<'_>) -> Result<f64> {
     }
     let start = || -> Result<()> {
         let roster =
-            build(&places, &config::Photos::default(), &mut engine()?, &mut |_: usize, _: usize| true)?;
+            build(&places, &vision::photos::Photos::default(), &mut engine()?, &mut |_: usize, _: usize| {
+                true
+            })?;
         ensure!(roster.gallery.people() == ROSTER, "{} of {ROSTER} enrolled", roster.gallery.people());
         Ok(())
     };

@@ -1,4 +1,4 @@
-//! What is done about a camera that fails: [`camera::escalation`](crate::camera::escalation) decides, this remembers and does it.
+//! What is done about a camera that fails: [`camera::escalation`](camera::escalation) decides, this remembers and does it.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -6,11 +6,12 @@ use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
-use crate::camera::escalation::{Escalation, Record, STEADY, Step};
-use crate::camera::{CameraError, Frame, Grab, Source};
-use crate::moment::Clock;
-use crate::recognition::view::View;
-use crate::update::durable;
+use base::durable;
+use base::moment::Clock;
+use camera::escalation::{Escalation, Record, STEADY, Step};
+use camera::{CameraError, Grab, Source};
+use recognition::watch::view::View;
+use vision::frame::Frame;
 
 /// The record, in the folder of the camera.
 const RECORD: &str = "trouble.json";
@@ -137,8 +138,8 @@ impl Source for Watched<'_> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::config::ClockTrust;
-    use crate::moment::SystemClock;
+    use base::moment::ClockTrust;
+    use base::moment::SystemClock;
 
     fn care(folder: &Path, supervised: bool) -> Care {
         Care::new(folder, Arc::new(SystemClock::new(ClockTrust::System)), supervised)

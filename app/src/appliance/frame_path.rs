@@ -8,16 +8,20 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::camera_care::Care;
-use crate::camera::{self, CameraError, capture, latest};
 use crate::config::Config;
-use crate::moment::Clock;
-use crate::progress::Progress;
-use crate::recognition::worker::{self, Outputs};
-use crate::recognition::{Engine, Pipeline, SharedGallery};
-use crate::supervisor::{Backoff, Board, Failure, State, Supervisor, on_own_thread};
+use crate::supervisor::{Board, Supervisor, on_own_thread};
+use base::backoff::Backoff;
+use base::event::WorkerState as State;
+use base::failure::Failure;
+use base::moment::Clock;
+use base::progress::Progress;
+use camera::{CameraError, capture};
+use recognition::watch::worker;
+use recognition::watch::worker::Outputs;
+use recognition::{Engine, Pipeline, SharedGallery};
+use vision::latest;
 
-/// The worker that captures.
-pub const CAMERA: &str = "camera";
+use update::report::CAMERA;
 /// The worker that recognises.
 pub const RECOGNITION: &str = "recognition";
 

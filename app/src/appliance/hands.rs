@@ -6,17 +6,19 @@ use std::time::Duration;
 use tokio::sync::{Notify, broadcast};
 use tokio::time::{Instant, timeout_at};
 
-use super::frame_path::{CAMERA, RECOGNITION};
+use super::frame_path::RECOGNITION;
 use super::updates;
 use crate::config::Config;
-use crate::event::{Bus, Event};
-use crate::recognition::view::View as FramePath;
-use crate::status::view::{Action, Control, Done, Pending, Refused};
-use crate::supervisor::{Board, State, WorkerView};
-use crate::sync::confirm_removal;
-use crate::update::inbox::Incoming;
-use crate::update::under_way::UnderWay;
-use crate::upload::Uploader;
+use crate::supervisor::{Board, WorkerView};
+use backend::sync::confirm_removal;
+use backend::upload::Uploader;
+use base::event::WorkerState as State;
+use base::event::{Bus, Event};
+use recognition::watch::view::View as FramePath;
+use status::view::{Action, Control, Done, Pending, Refused};
+use update::inbox::Incoming;
+use update::report::CAMERA;
+use update::under_way::UnderWay;
 
 const NO_WEBHOOK: &str = "No webhook.url is set: rows stay on the device";
 const NO_SUCH_ROW: &str = "There is no such row; look at the list again";
@@ -218,7 +220,7 @@ async fn outcome_of_sync(mut heard: broadcast::Receiver<Event>) -> Result<Done, 
         match timeout_at(until, heard.recv()).await {
             Ok(Ok(event @ Event::PhotosSynced { .. })) => return done(&event.to_string()),
             Ok(Ok(Event::SyncFailed { reason, .. })) => return refused(&reason),
-            Ok(Ok(Event::Worker { name: "sync", state: "held", reason })) => {
+            Ok(Ok(Event::Worker { name: "sync", state: State::Held, reason })) => {
                 return refused(&reason.unwrap_or_default());
             }
             Ok(Err(broadcast::error::RecvError::Closed)) => return refused("The appliance is stopping"),
@@ -250,14 +252,15 @@ mod tests {
     use std::sync::Mutex;
 
     use super::*;
-    use crate::attendance::open;
-    use crate::config::ClockTrust;
-    use crate::identity::RollNumber;
-    use crate::journal::{Delivery, Fate, Ledger};
-    use crate::moment::{Clock, SiteZone, SystemClock};
-    use crate::recognition::view::Snapshot;
-    use crate::secret::SecretUrl;
-    use crate::supervisor::{Failure, Supervisor};
+    use crate::supervisor::Supervisor;
+    use base::failure::Failure;
+    use base::identity::RollNumber;
+    use base::moment::ClockTrust;
+    use base::moment::{Clock, SiteZone, SystemClock};
+    use base::secret::SecretUrl;
+    use journal::open;
+    use journal::storage::{Delivery, Fate, Ledger};
+    use recognition::watch::view::Snapshot;
 
     /// Hands of an appliance with a webhook that nobody answers, and rows of these students that the backend refused.
     fn hands(

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 
-use crate::event::Event;
-use crate::moment::{Clock, Moment};
+use base::event::Event;
+use base::moment::{Clock, Moment};
 
 /// Decisions that are remembered: what a technician asks about has just happened.
 const DECISIONS: usize = 12;
@@ -102,11 +102,11 @@ impl Memory {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::moment::SystemClock;
+    use base::moment::SystemClock;
 
     #[test]
     fn a_success_takes_the_error_away() {
-        let clock = SystemClock::new(crate::config::ClockTrust::System);
+        let clock = SystemClock::new(base::moment::ClockTrust::System);
         let memory = Memory::default();
         memory.remember(Event::SyncFailed { reason: "no route".to_owned(), retry_in_s: 5 }, &clock);
         memory.remember(Event::DeliveryFailed { reason: "500".to_owned(), retry_in_s: 9 }, &clock);

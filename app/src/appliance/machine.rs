@@ -1,9 +1,6 @@
 //! What the machine says of itself: memory, storage, temperature. Whatever cannot be read is left out.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
-
-use rustix::time::{ClockId, clock_gettime};
 
 /// Free and all bytes of the file system that holds `path`, or of its nearest parent that exists.
 pub fn storage(path: &Path) -> Option<(u64, u64)> {
@@ -48,12 +45,6 @@ pub fn lacks_power() -> bool {
 
 fn entries(folder: &str) -> impl Iterator<Item = PathBuf> + use<> {
     std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path())
-}
-
-/// Time since the kernel started.
-pub fn since_boot() -> Duration {
-    let now = clock_gettime(ClockId::Boottime);
-    Duration::new(now.tv_sec.unsigned_abs(), now.tv_nsec.unsigned_abs() as u32)
 }
 
 #[cfg(test)]

@@ -22,24 +22,24 @@ use sd_notify::NotifyState;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
-use self::camera_care::Care;
-use self::frame_path::FramePath;
-use self::hands::Hands;
-use self::latest::Memory;
-use self::page::Page;
-use self::self_report::{PagePlace, SelfReport};
-use self::technician::Technician;
-use crate::attendance;
+use crate::appliance::camera_care::Care;
+use crate::appliance::frame_path::FramePath;
+use crate::appliance::hands::Hands;
+use crate::appliance::latest::Memory;
+use crate::appliance::page::Page;
+use crate::appliance::self_report::{PagePlace, SelfReport};
+use crate::appliance::technician::Technician;
+
 use crate::config::Config;
-use crate::event::{Bus, narrate};
-use crate::moment::{Clock, SiteZone, SystemClock};
-use crate::progress::Progress;
-use crate::recognition::{Gallery, SharedGallery, worker::Outputs};
-use crate::roster;
 use crate::supervisor::{Supervisor, pet_while};
-use crate::sync;
-use crate::update;
-use crate::upload::Uploader;
+use backend::sync;
+use backend::upload::Uploader;
+use base::event::{Bus, narrate};
+use base::moment::{Clock, SiteZone, SystemClock};
+use base::progress::Progress;
+use recognition::roster;
+use recognition::watch::worker::Outputs;
+use recognition::{Gallery, SharedGallery};
 
 /// Time for all workers to stop; systemd and Ctrl-C both wait for ten seconds in all.
 const STOP_TIME: Duration = Duration::from_secs(6);
@@ -60,7 +60,7 @@ pub async fn run(config: Config, asked_to_stop: impl Future<Output = ()>) -> any
     let narrator = tokio::spawn(narrate(bus.subscribe(), ended.clone()));
     log::info!("{}: attendance {} starts", config.site.name, env!("CARGO_PKG_VERSION"));
 
-    let records = attendance::open(
+    let records = journal::open(
         &config.site.data_dir,
         &config.attendance,
         zone.clone(),
@@ -73,7 +73,7 @@ pub async fn run(config: Config, asked_to_stop: impl Future<Output = ()>) -> any
     let (syncing, enrolling) = (Progress::default(), Progress::default());
     let missing = Arc::new(ArcSwap::from_pointee(Vec::new()));
     let (photos_changed, changed) = watch::channel(0);
-    let (inbox, outbox) = attendance::inbox();
+    let (inbox, outbox) = base::sightings::inbox();
     let outputs = Outputs { bus: bus.clone(), sightings: inbox, view: Arc::default() };
 
     let uploader = Uploader::new(
@@ -103,9 +103,9 @@ pub async fn run(config: Config, asked_to_stop: impl Future<Output = ()>) -> any
     let counters = path.start(&mut supervisor);
     let recorder = Arc::clone(&records.recorder);
     supervisor
-        .start("attendance", move |stop| attendance::work(Arc::clone(&recorder), Arc::clone(&outbox), stop));
+        .start("attendance", move |stop| journal::work(Arc::clone(&recorder), Arc::clone(&outbox), stop));
     let enrolment = roster::worker::Shared {
-        config: Arc::clone(&config),
+        settings: Arc::new(config.roster()),
         bus: bus.clone(),
         gallery,
         report: Arc::clone(&report),
@@ -114,7 +114,7 @@ pub async fn run(config: Config, asked_to_stop: impl Future<Output = ()>) -> any
     };
     supervisor.start("roster", move |stop| roster::worker::run(enrolment.clone(), stop));
     let mirror = sync::Worker {
-        config: Arc::clone(&config),
+        settings: Arc::new(config.sync()),
         bus: bus.clone(),
         changed: photos_changed,
         now: Arc::clone(&sync_now),
@@ -155,7 +155,7 @@ pub async fn run(config: Config, asked_to_stop: impl Future<Output = ()>) -> any
         updating: updating.clone(),
     };
     let updates = update::worker::Worker {
-        config: Arc::clone(&config),
+        settings: Arc::new(config.updates()),
         clock: Arc::clone(&clock),
         zone: update_zone,
         bus: bus.clone(),

@@ -6,11 +6,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::self_report::{PagePlace, Place};
 use crate::config::Config;
-use crate::event::Bus;
-use crate::status::limits::Limits;
-use crate::status::view::{Control, Source};
-use crate::status::{self, console};
-use crate::supervisor::Failure;
+use base::event::Bus;
+use base::failure::Failure;
+use status::console;
+use status::limits::Limits;
+use status::view::{Control, Source};
 
 /// What the page needs.
 #[derive(Clone)]

@@ -1,4 +1,4 @@
-//! What the running service says of itself to the health gate ([`crate::update::report`]).
+//! What the running service says of itself to the health gate ([`update::report`]).
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,13 +7,15 @@ use std::time::Instant;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use tokio_util::sync::CancellationToken;
 
-use super::frame_path::CAMERA;
-use crate::camera::latest::Counters;
-use crate::recognition::view::View as FramePath;
-use crate::status::Running;
-use crate::status::certificate::Identity;
-use crate::supervisor::{Board, State};
-use crate::update::report::{self, Camera, Page, Report, Worker};
+use crate::supervisor::Board;
+use base::event::WorkerState as State;
+use recognition::watch::view::View as FramePath;
+use status::Running;
+use status::certificate::Identity;
+use update::report;
+use update::report::CAMERA;
+use update::report::{Camera, Page, Report, Worker};
+use vision::latest::Counters;
 
 /// Where the page answers; nothing while it does not.
 pub(super) type PagePlace = Arc<ArcSwapOption<Place>>;

@@ -11,26 +11,27 @@ use time::{Date, OffsetDateTime};
 use super::camera_care::Care;
 use super::latest::Memory;
 use super::machine;
-use crate::attendance::Inbox;
-use crate::camera::latest::Counters;
 use crate::config::Config;
-use crate::journal::{self, Folder, Ledger, Progress as Delivery, RowView};
-use crate::liveness::Requirement;
-use crate::moment::{Clock, Moment, SiteZone};
-use crate::photo::{self, PhotoLimits};
-use crate::progress::Progress;
-use crate::recognition::Finder;
-use crate::recognition::view::{TrackView, View as FramePath};
-use crate::roster::enrol::Places;
-use crate::roster::{Outcome, Report};
-use crate::status::view::{
-    self, Camera, Level, Mark, Pending, PhotoSync, Picture, Problem, Refused, RefusedPhoto, RefusedRow,
-    Removal, Roster, RosterCount, Row, Source, Student, System, Today, Update, Upload, View, Worker,
-};
 use crate::supervisor::Board;
-use crate::sync;
-use crate::update;
-use crate::update::under_way::UnderWay;
+use backend::sync;
+use base::moment::{Clock, Moment, SiteZone};
+use base::progress::Progress;
+use base::sightings::Inbox;
+use journal::storage::{Folder, Ledger, Progress as Delivery, RowView};
+use recognition::Finder;
+use recognition::liveness::Requirement;
+use recognition::roster::enrol::Places;
+use recognition::roster::{Outcome, Report};
+use recognition::watch::view::{TrackView, View as FramePath};
+use status::view;
+use status::view::{
+    Camera, Level, Mark, Pending, PhotoSync, Picture, Problem, Refused, RefusedPhoto, RefusedRow, Removal,
+    Roster, RosterCount, Row, Source, Student, System, Today, Update, Upload, View, Worker,
+};
+use update::under_way::UnderWay;
+use vision::latest::Counters;
+use vision::photo;
+use vision::photo::PhotoLimits;
 
 /// JPEG quality of pictures for the page, 1 to 100.
 const JPEG_QUALITY: u8 = 80;
@@ -75,7 +76,7 @@ pub struct Technician {
 
 impl Technician {
     fn local(&self, utc: OffsetDateTime) -> String {
-        journal::timestamp(self.zone.local(utc))
+        journal::storage::timestamp(self.zone.local(utc))
     }
 
     fn update(&self) -> Update {
@@ -102,7 +103,7 @@ impl Technician {
         let memory = machine::memory();
         System {
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            slot: crate::update::slot::booted(Path::new(update::slot::BOOTLOADER))
+            slot: update::slot::booted(Path::new(update::slot::BOOTLOADER))
                 .ok()
                 .map(|booted| booted.slot.to_string()),
             pid: std::process::id(),
@@ -128,10 +129,10 @@ impl Technician {
         let trouble = self.care.record();
         Camera {
             source: match self.config.camera.source {
-                crate::config::CameraSource::Libcamera => {
+                camera::config::CameraSource::Libcamera => {
                     self.config.camera.id.clone().unwrap_or_else(|| "the first camera".to_owned())
                 }
-                crate::config::CameraSource::Replay => "replay of files".to_owned(),
+                camera::config::CameraSource::Replay => "replay of files".to_owned(),
             },
             frame_rate: snapshot.frames_per_second,
             latency_ms: snapshot.latency_ms.of_answer(),
@@ -191,7 +192,7 @@ impl Technician {
 
     fn sync(&self) -> PhotoSync {
         let latest = self.memory.latest();
-        let places = Places::of(&self.config);
+        let places = Places::of(&self.config.roster());
         PhotoSync {
             source: match &self.config.photos.url {
                 Some(url) => url.to_string(),
@@ -218,7 +219,7 @@ impl Technician {
         // Only what the report names is opened: a path from outside leads nowhere else.
         let report = self.report.load();
         let known = report.photos.iter().find(|photo| photo.photo == path)?;
-        Some(Places::of(&self.config).photos.join(&known.photo))
+        Some(Places::of(&self.config.roster()).photos.join(&known.photo))
     }
 }
 
@@ -265,7 +266,7 @@ impl Source for Technician {
             return Ok(rows.iter().map(row).collect());
         }
         let folder = Arc::new(Folder::new(self.config.site.data_dir.join("journal")));
-        journal::rows_on(folder, &self.zone, day).map(|rows| rows.iter().map(row).collect()).map_err(
+        journal::storage::rows_on(folder, &self.zone, day).map(|rows| rows.iter().map(row).collect()).map_err(
             |error| Refused {
                 message: format!("The rows of {day} cannot be read. Check the storage, then try again."),
                 details: error.to_string(),
@@ -279,7 +280,7 @@ impl Source for Technician {
     }
 
     fn log(&self, most: usize) -> Vec<String> {
-        crate::logging::recent(most)
+        base::logging::recent(most)
     }
 
     fn configuration(&self) -> String {

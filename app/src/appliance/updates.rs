@@ -6,17 +6,20 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::hands::{done, ready, refused};
-use crate::config::{Config, Tls};
-use crate::secret::SecretUrl;
-use crate::status::view::{Done, Pending, Refused};
-use crate::update::attempt::{Attempt, Origin};
-use crate::update::inbox::{self, Incoming};
-use crate::update::install::{self, Source};
-use crate::update::offer;
-use crate::update::store::Places;
-use crate::update::under_way::{Turn, UnderWay};
-use crate::update::view::{View, acknowledge as note, view};
-use crate::update::worker::{ask_for_trial, folder};
+use crate::config::Config;
+use backend::config::Tls;
+use base::secret::SecretUrl;
+use status::view::{Done, Pending, Refused};
+use update::attempt::{Attempt, Origin};
+use update::inbox;
+use update::inbox::Incoming;
+use update::install;
+use update::install::Source;
+use update::offer;
+use update::store::Places;
+use update::under_way::{Turn, UnderWay};
+use update::view::{View, acknowledge as note, view};
+use update::worker::{ask_for_trial, folder};
 
 /// Begins to take a bundle.
 pub(super) fn receive(config: &Config, updating: &UnderWay, bytes: u64) -> Result<Incoming, Refused> {

@@ -8,9 +8,9 @@ use std::process::ExitCode;
 use clap::{Subcommand, ValueEnum};
 use time::OffsetDateTime;
 
-use crate::update::record::System;
-use crate::update::slot::Slot;
-use crate::update::store::{Places, Store, StoreError};
+use update::record::System;
+use update::slot::Slot;
+use update::store::{Places, Store, StoreError};
 
 /// What RAUC may ask.
 #[derive(Debug, Subcommand)]

@@ -3,9 +3,10 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use crate::config::{CameraSource, Config, check_files, commented_defaults};
-use crate::liveness::Requirement;
-use crate::recognition::threshold::Calibration;
+use crate::config::{Config, check_files, commented_defaults};
+use camera::config::CameraSource;
+use recognition::liveness::Requirement;
+use recognition::naming::threshold::Calibration;
 
 /// Arguments of `check-config`.
 #[derive(Debug, clap::Args)]
@@ -67,7 +68,7 @@ fn remarks(config: &Config) -> Vec<String> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::config::LivenessRule;
+    use recognition::config::LivenessRule;
 
     #[test]
     fn missing_anti_spoof_networks_are_told_for_every_rule_that_needs_them() {

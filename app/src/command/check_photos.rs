@@ -5,11 +5,13 @@ use std::process::ExitCode;
 
 use anyhow::bail;
 
-use crate::config::{Config, DetectorChoice, RollPattern};
-use crate::recognition::{Content, Engine};
-use crate::roster::enrol::{Places, build_from};
-use crate::roster::scan::{Listing, scan, scan_plain};
-use crate::roster::{Outcome, PhotoReport, Report};
+use crate::config::Config;
+use recognition::roster::enrol::{Places, build_from};
+use recognition::roster::{Outcome, PhotoReport, Report};
+use recognition::{Content, Engine};
+use vision::face::DetectorChoice;
+use vision::photos::RollPattern;
+use vision::scan::{Listing, scan, scan_plain};
 
 /// Exit code when a person must look at something.
 const EXIT_ATTENTION: u8 = 3;
@@ -33,7 +35,7 @@ pub(super) fn execute(path: &Path, arguments: &Arguments) -> anyhow::Result<Exit
     // A folder given by hand needs no configuration file.
     let config = match &arguments.photos {
         Some(_) if !path.exists() => {
-            crate::logging::start(log::LevelFilter::Warn);
+            base::logging::start(log::LevelFilter::Warn);
             let mut config = Config::default();
             config.photos.roll_numbers = RollPattern::Identifier;
             config
@@ -46,7 +48,7 @@ pub(super) fn execute(path: &Path, arguments: &Arguments) -> anyhow::Result<Exit
             (Places { photos: folder.clone(), cache: None }, listing)
         }
         None => {
-            let places = Places::of(&config);
+            let places = Places::of(&config.roster());
             let listing = scan(&places.photos, config.photos.roll_numbers, config.photos.max_photos)?;
             (places, listing)
         }
@@ -169,8 +171,9 @@ fn finders(content: Option<&Content>) -> String {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::identity::RollNumber;
-    use crate::recognition::{Bounds, EnrolRefusal, Quality};
+    use base::identity::RollNumber;
+    use recognition::{EnrolRefusal, Quality};
+    use vision::face::Bounds;
 
     #[test]
     fn the_table_fits_a_terminal_and_a_refusal_says_why() {

@@ -8,15 +8,19 @@ use anyhow::Context as _;
 use clap::Subcommand;
 use image::RgbImage;
 
-use crate::config::{Config, Liveness, LivenessRule};
-use crate::evaluate::attacks::{self, Judge, Presentation, RULES};
-use crate::evaluate::identification::{self, Plan, identification};
-use crate::evaluate::verification::verification;
-use crate::evaluate::{chart, pairs, pictures};
-use crate::moment::{Clock, SystemClock};
-use crate::recognition::threshold::Calibration;
-use crate::recognition::vote::Rule;
-use crate::recognition::{Embedding, Engine, EngineError};
+use crate::config::Config;
+use base::moment::{Clock, SystemClock};
+use evaluate::attacks;
+use evaluate::attacks::{Judge, Presentation, RULES};
+use evaluate::identification;
+use evaluate::identification::{Plan, identification};
+use evaluate::verification::verification;
+use evaluate::{chart, pairs, pictures};
+use recognition::config::{Liveness, LivenessRule};
+use recognition::naming::threshold::Calibration;
+use recognition::naming::vote::Rule;
+use recognition::{Engine, EngineError};
+use vision::embedding::Embedding;
 
 /// Arguments of `evaluate`.
 #[derive(Debug, clap::Args)]

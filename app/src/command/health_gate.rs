@@ -11,15 +11,16 @@ use tokio::time::timeout;
 use url::Url;
 
 use crate::config;
-use crate::http::{Client, Timeouts};
-use crate::update::gate::{Ending, Gate};
-use crate::update::health::Limits;
-use crate::update::history::LOG_LINES;
-use crate::update::network::Network;
-use crate::update::record::System;
-use crate::update::report::{self, Page};
-use crate::update::store::Places;
-use crate::update::{golden, restart};
+use backend::http::{Client, Timeouts};
+use update::gate::{Ending, Gate};
+use update::health::Limits;
+use update::history::LOG_LINES;
+use update::network::Network;
+use update::record::System;
+use update::report;
+use update::report::Page;
+use update::store::Places;
+use update::{golden, restart};
 
 /// For one answer of the page on loopback; an emulated board needs seconds for the handshake.
 const PAGE_LIMIT: Duration = Duration::from_secs(15);
@@ -36,7 +37,7 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn execute(config: &Path, arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    crate::logging::start(log::LevelFilter::Info);
+    base::logging::start(log::LevelFilter::Info);
     let runtime = super::runtime()?;
     let done = runtime.block_on(run(config, arguments.overdue));
     // A check that hangs must not hold up the end.
@@ -86,7 +87,10 @@ fn models_dir(config: &Path) -> PathBuf {
 /// checks.
 async fn page_answers(page: &Page) -> Result<(), String> {
     let asked = async {
-        let tls = config::Tls { pinned_sha256: Some(page.fingerprint.clone()), ..config::Tls::default() };
+        let tls = backend::config::Tls {
+            pinned_sha256: Some(page.fingerprint.clone()),
+            ..backend::config::Tls::default()
+        };
         let client = Client::new(&tls, Timeouts::whole(PAGE_LIMIT))?;
         let url = Url::parse(&format!("https://127.0.0.1:{}/healthz", page.port))?;
         client.get(&url, HeaderMap::new()).await.context("the page does not answer")

@@ -3,9 +3,9 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use crate::secret::Secret;
-use crate::status::password;
-use crate::status::token::{TokenAccess, TokenFile};
+use base::secret::Secret;
+use status::password;
+use status::token::{TokenAccess, TokenFile};
 
 /// Arguments of `password`.
 #[derive(Debug, clap::Args)]
@@ -43,7 +43,7 @@ pub(super) fn password(path: &Path, arguments: &Password) -> anyhow::Result<Exit
     }
     let config = super::configured(path)?;
     super::as_owner_of(&config.site.data_dir)?;
-    let (_, new) = password::Password::make(&crate::status::password_file(&config.site.data_dir))?;
+    let (_, new) = password::Password::make(&status::password_file(&config.site.data_dir))?;
     println!("The new password, shown only now: {}", new.expose());
     println!("It counts at once, and every log-in with the old one has ended.");
     if config.page.password_hash.is_some() {

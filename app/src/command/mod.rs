@@ -125,7 +125,7 @@ fn told_once(error: &anyhow::Error) -> String {
 /// Loads the configuration and starts the log at its level.
 fn configured(path: &std::path::Path) -> Result<Config, ConfigError> {
     let config = crate::config::load(path)?;
-    crate::logging::start(config.log.level.into());
+    base::logging::start(config.log.level.into());
     Ok(config)
 }
 

@@ -6,8 +6,10 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 
-use crate::provision::import::{self, Places};
-use crate::provision::report::{self, State};
+use crate::provision::import;
+use crate::provision::import::Places;
+use crate::provision::report;
+use crate::provision::report::State;
 
 /// Arguments of `provision`.
 #[derive(Debug, clap::Args)]
@@ -24,7 +26,7 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    crate::logging::start(log::LevelFilter::Info);
+    base::logging::start(log::LevelFilter::Info);
     let places = Places { card: arguments.card.clone(), ..Places::default() };
     if arguments.report {
         let state = State::of_system(&places, &arguments.data);

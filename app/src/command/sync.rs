@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use crate::config::Config;
-use crate::sync::{Report, Step, confirm_removal, once};
+use backend::sync::{Report, Step, confirm_removal, once};
 
 /// Arguments of `sync`.
 #[derive(Debug, clap::Args)]
@@ -56,7 +56,7 @@ pub(super) fn execute(path: &Path, arguments: &Arguments) -> anyhow::Result<Exit
 /// Synchronises and prints what became of the photos; whether everything could be had.
 async fn synchronise(config: &Config) -> anyhow::Result<bool> {
     let bar = super::progress_bar("photos");
-    let report = once(config, &|step| match step {
+    let report = once(&config.sync(), &|step| match step {
         Step::Listed { photos, .. } => bar.set_position(photos as u64),
         Step::Photos { total } => {
             bar.set_length(total as u64);

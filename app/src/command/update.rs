@@ -9,21 +9,26 @@ use clap::Subcommand;
 use rustix::thread::{CapabilitySet, CapabilitySets, set_capabilities};
 
 use crate::config::Config;
-use crate::update::attempt::{self, Attempt, Origin};
-use crate::update::eeprom;
-use crate::update::install::{self, Source};
-use crate::update::network::Network;
-use crate::update::newer::{self, Present};
-use crate::update::record::{Before, System};
-use crate::update::report;
-use crate::update::restart;
-use crate::update::schedule::StickRule;
-use crate::update::slot::Slot;
-use crate::update::stick::{self, Stick, StickError};
-use crate::update::store::{Places, Store};
-use crate::update::trust::{self, Signers};
-use crate::update::view::{is_noted, present, view};
-use crate::update::worker::{ask_for_trial, folder};
+use update::attempt;
+use update::attempt::{Attempt, Origin};
+use update::eeprom;
+use update::install;
+use update::install::Source;
+use update::network::Network;
+use update::newer;
+use update::newer::Present;
+use update::record::{Before, System};
+use update::report;
+use update::restart;
+use update::schedule::StickRule;
+use update::slot::Slot;
+use update::stick;
+use update::stick::{Stick, StickError};
+use update::store::{Places, Store};
+use update::trust;
+use update::trust::Signers;
+use update::view::{is_noted, present, view};
+use update::worker::{ask_for_trial, folder};
 
 /// A camera whose newest frame is older than this is absent.
 const FRAME_AGE: Duration = Duration::from_secs(30);
@@ -69,7 +74,7 @@ pub(super) enum Request {
 }
 
 pub(super) fn execute(config: &Path, request: &Request) -> anyhow::Result<ExitCode> {
-    crate::logging::start(log::LevelFilter::Info);
+    base::logging::start(log::LevelFilter::Info);
     // A machine without settings, or with settings that this system cannot read, can be updated all the same.
     let config = crate::config::load(config).unwrap_or_default();
     let kept = folder(&config.site.data_dir);
@@ -142,7 +147,7 @@ fn status(kept: &Path) -> anyhow::Result<()> {
 fn acknowledge(kept: &Path) -> anyhow::Result<()> {
     let history = Store::open(&Places::default())?.history()?;
     match history.last() {
-        Some(outcome) => crate::update::view::acknowledge(kept, outcome.trial)?,
+        Some(outcome) => update::view::acknowledge(kept, outcome.trial)?,
         None => println!("There was no update yet."),
     }
     Ok(())

@@ -7,12 +7,11 @@ use std::time::Duration;
 
 use anyhow::bail;
 
-use crate::attendance;
 use crate::config::Config;
-use crate::event::{Bus, Event};
-use crate::journal::{Ledger, Progress};
-use crate::moment::{Clock, SiteZone, SystemClock};
-use crate::upload::{Report, Uploader};
+use backend::upload::{Report, Uploader};
+use base::event::{Bus, Event};
+use base::moment::{Clock, SiteZone, SystemClock};
+use journal::storage::{Ledger, Progress};
 
 /// Exit code when rows need a person.
 const EXIT_NEEDS_PERSON: u8 = 3;
@@ -46,9 +45,9 @@ async fn upload(config: &Config, arguments: &Arguments) -> anyhow::Result<ExitCo
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new(config.site.clock));
     let bus = Bus::default();
     let records =
-        attendance::open(&config.site.data_dir, &config.attendance, zone, Arc::clone(&clock), bus.clone())?;
+        journal::open(&config.site.data_dir, &config.attendance, zone, Arc::clone(&clock), bus.clone())?;
     // Rows that waited for the clock get their time where it is known now.
-    records.with_recorder(attendance::Recorder::tick);
+    records.with_recorder(journal::Recorder::tick);
     let ledger = Arc::clone(&records.ledger);
     let deliveries = Arc::clone(&records.deliveries);
     let uploader =

@@ -93,6 +93,6 @@ mod tests {
             })
             .collect::<Vec<_>>()
             .join("\n");
-        super::super::parse(&uncommented).unwrap();
+        crate::config::parse(&uncommented).unwrap();
     }
 }

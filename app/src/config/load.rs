@@ -3,11 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::{CameraSource, Config};
-use crate::http::TlsPolicy;
-use crate::moment::SiteZone;
-use crate::status::certificate;
-use crate::status::password::Password;
+use super::Config;
+use backend::http::TlsPolicy;
+use base::moment::SiteZone;
+use camera::config::CameraSource;
+use status::certificate;
+use status::password::Password;
 
 /// Largest configuration file read. A full one has about 5 kB.
 const MAX_BYTES: u64 = 256 * 1024;

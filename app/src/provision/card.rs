@@ -5,8 +5,9 @@ use std::fmt::Write as _;
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
-use crate::config::{self, Config};
-use crate::secret::Secret;
+use crate::config;
+use crate::config::Config;
+use base::secret::Secret;
 
 /// Largest file taken from the card: a roster of keys or a chain of certificates is a few kilobytes.
 pub const MAX_BYTES: u64 = 256 * 1024;

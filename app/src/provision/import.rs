@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
-use super::card::{self, Accepted, CardFile, WifiProfile};
+use super::card;
+use super::card::{Accepted, CardFile, WifiProfile};
 use crate::config::check_files;
 
 /// Where things are taken from and where they go; on the appliance the defaults, in tests a folder each.

@@ -15,10 +15,11 @@ use rustls_pki_types::pem::PemObject as _;
 
 use super::import::{Outcome, Places, replace};
 use crate::config;
-use crate::http::Fingerprint;
-use crate::secret::Secret;
-use crate::status::console::{self, FIRST_PASSWORD};
-use crate::update::report as service;
+use backend::http::Fingerprint;
+use base::secret::Secret;
+use status::console;
+use status::console::FIRST_PASSWORD;
+use update::report as service;
 
 /// The report's name on the card.
 const STATUS_FILE: &str = "attendance-status.txt";
@@ -328,7 +329,7 @@ mod tests {
         let path = folder.path().join("report.json");
         let say = |fingerprint: &str| {
             let page = service::Page { port: 8443, fingerprint: fingerprint.to_owned() };
-            let written = crate::appliance::machine::since_boot();
+            let written = base::moment::since_boot();
             let report = service::Report { page: Some(page), written, ..service::Report::default() };
             std::fs::write(&path, serde_json::to_vec(&report).unwrap()).unwrap();
             shown_fingerprint(&path)

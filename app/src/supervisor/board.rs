@@ -5,34 +5,9 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use base::event::WorkerState as State;
 use serde::Serialize;
 use tokio::sync::Notify;
-
-/// What a worker is doing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum State {
-    /// At work.
-    Running,
-    /// Failed, and waiting to be started again.
-    Restarting,
-    /// Cannot work until a person does something.
-    Held,
-    /// Ended as it should.
-    Stopped,
-}
-
-impl State {
-    /// The state as one word.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Running => "running",
-            Self::Restarting => "restarting",
-            Self::Held => "held",
-            Self::Stopped => "stopped",
-        }
-    }
-}
 
 /// One worker as it can be seen.
 #[derive(Debug, Clone, Serialize)]

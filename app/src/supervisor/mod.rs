@@ -7,7 +7,6 @@
 //! Dangers: a worker that ignores its stop token costs the whole deadline, so every wait in a worker selects on it. A worker
 //! that fails at once and for ever must not burn the processor or fill the log: hence the growing delay.
 
-mod backoff;
 mod board;
 mod thread;
 mod watchdog;
@@ -19,45 +18,16 @@ use std::time::{Duration, Instant};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::event::{Bus, Event};
+use base::backoff::Backoff;
+use base::event::{Bus, Event, WorkerState as State};
+use base::failure::{Disposition, Failure};
 
-pub use backoff::Backoff;
-pub use board::{Board, State, WorkerView};
+pub use board::{Board, WorkerView};
 pub use thread::on_own_thread;
 pub use watchdog::pet_while;
 
 /// A worker that ran this long before it failed starts with the shortest delay again.
 const STEADY_AFTER: Duration = Duration::from_secs(300);
-
-/// What the supervisor does with a worker that failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Disposition {
-    /// Starts it again after a delay: the fault may pass.
-    Restart,
-    /// Leaves it until a technician restarts it: trying again cannot help, and may do harm (a refused key).
-    Hold,
-}
-
-/// Why a worker ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failure {
-    /// In words for the technician, with what to do.
-    pub reason: String,
-    /// What the supervisor does next.
-    pub disposition: Disposition,
-}
-
-impl Failure {
-    /// A fault that may pass.
-    pub fn restart(reason: impl ToString) -> Self {
-        Self { reason: reason.to_string(), disposition: Disposition::Restart }
-    }
-
-    /// A fault that stays until a person acts.
-    pub fn hold(reason: impl ToString) -> Self {
-        Self { reason: reason.to_string(), disposition: Disposition::Hold }
-    }
-}
 
 /// The workers of one program run, in the order in which they are stopped.
 #[derive(Debug)]
@@ -214,7 +184,7 @@ impl Watch {
 
     fn show(&self, state: State, reason: Option<String>) {
         self.board.set(self.name, state, reason.clone());
-        self.bus.publish(Event::Worker { name: self.name, state: state.as_str(), reason });
+        self.bus.publish(Event::Worker { name: self.name, state, reason });
     }
 }
 
@@ -332,7 +302,7 @@ mod tests {
         tokio::time::sleep(Duration::from_millis(1)).await;
         assert_eq!(runs.load(Ordering::SeqCst), 2, "it does not wait as one that failed");
         while let Ok(event) = told.try_recv() {
-            assert!(matches!(event, Event::Worker { state: "running", reason: None, .. }), "{event}");
+            assert!(matches!(event, Event::Worker { state: State::Running, reason: None, .. }), "{event}");
         }
         supervisor.stop(Duration::from_secs(10)).await;
     }

@@ -2,7 +2,7 @@
 
 use tokio::sync::oneshot;
 
-use super::Failure;
+use base::failure::Failure;
 
 /// Runs `work` on a thread of this name and waits for its end without blocking the runtime.
 ///

@@ -5,14 +5,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use attendance::attendance::Records;
-use attendance::config;
-use attendance::event::Bus;
-use attendance::identity::RollNumber;
-use attendance::journal::JournalError;
-use attendance::moment::{Clock, ManualClock, SiteZone};
-use attendance::secret::{Secret, SecretUrl};
-use attendance::upload::{Report, Uploader};
+use backend::upload::{Report, Uploader};
+use base::event::Bus;
+use base::identity::RollNumber;
+use base::moment::{Clock, ManualClock, SiteZone};
+use base::secret::{Secret, SecretUrl};
+use journal::Records;
+use journal::storage::JournalError;
 use time::macros::datetime;
 use tokio::net::TcpListener;
 
@@ -29,23 +28,23 @@ pub struct Door {
     pub bus: Bus,
     pub records: Records,
     pub uploader: Arc<Uploader>,
-    webhook: config::Webhook,
-    tls: config::Tls,
+    webhook: backend::config::Webhook,
+    tls: backend::config::Tls,
 }
 
 impl Door {
     /// A door that delivers to `url`, at nine in the morning in Kolkata.
     pub fn at(url: &str) -> Self {
-        let webhook = config::Webhook {
+        let webhook = backend::config::Webhook {
             url: Some(SecretUrl::parse(url).unwrap()),
             key: Some(Secret::new(KEY)),
             interval: Duration::from_millis(50),
             timeout: TIMEOUT,
-            ..config::Webhook::default()
+            ..backend::config::Webhook::default()
         };
         let folder = tempfile::tempdir().unwrap();
         let clock = Arc::new(ManualClock::at(datetime!(2025-01-15 03:30:00 UTC), "boot-1"));
-        let (bus, tls) = (Bus::default(), config::Tls::default());
+        let (bus, tls) = (Bus::default(), backend::config::Tls::default());
         let (records, uploader) = open(folder.path(), &webhook, &tls, &clock, &bus);
         Self { folder, clock, bus, records, uploader, webhook, tls }
     }
@@ -104,17 +103,17 @@ impl Door {
 
 fn open(
     folder: &Path,
-    webhook: &config::Webhook,
-    tls: &config::Tls,
+    webhook: &backend::config::Webhook,
+    tls: &backend::config::Tls,
     clock: &Arc<ManualClock>,
     bus: &Bus,
 ) -> (Records, Arc<Uploader>) {
     let clock = Arc::clone(clock) as Arc<dyn Clock>;
     let zone = SiteZone::named("Asia/Kolkata").unwrap();
-    let rules = config::Attendance::default();
+    let rules = journal::config::Attendance::default();
     let begun = Instant::now();
     let records = loop {
-        match attendance::attendance::open(folder, &rules, zone.clone(), Arc::clone(&clock), bus.clone()) {
+        match journal::open(folder, &rules, zone.clone(), Arc::clone(&clock), bus.clone()) {
             // A process that another test starts at this moment holds a copy of the lock until it has become another program.
             Err(JournalError::InUse { .. }) if begun.elapsed() < Duration::from_secs(5) => {
                 std::thread::sleep(Duration::from_millis(5));

@@ -7,11 +7,10 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use attendance::attendance::Records;
-use attendance::config;
-use attendance::event::{Bus, Event};
-use attendance::identity::RollNumber;
-use attendance::moment::{Clock, ManualClock, SiteZone};
+use base::event::{Bus, Event};
+use base::identity::RollNumber;
+use base::moment::{Clock, ManualClock, SiteZone};
+use journal::Records;
 use time::macros::datetime;
 
 /// Where the child records; set for it alone.
@@ -20,7 +19,7 @@ const KILLS: u32 = 12;
 
 fn open(folder: &std::path::Path, clock: Arc<ManualClock>, bus: Bus) -> Records {
     let zone = SiteZone::named("UTC").unwrap();
-    attendance::attendance::open(folder, &config::Attendance::default(), zone, clock, bus).unwrap()
+    journal::open(folder, &journal::config::Attendance::default(), zone, clock, bus).unwrap()
 }
 
 /// Not a test of its own: what the parent below starts and kills. Sees one new student after the other, and says each row

@@ -8,5 +8,5 @@ mod killed;
 mod scripted;
 mod working;
 
-#[path = "../../examples/demo_site/site/mod.rs"]
+#[path = "../../crates/backend/examples/demo_site/site/mod.rs"]
 mod site;

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use attendance::event::Event;
-use attendance::journal::Progress;
-use attendance::supervisor::Disposition;
+use base::event::Event;
+use base::failure::Disposition;
+use journal::storage::Progress;
 use tokio_util::sync::CancellationToken;
 
 use crate::door::{Door, demo, stored};
@@ -143,7 +143,7 @@ async fn a_missing_file_of_authorities_holds_the_worker_until_it_is_there() {
 async fn two_processes_do_not_share_a_journal() {
     let (_, url) = demo(&[]).await;
     let door = Door::at(&url);
-    let zone = attendance::moment::SiteZone::named("UTC").unwrap();
-    let second = attendance::journal::open(&door.folder.path().join("journal"), zone, |_| {});
+    let zone = base::moment::SiteZone::named("UTC").unwrap();
+    let second = journal::storage::open(&door.folder.path().join("journal"), zone, |_| {});
     assert!(second.err().unwrap().to_string().contains("is running"));
 }

@@ -3,10 +3,10 @@
 use std::io::{BufRead, BufReader, Write};
 use std::time::Duration;
 
-use attendance::event::Event;
-use attendance::identity::RollNumber;
-use attendance::status::view::Action;
+use base::event::Event;
+use base::identity::RollNumber;
 use serde_json::{Value, json};
+use status::view::Action;
 
 use crate::client::{As, request};
 use crate::device::{Device, PASSWORD, broken};

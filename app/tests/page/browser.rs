@@ -2,11 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use attendance::event::Event;
-use attendance::identity::RollNumber;
-use attendance::status::view::{Action, Progress, RefusedRow, Removal};
-use attendance::update::inbox::received;
-use attendance::update::slot::Slot;
+use base::event::Event;
+use base::identity::RollNumber;
+use status::view::{Action, Progress, RefusedRow, Removal};
+use update::inbox::received;
+use update::slot::Slot;
 
 use crate::device::{Device, PASSWORD, broken, healthy, row};
 use crate::webdriver::Browser;

@@ -43,7 +43,7 @@ pub struct As {
 }
 
 impl As {
-    pub fn token(token: &attendance::secret::Secret) -> Self {
+    pub fn token(token: &base::secret::Secret) -> Self {
         Self::default().with("Authorization", &format!("Bearer {}", token.expose()))
     }
 

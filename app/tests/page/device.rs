@@ -4,26 +4,27 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use attendance::config::Page;
-use attendance::event::Bus;
-use attendance::secret::Secret;
-use attendance::status::limits::Limits;
-use attendance::status::token::{TokenAccess, TokenFile};
-use attendance::status::view::{
+use base::event::Bus;
+use base::secret::Secret;
+use bytes::Bytes;
+use status::config::Page;
+use status::limits::Limits;
+use status::token::{TokenAccess, TokenFile};
+use status::view::{
     Action, Camera, Control, Done, Mark, Pending, PhotoSync, Picture, Refused, RefusedPhoto, RefusedRow,
     Roster, RosterCount, Row, Source, Student, System, Today, Update, Upload, View, Worker,
 };
-use attendance::status::{Running, password, start};
-use attendance::update::attempt::Origin;
-use attendance::update::history::{End, Outcome};
-use attendance::update::inbox::Incoming;
-use attendance::update::record::{self, Content};
-use attendance::update::slot::Slot;
-use attendance::update::trust::Signers;
-use attendance::update::under_way::UnderWay;
-use attendance::update::view::{SlotView, View as Systems};
-use bytes::Bytes;
+use status::{Running, password, start};
 use time::Date;
+use update::attempt::Origin;
+use update::history::{End, Outcome};
+use update::inbox::Incoming;
+use update::record;
+use update::record::Content;
+use update::slot::Slot;
+use update::trust::Signers;
+use update::under_way::UnderWay;
+use update::view::{SlotView, View as Systems};
 
 pub const PASSWORD: &str = "correct-horse-battery";
 

@@ -2,14 +2,14 @@
 
 use std::time::{Duration, Instant};
 
-use attendance::config::Page;
-use attendance::event::Bus;
-use attendance::secret::Secret;
-use attendance::status::limits::Limits;
-use attendance::status::password;
-use attendance::status::token::TokenFile;
-use attendance::status::view::Action;
-use attendance::status::{Running, addresses, console, start};
+use base::event::Bus;
+use base::secret::Secret;
+use status::config::Page;
+use status::limits::Limits;
+use status::password;
+use status::token::TokenFile;
+use status::view::Action;
+use status::{Running, addresses, console, start};
 
 use crate::client::As;
 use crate::device::{Device, PASSWORD};
@@ -146,7 +146,7 @@ fn changes_need_the_pages_own_token_and_origin() {
 
 #[test]
 fn guessing_is_slowed_down_and_the_right_password_must_wait_too() {
-    attendance::logging::start(log::LevelFilter::Info);
+    base::logging::start(log::LevelFilter::Info);
     let device = Device::start();
     let attempt = |password: &str| device.post("/login", &As::default(), &format!("password={password}"));
     let wrong = "That is not the password";
@@ -170,7 +170,7 @@ fn guessing_is_slowed_down_and_the_right_password_must_wait_too() {
     assert!(!said.contains(wrong), "said of the right password: {said}");
     std::thread::sleep(Duration::from_secs(wait));
     assert_eq!(attempt(PASSWORD).status, 303);
-    let told = attendance::logging::recent(usize::MAX);
+    let told = base::logging::recent(usize::MAX);
     let counted = |line: &String| {
         line.contains("logged in from 127.0.0.1; before it") && line.contains("refused unread")
     };
@@ -256,7 +256,7 @@ fn the_first_start_makes_a_password_and_says_it_once() {
     let (fake, other) = (Device::start().fake, tempfile::tempdir().unwrap());
     let second = start(&config, other.path(), fake.clone(), fake, Bus::default(), Limits::default());
     assert!(second.err().unwrap().to_string().contains("page.listen"));
-    assert!(!attendance::status::password_file(other.path()).exists());
+    assert!(!status::password_file(other.path()).exists());
     first.stop();
     let mut again = begin();
     assert!(again.first_password().is_none(), "it is kept as a hash");
@@ -298,7 +298,7 @@ fn a_first_password_that_cannot_be_kept_opens_the_page_all_the_same() {
 #[test]
 fn a_log_in_makes_the_first_password_the_last_that_is_made_by_itself() {
     let device = Device::with_own_password();
-    let mark = attendance::status::password_file(device.path()).with_extension("unused");
+    let mark = status::password_file(device.path()).with_extension("unused");
     assert!(mark.exists(), "a power cut now, and the next start shows another");
     device.log_in();
     assert!(!mark.exists());
@@ -307,10 +307,9 @@ fn a_log_in_makes_the_first_password_the_last_that_is_made_by_itself() {
 #[test]
 fn files_that_cannot_be_used_are_told_on_a_page_that_answers() {
     let folder = tempfile::tempdir().unwrap();
-    let file = attendance::status::password_file(folder.path());
+    let file = status::password_file(folder.path());
     std::fs::create_dir_all(&file).unwrap();
-    let full =
-        TokenFile::below(folder.path()).add("script", attendance::status::token::TokenAccess::Full).unwrap();
+    let full = TokenFile::below(folder.path()).add("script", status::token::TokenAccess::Full).unwrap();
     let config = Page {
         listen: "127.0.0.1:0".parse().unwrap(),
         certificate_file: Some(folder.path().join("page.crt")),
@@ -328,7 +327,7 @@ fn files_that_cannot_be_used_are_told_on_a_page_that_answers() {
     assert!(told.contains("page.crt") && told.contains("nobody can log in"), "{told}");
     // Mended: it counts from the next try on.
     std::fs::remove_dir(&file).unwrap();
-    let (_, new) = attendance::status::password::Password::make(&file).unwrap();
+    let (_, new) = status::password::Password::make(&file).unwrap();
     assert_eq!(device.post("/login", &As::default(), &format!("password={}", new.expose())).status, 303);
 }
 
@@ -336,8 +335,8 @@ fn files_that_cannot_be_used_are_told_on_a_page_that_answers() {
 fn a_new_password_counts_at_once_and_ends_every_log_in() {
     let device = Device::with_own_password();
     let old = device.log_in();
-    let file = attendance::status::password_file(device.path());
-    let (_, new) = attendance::status::password::Password::make(&file).unwrap();
+    let file = status::password_file(device.path());
+    let (_, new) = status::password::Password::make(&file).unwrap();
     assert_eq!(device.get("/status", &old).status, 401);
     assert_eq!(device.post("/login", &As::default(), &format!("password={}", device.password)).status, 401);
     assert_eq!(device.post("/login", &As::default(), &format!("password={}", new.expose())).status, 303);

@@ -6,10 +6,10 @@ use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use attendance::secret::Secret;
-use attendance::status::limits::Limits;
-use attendance::status::password;
+use base::secret::Secret;
 use proptest::prelude::*;
+use status::limits::Limits;
+use status::password;
 
 use crate::client::{As, answer, plain, request, socket_from, tls};
 use crate::device::{Device, PASSWORD};
@@ -417,7 +417,7 @@ fn secrets_are_nowhere() {
         search(path, &device.get(path, &technician).text(), holds);
     }
     search("the events", &events.join().unwrap(), "127.0.0.1:1");
-    let log = attendance::logging::recent(usize::MAX).join("\n");
+    let log = base::logging::recent(usize::MAX).join("\n");
     search("the log", &log, "Rows not delivered");
     let bundle = device.get("/diagnostics", &technician);
     let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(bundle.body.as_slice()));

@@ -9,19 +9,21 @@ use arc_swap::ArcSwap;
 use attendance::appliance::camera_care::Care;
 use attendance::appliance::latest::Memory;
 use attendance::appliance::technician::Technician;
-use attendance::attendance::{Records, inbox, open};
-use attendance::camera::latest::channel;
-use attendance::config::{self, Config};
-use attendance::event::{Bus, narrate};
-use attendance::identity::RollNumber;
-use attendance::moment::{Clock, ManualClock, SiteZone};
+use attendance::config;
+use attendance::config::Config;
 use attendance::supervisor::Supervisor;
-use attendance::sync;
-use attendance::upload::Uploader;
+use backend::sync;
+use backend::upload::Uploader;
+use base::event::{Bus, narrate};
+use base::identity::RollNumber;
+use base::moment::{Clock, ManualClock, SiteZone};
+use base::sightings::inbox;
+use journal::{Records, open};
 use log::LevelFilter;
 use time::macros::datetime;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
+use vision::latest::channel;
 
 use crate::client::As;
 use crate::device::Device;
@@ -78,13 +80,13 @@ impl Real {
 
     /// Lets the photos be fetched, the rows be delivered and the log be written, until both have failed.
     pub fn talk_to_the_backend(&mut self) {
-        attendance::logging::start(LevelFilter::Debug);
+        base::logging::start(LevelFilter::Debug);
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let (bus, stop) = (self.device.bus.clone(), CancellationToken::new());
         let clock: Arc<dyn Clock> = self.clock.clone();
         let mirror = sync::Worker {
-            config: Arc::clone(&self.config),
+            settings: Arc::new(self.config.sync()),
             bus: bus.clone(),
             changed: watch::channel(0).0,
             now: Arc::new(Notify::new()),

@@ -3,12 +3,12 @@
 use std::io::{Read, Write};
 use std::time::{Duration, Instant};
 
-use attendance::secret::SecretUrl;
-use attendance::status::limits::Limits;
-use attendance::status::view::Action;
-use attendance::update::history::End;
-use attendance::update::inbox::{MAX_BUNDLE, received};
+use base::secret::SecretUrl;
 use serde_json::json;
+use status::limits::Limits;
+use status::view::Action;
+use update::history::End;
+use update::inbox::{MAX_BUNDLE, received};
 
 use crate::client::{Answer, As, Tls, answer};
 use crate::device::{Device, broken};

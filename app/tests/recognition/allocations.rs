@@ -13,10 +13,10 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::time::Duration;
 
-use attendance::camera::{Frame, Picture};
-use attendance::config::LivenessRule;
-use attendance::recognition::{Outcome, Pipeline};
 use image::RgbImage;
+use recognition::config::LivenessRule;
+use recognition::{Outcome, Pipeline};
+use vision::frame::{Frame, Picture};
 
 use crate::material::{Material, on_one_processor};
 

@@ -12,16 +12,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use attendance::camera::{Frame, Picture};
-use attendance::config::{self, DetectorChoice, LivenessRule};
-use attendance::liveness::depth::Parallax;
-use attendance::liveness::{State, Verdict};
-use attendance::moment::Moment;
-use attendance::progress::Progress;
-use attendance::recognition::warp::{Affine, warp};
-use attendance::recognition::{Advice, Bounds, Engine, Outcome, Pipeline};
+use base::moment::Moment;
+use base::progress::Progress;
 use image::{Rgb, RgbImage, imageops};
 use models::store::Store;
+use recognition::config::LivenessRule;
+use recognition::faces::warp::{Affine, warp};
+use recognition::liveness::depth::Parallax;
+use recognition::liveness::{State, Verdict};
+use recognition::{Advice, Engine, Outcome, Pipeline};
+use vision::face::Bounds;
+use vision::face::DetectorChoice;
+use vision::frame::{Frame, Picture};
 
 use material::{Material, on_one_processor};
 
@@ -119,11 +121,11 @@ fn nobody_is_a_stranger_while_photos_are_loading() {
     let everybody = material.gallery(|_| true);
     let gallery = Arc::new(ArcSwap::from_pointee(material.gallery(|roll| roll != person)));
     let engine = material.engine();
-    let liveness = config::Liveness { require: LivenessRule::Off };
+    let liveness = recognition::config::Liveness { require: LivenessRule::Off };
     let loading = Progress::default();
     loading.set(1, 2);
     let mut pipeline =
-        Pipeline::new(engine, Arc::clone(&gallery), &config::Recognition::default(), &liveness)
+        Pipeline::new(engine, Arc::clone(&gallery), &recognition::config::Recognition::default(), &liveness)
             .unwrap()
             .while_loading(vec![loading.clone()]);
     let (mut asked, mut named) = (0, None);
@@ -397,7 +399,7 @@ fn a_print_that_is_folded_along_the_nose_and_turned_has_no_depth() {
 fn every_blink_of_the_video_is_counted_and_every_frame_looks_alive() {
     let Some(material) = Material::find() else { return };
     let mut engine = material.engine();
-    let liveness = config::Liveness { require: LivenessRule::PassiveBlink };
+    let liveness = recognition::config::Liveness { require: LivenessRule::PassiveBlink };
     let mut checker = engine.liveness(&liveness).unwrap();
     let mut state = State::default();
     let mut blinks = Vec::new();
@@ -433,10 +435,11 @@ fn where_the_passive_networks_are_missing_a_blink_is_required() {
             std::os::unix::fs::symlink(entry.path(), folder.path().join(entry.file_name())).unwrap();
         }
     }
-    let engine = Engine::load(folder.path(), &config::Recognition::default()).unwrap();
+    let engine = Engine::load(folder.path(), &recognition::config::Recognition::default()).unwrap();
     let gallery = Arc::new(ArcSwap::from_pointee(material.gallery(|_| true)));
-    let liveness = config::Liveness { require: LivenessRule::Passive };
-    let mut pipeline = Pipeline::new(engine, gallery, &config::Recognition::default(), &liveness).unwrap();
+    let liveness = recognition::config::Liveness { require: LivenessRule::Passive };
+    let mut pipeline =
+        Pipeline::new(engine, gallery, &recognition::config::Recognition::default(), &liveness).unwrap();
     let mut accepted = 0;
     material.replay(|frame| {
         for outcome in pipeline.process(frame).unwrap() {

@@ -5,17 +5,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use attendance::camera::replay::{Pace, Replay};
-use attendance::camera::{Frame, Grab, Source as _};
-use attendance::config::ClockTrust;
-use attendance::config::{self, DetectorChoice, LivenessRule, Recognition};
-use attendance::identity::RollNumber;
-use attendance::moment::SystemClock;
-use attendance::photo::{PhotoLimits, decode};
-use attendance::recognition::{Engine, Gallery, Pipeline};
+use base::identity::RollNumber;
+use base::moment::ClockTrust;
+use base::moment::SystemClock;
+use camera::replay::{Pace, Replay};
+use camera::{Grab, Source as _};
 use image::RgbImage;
 use models::store::Store;
+use recognition::config::{LivenessRule, Recognition};
+use recognition::{Engine, Gallery, Pipeline};
 use rustix::thread::{CpuSet, sched_getcpu, sched_setaffinity};
+use vision::face::DetectorChoice;
+use vision::frame::Frame;
+use vision::photo::{PhotoLimits, decode};
 
 const LIMITS: PhotoLimits = PhotoLimits { max_bytes: 20_000_000, max_pixels: 50_000_000 };
 
@@ -81,7 +83,8 @@ impl Material {
     pub(crate) fn pipeline(&self, gallery: Gallery, require: LivenessRule) -> Pipeline {
         let engine = self.engine();
         let gallery = Arc::new(ArcSwap::from_pointee(gallery));
-        Pipeline::new(engine, gallery, &Recognition::default(), &config::Liveness { require }).unwrap()
+        Pipeline::new(engine, gallery, &Recognition::default(), &recognition::config::Liveness { require })
+            .unwrap()
     }
 
     /// All frames of the video.

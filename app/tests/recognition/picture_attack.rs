@@ -3,12 +3,12 @@
 //! The stills are clean (no paper, no screen), so the passive networks have nothing to see: only the tests of motion stand
 //! between the picture and a row. No motion of a picture may pass them.
 
-use attendance::camera::{Frame, Picture};
-use attendance::config::LivenessRule;
-use attendance::evaluate::sheet::{MOTIONS, Sheet, Still};
-use attendance::moment::Moment;
-use attendance::recognition::Outcome;
+use base::moment::Moment;
+use evaluate::sheet::{MOTIONS, Sheet, Still};
+use recognition::Outcome;
+use recognition::config::LivenessRule;
 use time::OffsetDateTime;
+use vision::frame::{Frame, Picture};
 
 use crate::material::Material;
 

@@ -1,0 +1,223 @@
+//! What can go wrong with a request, told apart by what a person or a retry can do about it.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::io;
+use std::time::Duration;
+
+use http::StatusCode;
+use url::Url;
+
+use super::tls::PinMismatch;
+use base::secret::without_credentials;
+
+/// A request that did not get its answer. `url` is always without query string and user part.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// No connection: name not found, nobody listening, no route.
+    #[error("cannot connect to {url}: {reason}; check the address and the network")]
+    Connect {
+        /// Whom.
+        url: String,
+        /// What the system says.
+        reason: String,
+    },
+    /// The server showed another certificate than the pinned one.
+    #[error(
+        "{url} shows a certificate with the SHA-256 fingerprint {seen}, pinned is {expected}; if the server's certificate \
+         was renewed, check the new fingerprint at the server and set tls.pinned_sha256, else somebody stands in between"
+    )]
+    PinMismatch {
+        /// Whom.
+        url: String,
+        /// Fingerprint of the certificate the server showed.
+        seen: String,
+        /// The configured fingerprint.
+        expected: String,
+    },
+    /// The TLS handshake failed, most often because the certificate is not trusted.
+    #[error(
+        "{url} is not trusted: {reason}; set tls.ca_file to the authority that signed it or tls.pinned_sha256 to its \
+         fingerprint, and check the device's clock"
+    )]
+    Tls {
+        /// Whom.
+        url: String,
+        /// What rustls says.
+        reason: String,
+    },
+    /// Nothing came for too long.
+    #[error("{url} did not answer in time ({phase}: nothing within {} s)", after.as_secs_f32())]
+    TimedOut {
+        /// Whom.
+        url: String,
+        /// What was being waited for.
+        phase: Phase,
+        /// How long.
+        after: Duration,
+    },
+    /// An answer with a status that is none of the wanted ones.
+    #[error("{url} answered {status}{}", advice(*.status))]
+    Status {
+        /// Whom.
+        url: String,
+        /// Its status.
+        status: StatusCode,
+    },
+    /// A body beyond the limit.
+    #[error("the answer of {url} has more than {limit} bytes, the limit for it")]
+    TooLarge {
+        /// Whom.
+        url: String,
+        /// The limit, bytes.
+        limit: u64,
+    },
+    /// The connection ended before the answer did.
+    #[error("{url} broke off in the middle of its answer ({reason})")]
+    CutShort {
+        /// Whom.
+        url: String,
+        /// What was noticed.
+        reason: String,
+    },
+    /// The other side does not speak HTTP/1.1, or breaks its rules.
+    #[error("{url} does not answer as an HTTP server does: {reason}")]
+    Protocol {
+        /// Whom.
+        url: String,
+        /// What was noticed.
+        reason: String,
+    },
+}
+
+/// What a request was waiting for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// Connection, TLS handshake and the answer's head.
+    Head,
+    /// The next piece of the body.
+    Body,
+    /// The whole answer.
+    Whole,
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Head => "waiting for the answer to begin",
+            Self::Body => "waiting for more of the answer",
+            Self::Whole => "waiting for the answer to end",
+        })
+    }
+}
+
+/// What the usual refusals mean to the person who reads them.
+fn advice(status: StatusCode) -> &'static str {
+    match status.as_u16() {
+        401 | 403 => "; the key in the configuration is wrong or has been withdrawn",
+        404 => "; check the path in the configuration",
+        _ => "",
+    }
+}
+
+impl Error {
+    /// Whether trying again soon may help. Not after a refusal: a wrong key does not become right by asking again.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Connect { .. } | Self::TimedOut { .. } | Self::CutShort { .. } | Self::Protocol { .. } => {
+                true
+            }
+            Self::PinMismatch { .. } | Self::Tls { .. } | Self::TooLarge { .. } => false,
+            Self::Status { status, .. } => {
+                status.is_server_error() || matches!(status.as_u16(), 408 | 425 | 429)
+            }
+        }
+    }
+
+    /// Whether the server refuses the key (401, 403): stop and show.
+    pub fn is_refusal(&self) -> bool {
+        matches!(self, Self::Status { status, .. } if matches!(status.as_u16(), 401 | 403))
+    }
+
+    /// Whether the server could not be reached at all, or fell silent.
+    pub fn is_unreachable(&self) -> bool {
+        matches!(
+            self,
+            Self::Connect { .. } | Self::TimedOut { .. } | Self::PinMismatch { .. } | Self::Tls { .. }
+        )
+    }
+
+    /// Names the reason of a request that got no answer's head.
+    pub(super) fn from_request(url: &Url, error: &hyper_util::client::legacy::Error) -> Self {
+        let shown = without_credentials(url);
+        match deepest_cause(error) {
+            Cause::Pin(PinMismatch { seen, expected }) => {
+                Self::PinMismatch { url: shown, seen: seen.to_string(), expected: expected.to_string() }
+            }
+            Cause::Tls(reason) => Self::Tls { url: shown, reason },
+            Cause::CutShort => {
+                Self::CutShort { url: shown, reason: "connection closed before a whole answer".to_owned() }
+            }
+            Cause::Io(reason) if error.is_connect() => Self::Connect { url: shown, reason },
+            Cause::Io(reason) => Self::CutShort { url: shown, reason },
+            Cause::Other(reason) if error.is_connect() => Self::Connect { url: shown, reason },
+            Cause::Other(reason) => Self::Protocol { url: shown, reason },
+        }
+    }
+
+    /// Names the reason of a body that did not come to its end.
+    pub(super) fn from_body(url: &Url, error: &hyper::Error) -> Self {
+        let shown = without_credentials(url);
+        match deepest_cause(error) {
+            Cause::CutShort => Self::CutShort { url: shown, reason: "shorter than announced".to_owned() },
+            Cause::Io(reason) | Cause::Tls(reason) => Self::CutShort { url: shown, reason },
+            Cause::Pin(_) | Cause::Other(_) => Self::Protocol { url: shown, reason: error.to_string() },
+        }
+    }
+}
+
+enum Cause {
+    Pin(PinMismatch),
+    Tls(String),
+    CutShort,
+    Io(String),
+    Other(String),
+}
+
+/// Walks down the chain of sources. An `io::Error` hides the error it wraps from `source()`, so it is opened by hand.
+fn deepest_cause(error: &(dyn StdError + 'static)) -> Cause {
+    let mut cause = Cause::Other(error.to_string());
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(tls) = error.downcast_ref::<rustls::Error>() {
+            return match tls {
+                rustls::Error::InvalidCertificate(rustls::CertificateError::Other(other)) => {
+                    match other.0.downcast_ref::<PinMismatch>() {
+                        Some(mismatch) => Cause::Pin(mismatch.clone()),
+                        None => Cause::Tls(other.to_string()),
+                    }
+                }
+                rustls::Error::General(reason) => Cause::Tls(reason.clone()),
+                _ => Cause::Tls(tls.to_string()),
+            };
+        }
+        if error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_incomplete_message) {
+            return Cause::CutShort;
+        }
+        let system = error.downcast_ref::<io::Error>();
+        let inner = system.and_then(io::Error::get_ref);
+        if system.is_some_and(|system| system.kind() == io::ErrorKind::UnexpectedEof) {
+            return Cause::CutShort;
+        }
+        if system.is_some() && inner.is_none() {
+            cause = Cause::Io(error.to_string());
+        } else if !matches!(cause, Cause::Io(_)) {
+            cause = Cause::Other(error.to_string());
+        }
+        next = match inner {
+            Some(inner) => Some(inner),
+            None => error.source(),
+        };
+    }
+    cause
+}

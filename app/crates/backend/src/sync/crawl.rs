@@ -1,0 +1,188 @@
+//! Walking the file browser: which photos does the server have?
+
+use std::collections::{BTreeSet, HashSet};
+
+use futures_util::StreamExt as _;
+use futures_util::stream;
+
+use super::error::Error;
+use super::fetch::Site;
+use super::link::Place;
+use super::listing;
+use super::{CONCURRENCY, Failure, GIVE_UP_AFTER, Step};
+use base::identity::RollNumber;
+use vision::photos::{Photos, RollPattern};
+
+/// Pages beyond the number of photos that may be accepted: empty directories, and the base.
+const SPARE_PAGES: usize = 1_000;
+
+/// Folders named in the log when they are left out.
+const EXAMPLES: usize = 5;
+
+/// The directory that is left out, by contract.
+const LEFT_OUT: &str = "passport";
+
+/// What is said of a student's page that is no listing, though it came as one.
+const NO_LISTING: &str = "the server answered with a page that lists nothing; the photos here are kept";
+
+/// What is taken for a photo, in any case.
+const EXTENSIONS: [&str; 6] = ["jpg", "jpeg", "png", "gif", "bmp", "webp"];
+
+/// A photo on the server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct RemotePhoto {
+    /// Whose.
+    pub(super) roll: RollNumber,
+    /// Where.
+    pub(super) place: Place,
+}
+
+/// What the server has.
+#[derive(Debug, Default)]
+pub(super) struct Listing {
+    pub(super) photos: Vec<RemotePhoto>,
+    /// Students whose directory could not be read: nothing is known about their photos.
+    pub(super) unread: BTreeSet<RollNumber>,
+    pub(super) failures: Vec<Failure>,
+}
+
+/// Lists every photo below the base.
+///
+/// # Errors
+/// [`Error`] when the base itself cannot be read or the listing is beyond the bounds. A directory below that cannot be read
+/// is a failure in the listing.
+pub(super) async fn list(
+    site: &Site,
+    config: &Photos,
+    step: &(dyn Fn(Step<'_>) + Sync),
+) -> Result<Listing, Error> {
+    let max_pages = config.max_photos + SPARE_PAGES;
+    let mut listing = Listing::default();
+    let mut seen = HashSet::new();
+    let mut level = vec![site.base.root()];
+    let (mut pages, mut failed_in_a_row) = (0, 0);
+    let mut no_rolls = BTreeSet::new();
+    // One level of directories after the other; the link filter bounds their number.
+    while !level.is_empty() {
+        let mut next = Vec::new();
+        let mut read = stream::iter(level).map(|place| read_page(site, place)).buffer_unordered(CONCURRENCY);
+        while let Some((place, found)) = read.next().await {
+            pages += 1;
+            let links = match found {
+                Ok(links) => links,
+                // Django's static view knows the base with its slash only.
+                Err(error) if is_missing(&error) && place == site.base.root() && !place.ends_in_slash() => {
+                    next.push(place.with_slash());
+                    continue;
+                }
+                Err(error) if place.segments().is_empty() => return Err(error),
+                Err(error) => {
+                    failed_in_a_row += u32::from(error.is_transient());
+                    if failed_in_a_row >= GIVE_UP_AFTER || matches!(error, Error::Listing { .. }) {
+                        return Err(error);
+                    }
+                    listing.unread.extend(student(&place, config.roll_numbers));
+                    listing.failures.push(Failure { photo: place.to_string(), reason: error.to_string() });
+                    continue;
+                }
+            };
+            failed_in_a_row = 0;
+            for link in links {
+                match kind(&link, config.roll_numbers) {
+                    _ if seen.contains(link.segments()) => {}
+                    Kind::Nothing => {}
+                    Kind::NoRoll if no_rolls.len() >= EXAMPLES => {}
+                    Kind::NoRoll => {
+                        no_rolls.insert(link.directories()[0].clone());
+                    }
+                    Kind::Directory => {
+                        seen.insert(link.segments().to_vec());
+                        next.push(link);
+                    }
+                    Kind::Photo(roll) => {
+                        seen.insert(link.segments().to_vec());
+                        listing.photos.push(RemotePhoto { roll, place: link });
+                    }
+                }
+            }
+            if listing.photos.len() > config.max_photos {
+                return Err(Error::TooMany { what: "photos", limit: config.max_photos });
+            }
+            if pages + next.len() > max_pages {
+                return Err(Error::TooMany { what: "pages", limit: max_pages });
+            }
+            step(Step::Listed { pages, photos: listing.photos.len() });
+        }
+        level = next;
+    }
+    if !no_rolls.is_empty() {
+        let form = match config.roll_numbers {
+            RollPattern::Digits => "digits",
+            RollPattern::Identifier => "an identifier",
+        };
+        // The diagnostics know this line by ": the folders" and leave the names out: see status/anonymous.
+        log::warn!("left out, for a roll number is {form} (photos.roll_numbers): the folders {no_rolls:?}");
+    }
+    Ok(listing)
+}
+
+fn is_missing(error: &Error) -> bool {
+    matches!(error, Error::Http(crate::http::Error::Status { status, .. }) if *status == http::StatusCode::NOT_FOUND)
+}
+
+/// The places that a page links to, within the base.
+async fn read_page(site: &Site, place: Place) -> (Place, Result<Vec<Place>, Error>) {
+    let found = async {
+        let (page, content) = site.page(&place).await?;
+        let (base, is_students) = (site.base.clone(), place.segments().len() == 1);
+        // Off the runtime: a page may have 100,000 links.
+        let links = tokio::task::spawn_blocking(move || {
+            let links = listing::links(&content)?;
+            if is_students && links.is_empty() && !listing::is_of_an_empty_folder(&content) {
+                return Ok(None);
+            }
+            Ok(Some(links.iter().filter_map(|link| base.follow(&page, link).ok()).collect()))
+        });
+        match links.await {
+            Ok(Ok(Some(links))) => Ok(links),
+            Ok(Ok(None)) => Err(Error::Answer(NO_LISTING.to_owned())),
+            Ok(Err(source)) => Err(Error::Listing { page: place.to_string(), source }),
+            Err(ended) => Err(Error::Answer(format!("reading the listing failed: {ended}"))),
+        }
+    };
+    let found = found.await;
+    (place, found)
+}
+
+enum Kind {
+    Directory,
+    Photo(RollNumber),
+    /// Below a folder that is no student's.
+    NoRoll,
+    Nothing,
+}
+
+fn kind(place: &Place, pattern: RollPattern) -> Kind {
+    let left_out = place.directories().iter().any(|name| name.eq_ignore_ascii_case(LEFT_OUT));
+    match student(place, pattern) {
+        _ if left_out || place.directories().is_empty() => Kind::Nothing,
+        // Not the icons of a listing at the root of a server.
+        None if place.is_directory() => Kind::NoRoll,
+        None => Kind::Nothing,
+        Some(_) if place.is_directory() => Kind::Directory,
+        Some(roll) if is_photo(place.name()) => Kind::Photo(roll),
+        Some(_) => Kind::Nothing,
+    }
+}
+
+/// Whose a place is: the first directory below the base is the roll number.
+fn student(place: &Place, pattern: RollPattern) -> Option<RollNumber> {
+    let first = place.directories().first()?;
+    RollNumber::parse(first).ok().filter(|roll| pattern.admits(roll))
+}
+
+/// Whether a file is called like a photo.
+pub(super) fn is_photo(name: &str) -> bool {
+    name.rsplit_once('.')
+        .is_some_and(|(_, extension)| EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known)))
+}

@@ -1,0 +1,270 @@
+//! The photos on disk: `cached_faces/<roll>/<file>`.
+//!
+//! Nothing half-made is ever seen under a photo's name: a download goes to a hidden file beside it, is checked, forced to the
+//! disk and renamed. All paths are resolved below one directory handle (cap-std), so that neither a name nor a symbolic link
+//! leads out of the mirror.
+
+use std::collections::BTreeMap;
+use std::fs::TryLockError;
+use std::io::{self, Read as _, Write as _};
+use std::path::PathBuf;
+
+use cap_std::ambient_authority;
+use cap_std::fs::{Dir, OpenOptions};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use sha2::{Digest as _, Sha256};
+
+use super::crawl::is_photo;
+use super::error::Error;
+use base::identity::RollNumber;
+
+/// The mirror's folder in the data folder.
+pub const FOLDER: &str = "cached_faces";
+
+/// Begins the name of a file that is being written. Hidden, so that nobody takes it for a photo.
+const PART: &str = ".part-";
+
+/// Held by the one synchronisation at work.
+const LOCK: &str = ".lock";
+
+/// Largest state file read back. 200,000 photos take about 80 MB.
+const MAX_STATE_BYTES: u64 = 200_000_000;
+
+/// Bytes that photos leave free on the disk: the journal's rows go there, too, and matter more.
+const RESERVE: u64 = 256 << 20;
+
+/// On a disk so small that this would be much of it, one part in so many is left free.
+const RESERVE_PART: u64 = 20;
+
+/// The mirror, held by one synchronisation.
+#[derive(Debug)]
+pub(super) struct Mirror {
+    dir: Dir,
+    path: PathBuf,
+    _lock: std::fs::File,
+}
+
+/// A file being written; removed again unless it is kept.
+#[derive(Debug)]
+pub(super) struct Part {
+    folder: Dir,
+    name: String,
+    kept: bool,
+}
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        if !self.kept {
+            // What cannot be removed now is removed when the mirror is opened again.
+            let _ = self.folder.remove_file(&self.name);
+        }
+    }
+}
+
+impl Mirror {
+    /// Opens (or makes) the mirror in `data_dir`, takes hold of it and clears away what an interrupted run left.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] when another synchronisation holds it, [`Error::Disk`] when it cannot be written.
+    pub(super) fn open(data_dir: &std::path::Path) -> Result<Self, Error> {
+        let path = data_dir.join(FOLDER);
+        let failed = |action, source| Error::Disk { action, path: path.clone(), source };
+        std::fs::create_dir_all(&path).map_err(|source| failed("make the folder", source))?;
+        let dir =
+            Dir::open_ambient_dir(&path, ambient_authority()).map_err(|source| failed("open", source))?;
+        let lock = dir
+            .open_with(LOCK, OpenOptions::new().write(true).create(true))
+            .map_err(|source| failed("write into", source))?
+            .into_std();
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(Error::Busy { path }),
+            Err(TryLockError::Error(source)) => return Err(failed("lock", source)),
+        }
+        let mirror = Self { dir, path, _lock: lock };
+        mirror.clear_parts()?;
+        Ok(mirror)
+    }
+
+    /// Every photo on disk with its size in bytes, by its path below the mirror.
+    pub(super) fn photos(&self) -> Result<BTreeMap<String, u64>, Error> {
+        let mut found = BTreeMap::new();
+        self.each_file(|roll, name, entry| {
+            if is_photo(name) && !name.starts_with('.') && entry.file_type()?.is_file() {
+                found.insert(format!("{roll}/{name}"), entry.metadata()?.len());
+            }
+            Ok(())
+        })?;
+        Ok(found)
+    }
+
+    /// Whether `bytes` more bytes leave the journal its room.
+    ///
+    /// # Errors
+    /// [`Error::Disk`], as of a full disk, when they do not.
+    pub(super) fn check_room(&self, path: &str, bytes: u64) -> Result<(), Error> {
+        let disk =
+            rustix::fs::fstatvfs(&self.dir).map_err(|error| self.failed("look at", path, error.into()))?;
+        let all = disk.f_blocks.saturating_mul(disk.f_frsize);
+        let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+        // A file system without bounds tells no size.
+        if all > 0 && free < bytes.saturating_add(reserve(all)) {
+            let reason = format!("the last {} kB of the disk are left to the journal", reserve(all) >> 10);
+            return Err(self.failed("write", path, io::Error::new(io::ErrorKind::StorageFull, reason)));
+        }
+        Ok(())
+    }
+
+    /// Begins to write a photo of `roll`.
+    pub(super) fn begin(&self, roll: &RollNumber) -> Result<(Part, std::fs::File), Error> {
+        let failed = |action, source| self.failed(action, roll.as_str(), source);
+        match self.dir.create_dir(roll.as_str()) {
+            Ok(()) => self.sync_folder(&self.dir).map_err(|source| failed("write", source))?,
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(source) => return Err(failed("make the folder", source)),
+        }
+        let folder = self.dir.open_dir(roll.as_str()).map_err(|source| failed("open", source))?;
+        let name = format!("{PART}{:016x}", fastrand::u64(..));
+        let file = folder
+            .open_with(&name, OpenOptions::new().read(true).write(true).create_new(true))
+            .map_err(|source| failed("write into", source))?;
+        Ok((Part { folder, name, kept: false }, file.into_std()))
+    }
+
+    /// Puts a written file, already checked, under its name, and forces both to the disk.
+    pub(super) fn keep(&self, mut part: Part, file: &std::fs::File, path: &str) -> Result<(), Error> {
+        let failed = |source| self.failed("write", path, source);
+        file.sync_all().map_err(failed)?;
+        let name = path.rsplit('/').next().unwrap_or(path);
+        part.folder.rename(&part.name, &part.folder, name).map_err(failed)?;
+        part.kept = true;
+        self.sync_folder(&part.folder).map_err(failed)
+    }
+
+    /// The SHA-256 of a photo on disk, hexadecimal.
+    pub(super) fn sha256(&self, path: &str) -> Result<String, Error> {
+        let mut hash = Sha256::new();
+        let copied = self.dir.open(path).and_then(|mut file| io::copy(&mut file, &mut hash));
+        copied.map_err(|source| self.failed("read", path, source))?;
+        Ok(super::hexadecimal(&hash.finalize()))
+    }
+
+    /// Removes a photo, and its folder when it was the last.
+    pub(super) fn remove(&self, path: &str) -> Result<(), Error> {
+        match self.dir.remove_file(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(self.failed("remove", path, error));
+            }
+            _ => {}
+        }
+        // Fails while the folder holds anything else, which is right.
+        let _ = self.dir.remove_dir(super::removal::student(path));
+        Ok(())
+    }
+
+    /// Reads a file of our own; `None` when it is missing or not what was written.
+    pub(super) fn read<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
+        let mut text = Vec::new();
+        self.dir.open(name).ok()?.take(MAX_STATE_BYTES).read_to_end(&mut text).ok()?;
+        serde_json::from_slice(&text)
+            .inspect_err(|error| {
+                log::warn!("{} is damaged ({error}); beginning anew", self.path.join(name).display())
+            })
+            .ok()
+    }
+
+    /// Replaces a file of our own as a whole.
+    pub(super) fn write(&self, name: &str, value: &impl Serialize) -> Result<(), Error> {
+        let failed = |source| self.failed("write", name, source);
+        let part = Part {
+            folder: self.dir.try_clone().map_err(failed)?,
+            name: format!("{PART}{:016x}", fastrand::u64(..)),
+            kept: false,
+        };
+        let file = self
+            .dir
+            .open_with(&part.name, OpenOptions::new().write(true).create_new(true))
+            .map_err(failed)?
+            .into_std();
+        let mut writer = io::BufWriter::new(&file);
+        serde_json::to_writer_pretty(&mut writer, value).map_err(|error| failed(error.into()))?;
+        writer.flush().map_err(failed)?;
+        drop(writer);
+        self.keep(part, &file, name)
+    }
+
+    /// Takes away a file of our own; `None` when there is none.
+    pub(super) fn take(&self, name: &str) -> Option<String> {
+        let text = self.dir.read_to_string(name).ok()?;
+        let _ = self.dir.remove_file(name);
+        Some(text.trim().to_owned())
+    }
+
+    /// The error of an operation on `path` below the mirror.
+    pub(super) fn failed(&self, action: &'static str, path: &str, source: io::Error) -> Error {
+        Error::Disk { action, path: self.path.join(path), source }
+    }
+
+    fn clear_parts(&self) -> Result<(), Error> {
+        let mut parts = Vec::new();
+        self.each_file(|roll, name, _| {
+            if name.starts_with(PART) {
+                parts.push(format!("{roll}/{name}"));
+            }
+            Ok(())
+        })?;
+        for entry in self.dir.entries().map_err(|source| self.failed("read", "", source))?.flatten() {
+            let name = entry.file_name();
+            parts.extend(name.to_str().filter(|name| name.starts_with(PART)).map(str::to_owned));
+        }
+        for part in parts {
+            self.dir.remove_file(&part).map_err(|source| self.failed("remove", &part, source))?;
+        }
+        Ok(())
+    }
+
+    /// Visits the files in the students' folders; other folders and names that are no text are nobody's business here.
+    fn each_file(
+        &self,
+        mut visit: impl FnMut(&str, &str, &cap_std::fs::DirEntry) -> io::Result<()>,
+    ) -> Result<(), Error> {
+        let failed = |source| self.failed("read", "", source);
+        for entry in self.dir.entries().map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            let roll = entry.file_name();
+            let Some(roll) = roll.to_str().filter(|roll| RollNumber::parse(roll).is_ok()) else { continue };
+            if !entry.file_type().map_err(failed)?.is_dir() {
+                continue;
+            }
+            for file in entry.open_dir().and_then(|folder| folder.entries()).map_err(failed)? {
+                let file = file.map_err(failed)?;
+                if let Some(name) = file.file_name().to_str() {
+                    visit(roll, name, &file).map_err(failed)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Forces a folder's names to the disk.
+    fn sync_folder(&self, folder: &Dir) -> io::Result<()> {
+        folder.open(".")?.sync_all()
+    }
+}
+
+/// Bytes that stay free on a disk of `all` bytes.
+fn reserve(all: u64) -> u64 {
+    RESERVE.min(all / RESERVE_PART)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_small_disk_keeps_a_share_and_a_large_one_what_is_enough() {
+        assert_eq!(reserve(160 << 10), 8 << 10);
+        assert_eq!(reserve(64 << 30), 256 << 20);
+    }
+}

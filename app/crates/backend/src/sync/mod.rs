@@ -1,0 +1,468 @@
+//! Photos in: the server's file browser is mirrored to disk.
+//!
+//! One synchronisation lists what the server has (every link filtered, every page bounded), asks for each photo whether it changed,
+//! downloads what did, and then removes what is gone. At any moment, also after a cut of power, each photo on disk is
+//! whole and decodes; a synchronisation that fails leaves what is there.
+//!
+//! Layout, in the data folder:
+//! - `cached_faces/<roll>/<file>`: the photos, called as on the server ([`names`] tells the exceptions);
+//! - `cached_faces/.cache_metadata.json`: the last synchronisation in numbers, as the original wrote it;
+//! - `cached_faces/.sync_state.json`: what the next one needs: validators and hashes, and a removal that waits.
+
+mod crawl;
+mod download;
+mod error;
+mod fetch;
+pub mod link;
+pub mod listing;
+mod mirror;
+mod names;
+mod removal;
+mod state;
+mod worker;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
+
+use futures_util::{StreamExt as _, stream};
+use serde::Serialize;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+use tokio::sync::Semaphore;
+
+use crate::config::Tls;
+use crate::http::{Client, Retry, Timeouts};
+use base::event::Event;
+use vision::photo::PhotoLimits;
+use vision::photos::Photos as PhotoSettings;
+
+use crawl::RemotePhoto;
+use download::{Downloads, Fetched, blocking};
+use fetch::Site;
+use link::Base;
+use mirror::Mirror;
+use removal::Decision;
+use state::State;
+
+pub use error::Error;
+pub use mirror::FOLDER;
+pub use removal::Alarm;
+pub use worker::{Worker, run};
+
+/// Requests at work at once. Enough to hide a slow link's delay, few enough for a small server.
+const CONCURRENCY: usize = 4;
+
+/// After so many failed requests in a row the server is taken to be gone; each failed three times, with pauses.
+const GIVE_UP_AFTER: u32 = 8;
+
+/// The state is written after so many changed photos: what a kill costs in photos fetched again.
+const SAVE_EVERY: usize = 50;
+
+const STATE: &str = ".sync_state.json";
+const METADATA: &str = ".cache_metadata.json";
+const CONFIRMATION: &str = ".removal_confirmed";
+
+/// What became of a photo.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// It came new.
+    New,
+    /// Its content changed.
+    Updated,
+    /// It is as it was.
+    Unchanged,
+    /// It could not be had; an older version stays.
+    Failed,
+}
+
+/// How far a synchronisation is, for whoever shows it.
+#[derive(Debug, Clone, Copy)]
+pub enum Step<'a> {
+    /// So many pages were read, and named so many photos.
+    Listed {
+        /// Pages read.
+        pages: usize,
+        /// Photos found so far.
+        photos: usize,
+    },
+    /// The listing is complete; so many photos will follow.
+    Photos {
+        /// Photos on the server.
+        total: usize,
+    },
+    /// One photo is done.
+    Photo {
+        /// `<roll>/<file>`.
+        path: &'a str,
+        /// What became of it.
+        outcome: Outcome,
+    },
+}
+
+/// A photo or page that could not be had.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// Its path below the base.
+    pub photo: String,
+    /// Why, and what to do.
+    pub reason: String,
+}
+
+/// What a synchronisation did.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// Photos that came new.
+    pub new: usize,
+    /// Photos whose content changed.
+    pub updated: usize,
+    /// Photos as they were.
+    pub unchanged: usize,
+    /// Photos gone from the server and removed here.
+    pub removed: usize,
+    /// What could not be had.
+    pub failed: Vec<Failure>,
+    /// Photos on disk afterwards.
+    pub total: usize,
+    /// A removal too large to be believed yet, also when this synchronisation did not come so far as to look at it again.
+    pub alarm: Option<Alarm>,
+    /// Why it stopped before its end. What was done until then is kept.
+    pub stopped: Option<Error>,
+}
+
+impl Report {
+    /// Whether any photo on disk is another one now.
+    pub fn changed(&self) -> bool {
+        self.new + self.updated + self.removed > 0
+    }
+
+    /// Why it did not do what it should. Some photos that cannot be had are no fault of its, all of them are.
+    pub fn fault(&self) -> Option<String> {
+        if let Some(stopped) = &self.stopped {
+            return Some(stopped.to_string());
+        }
+        let first = self.failed.first().filter(|_| self.new + self.updated + self.unchanged == 0)?;
+        Some(format!("none of {} photos could be had; {}: {}", self.failed.len(), first.photo, first.reason))
+    }
+
+    /// The event that tells of it.
+    pub fn event(&self) -> Event {
+        Event::PhotosSynced {
+            new: self.new,
+            updated: self.updated,
+            unchanged: self.unchanged,
+            removed: self.removed,
+            failed: self.failed.len(),
+        }
+    }
+
+    fn fail(&mut self, photo: impl ToString, reason: impl ToString) {
+        self.failed.push(Failure { photo: photo.to_string(), reason: reason.to_string() });
+    }
+}
+
+/// `.cache_metadata.json`, field for field as the original wrote it.
+#[derive(Serialize)]
+struct Metadata {
+    last_sync: String,
+    source_url: String,
+    total_images: usize,
+    downloaded: usize,
+    updated: usize,
+    skipped: usize,
+    removed: usize,
+    failed: usize,
+}
+
+/// How long a synchronisation waits for the server, and how often it asks again.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Patience {
+    /// Of each request.
+    pub timeouts: Timeouts,
+    /// Of what may pass.
+    pub retry: Retry,
+}
+
+/// What a synchronisation needs of the configuration.
+#[derive(Debug, Clone, Default)]
+pub struct Settings {
+    /// Where the photos come from.
+    pub photos: PhotoSettings,
+    /// Whom to trust on the network.
+    pub tls: Tls,
+    /// Folder that holds the mirror and its state.
+    pub data_dir: PathBuf,
+}
+
+/// Synchronises once, with the contract's patience. `step` hears of the progress.
+///
+/// # Errors
+/// As [`once_with`].
+pub async fn once(settings: &Settings, step: &(dyn Fn(Step<'_>) + Sync)) -> Result<Report, Error> {
+    once_with(settings, Patience::default(), step).await
+}
+
+/// Synchronises once.
+///
+/// Dropped before its end, it leaves every photo whole, and the next synchronisation goes on.
+///
+/// # Errors
+/// [`Error`] when nothing could be done: no server, a refused key, a listing beyond the bounds, a folder that cannot be
+/// written. What happens later is in the [`Report`].
+pub async fn once_with(
+    settings: &Settings,
+    patience: Patience,
+    step: &(dyn Fn(Step<'_>) + Sync),
+) -> Result<Report, Error> {
+    let url = settings.photos.url.as_ref().ok_or(Error::NoUrl)?;
+    let site = Site {
+        client: Client::new(&settings.tls, patience.timeouts)?,
+        base: Base::new(url),
+        retry: patience.retry,
+    };
+    let data_dir = settings.data_dir.clone();
+    let (mirror, state, local) = blocking(move || {
+        let mirror = Mirror::open(&data_dir)?;
+        let state: State = mirror.read(STATE).unwrap_or_default();
+        let local = mirror.photos()?;
+        Ok((Arc::new(mirror), state, local))
+    })
+    .await?;
+
+    let listing = crawl::list(&site, &settings.photos, step).await?;
+    let mut report = Report { failed: listing.failures, ..Report::default() };
+    let (named, unsafe_names) = names::assign(listing.photos);
+    let mut kept: BTreeSet<String> = listing.unread.iter().map(ToString::to_string).collect();
+    for photo in unsafe_names {
+        report.fail(photo.place, names::UNSAFE_NAME);
+        kept.insert(photo.roll.to_string());
+    }
+    step(Step::Photos { total: named.len() });
+
+    let mut work = Work { mirror, state, report, kept, gave_up: false };
+    work.download(&site, settings, &named, &local, step).await;
+    // A server that is not well does not tell what is gone, neither now nor for a removal that waits.
+    if !work.gave_up && work.report.fault().is_none() {
+        work.remove(settings, &named, &local).await;
+    }
+    work.report.alarm = work.state.pending.as_ref().map(|pending| pending.alarm(&settings.photos));
+    work.finish(url.to_string()).await
+}
+
+/// Confirms the removal that waits, so that the next synchronisation makes it; how many photos that are, or `None` when no
+/// removal waits.
+///
+/// # Errors
+/// [`Error`] when the mirror cannot be read or written, or is being synchronised.
+pub fn confirm_removal(data_dir: &Path) -> Result<Option<usize>, Error> {
+    let mirror = Mirror::open(data_dir)?;
+    let Some(pending) = mirror.read::<State>(STATE).and_then(|state| state.pending) else { return Ok(None) };
+    mirror.write(CONFIRMATION, &pending.digest)?;
+    Ok(Some(pending.photos))
+}
+
+/// The removal that waits since an earlier synchronisation.
+async fn waiting(settings: &Settings) -> Option<Alarm> {
+    let data_dir = settings.data_dir.clone();
+    let state = blocking(move || Ok(Mirror::open(&data_dir)?.read::<State>(STATE)));
+    // Whoever holds the mirror tells of it himself; a mirror that cannot be opened is told by the synchronisation.
+    state.await.ok()??.pending.map(|pending| pending.alarm(&settings.photos))
+}
+
+/// A synchronisation at work.
+struct Work {
+    mirror: Arc<Mirror>,
+    state: State,
+    report: Report,
+    /// Students whose photos are not removed this time.
+    kept: BTreeSet<String>,
+    /// Whether photos were not asked for, because the server failed too often.
+    gave_up: bool,
+}
+
+impl Work {
+    async fn download(
+        &mut self,
+        site: &Site,
+        settings: &Settings,
+        named: &BTreeMap<String, RemotePhoto>,
+        local: &BTreeMap<String, u64>,
+        step: &(dyn Fn(Step<'_>) + Sync),
+    ) {
+        let before = self.state.clone();
+        let downloads = Downloads {
+            site,
+            mirror: Arc::clone(&self.mirror),
+            state: &before,
+            local,
+            limits: PhotoLimits::from(&settings.photos),
+            failures_in_a_row: AtomicU32::new(0),
+            decoder: Arc::new(Semaphore::new(1)),
+        };
+        let mut fetched = stream::iter(named.clone())
+            .map(|(path, photo)| {
+                let downloads = &downloads;
+                async move {
+                    let fetched = downloads.bring(&path, &photo).await;
+                    (path, fetched)
+                }
+            })
+            .buffer_unordered(CONCURRENCY)
+            // Unboxed, the borrowed paths keep the compiler from seeing that the whole may move between threads.
+            .boxed();
+        let mut unsaved = 0;
+        while let Some((path, fetched)) = fetched.next().await {
+            let outcome = match self.note(&path, fetched) {
+                Ok(outcome) => outcome,
+                Err(disk) => {
+                    self.report.stopped = Some(disk);
+                    return;
+                }
+            };
+            step(Step::Photo { path: &path, outcome });
+            unsaved += usize::from(matches!(outcome, Outcome::New | Outcome::Updated));
+            if unsaved >= SAVE_EVERY {
+                unsaved = 0;
+                self.save_state().await;
+            }
+        }
+        self.state.refused.retain(|path, _| named.contains_key(path));
+    }
+
+    /// Takes what became of a photo into report and state.
+    ///
+    /// # Errors
+    /// The disk's error, after which no other photo will fare better.
+    fn note(&mut self, path: &str, fetched: Fetched) -> Result<Outcome, Error> {
+        match fetched {
+            Fetched::Here(outcome, known) => {
+                match outcome {
+                    Outcome::New => self.report.new += 1,
+                    Outcome::Updated => self.report.updated += 1,
+                    Outcome::Unchanged | Outcome::Failed => self.report.unchanged += 1,
+                }
+                self.state.photos.insert(path.to_owned(), known);
+                self.state.refused.remove(path);
+                return Ok(outcome);
+            }
+            Fetched::Failed(disk @ Error::Disk { .. }) => return Err(disk),
+            Fetched::Refused(refusal, reason) => {
+                self.report.fail(path, reason);
+                self.state.refused.remove(path);
+                self.state.refused.extend(refusal.map(|refusal| (path.to_owned(), refusal)));
+            }
+            Fetched::Failed(error) => {
+                self.gave_up |= matches!(error, Error::GaveUp(_));
+                self.report.fail(path, error);
+            }
+        }
+        // Whoever has no new photo keeps the old one, even if it goes by another name.
+        self.kept.insert(removal::student(path).to_owned());
+        Ok(Outcome::Failed)
+    }
+
+    async fn remove(
+        &mut self,
+        settings: &Settings,
+        named: &BTreeMap<String, RemotePhoto>,
+        local: &BTreeMap<String, u64>,
+    ) {
+        if named.is_empty() {
+            // An empty listing says nothing, neither for nor against a removal that waits.
+            log::warn!(
+                "the server lists no photo at all; check photos.url. The {} photos here are kept",
+                local.len()
+            );
+            return;
+        }
+        let on_disk: BTreeSet<String> = local.keys().cloned().collect();
+        let listed: BTreeSet<String> = named.keys().cloned().collect();
+        let confirmed = self.mirror.take(CONFIRMATION).map(|text| text.trim_matches('"').to_owned());
+        let decision = removal::decide(
+            &on_disk,
+            &listed,
+            &self.kept,
+            self.state.pending.as_ref(),
+            confirmed.as_deref(),
+            &settings.photos,
+        );
+        let gone = match decision {
+            Decision::Wait(pending) => {
+                self.state.pending = Some(pending);
+                return;
+            }
+            Decision::Remove(gone) => gone,
+        };
+        self.state.pending = None;
+        self.state.photos.retain(|path, _| local.contains_key(path) || named.contains_key(path));
+        let mirror = Arc::clone(&self.mirror);
+        let removed = blocking(move || {
+            let mut removed = Vec::new();
+            for path in gone {
+                match mirror.remove(&path) {
+                    Ok(()) => removed.push(path),
+                    Err(error) => return Ok((removed, Some(error))),
+                }
+            }
+            Ok((removed, None))
+        });
+        match removed.await {
+            Ok((removed, error)) => {
+                self.report.removed = removed.len();
+                for path in removed {
+                    self.state.photos.remove(&path);
+                }
+                self.report.stopped = error;
+            }
+            Err(error) => self.report.stopped = Some(error),
+        }
+    }
+
+    async fn save_state(&self) {
+        let (mirror, state) = (Arc::clone(&self.mirror), self.state.clone());
+        if let Err(error) = blocking(move || mirror.write(STATE, &state)).await {
+            log::warn!("{error}; the next synchronisation fetches more than it would have to");
+        }
+    }
+
+    async fn finish(mut self, source_url: String) -> Result<Report, Error> {
+        self.save_state().await;
+        let mirror = Arc::clone(&self.mirror);
+        let report = self.report;
+        let (downloaded, updated, skipped, removed, failed) =
+            (report.new, report.updated, report.unchanged, report.removed, report.failed.len());
+        let written = blocking(move || {
+            let total_images = mirror.photos()?.len();
+            let last_sync = OffsetDateTime::now_utc().format(&Rfc3339).unwrap_or_default();
+            let metadata = Metadata {
+                last_sync,
+                source_url,
+                total_images,
+                downloaded,
+                updated,
+                skipped,
+                removed,
+                failed,
+            };
+            mirror.write(METADATA, &metadata).map(|()| total_images)
+        });
+        self.report = report;
+        match written.await {
+            Ok(total) => self.report.total = total,
+            Err(error) => {
+                self.report.stopped.get_or_insert(error);
+            }
+        }
+        Ok(self.report)
+    }
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}

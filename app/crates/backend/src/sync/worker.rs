@@ -1,0 +1,156 @@
+//! Synchronising again and again while the appliance runs.
+
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use tokio::sync::{Notify, watch};
+use tokio_util::sync::CancellationToken;
+
+use super::Settings;
+use super::{FOLDER, Failure as PhotoFailure, Report, Step, once, waiting};
+use base::backoff::Backoff;
+use base::event::{Bus, Event};
+use base::failure::Failure;
+use base::progress::Progress;
+use vision::scan::scan;
+
+/// First pause after a synchronisation that could not be done: at start the network often comes a little later.
+const FIRST_PAUSE: Duration = Duration::from_secs(5);
+
+/// Failed photos named in the log after a synchronisation. A server that dies fails all of them.
+const FAILURES_LOGGED: usize = 20;
+
+/// The fingerprint of photos that cannot be read.
+const UNREADABLE: u64 = 1;
+
+/// What the worker shares with the rest of the program.
+#[derive(Debug, Clone)]
+pub struct Worker {
+    /// The configuration.
+    pub settings: Arc<Settings>,
+    /// Told of every synchronisation.
+    pub bus: Bus,
+    /// Fingerprint of the photos on disk of which the roster was last told: it enrols anew when this moves. 0 at first.
+    pub changed: watch::Sender<u64>,
+    /// Asks for a synchronisation now.
+    pub now: Arc<Notify>,
+    /// How far the present one is, photos.
+    pub progress: Progress,
+    /// What the last one could not have, for the page.
+    pub failed: Arc<ArcSwap<Vec<PhotoFailure>>>,
+}
+
+/// Synchronises at once, then at the configured interval or when asked, until `stop`. A server that cannot be reached is tried
+/// again after growing pauses, never longer than the interval.
+///
+/// # Errors
+/// A [`Failure`] to hold when the server refuses the key or the configured trust cannot be set up.
+pub async fn run(worker: Worker, stop: CancellationToken) -> Result<(), Failure> {
+    if worker.settings.photos.url.is_none() {
+        return Ok(());
+    }
+    let interval = worker.settings.photos.interval;
+    let mut backoff = Backoff::between(FIRST_PAUSE, interval);
+    let note = |step: Step<'_>| worker.note(step);
+    // Before the server has said what there is, there is something to do.
+    worker.progress.set(0, 1);
+    worker.tell_roster().await;
+    // The server may stay away, and the removal waits all the same.
+    if let Some(alarm) = waiting(&worker.settings).await {
+        worker.bus.publish(alarm.event());
+    }
+    loop {
+        let done = tokio::select! {
+            done = once(&worker.settings, &note) => done,
+            () = stop.cancelled() => return Ok(()),
+        };
+        worker.tell_roster().await;
+        if let Ok(report) = &done {
+            tell(&worker, report);
+        }
+        // Also when it ended early or for good: what cannot be fetched now is not under way.
+        worker.progress.set(0, 0);
+        let fault = match done {
+            Ok(report) => report.fault(),
+            Err(error) if error.needs_a_person() => return Err(Failure::hold(error)),
+            Err(error) => Some(error.to_string()),
+        };
+        let pause = match fault {
+            Some(reason) => {
+                let pause = backoff.next_delay();
+                let retry_in_s = pause.as_secs();
+                worker.bus.publish(Event::SyncFailed { reason, retry_in_s });
+                pause
+            }
+            None => {
+                backoff = Backoff::between(FIRST_PAUSE, interval);
+                interval
+            }
+        };
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            () = worker.now.notified() => {}
+            () = stop.cancelled() => return Ok(()),
+        }
+    }
+}
+
+impl Worker {
+    /// Tells the roster when the photos on disk are others than it was last told of, whoever changed them: `attendance sync` may,
+    /// beside this worker. The first time there is nothing to tell, for the roster reads them when it starts.
+    async fn tell_roster(&self) {
+        let settings = Arc::clone(&self.settings);
+        let photos = tokio::task::spawn_blocking(move || fingerprint(&settings)).await.unwrap_or(UNREADABLE);
+        self.changed.send_if_modified(|told| {
+            let before = std::mem::replace(told, photos);
+            before != 0 && before != photos
+        });
+    }
+
+    fn note(&self, step: Step<'_>) {
+        match step {
+            Step::Listed { .. } => {}
+            Step::Photos { total } => self.progress.set(0, total),
+            Step::Photo { .. } => self.progress.step(),
+        }
+    }
+}
+
+/// The photos that the roster would find in the mirror, with their sizes and times of change, as one number.
+fn fingerprint(settings: &Settings) -> u64 {
+    let photos = &settings.photos;
+    match scan(&settings.data_dir.join(FOLDER), photos.roll_numbers, photos.max_photos) {
+        Ok(listing) => {
+            let mut hasher = DefaultHasher::new();
+            for photo in &listing.photos {
+                (&photo.path, photo.bytes, photo.modified_ns).hash(&mut hasher);
+            }
+            hasher.finish()
+        }
+        Err(error) => {
+            log::warn!("{error}");
+            UNREADABLE
+        }
+    }
+}
+
+fn tell(worker: &Worker, report: &Report) {
+    worker.failed.store(Arc::new(report.failed.clone()));
+    for failure in report.failed.iter().take(FAILURES_LOGGED) {
+        log::warn!("photo {}: {}", failure.photo, failure.reason);
+    }
+    if report.failed.len() > FAILURES_LOGGED {
+        log::warn!("and {} photos more", report.failed.len() - FAILURES_LOGGED);
+    }
+    if report.fault().is_none() {
+        worker.bus.publish(report.event());
+    } else {
+        // What was done until then is kept, and is no synchronisation.
+        log::info!("until the fault: {}", report.event());
+    }
+    if let Some(alarm) = &report.alarm {
+        worker.bus.publish(alarm.event());
+    }
+}

@@ -1,0 +1,443 @@
+//! The worker that delivers, and what others can ask of it.
+
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+use ::http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use serde::Serialize;
+use tokio::sync::{Mutex as AsyncMutex, Notify};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::answer;
+use super::answer::{RowAnswer, Trouble, TroubleKind};
+use super::body;
+use super::plan::{Next, Plan};
+use crate::config;
+use crate::http::{Client, Timeouts};
+use base::backoff::Backoff;
+use base::event::{Bus, Event};
+use base::failure::Failure;
+use base::moment::Clock;
+use base::secret::SecretUrl;
+use journal::storage::{Deliveries, Delivery, Fate, Ledger, OpenRow};
+
+/// Largest answer read: a thousand rows are answered in some 300 kB.
+const MAX_ANSWER: u64 = 4_000_000;
+/// First and longest delay after a failure. Rows wait in the journal; a school's network is mended by the hour.
+const DELAYS: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(600));
+/// How long an answer of the webhook shows that it is there and takes the key. Without rows nobody would notice a wrong one before
+/// the first morning.
+const HEARD_FOR: Duration = Duration::from_secs(24 * 3600);
+/// The same for who asks for a delivery, and wants to know whether it works, rows or none.
+const HEARD_NOW: Duration = Duration::from_secs(60);
+/// The header that carries the key. The original also accepts it in the query, where it would be logged.
+const KEY_HEADER: HeaderName = HeaderName::from_static("x-webhook-key");
+
+/// Delivers the journal's rows.
+pub struct Uploader {
+    url: SecretUrl,
+    headers: HeaderMap,
+    tls: config::Tls,
+    timeouts: Timeouts,
+    /// Made when there is something to send: a file of authorities that is missing must not keep the appliance from starting.
+    client: OnceLock<Client>,
+    interval: Duration,
+    ledger: Arc<Ledger>,
+    deliveries: Arc<Mutex<Deliveries>>,
+    clock: Arc<dyn Clock>,
+    bus: Bus,
+    /// One upload at a time.
+    run: AsyncMutex<Run>,
+    view: Mutex<View>,
+    nudge: Notify,
+}
+
+struct Run {
+    plan: Plan,
+    backoff: Backoff,
+    /// Acknowledged and not yet on the disk: at worst they are sent again after a restart, as duplicates.
+    unsaved: Vec<Delivery>,
+    /// Deliveries of rows before this one are pruned.
+    pruned_to: u64,
+    /// When the webhook last answered, since boot; none before the first time.
+    heard: Option<Duration>,
+}
+
+/// What an upload did.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// Rows the webhook stored.
+    pub created: usize,
+    /// Rows it had already.
+    pub duplicates: usize,
+    /// Rows that now need a person.
+    pub refused: usize,
+    /// Rows still to be delivered.
+    pub backlog: usize,
+    /// Why not everything was delivered.
+    pub failure: Option<String>,
+}
+
+/// How the delivery does, for the status page.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct View {
+    /// The last failure, until a batch is taken again.
+    pub failure: Option<String>,
+    /// Batches answered row by row since the start.
+    pub answered: u64,
+    /// Failures since the start.
+    pub failures: u64,
+}
+
+/// A row cannot be retried or dismissed.
+#[derive(Debug, thiserror::Error)]
+pub enum RetryError {
+    /// It is not among those that need a person.
+    #[error("row {id} is not among the rows that need a person; look at the list again")]
+    NotWithAPerson {
+        /// The row.
+        id: u64,
+    },
+    /// The decision cannot be written down.
+    #[error("the decision cannot be written ({reason}); check the disk")]
+    NotSaved {
+        /// What the system says.
+        reason: String,
+    },
+}
+
+/// Why a pass ended.
+enum Ended {
+    /// There is nothing more to send.
+    Done,
+    /// Not before this delay.
+    Later(Trouble, Duration),
+    /// Nothing helps but a person.
+    Held(Trouble),
+}
+
+impl Uploader {
+    /// An uploader for the configured webhook; `None` where none is configured: rows are then kept on the device only.
+    pub fn new(
+        config: &config::Webhook,
+        tls: &config::Tls,
+        ledger: Arc<Ledger>,
+        deliveries: Arc<Mutex<Deliveries>>,
+        clock: Arc<dyn Clock>,
+        bus: Bus,
+    ) -> Option<Self> {
+        let url = config.url.clone()?;
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/csv"));
+        match config.key.as_ref().map(Client::secret_header) {
+            Some(Some(key)) => {
+                headers.insert(KEY_HEADER, key);
+            }
+            Some(None) => log::error!("webhook.key has characters that cannot be sent; it is left out"),
+            None => {}
+        }
+        let run = Run {
+            plan: Plan::new(config.batch_rows),
+            backoff: Backoff::between(DELAYS.0, DELAYS.1),
+            unsaved: Vec::new(),
+            pruned_to: 0,
+            heard: None,
+        };
+        Some(Self {
+            url,
+            headers,
+            tls: tls.clone(),
+            timeouts: Timeouts::whole(config.timeout),
+            client: OnceLock::new(),
+            interval: config.interval,
+            ledger,
+            deliveries,
+            clock,
+            bus,
+            run: AsyncMutex::new(run),
+            view: Mutex::default(),
+            nudge: Notify::new(),
+        })
+    }
+
+    /// Delivers until `stop`. A request under way is then broken off: its rows are sent again, and the webhook knows
+    /// duplicates.
+    ///
+    /// # Errors
+    /// [`Failure`] that holds the worker when the webhook refuses the key, or the configured trust cannot be set up.
+    pub async fn work(self: Arc<Self>, stop: CancellationToken) -> Result<(), Failure> {
+        loop {
+            let ended = tokio::select! {
+                () = stop.cancelled() => return Ok(()),
+                ended = async { self.pass(&mut *self.run.lock().await, &mut Report::default(), HEARD_FOR).await } => ended,
+            };
+            let delay = match ended {
+                Ended::Done => self.interval,
+                Ended::Later(_, delay) => delay,
+                Ended::Held(trouble) => return Err(Failure::hold(trouble.reason)),
+            };
+            tokio::select! {
+                () = stop.cancelled() => return Ok(()),
+                () = self.nudge.notified() => {}
+                () = tokio::time::sleep(delay) => {}
+            }
+        }
+    }
+
+    /// Delivers now, until all is delivered, something fails, or `deadline` has passed.
+    pub async fn once(&self, deadline: Duration) -> Report {
+        let until = Instant::now() + deadline;
+        let mut report = Report::default();
+        let passed = tokio::time::timeout_at(until, async {
+            self.pass(&mut *self.run.lock().await, &mut report, HEARD_NOW).await
+        })
+        .await;
+        report.failure = match passed {
+            Ok(Ended::Done) => None,
+            Ok(Ended::Later(trouble, _) | Ended::Held(trouble)) => Some(trouble.reason),
+            Err(_) => Some(format!("not everything could be delivered within {} s", deadline.as_secs())),
+        };
+        report.backlog = self.ledger.summary().backlog;
+        report
+    }
+
+    /// Ends the wait before the next upload.
+    pub fn nudge(&self) {
+        self.nudge.notify_one();
+    }
+
+    /// How the delivery does.
+    pub fn view(&self) -> View {
+        self.view.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Puts a row that needs a person back among those to be delivered.
+    ///
+    /// # Errors
+    /// [`RetryError`].
+    pub async fn retry(&self, id: u64) -> Result<(), RetryError> {
+        self.only_with_a_person(id)?;
+        self.reopen(&[id]).await
+    }
+
+    /// The same with every row that needs a person, in one write; how many these were.
+    ///
+    /// # Errors
+    /// [`RetryError::NotSaved`]; then none of them is sent again.
+    pub async fn retry_all(&self) -> Result<usize, RetryError> {
+        let rows: Vec<u64> = self.ledger.needs_person().iter().map(|row| row.id).collect();
+        self.reopen(&rows).await?;
+        Ok(rows.len())
+    }
+
+    async fn reopen(&self, rows: &[u64]) -> Result<(), RetryError> {
+        self.decide(rows, Fate::Reopened).await?;
+        let mut run = self.run.lock().await;
+        rows.iter().for_each(|id| run.plan.forgive(*id));
+        self.nudge();
+        Ok(())
+    }
+
+    /// Takes a row that needs a person off the list for good; the journal and the CSV file keep it.
+    ///
+    /// # Errors
+    /// [`RetryError`].
+    pub async fn dismiss(&self, id: u64) -> Result<(), RetryError> {
+        self.only_with_a_person(id)?;
+        self.decide(&[id], Fate::Dismissed).await
+    }
+
+    fn only_with_a_person(&self, id: u64) -> Result<(), RetryError> {
+        self.ledger.is_with_a_person(id).then_some(()).ok_or(RetryError::NotWithAPerson { id })
+    }
+
+    async fn decide(&self, rows: &[u64], fate: Fate) -> Result<(), RetryError> {
+        let utc = self.clock.now().utc;
+        let decisions: Vec<_> = rows.iter().map(|id| Delivery { id: *id, utc, fate: fate.clone() }).collect();
+        self.write(decisions.clone()).await.map_err(|reason| RetryError::NotSaved { reason })?;
+        decisions.into_iter().for_each(|delivery| self.ledger.deliver(delivery));
+        Ok(())
+    }
+
+    /// Sends batch after batch until there are none or one fails for now.
+    async fn pass(&self, run: &mut Run, report: &mut Report, heard_for: Duration) -> Ended {
+        self.tidy(run).await;
+        loop {
+            let now = self.clock.now().since_boot;
+            let batch = run.plan.next(&self.ledger, now);
+            if batch.is_empty() {
+                return match run.heard {
+                    Some(heard) if now.saturating_sub(heard) < heard_for => Ended::Done,
+                    _ => self.knock(run, now).await,
+                };
+            }
+            match self.send(&batch).await {
+                Ok(answers) => {
+                    run.heard = Some(now);
+                    self.take(run, &batch, &answers, report).await;
+                }
+                Err(trouble) => {
+                    self.note_failure(&trouble);
+                    if trouble.kind == TroubleKind::Person {
+                        return Ended::Held(trouble);
+                    }
+                    let (next, fate) = run.plan.failed(&batch, &trouble, &self.ledger, now);
+                    if let Some(fate) = fate {
+                        self.record(run, vec![fate], report).await;
+                    }
+                    if next == Next::Wait {
+                        return self.later(run, trouble);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Sends a list without rows: whether the webhook is there and takes the key shall be known before there are rows.
+    async fn knock(&self, run: &mut Run, now: Duration) -> Ended {
+        match self.send(&[]).await {
+            // Who refuses a list for having no rows has read it, and the key before it.
+            Err(trouble) if trouble.kind == TroubleKind::Batch => {
+                log::debug!("a list without rows was answered: {}", trouble.reason);
+            }
+            Err(trouble) => {
+                self.note_failure(&trouble);
+                return match trouble.kind {
+                    TroubleKind::Person => Ended::Held(trouble),
+                    _ => self.later(run, trouble),
+                };
+            }
+            Ok(_) => {}
+        }
+        run.heard = Some(now);
+        if std::mem::take(&mut self.view.lock().unwrap_or_else(PoisonError::into_inner).failure).is_some() {
+            let backlog = self.ledger.summary().backlog;
+            self.bus.publish(Event::Delivered { created: 0, duplicates: 0, refused: 0, backlog });
+        }
+        Ended::Done
+    }
+
+    fn later(&self, run: &mut Run, trouble: Trouble) -> Ended {
+        let delay = run.backoff.next_delay().max(trouble.wait.unwrap_or_default());
+        let retry_in_s = delay.as_secs().max(1);
+        self.bus.publish(Event::DeliveryFailed { reason: trouble.reason.clone(), retry_in_s });
+        Ended::Later(trouble, delay)
+    }
+
+    async fn send(&self, batch: &[OpenRow]) -> Result<Vec<RowAnswer>, Trouble> {
+        let body = body::encode(batch).map_err(|error| Trouble {
+            kind: TroubleKind::Server,
+            reason: format!("the rows cannot be written as CSV: {error}"),
+            wait: None,
+        })?;
+        let posted =
+            self.client()?.post(self.url.expose(), self.headers.clone(), body.into(), MAX_ANSWER).await;
+        let answer = posted.map_err(|error| Trouble::from(&error))?;
+        let now = self.clock.now();
+        answer::read(&answer, batch, now.trusted.then_some(now.utc))
+    }
+
+    /// The client, with the trust that the configuration asks for. What is wrong with that may be mended meanwhile.
+    fn client(&self) -> Result<&Client, Trouble> {
+        if let Some(client) = self.client.get() {
+            return Ok(client);
+        }
+        let made = Client::new(&self.tls, self.timeouts).map_err(|error| Trouble {
+            kind: TroubleKind::Person,
+            reason: error.to_string(),
+            wait: None,
+        })?;
+        Ok(self.client.get_or_init(|| made))
+    }
+
+    /// Takes in what the webhook said of each row.
+    async fn take(&self, run: &mut Run, batch: &[OpenRow], answers: &[RowAnswer], report: &mut Report) {
+        run.backoff = Backoff::between(DELAYS.0, DELAYS.1);
+        {
+            let mut view = self.view.lock().unwrap_or_else(PoisonError::into_inner);
+            view.failure = None;
+            view.answered += 1;
+        }
+        let fates = run.plan.answered(batch, answers, self.clock.now().since_boot);
+        self.record(run, fates, report).await;
+    }
+
+    /// Writes down what became of rows, and says so.
+    async fn record(&self, run: &mut Run, fates: Vec<(u64, Fate)>, report: &mut Report) {
+        let utc = self.clock.now().utc;
+        let (mut created, mut duplicates, mut refused) = (0, 0, 0);
+        for (id, fate) in fates {
+            match &fate {
+                Fate::Created => created += 1,
+                Fate::Duplicate => duplicates += 1,
+                Fate::Refused(reason) => {
+                    refused += 1;
+                    log::warn!("row {id} needs a person: {reason}");
+                }
+                Fate::Reopened | Fate::Dismissed => {}
+            }
+            run.unsaved.push(Delivery { id, utc, fate });
+        }
+        // In memory at once, so that a disk that fails does not make us send everything again and again.
+        let first_unseen = run.unsaved.len() - (created + duplicates + refused);
+        for delivery in &run.unsaved[first_unseen..] {
+            self.ledger.deliver(delivery.clone());
+        }
+        self.save(run).await;
+        report.created += created;
+        report.duplicates += duplicates;
+        report.refused += refused;
+        let backlog = self.ledger.summary().backlog;
+        self.bus.publish(Event::Delivered { created, duplicates, refused, backlog });
+    }
+
+    async fn save(&self, run: &mut Run) {
+        if run.unsaved.is_empty() {
+            return;
+        }
+        match self.write(run.unsaved.clone()).await {
+            Ok(()) => run.unsaved.clear(),
+            Err(reason) => log::error!(
+                "what the webhook said of {} rows cannot be written ({reason}); tried again, and at worst they are sent \
+                 again: check the disk",
+                run.unsaved.len()
+            ),
+        }
+    }
+
+    /// Saves what could not be saved before, and drops what nobody needs any more.
+    async fn tidy(&self, run: &mut Run) {
+        self.save(run).await;
+        let first = self.ledger.first_id();
+        if first > run.pruned_to {
+            let deliveries = Arc::clone(&self.deliveries);
+            let pruned = tokio::task::spawn_blocking(move || {
+                deliveries.lock().unwrap_or_else(PoisonError::into_inner).prune(first)
+            });
+            match pruned.await {
+                Ok(Ok(_)) => run.pruned_to = first,
+                Ok(Err(error)) => log::warn!("old delivery records could not be removed: {error}"),
+                Err(panic) => log::error!("a defect in the program while pruning: {panic}"),
+            }
+        }
+    }
+
+    /// Makes `records` durable on a thread made for blocking.
+    async fn write(&self, records: Vec<Delivery>) -> Result<(), String> {
+        let deliveries = Arc::clone(&self.deliveries);
+        let written = tokio::task::spawn_blocking(move || {
+            deliveries.lock().unwrap_or_else(PoisonError::into_inner).append(&records)
+        });
+        match written.await {
+            Ok(written) => written.map_err(|error| error.to_string()),
+            Err(panic) => Err(panic.to_string()),
+        }
+    }
+
+    fn note_failure(&self, trouble: &Trouble) {
+        let mut view = self.view.lock().unwrap_or_else(PoisonError::into_inner);
+        view.failure = Some(trouble.reason.clone());
+        view.failures += 1;
+    }
+}

@@ -1,0 +1,395 @@
+//! Servers that lie, break off, never end or lead astray.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use backend::http;
+use backend::http::{Retry, Timeouts};
+use backend::sync;
+use backend::sync::{Error, Patience, Worker};
+use base::event::Bus;
+use base::failure::Disposition;
+use base::progress::Progress;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::door::{Door, KEY, PATIENCE, bmp, counts, jpeg};
+use crate::scripted::{Script, Server, path};
+
+/// A server with one student and one photo, which it sends as `photo` says.
+async fn one_photo(photo: impl Fn(&str) -> Script + Send + Sync + 'static) -> (Server, Door) {
+    let server = Server::start(move |head| match path(head) {
+        "/students/" => Script::page("<a href='2110001/'>2110001/</a>"),
+        "/students/2110001/" => Script::page("<a href='a.jpg'>a.jpg</a>"),
+        "/students/2110001/a.jpg" => photo(head),
+        _ => Script::answer("404 Not Found", "", b""),
+    })
+    .await;
+    let door = Door::new(&server.url());
+    (server, door)
+}
+
+/// What is said of the one photo, which fails; an older version stays.
+async fn failure(photo: impl Fn() -> Script + Send + Sync + 'static) -> String {
+    let calls = AtomicUsize::new(0);
+    let (_server, door) = one_photo(move |_| match calls.fetch_add(1, Ordering::Relaxed) {
+        0 => Script::file(&jpeg(1)),
+        _ => photo(),
+    })
+    .await;
+    assert_eq!(counts(&door.sync().await), [1, 0, 0, 0, 0]);
+    let report = door.sync().await;
+    assert_eq!(counts(&report), [0, 0, 0, 0, 1]);
+    assert_eq!(door.photos()["2110001/a.jpg"], jpeg(1));
+    report.failed[0].reason.clone()
+}
+
+#[tokio::test]
+async fn half_a_photo_is_never_kept() {
+    let half = || jpeg(2)[..jpeg(2).len() / 2].to_vec();
+    let announced = move || {
+        let mut bytes = b"HTTP/1.1 200 OK\r\nContent-Length: 999999\r\n\r\n".to_vec();
+        bytes.extend(half());
+        Script::raw(bytes)
+    };
+    assert!(failure(announced).await.contains("broke off"));
+    let unannounced = move || {
+        let mut bytes = b"HTTP/1.0 200 OK\r\n\r\n".to_vec();
+        bytes.extend(half());
+        Script::raw(bytes)
+    };
+    assert!(failure(unannounced).await.contains("cut short"));
+    let mut chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n400\r\n".to_vec();
+    chunked.extend(&jpeg(2)[..300]);
+    assert!(failure(move || Script::raw(chunked.clone())).await.contains("broke off"));
+}
+
+#[tokio::test]
+async fn what_is_no_photo_is_refused_with_the_reason() {
+    assert!(failure(|| Script::page("<html>Please log in</html>")).await.contains("not a picture"));
+    assert!(failure(|| Script::file(b"")).await.contains("not a picture"));
+    assert!(failure(|| Script::answer("500 Oops", "", b"")).await.contains("500"));
+    assert!(failure(|| Script::answer("404 Not Found", "", b"")).await.contains("404"));
+    assert!(
+        failure(|| Script::answer("200 OK", "Content-Encoding: gzip\r\n", &jpeg(2))).await.contains("gzip")
+    );
+    assert!(failure(|| Script::raw("SSH-2.0-OpenSSH_9.2\r\n")).await.contains("HTTP"));
+    assert!(failure(|| Script::raw("")).await.contains("broke off"));
+    assert!(failure(|| Script::answer("304 Not Modified", "", b"")).await.contains("304"));
+}
+
+#[tokio::test]
+async fn a_photo_too_large_in_bytes_or_pixels_is_refused() {
+    let announced = || Script::raw("HTTP/1.1 200 OK\r\nContent-Length: 99000000000\r\n\r\n");
+    assert!(failure(announced).await.contains("99000000000 bytes"));
+    let endless = || Script { endless: true, ..Script::raw("HTTP/1.0 200 OK\r\n\r\n") };
+    assert!(failure(endless).await.contains("more than 1000000 bytes"));
+    let mut bomb = bmp(1);
+    bomb[18..22].copy_from_slice(&60_000i32.to_le_bytes());
+    bomb[22..26].copy_from_slice(&60_000i32.to_le_bytes());
+    assert!(failure(move || Script::file(&bomb)).await.contains("60000×60000 pixels"));
+}
+
+#[tokio::test]
+async fn a_refused_photo_is_not_fetched_again_until_it_changes() {
+    let bodies = Arc::new(AtomicUsize::new(0));
+    let mended = Arc::new(AtomicUsize::new(0));
+    let (sent, is_mended) = (Arc::clone(&bodies), Arc::clone(&mended));
+    let (_server, door) = one_photo(move |head| {
+        let version = is_mended.load(Ordering::Relaxed);
+        if head.contains(&format!("if-none-match: \"v{version}\"")) {
+            return Script::answer("304 Not Modified", "", b"");
+        }
+        sent.fetch_add(1, Ordering::Relaxed);
+        let etag = format!("ETag: \"v{version}\"\r\n");
+        Script::answer("200 OK", &etag, if version == 0 { b"no photo" } else { &[] as &[u8] })
+    })
+    .await;
+    for _ in 0..3 {
+        let report = door.sync().await;
+        assert!(report.failed[0].reason.contains("not a picture"));
+    }
+    assert_eq!(bodies.load(Ordering::Relaxed), 1);
+    mended.store(1, Ordering::Relaxed);
+    door.sync().await;
+    assert_eq!(bodies.load(Ordering::Relaxed), 2);
+}
+
+#[tokio::test]
+async fn a_listing_leads_nowhere_but_below_the_base() {
+    let elsewhere = Server::start(|_| Script::page("")).await;
+    let other = elsewhere.address;
+    let server = Server::start(move |head| match path(head) {
+        "/students/" => Script::page(format!(
+            "<a href='../'>up</a><a href='/etc/'>x</a><a href='http://{other}/students/2110009/'>other</a>
+             <a href='//{other}/students/2110009/a.jpg'>other</a><a href='%2e%2e/secret/'>x</a>
+             <a href='2110001/%252e%252e/%252e%252e/secret.jpg'>x</a><a href='2110001\\..\\..\\secret.jpg'>x</a>
+             <a href='?C=N;O=D'>sort</a><a href='#top'>top</a><a href='javascript:x'>x</a>
+             <a href='passport/'>left out</a><a href='2110001/passport/'>left out</a><a href='notes/'>no roll</a>
+             <a href='stray.jpg'>nobody's</a><a href='2110001/'>1</a><a href='2110001/'>again</a>"
+        )),
+        "/students/2110001/" => Script::page("<img src='a%20b.JPG'><a href='a%20b.JPG'>a</a><a href='../'>up</a><a href='notes.txt'>n</a>"),
+        "/students/2110001/a%20b.JPG" => Script::file(&jpeg(1)),
+        _ => Script::answer("404 Not Found", "", b""),
+    })
+    .await;
+    let door = Door::new(&server.url());
+    assert_eq!(counts(&door.sync().await), [1, 0, 0, 0, 0]);
+    assert_eq!(door.paths(), ["2110001/a b.JPG"]);
+    let mut requests = server.requests();
+    requests.sort();
+    let get = |path: &str| format!("GET /students/{path}?key={KEY} HTTP/1.1");
+    let mut expected = [get(""), get("2110001/"), get("2110001/a%20b.JPG")];
+    expected.sort();
+    assert_eq!(requests, expected);
+    assert!(elsewhere.requests().is_empty());
+}
+
+#[tokio::test]
+async fn a_redirect_elsewhere_carries_the_key_nowhere() {
+    let elsewhere = Server::start(|_| Script::page("")).await;
+    let target = format!("Location: http://{}/students/\r\n", elsewhere.address);
+    let server = Server::start(move |_| Script::answer("302 Found", &target, b"")).await;
+    let error = Door::new(&server.url()).try_sync().await.unwrap_err();
+    assert!(matches!(error, Error::Redirected { .. }), "{error}");
+    assert!(elsewhere.requests().is_empty());
+
+    let circle = Server::start(|_| Script::answer("302 Found", "Location: /students/\r\n", b"")).await;
+    let error = Door::new(&circle.url()).try_sync().await.unwrap_err();
+    assert!(error.to_string().contains("302"), "{error}");
+    assert!(circle.requests().len() < 10);
+}
+
+#[tokio::test]
+async fn a_hundred_thousand_links_are_survived() {
+    let links: String = (0..100_000).map(|i| format!("<a href='2110001/{i}.jpg'>{i}</a>\n")).collect();
+    let server = Server::start(move |_| Script::page(&links)).await;
+    let mut door = Door::new(&server.url());
+    let error = door.try_sync().await.unwrap_err();
+    assert!(matches!(error, Error::TooMany { what: "photos", limit: 50_000 }), "{error}");
+
+    let dots: String = (0..100_000).map(|i| format!("<a href='{i}/'>{i}</a>\n")).collect();
+    let server = Server::start(move |_| Script::page(&dots)).await;
+    door.settings.photos.url = Some(base::secret::SecretUrl::parse(&server.url()).unwrap());
+    let error = door.try_sync().await.unwrap_err();
+    assert!(matches!(error, Error::TooMany { what: "pages", .. }), "{error}");
+    assert_eq!(server.requests().len(), 1);
+}
+
+#[tokio::test]
+async fn folders_without_end_come_to_an_end() {
+    let server = Server::start(|head| {
+        let links: String = (0..3).map(|i| format!("<a href='{i}/'>{i}</a>")).collect();
+        assert!(path(head).matches('/').count() <= 12);
+        Script::page(links)
+    })
+    .await;
+    let mut door = Door::new(&server.url());
+    door.settings.photos.max_photos = 50;
+    let error = door.try_sync().await.unwrap_err();
+    assert!(matches!(error, Error::TooMany { what: "pages", limit: 1050 }), "{error}");
+}
+
+#[tokio::test]
+async fn a_listing_that_fails_changes_nothing() {
+    for (script, tries, told) in [
+        (Script::answer as fn(&str, &str, &[u8]) -> Script, 3, "500"),
+        (|_, _, _| Script::answer("401 Unauthorized", "", b""), 1, "key"),
+        (|_, _, _| Script::answer("403 Forbidden", "", b""), 1, "key"),
+        (|_, _, _| Script::answer("404 Not Found", "", b""), 1, "path"),
+        (|_, _, _| Script::raw("nonsense"), 3, "HTTP"),
+        (|_, _, _| Script::raw("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n<a href="), 3, "broke off"),
+    ] {
+        let bad = Arc::new(AtomicUsize::new(0));
+        let is_bad = Arc::clone(&bad);
+        let server = Server::start(move |head| match path(head) {
+            "/students/" if is_bad.load(Ordering::Relaxed) == 1 => script("500 Oops", "", b""),
+            "/students/" => Script::page("<a href='2110001/a.jpg'>a</a>"),
+            _ => Script::file(&jpeg(1)),
+        })
+        .await;
+        let door = Door::new(&server.url());
+        door.sync().await;
+        bad.store(1, Ordering::Relaxed);
+        server.forget();
+        let error = door.try_sync().await.unwrap_err();
+        assert!(error.to_string().contains(told), "{error}");
+        assert_eq!(error.needs_a_person(), told == "key", "{error}");
+        assert_eq!(server.requests().len(), tries, "{error}");
+        assert_eq!(door.paths(), ["2110001/a.jpg"]);
+    }
+}
+
+/// What is under way keeps strangers from being told, so it must end with the worker.
+#[tokio::test]
+async fn nothing_is_under_way_once_the_key_was_refused() {
+    let server = Server::start(|_| Script::answer("401 Unauthorized", "", b"")).await;
+    let door = Door::new(&server.url());
+    let progress = Progress::default();
+    let worker = Worker {
+        settings: Arc::new(door.settings.clone()),
+        bus: Bus::default(),
+        changed: watch::Sender::new(0),
+        now: Arc::default(),
+        progress: progress.clone(),
+        failed: Arc::default(),
+    };
+    let failure = sync::run(worker, CancellationToken::new()).await.unwrap_err();
+    assert_eq!(failure.disposition, Disposition::Hold, "{}", failure.reason);
+    assert_eq!(progress.under_way(), None);
+}
+
+#[tokio::test]
+async fn a_server_that_is_silent_or_too_slow_is_left() {
+    let patience = Patience {
+        timeouts: Timeouts {
+            head: Duration::from_millis(300),
+            idle: Duration::from_millis(300),
+            whole: Duration::from_millis(900),
+            ..PATIENCE.timeouts
+        },
+        retry: Retry { tries: 2, ..PATIENCE.retry },
+    };
+    for bytes in ["", "HTTP/1.1 200 OK\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n<html>"] {
+        let server = Server::start(move |_| Script::hang(bytes)).await;
+        let start = Instant::now();
+        let error = Door::new(&server.url()).try_sync_with(patience).await.unwrap_err();
+        assert!(matches!(error, Error::Http(http::Error::TimedOut { .. })), "{error}");
+        assert!(start.elapsed() < Duration::from_secs(4));
+    }
+}
+
+#[tokio::test]
+async fn nobody_listening_is_told_as_such() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    drop(listener);
+    let door = Door::new(&format!("http://{address}/students?key={KEY}"));
+    let error = door.try_sync().await.unwrap_err();
+    assert!(matches!(&error, Error::Http(http::Error::Connect { .. })), "{error}");
+    assert!(error.to_string().contains("Connection refused"), "{error}");
+}
+
+#[tokio::test]
+async fn a_server_that_dies_among_the_photos_is_not_asked_for_each() {
+    let links: String = (0..200).map(|i| format!("<a href='2110001/{i}.jpg'>{i}</a>\n")).collect();
+    let server = Server::start(move |head| match path(head) {
+        "/students/" => Script::page(&links),
+        _ => Script::answer("502 Bad Gateway", "", b""),
+    })
+    .await;
+    let report = Door::new(&server.url()).sync().await;
+    assert_eq!(report.failed.len(), 200);
+    assert!(server.requests().len() < 60, "{} requests", server.requests().len());
+    assert!(report.failed.iter().any(|failure| failure.reason.contains("not tried")));
+}
+
+#[tokio::test]
+async fn a_student_whose_folder_fails_loses_nothing() {
+    let bad = Arc::new(AtomicUsize::new(0));
+    let is_bad = Arc::clone(&bad);
+    let server = Server::start(move |head| {
+        let bad = is_bad.load(Ordering::Relaxed) == 1;
+        match path(head) {
+            "/students/" => Script::page("<a href='1/'>1</a><a href='2/'>2</a><a href='3/'>3</a>"),
+            "/students/1/" if bad => Script::answer("404 Not Found", "", b""),
+            "/students/1/" => Script::page("<a href='a.jpg'>a</a>"),
+            // The photo was renamed, and the new one cannot be had: the old one stays.
+            "/students/2/" if bad => Script::page("<a href='new.jpg'>a</a>"),
+            "/students/2/" | "/students/3/" => Script::page("<a href='a.jpg'>a</a>"),
+            "/students/2/new.jpg" => Script::page("no photo"),
+            _ => Script::file(&jpeg(1)),
+        }
+    })
+    .await;
+    let mut door = Door::new(&server.url());
+    door.settings.photos.removal_limit = 1.0;
+    door.sync().await;
+    bad.store(1, Ordering::Relaxed);
+    let report = door.sync().await;
+    assert_eq!(counts(&report), [0, 0, 1, 0, 2]);
+    assert_eq!(door.paths(), ["1/a.jpg", "2/a.jpg", "3/a.jpg"]);
+}
+
+#[tokio::test]
+async fn an_error_page_that_comes_as_a_success_removes_nobody() {
+    for (page, gone) in [
+        ("<html><body><h1>Database error</h1></body></html>", false),
+        ("", false),
+        // An empty folder as Python's http.server shows it.
+        ("<html><body><h1>Directory listing for /2/</h1><hr><ul>\n</ul><hr></body></html>", true),
+        ("[]", true),
+    ] {
+        let bad = Arc::new(AtomicUsize::new(0));
+        let is_bad = Arc::clone(&bad);
+        let server = Server::start(move |head| match path(head) {
+            "/students/" => Script::page("<a href='1/'>1</a><a href='2/'>2</a>"),
+            "/students/2/" if is_bad.load(Ordering::Relaxed) == 1 => Script::page(page),
+            "/students/1/" | "/students/2/" => Script::page("<a href='a.jpg'>a</a>"),
+            _ => Script::file(&jpeg(1)),
+        })
+        .await;
+        let mut door = Door::new(&server.url());
+        door.settings.photos.removal_limit = 1.0;
+        door.sync().await;
+        bad.store(1, Ordering::Relaxed);
+        let report = door.sync().await;
+        assert_eq!(counts(&report), [0, 0, 1, usize::from(gone), usize::from(!gone)], "{page}");
+        assert_eq!(door.paths().len(), if gone { 1 } else { 2 }, "{page}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_well_removes_nobody_and_counts_nothing() {
+    // At first all is well; then the listing lacks the last of twenty, and photos fail: all, or all but one until it is given up.
+    let state = Arc::new(AtomicUsize::new(0));
+    let current = Arc::clone(&state);
+    let server = Server::start(move |head| {
+        let (state, all) = (current.load(Ordering::Relaxed), 10..30);
+        let listed = if state == 0 { all } else { 10..29 };
+        match (path(head), state) {
+            ("/students/", _) => {
+                Script::page(listed.map(|i| format!("<a href='{i}/a.jpg'>{i}</a>\n")).collect::<String>())
+            }
+            ("/students/10/a.jpg", 1) | (_, 0) => Script::file(&jpeg(1)),
+            (_, 1) => Script::answer("502 Bad Gateway", "", b""),
+            _ => Script::answer("404 Not Found", "", b""),
+        }
+    })
+    .await;
+    let mut door = Door::new(&server.url());
+    assert_eq!(counts(&door.sync().await), [20, 0, 0, 0, 0]);
+    for (bad, unchanged) in [(1, 1), (2, 0)] {
+        state.store(bad, Ordering::Relaxed);
+        assert_eq!(counts(&door.sync().await), [0, 0, unchanged, 0, 19 - unchanged]);
+        assert_eq!(door.paths().len(), 20);
+    }
+    // Nor does a removal that is too large begin to stand.
+    door.settings.photos.removal_limit = 0.0;
+    assert_eq!(door.sync().await.alarm, None);
+    assert_eq!(door.paths().len(), 20);
+}
+
+#[tokio::test]
+async fn without_validators_the_content_decides_and_with_them_no_body_is_read() {
+    // Neither ETag nor Last-Modified: an edit of the same size is found, and sameness too.
+    let seed = Arc::new(AtomicUsize::new(1));
+    let current = Arc::clone(&seed);
+    let (_server, door) = one_photo(move |_| Script::file(&bmp(current.load(Ordering::Relaxed) as u8))).await;
+    assert_eq!(counts(&door.sync().await), [1, 0, 0, 0, 0]);
+    assert_eq!(counts(&door.sync().await), [0, 0, 1, 0, 0]);
+    seed.store(2, Ordering::Relaxed);
+    assert_eq!(counts(&door.sync().await), [0, 1, 0, 0, 0]);
+    assert_eq!(door.photos()["2110001/a.jpg"], bmp(2));
+
+    // A server that ignores the condition but repeats the ETag: its body is left unread, so it may be as long as it likes.
+    let first = AtomicUsize::new(0);
+    let (_server, door) = one_photo(move |_| match first.fetch_add(1, Ordering::Relaxed) {
+        0 => Script::answer("200 OK", "ETag: \"same\"\r\n", &jpeg(1)),
+        _ => Script::hang("HTTP/1.1 200 OK\r\nETag: \"same\"\r\nContent-Length: 500000\r\n\r\n"),
+    })
+    .await;
+    assert_eq!(counts(&door.sync().await), [1, 0, 0, 0, 0]);
+    assert_eq!(counts(&door.sync().await), [0, 0, 1, 0, 0]);
+}

@@ -1,0 +1,217 @@
+//! What happened, told once: the terminal, the log and the page's event stream all listen to the same bus.
+//!
+//! Events carry names, numbers and reasons; never a face, a frame or a secret. The bus is bounded: a listener that is too
+//! slow misses the oldest events and learns how many, and nobody who publishes ever waits.
+
+mod words;
+mod worker_state;
+
+use serde::Serialize;
+use tokio::sync::broadcast;
+
+use crate::identity::RollNumber;
+
+pub use worker_state::WorkerState;
+
+/// Events kept for a slow listener. A busy door makes a few a second; this is minutes of it.
+const CAPACITY: usize = 1024;
+
+/// One thing that happened.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+pub enum Event {
+    /// A synchronisation of the photos ended.
+    PhotosSynced {
+        /// Photos that came new.
+        new: usize,
+        /// Photos whose content changed.
+        updated: usize,
+        /// Photos as they were.
+        unchanged: usize,
+        /// Photos gone from the server and removed here.
+        removed: usize,
+        /// Photos that could not be fetched; each has a line in the log.
+        failed: usize,
+    },
+    /// Photos could not be synchronised; it will be tried again.
+    SyncFailed {
+        /// Why, without secrets.
+        reason: String,
+        /// Seconds until the next try.
+        retry_in_s: u64,
+    },
+    /// The server lacks so many students that nothing is removed until a person confirms it, or it stays so.
+    RemovalWaits {
+        /// Students that would be removed.
+        students: usize,
+        /// Students on the roster.
+        of: usize,
+        /// What to do.
+        advice: String,
+    },
+    /// The gallery was made anew and is in use.
+    RosterReady {
+        /// Students that can be recognised.
+        students: usize,
+        /// Photos they were enrolled from.
+        photos: usize,
+        /// Photos that did not enrol.
+        refused: usize,
+    },
+    /// A photo did not enrol.
+    PhotoRefused {
+        /// Its path below the photo folder.
+        photo: String,
+        /// Why, and what to do.
+        reason: String,
+    },
+    /// A person stands before the camera and is told why nothing happens yet.
+    Hint {
+        /// The track of the face.
+        track: u64,
+        /// What to do, for the person: "come closer".
+        advice: &'static str,
+    },
+    /// A living person was recognised.
+    Recognised {
+        /// The track of the face.
+        track: u64,
+        /// Who.
+        roll: RollNumber,
+        /// Cosine similarity to the best photo, −1 to 1.
+        similarity: f32,
+        /// Distance to the best photo of anybody else.
+        margin: f32,
+        /// Frames that voted for this answer.
+        votes: u32,
+        /// Similarity that was needed.
+        threshold: f32,
+        /// Frames of this face up to the answer.
+        frames: u32,
+        /// What was found about liveness, in words.
+        liveness: String,
+    },
+    /// A face was seen over enough frames and is nobody on the roster.
+    Stranger {
+        /// The track of the face.
+        track: u64,
+        /// Best similarity that was seen.
+        similarity: f32,
+        /// Similarity that is needed.
+        threshold: f32,
+    },
+    /// A face looked like somebody on the roster, and not like a living person.
+    AttackRefused {
+        /// The track of the face.
+        track: u64,
+        /// Which test refused it and its score, in words.
+        reason: String,
+    },
+    /// A row was written to the journal.
+    Recorded {
+        /// Who.
+        roll: RollNumber,
+        /// `IN` or `OUT`.
+        status: String,
+        /// Local time of the site, `YYYY-MM-DD HH:MM:SS`.
+        timestamp: String,
+    },
+    /// A row cannot be written to the disk now; it is kept in memory and tried again.
+    NotSaved {
+        /// Who.
+        roll: RollNumber,
+        /// Why, and what to do.
+        reason: String,
+    },
+    /// A recognition that makes no row, by the rules.
+    NotRecorded {
+        /// Who.
+        roll: RollNumber,
+        /// Why: "gap of 2 min not over", "already out today".
+        reason: String,
+    },
+    /// The webhook answered a batch.
+    Delivered {
+        /// Rows it created.
+        created: usize,
+        /// Rows it had already.
+        duplicates: usize,
+        /// Rows that need a person.
+        refused: usize,
+        /// Rows still to be delivered.
+        backlog: usize,
+    },
+    /// A batch could not be delivered; it will be tried again.
+    DeliveryFailed {
+        /// Why, without secrets.
+        reason: String,
+        /// Seconds until the next try.
+        retry_in_s: u64,
+    },
+    /// A worker changed its state.
+    Worker {
+        /// Its name.
+        name: &'static str,
+        /// What it is doing.
+        state: WorkerState,
+        /// Why, where there is a reason.
+        reason: Option<String>,
+    },
+}
+
+/// The way events travel.
+#[derive(Debug, Clone)]
+pub struct Bus(broadcast::Sender<Event>);
+
+impl Default for Bus {
+    fn default() -> Self {
+        Self(broadcast::channel(CAPACITY).0)
+    }
+}
+
+impl Bus {
+    /// Tells everyone who listens. Never waits; without listeners the event is gone.
+    pub fn publish(&self, event: Event) {
+        // An error only says that nobody listens.
+        let _ = self.0.send(event);
+    }
+
+    /// Listens from now on.
+    pub fn subscribe(&self) -> broadcast::Receiver<Event> {
+        self.0.subscribe()
+    }
+}
+
+/// Writes every event to the log, until the bus or `stop` ends it.
+pub async fn narrate(mut events: broadcast::Receiver<Event>, stop: tokio_util::sync::CancellationToken) {
+    loop {
+        let event = tokio::select! {
+            event = events.recv() => event,
+            () = stop.cancelled() => return,
+        };
+        match event {
+            Ok(event) => log::log!(target: "attendance", event.level(), "{event}"),
+            Err(broadcast::error::RecvError::Lagged(missed)) => {
+                log::warn!("{missed} events were too fast for the log")
+            }
+            Err(broadcast::error::RecvError::Closed) => return,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_slow_listener_misses_the_oldest_and_learns_how_many() {
+        let bus = Bus::default();
+        let mut slow = bus.subscribe();
+        for track in 0..(CAPACITY as u64 + 5) {
+            bus.publish(Event::Hint { track, advice: "come closer" });
+        }
+        assert!(matches!(slow.try_recv(), Err(broadcast::error::TryRecvError::Lagged(5))));
+        assert!(matches!(slow.try_recv(), Ok(Event::Hint { track: 5, .. })));
+    }
+}

@@ -1,0 +1,92 @@
+//! Events in plain words, for the terminal, the log and the page alike.
+
+use std::fmt;
+
+use super::Event;
+
+impl Event {
+    /// How much attention it deserves in the log.
+    pub fn level(&self) -> log::Level {
+        match self {
+            Self::PhotoRefused { .. }
+            | Self::AttackRefused { .. }
+            | Self::DeliveryFailed { .. }
+            | Self::SyncFailed { .. } => log::Level::Warn,
+            Self::NotSaved { .. } => log::Level::Error,
+            Self::RemovalWaits { .. } => log::Level::Error,
+            Self::PhotosSynced { failed, .. } if *failed > 0 => log::Level::Warn,
+            Self::Delivered { refused, .. } if *refused > 0 => log::Level::Warn,
+            Self::Hint { .. } | Self::NotRecorded { .. } => log::Level::Debug,
+            // The supervisor logs failures itself, with the delay.
+            Self::Worker { .. } => log::Level::Debug,
+            _ => log::Level::Info,
+        }
+    }
+}
+
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::PhotosSynced { new, updated, unchanged, removed, failed } => write!(
+                f,
+                "Photos synced: {new} new, {updated} updated, {unchanged} unchanged, {removed} removed, {failed} failed"
+            ),
+            Self::SyncFailed { reason, retry_in_s } => {
+                write!(f, "Photos not synced: {reason}; next try in {retry_in_s} s")
+            }
+            Self::RemovalWaits { students, of, advice } => {
+                write!(f, "The server lacks {students} of {of} students; nothing is removed. {advice}")
+            }
+            Self::RosterReady { students, photos, refused } => {
+                write!(f, "Faces enrolled: {students} students from {photos} photos")?;
+                if *refused > 0 {
+                    write!(f, "; {refused} photos not usable")?;
+                }
+                Ok(())
+            }
+            Self::PhotoRefused { photo, reason } => write!(f, "Photo {photo} is not enrolled: {reason}"),
+            Self::Hint { track, advice } => write!(f, "Face {track}: {advice}"),
+            Self::Recognised { track, roll, similarity, margin, votes, threshold, frames, liveness } => {
+                write!(
+                    f,
+                    "Recognised {roll}: similarity {similarity:.2} of {threshold:.2} needed, {margin:.2} ahead of the next \
+                 person, {votes} frames agree, answered after {frames} (face {track}); {liveness}"
+                )
+            }
+            Self::Stranger { track, similarity, threshold } if similarity >= threshold => {
+                write!(
+                    f,
+                    "Not named: somebody who is like two people on the roster (similarity {similarity:.2}); \
+                     `attendance check-photos` names photos of one person in two folders (face {track})"
+                )
+            }
+            Self::Stranger { track, similarity, threshold } => {
+                write!(
+                    f,
+                    "A stranger: nobody on the roster is alike (best similarity {similarity:.2} of {threshold:.2} needed, \
+                     face {track})"
+                )
+            }
+            Self::AttackRefused { track, reason } => {
+                write!(f, "Refused, not a living person: {reason} (face {track})")
+            }
+            Self::Recorded { roll, status, timestamp } => {
+                write!(f, "{status:<3} {roll} at {timestamp}, saved")
+            }
+            Self::NotSaved { roll, reason } => write!(f, "The row of {roll} is not saved yet: {reason}"),
+            Self::NotRecorded { roll, reason } => write!(f, "No row for {roll}: {reason}"),
+            Self::Delivered { created, duplicates, refused, backlog } => write!(
+                f,
+                "Webhook answered: {created} rows stored, {duplicates} it had already, {refused} need a person; \
+                 {backlog} still to deliver"
+            ),
+            Self::DeliveryFailed { reason, retry_in_s } => {
+                write!(f, "Rows not delivered: {reason}; kept, next try in {retry_in_s} s")
+            }
+            Self::Worker { name, state, reason } => match reason {
+                Some(reason) => write!(f, "{name} is {}: {reason}", state.as_str()),
+                None => write!(f, "{name} is {}", state.as_str()),
+            },
+        }
+    }
+}

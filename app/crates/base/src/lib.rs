@@ -1,0 +1,15 @@
+//! What every other crate stands on: who, when, what happened, and how small files survive a power cut.
+//!
+//! Nothing here knows of cameras, photos, servers or models.
+#![forbid(unsafe_code)]
+
+pub mod backoff;
+pub mod durable;
+pub mod event;
+pub mod failure;
+pub mod identity;
+pub mod logging;
+pub mod moment;
+pub mod progress;
+pub mod secret;
+pub mod sightings;

@@ -1,0 +1,645 @@
+//! The recorder over whole days: restarts, midnights, clocks that are wrong, disks that are full.
+
+#![allow(clippy::unwrap_used)]
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use proptest::prelude::*;
+use time::OffsetDateTime;
+use time::macros::{date, datetime};
+use tokio::sync::broadcast::Receiver;
+
+use super::day_files::DayFiles;
+use super::recorder::{Past, Recorder, Records};
+use crate::config;
+use crate::storage as journal;
+use crate::storage::disk::fake::FakeDisk;
+use crate::storage::{Deliveries, Delivery, Disk, Fate, Progress, RowView};
+use base::event::{Bus, Event};
+use base::identity::RollNumber;
+use base::moment::{Clock, ManualClock, SiteZone};
+
+/// A door: its disks live on over restarts and reboots.
+struct Door {
+    journal: Arc<FakeDisk>,
+    days: Arc<FakeDisk>,
+    clock: Arc<ManualClock>,
+    config: config::Attendance,
+    zone: SiteZone,
+    bus: Bus,
+    records: Option<Records>,
+}
+
+impl Door {
+    fn new(zone: &str, utc: OffsetDateTime) -> Self {
+        let mut door = Self {
+            journal: Arc::default(),
+            days: Arc::default(),
+            clock: Arc::new(ManualClock::at(utc, "boot-1")),
+            config: config::Attendance::default(),
+            zone: SiteZone::named(zone).unwrap(),
+            bus: Bus::default(),
+            records: None,
+        };
+        door.restart();
+        door
+    }
+
+    fn restart(&mut self) {
+        self.records = None;
+        let mut past = Past::new(&self.config, self.clock.as_ref());
+        let zone = self.zone.clone();
+        let opened = journal::open_on(Arc::clone(&self.journal) as Arc<dyn Disk>, zone.clone(), |record| {
+            past.see(record, &zone);
+        })
+        .unwrap();
+        let days = DayFiles::new(
+            Arc::clone(&self.days) as Arc<dyn Disk>,
+            Arc::clone(&self.journal) as Arc<dyn Disk>,
+        );
+        let clock = Arc::clone(&self.clock) as Arc<dyn Clock>;
+        self.records = Some(Recorder::assemble(opened, past, days, &self.config, clock, self.bus.clone()));
+    }
+
+    /// Power off and on; the wall clock starts at `utc`.
+    fn reboot(&mut self, boot: &str, utc: OffsetDateTime, trusted: bool) {
+        self.clock = Arc::new(ManualClock::at(utc, boot));
+        self.clock.set(utc, trusted);
+        self.restart();
+    }
+
+    fn records(&self) -> &Records {
+        self.records.as_ref().unwrap()
+    }
+
+    fn see(&self, roll: &str) {
+        let roll = RollNumber::parse(roll).unwrap();
+        self.records().with_recorder(|recorder| recorder.sighted(&roll, self.clock.now()));
+    }
+
+    fn tick(&self) {
+        self.records().with_recorder(Recorder::tick);
+    }
+
+    fn wait(&self, seconds: u64) {
+        self.clock.advance(Duration::from_secs(seconds));
+    }
+
+    /// All rows that can be delivered, as the webhook would get them.
+    fn rows(&self) -> Vec<String> {
+        let rows = self.records().ledger.open_rows(usize::MAX, |_| true);
+        rows.iter()
+            .map(|row| format!("{},{},{}", row.roll, row.status.lower_case(), journal::timestamp(row.local)))
+            .collect()
+    }
+
+    fn csv(&self, day: &str) -> Option<String> {
+        let files = self.days.files();
+        files.get(&format!("attendance_{day}.csv")).map(|bytes| String::from_utf8(bytes.clone()).unwrap())
+    }
+}
+
+fn events(receiver: &mut Receiver<Event>) -> Vec<String> {
+    std::iter::from_fn(|| receiver.try_recv().ok()).map(|event| event.to_string()).collect()
+}
+
+#[test]
+fn a_day_is_in_and_out_in_the_journal_the_csv_and_the_backlog() {
+    let door = Door::new("Asia/Kolkata", datetime!(2025-11-09 04:00:00 UTC));
+    let mut heard = door.bus.subscribe();
+    for _ in 0..3 {
+        door.see("23040453");
+        door.wait(60);
+    }
+    door.wait(3600);
+    door.see("23040453");
+    assert_eq!(door.rows(), ["23040453,in,2025-11-09 09:30:00", "23040453,out,2025-11-09 09:32:00"]);
+    assert_eq!(
+        door.csv("2025-11-09").unwrap(),
+        "name,status,timestamp\n23040453,IN,2025-11-09 09:30:00\n23040453,OUT,2025-11-09 09:32:00\n"
+    );
+    let heard = events(&mut heard);
+    assert_eq!(heard.len(), 4);
+    assert!(heard[0].contains("IN") && heard[2].contains("OUT"), "{heard:?}");
+    assert!(heard[1].contains("60 s") && heard[3].contains("already"), "{heard:?}");
+}
+
+#[test]
+fn a_restart_never_turns_an_in_into_an_out() {
+    let mut door = Door::new("UTC", datetime!(2025-01-15 09:00:00 UTC));
+    door.see("7");
+    for _ in 0..5 {
+        door.restart();
+        door.wait(20);
+        door.see("7");
+    }
+    assert_eq!(door.rows(), ["7,in,2025-01-15 09:00:00"]);
+    door.reboot("boot-2", datetime!(2025-01-15 09:01:50 UTC), true);
+    door.see("7");
+    assert_eq!(door.rows().len(), 1, "ten seconds are missing over the reboot");
+    door.wait(60);
+    door.see("7");
+    assert_eq!(door.rows()[1], "7,out,2025-01-15 09:02:50");
+}
+
+#[test]
+fn midnight_at_the_site_begins_a_new_day_while_running() {
+    let door = Door::new("America/New_York", datetime!(2025-01-16 04:58:00 UTC));
+    door.see("7");
+    door.wait(119);
+    door.see("7");
+    door.wait(2);
+    door.see("7");
+    door.wait(600);
+    door.see("7");
+    assert_eq!(
+        door.rows(),
+        ["7,in,2025-01-15 23:58:00", "7,in,2025-01-16 00:00:01", "7,out,2025-01-16 00:10:01"]
+    );
+    assert!(door.csv("2025-01-15").is_some() && door.csv("2025-01-16").is_some());
+}
+
+#[test]
+fn the_change_of_daylight_saving_changes_no_gap() {
+    // In Berlin 02:59:59 is followed by 02:00:00 on this night, in Kolkata nothing happens.
+    for (zone, rows) in [
+        ("Europe/Berlin", ["7,in,2025-10-26 02:59:00", "7,out,2025-10-26 02:01:00"]),
+        ("Asia/Kolkata", ["7,in,2025-10-26 06:29:00", "7,out,2025-10-26 06:31:00"]),
+    ] {
+        let door = Door::new(zone, datetime!(2025-10-26 00:59:00 UTC));
+        door.see("7");
+        door.wait(119);
+        door.see("7");
+        door.wait(1);
+        door.see("7");
+        assert_eq!(door.rows(), rows);
+    }
+}
+
+#[test]
+fn rows_from_1970_wait_and_are_corrected_when_the_clock_is_known() {
+    let mut door = Door::new("Asia/Kolkata", datetime!(2025-01-15 03:30:00 UTC));
+    door.see("7");
+    door.reboot("boot-2", datetime!(1970-01-01 00:00:10 UTC), false);
+    door.see("7");
+    door.see("8");
+    door.wait(60);
+    door.see("8");
+    door.wait(3600);
+    door.see("8");
+    door.tick();
+    assert_eq!(door.rows(), ["7,in,2025-01-15 09:00:00"], "nothing from 1970 is deliverable");
+    assert_eq!(door.records().ledger.summary().awaiting_clock, 3);
+    assert_eq!(door.csv("clock-unknown").unwrap().lines().count(), 4);
+    assert!(door.csv("1970-01-01").is_none());
+    // A restart in between changes nothing.
+    door.restart();
+    assert_eq!(door.records().ledger.summary().awaiting_clock, 3);
+    // A time server answers: it is 17:30 at the site.
+    door.clock.set(datetime!(2025-01-15 12:00:00 UTC), true);
+    door.tick();
+    let corrected = [
+        "7,in,2025-01-15 09:00:00",
+        "7,out,2025-01-15 16:29:00",
+        "8,in,2025-01-15 16:29:00",
+        "8,out,2025-01-15 17:30:00",
+    ];
+    assert_eq!(door.rows(), corrected);
+    assert!(door.csv("clock-unknown").is_none());
+    assert_eq!(door.csv("2025-01-15").unwrap().lines().count(), 5);
+    door.restart();
+    assert_eq!(door.rows(), corrected);
+    // A frame from just before the clock was known is measured, too.
+    door.wait(7200);
+    let mut moment = door.clock.now();
+    moment.trusted = false;
+    moment.utc = datetime!(1970-01-01 05:00:00 UTC);
+    let roll = RollNumber::parse("9").unwrap();
+    door.records().with_recorder(|recorder| recorder.sighted(&roll, moment));
+    assert_eq!(door.rows().last().unwrap(), "9,in,2025-01-15 19:30:00");
+}
+
+#[test]
+fn what_was_seen_without_clock_is_judged_by_the_rules_at_its_true_time() {
+    let mut door = Door::new("UTC", datetime!(2025-01-15 09:00:00 UTC));
+    door.see("7");
+    door.wait(600);
+    door.see("7");
+    door.reboot("boot-2", datetime!(1970-01-01 00:00:10 UTC), false);
+    door.see("7");
+    door.clock.set(datetime!(2025-01-15 12:00:00 UTC), true);
+    door.tick();
+    assert_eq!(door.rows().len(), 2, "in and out today already");
+    assert_eq!(door.records().ledger.summary().backlog, 2);
+    door.restart();
+    assert_eq!(door.rows().len(), 2);
+    assert_eq!(door.csv("2025-01-15").unwrap().lines().count(), 3);
+}
+
+#[test]
+fn a_boot_that_never_knew_the_time_is_estimated_and_doubt_goes_to_a_person() {
+    let mut door = Door::new("UTC", datetime!(2025-01-15 17:00:00 UTC));
+    door.see("7");
+    door.wait(300);
+    door.see("7");
+    door.reboot("boot-2", datetime!(1970-01-01 00:00:10 UTC), false);
+    door.see("7");
+    door.see("8");
+    door.reboot("boot-3", datetime!(1970-01-01 00:00:10 UTC), false);
+    door.tick();
+    assert_eq!(door.records().ledger.summary().awaiting_clock, 2);
+    door.clock.set(datetime!(2025-01-16 08:00:00 UTC), true);
+    door.tick();
+    let views = |door: &Door| -> BTreeMap<u64, RowView> {
+        let day = door.records().ledger.on(date!(2025 - 01 - 15)).unwrap();
+        day.into_iter().map(|row| (row.id, row)).collect()
+    };
+    let rows = views(&door);
+    assert_eq!((rows[&3].clock, rows[&4].clock), ("doubtful", "estimated"));
+    assert!(matches!(&rows[&3].progress, Progress::NeedsPerson(reason) if reason.contains("estimate")));
+    assert_eq!(rows[&4].timestamp, "2025-01-15 17:06:00", "a minute after the boot, at the earliest");
+    assert_eq!(door.rows().len(), 3);
+    assert_eq!(door.csv("2025-01-15").unwrap().lines().count(), 4, "doubtful rows are no rows yet");
+    door.restart();
+    assert_eq!(views(&door), rows);
+}
+
+#[test]
+fn nothing_is_announced_before_it_is_durable_and_a_full_disk_loses_nothing() {
+    let mut door = Door::new("UTC", datetime!(2025-01-15 09:00:00 UTC));
+    let mut heard = door.bus.subscribe();
+    door.journal.limit(Some(30));
+    for roll in ["1", "2", "3"] {
+        door.see(roll);
+        door.wait(1);
+    }
+    door.tick();
+    let told = events(&mut heard);
+    assert_eq!(told.len(), 3, "{told:?}");
+    assert!(told.iter().all(|event| event.contains("not saved") && event.contains("free some space")));
+    let storage = door.records().ledger.summary().storage;
+    assert!(storage.unwritten >= 3 && storage.trouble.unwrap().contains("No space left"));
+    assert!(door.rows().is_empty());
+    door.journal.limit(None);
+    door.tick();
+    let told = events(&mut heard);
+    assert!(told.len() == 3 && told.iter().all(|event| event.contains("saved")), "{told:?}");
+    assert_eq!(door.rows().len(), 3);
+    assert_eq!(door.records().ledger.summary().storage, journal::Storage::default());
+    let rows = door.rows();
+    door.restart();
+    assert_eq!(door.rows(), rows);
+}
+
+/// The disk fills up at every possible byte, and the power goes at that moment: all that was announced is there.
+#[test]
+fn a_power_cut_at_every_byte_keeps_every_announced_row() {
+    let whole = {
+        let door = Door::new("UTC", datetime!(2025-01-15 09:00:00 UTC));
+        for roll in ["1", "2", "3"] {
+            door.see(roll);
+        }
+        door.journal.files().values().map(Vec::len).sum::<usize>()
+    };
+    for room in 0..=whole {
+        let mut door = Door::new("UTC", datetime!(2025-01-15 09:00:00 UTC));
+        let mut heard = door.bus.subscribe();
+        door.journal.limit(Some(room));
+        for roll in ["1", "2", "3"] {
+            door.see(roll);
+        }
+        let announced: Vec<String> = std::iter::from_fn(|| heard.try_recv().ok())
+            .filter_map(|event| match event {
+                Event::Recorded { roll, status, timestamp } => {
+                    Some(format!("{roll},{},{timestamp}", status.to_lowercase()))
+                }
+                _ => None,
+            })
+            .collect();
+        door.journal.limit(None);
+        door.reboot("boot-2", datetime!(2025-01-15 09:00:30 UTC), true);
+        let rows = door.rows();
+        assert!(announced.iter().all(|row| rows.contains(row)), "room {room}: {announced:?} {rows:?}");
+        // Nobody gets a second IN, and nobody is recorded as going.
+        for roll in ["1", "2", "3"] {
+            door.see(roll);
+        }
+        assert_eq!(door.rows().len(), 3, "room {room}");
+    }
+}
+
+#[test]
+fn the_days_csv_is_made_anew_when_it_is_missing_damaged_or_cut_while_running() {
+    let mut door = Door::new("UTC", datetime!(2025-01-15 09:00:00 UTC));
+    door.see("1");
+    let good = door.csv("2025-01-15").unwrap();
+    for damage in ["", "name,status,timestamp\n", "garbage"] {
+        door.days.put("attendance_2025-01-15.csv", damage.as_bytes());
+        door.restart();
+        door.tick();
+        assert_eq!(door.csv("2025-01-15").unwrap(), good);
+    }
+    door.days.remove("attendance_2025-01-15.csv").unwrap();
+    door.see("2");
+    assert_eq!(door.csv("2025-01-15").unwrap().lines().count(), 3);
+    door.days.limit(Some(0));
+    door.see("3");
+    assert_eq!(door.rows().len(), 3, "a CSV that cannot be written holds up no row");
+    door.days.limit(None);
+    door.tick();
+    assert_eq!(door.csv("2025-01-15").unwrap().lines().count(), 4);
+}
+
+#[test]
+fn what_a_later_version_wrote_is_kept_and_does_not_stop_an_older_one() {
+    let mut door = Door::new("UTC", datetime!(2025-01-15 09:00:00 UTC));
+    let mut later = Vec::new();
+    for payload in [
+        "journal,2,1,compression=none",
+        "row,1,7,IN,2025-01-15T08:00:00Z,1000,boot-0,known,camera-2",
+        "mask-worn,1,yes",
+        "row,2,8,BREAK,2025-01-15T08:00:00Z,1000,boot-0,known",
+    ] {
+        journal::line::encode(payload, &mut later);
+    }
+    door.journal.put("journal-00000001.log", &later);
+    door.journal.put("deliveries-00000001.log", b"");
+    door.restart();
+    assert_eq!(door.rows(), ["7,in,2025-01-15 08:00:00"]);
+    door.see("7");
+    assert_eq!(door.rows()[1], "7,out,2025-01-15 09:00:00", "the later version's row counts for the rules");
+    let files = door.journal.files();
+    let file = &files["journal-00000001.log"];
+    assert!(file.starts_with(&later), "nothing of it is lost");
+    // The later version finds its own records and ours, whose ids do not collide.
+    let found = journal::line::decode(&files.values().flatten().copied().collect::<Vec<u8>>()).payloads;
+    assert!(found.iter().any(|payload| payload == "mask-worn,1,yes"));
+    assert!(found.iter().any(|payload| payload.starts_with("row,3,7,OUT")), "{found:?}");
+}
+
+#[test]
+fn delivered_files_are_pruned_after_their_time_and_others_never() {
+    let mut door = Door::new("UTC", datetime!(2025-01-15 09:00:00 UTC));
+    door.config.keep_days = 30;
+    door.restart();
+    // Enough days for more than one file.
+    let mut ids = Vec::new();
+    for _ in 0..80 {
+        door.wait(86_400);
+        for roll in 0..200 {
+            door.see(&format!("{roll}"));
+        }
+    }
+    for row in door.records().ledger.open_rows(usize::MAX, |_| true) {
+        ids.push(row.id);
+    }
+    assert_eq!(ids.len(), 16_000);
+    let files = |door: &Door| door.journal.files().len();
+    let before = files(&door);
+    assert!(before >= 2);
+    door.tick();
+    assert_eq!(files(&door), before, "nothing is delivered");
+    // All but one are delivered: its file stays.
+    let mut deliveries: Vec<Delivery> =
+        ids.iter().map(|id| Delivery { id: *id, utc: door.clock.now().utc, fate: Fate::Created }).collect();
+    let kept = deliveries.remove(3);
+    let append = |deliveries: &Mutex<Deliveries>, batch: &[Delivery]| {
+        deliveries.lock().unwrap().append(batch).unwrap();
+    };
+    append(&door.records().deliveries, &deliveries);
+    door.restart();
+    assert_eq!(door.rows().len(), 1);
+    door.wait(86_400 * 100);
+    door.tick();
+    assert!(door.journal.files().contains_key("journal-00000001.log"));
+    append(&door.records().deliveries, &[kept]);
+    door.restart();
+    door.wait(86_400);
+    door.tick();
+    assert!(!door.journal.files().contains_key("journal-00000001.log"));
+    assert!(door.csv("2025-01-20").is_none() && door.rows().is_empty());
+    // Numbers are not given again, although their rows are gone.
+    door.see("1");
+    let row = &door.records().ledger.open_rows(1, |_| true)[0];
+    assert_eq!(row.id, 16_001);
+}
+
+#[test]
+fn a_day_long_past_is_read_from_the_disk_with_what_became_of_its_rows() {
+    let mut door = Door::new("UTC", datetime!(2025-01-15 09:00:00 UTC));
+    for _ in 0..30 {
+        door.see("7");
+        door.wait(86_400);
+    }
+    let utc = door.clock.now().utc;
+    let delivered = Delivery { id: 1, utc, fate: Fate::Created };
+    door.records().deliveries.lock().unwrap().append(&[delivered]).unwrap();
+    door.restart();
+    let day = date!(2025 - 01 - 15);
+    assert_eq!(door.records().ledger.on(day), None, "not in memory any more");
+    let read = |day| journal::rows_on(Arc::clone(&door.journal) as Arc<dyn Disk>, &door.zone, day).unwrap();
+    let rows = read(day);
+    assert_eq!((rows.len(), rows[0].timestamp.as_str()), (1, "2025-01-15 09:00:00"));
+    assert_eq!(rows[0].progress, Progress::Delivered);
+    assert_eq!(read(date!(2025 - 01 - 16))[0].progress, Progress::Open);
+    assert!(read(date!(2024 - 01 - 16)).is_empty());
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Seen(u8),
+    Wait(u64),
+    Restart,
+    Reboot { off: u64, trusted: bool },
+    ClockKnown,
+    DiskFull(bool),
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        8 => (0u8..3).prop_map(Step::Seen),
+        5 => prop_oneof![0u64..200, 0u64..30_000].prop_map(Step::Wait),
+        2 => Just(Step::Restart),
+        1 => (1u64..50_000, any::<bool>()).prop_map(|(off, trusted)| Step::Reboot { off, trusted }),
+        1 => Just(Step::ClockKnown),
+        1 => any::<bool>().prop_map(Step::DiskFull),
+    ];
+    prop::collection::vec(step, 0..60)
+}
+
+/// Plays `steps` and gives everything deliverable at the end. A restart or reboot first lets the disk recover, so that the
+/// comparison is about restarts alone.
+fn play(steps: &[Step], restarts: bool) -> (Door, Vec<String>) {
+    let start = datetime!(2025-03-29 20:00:00 UTC);
+    let mut door = Door::new("Europe/Berlin", start);
+    let (mut truth, mut boot) = (start, 1);
+    for step in steps {
+        match step {
+            Step::Seen(who) => door.see(&who.to_string()),
+            Step::Wait(seconds) => {
+                truth += Duration::from_secs(*seconds);
+                door.wait(*seconds);
+                door.tick();
+            }
+            Step::Restart => {
+                door.journal.limit(None);
+                door.tick();
+                if restarts {
+                    door.restart();
+                }
+            }
+            Step::Reboot { off, trusted } => {
+                door.journal.limit(None);
+                door.tick();
+                // The last time known before the power goes is the same in both plays, and so is what is estimated from it.
+                door.see(&format!("last-of-{boot}"));
+                truth += Duration::from_secs(*off);
+                boot += 1;
+                let utc = if *trusted { truth } else { OffsetDateTime::UNIX_EPOCH };
+                door.reboot(&format!("boot-{boot}"), utc, *trusted);
+            }
+            Step::ClockKnown => {
+                door.clock.set(truth, true);
+                door.tick();
+            }
+            Step::DiskFull(full) => door.journal.limit(full.then_some(40)),
+        }
+    }
+    door.journal.limit(None);
+    door.clock.set(truth, true);
+    door.tick();
+    let rows = door.rows();
+    (door, rows)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn restarts_change_nothing_and_what_is_on_disk_is_what_is_in_memory(steps in steps()) {
+        let (mut door, rows) = play(&steps, true);
+        prop_assert_eq!(&rows, &play(&steps, false).1);
+        let csv = door.days.files();
+        door.restart();
+        door.tick();
+        prop_assert_eq!(door.rows(), rows.clone());
+        prop_assert_eq!(door.days.files(), csv);
+        prop_assert!(rows.iter().all(|row| !row.contains(",1970-")), "{:?}", rows);
+        prop_assert_eq!(door.records().ledger.summary().awaiting_clock, 0);
+        // One IN and at most one OUT of each student and day.
+        let mut days = std::collections::BTreeMap::<(String, String), Vec<String>>::new();
+        for row in &rows {
+            let fields: Vec<&str> = row.split([',', ' ']).collect();
+            days.entry((fields[0].to_owned(), fields[2].to_owned())).or_default().push(fields[1].to_owned());
+        }
+        for (day, statuses) in days {
+            prop_assert!(statuses == ["in"] || statuses == ["in", "out"], "{day:?}: {statuses:?}");
+        }
+    }
+}
+
+/// Rows with every kind of fate, on both logs.
+fn door_with_deliveries() -> (Door, BTreeMap<u64, RowView>) {
+    let mut door = Door::new("UTC", datetime!(2025-01-15 09:00:00 UTC));
+    for roll in ["1", "2", "3", "4"] {
+        door.see(roll);
+    }
+    let utc = door.clock.now().utc;
+    for (id, fate) in [
+        (1, Fate::Created),
+        (2, Fate::Refused("Student not found: 2".to_owned())),
+        (3, Fate::Refused("Invalid status".to_owned())),
+        (3, Fate::Reopened),
+        (3, Fate::Duplicate),
+    ] {
+        door.records().deliveries.lock().unwrap().append(&[Delivery { id, utc, fate }]).unwrap();
+    }
+    door.restart();
+    let state = state(&door);
+    (door, state)
+}
+
+fn state(door: &Door) -> BTreeMap<u64, RowView> {
+    let day = door.records().ledger.on(date!(2025 - 01 - 15)).unwrap();
+    day.into_iter().map(|row| (row.id, row)).collect()
+}
+
+#[test]
+fn a_delivery_log_torn_at_every_byte_acknowledges_nothing_that_was_not() {
+    let (mut door, whole) = door_with_deliveries();
+    assert_eq!(whole[&1].progress, Progress::Delivered);
+    assert!(matches!(whole[&2].progress, Progress::NeedsPerson(_)));
+    assert_eq!((&whole[&3].progress, &whole[&4].progress), (&Progress::Delivered, &Progress::Open));
+    let log = door.journal.files()["deliveries-00000001.log"].clone();
+    for length in 0..=log.len() {
+        door.journal.put("deliveries-00000001.log", &log[..length]);
+        door.restart();
+        let torn = state(&door);
+        assert_eq!(torn.len(), 4, "{length} bytes");
+        for (id, row) in &torn {
+            // Each row is where it was at some earlier time: at worst it is delivered again.
+            let delivered = row.progress == Progress::Delivered;
+            assert!(!delivered || whole[id].progress == Progress::Delivered, "{length} bytes, row {id}");
+        }
+        assert!(length < log.len() || torn == whole);
+        // It can be gone on with, and its end is repaired.
+        let acknowledgement = Delivery { id: 4, utc: door.clock.now().utc, fate: Fate::Created };
+        door.records().deliveries.lock().unwrap().append(&[acknowledgement]).unwrap();
+        door.restart();
+        assert_eq!(state(&door)[&4].progress, Progress::Delivered, "{length} bytes");
+        door.journal.remove("deliveries-00000002.log").unwrap();
+    }
+}
+
+#[test]
+fn one_flipped_bit_in_either_log_changes_nothing() {
+    let (mut door, whole) = door_with_deliveries();
+    for name in ["journal-00000001.log", "deliveries-00000001.log"] {
+        let log = door.journal.files()[name].clone();
+        for index in 0..log.len() {
+            let mut flipped = log.clone();
+            flipped[index] ^= 1 << (index % 8);
+            door.journal.put(name, &flipped);
+            door.restart();
+            assert_eq!(state(&door), whole, "{name}, byte {index}");
+        }
+        door.journal.put(name, &log);
+    }
+}
+
+/// A file of the journal cannot be read at this start and can at the next: its numbers were not given again.
+#[test]
+fn a_file_that_cannot_be_read_for_a_while_comes_back_whole() {
+    let mut door = Door::new("UTC", datetime!(2025-01-15 09:00:00 UTC));
+    for roll in ["1", "2", "3"] {
+        door.see(roll);
+    }
+    let rows = door.rows();
+    door.journal.make_unreadable(Some("journal-00000001.log"));
+    door.restart();
+    assert!(door.rows().is_empty());
+    door.see("4");
+    door.journal.make_unreadable(None);
+    door.restart();
+    assert_eq!((&door.rows()[..3], door.rows().len()), (&rows[..], 4));
+}
+
+/// A block of the card is lost, in the middle of either log: other rows stay, and no number is given twice.
+#[test]
+fn a_lost_block_costs_its_own_rows_and_no_number_is_given_twice() {
+    let (mut door, whole) = door_with_deliveries();
+    let name = "journal-00000001.log";
+    let mut log = door.journal.files()[name].clone();
+    let start = log.len() - 100;
+    log[start..].fill(0);
+    door.journal.put(name, &log);
+    door.restart();
+    let left = state(&door);
+    assert!((2..4).contains(&left.len()) && left.iter().all(|(id, row)| whole[id] == *row));
+    door.see("9");
+    let new: Vec<u64> = state(&door).into_keys().filter(|id| !left.contains_key(id)).collect();
+    assert!(new.len() == 1 && !whole.keys().any(|id| *id == new[0] && *id <= 3), "{new:?}");
+    assert_eq!(state(&door)[&new[0]].progress, Progress::Open, "not taken for delivered");
+}

@@ -1,0 +1,354 @@
+//! The journal: what was recorded, and what became of it.
+//!
+//! # Promise
+//! A row that was announced ([`Event::Recorded`](base::event::Event::Recorded)) is on the disk and stays there until the
+//! webhook acknowledged it or a person dismissed it, through kills, power cuts, a full disk, a torn or bit-flipped file, and a
+//! change to an older or newer version of this program.
+//!
+//! # How
+//! Two append-only logs in one folder: `journal-*.log` ([`record`]) for the rows and their times, `deliveries-*.log`
+//! ([`delivery`]) for the webhook's answers. Each record is a line of text with a CRC ([`line`]), written and synced before
+//! anybody hears of it ([`log`]). Nothing is rewritten: a time that becomes known later is a record of its own. [`Ledger`]
+//! holds what the two logs say in memory.
+//!
+//! # Limits
+//! A block of the card that is lost takes its lines with it; the number of lines that cannot be read is shown. Delivered rows
+//! are pruned after the configured time, a file at a time.
+
+pub mod delivery;
+pub mod disk;
+mod ids;
+mod ledger;
+pub mod line;
+pub mod log;
+pub mod record;
+
+use std::fs::{File, TryLockError};
+use std::io;
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use time::{Date, OffsetDateTime};
+
+pub use crate::storage::delivery::{Delivery, Fate};
+pub use crate::storage::disk::{Disk, Folder};
+pub use crate::storage::ledger::{Ledger, OpenRow, Progress, RowView, Storage, Summary, timestamp};
+pub use crate::storage::record::{Certainty, Record, Row, Settled, Verdict};
+
+use crate::storage::log::{Health, Log, Prune};
+use base::moment::SiteZone;
+
+/// Version of the format that this program writes. It reads every version: see [`record`].
+pub const VERSION: u32 = 1;
+
+/// A file has a megabyte and at most one write more, and no row less than 60 bytes.
+const MOST_ROWS_IN_A_FILE: usize = 20_000;
+
+const ROWS: &str = "journal";
+const DELIVERIES: &str = "deliveries";
+
+/// The journal cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum JournalError {
+    /// Another process writes to it.
+    #[error(
+        "the journal in {} is in use by another process: the appliance is running; stop it first, or use its page",
+        folder.display()
+    )]
+    InUse {
+        /// Its folder.
+        folder: PathBuf,
+    },
+    /// Its folder cannot be listed.
+    #[error("cannot read the journal in {}: {source}; check the disk and the folder's owner", folder.display())]
+    Unreadable {
+        /// Its folder.
+        folder: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+}
+
+/// The rows' log.
+pub struct Journal {
+    log: Log,
+    next_id: u64,
+}
+
+/// The deliveries' log.
+pub struct Deliveries {
+    log: Log,
+}
+
+/// Everything in a journal's folder.
+pub struct Opened {
+    /// For whoever records.
+    pub journal: Journal,
+    /// For whoever delivers.
+    pub deliveries: Deliveries,
+    /// For everyone.
+    pub ledger: Arc<Ledger>,
+    /// Keeps other processes out as long as it lives; none where the folder cannot be written.
+    pub lock: Option<File>,
+}
+
+/// Opens the journal in `folder`; `each` sees every row whose time is settled and every certain time, in the order in which
+/// they were recorded.
+///
+/// Reads only, apart from the lock: a full or read-only disk does not keep the door from starting.
+///
+/// # Errors
+/// [`JournalError`]. Damage is no error: it is counted and logged.
+pub fn open(folder: &Path, zone: SiteZone, each: impl FnMut(&Record)) -> Result<Opened, JournalError> {
+    let lock = lock(folder)?;
+    let mut opened = open_on(Arc::new(Folder::new(folder)), zone, each)
+        .map_err(|source| JournalError::Unreadable { folder: folder.to_owned(), source })?;
+    opened.lock = lock;
+    Ok(opened)
+}
+
+/// As [`open`], on any disk and without a lock.
+pub fn open_on(disk: Arc<dyn Disk>, zone: SiteZone, mut each: impl FnMut(&Record)) -> io::Result<Opened> {
+    let ledger = Arc::new(Ledger::new(zone));
+    // The deliveries first: a row that is delivered and of a past day then never stays in memory.
+    let mut last_id = 0;
+    let (deliveries, delivery_health) = Log::open(Arc::clone(&disk), DELIVERIES, |payload| {
+        last_id = last_id.max(Delivery::id_of(payload));
+        if let Some(delivery) = Delivery::decode(payload) {
+            ledger.deliver(delivery);
+        }
+    })?;
+    let mut foreign = 0_usize;
+    let (log, row_health) = Log::open(Arc::clone(&disk), ROWS, |payload| {
+        let Some(record) = Record::decode(payload) else {
+            foreign += 1;
+            return;
+        };
+        last_id = last_id.max(record.id());
+        match &record {
+            Record::Header { next, .. } => last_id = last_id.max(next.saturating_sub(1)),
+            Record::Row(row) => {
+                ledger.insert(row.clone());
+                if row.clock == Certainty::Known {
+                    each(&record);
+                }
+            }
+            Record::Settled(settled) => {
+                if let Some(row) = ledger.settle(settled) {
+                    each(&Record::Row(row));
+                }
+            }
+            Record::Clock(at) => {
+                ledger.note_clock(at.utc);
+                each(&record);
+            }
+            Record::Foreign(_) => foreign += 1,
+        }
+    })?;
+    report(&row_health, &delivery_health, foreign);
+    let damaged = row_health.damaged + delivery_health.damaged;
+    ledger.note_storage(|storage| storage.damaged_lines = damaged);
+    // What cannot be read may have been rows, whose numbers must not be given again.
+    let unread = damaged + row_health.unreadable.len() * MOST_ROWS_IN_A_FILE;
+    let next_id = last_id + 1 + unread as u64;
+    let journal = Journal { log, next_id };
+    Ok(Opened { journal, deliveries: Deliveries { log: deliveries }, ledger, lock: None })
+}
+
+/// The rows of a day from the disk, for days that are not in memory any more. Reads both logs whole: a second for a year of
+/// a large school.
+///
+/// # Errors
+/// The folder cannot be listed.
+pub fn rows_on(disk: Arc<dyn Disk>, zone: &SiteZone, date: Date) -> io::Result<Vec<RowView>> {
+    let day = Ledger::of_one_day(zone.clone(), date);
+    Log::open(Arc::clone(&disk), DELIVERIES, |payload| {
+        Delivery::decode(payload).into_iter().for_each(|delivery| day.deliver(delivery));
+    })?;
+    Log::open(disk, ROWS, |payload| match Record::decode(payload) {
+        Some(Record::Row(row)) => day.insert(row),
+        Some(Record::Settled(settled)) => {
+            day.settle(&settled);
+        }
+        _ => {}
+    })?;
+    Ok(day.on(date).unwrap_or_default())
+}
+
+impl Journal {
+    /// A number for the next row.
+    pub fn next_id(&mut self) -> u64 {
+        let id = self.next_id;
+        self.next_id += 1;
+        id
+    }
+
+    /// Makes `records` durable, all or none of them.
+    ///
+    /// # Errors
+    /// What the system says; the call can be made again.
+    pub fn append(&mut self, records: &[Record]) -> io::Result<()> {
+        let payloads: Vec<String> = records.iter().map(Record::encode).collect();
+        let first = records.iter().map(Record::id).filter(|id| *id > 0).min().unwrap_or(self.next_id);
+        self.log.append(&payloads, &Record::Header { version: VERSION, next: first }.encode())
+    }
+
+    /// Removes the files whose rows are all done and none of whose times lies within `kept`. Files with rows of a later
+    /// version's making stay until those are done, too.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn prune(&mut self, ledger: &Ledger, kept: RangeInclusive<OffsetDateTime>) -> io::Result<usize> {
+        self.log.prune(|lines| {
+            let records = || lines.payloads.iter().map(|payload| Record::decode(payload));
+            let young = records().flatten().any(|record| match record {
+                Record::Row(row) => kept.contains(&row.at.utc),
+                Record::Settled(settled) => kept.contains(&settled.utc),
+                Record::Clock(at) => kept.contains(&at.utc),
+                Record::Header { .. } | Record::Foreign(_) => false,
+            });
+            if young {
+                Prune::Stop
+            } else if records().all(|record| record.is_some_and(|record| ledger.is_done(record.id()))) {
+                Prune::Remove
+            } else {
+                Prune::Keep
+            }
+        })
+    }
+
+    /// The first row number in the files, to know which deliveries are of no use any more.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn first_id(&self) -> io::Result<u64> {
+        let first = self
+            .log
+            .find(|payload| Record::decode(payload).map(|record| record.id()).filter(|id| *id > 0))?;
+        Ok(first.unwrap_or(self.next_id))
+    }
+}
+
+impl Deliveries {
+    /// Makes `deliveries` durable, all or none of them.
+    ///
+    /// # Errors
+    /// What the system says; the call can be made again.
+    pub fn append(&mut self, deliveries: &[Delivery]) -> io::Result<()> {
+        let payloads: Vec<String> = deliveries.iter().map(Delivery::encode).collect();
+        self.log.append(&payloads, &format!("{DELIVERIES},{VERSION},0"))
+    }
+
+    /// Removes the files that speak only of rows before `first`.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn prune(&mut self, first: u64) -> io::Result<usize> {
+        self.log.prune(|lines| {
+            if lines.payloads.iter().all(|payload| Delivery::id_of(payload) < first) {
+                Prune::Remove
+            } else {
+                Prune::Stop
+            }
+        })
+    }
+}
+
+/// Locks the folder against other processes. Where it cannot be written there is nothing to lock.
+fn lock(folder: &Path) -> Result<Option<File>, JournalError> {
+    let file = std::fs::create_dir_all(folder).and_then(|()| File::create(folder.join("lock")));
+    match file.map(|file| (file.try_lock(), file)) {
+        Ok((Ok(()), file)) => Ok(Some(file)),
+        Ok((Err(TryLockError::WouldBlock), _)) => Err(JournalError::InUse { folder: folder.to_owned() }),
+        Ok((Err(TryLockError::Error(error)), _)) | Err(error) => {
+            ::log::error!(
+                "{} cannot be written ({error}); rows stay in memory until it can",
+                folder.display()
+            );
+            Ok(None)
+        }
+    }
+}
+
+fn report(rows: &Health, deliveries: &Health, foreign: usize) {
+    for health in [rows, deliveries] {
+        for file in &health.unreadable {
+            ::log::error!("the journal's {file}; its rows are missing until the file can be read");
+        }
+        if health.repaired > 0 {
+            ::log::warn!("{} lines of the journal had a flipped bit, put right in memory", health.repaired);
+        }
+        if health.damaged > 0 {
+            ::log::error!(
+                "{} lines of the journal cannot be read; they are kept as they are, the card may be failing",
+                health.damaged
+            );
+        }
+    }
+    if foreign > 0 {
+        ::log::info!("{foreign} records of the journal are from a later version; they are kept for it");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::time::Duration;
+
+    use time::macros::datetime;
+
+    use super::disk::fake::FakeDisk;
+    use super::*;
+    use crate::row::{Stamp, Status};
+    use base::identity::RollNumber;
+
+    fn opened(disk: &Arc<FakeDisk>) -> Opened {
+        open_on(Arc::clone(disk) as Arc<dyn Disk>, SiteZone::named("UTC").unwrap(), |_| {}).unwrap()
+    }
+
+    fn row(id: u64) -> Record {
+        let utc = datetime!(2025-01-15 09:00:00 UTC);
+        let at = Stamp { utc, since_boot: Duration::ZERO, boot: "b".into() };
+        let roll = RollNumber::parse("7").unwrap();
+        Record::Row(Row { id, roll, status: Status::In, at, clock: Certainty::Known })
+    }
+
+    /// Otherwise the deliveries of its rows would be pruned, and the rows sent again once it can be read.
+    #[test]
+    fn the_first_row_is_not_known_while_a_file_cannot_be_read() {
+        let disk = Arc::new(FakeDisk::default());
+        opened(&disk).journal.append(&[row(1)]).unwrap();
+        // A damaged file gets no more rows, so the next one begins another.
+        let first = "journal-00000001.log";
+        disk.put(first, &[disk.files()[first].as_slice(), b"damage\n"].concat());
+        let mut journal = opened(&disk).journal;
+        journal.append(&[row(2)]).unwrap();
+        assert_eq!(journal.first_id().unwrap(), 1);
+        disk.make_unreadable(Some(first));
+        assert!(journal.first_id().is_err());
+        disk.make_unreadable(None);
+        disk.remove(first).unwrap();
+        assert_eq!(journal.first_id().unwrap(), 2);
+    }
+
+    #[test]
+    fn deliveries_are_pruned_once_all_rows_of_their_file_are_gone() {
+        let disk = Arc::new(FakeDisk::default());
+        let mut deliveries = opened(&disk).deliveries;
+        // Each of these fills a file.
+        for ids in [1..=6000, 6001..=12_000, 12_001..=12_001] {
+            let utc = datetime!(2025-01-15 09:00:00 UTC);
+            let refused = |id| Delivery { id, utc, fate: Fate::Refused("x".repeat(200)) };
+            deliveries.append(&ids.map(refused).collect::<Vec<_>>()).unwrap();
+        }
+        let files = || disk.files().into_keys().collect::<Vec<_>>();
+        assert_eq!(files().len(), 3);
+        assert_eq!(deliveries.prune(6000).unwrap(), 0);
+        assert_eq!(deliveries.prune(6001).unwrap(), 1);
+        assert_eq!(files(), ["deliveries-00000002.log", "deliveries-00000003.log"]);
+        // The newest goes on, whatever is in it.
+        assert_eq!(deliveries.prune(u64::MAX).unwrap(), 1);
+        assert_eq!(files(), ["deliveries-00000003.log"]);
+    }
+}

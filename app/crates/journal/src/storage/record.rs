@@ -1,0 +1,262 @@
+//! What a line of the journal says.
+//!
+//! | kind | fields after it | meaning |
+//! |---|---|---|
+//! | `journal` | version, next id | first line of every segment |
+//! | `row` | id, roll, `IN`/`OUT`, UTC, ms since boot, boot, `known`/`unknown` | a row; `unknown`: its time is still to be settled |
+//! | `settled` | id, UTC, `IN`/`OUT`/`none`, `measured`/`estimated`/`doubtful` | the time of a row whose clock was unknown |
+//! | `clock` | 0, UTC, ms since boot, boot | the wall clock was right then |
+//!
+//! The second field of every record but the header is the id of the row it is about, or 0. That much is promised to all
+//! versions: later ones may add kinds, and fields at the end of a line, and nothing else. So an older program skips what
+//! it does not know, keeps it (nothing is ever rewritten), and does not prune the segment it stands in.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use crate::row::{Stamp, Status};
+use base::identity::RollNumber;
+
+/// A row of the journal.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Row {
+    /// Its number, counted from 1 over the appliance's life.
+    pub id: u64,
+    /// Who.
+    pub roll: RollNumber,
+    /// Coming or going.
+    pub status: Status,
+    /// When.
+    pub at: Stamp,
+    /// How well the wall clock of `at` is known.
+    pub clock: Certainty,
+}
+
+/// How well a row's wall-clock time is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Certainty {
+    /// The clock was right, or the time was measured back from when it was.
+    Known,
+    /// Not yet.
+    Unknown,
+    /// Its boot ended before the clock was known; the time is the best guess between the neighbours.
+    Estimated,
+    /// As estimated, and the rules make no row of it at that time: a person decides.
+    Doubtful,
+}
+
+/// The time of a row whose clock was unknown, found later.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Settled {
+    /// Which row.
+    pub id: u64,
+    /// Its time.
+    pub utc: OffsetDateTime,
+    /// What the rules make of it at that time.
+    pub verdict: Verdict,
+}
+
+/// What a settled row is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// A row; `measured` when the time is exact, else an estimate.
+    Row {
+        /// Coming or going.
+        status: Status,
+        /// Whether the time was measured back within its boot.
+        measured: bool,
+    },
+    /// The rules make no row of it at the estimated time, which may be wrong: a person decides.
+    Doubtful(Status),
+    /// No row: it was recorded while the clock was unknown, and the rules refuse it at its true time.
+    Nothing,
+}
+
+/// One record.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Record {
+    /// A segment's first line.
+    Header {
+        /// Format of the program that wrote the segment.
+        version: u32,
+        /// The next row's id at that time.
+        next: u64,
+    },
+    /// A row.
+    Row(Row),
+    /// The time of an earlier row.
+    Settled(Settled),
+    /// The wall clock was right at this time.
+    Clock(Stamp),
+    /// Written by a later version, about the row with this id (0: none).
+    Foreign(u64),
+}
+
+impl Record {
+    /// The record as a line's payload.
+    pub fn encode(&self) -> String {
+        match self {
+            Self::Header { version, next } => format!("journal,{version},{next}"),
+            Self::Row(row) => {
+                let clock = if row.clock == Certainty::Unknown { "unknown" } else { "known" };
+                let (id, roll, status) = (row.id, &row.roll, row.status.as_str());
+                format!("row,{id},{roll},{status},{},{clock}", stamp(&row.at))
+            }
+            Self::Settled(settled) => {
+                let (status, how) = match settled.verdict {
+                    Verdict::Row { status, measured: true } => (status.as_str(), "measured"),
+                    Verdict::Row { status, measured: false } => (status.as_str(), "estimated"),
+                    Verdict::Doubtful(status) => (status.as_str(), "doubtful"),
+                    Verdict::Nothing => ("none", "measured"),
+                };
+                format!("settled,{},{},{status},{how}", settled.id, utc(settled.utc))
+            }
+            Self::Clock(at) => format!("clock,0,{}", stamp(at)),
+            Self::Foreign(id) => format!("foreign,{id}"),
+        }
+    }
+
+    /// Reads a payload. `None` when it is about nothing that can be told, not even a row's id.
+    pub fn decode(payload: &str) -> Option<Self> {
+        let fields: Vec<&str> = payload.split(',').collect();
+        let id = fields.get(1)?.parse().ok()?;
+        Some(Self::known(&fields, id).unwrap_or(Self::Foreign(id)))
+    }
+
+    /// The row it is about.
+    pub fn id(&self) -> u64 {
+        match self {
+            Self::Row(row) => row.id,
+            Self::Settled(settled) => settled.id,
+            Self::Foreign(id) => *id,
+            Self::Header { .. } | Self::Clock(_) => 0,
+        }
+    }
+
+    fn known(fields: &[&str], id: u64) -> Option<Self> {
+        match fields {
+            ["journal", version, next, ..] => {
+                Some(Self::Header { version: version.parse().ok()?, next: next.parse().ok()? })
+            }
+            ["row", _, roll, status, utc, since_boot, boot, clock, ..] => Some(Self::Row(Row {
+                id,
+                roll: RollNumber::parse(roll).ok()?,
+                status: Status::parse(status)?,
+                at: parse_stamp(utc, since_boot, boot)?,
+                clock: match *clock {
+                    "known" => Certainty::Known,
+                    "unknown" => Certainty::Unknown,
+                    _ => return None,
+                },
+            })),
+            ["settled", _, utc, status, how, ..] => {
+                let verdict = match (Status::parse(status), *status, *how) {
+                    (Some(status), _, "measured") => Verdict::Row { status, measured: true },
+                    (Some(status), _, "estimated") => Verdict::Row { status, measured: false },
+                    (Some(status), _, "doubtful") => Verdict::Doubtful(status),
+                    (None, "none", _) => Verdict::Nothing,
+                    _ => return None,
+                };
+                Some(Self::Settled(Settled { id, utc: parse_utc(utc)?, verdict }))
+            }
+            ["clock", _, utc, since_boot, boot, ..] => Some(Self::Clock(parse_stamp(utc, since_boot, boot)?)),
+            _ => None,
+        }
+    }
+}
+
+/// `utc` and `since_boot` as the journal keeps them, in milliseconds: what is decided now must be what is decided from
+/// the journal after a restart.
+pub fn rounded(utc: OffsetDateTime, since_boot: Duration) -> (OffsetDateTime, Duration) {
+    let utc = utc.to_offset(time::UtcOffset::UTC);
+    let utc = utc.replace_millisecond(utc.millisecond()).unwrap_or(utc);
+    (utc, Duration::new(since_boot.as_secs(), since_boot.subsec_millis() * 1_000_000))
+}
+
+fn stamp(at: &Stamp) -> String {
+    format!("{},{},{}", utc(at.utc), at.since_boot.as_millis(), at.boot)
+}
+
+fn parse_stamp(utc: &str, since_boot: &str, boot: &str) -> Option<Stamp> {
+    Some(Stamp {
+        utc: parse_utc(utc)?,
+        since_boot: Duration::from_millis(since_boot.parse().ok()?),
+        boot: Arc::from(boot),
+    })
+}
+
+/// A time as the logs write it. The years of RFC 3339 end at 9999 and begin at 0, and no clock leaves them.
+pub fn utc(utc: OffsetDateTime) -> String {
+    utc.format(&Rfc3339).unwrap_or_else(|_| "1970-01-01T00:00:00Z".to_owned())
+}
+
+/// Reads a time of the logs.
+pub fn parse_utc(text: &str) -> Option<OffsetDateTime> {
+    OffsetDateTime::parse(text, &Rfc3339).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use time::macros::datetime;
+
+    use super::*;
+
+    fn at() -> Stamp {
+        Stamp {
+            utc: datetime!(2025-01-15 09:00:00.250 UTC),
+            since_boot: Duration::from_millis(61_250),
+            boot: "b-1".into(),
+        }
+    }
+
+    /// Version 1 to the letter: a change here breaks devices in the field.
+    #[test]
+    fn the_records_of_version_1_stay_as_they_are() {
+        let roll = RollNumber::parse("2110001").unwrap();
+        let row = |clock| Record::Row(Row { id: 7, roll: roll.clone(), status: Status::In, at: at(), clock });
+        let settled = |verdict| Record::Settled(Settled { id: 7, utc: at().utc, verdict });
+        for (record, text) in [
+            (Record::Header { version: 1, next: 7 }, "journal,1,7"),
+            (row(Certainty::Known), "row,7,2110001,IN,2025-01-15T09:00:00.25Z,61250,b-1,known"),
+            (row(Certainty::Unknown), "row,7,2110001,IN,2025-01-15T09:00:00.25Z,61250,b-1,unknown"),
+            (
+                settled(Verdict::Row { status: Status::Out, measured: true }),
+                "settled,7,2025-01-15T09:00:00.25Z,OUT,measured",
+            ),
+            (
+                settled(Verdict::Row { status: Status::Out, measured: false }),
+                "settled,7,2025-01-15T09:00:00.25Z,OUT,estimated",
+            ),
+            (settled(Verdict::Doubtful(Status::In)), "settled,7,2025-01-15T09:00:00.25Z,IN,doubtful"),
+            (settled(Verdict::Nothing), "settled,7,2025-01-15T09:00:00.25Z,none,measured"),
+            (Record::Clock(at()), "clock,0,2025-01-15T09:00:00.25Z,61250,b-1"),
+        ] {
+            assert_eq!(record.encode(), text);
+            assert_eq!(Record::decode(text), Some(record.clone()), "{text}");
+            // A later version may add fields at the end.
+            assert_eq!(Record::decode(&format!("{text},more,fields")), Some(record), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_a_later_version_writes_is_known_by_its_row() {
+        for text in ["mask-worn,7,yes", "row,7,2110001,BREAK,2025-01-15T09:00:00Z,1,b,known", "row,7"] {
+            assert_eq!(Record::decode(text), Some(Record::Foreign(7)), "{text}");
+        }
+        for text in ["", "nonsense", "row,x"] {
+            assert_eq!(Record::decode(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn times_are_kept_as_they_are_decided_upon() {
+        let (utc, since_boot) =
+            rounded(datetime!(2025-01-15 14:30:00.123456789 +05:30), Duration::from_nanos(1_999_999));
+        assert_eq!(utc, datetime!(2025-01-15 09:00:00.123 UTC));
+        assert_eq!(since_boot, Duration::from_millis(1));
+    }
+}

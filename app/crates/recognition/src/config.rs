@@ -1,0 +1,76 @@
+//! The sections `[recognition]` and `[liveness]` of the configuration.
+
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use vision::face::DetectorChoice;
+
+/// Finding and naming faces.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Recognition {
+    /// The face detector: "blazeface-full-range" (faces within five metres), "blazeface" (within two, and the fastest), "yunet" or
+    /// "rustface" (which needs no network file).
+    pub detector: DetectorChoice,
+    /// Lowest cosine similarity that counts as a match, 0 to 1; empty: by the number of enrolled photos.
+    pub threshold: Option<f32>,
+    /// Accepted share of strangers that a single frame takes for somebody on the roster (FPIR), for the automatic threshold. Votes
+    /// over frames lower it further. 0.001 misses twice as many people whose photo is old or poor.
+    pub accepted_fpir: f32,
+    /// File that `attendance evaluate identification --calibration` wrote, for the automatic threshold; empty: what was
+    /// measured on LFW.
+    pub calibration: Option<PathBuf>,
+    /// Least distance of the best match to the best photo of anybody else.
+    pub margin: f32,
+    /// Least width of a face, pixels.
+    pub min_face_px: u32,
+    /// Frames that must agree before somebody is recognised, 1 to 16.
+    pub votes: u32,
+}
+
+impl Default for Recognition {
+    fn default() -> Self {
+        Self {
+            detector: DetectorChoice::BlazefaceFullRange,
+            threshold: None,
+            accepted_fpir: 0.01,
+            calibration: None,
+            margin: 0.05,
+            min_face_px: 60,
+            votes: 3,
+        }
+    }
+}
+
+/// Telling living people from pictures of them.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Liveness {
+    /// What a person must show before a row is written: "passive" (the anti-spoof networks), "passive+blink",
+    /// "passive+any" (a blink, or motion that a flat picture cannot make) or "off".
+    pub require: LivenessRule,
+}
+
+impl Default for Liveness {
+    fn default() -> Self {
+        Self { require: LivenessRule::PassiveAny }
+    }
+}
+
+/// What is required of a living person.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum LivenessRule {
+    /// Nothing: photos pass. For tests of recognition alone.
+    #[serde(rename = "off")]
+    Off,
+    /// The anti-spoof networks.
+    #[serde(rename = "passive")]
+    Passive,
+    /// The anti-spoof networks and a blink.
+    #[serde(rename = "passive+blink")]
+    PassiveBlink,
+    /// The anti-spoof networks, and a blink or motion in depth.
+    #[serde(rename = "passive+any")]
+    PassiveAny,
+}

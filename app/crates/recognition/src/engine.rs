@@ -1,0 +1,166 @@
+//! The networks behind recognition, loaded once for a thread.
+
+use std::path::Path;
+
+use image::RgbImage;
+use models::Role;
+use models::face_mesh::FaceMesh;
+use models::store::Store;
+
+use crate::config;
+use crate::faces::align::Aligned;
+use crate::faces::embedder::{Embedder, MobileFace};
+use crate::faces::enrolment;
+use crate::faces::enrolment::{Content, EnrolRefusal, Enrolment, Inspection};
+use crate::faces::error::EngineError;
+use crate::faces::finder::Finder;
+use crate::faces::landmarks::Landmarks;
+use crate::faces::quality::Quality;
+use crate::liveness::Checker;
+use vision::embedding::Embedding;
+use vision::face::Face;
+
+/// Changes whenever detection, alignment or cropping change in a way that moves embeddings; part of [`Engine::model_hash`].
+const METHOD: &str = "mesh-aligned-2";
+
+/// The detector, the mesh and the embedder, with their buffers. One for each thread that recognises or enrols.
+pub struct Engine {
+    finder: Finder,
+    pub(super) mesh: FaceMesh,
+    pub(super) embedder: Box<dyn Embedder>,
+    pub(super) aligned: Aligned,
+    store: Store,
+    hash: String,
+}
+
+impl Engine {
+    /// Loads what the configuration chooses from the folder of weights.
+    ///
+    /// # Errors
+    /// [`EngineError::Load`] names the network and what to do.
+    pub fn load(models_dir: &Path, config: &config::Recognition) -> Result<Self, EngineError> {
+        let store = Store::open(models_dir)
+            .map_err(|error| EngineError::Load { role: "store".to_owned(), reason: error.to_string() })?;
+        let hash_of = |role: Role| {
+            store
+                .hash(role)
+                .map_err(|error| EngineError::Load { role: role.to_string(), reason: error.to_string() })
+        };
+        // The detector is not part of it: whoever finds the face, the mesh aligns it.
+        let hash = format!("{METHOD}:{}:{}", hash_of(Role::FaceMesh)?, hash_of(Role::Embedder)?);
+        Ok(Self {
+            finder: Finder::of_store(store.clone(), config)?,
+            mesh: EngineError::load(&store, Role::FaceMesh, FaceMesh::load)?,
+            embedder: Box::new(MobileFace::load(&store)?),
+            aligned: Aligned::default(),
+            store,
+            hash,
+        })
+    }
+
+    /// Names everything that an embedding depends on: cached embeddings of another hash are made anew.
+    pub fn model_hash(&self) -> &str {
+        &self.hash
+    }
+
+    /// Names the detectors that look at a photo; see [`Finder::detectors`].
+    pub fn detectors(&self) -> String {
+        self.finder.detectors()
+    }
+
+    /// The networks of liveness, from where this engine's weights came.
+    ///
+    /// # Errors
+    /// [`EngineError::Load`] when weights that the site's rule needs are missing or damaged.
+    pub fn liveness(&self, config: &config::Liveness) -> Result<Checker, EngineError> {
+        Checker::load(&self.store, config)
+    }
+
+    /// Finds all faces with the site's detector, the largest first.
+    ///
+    /// # Errors
+    /// [`EngineError::Run`] when the network fails.
+    pub fn detect(&mut self, picture: &RgbImage) -> Result<Vec<Face>, EngineError> {
+        self.finder.find(picture)
+    }
+
+    /// Looks at a photo and makes the embedding of the one person in it. The photo must be upright (EXIF orientation applied).
+    ///
+    /// # Errors
+    /// [`EngineError::Run`] when a network fails: that says nothing about the photo.
+    pub fn enrol(&mut self, photo: &RgbImage) -> Result<Inspection, EngineError> {
+        let faces = self.finder.find_thoroughly(photo)?;
+        let content = Content::of(photo, &faces);
+        let outcome = self.enrol_one_of(photo, &faces)?;
+        Ok(Inspection { content, outcome })
+    }
+
+    fn enrol_one_of(
+        &mut self,
+        photo: &RgbImage,
+        faces: &[Face],
+    ) -> Result<Result<Enrolment, EnrolRefusal>, EngineError> {
+        let size = photo.dimensions();
+        let Some(face) = enrolment::subject(faces, size) else { return Ok(Err(EnrolRefusal::NoFace)) };
+        let mut count = 1;
+        for rival in enrolment::rivals(face, faces, size) {
+            // The mesh looks again: a pattern on a shirt that the detector took for a face does not make a group.
+            count += usize::from(self.landmarks(photo, rival)?.is_some());
+        }
+        if count > 1 {
+            return Ok(Err(EnrolRefusal::SeveralFaces { count }));
+        }
+        let Some((_, quality)) = self.look(photo, face)? else { return Ok(Err(EnrolRefusal::NoFace)) };
+        if let Some(refusal) = EnrolRefusal::for_quality(&quality) {
+            return Ok(Err(refusal));
+        }
+        let embedding = self.embedder.embed(&self.aligned)?;
+        Ok(Ok(Enrolment { embedding, quality, bounds: face.bounds }))
+    }
+
+    /// The landmarks of one face; `None` when the mesh sees no face there.
+    ///
+    /// # Errors
+    /// [`EngineError::Run`] when the network fails.
+    fn landmarks(&mut self, picture: &RgbImage, face: &Face) -> Result<Option<Landmarks>, EngineError> {
+        Landmarks::find(&mut self.mesh, picture, face)
+    }
+
+    /// Finds the landmarks of one face, aligns it into the engine's buffer and measures it; `None` when the mesh sees no face.
+    ///
+    /// # Errors
+    /// [`EngineError::Run`] when the network fails.
+    pub fn look(
+        &mut self,
+        picture: &RgbImage,
+        face: &Face,
+    ) -> Result<Option<(Landmarks, Quality)>, EngineError> {
+        let Some(landmarks) = Landmarks::find(&mut self.mesh, picture, face)? else { return Ok(None) };
+        if !self.aligned.take(picture, &landmarks.five) {
+            return Ok(None);
+        }
+        let quality = Quality::measure(&self.aligned, face.bounds.width, landmarks.pose);
+        Ok(Some((landmarks, quality)))
+    }
+
+    /// The embedding of the face that [`Engine::look`] aligned last.
+    ///
+    /// # Errors
+    /// [`EngineError::Run`] when the network fails.
+    pub fn embed_aligned(&mut self) -> Result<Embedding, EngineError> {
+        self.embedder.embed(&self.aligned)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_folder_without_weights_says_what_to_do() {
+        let dir = tempfile::tempdir().unwrap();
+        let error = Engine::load(dir.path(), &config::Recognition::default()).err().unwrap().to_string();
+        assert!(error.contains("fetch_models"), "{error}");
+    }
+}

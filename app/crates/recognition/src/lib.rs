@@ -1,0 +1,24 @@
+//! From a frame to names: detect → track → quality gate → align → embed → match → liveness → vote over the track.
+//!
+//! The networks live in [`Engine`]; [`Pipeline`] decides with them, frame by frame, and says what it found as [`Outcome`]s.
+//! Everything that is a rule (tracking, gates, votes, thresholds) is pure and stands apart from the networks. State belongs
+//! to a track, never to the process. [`worker`] runs a pipeline on its thread.
+#![forbid(unsafe_code)]
+
+pub mod config;
+pub mod engine;
+pub mod faces;
+pub mod liveness;
+pub mod naming;
+pub mod roster;
+pub mod watch;
+
+pub use engine::Engine;
+pub use faces::advice::Advice;
+pub use faces::enrolment::{Content, EnrolRefusal, Enrolment, Inspection};
+pub use faces::error::EngineError;
+pub use faces::finder::Finder;
+pub use faces::quality::Quality;
+pub use naming::gallery::{Gallery, Match, SharedGallery};
+pub use watch::outcome::{Outcome, Sighting};
+pub use watch::pipeline::Pipeline;

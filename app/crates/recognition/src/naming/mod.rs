@@ -1,0 +1,5 @@
+//! Whose face it is: the gallery, the threshold for its size, and the vote over frames.
+
+pub mod gallery;
+pub mod threshold;
+pub mod vote;

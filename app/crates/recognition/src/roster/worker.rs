@@ -1,0 +1,118 @@
+//! Makes the roster at start and whenever photos change, beside running recognition.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use super::Settings;
+use super::enrol::{BuildError, Places, build};
+use super::{Report, Roster};
+use crate::{Engine, SharedGallery};
+use base::event::{Bus, Event};
+use base::failure::Failure;
+use base::progress::Progress;
+
+/// Photos between two lines in the log about a long enrolment.
+const TELL_EVERY: usize = 100;
+
+/// What the worker shares with the others.
+#[derive(Clone)]
+pub struct Shared {
+    /// The configuration.
+    pub settings: Arc<Settings>,
+    /// Where events go.
+    pub bus: Bus,
+    /// The gallery that recognition uses.
+    pub gallery: SharedGallery,
+    /// What became of the photos, for the page.
+    pub report: Arc<ArcSwap<Report>>,
+    /// How far the present enrolment is, photos.
+    pub progress: Progress,
+    /// Moves when photos changed on disk.
+    pub changed: watch::Receiver<u64>,
+}
+
+/// Runs until `stop`.
+///
+/// # Errors
+/// [`Failure`] when the networks cannot be loaded or the photo folder cannot be read.
+pub async fn run(mut shared: Shared, stop: CancellationToken) -> Result<(), Failure> {
+    let mut told = HashSet::new();
+    loop {
+        // Before the networks are loaded: until the photos are counted there is one thing to do.
+        shared.progress.set(0, 1);
+        let roster = tokio::task::spawn_blocking({
+            let (settings, progress, stop) =
+                (Arc::clone(&shared.settings), shared.progress.clone(), stop.clone());
+            move || make(&settings, &progress, &stop)
+        })
+        .await
+        .map_err(Failure::restart)?;
+        match roster {
+            Ok(roster) => announce(roster, &shared, &mut told),
+            Err(BuildError::Stopped) => return Ok(()),
+            Err(error) => return Err(Failure::restart(error)),
+        }
+        tokio::select! {
+            changed = shared.changed.changed() => {
+                if changed.is_err() {
+                    stop.cancelled().await;
+                    return Ok(());
+                }
+            }
+            // A folder of the site's own is filled by hand, and nobody tells.
+            () = tokio::time::sleep(shared.settings.photos.interval), if shared.settings.photos.url.is_none() => {}
+            () = stop.cancelled() => return Ok(()),
+        }
+    }
+}
+
+/// Loads the networks for as long as it takes: enrolment is rare, and memory is dear.
+fn make(settings: &Settings, progress: &Progress, stop: &CancellationToken) -> Result<Roster, BuildError> {
+    let mut engine = Engine::load(&settings.models_dir, &settings.recognition)?;
+    let mut last = std::time::Instant::now();
+    build(&Places::of(settings), &settings.photos, &mut engine, &mut |done: usize, total: usize| {
+        progress.set(done, total);
+        if done > 0 && done.is_multiple_of(TELL_EVERY) && last.elapsed() > Duration::from_secs(2) {
+            last = std::time::Instant::now();
+            log::info!("Enrolling: {done} of {total} photos");
+        }
+        !stop.is_cancelled()
+    })
+}
+
+fn announce(roster: Roster, shared: &Shared, told: &mut HashSet<(String, String)>) {
+    let Roster { gallery, report } = roster;
+    let mut refusals = HashSet::new();
+    for (photo, reason) in report.refused() {
+        let refusal = (photo.photo.clone(), reason.to_owned());
+        if !told.contains(&refusal) {
+            shared.bus.publish(Event::PhotoRefused { photo: refusal.0.clone(), reason: refusal.1.clone() });
+        }
+        refusals.insert(refusal);
+    }
+    for pair in &report.alike {
+        let line = (format!("{} {}", pair.one, pair.other), String::new());
+        if !told.contains(&line) {
+            log::warn!(
+                "{} and {} look like one person (similarity {:.2}); check their photos",
+                pair.one,
+                pair.other,
+                pair.similarity
+            );
+        }
+        refusals.insert(line);
+    }
+    *told = refusals;
+    shared.bus.publish(Event::RosterReady {
+        students: gallery.people(),
+        photos: gallery.faces(),
+        refused: report.refused().count(),
+    });
+    shared.gallery.store(Arc::new(gallery));
+    shared.report.store(Arc::new(report));
+}

@@ -1,0 +1,335 @@
+//! One frame after the other, and what is known after each.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use image::RgbImage;
+
+use super::decision::{Decision, Look};
+use super::follow::Followed;
+use super::outcome::{Outcome, Sighting};
+use super::senses::{Ahead, Beside, Networks};
+use super::subject::{Continuity, Subject};
+use super::track::{MAX_TRACKS, Track, Tracker};
+use super::view;
+use super::view::{Latency, Snapshot, TrackView, millis};
+use crate::config;
+use crate::engine::Engine;
+use crate::faces::advice::Advice;
+use crate::faces::error::EngineError;
+use crate::liveness::Checker;
+use crate::naming::gallery::{Gallery, SharedGallery};
+use crate::naming::threshold::Calibration;
+use crate::naming::vote::{Ballot, Rule};
+use base::moment::Moment;
+use base::progress::Progress;
+use vision::face::{Bounds, Face};
+use vision::frame::Frame;
+
+/// Time between two looks of the detector while all faces are followed by their landmarks: a second person who steps in is
+/// seen after this time at the latest.
+const DETECT_EVERY: Duration = Duration::from_millis(200);
+
+/// Time between two looks at people who all have their answer. A person who walks by has moved by a face's width then, and is
+/// still followed.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+/// Faces without an answer that the networks look at in one frame, the largest first; the others wait for a later one. On the
+/// board one takes 18 to 32 ms by paper (models/NETWORKS.md): with more of them, frames of one face would come too seldom to see a
+/// blink, or that a face was exchanged.
+const A_FRAME: usize = 4;
+
+/// Recognition with its state: the tracks.
+pub struct Pipeline {
+    engine: Engine,
+    gallery: SharedGallery,
+    /// The gallery that the votes are about.
+    voted_on: Arc<Gallery>,
+    liveness: Checker,
+    beside: Beside,
+    recognition: config::Recognition,
+    calibration: Calibration,
+    /// What may still bring faces into the gallery.
+    loading: Vec<Progress>,
+    tracker: Tracker<Subject>,
+    /// When a frame was looked at last, and when the detector did, since boot.
+    looked: Option<Duration>,
+    detected: Option<Duration>,
+    picture: RgbImage,
+    snapshot: Snapshot,
+}
+
+impl Pipeline {
+    /// A pipeline without tracks. Loads the networks of liveness from where the engine's came.
+    ///
+    /// # Errors
+    /// [`EngineError::Load`] when weights that the site's rule needs are damaged, or the site's calibration is of no use.
+    pub fn new(
+        engine: Engine,
+        gallery: SharedGallery,
+        recognition: &config::Recognition,
+        liveness: &config::Liveness,
+    ) -> Result<Self, EngineError> {
+        let liveness = engine.liveness(liveness)?;
+        liveness.requirement().tell();
+        let calibration = Calibration::of(recognition.calibration.as_deref()).map_err(|error| {
+            EngineError::Load { role: "calibration".to_owned(), reason: error.to_string() }
+        })?;
+        Ok(Self {
+            engine,
+            voted_on: gallery.load_full(),
+            gallery,
+            liveness,
+            beside: Beside::start(),
+            recognition: recognition.clone(),
+            calibration,
+            loading: Vec::new(),
+            tracker: Tracker::default(),
+            looked: None,
+            detected: None,
+            picture: RgbImage::default(),
+            snapshot: Snapshot::default(),
+        })
+    }
+
+    /// While any of these is under way nobody is called a stranger: the photo may be on its way.
+    pub fn while_loading(mut self, loading: Vec<Progress>) -> Self {
+        self.loading = loading;
+        self
+    }
+
+    /// Looks at one frame, or lets it pass where nothing can have changed since the last look.
+    ///
+    /// # Errors
+    /// [`EngineError::Run`] when a network fails.
+    pub fn process(&mut self, frame: &Frame) -> Result<Vec<Outcome>, EngineError> {
+        let mut latency = Latency::default();
+        let mut outcomes = Vec::new();
+        let start = Instant::now();
+        self.follow_gallery();
+        self.tracker.tracks_mut().iter_mut().for_each(|track| track.state.expire(frame.at.since_boot));
+        if self.is_due(frame.at.since_boot) {
+            self.looked = Some(frame.at.since_boot);
+            frame.picture.write_rgb(&mut self.picture);
+            latency.convert = millis(start);
+            let mut looked = 0;
+            for (face, index) in self.faces(frame.at.since_boot, &mut latency)? {
+                if looked < A_FRAME {
+                    looked +=
+                        usize::from(self.consider(&face, index, frame.at, &mut latency, &mut outcomes)?);
+                }
+            }
+            latency.total = millis(start);
+            latency.since_capture = view::since(frame.at);
+        }
+        self.take_stock(frame, latency);
+        Ok(outcomes)
+    }
+
+    /// Numbers of the last frames, and the faces that are there. A face that is followed and that the detector did not find again is
+    /// left out: its box would stand where nobody is.
+    pub fn snapshot(&self) -> Snapshot {
+        let tracks = self
+            .tracker
+            .tracks()
+            .iter()
+            .filter(|track| self.detected.is_some_and(|detected| track.last_seen >= detected))
+            .map(|track| {
+                let leader = track.state.ballot.leader();
+                TrackView {
+                    track: track.id,
+                    bounds: track.bounds,
+                    roll: leader.map(|(roll, _)| roll.clone()),
+                    similarity: leader.map_or(0.0, |(_, similarity)| similarity),
+                    votes: leader.map_or(0, |(roll, _)| track.state.ballot.votes_for(roll)),
+                    liveness: self.liveness.judge(&track.state.liveness).to_string(),
+                    advice: track.state.advice.told().map(Advice::text),
+                }
+            })
+            .collect();
+        Snapshot { tracks, ..self.snapshot.clone() }
+    }
+
+    /// The last frame, RGB.
+    pub fn picture(&self) -> &RgbImage {
+        &self.picture
+    }
+
+    /// Votes about another gallery say nothing: who was nobody in it may be somebody in the new one.
+    fn follow_gallery(&mut self) {
+        let gallery = self.gallery.load_full();
+        if !Arc::ptr_eq(&gallery, &self.voted_on) {
+            self.voted_on = gallery;
+            self.tracker.tracks_mut().iter_mut().for_each(|track| track.state.ballot = Ballot::default());
+        }
+    }
+
+    fn is_due(&self, now: Duration) -> bool {
+        let recent = self.looked.is_some_and(|at| now.saturating_sub(at) < LOOK_EVERY);
+        let mut tracks = self.tracker.tracks().iter().peekable();
+        !recent || tracks.peek().is_none() || tracks.any(|track| !track.state.has_its_answer())
+    }
+
+    /// The faces of this frame, each with its track: from the detector, or followed by their landmarks. Of those that are
+    /// followed, who has his answer is left out.
+    fn faces(
+        &mut self,
+        now: Duration,
+        latency: &mut Latency,
+    ) -> Result<heapless::Vec<(Face, usize), MAX_TRACKS>, EngineError> {
+        let tracks = self.tracker.tracks().iter().enumerate();
+        let open = || tracks.clone().filter(|(_, track)| !track.state.has_its_answer());
+        let recent = self.detected.is_some_and(|at| now.saturating_sub(at) < DETECT_EVERY);
+        if recent && open().next().is_some() && open().all(|(_, track)| track.state.followed.is_some()) {
+            let place = |(index, track): (usize, &Track<Subject>)| {
+                track.state.followed.as_ref().map(|followed| (followed.place().clone(), index))
+            };
+            let faces: heapless::Vec<_, MAX_TRACKS> = open().filter_map(place).collect();
+            for (face, index) in &faces {
+                self.tracker.follow(*index, face.bounds, now);
+            }
+            return Ok(faces);
+        }
+        self.detected = Some(now);
+        let detecting = Instant::now();
+        let mut faces = self.engine.detect(&self.picture)?;
+        latency.detect = millis(detecting);
+        faces.truncate(MAX_TRACKS);
+        let boxes: heapless::Vec<Bounds, MAX_TRACKS> = faces.iter().map(|face| face.bounds).collect();
+        let assigned = self.tracker.update(&boxes, now);
+        self.tracker.tracks_mut().iter_mut().for_each(|track| track.state.followed = None);
+        let mut faces: heapless::Vec<_, MAX_TRACKS> =
+            faces.into_iter().zip(assigned).filter_map(|(face, slot)| Some((face, slot?))).collect();
+        // Who was told that he is nobody here keeps nobody else waiting.
+        faces.sort_by_key(|(_, index)| self.tracker.tracks()[*index].state.stranger_told);
+        Ok(faces)
+    }
+
+    /// One face of the frame, in its track. Whether that took networks.
+    fn consider(
+        &mut self,
+        face: &Face,
+        index: usize,
+        at: Moment,
+        latency: &mut Latency,
+        outcomes: &mut Vec<Outcome>,
+    ) -> Result<bool, EngineError> {
+        // The cheapest test first: a face too small costs no network.
+        if face.bounds.width < self.recognition.min_face_px as f32 {
+            self.advise(index, Some(Advice::ComeCloser), outcomes);
+            return Ok(false);
+        }
+        let rule = self.rule();
+        let requirement = self.liveness.requirement();
+        if !self.tracker.tracks()[index].state.wants_a_look(&rule, requirement, at.since_boot) {
+            return Ok(false);
+        }
+        let looking = Instant::now();
+        let seen = self.engine.look(&self.picture, face)?;
+        latency.landmarks += millis(looking);
+        let subject = &mut self.tracker.track_mut(index).state;
+        let Some((landmarks, quality)) = seen else {
+            subject.followed = None;
+            return Ok(true);
+        };
+        subject.followed = match subject.followed.take() {
+            Some(followed) => followed.moved(&landmarks.five),
+            None => Some(Followed::new(face, landmarks.five)),
+        };
+        let problem = quality.problem(self.recognition.min_face_px);
+        self.advise(index, problem, outcomes);
+        if let Some(problem) = problem {
+            log::debug!(
+                "track {}: not looked at, {}; {quality}",
+                self.tracker.tracks()[index].id,
+                problem.text()
+            );
+            return Ok(true);
+        }
+        let look = Look {
+            track: self.tracker.tracks()[index].id,
+            now: at.since_boot,
+            landmarks: &landmarks,
+            quality,
+            rule,
+            requirement,
+            loading: self.loading.iter().any(|progress| progress.under_way().is_some()),
+        };
+        let mut senses = Networks {
+            engine: &mut self.engine,
+            gallery: &self.voted_on,
+            liveness: &mut self.liveness,
+            beside: &self.beside,
+            picture: &self.picture,
+            landmarks: &landmarks,
+            latency,
+            ahead: Ahead::default(),
+        };
+        let (continuity, decision) = self.tracker.track_mut(index).state.look(&look, &mut senses)?;
+        if continuity == Continuity::Another {
+            self.tracker.renumber(index);
+        }
+        let track = &self.tracker.tracks()[index];
+        outcomes.extend(decision.map(|decision| outcome(decision, track, rule.threshold, at)));
+        Ok(true)
+    }
+
+    fn advise(&mut self, index: usize, advice: Option<Advice>, outcomes: &mut Vec<Outcome>) {
+        let track = self.tracker.track_mut(index);
+        // Who is recognised already needs no advice.
+        if !track.state.greeted
+            && let Some(advice) = track.state.advice.note(advice)
+        {
+            outcomes.push(Outcome::Hint { track: track.id, advice });
+        }
+    }
+
+    fn rule(&self) -> Rule {
+        let faces = self.voted_on.faces();
+        Rule {
+            threshold: self
+                .recognition
+                .threshold
+                .unwrap_or_else(|| self.calibration.threshold(faces, self.recognition.accepted_fpir)),
+            margin: self.recognition.margin,
+            votes: self.recognition.votes,
+        }
+    }
+
+    fn take_stock(&mut self, frame: &Frame, latency: Latency) {
+        let snapshot = &mut self.snapshot;
+        snapshot.frames += 1;
+        if let Some(before) = snapshot.last_frame {
+            let seconds = frame.at.since_boot.saturating_sub(before.since_boot).as_secs_f32();
+            if seconds > 0.0 {
+                // A moving mean over about a second.
+                let rate = 1.0 / seconds;
+                let share = seconds.min(1.0);
+                snapshot.frames_per_second += share * (rate - snapshot.frames_per_second);
+            }
+        }
+        snapshot.last_frame = Some(frame.at);
+        snapshot.latency_ms.update(&latency);
+    }
+}
+
+/// A decision about a track, as the others are told.
+fn outcome(decision: Decision, track: &Track<Subject>, threshold: f32, at: Moment) -> Outcome {
+    let (frames_to_decision, track) = (track.frames, track.id);
+    match decision {
+        Decision::Recognised { roll, similarity, margin, votes, liveness } => Outcome::Recognised(Sighting {
+            roll,
+            track,
+            similarity,
+            margin,
+            votes,
+            threshold,
+            liveness,
+            at,
+            frames_to_decision,
+        }),
+        Decision::Stranger { similarity } => Outcome::Stranger { track, similarity, threshold, at },
+        Decision::AttackRefused { roll, liveness } => Outcome::AttackRefused { track, roll, liveness, at },
+        Decision::Advise(advice) => Outcome::Hint { track, advice },
+    }
+}

@@ -1,0 +1,107 @@
+//! The networks and the gallery, asked about one face of one frame: one after the other, or two at a time.
+
+use std::num::NonZero;
+use std::time::Instant;
+
+use image::RgbImage;
+use rayon::{ThreadPool, ThreadPoolBuilder};
+
+use super::decision::Senses;
+use super::view::{Latency, millis};
+use crate::engine::Engine;
+use crate::faces::error::EngineError;
+use crate::faces::landmarks::Landmarks;
+use crate::liveness::{Checker, Observation};
+use crate::naming::gallery::{Gallery, Match};
+use vision::embedding::Embedding;
+
+/// A second thread, on which the tests of liveness run while the face is embedded: about the same work (models/NETWORKS.md). It
+/// sleeps otherwise.
+pub(super) struct Beside(Option<ThreadPool>);
+
+impl Beside {
+    /// Starts the thread where there is more than one processor for it.
+    pub(super) fn start() -> Self {
+        let alone = std::thread::available_parallelism().is_ok_and(|count| count == NonZero::<usize>::MIN);
+        let pool = || ThreadPoolBuilder::new().num_threads(1).thread_name(|_| "liveness".to_owned()).build();
+        Self((!alone).then(pool).and_then(|started| {
+            started
+                .inspect_err(|error| {
+                    log::warn!("recognition does with one thread, a second is refused: {error}")
+                })
+                .ok()
+        }))
+    }
+}
+
+/// The networks and the gallery, for one face of one frame.
+pub(super) struct Networks<'a> {
+    pub(super) engine: &'a mut Engine,
+    pub(super) gallery: &'a Gallery,
+    pub(super) liveness: &'a mut Checker,
+    pub(super) beside: &'a Beside,
+    pub(super) picture: &'a RgbImage,
+    pub(super) landmarks: &'a Landmarks,
+    pub(super) latency: &'a mut Latency,
+    /// Answers that were worked out before they are asked for.
+    pub(super) ahead: Ahead,
+}
+
+/// What [`Senses::foresee`] worked out.
+#[derive(Default)]
+pub(super) struct Ahead {
+    face: Option<Embedding>,
+    seen: Option<Observation>,
+}
+
+impl Senses for Networks<'_> {
+    fn foresee(&mut self) -> Result<(), EngineError> {
+        let Beside(Some(pool)) = self.beside else { return Ok(()) };
+        let Self { engine, liveness, picture, landmarks, latency, .. } = self;
+        let (picture, landmarks) = (*picture, *landmarks);
+        let start = Instant::now();
+        let mut seen = None;
+        let face = pool.in_place_scope(|scope| {
+            scope.spawn(|_| {
+                let answer = liveness.observe(picture, landmarks, true);
+                seen = Some((answer, millis(start)));
+            });
+            let face = engine.embed_aligned();
+            latency.embed += millis(start);
+            face
+        });
+        self.ahead.face = Some(face?);
+        if let Some((answer, took)) = seen {
+            latency.liveness += took;
+            self.ahead.seen = Some(answer?);
+        }
+        Ok(())
+    }
+
+    fn embed(&mut self) -> Result<Embedding, EngineError> {
+        if let Some(face) = self.ahead.face.take() {
+            return Ok(face);
+        }
+        let start = Instant::now();
+        let face = self.engine.embed_aligned();
+        self.latency.embed += millis(start);
+        face
+    }
+
+    fn search(&mut self, face: &Embedding) -> Option<Match> {
+        let start = Instant::now();
+        let found = self.gallery.search(face);
+        self.latency.embed += millis(start);
+        found
+    }
+
+    fn observe(&mut self, votes: bool) -> Result<Observation, EngineError> {
+        if let Some(seen) = self.ahead.seen.take() {
+            return Ok(seen);
+        }
+        let start = Instant::now();
+        let seen = self.liveness.observe(self.picture, self.landmarks, votes);
+        self.latency.liveness += millis(start);
+        seen
+    }
+}

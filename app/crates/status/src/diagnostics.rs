@@ -1,0 +1,207 @@
+//! `/diagnostics`: what support needs to see, as one `.tar.gz`. Versions, state, configuration without secrets, the log.
+//! No faces, no pictures, no rows of attendance, and nobody's number: the bundle leaves the site by mail.
+
+use std::io::{self, Write};
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use serde_json::json;
+
+use super::anonymous::Anonymous;
+use super::view::{Problem, Roster, View};
+
+/// What goes in, read beforehand.
+pub(super) struct Parts {
+    pub(super) view: View,
+    pub(super) problems: Vec<Problem>,
+    /// Whose numbers must not stand in it.
+    pub(super) roster: Roster,
+    pub(super) configuration: String,
+    pub(super) log: Vec<String>,
+    pub(super) certificate: String,
+}
+
+/// The bundle. Some hundred kilobytes at most: everything in it is bounded where it comes from.
+///
+/// # Errors
+/// None in practice: it is written to memory.
+pub(super) fn bundle(parts: Parts) -> io::Result<Vec<u8>> {
+    let Parts { mut view, problems, roster, configuration, log, certificate } = parts;
+    let anonymous = Anonymous::knowing(&view, &roster);
+    let rows_today = view.today.rows.len();
+    // Who came when is the site's affair. That rows wait or were refused, and why, is enough for support.
+    view.today.rows.clear();
+    view.camera.decisions.clear();
+    for row in &mut view.upload.needs_person {
+        row.name.clear();
+        row.timestamp.clear();
+    }
+    for photo in &mut view.roster.refused {
+        photo.photo.clear();
+        // Of what is no photo here, a folder called after a student among it, the reason repeats the name.
+        if !photo.picture {
+            photo.reason.clear();
+        }
+    }
+    let mut state =
+        json!({ "problems": problems, "rows_today": rows_today, "certificate": certificate, "view": view });
+    anonymous.value(&mut state);
+    let log: Vec<_> = log.iter().filter_map(|line| anonymous.log_line(line)).collect();
+    let time = unix_seconds();
+    let mut archive = tar::Builder::new(GzEncoder::new(Vec::new(), Compression::default()));
+    for (name, content) in [
+        ("README.txt", README.to_owned()),
+        ("state.json", serde_json::to_string_pretty(&state)?),
+        ("configuration.toml", configuration),
+        ("log.txt", log.join("\n") + "\n"),
+    ] {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(content.len() as u64);
+        header.set_mode(0o644);
+        header.set_mtime(time);
+        archive.append_data(&mut header, format!("attendance-diagnostics/{name}"), content.as_bytes())?;
+    }
+    let mut compressed = archive.into_inner()?;
+    compressed.flush()?;
+    compressed.finish()
+}
+
+const README: &str = "\
+Diagnostics of an attendance appliance.
+
+state.json          versions, workers, camera, storage, what is wrong
+configuration.toml  the configuration in use; secrets read [hidden]
+log.txt             the newest lines of the log, without those that say who was seen or recorded
+
+Roll numbers, paths of photos and names of folders are left out wherever they are known, and so is every number of five digits or more.
+Not in here: photos, pictures of the camera, embeddings, passwords, keys, the list of attendance.
+";
+
+fn unix_seconds() -> u64 {
+    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::io::Read as _;
+
+    use super::*;
+    use crate::view::{Camera, Decision, RefusedPhoto, RefusedRow, RosterCount, Row, Student, Today, Upload};
+    use base::event::Event;
+    use base::identity::RollNumber;
+
+    #[test]
+    fn the_bundle_opens_and_names_nobody() {
+        let row = Row { name: "2110001".to_owned(), ..Row::default() };
+        let refused = RefusedRow {
+            id: "17".to_owned(),
+            name: "2110002".to_owned(),
+            reason: "Student not found: 2110002 (nor 2110003)".to_owned(),
+            timestamp: "2026-11-21 09:02:10".to_owned(),
+            ..RefusedRow::default()
+        };
+        let photo = RefusedPhoto {
+            photo: "2110004/Asha Rao.jpg".to_owned(),
+            reason: "looks like CS-17/Ravi.png; take another".to_owned(),
+            picture: true,
+        };
+        let folder = RefusedPhoto {
+            photo: "Asha Rao".to_owned(),
+            reason: RollNumber::parse("Asha Rao").unwrap_err().to_string(),
+            picture: false,
+        };
+        let roster = Roster {
+            students: vec![Student { name: "CS-17".to_owned(), photos: vec!["CS-17/Ravi.png".to_owned()] }],
+            refused: vec![photo.clone(), folder.clone()],
+        };
+        let view = View {
+            camera: Camera {
+                decisions: vec![Decision { what: "Recognised 2110001".to_owned(), ..Decision::default() }],
+                ..Camera::default()
+            },
+            today: Today { rows: vec![row], ..Today::default() },
+            upload: Upload { needs_person: vec![refused], ..Upload::default() },
+            roster: RosterCount { refused: vec![photo, folder], ..RosterCount::default() },
+            ..View::default()
+        };
+        let roll = |text| RollNumber::parse(text).unwrap();
+        let seen = "2026-11-22 09:31:07".to_owned();
+        let events = [
+            Event::Recorded { roll: roll("CS-17"), status: "IN".to_owned(), timestamp: seen.clone() },
+            Event::Recorded { roll: roll("2110001"), status: "OUT".to_owned(), timestamp: seen },
+            Event::NotRecorded { roll: roll("2110001"), reason: "already out at 09:31:07".to_owned() },
+            Event::NotSaved { roll: roll("CS-17"), reason: "09:31:07".to_owned() },
+            Event::Recognised {
+                track: 93107,
+                roll: roll("2110009"),
+                similarity: 0.7,
+                margin: 0.3,
+                votes: 7,
+                threshold: 0.4,
+                frames: 9,
+                liveness: "09:31:07".to_owned(),
+            },
+            Event::AttackRefused { track: 3, reason: "looks like CS-17; flat".to_owned() },
+            Event::PhotoRefused {
+                photo: "2110004/Asha Rao.jpg".to_owned(),
+                reason: "no face found".to_owned(),
+            },
+            Event::PhotoRefused {
+                photo: "2110004/Rao, Asha.jpg".to_owned(),
+                reason: "two faces found".to_owned(),
+            },
+        ];
+        let mut log = vec![
+            "2026-11-22T04:01:00Z attendance 1.3.0+20261118.1610.9b3e01c starts".to_owned(),
+            "2026-11-22T04:01:09Z WARN: photo CS-17/Ravi.png: the server says 404".to_owned(),
+            "2026-11-22T04:01:10Z WARN: cannot read the photo folder /photos/Asha Rao: denied".to_owned(),
+            // As sync::crawl has it; these folders stand in no roster.
+            "2026-11-22T04:01:11Z WARN: left out, for a roll number is digits (photos.roll_numbers): the folders \
+             {\"Asha Rao\", \"Ravi_K\"}"
+                .to_owned(),
+        ];
+        // As the log has them: with the level, where it is not the ordinary one.
+        log.extend(events.iter().flat_map(|event| {
+            ["", "WARN: ", "DEBUG: "].map(|level| format!("2026-11-22T04:01:07Z {level}{event}"))
+        }));
+        let parts = Parts {
+            view,
+            problems: Vec::new(),
+            roster,
+            configuration: "[site]".to_owned(),
+            log,
+            certificate: "AB:CD".to_owned(),
+        };
+        let bundle = bundle(parts).unwrap();
+        let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(bundle.as_slice()));
+        let mut all = String::new();
+        let mut names = Vec::new();
+        for entry in archive.entries().unwrap() {
+            let mut entry = entry.unwrap();
+            names.push(entry.path().unwrap().file_name().unwrap().to_string_lossy().into_owned());
+            entry.read_to_string(&mut all).unwrap();
+        }
+        assert_eq!(names, ["README.txt", "state.json", "configuration.toml", "log.txt"]);
+        for kept in [
+            "Student not found: (left out)",
+            "1.3.0+20261118.1610.9b3e01c starts",
+            "\"rows_today\": 1",
+            "looks like (left out); take another",
+            "photo (left out): the server says 404",
+            "Photo (left out) is not enrolled: no face found",
+            "Photo (left out) is not enrolled: two faces found",
+            "the photo folder /photos/(left out): denied",
+            "(photos.roll_numbers): the folders (left out)",
+            "looks like (left out); flat",
+        ] {
+            assert!(all.contains(kept), "{kept:?} is not in {all}");
+        }
+        for somebody in [
+            "2110001", "2110002", "2110003", "2110004", "2110009", "CS-17", "Asha", "Ravi", "Rao",
+            "09:31:07", "09:02:10",
+        ] {
+            assert!(!all.contains(somebody), "{somebody} is in {all}");
+        }
+    }
+}

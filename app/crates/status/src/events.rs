@@ -1,0 +1,84 @@
+//! `/events`: what happens, as server-sent events. Each event of the bus becomes one message named for its kind; a `tick`
+//! comes every few seconds, so that a page shows fresh numbers and a dead connection is noticed.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::stream;
+use http::{HeaderMap, StatusCode, header};
+use http_body::Frame;
+use http_body_util::{BodyExt as _, StreamBody};
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::time::{Interval, MissedTickBehavior, interval};
+
+use super::auth::Door;
+use super::reply::{Reply, with_body};
+use base::event::Event;
+
+/// Time between two ticks: numbers on the page are no older, and a log-in that ended is noticed. Shorter than a connection
+/// may be idle ([`super::limits::Limits::header_time`]), so that an open page needs no new handshake each time.
+const TICK: Duration = Duration::from_secs(4);
+
+/// The stream of events, until the client leaves, its log-in ends, or the server stops.
+pub(super) fn stream_events(
+    events: Receiver<Event>,
+    door: Arc<Door>,
+    headers: HeaderMap,
+    permit: OwnedSemaphorePermit,
+) -> Reply {
+    let mut ticks = interval(TICK);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let state = Listener { events, door, headers, ticks, _permit: permit };
+    let frames = stream::unfold(state, |mut listener| async move {
+        let text = listener.next().await?;
+        Some((Ok::<_, Infallible>(Frame::data(Bytes::from(text))), listener))
+    });
+    let mut reply = with_body(StatusCode::OK, StreamBody::new(frames).boxed_unsync());
+    reply.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static("text/event-stream"));
+    reply
+}
+
+struct Listener {
+    events: Receiver<Event>,
+    door: Arc<Door>,
+    headers: HeaderMap,
+    ticks: Interval,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Listener {
+    async fn next(&mut self) -> Option<String> {
+        tokio::select! {
+            received = self.events.recv() => match received {
+                Ok(event) => message(&event),
+                Err(RecvError::Lagged(missed)) => Some(format!("event: missed\ndata: {missed}\n\n")),
+                Err(RecvError::Closed) => None,
+            },
+            _ = self.ticks.tick() => self.door.still(&self.headers).then(|| "event: tick\ndata: \n\n".to_owned()),
+        }
+    }
+}
+
+/// An event as a message. JSON has no line breaks of its own, so one `data` line holds it.
+fn message(event: &Event) -> Option<String> {
+    let json = serde_json::to_value(event).ok()?;
+    let kind = json["event"].as_str().unwrap_or("event").to_owned();
+    Some(format!("event: {kind}\ndata: {json}\n\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_is_one_message_whatever_its_text() {
+        let event = Event::DeliveryFailed { reason: "a\nb\r\n\nevent: x".to_owned(), retry_in_s: 3 };
+        let text = message(&event).unwrap_or_default();
+        assert_eq!(text.lines().count(), 3, "{text}");
+        assert!(text.starts_with("event: delivery-failed\ndata: {") && text.ends_with("}\n\n"));
+    }
+}

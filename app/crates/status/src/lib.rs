@@ -1,0 +1,312 @@
+//! The technician's page and the API, over HTTPS.
+//!
+//! # Background
+//! The appliance has neither keyboard nor screen. What it does, what is wrong and what to do about it is seen from a phone
+//! on the local network, and by scripts that were written for the original system.
+//!
+//! # Design
+//! [`view`] is the one seam: a read-only snapshot of everything ([`Source`]) and the few actions there are ([`Control`]).
+//! The server ([`start`]) has a thread and a runtime of its own. A request goes through `listen` (sockets, TLS 1.3,
+//! limits), `service` (who asks, and may they: `auth`, with `session`, `password`, `token` and `throttle`) and `routes` to
+//! one endpoint: JSON (`api`), the page (`page`), events, metrics, diagnostics, or documentation (`openapi`), which is made
+//! from the table of routes. `verdict` turns the snapshot into one sentence: is all well, and if not, what to do.
+//!
+//! # Limitations
+//! One account. HTTP/1.1 only. A self-signed certificate makes browsers warn once; the fingerprint to compare it with
+//! stands on the console ([`console::notice`]).
+#![forbid(unsafe_code)]
+
+mod anonymous;
+mod api;
+mod auth;
+pub mod certificate;
+pub mod config;
+pub mod console;
+mod diagnostics;
+mod events;
+mod jobs;
+pub mod limits;
+mod listen;
+mod metrics;
+mod openapi;
+mod page;
+pub mod password;
+mod plaintext;
+mod private_file;
+mod reply;
+mod request;
+mod routes;
+mod service;
+mod session;
+mod throttle;
+pub mod token;
+mod verdict;
+pub mod view;
+
+pub use routes::addresses;
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use time::{Date, OffsetDateTime};
+use tokio::sync::watch;
+use tokio_rustls::TlsAcceptor;
+
+use crate::auth::Door;
+use crate::certificate::{CertificateSource, Identity};
+use crate::config::Page;
+use crate::limits::Limits;
+use crate::password::{CurrentPassword, Password};
+use crate::service::Service;
+use crate::session::Lifetimes;
+use crate::token::{TokenFile, Tokens};
+use crate::view::{Control, Level, Pending, Picture, Problem, Refused, Roster, Row, Source, View};
+use base::event::Bus;
+use base::secret::Secret;
+
+/// Files read and passwords checked at once, beside the network thread.
+const FILE_THREADS: usize = 3;
+/// How much nicer than recognition the server's threads are to others: a flood takes what is left of the processor, and no
+/// more. Each step is about a tenth of the processor's time: 15 leaves 3 % where both want all of it.
+const NICENESS: i32 = 15;
+/// Time for what still runs when the server stops.
+const STOP_TIME: Duration = Duration::from_secs(3);
+
+/// Why the page does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StatusError {
+    /// The port cannot be had.
+    #[error(
+        "cannot listen on {address}: {source}; choose another page.listen, or end the program that has the port"
+    )]
+    Bind {
+        /// The address asked for.
+        address: SocketAddr,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The certificate.
+    #[error(transparent)]
+    Certificate(#[from] certificate::CertificateError),
+    /// The password.
+    #[error(transparent)]
+    Password(#[from] password::PasswordError),
+    /// TLS.
+    #[error("cannot set up TLS: {0}")]
+    Tls(#[from] rustls::Error),
+    /// No thread or runtime.
+    #[error("cannot start the page's thread: {0}")]
+    Thread(io::Error),
+}
+
+/// Where the page's password is kept below the data folder.
+pub fn password_file(data_dir: &Path) -> std::path::PathBuf {
+    data_dir.join("page/password")
+}
+
+/// A running server. Dropping it stops it.
+pub struct Running {
+    address: SocketAddr,
+    identity: Arc<ArcSwap<Identity>>,
+    first_password: Option<Secret>,
+    entered: watch::Receiver<bool>,
+    stop: watch::Sender<bool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Running {
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The certificate it shows.
+    pub fn identity(&self) -> Arc<Identity> {
+        self.identity.load_full()
+    }
+
+    /// The certificate it shows, also after another took its place.
+    pub fn present_identity(&self) -> Arc<ArcSwap<Identity>> {
+        Arc::clone(&self.identity)
+    }
+
+    /// The password that was made on this start, to be shown on the console once; none when there was one already.
+    pub fn first_password(&mut self) -> Option<Secret> {
+        self.first_password.take()
+    }
+
+    /// Ends when somebody has logged in, or another password was made: then the first one need not be shown any more.
+    pub fn first_password_used(&self) -> impl Future<Output = ()> + use<> {
+        let mut entered = self.entered.clone();
+        async move {
+            if entered.wait_for(|entered| *entered).await.is_err() {
+                // The server has ended, and nobody can log in any more.
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+
+    /// Ends it: no new connections, a moment for requests under way.
+    pub fn stop(mut self) {
+        self.end();
+    }
+
+    fn end(&mut self) {
+        self.stop.send_replace(true);
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            log::error!("the page's thread ended unexpectedly");
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// Starts the server on its own thread.
+///
+/// # Errors
+/// [`StatusError`], before anything listens.
+pub fn start(
+    config: &Page,
+    data_dir: &Path,
+    source: Arc<dyn Source>,
+    control: Arc<dyn Control>,
+    bus: Bus,
+    limits: Limits,
+) -> Result<Running, StatusError> {
+    let own = config.certificate_file.clone().zip(config.key_file.clone());
+    let certificate = CertificateSource {
+        folder: data_dir.join("tls"),
+        own,
+        names: certificate::device_names(&config.host_names),
+    };
+    let identity = certificate.identity(OffsetDateTime::now_utc())?;
+    if let Some(concern) = &identity.concern {
+        log::error!("the page shows the device's own certificate: {concern}");
+    }
+    let identity = Arc::new(ArcSwap::from_pointee(identity));
+    // Before the password: one that was made for a page that cannot start would be known to nobody.
+    let bound = |source| StatusError::Bind { address: config.listen, source };
+    let listener = listen::bind(config.listen).map_err(bound)?;
+    let address = listener.local_addr().map_err(bound)?;
+    let (password, first_password) = password(config, data_dir)?;
+    let tokens = Tokens::new(config.tokens.clone(), TokenFile::below(data_dir));
+    let lifetimes = Lifetimes { idle: config.session_idle, longest: config.session_longest };
+    let door = Door::new(Arc::clone(&password), tokens, lifetimes);
+    let entered = door.entered();
+    let acceptor = TlsAcceptor::from(Arc::new(listen::tls(Arc::clone(&identity))?));
+    let source = Arc::new(WithDoor { source, identity: Arc::clone(&identity), password });
+
+    let service = Arc::new(Service::new(source, control, bus, door, Arc::clone(&identity), limits));
+    let (stop, stopped) = watch::channel(false);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .thread_name("page-files")
+        .max_blocking_threads(FILE_THREADS)
+        .on_thread_start(be_nice)
+        .build()
+        .map_err(StatusError::Thread)?;
+    let thread = std::thread::Builder::new()
+        .name("page".to_owned())
+        .spawn(move || {
+            be_nice();
+            runtime.block_on(async move {
+                match tokio::net::TcpListener::from_std(listener) {
+                    Ok(listener) => listen::serve(listener, acceptor, service, certificate, stopped).await,
+                    Err(error) => log::error!("the page cannot listen: {error}"),
+                }
+            });
+            runtime.shutdown_timeout(STOP_TIME);
+        })
+        .map_err(StatusError::Thread)?;
+    log::info!("the page is at https://{address}/, certificate {}", identity.load().fingerprint);
+    Ok(Running { address, identity, first_password, entered, stop, thread: Some(thread) })
+}
+
+/// The password to compare with, and the one that was made for the console to show. A hash that cannot be read opens the page to
+/// nobody and is told: tokens and `/healthz` still work. One that cannot be written counts until the service ends.
+fn password(
+    config: &Page,
+    data_dir: &Path,
+) -> Result<(Arc<CurrentPassword>, Option<Secret>), password::PasswordError> {
+    let (file, boot) = (password_file(data_dir), base::moment::boot_id());
+    let (password, shown) = match Password::load(config.password_hash.as_ref(), &file, &boot) {
+        Ok(None) => Password::make_first(&file, &boot).map(|(made, shown)| (Ok(made), Some(shown)))?,
+        Ok(Some(password)) => (Ok(password), None),
+        Err(error) => (Err(error), None),
+    };
+    let kept_in = config.password_hash.is_none().then_some(file);
+    Ok((Arc::new(CurrentPassword::new(password, kept_in)), shown))
+}
+
+/// The appliance's state, with what is wrong with the page itself.
+struct WithDoor {
+    source: Arc<dyn Source>,
+    identity: Arc<ArcSwap<Identity>>,
+    password: Arc<CurrentPassword>,
+}
+
+impl Source for WithDoor {
+    fn view(&self) -> View {
+        let mut view = self.source.view();
+        let told = [
+            (
+                self.identity.load().concern.clone(),
+                "The page shows the device’s own certificate, not the site’s",
+                "Bring another page.crt and page.key on the card, or settings without them.",
+            ),
+            (
+                self.password.trouble(),
+                "The password kept on the device does not count",
+                "Run `attendance password` on the device: it makes another.",
+            ),
+        ];
+        view.problems.extend(told.into_iter().filter_map(|(reason, what, advice)| {
+            let what = format!("{what}: {}.", reason?);
+            Some(Problem { level: Level::Attention, what, advice: advice.to_owned() })
+        }));
+        view
+    }
+
+    fn rows(&self, day: Date) -> Result<Vec<Row>, Refused> {
+        self.source.rows(day)
+    }
+
+    fn roster(&self) -> Roster {
+        self.source.roster()
+    }
+
+    fn log(&self, most: usize) -> Vec<String> {
+        self.source.log(most)
+    }
+
+    fn configuration(&self) -> String {
+        self.source.configuration()
+    }
+
+    fn evidence(&self, photo: &str) -> Option<Picture> {
+        self.source.evidence(photo)
+    }
+
+    fn preview(&self) -> Pending<Result<Picture, Refused>> {
+        self.source.preview()
+    }
+}
+
+/// On Linux a thread may be nice by itself. Where that fails the server still works.
+fn be_nice() {
+    let nicer = rustix::process::getpriority_process(None).map(|own| (own + NICENESS).min(19));
+    if let Err(error) = nicer.and_then(|nicer| rustix::process::setpriority_process(None, nicer)) {
+        log::debug!("the page's thread keeps its priority: {error}");
+    }
+}

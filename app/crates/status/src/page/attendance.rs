@@ -1,0 +1,105 @@
+//! Attendance on the page: today's rows or another day's, searched, and as a file.
+
+use maud::{Markup, html};
+
+use super::home::Home;
+use crate::view::Row;
+
+/// Rows shown before one asks for all: a busy day has thousands, the page is sent anew with every change, and on a phone
+/// the rest of the page stands below them.
+const SHOWN: usize = 12;
+
+/// The section.
+pub(super) fn section(home: &Home<'_>) -> Markup {
+    let today = &home.view.today;
+    let day = home.shown.day.as_deref().unwrap_or(&today.date);
+    let is_today = home.shown.day.is_none();
+    let search = home.shown.search.as_str();
+    html! {
+        section.card.attendance aria-labelledby="attendance-title" {
+            div.title #attendance-head data-live {
+                h2 #attendance-title { @if is_today { "Today’s attendance" } @else { "Attendance of " (day) } }
+                a.button #csv href=(format!("/attendance/{day}.csv")) download { "Download CSV" }
+            }
+            // Outside the parts that are replaced: what is typed stays. The script tells it which day is the last.
+            form.filter #filter method="get" action="/" role="search" {
+                label { span { "Roll number" } input #search type="search" name="q" value=(search) autocomplete="off" maxlength="64"; }
+                label { span { "Day" } input #day type="date" name="day" value=(day) max=(today.date); }
+                button type="submit" { "Show" }
+            }
+            div #rows data-live {
+                @match &home.shown.rows {
+                    Some(Err(reason)) => p.outcome.broken { (reason) },
+                    Some(Ok(rows)) => (table(rows, search, home.shown.all, is_today, day)),
+                    None => (table(&today.rows, search, home.shown.all, is_today, day)),
+                }
+            }
+        }
+    }
+}
+
+fn table(rows: &[Row], search: &str, all: bool, is_today: bool, day: &str) -> Markup {
+    let found: Vec<_> = rows.iter().filter(|row| row.name.contains(search)).collect();
+    let count = |status: &str| found.iter().filter(|row| row.status == status).count();
+    let shown = if all { found.len() } else { SHOWN.min(found.len()) };
+    html! {
+        p.counts {
+            strong { (count("IN")) } " in, " strong { (count("OUT")) } " out"
+            @if !search.is_empty() { " with “" (search) "” in the roll number" }
+        }
+        @if found.is_empty() {
+            p.empty {
+                @if !search.is_empty() { "Nobody with this roll number." }
+                @else if is_today { "Nobody yet today. Rows appear here as people pass the camera." }
+                @else { "Nobody on this day." }
+            }
+        } @else {
+            table {
+                thead { tr { th scope="col" { "Roll number" } th scope="col" { "Status" } th scope="col" { "Time" } th scope="col" { "Backend" } } }
+                tbody {
+                    // The newest first: that is what a technician who just stood before the camera looks for.
+                    @for row in found.iter().rev().take(shown) {
+                        tr {
+                            th scope="row" { (row.name) }
+                            td { span.status.(if row.status == "IN" { "in" } else { "out" }) { (row.status) } }
+                            td {
+                                (time_of(&row.timestamp))
+                                @if row.provisional { " " span.badge.attention { "clock not set" } }
+                            }
+                            td { (delivery(&row.delivery)) }
+                        }
+                    }
+                }
+            }
+            @if shown < found.len() {
+                p { a #all-rows href=(address(day, is_today, search)) { "Show all " (found.len()) " rows" } }
+            }
+        }
+    }
+}
+
+fn delivery(state: &str) -> Markup {
+    match state {
+        "delivered" => html! { span.quiet { span aria-hidden="true" { "✓ " } span.word { "delivered" } } },
+        "needs-person" => html! { span.badge.attention { "refused" } },
+        "waiting" => html! { span.badge { "waiting" } },
+        other => html! { span.quiet { (other) } },
+    }
+}
+
+/// The time of day of a local time stamp.
+pub(super) fn time_of(timestamp: &str) -> &str {
+    timestamp.split_once(' ').map_or(timestamp, |(_, time)| time)
+}
+
+fn address(day: &str, is_today: bool, search: &str) -> String {
+    let mut query = url::form_urlencoded::Serializer::new(String::new());
+    query.append_pair("all", "1");
+    if !is_today {
+        query.append_pair("day", day);
+    }
+    if !search.is_empty() {
+        query.append_pair("q", search);
+    }
+    format!("/?{}", query.finish())
+}

@@ -1,0 +1,81 @@
+//! `/docs`: the OpenAPI document as a page.
+
+use http::StatusCode;
+use maud::{Markup, html};
+use serde_json::Value;
+
+use super::document;
+use crate::reply::Reply;
+
+/// The page, made from the document.
+pub(crate) fn docs(api: &Value) -> Reply {
+    let head = html! { script src="/page.js" defer {} };
+    let body = html! {
+        body.docs {
+            header.top {
+                h1 { (text(&api["info"]["title"])) " API" }
+                a.button href="/" { "Back to the page" }
+            }
+            main {
+                p { (text(&api["info"]["description"])) }
+                p {
+                    "Scripts send " code { "Authorization: Bearer TOKEN" } "; "
+                    (text(&api["components"]["securitySchemes"]["token"]["description"]))
+                    " The whole description for tools: " a href="/openapi.json" { "openapi.json" } "."
+                }
+                @for (path, methods) in api["paths"].as_object().into_iter().flatten() {
+                    @for (method, operation) in methods.as_object().into_iter().flatten() {
+                        (one(path, method, operation, api))
+                    }
+                }
+            }
+        }
+    };
+    document(StatusCode::OK, "API of the attendance appliance", &head, &body)
+}
+
+fn one(path: &str, method: &str, operation: &Value, api: &Value) -> Markup {
+    let schema = schema(operation).map(|schema| resolve(api, schema));
+    let can_try = method == "get" && !path.contains('{') && path != "/events" && path != "/diagnostics";
+    html! {
+        section.card {
+            h2 { span.badge.method { (method.to_uppercase()) } " " code { (path) } }
+            p { (text(&operation["summary"])) "." }
+            @for parameter in operation["parameters"].as_array().into_iter().flatten() {
+                p { code { (text(&parameter["name"])) } ": " (text(&parameter["description"])) }
+            }
+            details {
+                summary { "Answers" }
+                ul {
+                    @for (status, answer) in operation["responses"].as_object().into_iter().flatten() {
+                        li { strong { (status) } " " (text(&answer["description"])) }
+                    }
+                }
+                @if let Some(fields) = schema.and_then(|schema| schema["properties"].as_object()) {
+                    dl.fields {
+                        @for (name, field) in fields {
+                            div { dt { code { (name) } } dd { (text(&field["description"])) } }
+                        }
+                    }
+                }
+            }
+            @if can_try {
+                p { button.try type="button" data-try=(path) hidden { "Try it" } }
+                pre hidden tabindex="0" {}
+            }
+        }
+    }
+}
+
+/// The schema of the good JSON answer.
+fn schema(operation: &Value) -> Option<&Value> {
+    operation.pointer("/responses/200/content/application~1json/schema")
+}
+
+fn resolve<'a>(api: &'a Value, schema: &'a Value) -> &'a Value {
+    schema["$ref"].as_str().and_then(|r| api.pointer(r.strip_prefix('#')?)).unwrap_or(schema)
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or("")
+}
