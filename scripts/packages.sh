@@ -13,7 +13,8 @@ need_packages() {
         sudo=(sudo)
     fi
     echo "Installing ${missing[*]}" >&2
-    # The lists may be old or absent; a failed update is no reason to stop if the packages can be had all the same.
+    # The lists may be old or absent; a failed update is no reason to stop if the packages can be had all the
+    # same.
     "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get update -qq >&2 || true
     "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >&2
 }
