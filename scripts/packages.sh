@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Sourced by the scripts that people run: installs Debian packages that are missing, by name.
 # A machine that has them is not slowed down: dpkg is asked once, apt is not started.
 

@@ -1,3 +1,4 @@
+# shellcheck shell=sh disable=SC2034,SC2154 # init and its two parts share their variables
 # The data partition, sourced by init: find_data grows it if it is fresh, mount_data leaves it mounted on
 # /run/data, whatever state the card is in.
 #
@@ -58,6 +59,7 @@ mount_data() {
     say "the data partition is damaged beyond e2fsck's repair, or cannot be read: rescuing what can be"
     # Only what e2fsck read and found damaged is given up where nothing can be rescued.
     rescue || [ $damage = 1 ] || { on_memory "$data cannot be read"; return; }
+    # shellcheck disable=SC2015 # either of the two may fail
     make && mount_ext4 || { on_memory "the card no longer takes a file system"; return; }
     return_rescued
 }
@@ -134,7 +136,7 @@ rescue() {
 take() {
     [ -e "/run/rescued/$1" ] && return
     size=$(du -sk "$1" 2> /dev/null | cut -f1)
-    if [ "${size:-0}" -le $room ]; then
+    if [ "${size:-0}" -le "$room" ]; then
         case $1 in */*) folder "${1%/*}" ;; esac
         cp -a "$1" "/run/rescued/$1" 2> /dev/null
         room=$((room - ${size:-0}))
@@ -157,6 +159,7 @@ folder() {
 return_rescued() {
     [ -n "$(ls /run/rescued)" ] || return
     mkdir -p /run/data/rescued
+    # shellcheck disable=SC2012 # these names are numbers
     cp -a /run/rescued "/run/data/rescued/$(ls /run/data/rescued | wc -l)"
     cp -a /run/rescued/. /run/data/
     rm -rf /run/rescued

@@ -1,3 +1,4 @@
+# shellcheck shell=sh disable=SC2034,SC2154 # init and its two parts share their variables
 # The other slot, sourced by init: when a committed system that cannot start, or has rotted, gives way to it.
 #
 #   cannot be opened or mounted     init's give_up asks for the other slot
