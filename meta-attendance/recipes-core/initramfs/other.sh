@@ -2,9 +2,9 @@
 # The other slot, sourced by init: when a committed system that cannot start, or has rotted, gives way to it.
 #
 #   cannot be opened or mounted     init's give_up asks for the other slot
-#   rotted behind what a start      from the fourth start on that did not get the service up (attendance.service
-#   reads first                     takes the count away), the root is read to its end; a bad block in it asks
-#                                   for the other slot, too
+#   rotted behind what a start      from the fourth start on that did not get the service up
+#   reads first                     (attendance.service takes the count away), the root is read to its
+#                                   end; a bad block in it asks for the other slot, too
 #
 # Starts are counted on the data partition; where nothing can be counted, nothing is asked.
 
