@@ -1,15 +1,16 @@
 #!/usr/bin/env python3
-"""The image's Debian packages: resolve them into lock files, fetch what a lock names, lay them out as a local repository.
+"""The image's Debian packages: resolve them into lock files, fetch what a lock names, lay them out as a local
+repository.
 
     packages.py update                renew every lock file from the mirror, print what changed
     packages.py fetch SET...          download the sets' packages into the cache, checked by SHA-256
-    packages.py repository SET DIR    a local apt repository of exactly the locked packages (for the builder tree)
+    packages.py repository SET DIR    a local apt repository of exactly the locked packages (builder tree)
     packages.py files SET             the cached files of a set, one a line, in the lock's order
 
-A set is `packages/NAME.list` (what we ask for, and what we leave out) and `lock/NAME.lock` (what we get). No mirror is named
-anywhere in the project: it comes from DEBIAN_MIRROR or the host's own apt configuration, and DEBIAN_SNAPSHOT_MIRROR, if
-set, is asked for versions that have left the mirror. Signatures are checked when a lock is renewed; afterwards the
-SHA-256 in the lock is the trust.
+A set is `packages/NAME.list` (what we ask for, and what we leave out) and `lock/NAME.lock` (what we get). No
+mirror is named anywhere in the project: it comes from DEBIAN_MIRROR or the host's own apt configuration, and
+DEBIAN_SNAPSHOT_MIRROR, if set, is asked for versions that have left the mirror. Signatures are checked when a
+lock is renewed; afterwards the SHA-256 in the lock is the trust.
 """
 
 import functools
@@ -21,11 +22,10 @@ import sys
 import tempfile
 import time
 import urllib.parse
+from collections.abc import Iterator
 
 HERE = pathlib.Path(__file__).resolve().parent
-CACHE = pathlib.Path(
-    os.environ.get("ATTENDANCE_IMAGE_CACHE", pathlib.Path.home() / ".cache/attendance-appliance/image")
-)
+CACHE = pathlib.Path(os.environ.get("ATTENDANCE_IMAGE_CACHE", pathlib.Path.home() / ".cache/attendance-appliance/image"))
 # Packages come from these; preferences decide which of several versions is taken.
 SUITES = [
     ("debian", "trixie", "main non-free-firmware"),
@@ -41,11 +41,13 @@ SETS = {
     "builder-amd64": "amd64",
     "builder-arm64": "arm64",
 }
+# A line of a lock file, by column.
+Row = dict[str, str]
 COLUMNS = "package\tversion\tarchitecture\tsha256\tsize\tarchive\tpath"
 
 
 @functools.cache
-def mirrors():
+def mirrors() -> dict[str, str]:
     """{'debian': URL, 'debian-security': URL} from DEBIAN_MIRROR or the host's apt sources."""
     if "DEBIAN_MIRROR" in os.environ:
         base = os.environ["DEBIAN_MIRROR"].rstrip("/")
@@ -64,18 +66,20 @@ def mirrors():
     return found
 
 
-def host_sources():
+def host_sources() -> Iterator[tuple[str, str]]:
     """(URI, suite) of every binary source apt knows on this machine, one-line and deb822 files alike."""
     targets = subprocess.run(
         ["apt-get", "indextargets", "--format", "$(SITE) $(REPO_URI) $(RELEASE)", "Created-By: Packages"],
-        capture_output=True, text=True, check=True,
+        capture_output=True,
+        text=True,
+        check=True,
     ).stdout
     for line in targets.splitlines():
         _, uri, suite = line.split()
         yield uri, suite
 
 
-def read_list(name):
+def read_list(name: str) -> tuple[list[str], list[str], set[str]]:
     """(asked, alone, left out) of packages/NAME.list.
 
     `=name` takes a package without its dependencies; `-name` leaves one out that a dependency would bring.
@@ -92,24 +96,25 @@ def read_list(name):
     return asked, alone, left_out
 
 
-def read_lock(name):
+def read_lock(name: str) -> list[Row]:
     """The rows of lock/NAME.lock as dictionaries; a missing lock is empty."""
     path = HERE / "lock" / f"{name}.lock"
     if not path.exists():
         return []
     rows = [line.split("\t") for line in path.read_text().splitlines() if not line.startswith("#")]
-    return [dict(zip(COLUMNS.split("\t"), row)) for row in rows[1:]]
+    return [dict(zip(COLUMNS.split("\t"), row, strict=True)) for row in rows[1:]]
 
 
-def lock_date(name):
+def lock_date(name: str) -> str:
     """When the lock was made, as a snapshot mirror spells it (20261122T120000Z)."""
     return re.search(r"resolved (\S+)", (HERE / "lock" / f"{name}.lock").read_text())[1]
 
 
 class Apt:
-    """apt-get with its own configuration, lists and (empty) dpkg status: nothing of the host's installation counts."""
+    """apt-get with its own configuration, lists and (empty) dpkg status: nothing of the host's installation
+    counts."""
 
-    def __init__(self, architecture, folder):
+    def __init__(self, architecture: str, folder: str) -> None:
         self.folder = pathlib.Path(folder)
         for sub in ("state/lists/partial", "cache/archives/partial"):
             (self.folder / sub).mkdir(parents=True)
@@ -121,7 +126,8 @@ class Apt:
         for archive, suite, components in SUITES:
             options = f"arch={architecture} signed-by={keyring}"
             if suite == "forky":
-                # A testing suite's Release file expires within days of its mirror standing still; the lock pins by hash.
+                # A testing suite's Release file expires within days of its mirror standing still; the lock
+                # pins by hash.
                 options += " check-valid-until=no"
             sources.append(f"deb [{options}] {mirrors()[archive]} {suite} {components}\n")
         (self.folder / "sources.list").write_text("".join(sources))
@@ -136,19 +142,20 @@ class Apt:
         )
         self.run("apt-get", "update", "-qq")
 
-    def run(self, *command):
+    def run(self, *command: str) -> str:
         environment = dict(os.environ, APT_CONFIG=str(self.folder / "apt.conf"))
-        done = subprocess.run(command, env=environment, capture_output=True, text=True)
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
         if done.returncode:
             sys.exit(f"packages.py: {' '.join(command[:4])} … failed:\n{done.stdout[-3000:]}{done.stderr}")
         return done.stdout
 
-    def kernel_abi(self):
-        """`7.3.4+deb13-arm64`: the newest kernel that the preferences allow, from the metapackage's dependency."""
+    def kernel_abi(self) -> str:
+        """`7.3.4+deb13-arm64`: the newest kernel that the preferences allow, from the metapackage's
+        dependency."""
         shown = self.run("apt-cache", "show", "--no-all-versions", "linux-headers-arm64")
         return re.search(r"linux-headers-(\d[^ ,]*)", shown)[1]
 
-    def resolve(self, asked, alone):
+    def resolve(self, asked: list[str], alone: list[str]) -> list[Row]:
         """Lock rows for `asked` and everything it depends on, and for `alone` as it is."""
         printed = self.run("apt-get", "install", "--yes", "--print-uris", *asked)
         if alone:
@@ -162,17 +169,17 @@ class Apt:
             archive = next(name for name, url in sorted(mirrors().items(), reverse=True) if uri.startswith(url + "/"))
             if not digest.startswith("SHA256:"):
                 digest = "SHA256:" + self.sha256(package, version)
-            rows.append(dict(zip(COLUMNS.split("\t"), (
-                package, version, architecture, digest[len("SHA256:"):], size, archive, uri[len(mirrors()[archive]) + 1 :],
-            ))))
+            place = uri[len(mirrors()[archive]) + 1 :]
+            row = (package, version, architecture, digest.removeprefix("SHA256:"), size, archive, place)
+            rows.append(dict(zip(COLUMNS.split("\t"), row, strict=True)))
         return sorted(rows, key=lambda row: row["package"])
 
-    def sha256(self, package, version):
+    def sha256(self, package: str, version: str) -> str:
         shown = self.run("apt-cache", "show", f"{package}={version}")
         return re.search(r"^SHA256: (\w{64})", shown, re.M)[1]
 
 
-def update():
+def update() -> None:
     """Renew all locks and say what changed, package by package."""
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
     abi = None
@@ -193,12 +200,10 @@ def update():
                 if rows == read_lock(name):
                     continue
                 lines = ["\t".join(row.values()) for row in rows]
-                (HERE / "lock" / f"{name}.lock").write_text(
-                    "\n".join([f"# resolved {stamp}", COLUMNS, *lines]) + "\n"
-                )
+                (HERE / "lock" / f"{name}.lock").write_text("\n".join([f"# resolved {stamp}", COLUMNS, *lines]) + "\n")
 
 
-def print_changes(name, old, new):
+def print_changes(name: str, old: list[Row], new: list[Row]) -> None:
     before = {row["package"]: row for row in old}
     after = {row["package"]: row for row in new}
     print(f"{name}: {len(after)} packages, {sum(int(row['size']) for row in new) / 1e6:.1f} MB to fetch")
@@ -214,12 +219,12 @@ def print_changes(name, old, new):
             print(f"  ! {package} {now['version']}: same version, other content")
 
 
-def cached(row):
+def cached(row: Row) -> pathlib.Path:
     """Where the cache keeps this package: by content, so that a cached file can never be the wrong one."""
     return CACHE / "debs" / row["sha256"][:2] / f"{row['sha256']}.deb"
 
 
-def fetch(names):
+def fetch(names: list[str]) -> None:
     """Download what the cache has not got. apt's own downloader checks each file's SHA-256."""
     missing = {}
     for name in names:
@@ -236,9 +241,7 @@ def fetch(names):
     snapshot = os.environ.get("DEBIAN_SNAPSHOT_MIRROR")
     if lost and snapshot:
         dates = {row["sha256"]: date for row, date in wanted}
-        lost = download([
-            (row, f"{snapshot.rstrip('/')}/{row['archive']}/{dates[row['sha256']]}/{row['path']}") for row in lost
-        ])
+        lost = download([(row, f"{snapshot.rstrip('/')}/{row['archive']}/{dates[row['sha256']]}/{row['path']}") for row in lost])
     if lost:
         gone = ", ".join(f"{row['package']} {row['version']}" for row in lost)
         sys.exit(
@@ -247,7 +250,7 @@ def fetch(names):
         )
 
 
-def download(wanted):
+def download(wanted: list[tuple[Row, str]]) -> list[Row]:
     """Fetch [(row, URL)] into the cache; the rows that could not be had."""
     with tempfile.TemporaryDirectory(dir=make(CACHE / "debs")) as folder:
         triples = []
@@ -255,8 +258,17 @@ def download(wanted):
             triples += [url, f"{folder}/{row['sha256']}", f"SHA256:{row['sha256']}"]
         for start in range(0, len(triples), 150):
             subprocess.run(
-                ["/usr/lib/apt/apt-helper", "-qq", "-o", "APT::Sandbox::User=root", "-o", "Acquire::Retries=3",
-                 "download-file", *triples[start : start + 150]], check=False,
+                [
+                    "/usr/lib/apt/apt-helper",
+                    "-qq",
+                    "-o",
+                    "APT::Sandbox::User=root",
+                    "-o",
+                    "Acquire::Retries=3",
+                    "download-file",
+                    *triples[start : start + 150],
+                ],
+                check=False,
             )
         lost = []
         for row, _ in wanted:
@@ -269,12 +281,12 @@ def download(wanted):
         return lost
 
 
-def make(folder):
+def make(folder: pathlib.Path) -> pathlib.Path:
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
 
-def repository(name, folder):
+def repository(name: str, folder: str) -> None:
     """An apt repository in `folder` with exactly the packages of a lock, linked from the cache."""
     folder = make(pathlib.Path(folder))
     stanzas = []
@@ -287,7 +299,7 @@ def repository(name, folder):
     (folder / "Packages").write_text("\n".join(stanzas))
 
 
-def main():
+def main() -> None:
     match sys.argv[1:]:
         case ["update"]:
             update()

@@ -1,6 +1,7 @@
 # shellcheck shell=bash
-# The builder tree: a Debian trixie of this machine's architecture, made from a lock file, in which every step runs.
-# Sourced by scripts/build-image. Nothing of the host's own tools reaches the image but this tree's making.
+# The builder tree: a Debian trixie of this machine's architecture, made from a lock file, in which every step
+# runs. Sourced by scripts/build-image. Nothing of the host's own tools reaches the image but this tree's
+# making.
 
 TREE_ARCHITECTURE=$(dpkg --print-architecture)
 TREE_LOCK=$ROOT/image/lock/builder-$TREE_ARCHITECTURE.lock
@@ -11,7 +12,8 @@ make_tree() {
     rm -rf "$CACHE"/builder-* "$CACHE/repository"
     "$ROOT/image/packages.py" fetch "builder-$TREE_ARCHITECTURE"
     "$ROOT/image/packages.py" repository "builder-$TREE_ARCHITECTURE" "$CACHE/repository"
-    # The repository holds exactly the locked packages, each checked against the lock's SHA-256: that is the trust.
+    # The repository holds exactly the locked packages, each checked against the lock's SHA-256: that is the
+    # trust.
     mmdebstrap --quiet --mode=root --variant=custom --format=directory \
         --include="$(sed '/^#/d' "$TREE_LOCK" | sed 1d | cut -f1 | paste -sd,)" \
         --aptopt='APT::Sandbox::User "root"' --dpkgopt=force-unsafe-io \
@@ -24,8 +26,9 @@ make_tree() {
 
 TREE=$CACHE/builder-$({ grep -v '^#' "$TREE_LOCK"; declare -f make_tree; } | sha256sum | cut -c1-16)
 
-# in_tree COMMAND…: run it inside, with the sources at /src (read-only), the cache at /cache and the work folder at /work. The paths
-# are the same wherever the checkout lies, so that no path of this machine can find its way into the image.
+# in_tree COMMAND…: run it inside, with the sources at /src (read-only), the cache at /cache and the work
+# folder at /work. The paths are the same wherever the checkout lies, so that no path of this machine can find
+# its way into the image.
 in_tree() {
     unshare --mount --pid --fork --kill-child "${TREE_NETWORK:---net}" -- bash -euc '
         tree=$1 root=$2 cache=$3 work=$4

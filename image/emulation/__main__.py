@@ -13,7 +13,7 @@ from .backend import Backend
 from .machine import Machine
 
 
-def main():
+def main() -> None:
     parser = argparse.ArgumentParser(prog="scripts/boot-image")
     parser.add_argument("--image", required=True)
     parser.add_argument("--test", action="store_true")
@@ -33,7 +33,7 @@ def main():
     sys.exit(test(arguments) if arguments.test else interactive(arguments))
 
 
-def interactive(arguments):
+def interactive(arguments: argparse.Namespace) -> int:
     """Boot after boot on this terminal, as the machine asks for them; Ctrl-A X ends it."""
     from . import eeprom
 
@@ -50,7 +50,7 @@ def interactive(arguments):
         machine.close()
 
 
-def test(arguments):
+def test(arguments: argparse.Namespace) -> int:
     show = (lambda line: print(f"      | {line}")) if arguments.verbose else None
     with tempfile.TemporaryDirectory(prefix="boot-image-") as folder:
         backend = Backend(arguments.demo_site, arguments.demo_data, folder) if arguments.demo_site else None
@@ -84,7 +84,7 @@ def test(arguments):
     return 1 if failed else 0
 
 
-def test_updates(arguments):
+def test_updates(arguments: argparse.Namespace) -> int:
     bundles = pathlib.Path(arguments.image).parent / "test"
     if not bundles.is_dir():
         print(f"boot-image: {bundles} is not there: run scripts/build-image --test-bundles first", file=sys.stderr)

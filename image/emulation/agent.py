@@ -1,12 +1,13 @@
 """Commands run inside the emulated appliance, without anything for it in the image.
 
-systemd takes extra units from credentials, which may stand on the kernel's command line: the player appends one that connects
-bash to a virtio port. What is tested is therefore bit for bit what ships.
+systemd takes extra units from credentials, which may stand on the kernel's command line: the player appends
+one that connects bash to a virtio port. What is tested is therefore bit for bit what ships.
 """
 
 import base64
 import socket
 import time
+from typing import Literal, overload
 
 # The port's node is looked for in the kernel's own listing: udev may take its time on a slow host.
 _LOOP = """
@@ -26,7 +27,7 @@ ExecStart=bash -c 'base64 -d <<< {script} | bash'
 """
 
 
-def kernel_arguments():
+def kernel_arguments() -> str:
     """What the player appends to the kernel's command line."""
     script = base64.b64encode(_LOOP.strip().encode()).decode()
     unit = base64.b64encode(_UNIT.format(script=script).encode()).decode()
@@ -40,12 +41,12 @@ class CommandFailed(Exception):
 class Agent:
     """The host's end of the port."""
 
-    def __init__(self, path):
+    def __init__(self, path: str) -> None:
         self.path = path
         self.socket = None
         self.received = b""
 
-    def connect(self, deadline):
+    def connect(self, deadline: float) -> None:
         """Waits until bash answers inside."""
         self.socket = socket.socket(socket.AF_UNIX)
         while True:
@@ -59,7 +60,7 @@ class Agent:
         if self._line(deadline) != "ready":
             raise CommandFailed("the agent did not say ready")
 
-    def _line(self, deadline):
+    def _line(self, deadline: float) -> str:
         while b"\n" not in self.received:
             left = deadline - time.monotonic()
             if left <= 0:
@@ -72,8 +73,13 @@ class Agent:
         line, _, self.received = self.received.partition(b"\n")
         return line.decode()
 
-    def run(self, command, timeout=300, check=True):
-        """(exit code, output) of a bash command inside; with `check`, output alone, and CommandFailed on another code than 0."""
+    @overload
+    def run(self, command: str, timeout: float = 300, check: Literal[True] = True) -> str: ...
+    @overload
+    def run(self, command: str, timeout: float = 300, *, check: Literal[False]) -> tuple[int, str]: ...
+    def run(self, command: str, timeout: float = 300, check: bool = True) -> str | tuple[int, str]:
+        """(exit code, output) of a bash command inside; with `check`, output alone, and CommandFailed on
+        another code than 0."""
         self.socket.sendall(base64.b64encode(command.encode()) + b"\n")
         code, _, encoded = self._line(time.monotonic() + timeout).partition(" ")
         output = base64.b64decode(encoded).decode(errors="replace").rstrip("\n")

@@ -1,7 +1,8 @@
-"""What `scripts/boot-image --test` shows of an image: a card's life from the first start to a damaged data partition.
+"""What `scripts/boot-image --test` shows of an image: a card's life from the first start to a damaged data
+partition.
 
-The checks run in this order on one card, each on the state that the one before left. A check is a function of Site; it fails by
-any exception.
+The checks run in this order on one card, each on the state that the one before left. A check is a function of
+Site; it fails by any exception.
 """
 
 import base64
@@ -11,9 +12,14 @@ import re
 import socket
 import ssl
 import time
+from collections.abc import Callable
+from typing import TypeVar
 
 from . import eeprom
-from .machine import BOOT_TIMEOUT
+from .backend import Backend
+from .machine import BOOT_TIMEOUT, Machine
+
+T = TypeVar("T")
 
 # The guest's view of the demo backend on this host.
 BACKEND = ("10.0.2.100", 8080)
@@ -34,13 +40,13 @@ VIRTUAL_CAMERA = b"""%YAML 1.1
 class Site:
     """The card under test, the machine it is in, and the demo backend."""
 
-    def __init__(self, machine, page_port, backend=None):
+    def __init__(self, machine: Machine, page_port: int, backend: Backend | None = None) -> None:
         self.machine = machine
         self.page_port = page_port
         self.backend = backend
         self.remembered = {}
 
-    def start(self, arguments=""):
+    def start(self, arguments: str = "") -> None:
         """Power on, until the system has finished starting."""
         self.machine.power_on(arguments=arguments)
         self.machine.wait_for_agent()
@@ -50,11 +56,11 @@ class Site:
                 raise AssertionError("jobs still wait:\n" + self.machine.run("systemctl list-jobs"))
             time.sleep(3)
 
-    def card(self, path):
+    def card(self, path: str) -> bytes | None:
         """A file of the card's first partition, as a laptop would read it after the card was pulled."""
         return eeprom.read(self.machine.card, 1, path)
 
-    def settings(self):
+    def settings(self) -> bytes:
         """A working attendance.toml for the demo backend."""
         lines = ["[site]", 'name = "Emulated door"', 'time_zone = "UTC"', 'clock = "system"']
         if self.backend:
@@ -62,12 +68,20 @@ class Site:
             lines += ["[photos]", f'url = "{self.backend.photos_url(address)}"', 'interval = "1m"']
             lines += ["[webhook]", f'url = "{self.backend.webhook_url(address)}"', f'key = "{self.backend.key}"', 'interval = "5s"']
             # Emulated, a frame takes about a second: in slow motion the blinks of the film are all seen.
-            lines += ["[camera]", 'source = "replay"', 'replay = ["/var/lib/attendance/door.y4m"]', "replay_speed = 0.025", "[attendance]", 'minimum_gap = "15s"']
+            lines += [
+                "[camera]",
+                'source = "replay"',
+                'replay = ["/var/lib/attendance/door.y4m"]',
+                "replay_speed = 0.025",
+                "[attendance]",
+                'minimum_gap = "15s"',
+            ]
         return "\n".join(lines).encode() + b"\n"
 
 
-def first_start_without_settings(site):
-    """A used card, freshly flashed, a clock in 1970: the data partition grows, the machine gets its names, the card says what is missing."""
+def first_start_without_settings(site: Site) -> None:
+    """A used card, freshly flashed, a clock in 1970: the data partition grows, the machine gets its names,
+    the card says what is missing."""
     machine = site.machine
     machine.rtc = "base=1970-01-02T00:00:00"
     site.start()
@@ -83,24 +97,29 @@ def first_start_without_settings(site):
     assert re.fullmatch(r"[0-9a-f]{32}", site.remembered["machine-id"])
     site.remembered["hostname"] = machine.run("hostname")
     assert re.fullmatch(r"attendance-[0-9a-f]{6}", site.remembered["hostname"]), site.remembered["hostname"]
-    wait_for(lambda: b"NOT CONFIGURED" in (machine.run("cat /boot/config/attendance-status.txt", check=False)[1].encode()), "status on the card")
+    wait_for(
+        lambda: b"NOT CONFIGURED" in (machine.run("cat /boot/config/attendance-status.txt", check=False)[1].encode()), "status on the card"
+    )
     assert machine.run("cat /run/attendance-boot/slot") == "a"
 
 
-def root_is_read_only(site):
+def root_is_read_only(site: Site) -> None:
     """Nothing can be written to the root, and what may be written lies on the data partition."""
     machine = site.machine
     for command in ("touch /usr/x", "touch /x", "mount -o remount,rw /", "rm /usr/bin/attendance"):
         code, said = machine.run(command, check=False)
         assert code != 0, f"{command} succeeded: {said}"
     assert "erofs" in machine.run("findmnt -no FSTYPE /")
-    assert "verity" in machine.run("ls -l /dev/mapper /sys/block/dm-0/dm/name; cat /sys/block/dm-0/dm/uuid /sys/block/dm-0/dm/name; lsmod | grep verity")
+    assert "verity" in machine.run(
+        "ls -l /dev/mapper /sys/block/dm-0/dm/name; cat /sys/block/dm-0/dm/uuid /sys/block/dm-0/dm/name; lsmod | grep verity"
+    )
     for folder in ("/etc", "/var"):
         assert "/run/data" in machine.run(f"findmnt -no OPTIONS {folder}")
 
 
-def nothing_waits_for_the_network(site):
-    """The critical chain to multi-user.target contains no network-online, and the firewall stands before the network."""
+def nothing_waits_for_the_network(site: Site) -> None:
+    """The critical chain to multi-user.target contains no network-online, and the firewall stands before the
+    network."""
     machine = site.machine
     chain = machine.run("systemd-analyze critical-chain --no-pager multi-user.target")
     assert "network-online" not in chain, chain
@@ -110,14 +129,17 @@ def nothing_waits_for_the_network(site):
     print("    " + machine.run("systemd-analyze time").splitlines()[0])
 
 
-def settings_are_taken_over(site):
-    """Power cut; the technician puts settings and a key on the card: taken over, gone from the card, SSH open to keys."""
+def settings_are_taken_over(site: Site) -> None:
+    """Power cut; the technician puts settings and a key on the card: taken over, gone from the card, SSH open
+    to keys."""
     machine = site.machine
     # The log goes to the card once a minute (journald.conf.d): what is older is there after a power cut.
     wait_for(lambda: float(machine.run("cut -d' ' -f1 /proc/uptime")) > 90, "the first minute and a half")
     machine.power_cut()
     eeprom.write(machine.card, 1, "attendance.toml", site.settings())
-    eeprom.write(machine.card, 1, "authorized_keys", b"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHJvYm90cyBoYXZlIGZlZWxpbmdzIHRvbywgbWF5YmUh test\n")
+    eeprom.write(
+        machine.card, 1, "authorized_keys", b"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHJvYm90cyBoYXZlIGZlZWxpbmdzIHRvbywgbWF5YmUh test\n"
+    )
     site.start()
     assert "Emulated door" in machine.run("cat /etc/attendance/attendance.toml")
     assert machine.run("stat -c '%U:%G %a' /etc/attendance/attendance.toml") == "root:attendance 640"
@@ -132,7 +154,7 @@ def settings_are_taken_over(site):
     assert float(re.search(r": ([0-9.]+)", exposure)[1]) <= 2.0
 
 
-def what_the_first_boot_wrote_is_there(site):
+def what_the_first_boot_wrote_is_there(site: Site) -> None:
     """The second start after a power cut: identity, journal and name are those of the first."""
     machine = site.machine
     assert machine.run("cat /etc/machine-id") == site.remembered["machine-id"]
@@ -141,33 +163,38 @@ def what_the_first_boot_wrote_is_there(site):
     assert boots == 2, f"the journal knows {boots} boots"
 
 
-def page_answers_with_the_fingerprint_of_the_card(site):
-    """HTTPS on port 443 shows the certificate whose fingerprint stands in attendance-status.txt and on the console, with a first password."""
+def page_answers_with_the_fingerprint_of_the_card(site: Site) -> None:
+    """HTTPS on port 443 shows the certificate whose fingerprint stands in attendance-status.txt and on the
+    console, with a first password."""
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
 
-    def shown():
-        with socket.create_connection(("127.0.0.1", site.page_port), timeout=20) as plain:
-            with context.wrap_socket(plain) as secured:
-                secured.sendall(b"GET / HTTP/1.1\r\nHost: door\r\nAccept: application/json\r\nConnection: close\r\n\r\n")
-                assert secured.recv(15).startswith(b"HTTP/1.1 ")
-                return hashlib.sha256(secured.getpeercert(binary_form=True)).hexdigest().upper()
+    def shown() -> str:
+        with socket.create_connection(("127.0.0.1", site.page_port), timeout=20) as plain, context.wrap_socket(plain) as secured:
+            secured.sendall(b"GET / HTTP/1.1\r\nHost: door\r\nAccept: application/json\r\nConnection: close\r\n\r\n")
+            assert secured.recv(15).startswith(b"HTTP/1.1 ")
+            return hashlib.sha256(secured.getpeercert(binary_form=True)).hexdigest().upper()
 
     fingerprint = wait_for(lambda: attempt(shown), "the page")
     site.remembered["fingerprint"] = ":".join(fingerprint[at : at + 2] for at in range(0, 64, 2))
-    wait_for(lambda: site.remembered["fingerprint"] in site.machine.run("cat /boot/config/attendance-status.txt"), "the fingerprint on the card")
+    wait_for(
+        lambda: site.remembered["fingerprint"] in site.machine.run("cat /boot/config/attendance-status.txt"), "the fingerprint on the card"
+    )
     wait_for(lambda: any(site.remembered["fingerprint"] in line for line in site.machine.log), "the fingerprint on the console")
     wait_for(lambda: any(line.startswith("Password:") for line in site.machine.log), "the first password on the console")
     assert "Password" not in site.machine.run("cat /boot/config/attendance-status.txt"), "the card shows the password"
 
 
-def a_row_is_delivered(site):
+def a_row_is_delivered(site: Site) -> None:
     """Photos are mirrored, a face is recognised, a row arrives at the webhook."""
     if not site.backend:
         print("    SKIPPED: no demo backend")
         return
     machine = site.machine
-    machine.run(f"head -c {site.backend.video_bytes} /dev/vdb > /var/lib/attendance/door.y4m && chown attendance: /var/lib/attendance/door.y4m", timeout=120)
+    machine.run(
+        f"head -c {site.backend.video_bytes} /dev/vdb > /var/lib/attendance/door.y4m && chown attendance: /var/lib/attendance/door.y4m",
+        timeout=120,
+    )
     machine.run("systemctl restart attendance.service", timeout=300)
     try:
         wait_for(lambda: any(line.startswith(f"{site.backend.person},in") for line in site.backend.rows()), "a row at the webhook", 900)
@@ -175,8 +202,9 @@ def a_row_is_delivered(site):
         raise AssertionError(f"{error}\n" + machine.run("journalctl -b --no-pager -u attendance.service | tail -40")) from error
 
 
-def libcamera_captures(site):
-    """The service in its sandbox opens a camera through libcamera (its virtual one, buffers from /dev/udmabuf) and looks at its frames."""
+def libcamera_captures(site: Site) -> None:
+    """The service in its sandbox opens a camera through libcamera (its virtual one, buffers from
+    /dev/udmabuf) and looks at its frames."""
     machine = site.machine
     folder, unit = "/usr/share/libcamera/pipeline/virtual", "/run/systemd/system/attendance.service.d"
     camera = base64.b64encode(VIRTUAL_CAMERA).decode()
@@ -186,7 +214,7 @@ def libcamera_captures(site):
     machine.run(f"cp -p {settings} /run/settings && sed -i 's/^source = .*/source = \"libcamera\"/; /^replay/d' {settings}")
     machine.run("systemctl daemon-reload && systemctl restart attendance.service", timeout=300)
 
-    def frames():
+    def frames() -> int:
         report = json.loads(machine.run("cat /run/attendance/report.json", check=False)[1] or "{}")
         return report.get("processed", 0)
 
@@ -196,8 +224,9 @@ def libcamera_captures(site):
     machine.run("systemctl daemon-reload && systemctl restart attendance.service", timeout=300)
 
 
-def the_service_may_have_the_machine_restarted(site):
-    """The file by which the service asks for a restart when its camera stays away: one restart, and no loop."""
+def the_service_may_have_the_machine_restarted(site: Site) -> None:
+    """The file by which the service asks for a restart when its camera stays away: one restart, and no
+    loop."""
     machine, asked = site.machine, "/var/lib/attendance/camera/reboot"
     machine.run(f"mkdir -p {asked.rpartition('/')[0]} && touch {asked}")
     machine.wait_for_restart(180)
@@ -205,25 +234,32 @@ def the_service_may_have_the_machine_restarted(site):
     assert machine.run(f"ls {asked}", check=False)[0] != 0, "it would restart again and again"
 
 
-def wrong_settings_change_nothing(site):
-    """Power cut; a broken attendance.toml on the card: the old settings stay, the card says which line is wrong."""
+def wrong_settings_change_nothing(site: Site) -> None:
+    """Power cut; a broken attendance.toml on the card: the old settings stay, the card says which line is
+    wrong."""
     machine = site.machine
     machine.power_cut()
     eeprom.write(machine.card, 1, "attendance.toml", WRONG_SETTINGS)
     site.start()
     assert "Emulated door" in machine.run("cat /etc/attendance/attendance.toml")
-    status = lambda: machine.run("cat /boot/config/attendance-status.txt")
+
+    def status() -> str:
+        return machine.run("cat /boot/config/attendance-status.txt")
+
     wait_for(lambda: "line 5" in status() and "urrl" in status(), "the wrong line in the status")
     assert "attendance.toml" in machine.run("ls /boot/config").split()
     wait_for(lambda: machine.run("systemctl is-active attendance.service", check=False)[1] == "active", "the service")
     machine.run("rm /boot/config/attendance.toml; sync")
 
 
-def a_data_partition_that_takes_no_writes_is_left(site):
-    """An error made the data partition read-only: one restart, which mends it, and settings and identity are there again."""
+def a_data_partition_that_takes_no_writes_is_left(site: Site) -> None:
+    """An error made the data partition read-only: one restart, which mends it, and settings and identity are
+    there again."""
     machine = site.machine
     before = machine.run("cat /etc/machine-id")
-    refused, _ = machine.run("systemctl start attendance-data.service; journalctl -b -o cat -u attendance-data.service | grep restarting", check=False)
+    refused, _ = machine.run(
+        "systemctl start attendance-data.service; journalctl -b -o cat -u attendance-data.service | grep restarting", check=False
+    )
     assert refused, "it restarts a machine that is well"
     # What the kernel does after an error, to every file system.
     machine.run("sync; echo u > /proc/sysrq-trigger; sleep 2; systemctl start --no-block attendance-data.service")
@@ -234,7 +270,7 @@ def a_data_partition_that_takes_no_writes_is_left(site):
     assert machine.run("cat /etc/machine-id") == before
 
 
-def a_corrupt_data_partition_is_survived(site):
+def a_corrupt_data_partition_is_survived(site: Site) -> None:
     """The file system's start overwritten, garbage strewn over it: the next start says so, and works."""
     machine = site.machine
     machine.power_cut()
@@ -250,9 +286,9 @@ def a_corrupt_data_partition_is_survived(site):
     assert machine.run("systemctl is-active systemd-journald nftables systemd-networkd").split() == ["active"] * 3
 
 
-def verity_refuses_a_flipped_bit(site):
-    """One bit of the root changed: the initramfs says so, finds nothing in the other slot, and restarts after a pause; nothing of a
-    changed system runs."""
+def verity_refuses_a_flipped_bit(site: Site) -> None:
+    """One bit of the root changed: the initramfs says so, finds nothing in the other slot, and restarts after
+    a pause; nothing of a changed system runs."""
     machine = site.machine
     machine.power_cut()
     eeprom.flip_bit(machine.card, 4)
@@ -281,14 +317,14 @@ CHECKS = [
 ]
 
 
-def free_port():
+def free_port() -> int:
     """A port of 127.0.0.1 that nobody uses now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
 
 
-def attempt(action):
+def attempt(action: Callable[[], T]) -> T | None:
     """The action's answer, or None while the other side is not ready."""
     try:
         return action()
@@ -296,7 +332,7 @@ def attempt(action):
         return None
 
 
-def wait_for(condition, what, seconds=300):
+def wait_for(condition: Callable[[], T], what: str, seconds: float = 300) -> T:
     """The first true answer of `condition`; AssertionError if it does not come."""
     deadline = time.monotonic() + seconds
     while not (answer := condition()):

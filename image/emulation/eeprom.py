@@ -1,13 +1,17 @@
 """Plays the part of the Raspberry Pi 5's EEPROM: which boot slot of a disk image starts, and with what.
 
-Reads the image as the firmware reads the card: the GPT, `autoboot.txt` in the first FAT partition, then `config.txt` and what
-it names in the partition chosen. Known limits: only the keys this image uses; no overlays, no PARTITION_WALK.
+Reads the image as the firmware reads the card: the GPT, `autoboot.txt` in the first FAT partition, then
+`config.txt` and what it names in the partition chosen. Known limits: only the keys this image uses; no
+overlays, no PARTITION_WALK.
 """
 
 import dataclasses
 import pathlib
 import struct
 import subprocess
+
+# What open() takes.
+StrPath = str | pathlib.Path
 
 SECTOR = 512
 
@@ -27,7 +31,7 @@ class Boot:
     cmdline: str
 
 
-def partitions(image):
+def partitions(image: StrPath) -> dict[int, tuple[int, int]]:
     """{number: (first byte, length)} of a disk image's GPT."""
     with open(image, "rb") as disk:
         disk.seek(SECTOR)
@@ -45,21 +49,22 @@ def partitions(image):
     return found
 
 
-def read(image, partition, path):
+def read(image: StrPath, partition: int, path: str) -> bytes | None:
     """A file's content from a FAT partition of the image; None when it is not there."""
     offset, _ = partitions(image)[partition]
-    done = subprocess.run(["mtype", "-i", f"{image}@@{offset}", f"::{path}"], capture_output=True)
+    done = subprocess.run(["mtype", "-i", f"{image}@@{offset}", f"::{path}"], capture_output=True, check=False)
     return None if done.returncode else done.stdout
 
 
-def write(image, partition, path, content):
+def write(image: StrPath, partition: int, path: str, content: bytes) -> None:
     """Put a file into a FAT partition of the image, as a technician's laptop would."""
     offset, _ = partitions(image)[partition]
     subprocess.run(["mcopy", "-o", "-i", f"{image}@@{offset}", "-", f"::{path}"], input=content, check=True, capture_output=True)
 
 
-def flip_bit(image, partition, byte=1024 + 64):
-    """Rot in a root partition: one bit, where not said otherwise of its EROFS superblock (at 1024), in the label that nothing reads."""
+def flip_bit(image: StrPath, partition: int, byte: int = 1024 + 64) -> None:
+    """Rot in a root partition: one bit, where not said otherwise of its EROFS superblock (at 1024), in the
+    label that nothing reads."""
     offset, _ = partitions(image)[partition]
     with open(image, "r+b") as card:
         card.seek(offset + byte)
@@ -68,18 +73,18 @@ def flip_bit(image, partition, byte=1024 + 64):
         card.write(bytes([read ^ 1]))
 
 
-def listing(image, partition):
+def listing(image: StrPath, partition: int) -> list[str]:
     """Names of the files at the top of a FAT partition."""
     offset, _ = partitions(image)[partition]
     done = subprocess.run(["mdir", "-b", "-i", f"{image}@@{offset}", "::"], capture_output=True, text=True, check=True)
     return sorted(line.removeprefix("::/") for line in done.stdout.split("\n") if line)
 
 
-def settings(text, sections):
+def settings(text: bytes, sections: set[str]) -> dict[str, str]:
     """The settings of a config.txt or autoboot.txt whose section is in force, later lines winning."""
     found, active = {}, True
-    for line in text.decode().splitlines():
-        line = line.split("#")[0].strip()
+    for whole in text.decode().splitlines():
+        line = whole.split("#")[0].strip()
         if line.startswith("["):
             active = line.strip("[]") in sections
         elif active and line.startswith("initramfs "):
@@ -90,8 +95,9 @@ def settings(text, sections):
     return found
 
 
-def boot(image, tryboot, folder):
-    """What the firmware would load now. `tryboot`: the one-shot flag that `reboot "0 tryboot"` sets. Files go to `folder`."""
+def boot(image: StrPath, tryboot: bool, folder: StrPath) -> Boot:
+    """What the firmware would load now. `tryboot`: the one-shot flag that `reboot "0 tryboot"` sets. Files go
+    to `folder`."""
     sections = {"all", "tryboot"} if tryboot else {"all", "none"}
     autoboot = read(image, 1, "autoboot.txt")
     if autoboot is None or len(autoboot) > SECTOR:
@@ -114,14 +120,15 @@ def boot(image, tryboot, folder):
     return Boot(partition, tryboot, folder / "kernel", folder / "initramfs", (cmdline or b"").decode().strip())
 
 
-def committed(image):
+def committed(image: StrPath) -> str:
     """The slot that autoboot.txt commits to: what starts without a flag."""
     return {"2": "A", "3": "B"}[settings(read(image, 1, "autoboot.txt"), {"all", "none"})["boot_partition"]]
 
 
-def device_tree(boot_, blob):
+def device_tree(boot_: Boot, blob: StrPath) -> None:
     """Add what the firmware tells Linux (/chosen/bootloader) to the board's device tree `blob`."""
-    def put(*arguments):
+
+    def put(*arguments: str) -> None:
         subprocess.run(["fdtput", *arguments], check=True)
 
     put("-c", str(blob), "/chosen/bootloader")

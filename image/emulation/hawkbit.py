@@ -1,7 +1,8 @@
-"""A fleet's server, as a door sees it: hawkBit's DDI API over TLS, with one action at a time; bundles with ranges, as RAUC wants them.
+"""A fleet's server, as a door sees it: hawkBit's DDI API over TLS, with one action at a time; bundles with
+ranges, as RAUC wants them.
 
-`Server(folder, bundles)` listens on 127.0.0.1; `server.settings()` is the door's attendance.toml, `server.ca` its
-authority for ca.pem on the card. The machine reaches it by `machine.serve(*ADDRESS, server.port)`.
+`Server(folder, bundles)` listens on 127.0.0.1; `server.settings()` is the door's attendance.toml, `server.ca`
+its authority for ca.pem on the card. The machine reaches it by `machine.serve(*ADDRESS, server.port)`.
 """
 
 import http.server
@@ -13,7 +14,8 @@ import subprocess
 import threading
 import time
 
-from .door import expect
+from .door import Door, expect
+from .eeprom import StrPath
 
 # The server as the guest sees it.
 ADDRESS = ("10.0.2.101", 8443)
@@ -24,7 +26,7 @@ TARGET = "emulated-door"
 class Server:
     """`deploy` opens an action; `told` is what the door said about it."""
 
-    def __init__(self, folder, bundles):
+    def __init__(self, folder: StrPath, bundles: StrPath) -> None:
         self.folder, self.bundles = pathlib.Path(folder), pathlib.Path(bundles)
         self.action, self.bundle, self.sleep = 0, None, "00:00:30"
         self.told, self.attributes, self.fetched = [], {}, 0
@@ -37,28 +39,61 @@ class Server:
         self.port = self.server.server_port
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
-    def _certificate(self):
-        def openssl(*arguments):
+    def _certificate(self) -> None:
+        def openssl(*arguments: str) -> None:
             subprocess.run(["openssl", *arguments], check=True, capture_output=True, cwd=self.folder)
 
         key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-noenc"]
-        openssl("req", "-x509", *key, "-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=emulated fleet", "-days", "3650",
-                "-addext", "basicConstraints=critical,CA:TRUE", "-addext", "keyUsage=critical,keyCertSign")
+        openssl(
+            "req",
+            "-x509",
+            *key,
+            "-keyout",
+            "ca.key",
+            "-out",
+            "ca.pem",
+            "-subj",
+            "/CN=emulated fleet",
+            "-days",
+            "3650",
+            "-addext",
+            "basicConstraints=critical,CA:TRUE",
+            "-addext",
+            "keyUsage=critical,keyCertSign",
+        )
         openssl("req", *key, "-keyout", "server.key", "-out", "server.csr", "-subj", "/CN=fleet")
         (self.folder / "server.ext").write_text(f"subjectAltName=IP:{ADDRESS[0]}\nextendedKeyUsage=serverAuth\n")
-        openssl("x509", "-req", "-in", "server.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-days", "3000", "-extfile", "server.ext", "-out", "server.pem")
+        openssl(
+            "x509",
+            "-req",
+            "-in",
+            "server.csr",
+            "-CA",
+            "ca.pem",
+            "-CAkey",
+            "ca.key",
+            "-days",
+            "3000",
+            "-extfile",
+            "server.ext",
+            "-out",
+            "server.pem",
+        )
         self.ca = (self.folder / "ca.pem").read_bytes()
 
-    def settings(self):
+    def settings(self) -> bytes:
         """The door's attendance.toml. All day is night here, and nobody need be away for long."""
-        return (f'[site]\nname = "fleet test"\nclock = "system"\n[tls]\nca_file = "/etc/attendance/ca.pem"\n[update]\nwindow = "00:00-23:59"\nquiet = "0s"\n'
-                f'[fleet]\nurl = "https://{ADDRESS[0]}:{ADDRESS[1]}"\ntarget = "{TARGET}"\ntarget_token = "{TOKEN}"\n').encode()
+        return (
+            '[site]\nname = "fleet test"\nclock = "system"\n[tls]\nca_file = "/etc/attendance/ca.pem"\n'
+            '[update]\nwindow = "00:00-23:59"\nquiet = "0s"\n'
+            f'[fleet]\nurl = "https://{ADDRESS[0]}:{ADDRESS[1]}"\ntarget = "{TARGET}"\ntarget_token = "{TOKEN}"\n'
+        ).encode()
 
-    def deploy(self, bundle):
+    def deploy(self, bundle: str) -> None:
         """Ask the door for `bundle`.raucb."""
         self.action, self.bundle, self.told, self.fetched = self.action + 1, bundle, [], 0
 
-    def closed(self, seconds):
+    def closed(self, seconds: float) -> tuple[str, str]:
         """The feedback that closed the action: (finished, what was said)."""
         deadline = time.monotonic() + seconds
         while not (ends := [entry for entry in self.told if entry[0] == "closed"]):
@@ -67,7 +102,7 @@ class Server:
             time.sleep(2)
         return ends[0][1:]
 
-    def close(self):
+    def close(self) -> None:
         self.server.shutdown()
 
 
@@ -77,10 +112,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     base = f"/DEFAULT/controller/v1/{TARGET}"
 
-    def log_message(self, *_):
+    def log_message(self, *_: object) -> None:
         pass
 
-    def handle_one(self):
+    def handle_one(self) -> None:
         path = self.path.split("?")[0]
         if self.headers.get("Authorization") != f"TargetToken {TOKEN}":
             return self.reply(401, {})
@@ -104,14 +139,17 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return self.reply(200, {})
         if path == f"{self.base}/deploymentBase/{site.action}":
             artifact = {"filename": "door.raucb", "_links": {"download": href(f"softwaremodules/1/artifacts/{site.bundle}.raucb")}}
-            return self.reply(200, {"id": str(site.action), "deployment": {"download": "forced", "update": "forced", "chunks": [{"artifacts": [artifact]}]}})
+            return self.reply(
+                200,
+                {"id": str(site.action), "deployment": {"download": "forced", "update": "forced", "chunks": [{"artifacts": [artifact]}]}},
+            )
         if found := re.fullmatch(rf"{self.base}/softwaremodules/1/artifacts/([\w-]+\.raucb)", path):
             return self.file(site.bundles / found[1])
         return self.reply(404, {})
 
     do_GET = do_POST = do_PUT = do_HEAD = handle_one
 
-    def file(self, path):
+    def file(self, path: pathlib.Path) -> None:
         size = path.stat().st_size
         asked = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
         first, last = (int(asked[1]), min(int(asked[2] or size - 1), size - 1)) if asked else (0, size - 1)
@@ -130,7 +168,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
                     self.site.fetched += len(piece)
                     left -= len(piece)
 
-    def reply(self, status, value):
+    def reply(self, status: int, value: object) -> None:
         text = json.dumps(value).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/hal+json")
@@ -140,9 +178,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.wfile.write(text)
 
 
-def check(door, server, newer="newer", ailing="newer-mute", seconds=2400):
-    """A door (updates.Door that runs, with the server's settings and ca.pem on its card) in a rollout: what fails its trial is told as
-    failed, with the check; what passes as success, and only after the commit. Bytes fetched of the good bundle, and its size."""
+def check(door: Door, server: Server, newer: str = "newer", ailing: str = "newer-mute", seconds: float = 2400) -> tuple[int, int]:
+    """A door (updates.Door that runs, with the server's settings and ca.pem on its card) in a rollout: what
+    fails its trial is told as failed, with the check; what passes as success, and only after the commit.
+    Bytes fetched of the good bundle, and its size."""
     server.deploy(ailing)
     door.machine.wait_for_restart(seconds)
     expect(not [entry for entry in server.told if entry[0] == "closed"], f"closed before the trial: {server.told}")

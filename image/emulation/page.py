@@ -2,17 +2,20 @@
 
 import http.client
 import json
+import pathlib
 import re
 import ssl
 import urllib.parse
+from typing import Any
 
 
 class Page:
-    """A log-in. `port` is forwarded to the machine's 443; the certificate is the device's own, which checks.py looks at."""
+    """A log-in. `port` is forwarded to the machine's 443; the certificate is the device's own, which
+    checks.py looks at."""
 
     FORM = "application/x-www-form-urlencoded"
 
-    def __init__(self, port, password):
+    def __init__(self, port: int, password: str) -> None:
         self.port, self.cookie, self.csrf = port, "", ""
         status, headers, _ = self._ask("POST", "/login", urllib.parse.urlencode({"password": password}), self.FORM)
         assert status == 303, f"the log-in was answered with {status}"
@@ -20,7 +23,9 @@ class Page:
         _, _, page = self._ask("GET", "/")
         self.csrf = re.search(rb'data-csrf="([^"]+)"', page)[1].decode()
 
-    def _ask(self, method, path, body=None, kind=None):
+    def _ask(
+        self, method: str, path: str, body: str | bytes | None = None, kind: str | None = None
+    ) -> tuple[int, http.client.HTTPMessage, bytes]:
         headers = {"Accept": "text/html", "Cookie": self.cookie, "X-CSRF-Token": self.csrf}
         headers |= {"Accept": "application/json", "Content-Type": kind, "Origin": f"https://127.0.0.1:{self.port}"} if kind else {}
         context = ssl.create_default_context()
@@ -33,16 +38,16 @@ class Page:
         finally:
             connection.close()
 
-    def press(self, path):
+    def press(self, path: str) -> None:
         """A button that changes something."""
         said = self._answer("POST", path, b"", self.FORM)
         assert said["success"], said["message"]
 
-    def upload(self, bundle):
+    def upload(self, bundle: pathlib.Path) -> None:
         """A bundle (a path), sent as the page sends it; its installation may go on when this returns."""
         self._answer("POST", "/update/bundle", bundle.read_bytes(), "application/octet-stream")
 
-    def _answer(self, *asked):
+    def _answer(self, *asked: Any) -> dict[str, Any]:
         status, _, body = self._ask(*asked)
         assert status == 200, f"the page answers {status}: {body.decode(errors='replace')[:400]}"
         return json.loads(body)

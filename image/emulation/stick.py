@@ -1,23 +1,28 @@
 """A USB stick plugged into the emulated board, and pulled again: what image/UPDATES.md promises of it.
 
-`prepare` before the machine is powered on (it adds a USB controller and QEMU's monitor), `check` while slot A or B runs committed.
+`prepare` before the machine is powered on (it adds a USB controller and QEMU's monitor), `check` while slot A
+or B runs committed.
 """
 
 import json
+import pathlib
 import socket
 import subprocess
 import time
+from typing import Any
 
-from .door import expect
+from .door import Door, expect
+from .machine import Machine
 
 
-def prepare(machine):
+def prepare(machine: Machine) -> None:
     """Give the board a USB controller, and this module the monitor to plug things in with."""
     machine.extra_devices += ["-device", "qemu-xhci,id=usb", "-qmp", f"unix:{machine.folder}/monitor,server=on,wait=off"]
 
 
-def make(machine, files):
-    """A stick (FAT32, which mtools makes look like a partitioned disk, too) with the files {name: path} at its top; its image's path."""
+def make(machine: Machine, files: dict[str, pathlib.Path]) -> pathlib.Path:
+    """A stick (FAT32, which mtools makes look like a partitioned disk, too) with the files {name: path} at
+    its top; its image's path."""
     image = machine.folder / "usb.img"
     image.unlink(missing_ok=True)
     megabytes = 64 + sum(path.stat().st_size for path in files.values()) // 2**20
@@ -31,7 +36,7 @@ def make(machine, files):
 class Monitor:
     """QEMU's machine protocol, as far as it is needed."""
 
-    def __init__(self, machine):
+    def __init__(self, machine: Machine) -> None:
         self.socket = socket.socket(socket.AF_UNIX)
         self.socket.settimeout(60)
         self.socket.connect(str(machine.folder / "monitor"))
@@ -39,7 +44,7 @@ class Monitor:
         self.lines.readline()
         self.ask("qmp_capabilities")
 
-    def ask(self, command, **arguments):
+    def ask(self, command: str, **arguments: Any) -> Any:
         self.socket.sendall(json.dumps({"execute": command, "arguments": arguments}).encode() + b"\n")
         while True:
             answer = json.loads(self.lines.readline())
@@ -48,11 +53,13 @@ class Monitor:
             if "return" in answer:
                 return answer["return"]
 
-    def plug(self, image):
-        self.ask("blockdev-add", driver="raw", **{"node-name": "stick", "read-only": True, "file": {"driver": "file", "filename": str(image)}})
+    def plug(self, image: pathlib.Path) -> None:
+        self.ask(
+            "blockdev-add", driver="raw", **{"node-name": "stick", "read-only": True, "file": {"driver": "file", "filename": str(image)}}
+        )
         self.ask("device_add", driver="usb-storage", id="plugged", drive="stick", bus="usb.0")
 
-    def pull(self):
+    def pull(self) -> None:
         self.ask("device_del", id="plugged")
         deadline = time.monotonic() + 60
         while True:
@@ -64,13 +71,13 @@ class Monitor:
                 time.sleep(0.5)
 
 
-def check(door, newer="9.9.9"):
-    """The bundle `newer.raucb` carries version `newer`; the others carry the running one, so a name that promises more is found out by
-    what is signed. Ends when the system from a stick has committed itself."""
+def check(door: Door, newer: str = "9.9.9") -> None:
+    """The bundle `newer.raucb` carries version `newer`; the others carry the running one, so a name that
+    promises more is found out by what is signed. Ends when the system from a stick has committed itself."""
     machine, bundles = door.machine, door.bundles
     monitor = Monitor(machine)
 
-    def plugged(files):
+    def plugged(files: dict[str, pathlib.Path]) -> dict[str, Any]:
         before = door.attempt()
         monitor.plug(make(machine, files))
         return door.attempt_after(before)
@@ -89,7 +96,9 @@ def check(door, newer="9.9.9"):
     expect("stick" in (told.get("refused") or ""), f"a pulled stick: {told}")
     expect(machine.run("ls /var/lib/attendance/update/stick") == "", "a pulled stick left something behind")
     expect(machine.run("grep -c attendance-stick /proc/self/mounts", check=False)[1] == "0", "the stick is still mounted")
-    monitor.plug(make(machine, {f"attendance-rpi5-{newer}.raucb": bundles / "newer.raucb", "attendance-rpi5-0.0.1.raucb": bundles / "old.raucb"}))
+    monitor.plug(
+        make(machine, {f"attendance-rpi5-{newer}.raucb": bundles / "newer.raucb", "attendance-rpi5-0.0.1.raucb": bundles / "old.raucb"})
+    )
     # Nobody is there, so it is tried at once.
     machine.wait_for_restart(900)
     door.start(trial=True)

@@ -1,15 +1,21 @@
 """Updates in emulation: what image/UPDATES.md promises, with the real bundle, kernel, RAUC and health check.
 
-One card lives through all of it, so each part also starts from whatever the one before left behind. A second one takes part in a
-rollout and gets its updates on sticks.
+One card lives through all of it, so each part also starts from whatever the one before left behind. A second
+one takes part in a rollout and gets its updates on sticks.
 """
 
 import contextlib
 import tempfile
 import time
+from collections.abc import Callable, Collection, Iterator
 
 from . import checks, eeprom, hawkbit, stick
+from .backend import Backend
 from .door import Door, expect
+from .machine import OnLine, StrPath
+
+# Told what has been done, when it has.
+Done = Callable[[str], None]
 
 # What an installation of each bundle must say. The clock of the emulated board is right.
 REFUSALS = {
@@ -33,8 +39,8 @@ FAULTS = {
     "stuck": 'check "deadline" failed',
 }
 
-# Systems that do not come up, and the hardware that notices, where it is not the initramfs or the kernel. QEMU's watchdog is left out
-# elsewhere: on a busy host it would bite a machine that got no time.
+# Systems that do not come up, and the hardware that notices, where it is not the initramfs or the kernel.
+# QEMU's watchdog is left out elsewhere: on a busy host it would bite a machine that got no time.
 DEAD = {"no-cmdline": [], "panic": [], "flipped": [], "hang": ["-device", "i6300esb"]}
 
 # What needs the film: a camera that shows somebody before the update, or a row after it.
@@ -43,12 +49,20 @@ SEEING = {"ways", "dark", "again", "rotten"}
 PARTS = ["ways", *FAULTS, *DEAD, "cuts", "rotten-behind", "again", "rotten", "fleet"]
 
 
-def test(image, bundles, backend, everything=False, only=(), say=print, on_line=None):
-    """Runs the test, or the parts `only` (of PARTS) of all of it on a card of their own; `bundles` is what image/steps/test-bundles made.
-    Raises Failed."""
+def test(
+    image: str,
+    bundles: StrPath,
+    backend: Backend,
+    everything: bool = False,
+    only: Collection[str] = (),
+    say: Callable[[str], None] = print,
+    on_line: OnLine = None,
+) -> None:
+    """Runs the test, or the parts `only` (of PARTS) of all of it on a card of their own; `bundles` is what
+    image/steps/test-bundles made. Raises Failed."""
     begun = time.monotonic()
 
-    def done(what):
+    def done(what: str) -> None:
         say(f"{time.monotonic() - begun:5.0f} s  {what}")
 
     parts = [part for part in PARTS if part in only] or (PARTS if everything else ["ways", "mute", "no-cmdline", "cuts", "again"])
@@ -59,7 +73,7 @@ def test(image, bundles, backend, everything=False, only=(), say=print, on_line=
         with _told(Door(image, bundles, backend, plugged, on_line), say) as door:
             if "ways" not in parts:
                 _settled(door, done, film=not SEEING.isdisjoint(parts))
-            for before, part in zip([None, *alone], alone):
+            for before, part in zip([None, *alone], alone, strict=False):
                 if part.startswith("rotten") and (before in FAULTS or before in DEAD):
                     # What is broken is whole, too, to the initramfs.
                     _to_the_other(door)
@@ -71,7 +85,7 @@ def test(image, bundles, backend, everything=False, only=(), say=print, on_line=
                 _rollout_and_sticks(door, server, done)
 
 
-def _part(door, part, cuts, rounds, done):
+def _part(door: Door, part: str, cuts: int, rounds: int, done: Done) -> None:
     if part in FAULTS:
         _fault(door, part, done)
     elif part in DEAD:
@@ -86,7 +100,7 @@ def _part(door, part, cuts, rounds, done):
 
 
 @contextlib.contextmanager
-def _told(door, say):
+def _told(door: Door, say: Callable[[str], None]) -> Iterator[Door]:
     """The door, thrown away afterwards; what its console said last if something goes wrong."""
     try:
         yield door
@@ -97,8 +111,9 @@ def _told(door, say):
         door.machine.close()
 
 
-def _settled(door, done, film):
-    """A fresh card that has been updated once, as after `_one_update`: both slots hold a system that proved healthy."""
+def _settled(door: Door, done: Done, film: bool) -> None:
+    """A fresh card that has been updated once, as after `_one_update`: both slots hold a system that proved
+    healthy."""
     door.start()
     door.whole()
     if film:
@@ -107,7 +122,7 @@ def _settled(door, done, film):
     done(f"slot {door.slot} is committed, after {door.span:.0f} s")
 
 
-def _to_the_other(door):
+def _to_the_other(door: Door) -> tuple[float, float]:
     """A good update by the console: seconds until the machine was down, and until the commit."""
     started = time.monotonic()
     door.update("good")
@@ -118,7 +133,7 @@ def _to_the_other(door):
     return installed, time.monotonic() - started
 
 
-def _one_update(door, done):
+def _one_update(door: Door, done: Done) -> None:
     """From a fresh card to slot B by the page, with what is refused before."""
     door.start()
     door.up()
@@ -145,28 +160,28 @@ def _one_update(door, done):
     done(f"A→B by the page: uploaded, installed and down after {installed:.0f} s, committed after {door.span:.0f} s, a row was delivered")
 
 
-def _fault(door, bundle, done):
+def _fault(door: Door, bundle: str, done: Done) -> None:
     door.update(bundle)
     door.start(trial=True)
     door.goes_back(FAULTS[bundle])
     done(f"{bundle}: back on {door.slot}, which says: {FAULTS[bundle]}")
 
 
-def _dead(door, bundle, done):
+def _dead(door: Door, bundle: str, done: Done) -> None:
     door.update(bundle)
     door.start(trial=True, devices=DEAD[bundle])
     door.goes_back("did not come up")
     done(f"{bundle}: back on {door.slot}, reason told")
 
 
-def _cuts(door, cuts, done):
+def _cuts(door: Door, cuts: int, done: Done) -> None:
     """The power goes at as many moments, spread from the start of an installation to the commit."""
     for number in range(cuts):
         seconds = door.span * (number + 0.5) / cuts
         done(f"power cut {seconds:.1f} s after the update began, in {door.cut('good', seconds)}")
 
 
-def _back_again(door, done):
+def _back_again(door: Door, done: Done) -> None:
     """One more update, into the other slot; it stays after a power cut, and works."""
     installed, span = _to_the_other(door)
     door.machine.power_cut()
@@ -176,8 +191,9 @@ def _back_again(door, done):
     done(f"to {door.slot}: down after {installed:.0f} s, committed after {span:.0f} s, there again after a power cut; a row was delivered")
 
 
-def _rotten(door, done):
-    """The committed root rots where a start reads at once: the initramfs asks for the other slot, which is examined and commits itself."""
+def _rotten(door: Door, done: Done) -> None:
+    """The committed root rots where a start reads at once: the initramfs asks for the other slot, which is
+    examined and commits itself."""
     door.machine.power_cut()
     eeprom.flip_bit(door.machine.card, _root(door))
     door.start()
@@ -187,8 +203,9 @@ def _rotten(door, done):
     done(f"the committed root's head rotted: {door.slot} started by itself, committed itself, and works")
 
 
-def _rotten_behind(door, done):
-    """The same far behind what a start reads at once: three starts in vain lead to it, unless nothing has rotted."""
+def _rotten_behind(door: Door, done: Done) -> None:
+    """The same far behind what a start reads at once: three starts in vain lead to it, unless nothing has
+    rotted."""
     door.machine.power_cut()
     _starts_cut_short(door)
     door.start()
@@ -207,25 +224,25 @@ def _rotten_behind(door, done):
     done(f"the committed root rotted where no start looks: {door.slot} started by itself after three starts in vain, and committed itself")
 
 
-def _root(door):
+def _root(door: Door) -> int:
     return {"A": 4, "B": 5}[door.slot]
 
 
-def _starts_cut_short(door):
+def _starts_cut_short(door: Door) -> None:
     for _ in range(3):
         door.start()
         door.machine.wait_for_agent()
         door.machine.power_cut()
 
 
-def _other_commits_itself(door):
+def _other_commits_itself(door: Door) -> None:
     door.machine.wait_for_restart()
     door.start(trial=True)
     door.up()
     door.committed()
 
 
-def _rollout_and_sticks(door, server, done):
+def _rollout_and_sticks(door: Door, server: hawkbit.Server, done: Done) -> None:
     door.machine.serve(*hawkbit.ADDRESS, server.port)
     stick.prepare(door.machine)
     door.start()

@@ -3,8 +3,9 @@
 
     board.py ALIASES MODULES TREE...
 
-ALIASES: modules.alias of the whole package. MODULES: the image's folder of modules. TREE: the board's device trees. Says every
-module that is missing, and fails. A driver that is built into the kernel has no alias and asks for nothing.
+ALIASES: modules.alias of the whole package. MODULES: the image's folder of modules. TREE: the board's device
+trees. Says every module that is missing, and fails. A driver that is built into the kernel has no alias and
+asks for nothing.
 """
 
 import pathlib
@@ -18,7 +19,7 @@ LEFT_OUT = {
 }
 
 
-def main():
+def main() -> None:
     aliases, modules, *trees = sys.argv[1:]
     drivers = drivers_by_device(aliases)
     kept = {name(line.partition(":")[0]) for line in pathlib.Path(modules, "modules.dep").read_text().splitlines()}
@@ -37,7 +38,7 @@ def main():
     sys.exit(bool(missing))
 
 
-def drivers_by_device(aliases):
+def drivers_by_device(aliases: str) -> dict[str, set[str]]:
     """{device, as a tree's `compatible` names it: its modules}."""
     found = {}
     for line in pathlib.Path(aliases).read_text().splitlines():
@@ -50,14 +51,15 @@ def drivers_by_device(aliases):
     return found
 
 
-def compatibles(tree):
-    """Every device that a device tree names, also those that are switched off: an overlay may switch them on."""
+def compatibles(tree: str) -> set[str]:
+    """Every device that a device tree names, also those that are switched off: an overlay may switch them
+    on."""
     source = subprocess.run(["dtc", "-q", "-I", "dtb", "-O", "dts", tree], capture_output=True, text=True, check=True).stdout
     properties = re.findall(r"^\s*compatible = (.*);$", source, re.M)
     return {device for value in properties for text in re.findall(r'"([^"]*)"', value) for device in text.split("\\0")}
 
 
-def name(path):
+def name(path: str) -> str:
     """The module's name as the kernel spells it."""
     return pathlib.PurePath(path).name.split(".ko")[0].replace("-", "_")
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What an image is made of and how to recognise it: revision, root hash, locks, and where its room goes.
 
-    manifest.py WORK > manifest.json
+manifest.py WORK > manifest.json
 """
 
 import collections
@@ -12,10 +12,17 @@ import pathlib
 import sys
 
 # Folders of the root file system that a reader wants to see by themselves.
-PLACES = ["usr/bin/attendance", "usr/share/attendance/models", "usr/lib/modules", "usr/lib/firmware", "usr/lib/systemd", "usr/lib/aarch64-linux-gnu"]
+PLACES = [
+    "usr/bin/attendance",
+    "usr/share/attendance/models",
+    "usr/lib/modules",
+    "usr/lib/firmware",
+    "usr/lib/systemd",
+    "usr/lib/aarch64-linux-gnu",
+]
 
 
-def main():
+def main() -> None:
     work = pathlib.Path(sys.argv[1])
     blocks, salt, root_hash = (work / "root.verity").read_text().strip().split(":")
     root = work / "root"
@@ -32,12 +39,13 @@ def main():
             "packages": len((work / "root.debs").read_text().splitlines()),
             "uncompressed_bytes": sizes(root),
         },
-        sys.stdout, indent=1,
+        sys.stdout,
+        indent=1,
     )
     print()
 
 
-def sizes(root):
+def sizes(root: pathlib.Path) -> dict[str, int]:
     """Bytes before compression, by place; `elsewhere` is the rest."""
     total = collections.Counter()
     for path in root.rglob("*"):
@@ -47,7 +55,7 @@ def sizes(root):
     return dict(total.most_common())
 
 
-def digest(path):
+def digest(path: pathlib.Path) -> str:
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -3,8 +3,10 @@
 
     modules.py ROOT ABI LIST [ALIASES]
 
-With ALIASES, the names of all devices that the whole kernel has a module for are written there (steps/board.py). Runs depmod before (to learn the dependencies) and after. Prints how much is kept. A pattern that matches nothing is not an
-error: whether a driver is a module or built in changes from one kernel to the next.
+With ALIASES, the names of all devices that the whole kernel has a module for are written there
+(steps/board.py). Runs depmod before (to learn the dependencies) and after. Prints how much is kept. A pattern
+that matches nothing is not an error: whether a driver is a module or built in changes from one kernel to the
+next.
 """
 
 import fnmatch
@@ -13,7 +15,7 @@ import subprocess
 import sys
 
 
-def main():
+def main() -> None:
     root, abi, wanted, *aliases = sys.argv[1:]
     modules = pathlib.Path(root, "usr/lib/modules", abi)
     depmod(root, abi)
@@ -26,9 +28,12 @@ def main():
     soft = softdeps(modules / "modules.softdep")
     by_name = {name(path): path for path in depends}
     patterns = [line.strip() for line in pathlib.Path(wanted).read_text().splitlines() if line.strip() and line[0] != "#"]
-    queue = [path for path in depends if path.startswith("updates/") or any(
-        fnmatch.fnmatch(path.removeprefix("kernel/").split(".ko")[0], pattern) for pattern in patterns
-    )]
+    queue = [
+        path
+        for path in depends
+        if path.startswith("updates/")
+        or any(fnmatch.fnmatch(path.removeprefix("kernel/").split(".ko")[0], pattern) for pattern in patterns)
+    ]
     keep = set()
     while queue:
         path = queue.pop()
@@ -46,11 +51,11 @@ def main():
     print(f"modules: {len(keep)} of {len(depends)} kept, {size:.1f} MB")
 
 
-def depmod(root, abi):
+def depmod(root: str, abi: str) -> None:
     subprocess.run(["depmod", "--basedir", root, "--moduledir", "/usr/lib/modules", abi], check=True)
 
 
-def softdeps(path):
+def softdeps(path: pathlib.Path) -> dict[str, list[str]]:
     """{module: modules it asks for at load time} of modules.softdep."""
     found = {}
     for line in path.read_text().splitlines():
@@ -62,7 +67,7 @@ def softdeps(path):
     return found
 
 
-def name(path):
+def name(path: str) -> str:
     """The module's name as the kernel spells it."""
     return pathlib.PurePath(path).name.split(".ko")[0].replace("-", "_")
 

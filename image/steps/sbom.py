@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""The bill of materials, CycloneDX 1.6: every Debian package and every crate of the image, with version and licence.
+"""The bill of materials, CycloneDX 1.6: every Debian package and every crate of the image, with version and
+licence.
 
     sbom.py WORK > image.cdx.json
 
-Debian packages come from the lock and their own copyright files, crates from cargo's resolved graph of the appliance's target
-(build-time and test-time crates excluded), networks from the model folder.
+Debian packages come from the lock and their own copyright files, crates from cargo's resolved graph of the
+appliance's target (build-time and test-time crates excluded), networks from the model folder.
 """
 
 import hashlib
@@ -16,22 +17,62 @@ import subprocess
 import sys
 import tarfile
 import uuid
+from collections.abc import Iterator
+from typing import Any
 
+# A line of a lock file, by column; a component as CycloneDX writes it.
+Row = dict[str, str]
+Component = dict[str, Any]
 # Short names in Debian copyright files that SPDX spells otherwise.
 SPDX = {
-    "GPL-2": "GPL-2.0-only", "GPL-2+": "GPL-2.0-or-later", "GPL-3": "GPL-3.0-only", "GPL-3+": "GPL-3.0-or-later",
-    "GPL-2.0": "GPL-2.0-only", "GPL-2.0+": "GPL-2.0-or-later", "GPL-3.0": "GPL-3.0-only", "GPL-3.0+": "GPL-3.0-or-later",
-    "LGPL-2": "LGPL-2.0-only", "LGPL-2+": "LGPL-2.0-or-later", "LGPL-2.1": "LGPL-2.1-only", "LGPL-2.1+": "LGPL-2.1-or-later",
-    "LGPL-3": "LGPL-3.0-only", "LGPL-3+": "LGPL-3.0-or-later", "Expat": "MIT", "BSD-3-clause": "BSD-3-Clause",
-    "BSD-2-clause": "BSD-2-Clause", "BSD-4-clause-UC": "BSD-4-Clause-UC", "BSD-4-clause": "BSD-4-Clause", "Apache-2": "Apache-2.0",
-    "public-domain": "LicenseRef-public-domain", "Artistic": "Artistic-1.0",
+    "GPL-2": "GPL-2.0-only",
+    "GPL-2+": "GPL-2.0-or-later",
+    "GPL-3": "GPL-3.0-only",
+    "GPL-3+": "GPL-3.0-or-later",
+    "GPL-2.0": "GPL-2.0-only",
+    "GPL-2.0+": "GPL-2.0-or-later",
+    "GPL-3.0": "GPL-3.0-only",
+    "GPL-3.0+": "GPL-3.0-or-later",
+    "LGPL-2": "LGPL-2.0-only",
+    "LGPL-2+": "LGPL-2.0-or-later",
+    "LGPL-2.1": "LGPL-2.1-only",
+    "LGPL-2.1+": "LGPL-2.1-or-later",
+    "LGPL-3": "LGPL-3.0-only",
+    "LGPL-3+": "LGPL-3.0-or-later",
+    "Expat": "MIT",
+    "BSD-3-clause": "BSD-3-Clause",
+    "BSD-2-clause": "BSD-2-Clause",
+    "BSD-4-clause-UC": "BSD-4-Clause-UC",
+    "BSD-4-clause": "BSD-4-Clause",
+    "Apache-2": "Apache-2.0",
+    "public-domain": "LicenseRef-public-domain",
+    "Artistic": "Artistic-1.0",
 }
 # CycloneDX takes only SPDX identifiers as `id`; any other name is given as a name.
-IDENTIFIERS = {*SPDX.values(), "0BSD", "Apache-2.0", "BSL-1.0", "BSD-1-Clause", "CC0-1.0", "CC-BY-4.0", "ISC", "MIT", "MIT-0", "MPL-1.1", "MPL-2.0",
-               "OFL-1.1", "OpenSSL", "Unicode-3.0", "Unlicense", "Zlib", "curl", "AFL-2.1"} - {"LicenseRef-public-domain"}
+IDENTIFIERS = {
+    *SPDX.values(),
+    "0BSD",
+    "Apache-2.0",
+    "BSL-1.0",
+    "BSD-1-Clause",
+    "CC0-1.0",
+    "CC-BY-4.0",
+    "ISC",
+    "MIT",
+    "MIT-0",
+    "MPL-1.1",
+    "MPL-2.0",
+    "OFL-1.1",
+    "OpenSSL",
+    "Unicode-3.0",
+    "Unlicense",
+    "Zlib",
+    "curl",
+    "AFL-2.1",
+} - {"LicenseRef-public-domain"}
 
 
-def main():
+def main() -> None:
     work = pathlib.Path(sys.argv[1])
     components = [*debian(work), *crates(work), *networks(work)]
     version = os.environ["VERSION"]
@@ -44,13 +85,17 @@ def main():
             "metadata": {
                 "timestamp": subprocess.run(
                     ["date", "-u", "-d", f"@{os.environ['SOURCE_DATE_EPOCH']}", "+%Y-%m-%dT%H:%M:%SZ"],
-                    capture_output=True, text=True, check=True,
+                    capture_output=True,
+                    text=True,
+                    check=True,
                 ).stdout.strip(),
                 "component": {"type": "firmware", "name": "attendance-rpi5", "version": version},
             },
             "components": components,
         },
-        sys.stdout, indent=1, sort_keys=True,
+        sys.stdout,
+        indent=1,
+        sort_keys=True,
     )
     print()
     unlicensed = [c["name"] for c in components if not c.get("licenses")]
@@ -58,7 +103,7 @@ def main():
         sys.exit(f"sbom.py: no licence found for {', '.join(unlicensed)}")
 
 
-def debian(work):
+def debian(work: pathlib.Path) -> Iterator[Component]:
     """Packages of the root and of the initramfs, and the kernel source that modules were compiled from."""
     rows = {}
     for name in ("root", "initramfs"):
@@ -68,25 +113,27 @@ def debian(work):
         if row["package"].startswith("linux-source-"):
             rows[row["package"]] = row
     for package, row in sorted(rows.items()):
+        version = row["version"].replace("+", "%2B").replace(":", "%3A")
         yield {
             "type": "library",
             "name": package,
             "version": row["version"],
-            "purl": f"pkg:deb/debian/{package}@{row['version'].replace('+', '%2B').replace(':', '%3A')}?arch={row['architecture']}&distro=trixie",
+            "purl": f"pkg:deb/debian/{package}@{version}?arch={row['architecture']}&distro=trixie",
             "bom-ref": f"deb/{package}",
             "hashes": [{"alg": "SHA-256", "content": row["sha256"]}],
             "licenses": licences(deb_licences(row)),
         }
 
 
-def lock(name):
+def lock(name: str) -> list[Row]:
     lines = pathlib.Path("/src/image/lock", f"{name}.lock").read_text().splitlines()
     lines = [line.split("\t") for line in lines if not line.startswith("#")]
-    return [dict(zip(lines[0], line)) for line in lines[1:]]
+    return [dict(zip(lines[0], line, strict=True)) for line in lines[1:]]
 
 
-def deb_licences(row):
-    """Licence names of a package's copyright file; packages that link theirs to another's are looked up there."""
+def deb_licences(row: Row) -> list[str]:
+    """Licence names of a package's copyright file; packages that link theirs to another's are looked up
+    there."""
     text = copyright_of(row)
     named = {match.strip().split(" with ")[0] for match in re.findall(r"^License:[ \t]*(\S.*)$", text, re.M)}
     words = {word.strip("(),") for name in named for word in re.split(r"\s+(?:and|or|and/or)\s+|,\s*", name)}
@@ -100,32 +147,35 @@ def deb_licences(row):
     return [f"LicenseRef-debian-{row['package']}"] if text else []
 
 
-def copyright_of(row):
+def copyright_of(row: Row) -> str:
     deb = f"/cache/debs/{row['sha256'][:2]}/{row['sha256']}.deb"
-    with subprocess.Popen(["dpkg-deb", "--fsys-tarfile", deb], stdout=subprocess.PIPE) as process:
-        with tarfile.open(fileobj=process.stdout, mode="r|") as archive:
-            for member in archive:
-                parts = pathlib.PurePosixPath(member.name).parts
-                if parts[:3] != ("usr", "share", "doc"):
-                    continue
-                if parts[-1] == "copyright" and member.isfile():
-                    text = archive.extractfile(member).read().decode(errors="replace")
-                    process.kill()
-                    return text
-                target = None
-                if member.issym() and (len(parts) == 4 or parts[-1] == "copyright"):
-                    target = [part for part in pathlib.PurePosixPath(member.linkname).parts if part not in ("..", "usr", "share", "doc", "/")][0]
-                if target and target != row["package"]:
-                    process.kill()
-                    for name in ("root", "initramfs", "sysroot"):
-                        for other in lock(name):
-                            if other["package"] == target:
-                                return copyright_of(other)
-                    return ""
+    with (
+        subprocess.Popen(["dpkg-deb", "--fsys-tarfile", deb], stdout=subprocess.PIPE) as process,
+        tarfile.open(fileobj=process.stdout, mode="r|") as archive,
+    ):
+        for member in archive:
+            parts = pathlib.PurePosixPath(member.name).parts
+            if parts[:3] != ("usr", "share", "doc"):
+                continue
+            if parts[-1] == "copyright" and member.isfile():
+                text = archive.extractfile(member).read().decode(errors="replace")
+                process.kill()
+                return text
+            target = None
+            if member.issym() and (len(parts) == 4 or parts[-1] == "copyright"):
+                linked = pathlib.PurePosixPath(member.linkname).parts
+                target = next(part for part in linked if part not in ("..", "usr", "share", "doc", "/"))
+            if target and target != row["package"]:
+                process.kill()
+                for name in ("root", "initramfs", "sysroot"):
+                    for other in lock(name):
+                        if other["package"] == target:
+                            return copyright_of(other)
+                return ""
     return ""
 
 
-def crates(work):
+def crates(work: pathlib.Path) -> Iterator[Component]:
     """Every crate that is compiled into the program."""
     graph = json.loads((work / "program/crates.json").read_text())
     packages = {package["id"]: package for package in graph["packages"]}
@@ -145,19 +195,20 @@ def crates(work):
             "version": package["version"],
             "purl": f"pkg:cargo/{package['name']}@{package['version']}",
             "bom-ref": f"crate/{package['name']}@{package['version']}",
-            "licenses": [{"expression": package["license"].replace("/", " OR ")}] if package.get("license") else licences(
-                [f"LicenseRef-{package['name']}"] if package.get("license_file") else []
-            ),
+            "licenses": [{"expression": package["license"].replace("/", " OR ")}]
+            if package.get("license")
+            else licences([f"LicenseRef-{package['name']}"] if package.get("license_file") else []),
         }
 
 
-def networks(work):
+def networks(work: pathlib.Path) -> Iterator[Component]:
     """The weight files, with the licences that models.lock states."""
     folder = work / "models"
     stated = {}
     table = pathlib.Path("/src/models/models.lock")
     if table.exists():
         import tomllib
+
         for model in tomllib.loads(table.read_text()).get("model", []):
             stated[model["role"]] = model
     for file in sorted(folder.glob("*.safetensors")) if folder.exists() else []:
@@ -173,7 +224,7 @@ def networks(work):
         }
 
 
-def licences(names):
+def licences(names: list[str]) -> list[Component]:
     """CycloneDX's form: SPDX identifiers as `id`, anything else by `name`."""
     return [{"license": {"id" if name in IDENTIFIERS else "name": name}} for name in names]
 

@@ -1,11 +1,14 @@
-"""Asks our programs and their peers in turn, A B A B, and prints how they compare. Started by scripts/bench, which says how.
+"""Asks our programs and their peers in turn, A B A B, and prints how they compare. Started by scripts/bench,
+which says how.
 
-Every ratio is ours divided by the peer's: below 1 we are faster. In each round both sides are asked once, one right after the
-other, so that the round's ratio is hardly moved by what else the machine does; the median over the rounds is what counts, and the
-least and the greatest show how far it can be trusted. Where several peers can do the same, all are asked, and the fastest counts.
+Every ratio is ours divided by the peer's: below 1 we are faster. In each round both sides are asked once, one
+right after the other, so that the round's ratio is hardly moved by what else the machine does; the median
+over the rounds is what counts, and the least and the greatest show how far it can be trusted. Where several
+peers can do the same, all are asked, and the fastest counts.
 """
 
 import argparse
+import contextlib
 import hashlib
 import json
 import os
@@ -43,8 +46,8 @@ class Line:
 
 @dataclass
 class Case:
-    """One comparison: what to ask whom, and how many runs each answer is the shortest of. `peers` are questions and who answers
-    them."""
+    """One comparison: what to ask whom, and how many runs each answer is the shortest of. `peers` are
+    questions and who answers them."""
 
     name: str
     ours: str
@@ -82,17 +85,15 @@ class Side:
 
     def end(self):
         if self.process is not None:
-            try:
+            with contextlib.suppress(BrokenPipeError):
                 self.process.stdin.close()
-            except BrokenPipeError:
-                pass
             self.process.wait()
             self.process = None
 
 
 def model_files(lock, folder, store, converter):
-    """Lays the networks' files into `folder` as ROLE.tflite and ROLE.onnx; gives for each network the files and who runs them, and for
-    those without a peer the reason."""
+    """Lays the networks' files into `folder` as ROLE.tflite and ROLE.onnx; gives for each network the files
+    and who runs them, and for those without a peer the reason."""
     archives, models = folder / "archives", folder / "models"
     archives.mkdir(parents=True, exist_ok=True)
     models.mkdir(exist_ok=True)
@@ -132,7 +133,7 @@ def converted(converter, tflite, onnx):
         return False
     part = onnx.with_suffix(".part")
     command = [converter, "-m", "tf2onnx.convert", "--tflite", tflite, "--output", part, "--opset", "17"]
-    if subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode != 0:
+    if subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False).returncode != 0:
         return False
     part.replace(onnx)
     return True
@@ -169,9 +170,10 @@ def cases(peers, threads, quick):
     """Everything that is compared with that many threads."""
     rounds = 5 if quick else 15
     suffix = f", {threads} thread{'s' if threads > 1 else ''}"
-    for role, files in peers.items():
+    for role, runtimes in peers.items():
+        files = runtimes
         if role == "embedder":
-            files = {file: f"{runtime}, half of its batch of two" for file, runtime in files.items()}
+            files = {file: f"{runtime}, half of its batch of two" for file, runtime in runtimes.items()}
         yield Case(role + suffix, role, files, threads, 10 if quick else 30, rounds)
     if threads > 1:
         # Of the rest only a frame's face and its liveness are looked at side by side.
@@ -220,18 +222,18 @@ def compared(case, ours, peer):
     fastest = min(whole, key=lambda question: statistics.median(whole[question]))
     # A peer that could not be asked may have been the faster one: that is to be read.
     said = f" (not asked: {reasons[0]})" if reasons else ""
-    return line(case.name, case.peers[fastest] + said, list(zip(mine, whole[fastest]))), None
+    return line(case.name, case.peers[fastest] + said, list(zip(mine, whole[fastest], strict=True))), None
 
 
 def line(name, peer, pairs):
     ratios = [mine / theirs for mine, theirs in pairs]
-    mine, theirs = (statistics.median(side) for side in zip(*pairs))
+    mine, theirs = (statistics.median(side) for side in zip(*pairs, strict=True))
     return Line(name, mine, peer, theirs, statistics.median(ratios), min(ratios), max(ratios), len(pairs))
 
 
 def start(ours, lines, quick):
-    """The second start with 1,000 photos. The original encodes every photo at every start: its time is that of one photo, measured
-    above, a thousand times, since nobody waits for that."""
+    """The second start with 1,000 photos. The original encodes every photo at every start: its time is that
+    of one photo, measured above, a thousand times, since nobody waits for that."""
     photo = next((line for line in lines if line.name.startswith("enrolment")), None)
     if quick or photo is None:
         return None
@@ -245,8 +247,8 @@ def start(ours, lines, quick):
 
 
 def instructions(commands, questions):
-    """Instructions of one run of each question, as callgrind counts them: no clock and no neighbour moves them. Callgrind's processor
-    has AVX2 and not AVX-512. `commands` and `questions` go by program."""
+    """Instructions of one run of each question, as callgrind counts them: no clock and no neighbour moves
+    them. Callgrind's processor has AVX2 and not AVX-512. `commands` and `questions` go by program."""
     if shutil.which("valgrind") is None:
         print("not counted: instructions need valgrind")
         return
@@ -262,14 +264,22 @@ def instructions(commands, questions):
 
 
 def counted(command, question, runs):
-    """Instructions inside the function that runs the question, `runs` times and to warm up; None where it was not answered."""
+    """Instructions inside the function that runs the question, `runs` times and to warm up; None where it was
+    not answered."""
     with tempfile.TemporaryDirectory() as folder:
         options = ["--toggle-collect=*answer*once*", f"--callgrind-out-file={folder}/out"]
         # As for several threads, for whose clock valgrind has an answer.
         asked = f"{question} 2 {runs}\n"
         try:
-            done = subprocess.run(["valgrind", "--quiet", "--tool=callgrind", *options, *command], input=asked, text=True,
-                                  stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=300)
+            done = subprocess.run(
+                ["valgrind", "--quiet", "--tool=callgrind", *options, *command],
+                input=asked,
+                text=True,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                timeout=300,
+                check=False,
+            )
         except subprocess.TimeoutExpired:
             return None
         total = re.search(r"^summary: (\d+)", Path(folder, "out").read_text(errors="replace"), re.M)
@@ -288,7 +298,7 @@ def main():
     parser.add_argument("--json", type=Path, metavar="OUT", help="write the table as a list of objects")
     parser.add_argument("--picture", type=Path, metavar="OUT", help="draw the table as SVG")
     parser.add_argument("--quick", action="store_true", help="fewer rounds; neither dlib's CNN, the start nor instructions")
-    parser.add_argument("--only", metavar="WORD", help="only the lines whose name holds this; \"instructions\" counts those alone")
+    parser.add_argument("--only", metavar="WORD", help='only the lines whose name holds this; "instructions" counts those alone')
     parser.add_argument("--binaries", type=Path, required=True, help=argparse.SUPPRESS)
     parser.add_argument("--demo", type=Path, required=True, help=argparse.SUPPRESS)
     parser.add_argument("--cache", type=Path, required=True, help=argparse.SUPPRESS)

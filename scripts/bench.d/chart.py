@@ -1,4 +1,5 @@
-"""The table of scripts/bench as a picture: a bar for each line on a logarithmic scale, left of 1 where we are faster."""
+"""The table of scripts/bench as a picture: a bar for each line on a logarithmic scale, left of 1 where we are
+faster."""
 
 import math
 from xml.sax.saxutils import escape
@@ -7,7 +8,8 @@ ROW, LEFT, WIDTH, RIGHT, TOP = 22, 430, 460, 200, 40
 
 
 def svg(lines):
-    """SVG of lines with name, peer, ratio, ratio_min and ratio_max; the thin stroke goes from the least to the greatest ratio."""
+    """SVG of lines with name, peer, ratio, ratio_min and ratio_max; the thin stroke goes from the least to
+    the greatest ratio."""
     low = math.floor(math.log10(min([line.ratio_min for line in lines] + [0.1])))
     high = math.ceil(math.log10(max([line.ratio_max for line in lines] + [10])))
     scale = WIDTH / (high - low)

@@ -1,5 +1,6 @@
-"""MiniFASNetV2 and V1SE as ONNX. They are published as PyTorch checkpoints alone; here is the graph of models/src/minifas.rs over the
-weights that the appliance converted, batch norm folded as an exporter folds it, and held against upstream's own answers."""
+"""MiniFASNetV2 and V1SE as ONNX. They are published as PyTorch checkpoints alone; here is the graph of
+models/src/minifas.rs over the weights that the appliance converted, batch norm folded as an exporter folds
+it, and held against upstream's own answers."""
 
 import json
 from pathlib import Path

@@ -1,7 +1,9 @@
-"""Answers the questions of scripts/bench for the programs we are compared with: LiteRT, ONNX Runtime, numpy and dlib.
+"""Answers the questions of scripts/bench for the programs we are compared with: LiteRT, ONNX Runtime, numpy
+and dlib.
 
-The protocol is that of models/examples/answer: a line `NAME THREADS RUNS` in, the shortest of that many runs in milliseconds out,
-or `none REASON`. One thread is measured in time of the processor, several by the wall, as on our side.
+The protocol is that of models/examples/answer: a line `NAME THREADS RUNS` in, the shortest of that many runs
+in milliseconds out, or `none REASON`. One thread is measured in time of the processor, several by the wall,
+as on our side.
 
     peer.py --models DIR --demo DIR --four FILE
 
@@ -58,7 +60,7 @@ class Peers:
         run = self.prepared(name, threads)
         return shortest(run, threads, runs) / getattr(run, "count", 1)
 
-    @functools.lru_cache(maxsize=None)
+    @functools.cache  # noqa: B019 (there is one object, and it lives as long as the program)
     def prepared(self, name, threads):
         """What is to be timed, with everything that happens once already done."""
         if name.startswith("gallery-"):
@@ -107,7 +109,8 @@ def onnxruntime(path, threads):
     detail = session.get_inputs()[0]
     # A batch size that is left open is one.
     shape = [size if isinstance(size, int) else 1 for size in detail.shape]
-    # Input and outputs are bound once, so that the network alone is timed and not the copies in and out of it.
+    # Input and outputs are bound once, so that the network alone is timed and not the copies in and out of
+    # it.
     binding = session.io_binding()
     binding.bind_cpu_input(detail.name, ramp(shape))
     for output in session.get_outputs():
@@ -122,6 +125,7 @@ def onnxruntime(path, threads):
 
 def alike(found, wanted):
     """Raises where two answers differ; runtimes name and order their outputs as they like."""
+
     def order(outputs):
         return sorted((output.ravel() for output in outputs), key=lambda values: (values.size, float(np.abs(values).sum())))
 
@@ -149,8 +153,8 @@ def search(faces):
 
 
 class Original:
-    """The original's frame: dlib's detector, landmarks and encoding by face_recognition, and distances to the roster. Frames of the
-    video come as YUV and are converted in the time that counts, as ours are."""
+    """The original's frame: dlib's detector, landmarks and encoding by face_recognition, and distances to the
+    roster. Frames of the video come as YUV and are converted in the time that counts, as ours are."""
 
     def __init__(self, demo, four):
         import face_recognition

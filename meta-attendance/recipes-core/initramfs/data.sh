@@ -1,22 +1,26 @@
-# The data partition, sourced by init: find_data grows it if it is fresh, mount_data leaves it mounted on /run/data, whatever
-# state the card is in.
+# shellcheck shell=sh disable=SC2034,SC2154 # init and its two parts share their variables
+# The data partition, sourced by init: find_data grows it if it is fresh, mount_data leaves it mounted on
+# /run/data, whatever state the card is in.
 #
 #   freshly flashed           the partition grows to the card's end and gets an ext4
 #   clean or dirty            e2fsck repairs what a power cut leaves; mounted
-#   beyond repair             what can still be read is kept aside in memory, in order of worth and while there is room, the file
-#                             system is made anew, and the rescued files lie in their places and in /data/rescued/N
-#   not there, not writable,  the appliance runs on memory for this boot and says so; attendance-data.timer restarts it after ten
-#   not to be read            minutes if that leaves it without settings. Nothing is made anew over what could not be looked at
-#   anything but the first    on a trial: nothing is touched and the trial is over. A new system that cannot read the data, or
-#   two, on a trial           whose e2fsck does not run, must not be what decides that the old one's data are lost
+#   beyond repair             what can still be read is kept aside in memory, in order of worth and while
+#                             there is room, a new file system is made, and the rescued files lie in their
+#                             places and in /data/rescued/N
+#   not there, not writable,  the appliance runs on memory for this boot and says so; attendance-data.timer
+#   not to be read            restarts it after ten minutes if that leaves it without settings. No file system
+#                             is made over what could not be read
+#   anything but the first    on a trial: nothing is touched and the trial is over. A new system that cannot
+#   two, on a trial           read the data, or whose e2fsck does not run, must not be what decides that the
+#                             old one's data are lost
 
 # The size that flashing leaves, in sectors: `data` in image/partitions.sfdisk.
 FLASHED=16384
 # More than this would not fit into memory beside the system.
 RESCUE_LIMIT_KB=262144
-# What to rescue, most valuable first, shell patterns below the data partition: rows and deliveries, who the appliance is, who may
-# log in, settings and the machine's identity, Wi-Fi, the updates' record; then everything else of the service, photos from
-# the server last, because they come again.
+# What to rescue, most valuable first, shell patterns below the data partition: rows and deliveries, who the
+# appliance is, who may log in, settings and the machine's identity, Wi-Fi, the updates' record; then
+# everything else of the service, photos from the server last, because they come again.
 WORTH="var/changes/lib/attendance/journal var/changes/lib/attendance/tls var/changes/lib/attendance/page etc/changes
     var/changes/lib/iwd update var/changes/lib/attendance/attendance var/changes/lib/attendance/known_faces
     var/changes/lib/attendance/[!c]* var/changes/lib/attendance/c*"
@@ -26,8 +30,8 @@ find_data() {
     data=$device
     fresh=
     if [ "$(sectors "$data")" -le $FLASHED ]; then
-        # What an earlier use of the card left there may look like a file system of ours. Zeros first: should the power go before
-        # the file system is made, the next start knows by them.
+        # What an earlier use of the card left there may look like a file system of ours. Zeros first: should
+        # the power go before the file system is made, the next start knows by them.
         if [ "$trial" = 1 ] || ! head -c 65536 /dev/zero > "$data" || ! sync || ! grow; then
             missing="the data partition cannot be made as large as the card"
             data=
@@ -55,6 +59,7 @@ mount_data() {
     say "the data partition is damaged beyond e2fsck's repair, or cannot be read: rescuing what can be"
     # Only what e2fsck read and found damaged is given up where nothing can be rescued.
     rescue || [ $damage = 1 ] || { on_memory "$data cannot be read"; return; }
+    # shellcheck disable=SC2015 # either of the two may fail
     make && mount_ext4 || { on_memory "the card no longer takes a file system"; return; }
     return_rescued
 }
@@ -68,9 +73,9 @@ grow() {
     partition 6 && data=$device && [ "$(sectors "$data")" -gt $FLASHED ]
 }
 
-# The features are named, and are those that every e2fsck and kernel of this appliance's versions knows: the file system outlives the
-# system that made it. discard is left out: on old cards it takes minutes. The rest of the inode tables is zeroed later, in
-# the background.
+# The features are named, and are those that every e2fsck and kernel of this appliance's versions knows: the
+# file system outlives the system that made it. discard is left out: on old cards it takes minutes. The rest
+# of the inode tables is zeroed later, in the background.
 make() {
     [ "$trial" = 1 ] && return 1
     mke2fs -q -F -t ext4 -L data -b 4096 -I 256 -E nodiscard \
@@ -80,9 +85,9 @@ make() {
     return 1
 }
 
-# 0: the file system may be mounted; 1: it is damaged; 2: e2fsck did not run, was killed, or had no memory; 3: it could not read what it
-# would have judged. e2fsck answers 0 (clean), 1 or 2 (repaired), 4 and more (not repaired), 8 also where the beginning is no file system;
-# the shell 126 and more for the rest.
+# 0: the file system may be mounted; 1: it is damaged; 2: e2fsck did not run, was killed, or had no memory; 3:
+# it could not read what it would have judged. e2fsck answers 0 (clean), 1 or 2 (repaired), 4 and more (not
+# repaired), 8 also where the beginning is no file system; the shell 126 and more for the rest.
 repair() {
     e2fsck -p "$data" > /run/e2fsck 2>&1
     judge $?
@@ -92,7 +97,8 @@ repair() {
     judge $?
     verdict=$?
     [ $verdict = 3 ] || return $verdict
-    # Where the superblock has gone bad, e2fsck does not look for the copy by itself. It lies where `make` puts it.
+    # Where the superblock has gone bad, e2fsck does not look for the copy by itself. It lies where `make`
+    # puts it.
     say "trying the copy of the superblock"
     e2fsck -y -b 32768 -B 4096 "$data" > /run/e2fsck 2>&1
     judge $?
@@ -109,7 +115,8 @@ judge() {
     return 1
 }
 
-# Metadata of appended rows reaches the card within five seconds; the journal's own fsync does not wait for that.
+# Metadata of appended rows reaches the card within five seconds; the journal's own fsync does not wait for
+# that.
 mount_ext4() { mount -t ext4 -o rw,noatime,nodev,nosuid,errors=remount-ro,commit=5 "$data" /run/data; }
 
 # Fails where nothing can be read.
@@ -129,7 +136,7 @@ rescue() {
 take() {
     [ -e "/run/rescued/$1" ] && return
     size=$(du -sk "$1" 2> /dev/null | cut -f1)
-    if [ "${size:-0}" -le $room ]; then
+    if [ "${size:-0}" -le "$room" ]; then
         case $1 in */*) folder "${1%/*}" ;; esac
         cp -a "$1" "/run/rescued/$1" 2> /dev/null
         room=$((room - ${size:-0}))
@@ -152,6 +159,7 @@ folder() {
 return_rescued() {
     [ -n "$(ls /run/rescued)" ] || return
     mkdir -p /run/data/rescued
+    # shellcheck disable=SC2012 # these names are numbers
     cp -a /run/rescued "/run/data/rescued/$(ls /run/data/rescued | wc -l)"
     cp -a /run/rescued/. /run/data/
     rm -rf /run/rescued

@@ -1,16 +1,18 @@
+# shellcheck shell=sh disable=SC2034,SC2154 # init and its two parts share their variables
 # The other slot, sourced by init: when a committed system that cannot start, or has rotted, gives way to it.
 #
 #   cannot be opened or mounted     init's give_up asks for the other slot
-#   rotted behind what a start      from the fourth start on that did not get the service up (attendance.service takes the count away),
-#   reads first                     the root is read to its end; a bad block in it asks for the other slot, too
+#   rotted behind what a start      from the fourth start on that did not get the service up
+#   reads first                     (attendance.service takes the count away), the root is read to its
+#                                   end; a bad block in it asks for the other slot, too
 #
 # Starts are counted on the data partition; where nothing can be counted, nothing is asked.
 
-# The other slot is asked for at the first failing start and again at every so many, so that two slots that both fail do not play the
-# machine to each other without a pause.
+# The other slot is asked for at the first failing start and again at every so many, so that two slots that
+# both fail do not play the machine to each other without a pause.
 ASK_EVERY=20
-# Starts running without the service before the root is read to its end. It takes seconds; somebody who switches the power off
-# and on gets no more than that.
+# Starts running without the service before the root is read to its end. It takes seconds; somebody who
+# switches the power off and on gets no more than that.
 UNFINISHED=3
 
 # count FILE: one more than the number in FILE of the updates' folder, written back; in `counted`.
@@ -41,7 +43,8 @@ ask_other() {
     other_is_whole || { say "the other slot holds no whole system"; return 1; }
 }
 
-# Every block of the other slot's root against the hash in its cmdline.txt: a firmware that is sent to an empty slot may stay there.
+# Every block of the other slot's root against the hash in its cmdline.txt: a firmware that is sent to an
+# empty slot may stay there.
 other_is_whole() {
     mkdir -p /run/other
     partition $((5 - booted)) && mount -t vfat -o ro "$device" /run/other || return
