@@ -1,3 +1,4 @@
+# shellcheck shell=sh disable=SC2034,SC2154
 # The other slot, sourced by init: when a committed system that cannot start, or has rotted, gives way to it.
 #
 #   cannot be opened or mounted     init's give_up asks for the other slot
@@ -34,6 +35,8 @@ has_rotted() {
 # Whether it is the other slot's turn, and it is whole.
 ask_other() {
     [ -n "$data" ] || return
+    # Nothing is mounted over a copy of the data partition in memory.
+    [ -z "${memory:-}" ] || return
     mkdir -p /run/data
     grep -q ' /run/data ext4 ' /proc/mounts || mount_ext4 || return
     count failed-starts
