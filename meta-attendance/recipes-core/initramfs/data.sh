@@ -185,12 +185,12 @@ judge() {
     while read -r line; do say "e2fsck: $line"; done < /run/e2fsck
     [ "$1" -lt 126 ] || return 2
     case $(cat /run/e2fsck) in
-        *"emory alloc"* | *"allocate memory"* | *"unsupported feature"* | *"newer version"*) return 2 ;;
+        *"emory alloc"* | *"allocate memory"*) return 2 ;;
         *"peration not permitted"* | *"ermission denied"* | *"r/w access"* | *"ead-only file system"*) return 4 ;;
         *"short read"* | *"nput/output error"* | *"on-existent"*) return 3 ;;
         *"agic number"* | *uperblock* | *uper-block* | *escriptor* | *orrupt*) return 1 ;;
     esac
-    # Without a word about damage, only the answer "not repaired" means some.
+    # Without a word about damage, only the answer "not repaired" means some. Not so: in use, or made by a later version.
     [ $(($1 & 4)) != 0 ] || return 2
     return 1
 }
