@@ -35,7 +35,8 @@ MARKS="changes/lib=var changes/machine-id=etc changes/attendance=etc lib/attenda
     attendance/attendance.toml=etc/changes attendance/journal=var/changes/lib attendance/page=var/changes/lib
     journal/journal-*.log=$SERVICE page/password=$SERVICE tls/key.pem=$SERVICE attendance.toml=etc/changes/attendance
     boot.json=update history.json=update journal-*.log=$SERVICE/journal deliveries-*.log=$SERVICE/journal key.pem=$SERVICE/tls
-    password=$SERVICE/page *.psk=var/changes/lib/iwd *.open=var/changes/lib/iwd"
+    password=$SERVICE/page ssh.nft=etc/changes/nftables.d dropbear_ed25519_host_key=etc/changes/dropbear *.psk=var/changes/lib/iwd *.open=var/changes/lib/iwd
+    .cache_metadata.json=$SERVICE/cached_faces [0-9]*/*.[Jj][Pp]*=$SERVICE/known_faces"
 
 # What memory holds of the card (all, part, none), and whether the card still holds that, too (kept, gone).
 copy=none
@@ -295,15 +296,18 @@ reclaim() {
             [ ! -e "$2" ] || settle "$found" "$1/${mark#*=}"
         done
     done
-    # Files: a log's first line says which it is. Its number has to be its own, and to rise with its rows.
+    # Files, by their first line. A log's number has to be its own, and to rise with its rows.
     for found in "$1"/lost+found/*; do
         [ -f "$found" ] || continue
-        IFS=, read -r _ kind _ next _ < "$found"
-        case $kind:$next in
-            journal:*[!0-9]* | journal:) ;;
-            journal:*) settle "$found" "$1/$SERVICE/journal/journal-$(printf %08d "$next").log" ;;
-            deliveries:*) settle "$found" "$1/$SERVICE/journal/deliveries-$(printf %08d "${found##*#}").log" ;;
-            *) ! grep -q '^\[webhook\]' "$found" || settle "$found" "$1/etc/changes/attendance/attendance.toml" ;;
+        line=$(head -c 256 "$found" | head -n 1 | tr -cd ' -~')
+        case $line in
+            ????????,journal,*,*[!0-9]*) ;;
+            ????????,journal,*,?*) settle "$found" "$1/$SERVICE/journal/journal-$(printf %08d "${line##*,}").log" ;;
+            ????????,deliveries,*) settle "$found" "$1/$SERVICE/journal/deliveries-$(printf %08d "${found##*#}").log" ;;
+            attendance-??????) settle "$found" "$1/etc/changes/hostname" ;;
+            root:*:*:*) settle "$found" "$1/etc/changes/shadow" ;;
+            *[!0-9a-f]*) ! grep -q '^\[webhook\]' "$found" || settle "$found" "$1/etc/changes/attendance/attendance.toml" ;;
+            ????????????????????????????????) settle "$found" "$1/etc/changes/machine-id" ;;
         esac
     done
 }
