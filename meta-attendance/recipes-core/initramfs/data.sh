@@ -35,8 +35,8 @@ MARKS="changes/lib=var changes/machine-id=etc changes/attendance=etc lib/attenda
     attendance/attendance.toml=etc/changes attendance/journal=var/changes/lib attendance/page=var/changes/lib
     journal/journal-*.log=$SERVICE page/password=$SERVICE tls/key.pem=$SERVICE attendance.toml=etc/changes/attendance
     boot.json=update history.json=update journal-*.log=$SERVICE/journal deliveries-*.log=$SERVICE/journal key.pem=$SERVICE/tls
-    password=$SERVICE/page ssh.nft=etc/changes/nftables.d dropbear_ed25519_host_key=etc/changes/dropbear *.psk=var/changes/lib/iwd *.open=var/changes/lib/iwd
-    .cache_metadata.json=$SERVICE/cached_faces [0-9]*/*.[Jj][Pp]*=$SERVICE/known_faces"
+    password=$SERVICE/page ssh.nft=etc/changes/nftables.d dropbear_ed25519_host_key=etc/changes/dropbear
+    *.psk=var/changes/lib/iwd *.open=var/changes/lib/iwd .cache_metadata.json=$SERVICE/cached_faces [0-9]*/*.[Jj][Pp]*=$SERVICE/known_faces"
 
 # What memory holds of the card (all, part, none), and whether the card still holds that, too (kept, gone).
 copy=none
@@ -219,15 +219,15 @@ is_read_only() { grep -Eq ' /run/data ext4 ([^ ]*,)?(ro|emergency_ro)[, ]' /proc
 # shellcheck disable=SC2120 # init's words are not meant
 rescue() {
     mkdir -p /run/broken
-    mount -t ext4 -o ro,noload "${1:-$data}" /run/broken || mount -t ext4 -o ro,noload,sb=131072 "${1:-$data}" /run/broken || {
-        [ "$copy" != none ] || { say "nothing can be read of the settings and the rows on this card"; return 1; }
-        [ "$copy" = all ] || return 2
-        return 0
-    }
-    gather /run/broken
-    umount /run/broken
-    say "copied to memory: $copy of what is on the card, $(((RESCUE_LIMIT_KB - room) / 1024)) MB"
-    [ "$copy" = all ] || return 2
+    careful=ro,noload,errors=continue
+    if mount -t ext4 -o $careful "${1:-$data}" /run/broken || mount -t ext4 -o $careful,sb=131072 "${1:-$data}" /run/broken; then
+        gather /run/broken
+        umount /run/broken
+        say "copied to memory: $copy of what is on the card, $(((RESCUE_LIMIT_KB - room) / 1024)) MB"
+    elif [ "$copy" = none ]; then
+        say "nothing can be read of the settings and the rows on this card"
+    fi
+    case $copy in none) return 1 ;; part) return 2 ;; esac
 }
 
 # gather FOLDER: what is of worth in it, into a memory of its own on /run/rescued, which can take the data partition's place.
@@ -287,7 +287,7 @@ with_replayed_journal() {
 }
 
 # reclaim ROOT: a full repair puts what lost its folder into ROOT/lost+found, under numbers. Owners and modes of the folders above, which
-# are made here, the units and tmpfiles.d put right.
+# are made here, the units and tmpfiles.d put right. What is in none of the folders and logs known here stays there, for a person.
 reclaim() {
     for mark in $MARKS; do
         for found in "$1"/lost+found/*; do
@@ -316,7 +316,7 @@ reclaim() {
 settle() {
     if [ ! -e "$2" ]; then
         mkdir -p "${2%/*}"
-        if [ -n "${3:-}" ]; then cp -a "$1" "$2"; else mv "$1" "$2"; fi
+        if [ -n "${3:-}" ]; then cp -a "$1" "$2"; else mv "$1" "$2"; fi || lost=1
         say "put back what the repair took away: ${2#/run/*/}"
     elif [ -d "$1" ] && [ -d "$2" ]; then
         for entry in "$1"/* "$1"/.[!.]*; do [ ! -e "$entry" ] || settle "$entry" "$2/${entry##*/}" "${3:-}"; done
@@ -328,7 +328,9 @@ settle() {
 put_back() {
     reclaim /run/data
     [ -n "$(ls /run/rescued 2> /dev/null)" ] || return 0
+    lost=
     settle /run/rescued /run/data copy
+    [ -z "$lost" ] || return
     for log in "/run/rescued/$SERVICE/journal"/*.log; do
         [ -e "$log" ] || continue
         placed=/run/data${log#/run/rescued}
@@ -341,8 +343,8 @@ put_back() {
 # card does not take it.
 return_rescued() {
     [ -n "$(ls /run/rescued)" ] || return 0
-    mkdir -p /run/data/rescued
-    cp -a /run/rescued "/run/data/rescued/$(ls /run/data/rescued | wc -l)" && cp -a /run/rescued/. /run/data/ || return
+    cp -a /run/rescued/. /run/data/ && mkdir -p /run/data/rescued || return
+    cp -a /run/rescued "/run/data/rescued/$(ls /run/data/rescued | wc -l)" || return
     sync && ! is_read_only && forget_copy
 }
 
