@@ -1,29 +1,50 @@
-# shellcheck shell=sh disable=SC2034,SC2154 # init and its two parts share their variables
-# The data partition, sourced by init: find_data grows it if it is fresh, mount_data leaves it mounted on
-# /run/data, whatever state the card is in.
+# shellcheck shell=sh disable=SC2034,SC2154,SC2012
+# The data partition, sourced by init: find_data grows it if it is fresh, mount_data leaves something mounted
+# on /run/data, whatever state the card is in.
 #
 #   freshly flashed           the partition grows to the card's end and gets an ext4
 #   clean or dirty            e2fsck repairs what a power cut leaves; mounted
-#   beyond repair             what can still be read is kept aside in memory, in order of worth and while
-#                             there is room, a new file system is made, and the rescued files lie in their
-#                             places and in /data/rescued/N
-#   not there, not writable,  the appliance runs on memory for this boot and says so; attendance-data.timer
-#   not to be read            restarts it after ten minutes if that leaves it without settings. No file system
-#                             is made over what could not be read
+#   needs a full repair       everything readable is copied to memory first. After the repair, what it left in
+#                             lost+found goes back to its place, and so does what only the copy still has
+#   beyond repair             everything readable is copied to memory. If nothing had to be left out, a new
+#                             file system is made, and the copy goes back to its places and to
+#                             /data/rescued/N. Otherwise no file system is made
+#   takes no writes           (a card at the end of its life) nothing on it is changed: settings and rows are
+#   clean, does not mount     copied to memory, and the door works with the copy. The same where e2fsck could
+#   cannot be judged          not do its work, where not all could be read, and where making a new file system
+#                             failed
+#   not there                 the door works on memory, without the card's settings
 #   anything but the first    on a trial: nothing is touched and the trial is over. A new system that cannot
 #   two, on a trial           read the data, or whose e2fsck does not run, must not be what decides that the
 #                             old one's data are lost
+#
+# Nothing restarts the machine by itself while memory holds the only copy of something:
+# attendance-data.service and others read /run/attendance-boot/memory, which init writes and describes.
 
 # The size that flashing leaves, in sectors: `data` in image/partitions.sfdisk.
 FLASHED=16384
 # More than this would not fit into memory beside the system.
 RESCUE_LIMIT_KB=262144
+SERVICE=var/changes/lib/attendance
 # What to rescue, most valuable first, shell patterns below the data partition: rows and deliveries, who the
-# appliance is, who may log in, settings and the machine's identity, Wi-Fi, the updates' record; then
-# everything else of the service, photos from the server last, because they come again.
-WORTH="var/changes/lib/attendance/journal var/changes/lib/attendance/tls var/changes/lib/attendance/page etc/changes
-    var/changes/lib/iwd update var/changes/lib/attendance/attendance var/changes/lib/attendance/known_faces
-    var/changes/lib/attendance/[!c]* var/changes/lib/attendance/c*"
+# appliance is, who may log in, settings and the machine's identity, Wi-Fi, the updates' record, what other
+# programs remember, what a repair could not place; then everything else of the service.
+WORTH="$SERVICE/journal $SERVICE/tls $SERVICE/page etc/changes var/changes/lib/iwd update var/changes/lib/[!ai]* lost+found
+    $SERVICE/attendance $SERVICE/known_faces $SERVICE/[!cu]* $SERVICE/c*"
+# All that a rescue may leave out, because it comes again: photos from the server, and bundles of updates.
+COMES_AGAIN="$SERVICE/(cached_faces|update)"
+# What shows where a folder from lost+found belongs: a name in it, and the folder's place. Outer folders
+# first.
+MARKS="changes/lib=var changes/machine-id=etc changes/attendance=etc lib/attendance=var/changes machine-id=etc/changes
+    attendance/attendance.toml=etc/changes attendance/journal=var/changes/lib attendance/page=var/changes/lib
+    journal/journal-*.log=$SERVICE page/password=$SERVICE tls/key.pem=$SERVICE attendance.toml=etc/changes/attendance
+    boot.json=update history.json=update journal-*.log=$SERVICE/journal deliveries-*.log=$SERVICE/journal key.pem=$SERVICE/tls
+    password=$SERVICE/page ssh.nft=etc/changes/nftables.d dropbear_ed25519_host_key=etc/changes/dropbear
+    *.psk=var/changes/lib/iwd *.open=var/changes/lib/iwd .cache_metadata.json=$SERVICE/cached_faces [0-9]*/*.[Jj][Pp]*=$SERVICE/known_faces"
+
+# What memory holds of the card (all, part, none), and whether the card still holds that, too (kept, gone).
+copy=none
+original=kept
 
 find_data() {
     partition 6 || { missing="the data partition did not appear"; return; }
@@ -47,22 +68,58 @@ find_data() {
 
 mount_data() {
     mkdir -p /run/data
-    [ -n "$data" ] || { on_memory "$missing"; return; }
-    if [ -n "$fresh" ]; then make || { on_memory "no file system could be made on $data"; return; }; fi
+    [ -n "$data" ] || { on_memory absent "$missing"; return; }
+    if [ -n "$fresh" ]; then
+        make || { on_memory no-file-system "no file system could be made on $data"; return; }
+    elif ! takes_writes; then
+        run_from_copy
+        return
+    fi
     repair
     damage=$?
+    while [ $damage = 0 ] && mount_patiently; do
+        if [ -n "$full" ]; then
+            put_back && return
+            gather /run/data
+            umount /run/data
+            on_memory not-restored "the card did not take back what its repair had taken from it"
+            return
+        fi
+        # e2fsck does not look into what was put away clean, nor the kernel before it is asked.
+        folders_are_readable && return
+        umount /run/data
+        [ "$trial" != 1 ] || break
+        repair_fully
+        damage=$?
+    done
+    [ "$trial" = 1 ] && give_up "this system cannot check or mount the data partition"
     case $damage in
-        0) mount_ext4 && return ;;
-        2) on_memory "e2fsck could not do its work, so nobody knows how $data is"; return ;;
+        0) rescue; on_memory unmountable "e2fsck finds no error on $data, and yet it cannot be mounted"; return ;;
+        2) rescue; on_memory unchecked "e2fsck could not do its work, so nobody knows how $data is"; return ;;
+        4) run_from_copy; return ;;
     esac
-    [ "$trial" = 1 ] && give_up "this system cannot mount the data partition"
-    say "the data partition is damaged beyond e2fsck's repair, or cannot be read: rescuing what can be"
-    # Only what e2fsck read and found damaged is given up where nothing can be rescued.
-    rescue || [ $damage = 1 ] || { on_memory "$data cannot be read"; return; }
-    # shellcheck disable=SC2015 # either of the two may fail
-    make && mount_ext4 || { on_memory "the card no longer takes a file system"; return; }
-    return_rescued
+    say "the data partition is damaged beyond e2fsck's repair, or cannot be read: copying to memory what can be"
+    rescue
+    # Making it anew destroys what is there: only where all of it is in memory, or where e2fsck has read it
+    # and nothing in it can be.
+    case $?$damage in
+        0* | 11) ;;
+        *) on_memory unreadable "$data is damaged, and not all of it can be read or fits into memory: it is left as it is"; return ;;
+    esac
+    lose_original
+    if make && mount_patiently && return_rescued; then return; fi
+    umount /run/data 2> /dev/null
+    on_memory not-restored "the card no longer takes a file system, or did not take back what was copied to memory"
 }
+
+# The card takes no writes: nothing on it is touched.
+run_from_copy() {
+    [ "$trial" = 1 ] || with_replayed_journal || rescue
+    on_memory read-only "the card takes no writes any more"
+}
+
+# What follows may destroy what is on the card: the copy in memory, if there is one, counts as the only one.
+lose_original() { [ -z "$(ls /run/rescued 2> /dev/null)" ] || original=gone; }
 
 sectors() { cat "/sys/class/block/$(basename "$1")/size"; }
 
@@ -85,15 +142,43 @@ make() {
     return 1
 }
 
-# 0: the file system may be mounted; 1: it is damaged; 2: e2fsck did not run, was killed, or had no memory; 3:
-# it could not read what it would have judged. e2fsck answers 0 (clean), 1 or 2 (repaired), 4 and more (not
-# repaired), 8 also where the beginning is no file system; the shell 126 and more for the rest.
+# Whether what is written to the card can be read again. Cards at the end of their life refuse writes, or drop
+# them without a word. The first sector of an ext4 belongs to nobody. A trial writes nothing: there the
+# kernel's own answer has to do.
+takes_writes() {
+    [ "$(blockdev --getro "$data" 2> /dev/null)" != 1 ] || return
+    [ "$trial" != 1 ] || return 0
+    probe || { sleep 1; probe; } || { sleep 3; probe; }
+}
+
+probe() {
+    printf '%-511s\n' "attendance: $(head -c 16 /dev/urandom | od -An -tx1)" > /run/probe
+    dd if=/run/probe of="$data" bs=512 count=1 conv=notrunc,fsync 2> /dev/null || return
+    blockdev --flushbufs "$data" 2> /dev/null
+    dd if="$data" bs=512 count=1 2> /dev/null | cmp -s - /run/probe
+}
+
+# 0: the file system may be mounted; 1: it is damaged; 2: e2fsck did not run, was killed, had no memory, or
+# does not know this kind of file system; 3: it could not read what it would have judged; 4: it may not write.
+# e2fsck answers 0 (clean), 1 or 2 (repaired), 4 (not repaired), 8 (did not begin; its words say why); the
+# shell 126 and more for the rest. `full` says whether a full repair was tried.
 repair() {
+    full=
     e2fsck -p "$data" > /run/e2fsck 2>&1
     judge $?
-    case $? in 0 | 2) return ;; esac
-    say "the data partition needs a full repair"
-    e2fsck -y "$data" > /run/e2fsck 2>&1
+    verdict=$?
+    case $verdict in 0 | 2 | 4) return $verdict ;; esac
+    # mount_data ends the trial, and the committed system repairs.
+    [ "$trial" != 1 ] || return $verdict
+    repair_fully
+}
+
+repair_fully() {
+    say "the data partition needs a full repair: copying to memory first what can be read"
+    rescue
+    full=1
+    lose_original
+    e2fsck -y -f "$data" > /run/e2fsck 2>&1
     judge $?
     verdict=$?
     [ $verdict = 3 ] || return $verdict
@@ -110,26 +195,64 @@ judge() {
     [ "$1" -lt 126 ] || return 2
     case $(cat /run/e2fsck) in
         *"emory alloc"* | *"allocate memory"*) return 2 ;;
+        *"peration not permitted"* | *"ermission denied"* | *"r/w access"* | *"ead-only file system"*) return 4 ;;
         *"short read"* | *"nput/output error"* | *"on-existent"*) return 3 ;;
+        *"agic number"* | *uperblock* | *uper-block* | *escriptor* | *orrupt*) return 1 ;;
     esac
+    # Without a word about damage, only the answer "not repaired" means some. Not so: in use, or made by a
+    # later version.
+    [ $(($1 & 4)) != 0 ] || return 2
     return 1
 }
 
 # Metadata of appended rows reaches the card within five seconds; the journal's own fsync does not wait for
-# that.
-mount_ext4() { mount -t ext4 -o rw,noatime,nodev,nosuid,errors=remount-ro,commit=5 "$data" /run/data; }
+# that. Where mount makes do with a read-only mount, as it does by itself, that is none.
+mount_ext4() {
+    mount -t ext4 -o rw,noatime,nodev,nosuid,errors=remount-ro,commit=5 "$data" /run/data || return
+    is_read_only || return 0
+    umount /run/data
+    return 1
+}
 
-# Fails where nothing can be read.
+folders_are_readable() {
+    ! (cd /run/data && ls -a . etc etc/changes var var/changes var/changes/lib $SERVICE $SERVICE/journal update 2>&1 > /dev/null) \
+        | grep -qv "No such file"
+}
+
+mount_patiently() { mount_ext4 || { sleep 1; mount_ext4; } || { sleep 5; mount_ext4; }; }
+
+is_read_only() { grep -Eq ' /run/data ext4 ([^ ]*,)?(ro|emergency_ro)[, ]' /proc/mounts; }
+
+# rescue [DEVICE]: copies what can be read of the data partition, or of DEVICE in its stead, into
+# /run/rescued. Answers 0: all of it; 2: part of it; 1: nothing. What an earlier rescue could read stays; this
+# one adds to it.
+# shellcheck disable=SC2120 # init's words are not meant
 rescue() {
-    mkdir -p /run/broken /run/rescued
-    mount -t ext4 -o ro,noload "$data" /run/broken || mount -t ext4 -o ro,noload,sb=131072 "$data" /run/broken \
-        || { say "nothing can be read of the settings and the journal on this card"; return 1; }
-    room=$RESCUE_LIMIT_KB
-    cd /run/broken || return
+    mkdir -p /run/broken
+    careful=ro,noload,errors=continue
+    if mount -t ext4 -o $careful "${1:-$data}" /run/broken || mount -t ext4 -o $careful,sb=131072 "${1:-$data}" /run/broken; then
+        gather /run/broken
+        umount /run/broken
+        say "copied to memory: $copy of what is on the card, $(((RESCUE_LIMIT_KB - room) / 1024)) MB"
+    elif [ "$copy" = none ]; then
+        say "nothing can be read of the settings and the rows on this card"
+    fi
+    case $copy in none) return 1 ;; part) return 2 ;; esac
+}
+
+# gather FOLDER: what is of worth in it, into a memory of its own on /run/rescued, which can take the data
+# partition's place.
+gather() {
+    mkdir -p /run/rescued
+    grep -q ' /run/rescued ' /proc/mounts || mount -t tmpfs -o mode=0755,size=40% tmpfs /run/rescued
+    cd "$1" || return
+    room=${room:-$RESCUE_LIMIT_KB}
+    [ "$copy" = part ] || copy=all
+    # To a shell pattern, what cannot be read is not there. find names it.
+    find . -xdev 2>&1 > /dev/null | grep -Eqv "$COMES_AGAIN" && copy=part
     for path in $WORTH; do [ -e "$path" ] && take "$path"; done
     cd /
-    umount /run/broken
-    say "rescued $(((RESCUE_LIMIT_KB - room) / 1024)) MB of what could be read"
+    reclaim /run/rescued
 }
 
 # take PATH: into /run/rescued, whole if there is room; of a folder that is too large, what fits.
@@ -138,13 +261,17 @@ take() {
     size=$(du -sk "$1" 2> /dev/null | cut -f1)
     if [ "${size:-0}" -le "$room" ]; then
         case $1 in */*) folder "${1%/*}" ;; esac
-        cp -a "$1" "/run/rescued/$1" 2> /dev/null
+        cp -a "$1" "/run/rescued/$1" 2> /dev/null || left_out "$1"
         room=$((room - ${size:-0}))
     elif [ -d "$1" ]; then
         say "not all of $1 ($size KB) can be rescued: there is no room in memory"
-        for entry in "$1"/*; do [ -e "$entry" ] && take "$entry"; done
+        for entry in "$1"/* "$1"/.[!.]*; do [ -e "$entry" ] && take "$entry"; done
+    else
+        left_out "$1"
     fi
 }
+
+left_out() { echo "$1" | grep -Eq "$COMES_AGAIN" || copy=part; }
 
 # folder PATH: the folder and those above it, empty, with owner and mode as they were.
 folder() {
@@ -155,20 +282,110 @@ folder() {
     chmod "$(stat -c %a "$1")" "/run/rescued/$1"
 }
 
-# Everything goes back to its place, and is also kept aside for a person to look at.
-return_rescued() {
-    [ -n "$(ls /run/rescued)" ] || return
-    mkdir -p /run/data/rescued
-    # shellcheck disable=SC2012 # these names are numbers
-    cp -a /run/rescued "/run/data/rescued/$(ls /run/data/rescued | wc -l)"
-    cp -a /run/rescued/. /run/data/
-    rm -rf /run/rescued
-    sync
+# Rescues from the card as e2fsck would leave it; its writes stay in memory (a snapshot). Rows of the last
+# half minute may be in the file system's journal alone, which cannot be replayed on this card, and without
+# which `rescue` does not see them.
+with_replayed_journal() {
+    modprobe -q brd rd_nr=1 rd_size=65536
+    modprobe -q dm-snapshot
+    dmsetup create replayed --table "0 $(sectors "$data") snapshot $data /dev/ram0 N 8" > /run/dmsetup 2>&1 || return
+    dmsetup mknodes
+    e2fsck -y /dev/mapper/replayed > /run/e2fsck 2>&1
+    rescue /dev/mapper/replayed || { e2fsck -y -f /dev/mapper/replayed > /run/e2fsck 2>&1; rescue /dev/mapper/replayed; }
+    answer=$?
+    dmsetup remove replayed
+    modprobe -q -r brd
+    return $answer
 }
 
+# reclaim ROOT: a full repair puts what lost its folder into ROOT/lost+found, under numbers. Owners and modes
+# of the folders above, which are made here, the units and tmpfiles.d put right. What is in none of the
+# folders and logs known here stays there, for a person.
+reclaim() {
+    for mark in $MARKS; do
+        for found in "$1"/lost+found/*; do
+            # shellcheck disable=SC2086 # the mark is a pattern
+            set -- "$1" "$found"/${mark%=*}
+            [ ! -e "$2" ] || settle "$found" "$1/${mark#*=}"
+        done
+    done
+    # Files, by their first line. A log's number has to be its own, and to rise with its rows.
+    for found in "$1"/lost+found/*; do
+        [ -f "$found" ] || continue
+        line=$(head -c 256 "$found" | head -n 1 | tr -cd ' -~')
+        case $line in
+            ????????,journal,*,*[!0-9]*) ;;
+            ????????,journal,*,?*) settle "$found" "$1/$SERVICE/journal/journal-$(printf %08d "${line##*,}").log" ;;
+            ????????,deliveries,*) settle "$found" "$1/$SERVICE/journal/deliveries-$(printf %08d "${found##*#}").log" ;;
+            attendance-??????) settle "$found" "$1/etc/changes/hostname" ;;
+            root:*:*:*) settle "$found" "$1/etc/changes/shadow" ;;
+            *[!0-9a-f]*) ! grep -q '^\[webhook\]' "$found" || settle "$found" "$1/etc/changes/attendance/attendance.toml" ;;
+            ????????????????????????????????) settle "$found" "$1/etc/changes/machine-id" ;;
+        esac
+    done
+}
+
+# settle FOUND PLACE [copy]: there; where a folder is there already, what that lacks.
+settle() {
+    if [ ! -e "$2" ]; then
+        mkdir -p "${2%/*}"
+        if [ -n "${3:-}" ]; then cp -a "$1" "$2"; else mv "$1" "$2"; fi || lost=1
+        say "put back what the repair took away: ${2#/run/*/}"
+    elif [ -d "$1" ] && [ -d "$2" ]; then
+        for entry in "$1"/* "$1"/.[!.]*; do [ ! -e "$entry" ] || settle "$entry" "$2/${entry##*/}" "${3:-}"; done
+    fi
+}
+
+# After a full repair: what it took out of its place, and what only the copy has. A log only ever grows, so
+# the longer one is the better. Fails, and keeps the copy, where the card does not take it.
+put_back() {
+    reclaim /run/data
+    [ -n "$(ls /run/rescued 2> /dev/null)" ] || return 0
+    lost=
+    settle /run/rescued /run/data copy
+    [ -z "$lost" ] || return
+    for log in "/run/rescued/$SERVICE/journal"/*.log; do
+        [ -e "$log" ] || continue
+        placed=/run/data${log#/run/rescued}
+        [ "$(stat -c %s "$log")" -le "$(stat -c %s "$placed" 2> /dev/null || echo -1)" ] || cp -a "$log" "$placed" || return
+    done
+    sync && ! is_read_only && forget_copy
+}
+
+# Into the new file system: everything to its place, and once more aside for a person to look at. Fails, and
+# keeps the copy, where the card does not take it.
+return_rescued() {
+    [ -n "$(ls /run/rescued)" ] || return 0
+    cp -a /run/rescued/. /run/data/ && mkdir -p /run/data/rescued || return
+    # shellcheck disable=SC2012 # these names are numbers
+    cp -a /run/rescued "/run/data/rescued/$(ls /run/data/rescued | wc -l)" || return
+    sync && ! is_read_only && forget_copy
+}
+
+forget_copy() {
+    umount /run/rescued 2> /dev/null
+    rm -rf /run/rescued
+}
+
+# on_memory STATE WHY: the rescued copy, or else nothing, becomes /run/data. STATE is the word for
+# /run/attendance-boot/memory.
 on_memory() {
-    [ "$trial" = 1 ] && give_up "$1"
-    say "FAILED: $1. This boot runs on memory: nothing it records survives a restart. Replace the card."
-    mount -t tmpfs -o mode=0755,size=40% tmpfs /run/data
-    memory=1
+    [ "$trial" = 1 ] && give_up "$2"
+    memory=$1
+    say "FAILED: $2. This boot runs on memory."
+    if [ -z "$(ls /run/rescued 2> /dev/null)" ]; then
+        copy=none
+        mount -t tmpfs -o mode=0755,size=40% tmpfs /run/data
+        say "It has none of the card's settings and rows, and nothing it records survives a restart. Replace the card."
+        return
+    fi
+    mount --move /run/rescued /run/data 2> /dev/null
+    # Where it cannot be moved.
+    if [ -n "$(ls /run/rescued)" ]; then
+        mount -t tmpfs -o mode=0755,size=40% tmpfs /run/data
+        cp -a /run/rescued/. /run/data/
+    fi
+    say "It has a copy ($copy) of the card's settings and rows: the door works and delivers. What is not delivered is lost with the power."
+    [ "$original" = kept ] || say "The card holds these rows no longer: do not switch off before the page says that all are delivered."
+    say "Replace the card."
 }

@@ -1,10 +1,10 @@
-# shellcheck shell=sh disable=SC2034,SC2154 # init and its two parts share their variables
+# shellcheck shell=sh disable=SC2034,SC2154
 # The other slot, sourced by init: when a committed system that cannot start, or has rotted, gives way to it.
 #
 #   cannot be opened or mounted     init's give_up asks for the other slot
-#   rotted behind what a start      from the fourth start on that did not get the service up
-#   reads first                     (attendance.service takes the count away), the root is read to its
-#                                   end; a bad block in it asks for the other slot, too
+#   corrupted behind what a         from the fourth start on that did not get the service up
+#   start reads first               (attendance.service removes the count), the root is read to its end; a bad
+#                                   block in it asks for the other slot, too
 #
 # Starts are counted on the data partition; where nothing can be counted, nothing is asked.
 
@@ -36,6 +36,8 @@ has_rotted() {
 # Whether it is the other slot's turn, and it is whole.
 ask_other() {
     [ -n "$data" ] || return
+    # Nothing is mounted over a copy of the data partition in memory.
+    [ -z "${memory:-}" ] || return
     mkdir -p /run/data
     grep -q ' /run/data ext4 ' /proc/mounts || mount_ext4 || return
     count failed-starts
