@@ -1,12 +1,12 @@
 //! Answers the questions of `scripts/bench` about what the appliance does with a frame, a probe and a photo.
 //!
-//! `cargo run --release -p attendance --example frame_path -- DEMO [FOUR]`, where DEMO is the folder that `scripts/demo-data`
-//! prints and FOUR a picture of four faces.
+//! `cargo run --release -p attendance --example frame_path -- DEMO [FOUR]`, where DEMO is the folder that
+//! `scripts/demo-data` prints and FOUR a picture of four faces.
 //! - `gallery-N`: a search among N embeddings.
-//! - `frame-new`: a frame with a face that no track knows: detector, mesh, alignment, embedding, search, both anti-spoof networks
-//!   and both eyes. `frame-four`: four such faces. `frame-known`: the same face once it has its answer, the
-//!   mean over a second, for not every frame is looked at then. `frame-none`: no face. `frame-new-720`, `frame-none-720`: the
-//!   same at 1280×720.
+//! - `frame-new`: a frame with a face that no track knows: detector, mesh, alignment, embedding, search, both
+//!   anti-spoof networks and both eyes. `frame-four`: four such faces. `frame-known`: the same face once it
+//!   has its answer, the mean over a second, for not every frame is looked at then. `frame-none`: no face.
+//!   `frame-new-720`, `frame-none-720`: the same at 1280×720.
 //! - `replay`: a frame of the whole video, the mean over all of them.
 //! - `photo`: decoding and enrolling one photo. `start-1000`: a roster of 1,000 photos at the second start.
 

@@ -1,7 +1,7 @@
 //! Milliseconds and GFLOP/s of every network whose weights have been fetched.
 //!
-//! `cargo run --release -p models --example networks [-- --layers] [NAME ...]`; with `--layers` every layer of them too. With
-//! `--answer` alone it answers the questions of `scripts/bench`.
+//! `cargo run --release -p models --example networks [-- --layers] [NAME ...]`; with `--layers` every layer
+//! of them too. With `--answer` alone it answers the questions of `scripts/bench`.
 #![allow(clippy::print_stdout)]
 
 mod answer;
@@ -20,7 +20,8 @@ use models::store::Store;
 use models::yunet::YuNet;
 use std::time::{Duration, Instant};
 
-/// Runs of each network; the shortest counts, as the one that nothing disturbed, and the median shows how far that is off.
+/// Runs of each network; the shortest counts, as the one that nothing disturbed, and the median shows how far
+/// that is off.
 const RUNS: usize = 200;
 
 type Visit<'a> = &'a mut dyn FnMut(&str, &mut Plan) -> Result<()>;

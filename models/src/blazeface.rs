@@ -1,10 +1,11 @@
 //! BlazeFace: faces and six points of each, from a square picture.
 //!
-//! Bazarevsky et al. 2019, "BlazeFace: Sub-millisecond Neural Face Detection on Mobile GPUs". The weights are MediaPipe's
-//! `face_detection_short_range` (128×128, faces within two metres) and `face_detection_full_range` (192×192, five metres).
+//! Bazarevsky et al. 2019, "BlazeFace: Sub-millisecond Neural Face Detection on Mobile GPUs". The weights are
+//! MediaPipe's `face_detection_short_range` (128×128, faces within two metres) and
+//! `face_detection_full_range` (192×192, five metres).
 //!
-//! Every cell of a feature map predicts faces relative to its anchor, a point; boxes that overlap are one face and are averaged
-//! by their scores ([`decode`], [`merge`]).
+//! Every cell of a feature map predicts faces relative to its anchor, a point; boxes that overlap are one
+//! face and are averaged by their scores ([`decode`], [`merge`]).
 
 mod decode;
 
@@ -66,8 +67,9 @@ impl BlazeFace {
         self.range.side()
     }
 
-    /// The network's bare answer to `[1, side, side, 3]`, RGB as x/127.5 − 1: for every anchor sixteen values (`[anchors, 16]`:
-    /// centre, size and points in input pixels, relative to the anchor) and a score before the sigmoid (`[anchors, 1]`).
+    /// The network's bare answer to `[1, side, side, 3]`, RGB as x/127.5 − 1: for every anchor sixteen values
+    /// (`[anchors, 16]`: centre, size and points in input pixels, relative to the anchor) and a score before
+    /// the sigmoid (`[anchors, 1]`).
     pub fn forward(&mut self, input: &Tensor) -> Result<(Tensor, Tensor)> {
         self.plan.run_on(input)?;
         let (mut regressors, mut scores) = (Vec::new(), Vec::new());
@@ -83,8 +85,8 @@ impl BlazeFace {
         ))
     }
 
-    /// Finds the faces in an input like [`Self::forward`]'s, which `fill` writes in place (`side × side × 3` values), best first.
-    /// `min_score` is the least confidence, 0..1 (MediaPipe: 0.5).
+    /// Finds the faces in an input like [`Self::forward`]'s, which `fill` writes in place (`side × side × 3`
+    /// values), best first. `min_score` is the least confidence, 0..1 (MediaPipe: 0.5).
     pub fn detect_with(&mut self, fill: impl FnOnce(&mut [f32]), min_score: f32) -> Result<Vec<Face>> {
         self.plan.run_with(fill)?;
         let Self { range, plan, anchors, candidates } = self;
@@ -162,8 +164,8 @@ fn short_range(vb: &VarBuilder) -> Result<Plan> {
     plan.finish(&outputs)
 }
 
-/// A 3×3 stem, fifteen double blocks (the third, sixth, ninth and twelfth halve the map), and a feature pyramid back up to a
-/// quarter of the input.
+/// A 3×3 stem, fifteen double blocks (the third, sixth, ninth and twelfth halve the map), and a feature
+/// pyramid back up to a quarter of the input.
 fn full_range(vb: &VarBuilder) -> Result<Plan> {
     let (mut plan, input) = Planner::new(192, 192, 3);
     let mut x = plan.add(Conv::new(&conv(vb, 0)?, 2, Padding::Same, &Activation::Relu)?, &[input])?;
@@ -175,7 +177,8 @@ fn full_range(vb: &VarBuilder) -> Result<Plan> {
         }
         x = double(vb, &mut plan, x, 2 * i, 2 * i + 1, halves)?;
     }
-    // Each level: narrow the coarse map, add it to the narrowed stage of twice its size, two double blocks (the last has one).
+    // Each level: narrow the coarse map, add it to the narrowed stage of twice its size, two double blocks
+    // (the last has one).
     let (mut kernel, mut window) = (31, 30);
     for (level, stage) in stages.into_iter().rev().take(3).enumerate() {
         let coarse = plan.add(Conv::pointwise(&conv(vb, kernel)?, &Activation::Relu)?, &[x])?;
@@ -192,8 +195,8 @@ fn full_range(vb: &VarBuilder) -> Result<Plan> {
     plan.finish(&[scores, regressors])
 }
 
-/// Depthwise and a narrow pointwise layer, depthwise and a wide one, and the residual around both. `window` and `kernel` number
-/// the first of each pair.
+/// Depthwise and a narrow pointwise layer, depthwise and a wide one, and the residual around both. `window`
+/// and `kernel` number the first of each pair.
 fn double(
     vb: &VarBuilder,
     plan: &mut Planner,

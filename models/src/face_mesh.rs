@@ -1,7 +1,8 @@
 //! The face mesh: 468 points of a face in three dimensions, for pose and the corners of the eyes.
 //!
-//! Kartynnik et al. 2019, "Real-time Facial Surface Geometry from Monocular Video on Mobile GPUs". The weights are MediaPipe's
-//! `face_landmark`. It hardly reacts to closed eyes; the lids are [`crate::iris`]'s business.
+//! Kartynnik et al. 2019, "Real-time Facial Surface Geometry from Monocular Video on Mobile GPUs". The
+//! weights are MediaPipe's `face_landmark`. It hardly reacts to closed eyes; the lids are [`crate::iris`]'s
+//! business.
 
 use crate::layer::{Activation, Block, Conv, Depthwise, Filter, Padding, Residual};
 use crate::plan::{Plan, Planner, Value};
@@ -16,7 +17,8 @@ pub const POINTS: usize = 468;
 /// What the network says of one crop.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Mesh {
-    /// x and y in input pixels (0..192), z in the same unit, smaller is nearer, its origin about the head's centre.
+    /// x and y in input pixels (0..192), z in the same unit, smaller is nearer, its origin about the head's
+    /// centre.
     pub points: Vec<[f32; 3]>,
     /// How surely there is a face in the crop, 0..1.
     pub presence: f32,
@@ -34,8 +36,9 @@ impl FaceMesh {
         Ok(Self { plan: network(&vb)? })
     }
 
-    /// The network's bare answer to `[1, 192, 192, 3]`, RGB as x/255, an upright face in the middle, cropped to a square 1.5 × the
-    /// detector's box: the points (`[1, 1404]`) and the presence before the sigmoid (`[1, 1]`).
+    /// The network's bare answer to `[1, 192, 192, 3]`, RGB as x/255, an upright face in the middle, cropped
+    /// to a square 1.5 × the detector's box: the points (`[1, 1404]`) and the presence before the sigmoid
+    /// (`[1, 1]`).
     pub fn forward(&mut self, input: &Tensor) -> Result<(Tensor, Tensor)> {
         self.plan.run_on(input)?;
         Ok((self.plan.output_tensor(0, (1, 3 * POINTS))?, self.plan.output_tensor(1, (1, 1))?))

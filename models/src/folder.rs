@@ -1,6 +1,7 @@
 //! The folder of converted weight files: names, bounded reads, and writes that a power cut cannot spoil.
 //!
-//! It holds `<role>.safetensors` and nothing else that matters: what each must be is part of the program, in `models.lock`.
+//! It holds `<role>.safetensors` and nothing else that matters: what each must be is part of the program, in
+//! `models.lock`.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
@@ -72,7 +73,8 @@ fn read_to_limit(file: File, limit: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Replaces `dir/name` in one step: after a power cut it is the old file or the new one, never a part of either.
+/// Replaces `dir/name` in one step: after a power cut it is the old file or the new one, never a part of
+/// either.
 pub(crate) fn write_atomically(dir: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
     let mut part = tempfile::Builder::new()
         .prefix(PART_PREFIX)

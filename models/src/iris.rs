@@ -1,8 +1,8 @@
 //! The iris network: the lids' contour and the iris of one eye, for blinks.
 //!
-//! Ablavatski et al. 2020, "Real-time Pupil Tracking from Monocular Video for Digital Puppetry". The weights are MediaPipe's
-//! `iris_landmark`. The height of the lid contour over its width tells an open eye (.36) from a closed one (.09), which the
-//! face mesh's own eye points do not.
+//! Ablavatski et al. 2020, "Real-time Pupil Tracking from Monocular Video for Digital Puppetry". The weights
+//! are MediaPipe's `iris_landmark`. The height of the lid contour over its width tells an open eye (.36) from
+//! a closed one (.09), which the face mesh's own eye points do not.
 
 use crate::layer::{Activation, Block, Conv, Depthwise, Filter, Padding, Residual};
 use crate::plan::{Plan, Planner, Value};
@@ -11,14 +11,14 @@ use candle_nn::VarBuilder;
 
 /// Side of the square input in pixels.
 pub const SIDE: usize = 64;
-/// Points of the eye's contour and brow. The first sixteen are the lids: 0 is the outer corner, 8 the inner one; 1 to 7 the lower
-/// lid, 9 to 15 the upper one, both counted from the outer corner.
+/// Points of the eye's contour and brow. The first sixteen are the lids: 0 is the outer corner, 8 the inner
+/// one; 1 to 7 the lower lid, 9 to 15 the upper one, both counted from the outer corner.
 pub const CONTOUR_POINTS: usize = 71;
 /// Points of the iris.
 const IRIS_POINTS: usize = 5;
 
-/// How far the lids of a contour are open: the mean height between its middle points over the distance of the corners. About .36
-/// open and .09 closed.
+/// How far the lids of a contour are open: the mean height between its middle points over the distance of the
+/// corners. About .36 open and .09 closed.
 pub fn opening(contour: &[[f32; 3]; CONTOUR_POINTS]) -> f32 {
     let distance = |a: usize, b: usize| {
         let (a, b) = (contour[a], contour[b]);
@@ -41,22 +41,23 @@ impl Iris {
         Ok(Self { plan: network(&vb, true)? })
     }
 
-    /// Loads what the lids need: the branch to the iris is left out, 7 % of the work and a third of the layers.
+    /// Loads what the lids need: the branch to the iris is left out, 7 % of the work and a third of the
+    /// layers.
     pub fn load_lids(vb: VarBuilder) -> Result<Self> {
         Ok(Self { plan: network(&vb, false)? })
     }
 
-    /// The whole network's bare answer to `[1, 64, 64, 3]`, RGB as x/255, a square around the eye's centre with 2.3 × the distance of
-    /// its corners as side: contour and brow (`[1, 213]`) and iris (`[1, 15]`: its centre, then right, top, left, bottom), x and y in
-    /// input pixels (0..64), z in the same unit.
+    /// The whole network's bare answer to `[1, 64, 64, 3]`, RGB as x/255, a square around the eye's centre
+    /// with 2.3 × the distance of its corners as side: contour and brow (`[1, 213]`) and iris (`[1, 15]`: its
+    /// centre, then right, top, left, bottom), x and y in input pixels (0..64), z in the same unit.
     pub fn forward(&mut self, input: &Tensor) -> Result<(Tensor, Tensor)> {
         self.plan.run_on(input)?;
         let contour = self.plan.output_tensor(0, (1, 3 * CONTOUR_POINTS))?;
         Ok((contour, self.plan.output_tensor(1, (1, 3 * IRIS_POINTS))?))
     }
 
-    /// How far the lids of the eye are open ([`opening`]) in an input like [`Self::forward`]'s, which `fill` writes in place:
-    /// 64 × 64 × 3 values.
+    /// How far the lids of the eye are open ([`opening`]) in an input like [`Self::forward`]'s, which `fill`
+    /// writes in place: 64 × 64 × 3 values.
     pub fn opening_with(&mut self, fill: impl FnOnce(&mut [f32])) -> Result<f32> {
         self.plan.run_with(fill)?;
         self.plan.output(0, |values| match values.as_chunks().0.try_into() {
@@ -93,8 +94,8 @@ impl Layers<'_> {
         Activation::prelu(self.vb, &format!("{}.Alpha", numbered("p_re_lu", i)))
     }
 
-    /// Narrow, filter, widen, with a residual around; or, where the map is halved, the same with a 2×2 kernel at stride 2 for
-    /// the narrow layer and a pooled residual.
+    /// Narrow, filter, widen, with a residual around; or, where the map is halved, the same with a 2×2 kernel
+    /// at stride 2 for the narrow layer and a pooled residual.
     fn block(&self, plan: &mut Planner, x: Value, at: At, halves: bool) -> Result<Value> {
         let name = numbered("depthwise_conv2d", at.window);
         let window = Depthwise::tflite(self.vb, &format!("{name}.Kernel"), &format!("{name}.Bias"))?;

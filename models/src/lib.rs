@@ -1,12 +1,13 @@
 //! The networks of the attendance appliance on candle, and the pinned weight files they run on.
 //!
-//! A weight file's way: [`lock`] says what it must be, [`fetch`] gets it, [`convert`] makes safetensors of it, [`store`] gives
-//! it to the network. `fetch_models` is the program that does the first three.
+//! A weight file's way: [`lock`] says what it must be, [`fetch`] gets it, [`convert`] makes safetensors of
+//! it, [`store`] gives it to the network. `fetch_models` is the program that does the first three.
 //!
-//! A network's way: each has a module ([`blazeface`], [`face_mesh`], [`iris`], [`mobilefacenet`], [`minifas`], [`yunet`]) that
-//! loads it by tensor name, runs it and decodes its answer. It is a [`plan`]: a fixed list of fused [`layer`]s, candle custom
-//! ops, with fixed buffers between them. Their inner loops are in `kernel`, the only `unsafe` code. [`selftest`] holds a loaded
-//! network against the reference runtimes' answers.
+//! A network's way: each has a module ([`blazeface`], [`face_mesh`], [`iris`], [`mobilefacenet`],
+//! [`minifas`], [`yunet`]) that loads it by tensor name, runs it and decodes its answer. It is a [`plan`]: a
+//! fixed list of fused [`layer`]s, candle custom ops, with fixed buffers between them. Their inner loops are
+//! in `kernel`, the only `unsafe` code. [`selftest`] holds a loaded network against the reference runtimes'
+//! answers.
 
 #![deny(unsafe_code)]
 

@@ -1,8 +1,9 @@
 //! MiniFASNet: is it a living face or a picture of one?
 //!
-//! Minivision's Silent-Face-Anti-Spoofing (MobileFaceNet pruned channel by channel, hence its odd widths): V2 on a crop of 2.7 ×
-//! the face's box, V1SE, with squeeze-and-excitation gates, on 4.0 ×. Their softmaxes are averaged. MiniFAS 128
-//! (johnraivenolazo) is V1SE's graph on 128×128 with two classes. All are very sensitive to the crop, which is the caller's.
+//! Minivision's Silent-Face-Anti-Spoofing (MobileFaceNet pruned channel by channel, hence its odd widths): V2
+//! on a crop of 2.7 × the face's box, V1SE, with squeeze-and-excitation gates, on 4.0 ×. Their softmaxes are
+//! averaged. MiniFAS 128 (johnraivenolazo) is V1SE's graph on 128×128 with two classes. All are very
+//! sensitive to the crop, which is the caller's.
 
 use crate::layer::{Activation, Block, Conv, Depthwise, Filter, Gate, Padding, Residual};
 use crate::plan::{Plan, Planner, Value};
@@ -59,14 +60,15 @@ impl MiniFas {
         self.variant
     }
 
-    /// The classes' logits for `[1, side, side, 3]`, NHWC, in the range and order of [`Variant`]. Returns `[1, classes]`.
+    /// The classes' logits for `[1, side, side, 3]`, NHWC, in the range and order of [`Variant`]. Returns
+    /// `[1, classes]`.
     pub fn forward(&mut self, input: &Tensor) -> Result<Tensor> {
         self.plan.run_on(input)?;
         self.plan.output_tensor(0, (1, self.variant.classes()))
     }
 
-    /// The classes' probabilities for an input like [`Self::forward`]'s, which `fill` writes in place: `side × side × 3` values. Of
-    /// two classes the third value is 0.
+    /// The classes' probabilities for an input like [`Self::forward`]'s, which `fill` writes in place: `side
+    /// × side × 3` values. Of two classes the third value is 0.
     pub fn classify_with(&mut self, fill: impl FnOnce(&mut [f32])) -> Result<[f32; 3]> {
         self.plan.run_with(fill)?;
         self.plan.output(0, softmax)

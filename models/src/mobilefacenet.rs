@@ -1,8 +1,9 @@
 //! MobileFaceNet: a face as a direction, near to that of other pictures of the same person.
 //!
-//! Chen et al. 2018, "MobileFaceNets: Efficient CNNs for Accurate Real-Time Face Verification on Mobile Devices", in
-//! sirius-ai's training with 192 dimensions. The graph is fixed at a batch of two and writes PReLU as relu(x) + a·(x − |x|);
-//! here the batch is one and the slope is 2a. Pointwise layers with nothing in between are joined when loaded.
+//! Chen et al. 2018, "MobileFaceNets: Efficient CNNs for Accurate Real-Time Face Verification on Mobile
+//! Devices", in sirius-ai's training with 192 dimensions. The graph is fixed at a batch of two and writes
+//! PReLU as relu(x) + a·(x − |x|); here the batch is one and the slope is 2a. Pointwise layers with nothing
+//! in between are joined when loaded.
 
 use crate::layer::{Activation, Block, Conv, Depthwise, Filter, Padding, Residual, vector};
 use crate::plan::{Plan, Planner};
@@ -26,8 +27,8 @@ impl MobileFaceNet {
         Ok(Self { plan: network(&vb)? })
     }
 
-    /// The network's bare answer, not scaled to length 1, to one aligned face: `[1, 112, 112, 3]`, RGB as (x − 127.5) / 128, warped
-    /// to ArcFace's five-point template. Returns `[1, 192]`.
+    /// The network's bare answer, not scaled to length 1, to one aligned face: `[1, 112, 112, 3]`, RGB as (x
+    /// − 127.5) / 128, warped to ArcFace's five-point template. Returns `[1, 192]`.
     pub fn forward(&mut self, input: &Tensor) -> Result<Tensor> {
         self.plan.run_on(input)?;
         self.plan.output_tensor(0, (1, DIMENSIONS))
@@ -47,7 +48,8 @@ impl MobileFaceNet {
     }
 }
 
-/// Names in the graph: each layer's kernel stands under its scope (`Conv_3`), bias and slope under its place (`Conv2d_2_…`).
+/// Names in the graph: each layer's kernel stands under its scope (`Conv_3`), bias and slope under its place
+/// (`Conv2d_2_…`).
 struct Names<'a> {
     vb: &'a VarBuilder<'a>,
     pointwise: usize,
@@ -94,8 +96,8 @@ fn network(vb: &VarBuilder) -> Result<Plan> {
     let stem = Conv::new(&stem, 2, Padding::Same, &names.prelu("Conv2d_0")?)?;
     let mut x = plan.add(stem, &[input])?;
 
-    // A linear bottleneck ends each block and the next begins with a linear expansion's input, so where no residual needs what
-    // lies between, the two products are one.
+    // A linear bottleneck ends each block and the next begins with a linear expansion's input, so where no
+    // residual needs what lies between, the two products are one.
     let separable =
         Block::new(&names.separable("SeparableConv2d")?, 1, Padding::Same, &names.prelu("SeparableConv2d")?)?;
     let bottleneck = names.pointwise("Conv")?;

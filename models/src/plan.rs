@@ -1,9 +1,10 @@
 //! A network as a fixed list of layers with fixed buffers.
 //!
-//! The network's code says what follows what, once, when it is loaded; [`Planner::finish`] then gives every value a place. A
-//! buffer is free again after its value's last use, and the smallest free one that fits is taken, so that a network lives in few
-//! buffers that stay in the cache, and running it allocates nothing of its own (candle, before it lets an op write in place,
-//! lists the output's strides: some bytes a layer, gone at once; `tests/allocations.rs` counts them).
+//! The network's code says what follows what, once, when it is loaded; [`Planner::finish`] then gives every
+//! value a place. A buffer is free again after its value's last use, and the smallest free one that fits is
+//! taken, so that a network lives in few buffers that stay in the cache, and running it allocates nothing of
+//! its own (candle, before it lets an op write in place, lists the output's strides: some bytes a layer, gone
+//! at once; `tests/allocations.rs` counts them).
 
 use crate::layer::{Layer, Shape, apply};
 use candle_core::{CpuStorage, Device, InplaceOp1, Layout, Result, Storage, Tensor, bail};
@@ -156,7 +157,8 @@ impl Plan {
         self.input.dims()
     }
 
-    /// Lends the values of an output, in the order given to [`Planner::finish`]. They hold until the next run.
+    /// Lends the values of an output, in the order given to [`Planner::finish`]. They hold until the next
+    /// run.
     pub fn output<T>(&self, index: usize, read: impl FnOnce(&[f32]) -> T) -> Result<T> {
         let Some(output) = self.outputs.get(index) else {
             bail!("this plan makes {} outputs, none with index {index}", self.outputs.len())
@@ -188,7 +190,8 @@ impl Plan {
         self.bytes
     }
 
-    /// Runs every layer `runs` times in turn and returns for each its description, its multiply-adds and its shortest time.
+    /// Runs every layer `runs` times in turn and returns for each its description, its multiply-adds and its
+    /// shortest time.
     pub fn profile(&mut self, runs: usize) -> Result<Vec<(String, usize, Duration)>> {
         let mut best = vec![Duration::MAX; self.steps.len()];
         for _ in 0..runs {

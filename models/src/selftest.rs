@@ -1,9 +1,9 @@
 //! Golden answers: does a loaded network, on this processor, say what the reference runtimes say?
 //!
-//! Each network is fed a ramp (value at index i: lo + (hi − lo)·((i mod 251) / 250), counted in the layout of the original
-//! graph) and its answer is held against the first values and the norm that ONNX Runtime or LiteRT gave for the same file. It
-//! takes some milliseconds, finds a damaged file as well as a kernel that a processor does not like, and is a condition for
-//! keeping an update.
+//! Each network is fed a ramp (value at index i: lo + (hi − lo)·((i mod 251) / 250), counted in the layout of
+//! the original graph) and its answer is held against the first values and the norm that ONNX Runtime or
+//! LiteRT gave for the same file. It takes some milliseconds, finds a damaged file as well as a kernel that a
+//! processor does not like, and is a condition for keeping an update.
 
 use crate::blazeface::{BlazeFace, Range};
 use crate::face_mesh::FaceMesh;
@@ -301,7 +301,8 @@ mod tests {
     #[test]
     fn another_networks_file_is_refused_by_name_or_by_answer() {
         if let (Some(v2), Some(mesh)) = (weights(Role::AntispoofV2), weights(Role::FaceMesh)) {
-            // V1SE's graph is V2's with gates: V2's file lacks nothing that V1SE needs to load, so the answer tells.
+            // V1SE's graph is V2's with gates: V2's file lacks nothing that V1SE needs to load, so the answer
+            // tells.
             let mut wrong = MiniFas::load(Variant::V1Se, v2).unwrap();
             assert!(wrong.self_test().unwrap_err().to_string().contains("MiniFASNetV1SE"));
             assert!(BlazeFace::load(Range::Short, mesh).is_err());

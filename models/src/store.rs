@@ -1,7 +1,7 @@
 //! The folder of converted weight files, as the appliance reads it.
 //!
-//! A file is used only if it has the hash that this build pins: a bit that flipped on the card, or a folder of another
-//! version, is an error at start and not a wrong answer later.
+//! A file is used only if it has the hash that this build pins: a bit that flipped on the card, or a folder
+//! of another version, is an error at start and not a wrong answer later.
 
 use std::path::{Path, PathBuf};
 use std::{fs, io};
@@ -85,7 +85,8 @@ impl Store {
         }
     }
 
-    /// The folder to use when none is configured: `ATTENDANCE_MODELS`, else what the image ships, else the user's cache.
+    /// The folder to use when none is configured: `ATTENDANCE_MODELS`, else what the image ships, else the
+    /// user's cache.
     pub fn default_dir() -> PathBuf {
         if let Some(dir) = std::env::var_os("ATTENDANCE_MODELS").filter(|dir| !dir.is_empty()) {
             return dir.into();
@@ -122,7 +123,8 @@ impl Store {
         Ok(self.pin(role)?.converted.sha256)
     }
 
-    /// Reads the weights of `role` and checks their hash. All are f32, named and laid out as [`crate::convert`] says.
+    /// Reads the weights of `role` and checks their hash. All are f32, named and laid out as
+    /// [`crate::convert`] says.
     ///
     /// # Errors
     /// Any [`Error`].

@@ -1,7 +1,7 @@
 //! YuNet: faces and five points of each, from a picture of any size.
 //!
-//! Wu et al. 2023, "YuNet: A Tiny Millisecond-level Face Detector". Every cell of three maps (strides 8, 16 and 32) predicts one
-//! face relative to its own corner; of boxes that overlap, the best stays.
+//! Wu et al. 2023, "YuNet: A Tiny Millisecond-level Face Detector". Every cell of three maps (strides 8, 16
+//! and 32) predicts one face relative to its own corner; of boxes that overlap, the best stays.
 
 use crate::blazeface::intersection_over_union;
 use crate::layer::{Activation, AddUpsampled, Block, Conv, Depthwise, Filter, MaxPool, Padding};
@@ -27,8 +27,8 @@ pub const OVERLAP: f32 = 0.3;
 /// Pixels between the cells of each map.
 pub const STRIDES: [usize; 3] = [8, 16, 32];
 
-/// What a cell predicts, as the heads stand in the graph, and how many values each has. They read the same map, so here they are
-/// one head with sixteen channels.
+/// What a cell predicts, as the heads stand in the graph, and how many values each has. They read the same
+/// map, so here they are one head with sixteen channels.
 const HEADS: [(&str, usize); 4] = [("cls", 1), ("obj", 1), ("bbox", 4), ("kps", 2 * POINTS)];
 const CHANNELS: usize = 16;
 
@@ -42,8 +42,8 @@ pub struct YuNet {
 }
 
 impl YuNet {
-    /// Loads the weights, whose names are those of the ONNX graph, for pictures of `height × width` pixels, both multiples of 32.
-    /// The files for 320 and 640 hold the same weights.
+    /// Loads the weights, whose names are those of the ONNX graph, for pictures of `height × width` pixels,
+    /// both multiples of 32. The files for 320 and 640 hold the same weights.
     pub fn load(height: usize, width: usize, vb: VarBuilder) -> Result<Self> {
         if height == 0 || width == 0 || !height.is_multiple_of(32) || !width.is_multiple_of(32) {
             bail!("YuNet takes pictures whose sides are multiples of 32, not {height}x{width}");
@@ -56,16 +56,18 @@ impl YuNet {
         (self.height, self.width)
     }
 
-    /// The network's bare answer to `[1, height, width, 3]`, BGR as 0..255: for each stride a map `[cells, 16]` of class and object
-    /// scores (before the sigmoid), box and points, all relative to the cell and in units of the stride.
+    /// The network's bare answer to `[1, height, width, 3]`, BGR as 0..255: for each stride a map `[cells,
+    /// 16]` of class and object scores (before the sigmoid), box and points, all relative to the cell and in
+    /// units of the stride.
     pub fn forward(&mut self, input: &Tensor) -> Result<Vec<Tensor>> {
         self.plan.run_on(input)?;
         let cells = STRIDES.map(|stride| self.height / stride * (self.width / stride));
         cells.iter().enumerate().map(|(i, cells)| self.plan.output_tensor(i, (*cells, CHANNELS))).collect()
     }
 
-    /// Finds the faces in an input like [`Self::forward`]'s, which `fill` writes in place (`height × width × 3` values), best first.
-    /// `min_score` is the least confidence, 0..1 (upstream: 0.9 for few false finds, 0.6 for distant faces).
+    /// Finds the faces in an input like [`Self::forward`]'s, which `fill` writes in place (`height × width ×
+    /// 3` values), best first. `min_score` is the least confidence, 0..1 (upstream: 0.9 for few false finds,
+    /// 0.6 for distant faces).
     pub fn detect_with(&mut self, fill: impl FnOnce(&mut [f32]), min_score: f32) -> Result<Vec<Face>> {
         self.plan.run_with(fill)?;
         self.candidates.clear();
@@ -83,10 +85,12 @@ impl YuNet {
     }
 }
 
-/// Adds the faces of at least `min_score` to `faces`, from a map as [`YuNet::forward`] gives it, `columns` cells wide.
+/// Adds the faces of at least `min_score` to `faces`, from a map as [`YuNet::forward`] gives it, `columns`
+/// cells wide.
 pub fn decode(cells: &[f32], columns: usize, stride: usize, min_score: f32, faces: &mut Vec<Face>) {
     let sigmoid = |x: f32| 1.0 / (1.0 + (-x).exp());
-    // score² = sigmoid(class) · sigmoid(object) can reach the least only if each of them does alone: no exponentials otherwise.
+    // score² = sigmoid(class) · sigmoid(object) can reach the least only if each of them does alone: no
+    // exponentials otherwise.
     let least = min_score * min_score;
     let least_logit = (least / (1.0 - least)).ln();
     let unit = stride as f32;
@@ -113,8 +117,8 @@ pub fn decode(cells: &[f32], columns: usize, stride: usize, min_score: f32, face
     }
 }
 
-/// Non-maximum suppression: from the best score down, whatever overlaps a better face by more than `overlap` is dropped. Leaves
-/// `candidates` empty; returns the faces best first.
+/// Non-maximum suppression: from the best score down, whatever overlaps a better face by more than `overlap`
+/// is dropped. Leaves `candidates` empty; returns the faces best first.
 pub fn suppress(candidates: &mut Vec<Face>, overlap: f32) -> Vec<Face> {
     candidates.sort_by(|a, b| b.score.total_cmp(&a.score));
     let mut faces: Vec<Face> = Vec::new();
@@ -170,7 +174,8 @@ fn network(height: usize, width: usize, vb: &VarBuilder) -> Result<Plan> {
     let (mut plan, input) = Planner::new(height, width, 3);
     let stem = Filter::torch(vb, "Conv_0.weight", Some("Conv_0.bias"))?;
     let mut x = plan.add(Conv::new(&stem, 2, Padding::Each(1), &Activation::Relu)?, &[input])?;
-    // A pooling stands before stages 1, 3, 4 and 5. Where nobody else needs the map before it, the block does it itself.
+    // A pooling stands before stages 1, 3, 4 and 5. Where nobody else needs the map before it, the block does
+    // it itself.
     x = plan.add(layers.unit("backbone.model0.conv2", 3)?.pool()?, &[x])?;
     let mut levels: Vec<Value> = Vec::new();
     // The numbers are those of the depthwise layers in the graph.

@@ -1,7 +1,8 @@
-//! Finds the model of the SeetaFace detector, which lies inside the crate `rustface`, and copies it for `include_bytes!`.
+//! Finds the model of the SeetaFace detector, which lies inside the crate `rustface`, and copies it for
+//! `include_bytes!`.
 //!
-//! It is the one detector that needs no file at run time, so its model becomes part of the program; the crate's checksum in
-//! Cargo.lock vouches for it.
+//! It is the one detector that needs no file at run time, so its model becomes part of the program; the
+//! crate's checksum in Cargo.lock vouches for it.
 
 use std::error::Error;
 use std::path::{Path, PathBuf};

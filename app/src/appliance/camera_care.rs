@@ -1,4 +1,5 @@
-//! What is done about a camera that fails: [`camera::escalation`](camera::escalation) decides, this remembers and does it.
+//! What is done about a camera that fails: [`camera::escalation`](camera::escalation) decides, this remembers
+//! and does it.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

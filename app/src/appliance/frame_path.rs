@@ -25,7 +25,8 @@ use update::report::CAMERA;
 /// The worker that recognises.
 pub const RECOGNITION: &str = "recognition";
 
-/// First and longest time between two tries to open a camera: who pushes its plug home sees it work before they leave.
+/// First and longest time between two tries to open a camera: who pushes its plug home sees it work before
+/// they leave.
 const REOPENING: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(15)];
 
 /// What both threads need.
@@ -97,8 +98,8 @@ impl FramePath {
     }
 }
 
-/// Tells whether the frame path moves: a frame was processed since the last question, or the supervisor is dealing with a
-/// camera or networks that failed.
+/// Tells whether the frame path moves: a frame was processed since the last question, or the supervisor is
+/// dealing with a camera or networks that failed.
 ///
 /// What this catches is a thread that hangs where no error can come from.
 pub fn mover(board: Arc<Board>, outputs: &Outputs) -> impl Fn() -> bool + Send + use<> {

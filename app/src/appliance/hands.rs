@@ -27,8 +27,8 @@ const SYNC_TIME: Duration = Duration::from_secs(900);
 /// How long the page waits for an upload of what waits.
 const UPLOAD_TIME: Duration = Duration::from_secs(120);
 
-/// How long camera and recognition may take to begin anew: a camera opens in two or three seconds, and one that is not ready at
-/// once is tried a second and a third time.
+/// How long camera and recognition may take to begin anew: a camera opens in two or three seconds, and one
+/// that is not ready at once is tried a second and a third time.
 const RESTART_TIME: Duration = Duration::from_secs(12);
 /// How often it is looked whether they have.
 const RESTART_LOOK: Duration = Duration::from_millis(200);
@@ -262,7 +262,8 @@ mod tests {
     use journal::storage::{Delivery, Fate, Ledger};
     use recognition::watch::view::Snapshot;
 
-    /// Hands of an appliance with a webhook that nobody answers, and rows of these students that the backend refused.
+    /// Hands of an appliance with a webhook that nobody answers, and rows of these students that the backend
+    /// refused.
     fn hands(
         folder: &std::path::Path,
         refused: &[&str],

@@ -1,7 +1,7 @@
 //! The parts put together: what `attendance run` starts, and what the technician's page sees of it.
 //!
-//! The order in which workers start is the order in which they stop: first nobody looks any more, then what was seen is
-//! written, then what was written is delivered a last time.
+//! The order in which workers start is the order in which they stop: first nobody looks any more, then what
+//! was seen is written, then what was written is delivered a last time.
 
 pub mod camera_care;
 pub mod frame_path;
@@ -49,8 +49,8 @@ const LAST_UPLOAD_TIME: Duration = Duration::from_secs(3);
 /// Runs the appliance until `asked_to_stop`.
 ///
 /// # Errors
-/// What keeps it from starting at all: a journal that another process has, a time zone that is none. Everything later is the
-/// supervisor's business.
+/// What keeps it from starting at all: a journal that another process has, a time zone that is none.
+/// Everything later is the supervisor's business.
 pub async fn run(config: Config, asked_to_stop: impl Future<Output = ()>) -> anyhow::Result<()> {
     let config = Arc::new(config);
     let zone = SiteZone::named(&config.site.time_zone)?;

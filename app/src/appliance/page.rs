@@ -1,4 +1,5 @@
-//! The technician's page as a worker: a port that is taken or a certificate that is wrong must not keep the door shut.
+//! The technician's page as a worker: a port that is taken or a certificate that is wrong must not keep the
+//! door shut.
 
 use std::sync::Arc;
 

@@ -1,4 +1,5 @@
-//! What the technician's page is shown: every part's state, read and put into the page's words. Changes nothing.
+//! What the technician's page is shown: every part's state, read and put into the page's words. Changes
+//! nothing.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -166,8 +167,8 @@ impl Technician {
         }
     }
 
-    /// The rows of `date`; none when they are not in memory. What was seen before the clock was known has no day yet: it
-    /// stands with today's, marked as provisional, until the clock tells where it belongs.
+    /// The rows of `date`; none when they are not in memory. What was seen before the clock was known has no
+    /// day yet: it stands with today's, marked as provisional, until the clock tells where it belongs.
     fn day(&self, date: Date, today: Date) -> Option<Vec<RowView>> {
         let mut rows = self.ledger.on(date)?;
         if date == today {

@@ -1,6 +1,7 @@
 //! What a technician may do about updates: bring one in, try it, and say that a rollback is known.
 //!
-//! Nothing here writes to a slot or commits a system: RAUC installs what is signed, and root decides about a trial.
+//! Nothing here writes to a slot or commits a system: RAUC installs what is signed, and root decides about a
+//! trial.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -1,7 +1,7 @@
 //! `attendance boot-slot`: RAUC's custom bootloader backend.
 //!
-//! RAUC calls it as root, by the link /usr/lib/attendance/boot-slot, with one of the words below, reads one line from standard
-//! output and looks at the exit code. Reference: RAUC manual, "Custom".
+//! RAUC calls it as root, by the link /usr/lib/attendance/boot-slot, with one of the words below, reads one
+//! line from standard output and looks at the exit code. Reference: RAUC manual, "Custom".
 
 use std::process::ExitCode;
 

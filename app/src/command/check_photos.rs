@@ -22,8 +22,8 @@ const MAX_NAME: usize = 25;
 /// Arguments of `check-photos`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// Folder of photos instead of the configured one: `<roll>/<file>`, or a plain folder of `<roll>.jpg`. Nothing is written
-    /// into it.
+    /// Folder of photos instead of the configured one: `<roll>/<file>`, or a plain folder of `<roll>.jpg`.
+    /// Nothing is written into it.
     #[arg(long, value_name = "DIR")]
     photos: Option<PathBuf>,
     /// Print JSON instead of a table.
@@ -92,7 +92,8 @@ fn listed(folder: &Path, config: &Config) -> anyhow::Result<Listing> {
     );
 }
 
-/// The report for a terminal of 80 columns: one line a photo, why it does not enrol below it, then what a person must look at.
+/// The report for a terminal of 80 columns: one line a photo, why it does not enrol below it, then what a
+/// person must look at.
 fn table(report: &Report) -> String {
     use std::fmt::Write as _;
     let names = report.photos.iter().map(|photo| photo.photo.chars().count());

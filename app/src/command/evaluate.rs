@@ -62,7 +62,8 @@ enum What {
         #[command(flatten)]
         out: Out,
     },
-    /// Is it a living person? Stills and videos (Y4M, MJPEG) of people, and attacks, a folder for each species.
+    /// Is it a living person? Stills and videos (Y4M, MJPEG) of people, and attacks, a folder for each
+    /// species.
     Attacks {
         /// Folder of genuine presentations.
         #[arg(long, value_name = "DIR")]
@@ -70,8 +71,8 @@ enum What {
         /// Folder of attacks, `<species>/<file>`.
         #[arg(long, value_name = "DIR")]
         attacks: PathBuf,
-        /// Folder of stills, `<person>/<picture>`, each to be held before the camera and moved in every way a sheet can move,
-        /// covered in part, and exchanged for the next picture in its folder.
+        /// Folder of stills, `<person>/<picture>`, each to be held before the camera and moved in every way a
+        /// sheet can move, covered in part, and exchanged for the next picture in its folder.
         #[arg(long, value_name = "DIR")]
         stills: Option<PathBuf>,
         #[command(flatten)]
@@ -316,7 +317,8 @@ fn report_attacks(presentations: &[Presentation], out: &Out) -> anyhow::Result<(
     write_chart(out, "attacks.svg", &chart)
 }
 
-/// The embedding of the face a picture is about; with `min_face_px`, only of one that passes the door's quality gate.
+/// The embedding of the face a picture is about; with `min_face_px`, only of one that passes the door's
+/// quality gate.
 fn central_embedding(
     engine: &mut Engine,
     picture: &RgbImage,

@@ -1,4 +1,5 @@
-//! `attendance health-gate`: run by attendance-health.timer after every start, and by attendance-deadline.timer when it is late.
+//! `attendance health-gate`: run by attendance-health.timer after every start, and by
+//! attendance-deadline.timer when it is late.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -78,13 +79,14 @@ async fn run(config: &Path, overdue: bool) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// The folder of the networks: a configuration that this system cannot read is judged by the service, not here.
+/// The folder of the networks: a configuration that this system cannot read is judged by the service, not
+/// here.
 fn models_dir(config: &Path) -> PathBuf {
     config::load(config).unwrap_or_default().models_dir()
 }
 
-/// Any answer of the page with the certificate that the service says it has. Whether the machine does its work is for the other
-/// checks.
+/// Any answer of the page with the certificate that the service says it has. Whether the machine does its
+/// work is for the other checks.
 async fn page_answers(page: &Page) -> Result<(), String> {
     let asked = async {
         let tls = backend::config::Tls {

@@ -10,7 +10,8 @@ use status::token::{TokenAccess, TokenFile};
 /// Arguments of `password`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Password {
-    /// Read a password of yours from standard input and print its hash, for page.password_hash in the configuration.
+    /// Read a password of yours from standard input and print its hash, for page.password_hash in the
+    /// configuration.
     #[arg(long)]
     hash: bool,
 }

@@ -73,8 +73,8 @@ enum Command {
 }
 
 impl Cli {
-    /// Reads this process's command line, or ends it with an explanation. Called by the name of `boot-slot` (a link to the
-    /// program), it is RAUC that calls: RAUC can name a program and no word after it.
+    /// Reads this process's command line, or ends it with an explanation. Called by the name of `boot-slot`
+    /// (a link to the program), it is RAUC that calls: RAUC can name a program and no word after it.
     pub fn of_process() -> Self {
         let mut words: Vec<_> = std::env::args_os().collect();
         if words
@@ -129,8 +129,9 @@ fn configured(path: &std::path::Path) -> Result<Config, ConfigError> {
     Ok(config)
 }
 
-/// As root, goes on as the owner of the data folder: what root leaves there the service could not read, and whoever took the service
-/// over could not lead root astray with a link. A folder that is not there yet stays root's to make.
+/// As root, goes on as the owner of the data folder: what root leaves there the service could not read, and
+/// whoever took the service over could not lead root astray with a link. A folder that is not there yet stays
+/// root's to make.
 ///
 /// To be called while the process has one thread, whose ids all later ones inherit.
 fn as_owner_of(data_dir: &std::path::Path) -> anyhow::Result<()> {

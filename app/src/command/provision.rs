@@ -1,5 +1,5 @@
-//! `attendance provision`: what the image's units call. At start, take over what the technician put on the card; later, write
-//! back how the appliance can be reached.
+//! `attendance provision`: what the image's units call. At start, take over what the technician put on the
+//! card; later, write back how the appliance can be reached.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;

@@ -33,8 +33,8 @@ use update::worker::{ask_for_trial, folder};
 /// A camera whose newest frame is older than this is absent.
 const FRAME_AGE: Duration = Duration::from_secs(30);
 
-/// How long a stick waits for the health gate to note how the last trial ended: the gate is started after five seconds, and an
-/// emulated board needs a minute for it.
+/// How long a stick waits for the health gate to note how the last trial ended: the gate is started after
+/// five seconds, and an emulated board needs a minute for it.
 const PATIENCE: Duration = Duration::from_secs(180);
 
 /// Time between two looks.
@@ -58,10 +58,11 @@ pub(super) enum Request {
     },
     /// Restart into the system that was installed; it is kept if it proves healthy.
     Try,
-    /// Restart into the other system, if it is known to be whole; it is kept if it proves healthy. The version that is left does not
-    /// come by itself again until somebody acknowledges.
+    /// Restart into the other system, if it is known to be whole; it is kept if it proves healthy. The
+    /// version that is left does not come by itself again until somebody acknowledges.
     GoBack,
-    /// Say that it is known which updates were taken back or left: the page stops showing it, and they may be offered again.
+    /// Say that it is known which updates were taken back or left: the page stops showing it, and they may be
+    /// offered again.
     Acknowledge,
     /// Install the newest bundle of a stick that was plugged in; asked for by attendance-stick@.service.
     #[command(hide = true)]
@@ -167,9 +168,11 @@ async fn install(kept: &Path, bundle: &str, ca_file: Option<&Path>) -> anyhow::R
     Ok(())
 }
 
-/// `origin`: how the system to be tried came to the appliance, or who wants it back; `installed`: its version, where it was told.
+/// `origin`: how the system to be tried came to the appliance, or who wants it back; `installed`: its
+/// version, where it was told.
 async fn begin_trial(origin: Origin, installed: Option<String>) -> anyhow::Result<()> {
-    // Without a running service nothing is known of its camera and workers; where the new system's runs, they must.
+    // Without a running service nothing is known of its camera and workers; where the new system's runs, they
+    // must.
     let report = report::read(Path::new(report::PATH));
     let ailing = |report: &report::Report| {
         let sick = report.workers.iter().filter(|worker| worker.state != "running");

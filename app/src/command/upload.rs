@@ -15,7 +15,8 @@ use journal::storage::{Ledger, Progress};
 
 /// Exit code when rows need a person.
 const EXIT_NEEDS_PERSON: u8 = 3;
-/// Longest upload. A year's rows of a school take minutes; this ends what a dripping server would make endless.
+/// Longest upload. A year's rows of a school take minutes; this ends what a dripping server would make
+/// endless.
 const LONGEST: Duration = Duration::from_secs(4 * 3600);
 
 /// Arguments of `upload`.

@@ -9,8 +9,8 @@ use super::Config;
 /// Widest comment line, so that the file reads well on a narrow terminal.
 const WIDTH: usize = 100;
 
-/// A TOML file of every field with its documentation and its default value, all commented out: what a site does not
-/// change, it need not write.
+/// A TOML file of every field with its documentation and its default value, all commented out: what a site
+/// does not change, it need not write.
 pub fn commented_defaults() -> String {
     let schema = Value::from(schemars::schema_for!(Config));
     let defaults = serde_json::to_value(Config::default()).unwrap_or_default();

@@ -73,8 +73,9 @@ pub fn load(path: &Path) -> Result<Config, ConfigError> {
     }
 }
 
-/// The settings of a text that this version takes, and the names of those it does not: another version took the file over, and a
-/// later one may have been left for this one. That must not close the door, and every default is the careful choice. `None` when it is not that.
+/// The settings of a text that this version takes, and the names of those it does not: another version took
+/// the file over, and a later one may have been left for this one. That must not close the door, and every
+/// default is the careful choice. `None` when it is not that.
 fn parse_known(text: &str) -> Option<(Config, Vec<String>)> {
     let mut known = toml::Table::new();
     let mut left_out = Vec::new();
@@ -113,7 +114,8 @@ pub fn parse(text: &str) -> Result<Config, ConfigError> {
     if problems.is_empty() { Ok(config) } else { Err(ConfigError::Values(problems)) }
 }
 
-/// The parser's message with its place, and the line's key: the value may be a secret, and so may all of a line without a key.
+/// The parser's message with its place, and the line's key: the value may be a secret, and so may all of a
+/// line without a key.
 fn explain(text: &str, error: &toml::de::Error) -> String {
     let Some(span) = error.span() else { return error.message().to_owned() };
     let before = &text[..span.start.min(text.len())];
@@ -242,8 +244,8 @@ fn problems(config: &Config) -> Vec<String> {
     found
 }
 
-/// Checks the files that a configuration names: certificate authorities, and the page's certificate with its key. The appliance starts
-/// without them, and not as the site meant it.
+/// Checks the files that a configuration names: certificate authorities, and the page's certificate with its
+/// key. The appliance starts without them, and not as the site meant it.
 ///
 /// # Errors
 /// [`ConfigError::Values`], with everything that is wrong.

@@ -1,7 +1,8 @@
 //! The one configuration file, as types.
 //!
-//! Every field is documented here and nowhere else: `attendance check-config --print-defaults` prints this text with the
-//! default values as a TOML file. Unknown keys are errors. Everything is parsed into types before anything starts.
+//! Every field is documented here and nowhere else: `attendance check-config --print-defaults` prints this
+//! text with the default values as a TOML file. Unknown keys are errors. Everything is parsed into types
+//! before anything starts.
 
 mod document;
 mod load;
@@ -98,8 +99,8 @@ pub struct Site {
     /// The site's time zone, a name of the IANA data base such as "Asia/Kolkata".
     pub time_zone: String,
     /// When the device's clock is believed: "automatic" (after a time server answered since boot, or when a
-    /// battery-backed hardware clock kept the time) or "system" (always, if later than 2024: a machine whose host keeps its
-    /// clock right). Rows seen before that are kept, and delivered once their time is known.
+    /// battery-backed hardware clock kept the time) or "system" (always, if later than 2024: a machine whose
+    /// host keeps its clock right). Rows seen before that are kept, and delivered once their time is known.
     pub clock: ClockTrust,
     /// Folder for photos, journal and everything else that is kept.
     pub data_dir: PathBuf,

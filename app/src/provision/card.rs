@@ -194,7 +194,8 @@ fn iwd_value(value: &str) -> String {
     }
 }
 
-/// Key types that dropbear takes. Options before the type are refused: a key that may do only some things is not for a technician.
+/// Key types that dropbear takes. Options before the type are refused: a key that may do only some things is
+/// not for a technician.
 const KEY_TYPES: [&str; 5] =
     ["ssh-ed25519", "ssh-rsa", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521"];
 
@@ -216,7 +217,8 @@ fn ssh_keys(text: &str) -> Result<Accepted, CardError> {
         let bytes = base64::engine::general_purpose::STANDARD
             .decode(key)
             .map_err(|_| wrong("the key is cut or changed; copy the whole line of the .pub file"))?;
-        // RFC 4253, 6.6: strings with their lengths, the first of which is the type again. A key that was cut ends within one.
+        // RFC 4253, 6.6: strings with their lengths, the first of which is the type again. A key that was cut
+        // ends within one.
         let parts = wire_strings(&bytes).unwrap_or_default();
         if parts.len() < 2 || parts[0] != kind.as_bytes() {
             return Err(wrong(

@@ -54,8 +54,8 @@ pub struct Outcome {
     pub remark: Option<String>,
 }
 
-/// Takes over every good file of the card. One wrong file does not keep the others back, and no fault of the card's ends it:
-/// what cannot be done is said in the outcome.
+/// Takes over every good file of the card. One wrong file does not keep the others back, and no fault of the
+/// card's ends it: what cannot be done is said in the outcome.
 pub fn import(places: &Places) -> Vec<Outcome> {
     let mut outcomes = Vec::new();
     let stays = places.memory.exists();
@@ -77,8 +77,8 @@ pub fn import(places: &Places) -> Vec<Outcome> {
     outcomes
 }
 
-/// The file on the card, also under the name that Windows' Notepad gives it behind the user's back. What [`wipe`] left of one when
-/// the power went is none, and is removed.
+/// The file on the card, also under the name that Windows' Notepad gives it behind the user's back. What
+/// [`wipe`] left of one when the power went is none, and is removed.
 fn found(card: &Path, name: &str) -> Option<PathBuf> {
     let path = [name.to_owned(), format!("{name}.txt")]
         .into_iter()
@@ -97,7 +97,8 @@ fn found(card: &Path, name: &str) -> Option<PathBuf> {
 /// The only port that the image's firewall lets in.
 const OPEN_PORT: u16 = 8443;
 
-/// Takes one file over; what of it will surprise. `stays`: it is not removed from the card, for it will be needed again.
+/// Takes one file over; what of it will surprise. `stays`: it is not removed from the card, for it will be
+/// needed again.
 fn take(places: &Places, file: CardFile, path: &Path, stays: bool) -> Result<Option<String>, String> {
     let bytes = read(path).map_err(|error| format!("cannot be read from the card: {error}"))?;
     let accepted = card::parse(file, &bytes).map_err(|error| error.to_string())?;
@@ -183,8 +184,8 @@ fn with_root_hash(shadow: &str, hash: &str) -> String {
     lines.collect()
 }
 
-/// Gives the machine its name at the first start: from the board's serial number, so that a new card in the same board keeps
-/// it, otherwise from the machine's identity. `None` when it has one already.
+/// Gives the machine its name at the first start: from the board's serial number, so that a new card in the
+/// same board keeps it, otherwise from the machine's identity. `None` when it has one already.
 ///
 /// # Errors
 /// What the file system says.
@@ -224,8 +225,8 @@ fn remove(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Overwrites a file of the card before it is removed: FAT would leave its content in free clusters. (A card may still keep the
-/// old cells; nobody can promise more.)
+/// Overwrites a file of the card before it is removed: FAT would leave its content in free clusters. (A card
+/// may still keep the old cells; nobody can promise more.)
 fn wipe(path: &Path) -> io::Result<()> {
     let mut file = OpenOptions::new().write(true).open(path)?;
     let length = file.metadata()?.len();

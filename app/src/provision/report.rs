@@ -1,5 +1,6 @@
-//! What is written back to the card (`attendance-status.txt`, for the technician and his laptop), and what stands above the log-in
-//! prompt of the console: the same, with the address as a QR code and, until it was used once, the page's first password.
+//! What is written back to the card (`attendance-status.txt`, for the technician and his laptop), and what
+//! stands above the log-in prompt of the console: the same, with the address as a QR code and, until it was
+//! used once, the page's first password.
 
 use std::fmt::Write as _;
 use std::io::{self, Read as _};
@@ -77,7 +78,8 @@ pub struct State {
 }
 
 impl State {
-    /// Looks at the running system. Whatever cannot be found out is left empty: a report with gaps is better than none.
+    /// Looks at the running system. Whatever cannot be found out is left empty: a report with gaps is better
+    /// than none.
     pub fn of_system(places: &Places, data_dir: &Path) -> Self {
         let read = |path: &Path| std::fs::read_to_string(path).unwrap_or_default();
         let settings = places.etc.join("attendance/attendance.toml");
@@ -176,7 +178,8 @@ pub fn refresh_consoles() -> io::Result<()> {
     Command::new("agetty").arg("--reload").stdin(Stdio::null()).status().map(|_| ())
 }
 
-/// The file belongs to the service: a link in its place is not followed, or whoever took the service over could have any file shown.
+/// The file belongs to the service: a link in its place is not followed, or whoever took the service over
+/// could have any file shown.
 fn first_password(path: &Path) -> Option<Secret> {
     let file = std::fs::OpenOptions::new()
         .read(true)
@@ -195,7 +198,8 @@ fn os_release_field(text: &str, key: &str) -> String {
     value.unwrap_or_default().trim_matches('"').to_owned()
 }
 
-/// What the running service says its page shows. The file belongs to the service: nothing but a fingerprint is taken from it.
+/// What the running service says its page shows. The file belongs to the service: nothing but a fingerprint
+/// is taken from it.
 fn shown_fingerprint(report: &Path) -> Option<String> {
     let page = service::read(report)?.page?;
     Fingerprint::parse(&page.fingerprint).map(|_| page.fingerprint)
@@ -208,7 +212,8 @@ fn fingerprint(certificate: &Path) -> Option<String> {
     Some(digits.join(":"))
 }
 
-/// This machine's addresses by the C library's `hostname -I`, which leaves loopback and IPv6 link-local ones out.
+/// This machine's addresses by the C library's `hostname -I`, which leaves loopback and IPv6 link-local ones
+/// out.
 fn addresses() -> Vec<String> {
     let asked = Command::new("hostname")
         .arg("--all-ip-addresses")

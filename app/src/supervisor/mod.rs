@@ -1,11 +1,12 @@
 //! Keeps the workers running.
 //!
-//! Duties: start every worker; restart the one that ends or panics, with growing, jittered delay; hold the one that cannot
-//! work until somebody does something (a refused key) and say why; stop all in order within a deadline; tell systemd's
-//! watchdog that the frame path moves.
+//! Duties: start every worker; restart the one that ends or panics, with growing, jittered delay; hold the
+//! one that cannot work until somebody does something (a refused key) and say why; stop all in order within a
+//! deadline; tell systemd's watchdog that the frame path moves.
 //!
-//! Dangers: a worker that ignores its stop token costs the whole deadline, so every wait in a worker selects on it. A worker
-//! that fails at once and for ever must not burn the processor or fill the log: hence the growing delay.
+//! Dangers: a worker that ignores its stop token costs the whole deadline, so every wait in a worker selects
+//! on it. A worker that fails at once and for ever must not burn the processor or fill the log: hence the
+//! growing delay.
 
 mod board;
 mod thread;
@@ -48,8 +49,8 @@ impl Supervisor {
         Arc::clone(&self.board)
     }
 
-    /// Starts a worker. `work` is called anew for every restart with a token that asks it to stop; it ends with `Ok` only
-    /// when it was asked to or when its work is done for good.
+    /// Starts a worker. `work` is called anew for every restart with a token that asks it to stop; it ends
+    /// with `Ok` only when it was asked to or when its work is done for good.
     ///
     /// Must be called within a tokio runtime.
     pub fn start<Work, Running>(&mut self, name: &'static str, work: Work)
@@ -73,8 +74,8 @@ impl Supervisor {
         self.workers.push((name, stop, tokio::spawn(watch.keep_running(work))));
     }
 
-    /// Stops the workers one after the other, in the order they were started, within `deadline` in all. A worker that does not
-    /// stop in time is named in the log and left to the end of the process.
+    /// Stops the workers one after the other, in the order they were started, within `deadline` in all. A
+    /// worker that does not stop in time is named in the log and left to the end of the process.
     pub async fn stop(self, deadline: Duration) {
         let until = tokio::time::Instant::now() + deadline;
         for (name, stop, handle) in self.workers {

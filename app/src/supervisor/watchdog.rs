@@ -5,11 +5,11 @@ use std::time::Duration;
 use sd_notify::NotifyState;
 use tokio_util::sync::CancellationToken;
 
-/// Tells systemd every third of its watchdog interval that the program is well, as long as `moving` says so. Without a
-/// watchdog (a desk machine) this only waits for `stop`.
+/// Tells systemd every third of its watchdog interval that the program is well, as long as `moving` says so.
+/// Without a watchdog (a desk machine) this only waits for `stop`.
 ///
-/// A program that hangs in the camera or in a network is then killed and started anew by systemd, and a kernel that hangs
-/// is reset by the hardware watchdog behind it.
+/// A program that hangs in the camera or in a network is then killed and started anew by systemd, and a
+/// kernel that hangs is reset by the hardware watchdog behind it.
 pub async fn pet_while(moving: impl Fn() -> bool + Send, stop: CancellationToken) {
     let Some(interval) = sd_notify::watchdog_enabled() else {
         stop.cancelled().await;

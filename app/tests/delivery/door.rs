@@ -114,7 +114,8 @@ fn open(
     let begun = Instant::now();
     let records = loop {
         match journal::open(folder, &rules, zone.clone(), Arc::clone(&clock), bus.clone()) {
-            // A process that another test starts at this moment holds a copy of the lock until it has become another program.
+            // A process that another test starts at this moment holds a copy of the lock until it has become
+            // another program.
             Err(JournalError::InUse { .. }) if begun.elapsed() < Duration::from_secs(5) => {
                 std::thread::sleep(Duration::from_millis(5));
             }

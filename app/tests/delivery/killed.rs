@@ -22,8 +22,8 @@ fn open(folder: &std::path::Path, clock: Arc<ManualClock>, bus: Bus) -> Records 
     journal::open(folder, &journal::config::Attendance::default(), zone, clock, bus).unwrap()
 }
 
-/// Not a test of its own: what the parent below starts and kills. Sees one new student after the other, and says each row
-/// that was announced.
+/// Not a test of its own: what the parent below starts and kills. Sees one new student after the other, and
+/// says each row that was announced.
 #[test]
 #[ignore = "started by every_announced_row_survives_kill_9"]
 fn child() {

@@ -205,7 +205,8 @@ fn a_long_action_is_joined_and_goes_on_without_its_client() {
     assert_eq!((joined.status, device.fake.performed.lock().unwrap().len()), (200, 1));
 }
 
-/// Every documented operation is called, and its answer must be one the document promises: status, type and schema.
+/// Every documented operation is called, and its answer must be one the document promises: status, type and
+/// schema.
 #[test]
 fn live_answers_are_what_the_document_promises() {
     let device = Device::start();
@@ -283,8 +284,8 @@ fn conforms(root: &Value, schema: &Value, value: &Value, at: &str) {
     }
 }
 
-/// `ATTENDANCE_SERVE=SECONDS`: keeps a server up for other tools (an API fuzzer, a TLS scanner, a person with a browser),
-/// and prints what they need.
+/// `ATTENDANCE_SERVE=SECONDS`: keeps a server up for other tools (an API fuzzer, a TLS scanner, a person with
+/// a browser), and prints what they need.
 #[test]
 fn a_server_for_other_tools() {
     let Some(seconds) = std::env::var("ATTENDANCE_SERVE").ok().and_then(|s| s.parse().ok()) else { return };

@@ -1,4 +1,5 @@
-//! A technician at the page, in a real browser. With `ATTENDANCE_SCREENSHOTS=FOLDER` every state is also pictured there.
+//! A technician at the page, in a real browser. With `ATTENDANCE_SCREENSHOTS=FOLDER` every state is also
+//! pictured there.
 
 use std::time::{Duration, Instant};
 
@@ -65,7 +66,8 @@ fn contrast(browser: &Browser, state: &str) {
     assert_eq!(bad, serde_json::json!([]), "{state}: too little contrast");
 }
 
-/// With `ATTENDANCE_AXE=FILE` (axe.min.js of the package axe-core) its rules for WCAG 2.1 A and AA are asked as well.
+/// With `ATTENDANCE_AXE=FILE` (axe.min.js of the package axe-core) its rules for WCAG 2.1 A and AA are asked
+/// as well.
 fn axe(browser: &Browser, state: &str) {
     let Some(file) = std::env::var_os("ATTENDANCE_AXE") else { return };
     browser.script(&std::fs::read_to_string(file).unwrap());
@@ -291,7 +293,8 @@ fn a_device_that_did_not_answer_is_asked_again_and_only_news_is_read_aloud() {
     browser.until("for 1 minute", |b| b.text("#sentence"));
     browser.until("false", |b| b.script("return document.body.classList.contains('lost')").to_string());
 
-    // A question without an answer ends by itself, and so many events that none is followed by a pause hold up nothing.
+    // A question without an answer ends by itself, and so many events that none is followed by a pause hold
+    // up nothing.
     browser.script(
         "window.fetch = (at, how) => new Promise((_, no) => how.signal.addEventListener('abort', no))",
     );
@@ -318,8 +321,8 @@ fn a_device_that_did_not_answer_is_asked_again_and_only_news_is_read_aloud() {
     assert_eq!(browser.script("return document.getElementById('spoken').textContent"), "");
 }
 
-/// The title and the file are those of the rows: after another day was chosen while one typed, and after midnight. In a browser
-/// that lacks what phones of some years ago lack.
+/// The title and the file are those of the rows: after another day was chosen while one typed, and after
+/// midnight. In a browser that lacks what phones of some years ago lack.
 #[test]
 fn title_and_file_are_those_of_the_rows() {
     let Some(browser) = Browser::open(true) else { return };
@@ -352,8 +355,8 @@ fn title_and_file_are_those_of_the_rows() {
     assert!(browser.text(".attendance").contains("Today’s attendance"));
 }
 
-/// An update that takes longer than an idle log-in lasts is not broken off by the page itself, and a log-in in another tab leaves
-/// this one able to act.
+/// An update that takes longer than an idle log-in lasts is not broken off by the page itself, and a log-in
+/// in another tab leaves this one able to act.
 #[test]
 fn a_log_in_that_ends_breaks_off_no_update_and_another_is_taken_up() {
     let Some(browser) = Browser::open(true) else { return };

@@ -70,7 +70,8 @@ fn every_address_opens_to_exactly_who_may() {
     for (method, path, least) in ADDRESSES {
         let path = path.replace("{date}", "2025-01-15").replace("{row}", "x").replace("{action}", "sync");
         let path = path.as_str();
-        // A wrong password is refused with 401 too, and a stream does not end: what is tried is the door before them.
+        // A wrong password is refused with 401 too, and a stream does not end: what is tried is the door
+        // before them.
         let (method, path) = match path {
             "/login" => ("GET", path),
             "/events" => ("HEAD", path),
@@ -212,7 +213,8 @@ fn wrong_tokens_are_refused_and_slowed_down_and_revoking_works_at_once() {
     );
 }
 
-/// A guess is compared by its hash, whole, whatever is wrong with it: one that is refused sooner tells how far it was right.
+/// A guess is compared by its hash, whole, whatever is wrong with it: one that is refused sooner tells how
+/// far it was right.
 #[test]
 fn no_guess_is_answered_before_its_hash_was_computed() {
     let least = |work: &dyn Fn()| {
@@ -280,7 +282,8 @@ fn the_console_forgets_the_first_password_with_the_first_log_in() {
     assert!(used(&device.running));
 }
 
-/// A data folder that takes no password, as one that is full: the page is there, and lets in who reads the console.
+/// A data folder that takes no password, as one that is full: the page is there, and lets in who reads the
+/// console.
 #[test]
 fn a_first_password_that_cannot_be_kept_opens_the_page_all_the_same() {
     let folder = tempfile::tempdir().unwrap();

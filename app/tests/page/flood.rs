@@ -16,8 +16,8 @@ const HALF_OPEN: u64 = 1000;
 /// Clients that hold them, each the same number.
 const HOLDERS: u32 = 40;
 
-/// A flood that runs: 200 clients from fifty addresses, half of them on connections they keep, and a thousand handshakes that never
-/// end. It ends with the value.
+/// A flood that runs: 200 clients from fifty addresses, half of them on connections they keep, and a thousand
+/// handshakes that never end. It ends with the value.
 pub struct Flood {
     stop: Arc<AtomicBool>,
     counts: Arc<Counts>,
@@ -86,7 +86,8 @@ fn client(n: u32, address: SocketAddr, fingerprint: &str, stop: &AtomicBool, cou
     }
 }
 
-/// Asks once, or (every second client) again and again on the same connection; how many answers began to come.
+/// Asks once, or (every second client) again and again on the same connection; how many answers began to
+/// come.
 fn ask(stream: &mut Tls, client: u32, stop: &AtomicBool) -> u64 {
     if client.is_multiple_of(2) {
         let _ = stream.write_all(b"GET /login HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");

@@ -16,7 +16,8 @@ use crate::device::{Device, PASSWORD};
 use crate::flood::Flood;
 use crate::real::Real;
 
-/// Far longer than any limit under test, so that a slow machine is not mistaken for a server that waits for ever.
+/// Far longer than any limit under test, so that a slow machine is not mistaken for a server that waits for
+/// ever.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 #[test]
@@ -84,8 +85,9 @@ fn bodies_headers_and_nonsense_are_bounded() {
     assert!(device.fake.performed.lock().unwrap().is_empty());
 }
 
-/// Requests that mean one thing to one reader and another to the next, or that hope for a careless one. Each is sent with a second
-/// request behind it; what is open to nobody must stay shut, and what is ambiguous must end the connection.
+/// Requests that mean one thing to one reader and another to the next, or that hope for a careless one. Each
+/// is sent with a second request behind it; what is open to nobody must stay shut, and what is ambiguous must
+/// end the connection.
 #[test]
 fn no_request_slips_by() {
     let device = Device::start();
@@ -130,7 +132,8 @@ fn no_request_slips_by() {
         let answers = statuses(&(request.to_owned() + head));
         assert!(answers.is_empty() || answers == [refused], "{what}: {answers:?}");
     }
-    // Both a length and a coding: the coding counts (RFC 9112, 6.3), and the connection must not be used again.
+    // Both a length and a coding: the coding counts (RFC 9112, 6.3), and the connection must not be used
+    // again.
     let both = "POST /login HTTP/1.1\r\nHost: x\r\nContent-Length: 60\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n";
     let answers = statuses(&(both.to_owned() + head));
     assert_eq!(answers.len(), 1, "{answers:?}");
@@ -244,7 +247,8 @@ proptest! {
     }
 }
 
-/// One server for all the cases, and everybody who may come to it. Log-outs among the cases are part of the game.
+/// One server for all the cases, and everybody who may come to it. Log-outs among the cases are part of the
+/// game.
 fn shared() -> &'static (Device, [As; 4]) {
     static SHARED: OnceLock<(Device, [As; 4])> = OnceLock::new();
     SHARED.get_or_init(|| {
@@ -275,7 +279,8 @@ fn one_address_takes_only_its_share() {
     }
 }
 
-/// Six addresses that hold every place, eight each, do not keep out a seventh; and what it then has they do not take from it.
+/// Six addresses that hold every place, eight each, do not keep out a seventh; and what it then has they do
+/// not take from it.
 #[test]
 fn who_holds_every_place_gives_some_up_to_who_has_none() {
     let limits = Limits {
@@ -323,8 +328,9 @@ fn scripts_that_forget_their_event_streams_leave_the_page_its_own() {
     assert_eq!(open(&device.log_in()).0, "200");
 }
 
-/// Paced work beside a flood (a frame every 20 ms, a few milliseconds each, as recognition has it) keeps its rate, and the
-/// technician still gets in, if not at the first try: a place is taken from who has many, and at times nobody has. What real recognition does is shown by `soak`.
+/// Paced work beside a flood (a frame every 20 ms, a few milliseconds each, as recognition has it) keeps its
+/// rate, and the technician still gets in, if not at the first try: a place is taken from who has many, and
+/// at times nobody has. What real recognition does is shown by `soak`.
 #[test]
 fn a_flood_leaves_the_frame_rate_as_it_was() {
     let device = Device::with(Limits::default());
@@ -343,7 +349,8 @@ fn a_flood_leaves_the_frame_rate_as_it_was() {
     assert!(flooded * 10 >= quiet * 9, "{flooded} frames instead of {quiet}");
 }
 
-/// Frames done in a second, one due every 20 ms: the best of four seconds, because others use this machine too.
+/// Frames done in a second, one due every 20 ms: the best of four seconds, because others use this machine
+/// too.
 fn frames_a_second() -> u64 {
     (0..4).map(|_| frames_in(Duration::from_secs(1))).max().unwrap_or_default()
 }
@@ -365,7 +372,8 @@ fn frames_in(time: Duration) -> u64 {
     frames
 }
 
-/// Over the real configuration, log, photo mirror and upload, which have failed with a backend that needs all of these.
+/// Over the real configuration, log, photo mirror and upload, which have failed with a backend that needs all
+/// of these.
 #[test]
 fn secrets_are_nowhere() {
     let folder = tempfile::tempdir().unwrap();

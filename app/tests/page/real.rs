@@ -1,5 +1,5 @@
-//! The technician's own eyes behind the server, where a stand-in would prove nothing: the real configuration, journal, photo
-//! mirror, upload and log.
+//! The technician's own eyes behind the server, where a stand-in would prove nothing: the real configuration,
+//! journal, photo mirror, upload and log.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -122,7 +122,8 @@ impl Real {
     }
 }
 
-/// Who was seen before a time server answered is not gone: the row stands with today's, marked, until its day is known.
+/// Who was seen before a time server answered is not gone: the row stands with today's, marked, until its day
+/// is known.
 #[test]
 fn rows_from_before_the_clock_was_known_can_be_seen() {
     let folder = tempfile::tempdir().unwrap();
@@ -141,7 +142,8 @@ fn rows_from_before_the_clock_was_known_can_be_seen() {
     let csv = real.device.get("/attendance/1970-01-01.csv", &who).text();
     assert_eq!(csv, "name,status,timestamp\n2110002,IN,1970-01-01 00:02:00\n");
 
-    // The clock is right again, and the row is not yet settled: it stands with the day that it is now, and with no other.
+    // The clock is right again, and the row is not yet settled: it stands with the day that it is now, and
+    // with no other.
     real.clock.set(datetime!(2026-11-22 09:16:00 UTC), true);
     let names = |path| {
         let day = real.device.get(path, &who).json();

@@ -64,7 +64,8 @@ impl Appliance {
         Some(Sha256::digest(&certificate).iter().map(|byte| format!("{byte:02x}")).collect())
     }
 
-    /// Frames processed since the start, as `/status` says. Under the flood one of many may be let in at once: so again.
+    /// Frames processed since the start, as `/status` says. Under the flood one of many may be let in at
+    /// once: so again.
     fn frames(&self) -> (u64, Instant) {
         let start = Instant::now();
         loop {

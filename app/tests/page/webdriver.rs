@@ -1,4 +1,5 @@
-//! The few WebDriver commands the browser tests need, spoken to Debian's chromedriver on the loopback network.
+//! The few WebDriver commands the browser tests need, spoken to Debian's chromedriver on the loopback
+//! network.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -82,8 +83,8 @@ impl Browser {
         self.of(selector, |found| self.here("POST", &format!("/element/{found}/click"), &json!({})));
     }
 
-    /// Asks an element for something. The page replaces its parts while it is looked at, so one that is gone, or not yet
-    /// there, is looked for again for some seconds.
+    /// Asks an element for something. The page replaces its parts while it is looked at, so one that is gone,
+    /// or not yet there, is looked for again for some seconds.
     fn of(&self, selector: &str, ask: impl Fn(String) -> Value) -> Value {
         let start = Instant::now();
         loop {

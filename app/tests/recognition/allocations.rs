@@ -1,13 +1,13 @@
 //! What recognition allocates for a frame once it is warm, on one processor, where one thread does all of it.
 //!
-//! Frames, pictures, tracks, votes and the networks' buffers are kept from frame to frame. What is left, all of it small and gone
-//! before the next frame:
-//! - candle's list of the output's strides for each op that writes in place: one for each layer, one to fill the input
-//!   (`models/tests/allocations.rs` holds the networks to that);
-//! - what a network returns: points of the mesh twice (in the crop, in the frame), contours of the eyes, lists of faces, an
-//!   embedding;
-//! - the resizer's filters for the detector's input, which it computes for every frame: a list for each column and each line of
-//!   192×144, most of what is counted.
+//! Frames, pictures, tracks, votes and the networks' buffers are kept from frame to frame. What is left, all
+//! of it small and gone before the next frame:
+//! - candle's list of the output's strides for each op that writes in place: one for each layer, one to fill
+//!   the input (`models/tests/allocations.rs` holds the networks to that);
+//! - what a network returns: points of the mesh twice (in the crop, in the frame), contours of the eyes,
+//!   lists of faces, an embedding;
+//! - the resizer's filters for the detector's input, which it computes for every frame: a list for each
+//!   column and each line of 192×144, most of what is counted.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -90,7 +90,8 @@ fn measure(material: &Material) {
     eprintln!(
         "allocations and bytes of a frame: without a face {without:?}, waiting {waiting:?}, known {known:?}"
     );
-    // Measured: 395, 537 and 446 allocations of 45, 66 and 60 KB together. A tenth more is allowed to other processors.
+    // Measured: 395, 537 and 446 allocations of 45, 66 and 60 KB together. A tenth more is allowed to other
+    // processors.
     assert!(without.0 <= 435 && without.1 <= 49 << 10, "{without:?}");
     assert!(waiting.0 <= 590 && waiting.1 <= 73 << 10, "{waiting:?}");
     assert!(known.0 <= 490 && known.1 <= 66 << 10, "{known:?}");

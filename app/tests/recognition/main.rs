@@ -1,6 +1,7 @@
 //! Recognition with its real networks, on a real face video and on pictures held before the camera.
 //!
-//! Needs the weights (`fetch_models`) and the demo's data (`scripts/demo-data`); without them the tests say so and pass.
+//! Needs the weights (`fetch_models`) and the demo's data (`scripts/demo-data`); without them the tests say
+//! so and pass.
 #![allow(clippy::unwrap_used)]
 
 mod allocations;
@@ -27,8 +28,8 @@ use vision::frame::{Frame, Picture};
 
 use material::{Material, on_one_processor};
 
-/// The person in the video is recognised, nobody else is, and the decision comes within the second and a half in which a person
-/// walks up.
+/// The person in the video is recognised, nobody else is, and the decision comes within the second and a half
+/// in which a person walks up.
 #[test]
 fn the_person_in_the_video_is_recognised_and_nobody_else() {
     let Some(material) = Material::find() else { return };
@@ -52,7 +53,8 @@ fn the_person_in_the_video_is_recognised_and_nobody_else() {
     assert!(first.is_some_and(|frames| frames <= 45), "{first:?} frames to the decision");
 }
 
-/// On one processor the networks are asked one after the other, else two at a time: what comes of it is the same to the last bit.
+/// On one processor the networks are asked one after the other, else two at a time: what comes of it is the
+/// same to the last bit.
 #[test]
 fn one_processor_decides_as_several_do() {
     let Some(material) = Material::find() else { return };
@@ -73,7 +75,8 @@ fn one_processor_decides_as_several_do() {
     assert_eq!(alone, outcomes());
 }
 
-/// Who stays before the camera is told to attendance again and again: its rules decide whether that makes a row.
+/// Who stays before the camera is told to attendance again and again: its rules decide whether that makes a
+/// row.
 #[test]
 fn who_stays_is_recognised_again() {
     let Some(material) = Material::find() else { return };
@@ -113,7 +116,8 @@ fn who_is_not_on_the_roster_is_a_stranger() {
     assert_eq!(strangers, 1, "told once a track");
 }
 
-/// While photos are still on their way nobody is a stranger: the person is asked to wait, and named as soon as the photo is there.
+/// While photos are still on their way nobody is a stranger: the person is asked to wait, and named as soon
+/// as the photo is there.
 #[test]
 fn nobody_is_a_stranger_while_photos_are_loading() {
     let Some(material) = Material::find() else { return };
@@ -256,8 +260,8 @@ fn a_person_is_told_why_nothing_happens() {
     }
 }
 
-/// Who has his answer is looked at seldom, and yet somebody else who takes his place in the picture is seen: by the next
-/// verification, after half a second at most, and named by three frames that follow.
+/// Who has his answer is looked at seldom, and yet somebody else who takes his place in the picture is seen:
+/// by the next verification, after half a second at most, and named by three frames that follow.
 #[test]
 fn somebody_who_takes_the_place_of_a_recognised_person_is_seen() {
     let Some(material) = Material::find() else { return };
@@ -288,7 +292,8 @@ fn somebody_who_takes_the_place_of_a_recognised_person_is_seen() {
     assert!(milliseconds <= 800, "{milliseconds} ms");
 }
 
-/// A picture of the person put before the camera after he was recognised makes no second row, however long it stays.
+/// A picture of the person put before the camera after he was recognised makes no second row, however long it
+/// stays.
 #[test]
 fn a_picture_put_in_a_recognised_persons_place_is_never_announced() {
     let Some(material) = Material::find() else { return };
@@ -317,7 +322,8 @@ fn a_picture_put_in_a_recognised_persons_place_is_never_announced() {
     }
 }
 
-/// A picture of somebody on the roster that is taken away from before another living face leaves him no votes and no name.
+/// A picture of somebody on the roster that is taken away from before another living face leaves him no votes
+/// and no name.
 #[test]
 fn a_living_face_behind_a_picture_does_not_make_it_alive() {
     let Some(material) = Material::find() else { return };
@@ -356,8 +362,8 @@ fn a_blink_beside_a_picture_is_not_the_pictures() {
     assert_eq!(names, [material.person.as_str()]);
 }
 
-/// A print that is folded along the nose is no plane and no smooth sheet, and turned it moves as much as a nose does. The mesh is a
-/// real one, for the test asks how its other points move.
+/// A print that is folded along the nose is no plane and no smooth sheet, and turned it moves as much as a
+/// nose does. The mesh is a real one, for the test asks how its other points move.
 #[test]
 fn a_print_that_is_folded_along_the_nose_and_turned_has_no_depth() {
     let Some(material) = Material::find() else { return };
@@ -394,7 +400,8 @@ fn a_print_that_is_folded_along_the_nose_and_turned_has_no_depth() {
     assert!(head > 1.5, "{head}");
 }
 
-/// The reference runtimes find blinks about frames 42, 92 and 112 of the clip; the demo's video begins at frame 24.
+/// The reference runtimes find blinks about frames 42, 92 and 112 of the clip; the demo's video begins at
+/// frame 24.
 #[test]
 fn every_blink_of_the_video_is_counted_and_every_frame_looks_alive() {
     let Some(material) = Material::find() else { return };

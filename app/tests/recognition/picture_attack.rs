@@ -1,7 +1,7 @@
 //! A picture of a student is held before the camera and moved in every way a flat or bent sheet can move.
 //!
-//! The stills are clean (no paper, no screen), so the passive networks have nothing to see: only the tests of motion stand
-//! between the picture and a row. No motion of a picture may pass them.
+//! The stills are clean (no paper, no screen), so the passive networks have nothing to see: only the tests of
+//! motion stand between the picture and a row. No motion of a picture may pass them.
 
 use base::moment::Moment;
 use evaluate::sheet::{MOTIONS, Sheet, Still};

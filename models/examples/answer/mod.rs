@@ -1,6 +1,7 @@
-//! The protocol between `scripts/bench` and the programs it measures: a question a line, `NAME THREADS RUNS`, and a line back with
-//! the shortest time of that many runs in milliseconds, or `none REASON`. Processes that live on and answer one question at a time
-//! can be asked in turn, so that whatever else the machine does hits both sides alike.
+//! The protocol between `scripts/bench` and the programs it measures: a question a line, `NAME THREADS RUNS`,
+//! and a line back with the shortest time of that many runs in milliseconds, or `none REASON`. Processes that
+//! live on and answer one question at a time can be asked in turn, so that whatever else the machine does
+//! hits both sides alike.
 
 use rustix::time::{ClockId, clock_gettime};
 use std::io::{BufRead as _, Write as _, stdin, stdout};
@@ -20,8 +21,8 @@ pub(crate) struct Question<'a> {
 }
 
 impl Question<'_> {
-    /// The shortest time of one `run`, milliseconds. One thread is measured in time of the processor, which on a machine that does
-    /// nothing else is the time on the wall; several can only be measured by the wall.
+    /// The shortest time of one `run`, milliseconds. One thread is measured in time of the processor, which
+    /// on a machine that does nothing else is the time on the wall; several can only be measured by the wall.
     pub(crate) fn shortest<E>(&self, mut run: impl FnMut() -> Result<(), E>) -> Result<f64, E> {
         let begin = Instant::now();
         let now = || match self.threads {

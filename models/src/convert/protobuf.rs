@@ -1,4 +1,5 @@
-//! Protobuf's wire format: fields by number, and what they hold. Shared by nobody but [`super::onnx`], which knows the schema.
+//! Protobuf's wire format: fields by number, and what they hold. Shared by nobody but [`super::onnx`], which
+//! knows the schema.
 
 use super::Error;
 use super::bytes::Bytes;

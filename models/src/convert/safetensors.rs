@@ -1,8 +1,8 @@
 //! A safetensors writer whose output depends on nothing but its input.
 //!
-//! The `safetensors` crate keeps metadata in a `HashMap`, so two runs of it may order the header differently; the hash of the
-//! file is pinned here. The format is small: eight bytes with the header's length, a JSON header padded with spaces to
-//! a multiple of eight, then the data.
+//! The `safetensors` crate keeps metadata in a `HashMap`, so two runs of it may order the header differently;
+//! the hash of the file is pinned here. The format is small: eight bytes with the header's length, a JSON
+//! header padded with spaces to a multiple of eight, then the data.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,7 +12,8 @@ use super::{Data, Error, Tensor};
 
 /// Serialises `tensors`, ordered by name, with `metadata` in the header.
 pub(super) fn write(mut tensors: Vec<Tensor>, metadata: BTreeMap<String, String>) -> Result<Vec<u8>, Error> {
-    // Widest elements first keeps each tensor aligned to its own element size without gaps, which the format forbids.
+    // Widest elements first keeps each tensor aligned to its own element size without gaps, which the format
+    // forbids.
     tensors.sort_by(|a, b| {
         (matches!(a.data, Data::F32(_)), &a.name).cmp(&(matches!(b.data, Data::F32(_)), &b.name))
     });

@@ -1,10 +1,10 @@
 //! TFLite: a flatbuffer of operator codes, one subgraph and the buffers it names.
 //!
-//! Schema: tensorflow/lite/schema/schema.fbs, version 3. Only what the pinned networks need is read, by field number; a
-//! generated reader for the whole schema would be some 20,000 lines.
+//! Schema: tensorflow/lite/schema/schema.fbs, version 3. Only what the pinned networks need is read, by field
+//! number; a generated reader for the whole schema would be some 20,000 lines.
 //!
-//! Weights stored as fp16 stand behind a `DEQUANTIZE` operator each. The operator disappears: the constant keeps its own name
-//! (`conv2d/Kernel`, not `conv2d/Kernel_dequantize`) and becomes f32.
+//! Weights stored as fp16 stand behind a `DEQUANTIZE` operator each. The operator disappears: the constant
+//! keeps its own name (`conv2d/Kernel`, not `conv2d/Kernel_dequantize`) and becomes f32.
 
 use std::collections::BTreeMap;
 
@@ -145,12 +145,14 @@ fn tensor_at<'t, 'a>(index: i32, tensors: &'t [SourceTensor<'a>]) -> Result<&'t 
         .ok_or_else(|| malformed(format!("tensor {index} of {}", tensors.len())))
 }
 
-/// Number of an operator in the schema. Old files keep it in a byte, new ones in an int; the larger one counts.
+/// Number of an operator in the schema. Old files keep it in a byte, new ones in an int; the larger one
+/// counts.
 fn operator_code(table: Table<'_>) -> Result<u32, Error> {
     Ok(u32::from(table.u8(0)?.unwrap_or(0)).max(table.u32(3)?.unwrap_or(0)))
 }
 
-/// Reads one operator; `None` for the `DEQUANTIZE` of a constant, whose output then takes the constant's name.
+/// Reads one operator; `None` for the `DEQUANTIZE` of a constant, whose output then takes the constant's
+/// name.
 fn read_operator(
     table: Table<'_>,
     codes: &[u32],

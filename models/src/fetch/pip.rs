@@ -24,7 +24,8 @@ pub(super) fn download(clients: &Clients, package: &Package) -> Result<Vec<u8>, 
                 "--no-cache-dir",
                 "--disable-pip-version-check",
             ])
-            // Wheels only: pip would run the setup.py of anything else. The package is never run, so its Python does not matter.
+            // Wheels only: pip would run the setup.py of anything else. The package is never run, so its
+            // Python does not matter.
             .args(["--only-binary", ":all:", "--ignore-requires-python"])
             .args(["--retries", "1", "--timeout", "20", "--dest"])
             .arg(folder.path())

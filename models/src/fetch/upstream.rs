@@ -1,7 +1,7 @@
 //! Single files of public git repositories, over HTTPS by `curl`.
 //!
-//! curl rather than an HTTP stack of our own: a build tool that is there anyway, knows the machine's proxies and roots, and
-//! is kept up to date by the distribution. What it brings is checked by hash.
+//! curl rather than an HTTP stack of our own: a build tool that is there anyway, knows the machine's proxies
+//! and roots, and is kept up to date by the distribution. What it brings is checked by hash.
 
 use std::time::Duration;
 
@@ -21,7 +21,8 @@ pub(super) fn address(upstream: &Upstream) -> String {
     format!("https://raw.githubusercontent.com/{repository}/{commit}/{path}")
 }
 
-/// Downloads `address`, at most `limit` bytes, by `protocols` in curl's notation; an error says why it cannot be had.
+/// Downloads `address`, at most `limit` bytes, by `protocols` in curl's notation; an error says why it cannot
+/// be had.
 pub(super) fn download(
     clients: &Clients,
     address: &str,

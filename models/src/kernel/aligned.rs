@@ -34,8 +34,8 @@ impl Aligned {
 impl Deref for Aligned {
     type Target = [f32];
     fn deref(&self) -> &[f32] {
-        // SAFETY: `lines` holds at least `len` initialised values without padding between them (`Line` is 64 bytes of 16
-        // values, `repr(C)`), and the borrow of `self` keeps them alive.
+        // SAFETY: `lines` holds at least `len` initialised values without padding between them (`Line` is 64
+        // bytes of 16 values, `repr(C)`), and the borrow of `self` keeps them alive.
         unsafe { std::slice::from_raw_parts(self.lines.as_ptr().cast(), self.len) }
     }
 }

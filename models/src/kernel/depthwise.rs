@@ -1,8 +1,9 @@
 //! Depthwise convolution, one output line at a time: each channel is filtered by its own k×k window.
 //!
-//! In NHWC a vector holds neighbouring channels of one pixel, so no lane ever needs another's values. The weights of one
-//! vector of channels stay in registers while the line passes. Where a window hangs over the left or right edge only the taps
-//! inside are summed; lines above and below the image are a line of zeros that the caller hands in.
+//! In NHWC a vector holds neighbouring channels of one pixel, so no lane ever needs another's values. The
+//! weights of one vector of channels stay in registers while the line passes. Where a window hangs over the
+//! left or right edge only the taps inside are summed; lines above and below the image are a line of zeros
+//! that the caller hands in.
 
 use super::vector::Vector;
 use super::{Aligned, Epilogue, Isa, Kernel, leaky};
@@ -20,16 +21,17 @@ pub(crate) struct DepthwiseWeights {
     stride: usize,
     channels: usize,
     epilogue: Epilogue,
-    /// First channel of each vector of channels. The last is moved back to end with the channels, so that no vector is partial
-    /// where there is at least a whole one; what two vectors share is computed twice, alike.
+    /// First channel of each vector of channels. The last is moved back to end with the channels, so that no
+    /// vector is partial where there is at least a whole one; what two vectors share is computed twice,
+    /// alike.
     blocks: Vec<usize>,
     /// For each block: `window²` vectors, bias, slope.
     weights: Aligned,
 }
 
 impl DepthwiseWeights {
-    /// Packs a `window × window × channels` kernel (TFLite's layout). Panics when lengths do not match: the layers have checked
-    /// the shapes of what came from a file.
+    /// Packs a `window × window × channels` kernel (TFLite's layout). Panics when lengths do not match: the
+    /// layers have checked the shapes of what came from a file.
     pub(crate) fn pack(
         isa: Isa,
         window: usize,
@@ -103,8 +105,8 @@ pub(crate) fn depthwise_row(w: &DepthwiseWeights, args: RowArgs<'_>) {
         *pointer = line.as_ptr();
     }
     let line = Line { w, lines: pointers, width, left, out: out.as_mut_ptr(), out_width };
-    // SAFETY: each line holds `width` pixels and `out` holds `out_width`, asserted above; the kernel reads no tap outside
-    // `0..width`, and the packed array holds every block by construction.
+    // SAFETY: each line holds `width` pixels and `out` holds `out_width`, asserted above; the kernel reads no
+    // tap outside `0..width`, and the packed array holds every block by construction.
     unsafe { w.isa.run(line) }
 }
 
@@ -127,7 +129,8 @@ impl Kernel for Line<'_> {
                 (3, 2) => self.blocks::<V, 3, 2>(),
                 (5, 1) => self.blocks::<V, 5, 1>(),
                 (5, 2) => self.blocks::<V, 5, 2>(),
-                // Any other window: every output is taken for an edge, where the taps are counted at run time.
+                // Any other window: every output is taken for an edge, where the taps are counted at run
+                // time.
                 _ => self.blocks::<V, 0, 1>(),
             }
         }
@@ -139,7 +142,8 @@ impl Line<'_> {
     unsafe fn blocks<V: Vector, const K: usize, const S: usize>(&self) {
         for (block, &first) in self.w.blocks.iter().enumerate() {
             let partial = self.w.channels < V::LANES;
-            // SAFETY: forwarded; `first` is a block's first channel and a whole vector follows it unless `partial`.
+            // SAFETY: forwarded; `first` is a block's first channel and a whole vector follows it unless
+            // `partial`.
             unsafe {
                 let weights =
                     self.w.weights.as_ptr().add(block * (self.w.window * self.w.window + 2) * V::LANES);
@@ -158,7 +162,8 @@ impl Line<'_> {
         weights: *const f32,
         first: usize,
     ) {
-        // Outputs whose whole window is inside: from the first with x·S ≥ left to the last with x·S − left + K ≤ width.
+        // Outputs whose whole window is inside: from the first with x·S ≥ left to the last with x·S − left +
+        // K ≤ width.
         let (inner, end) = if K == 0 {
             (self.out_width, self.out_width)
         } else {
@@ -167,8 +172,8 @@ impl Line<'_> {
                 if self.width + self.left < K { 0 } else { (self.width + self.left - K) / S.max(1) + 1 };
             (inner, end.clamp(inner, self.out_width))
         };
-        // SAFETY: the edges sum only taps inside the line; between `inner` and `end` whole windows are inside by the
-        // arithmetic above. Lanes: whole vectors from `first`, or `channels` of them when `PARTIAL`.
+        // SAFETY: the edges sum only taps inside the line; between `inner` and `end` whole windows are inside
+        // by the arithmetic above. Lanes: whole vectors from `first`, or `channels` of them when `PARTIAL`.
         unsafe {
             for x in 0..inner {
                 self.edge::<V, PARTIAL>(weights, first, x);

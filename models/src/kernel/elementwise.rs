@@ -1,11 +1,12 @@
-//! The small steps between convolutions: pooling, upsampling, channel gates. One pass over memory each, a vector of channels at
-//! a time.
+//! The small steps between convolutions: pooling, upsampling, channel gates. One pass over memory each, a
+//! vector of channels at a time.
 
 use super::vector::Vector;
 use super::{Isa, Kernel};
 
-/// Largest of each 2×2 square: one output line from two input lines of `channels` a pixel. `below` may be absent at an odd
-/// height, and a last odd column stands alone (TFLite's SAME; with even sizes it is also VALID).
+/// Largest of each 2×2 square: one output line from two input lines of `channels` a pixel. `below` may be
+/// absent at an odd height, and a last odd column stands alone (TFLite's SAME; with even sizes it is also
+/// VALID).
 ///
 /// Panics when `out` is longer than half of `above`, rounded up, or the lines differ.
 pub(crate) fn max_pool_2x2_row(
@@ -19,7 +20,8 @@ pub(crate) fn max_pool_2x2_row(
     let (width, out_width) = (above.len() / channels, out.len() / channels);
     assert!(above.len() == below.len() && out_width <= width.div_ceil(2));
     let (above, below, out) = (above.as_ptr(), below.as_ptr(), out.as_mut_ptr());
-    // SAFETY: output pixel x reads input pixels 2x and, where the line has it, 2x + 1, of which both lines hold `width`.
+    // SAFETY: output pixel x reads input pixels 2x and, where the line has it, 2x + 1, of which both lines
+    // hold `width`.
     unsafe { isa.run(Pool { above, below, width, out_width, channels, out }) }
 }
 
@@ -62,8 +64,8 @@ pub(crate) enum Upsample {
     Bilinear,
 }
 
-/// `out = fine + coarse brought to twice its size`; `fine` and `out` are `2·height × 2·width × channels`, `coarse` is
-/// `height × width × channels`. Panics when a slice has another length.
+/// `out = fine + coarse brought to twice its size`; `fine` and `out` are `2·height × 2·width × channels`,
+/// `coarse` is `height × width × channels`. Panics when a slice has another length.
 pub(crate) fn add_upsampled_2x(
     isa: Isa,
     how: Upsample,

@@ -1,19 +1,19 @@
 //! Matrix product with packed weights: pointwise and dense convolution, fully connected layers.
 //!
-//! `out[m][n] = epilogue(bias[n] + Σ_k a[m][k]·w[k][n] + residual[m][n])`, where a row `m` is a pixel. The rows of `a` are read
-//! where they lie in the NHWC tensor; a k×k convolution is the same product with a row in k *segments*, one for each line of
-//! the window, so that nothing is unfolded (im2col) in memory.
+//! `out[m][n] = epilogue(bias[n] + Σ_k a[m][k]·w[k][n] + residual[m][n])`, where a row `m` is a pixel. The
+//! rows of `a` are read where they lie in the NHWC tensor; a k×k convolution is the same product with a row
+//! in k *segments*, one for each line of the window, so that nothing is unfolded (im2col) in memory.
 //!
-//! The weights are packed once ([`super::packed`]) into panels of one to four vectors of columns. A tile of `rows × vectors` accumulators stays in
-//! registers over the whole of k; what would be a second and third pass over the output (bias, residual, activation) happens
-//! before its only store.
+//! The weights are packed once ([`super::packed`]) into panels of one to four vectors of columns. A tile of
+//! `rows × vectors` accumulators stays in registers over the whole of k; what would be a second and third
+//! pass over the output (bias, residual, activation) happens before its only store.
 
 use super::packed::{GemmWeights, Panel};
 use super::vector::Vector;
 use super::{Epilogue, Kernel, leaky};
 
-/// Values of `a` that are worked through before the next panel: half of a 32 KB first-level cache, so that they stay there while
-/// every panel passes by.
+/// Values of `a` that are worked through before the next panel: half of a 32 KB first-level cache, so that
+/// they stay there while every panel passes by.
 const CHUNK: usize = 4096;
 
 /// Where the rows of a product come from and go to.
@@ -28,7 +28,8 @@ pub(crate) struct GemmArgs<'a> {
     pub(crate) segment_stride: usize,
     /// Rows.
     pub(crate) rows: usize,
-    /// Added before the epilogue: values and channels a row (which may be fewer than the outputs; the others get nothing).
+    /// Added before the epilogue: values and channels a row (which may be fewer than the outputs; the others
+    /// get nothing).
     pub(crate) residual: Option<(&'a [f32], usize)>,
     /// Gets `rows × outputs` values.
     pub(crate) out: &'a mut [f32],
@@ -63,8 +64,8 @@ pub(crate) fn gemm(w: &GemmWeights, args: GemmArgs<'_>) {
         residual_channels,
         out: out.as_mut_ptr(),
     };
-    // SAFETY: every row's segments, the residual and the output lie inside their slices by the assertions above; the packed
-    // arrays hold whole panels for `inputs` by construction.
+    // SAFETY: every row's segments, the residual and the output lie inside their slices by the assertions
+    // above; the packed arrays hold whole panels for `inputs` by construction.
     unsafe { w.isa.run(product) }
 }
 
@@ -130,7 +131,8 @@ unsafe fn lane<V: Vector, const M: usize, const N: usize, const LANE: i32>(
     }
 }
 
-/// Rows of a tile, so that accumulators, one row of weights, and one broadcast value or a vector of each row fit the registers.
+/// Rows of a tile, so that accumulators, one row of weights, and one broadcast value or a vector of each row
+/// fit the registers.
 const fn max_rows<V: Vector>(vectors: usize) -> usize {
     let rows = if V::BY_LANE {
         (V::REGISTERS - 1 - vectors) / (vectors + 1)
@@ -166,15 +168,16 @@ impl Product<'_> {
 
     /// One tile of `M` rows by `N` vectors.
     ///
-    /// Each loop over the accumulators is short enough for the compiler to unroll, and what differs at run time is decided
-    /// outside of them: only so do the accumulators stay in registers.
+    /// Each loop over the accumulators is short enough for the compiler to unroll, and what differs at run
+    /// time is decided outside of them: only so do the accumulators stay in registers.
     ///
     /// # Safety
     /// Rows `row..row + M` must lie inside the product and `panel` must have `N` vectors.
     #[inline(always)]
     unsafe fn micro<V: Vector, const M: usize, const N: usize>(&self, panel: &Panel, row: usize) {
-        // SAFETY: by the contract above and the checks in `gemm`, all reads of `a` and of the packed arrays (padded to whole
-        // vectors) and all writes of `out` (only its `outputs` columns) are inside their slices.
+        // SAFETY: by the contract above and the checks in `gemm`, all reads of `a` and of the packed arrays
+        // (padded to whole vectors) and all writes of `out` (only its `outputs` columns) are inside their
+        // slices.
         unsafe {
             let w = self.w;
             let mut acc = [[V::splat(0.0); N]; M];
@@ -268,7 +271,8 @@ impl Product<'_> {
         }
     }
 
-    /// Adds the residual of rows `row..row + M` to a tile that begins at `column`, one of the residual's channels.
+    /// Adds the residual of rows `row..row + M` to a tile that begins at `column`, one of the residual's
+    /// channels.
     ///
     /// # Safety
     /// As for `micro`.
@@ -301,7 +305,8 @@ impl Product<'_> {
                     residual = residual.wrapping_add(self.residual_channels);
                 }
             } else {
-                // Rare: the residual ends inside an earlier vector. Through memory, since its place is known only now.
+                // Rare: the residual ends inside an earlier vector. Through memory, since its place is known
+                // only now.
                 for m in 0..M {
                     let mut sums = acc[m];
                     for (n, sum) in sums.iter_mut().enumerate().take(channels.div_ceil(V::LANES)) {

@@ -1,10 +1,10 @@
 //! The inner loops: one source, compiled for each instruction set, chosen when the program runs.
 //!
-//! A kernel is a struct of its arguments with [`Kernel::run`] generic over [`vector::Vector`]; [`Isa::run`] enters it through
-//! a function that has the instruction set enabled. All code inside is `inline(always)`, so that the whole kernel is compiled
-//! with those instructions. The functions that the layers call ([`gemm`], [`depthwise_row`], …) take slices and check every
-//! bound once before the loops; nothing outside this folder is `unsafe`. What needs no pointers at all, anywhere in the program, is
-//! a [`Work`].
+//! A kernel is a struct of its arguments with [`Kernel::run`] generic over [`vector::Vector`]; [`Isa::run`]
+//! enters it through a function that has the instruction set enabled. All code inside is `inline(always)`, so
+//! that the whole kernel is compiled with those instructions. The functions that the layers call ([`gemm`],
+//! [`depthwise_row`], …) take slices and check every bound once before the loops; nothing outside this folder
+//! is `unsafe`. What needs no pointers at all, anywhere in the program, is a [`Work`].
 
 // Loops over constant bounds that are to be unrolled are clearer with indices.
 #![allow(clippy::needless_range_loop)]
@@ -116,8 +116,8 @@ impl Isa {
     /// The kernel's own contract about its pointers must hold.
     #[inline]
     unsafe fn run<K: Kernel>(self, kernel: K) {
-        // SAFETY: the caller's contract; that the processor has the instruction set is the promise of this type, whose values
-        // `available` alone makes.
+        // SAFETY: the caller's contract; that the processor has the instruction set is the promise of this
+        // type, whose values `available` alone makes.
         unsafe {
             match self.0 {
                 Set::Portable => kernel.run::<vector::Portable>(),
@@ -138,8 +138,9 @@ impl fmt::Display for Isa {
     }
 }
 
-/// Plain Rust that is worth compiling for each instruction set, and its arguments. The compiler makes vector instructions of simple
-/// loops over slices and arrays; it never joins a product and a sum to one rounding, so the answers are the same to the last bit.
+/// Plain Rust that is worth compiling for each instruction set, and its arguments. The compiler makes vector
+/// instructions of simple loops over slices and arrays; it never joins a product and a sum to one rounding,
+/// so the answers are the same to the last bit.
 pub trait Work {
     /// Does it. Implementations are `inline(always)`, and so is what they call.
     fn run(self);

@@ -1,8 +1,8 @@
-//! NEON, which every aarch64 processor has (the Pi 5's Cortex-A76 runs two of these multiply-adds a cycle). What holds for
-//! every function is said in [`super::vector`].
+//! NEON, which every aarch64 processor has (the Pi 5's Cortex-A76 runs two of these multiply-adds a cycle).
+//! What holds for every function is said in [`super::vector`].
 
-// SAFETY (of every block in this file): NEON is part of aarch64; pointers are valid for the lanes used by the contract of
-// `Vector`, and these loads and stores need no alignment beyond that of `f32`.
+// SAFETY (of every block in this file): NEON is part of aarch64; pointers are valid for the lanes used by the
+// contract of `Vector`, and these loads and stores need no alignment beyond that of `f32`.
 #![allow(clippy::undocumented_unsafe_blocks)]
 
 use super::vector::Vector;

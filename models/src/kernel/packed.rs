@@ -29,10 +29,11 @@ pub(super) struct Panel {
 }
 
 impl GemmWeights {
-    /// Packs a row-major `outputs × inputs` matrix (the order of TFLite's OHWI kernels and of torch's linear layers).
+    /// Packs a row-major `outputs × inputs` matrix (the order of TFLite's OHWI kernels and of torch's linear
+    /// layers).
     ///
-    /// `slope` has one value an output and is used by [`Epilogue::PRelu`] only. Panics when lengths do not match: the layers
-    /// have checked the shapes of what came from a file.
+    /// `slope` has one value an output and is used by [`Epilogue::PRelu`] only. Panics when lengths do not
+    /// match: the layers have checked the shapes of what came from a file.
     pub(crate) fn pack(
         isa: Isa,
         inputs: usize,

@@ -1,7 +1,7 @@
 //! One vector against many, in fixed point: how a probe is compared with every enrolled face.
 //!
-//! Plain Rust; compiled with the wider instruction sets the compiler makes multiply-add instructions of it (`vpmaddwd` on 32
-//! values with AVX-512 and on 16 with AVX2, `smlal` with NEON).
+//! Plain Rust; compiled with the wider instruction sets the compiler makes multiply-add instructions of it
+//! (`vpmaddwd` on 32 values with AVX-512 and on 16 with AVX2, `smlal` with NEON).
 
 use super::{Isa, Work};
 

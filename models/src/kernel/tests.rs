@@ -1,5 +1,6 @@
-//! Every kernel on every instruction set of this processor, against the same in double precision. What it reads and writes lies
-//! between pages that nobody may touch, at the one or at the other: a value read or written outside ends the test.
+//! Every kernel on every instruction set of this processor, against the same in double precision. What it
+//! reads and writes lies between pages that nobody may touch, at the one or at the other: a value read or
+//! written outside ends the test.
 
 #![allow(clippy::unwrap_used)]
 
@@ -40,7 +41,8 @@ impl Random {
     }
 }
 
-/// Values that begin at the beginning of a mapping or end at its end, with a page on either side that cannot be touched.
+/// Values that begin at the beginning of a mapping or end at its end, with a page on either side that cannot
+/// be touched.
 struct Guarded {
     map: *mut c_void,
     bytes: usize,

@@ -1,11 +1,12 @@
 //! One vector of `f32` lanes, as every instruction set spells it.
 //!
-//! The kernels are written once over [`Vector`] and compiled once for each instruction set. The `pulp` crate offers such a
-//! trait too; its partial loads and stores go through a table of function pointers, which costs more than a whole row of our
-//! narrow layers, so the dozen operations needed stand here as intrinsics.
+//! The kernels are written once over [`Vector`] and compiled once for each instruction set. The `pulp` crate
+//! offers such a trait too; its partial loads and stores go through a table of function pointers, which costs
+//! more than a whole row of our narrow layers, so the dozen operations needed stand here as intrinsics.
 //!
-//! Every function is `unsafe` for the same two reasons, not repeated below: the processor must have the instruction set
-//! ([`super::Isa`] sees to that), and pointers must be valid for the lanes that are read or written. No alignment is required.
+//! Every function is `unsafe` for the same two reasons, not repeated below: the processor must have the
+//! instruction set ([`super::Isa`] sees to that), and pointers must be valid for the lanes that are read or
+//! written. No alignment is required.
 
 /// A register of [`Self::LANES`] values of type `f32`.
 pub(crate) trait Vector: Copy {
@@ -13,8 +14,8 @@ pub(crate) trait Vector: Copy {
     const LANES: usize;
     /// Registers of this kind that the instruction set has; bounds the size of the accumulator tiles.
     const REGISTERS: usize;
-    /// Whether [`Self::mul_add_lane`] beats loading a value into all lanes first. On x86 a load can do that on the way; on the
-    /// Cortex-A76 it takes one of the two slots that the multiply-adds need.
+    /// Whether [`Self::mul_add_lane`] beats loading a value into all lanes first. On x86 a load can do that
+    /// on the way; on the Cortex-A76 it takes one of the two slots that the multiply-adds need.
     const BY_LANE: bool = false;
 
     /// All lanes `x`.
@@ -29,7 +30,8 @@ pub(crate) trait Vector: Copy {
     unsafe fn store_first(self, to: *mut f32, n: usize);
     /// `self + other`
     unsafe fn add(self, other: Self) -> Self;
-    /// The greater of each lane; `other` where `self` is no number. (NEON gives the number also where `other` is none.)
+    /// The greater of each lane; `other` where `self` is no number. (NEON gives the number also where `other`
+    /// is none.)
     unsafe fn max(self, other: Self) -> Self;
     /// The smaller of each lane, otherwise as [`Self::max`].
     unsafe fn min(self, other: Self) -> Self;
@@ -42,8 +44,8 @@ pub(crate) trait Vector: Copy {
     }
 }
 
-/// Eight lanes in plain Rust, for processors without a kernel of their own and as a second opinion in tests. The compiler
-/// turns it into whatever the baseline target has (SSE2, NEON).
+/// Eight lanes in plain Rust, for processors without a kernel of their own and as a second opinion in tests.
+/// The compiler turns it into whatever the baseline target has (SSE2, NEON).
 #[derive(Clone, Copy)]
 pub(crate) struct Portable([f32; 8]);
 
@@ -54,7 +56,8 @@ impl Portable {
     }
 }
 
-// SAFETY (of the blocks below): the caller promises that the pointer is valid for the lanes used, see the module's text.
+// SAFETY (of the blocks below): the caller promises that the pointer is valid for the lanes used, see the
+// module's text.
 impl Vector for Portable {
     const LANES: usize = 8;
     const REGISTERS: usize = 16;

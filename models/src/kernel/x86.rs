@@ -1,7 +1,9 @@
-//! AVX2 with FMA, and AVX-512 (Foundation; `Isa` asks for byte and word instructions besides). What holds for every function is said in [`super::vector`].
+//! AVX2 with FMA, and AVX-512 (Foundation; `Isa` asks for byte and word instructions besides). What holds for
+//! every function is said in [`super::vector`].
 
-// SAFETY (of every block in this file): the instruction set is there, because these types are reached only through
-// `Isa::run`; pointers are valid for the lanes used by the contract of `Vector`, and the unaligned forms are used throughout.
+// SAFETY (of every block in this file): the instruction set is there, because these types are reached only
+// through `Isa::run`; pointers are valid for the lanes used by the contract of `Vector`, and the unaligned
+// forms are used throughout.
 #![allow(clippy::undocumented_unsafe_blocks)]
 
 use super::vector::Vector;

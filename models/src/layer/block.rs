@@ -1,11 +1,12 @@
 //! The building stone of every network here, as one layer: expand (1×1), depthwise, project (1×1), residual.
 //!
-//! MobileNetV2's inverted residual, BlazeFace's and the mesh's depthwise + pointwise pair, the iris network's bottleneck and
-//! YuNet's pointwise + depthwise unit are this block with parts left out. Computed layer by layer, the widened map between the
-//! parts would be written to memory and read again: 400 KB for MobileFaceNet's second stage, against 512 KB of second-level
-//! cache on a Cortex-A76. Here the block advances by a few output lines at a time: the expanded lines live in a ring just
-//! tall enough for the window, the filtered ones in a strip that the projection reads at once. Both stay in the first-level
-//! cache or close to it.
+//! MobileNetV2's inverted residual, BlazeFace's and the mesh's depthwise + pointwise pair, the iris network's
+//! bottleneck and YuNet's pointwise + depthwise unit are this block with parts left out. Computed layer by
+//! layer, the widened map between the parts would be written to memory and read again: 400 KB for
+//! MobileFaceNet's second stage, against 512 KB of second-level cache on a Cortex-A76. Here the block
+//! advances by a few output lines at a time: the expanded lines live in a ring just tall enough for the
+//! window, the filtered ones in a strip that the projection reads at once. Both stay in the first-level cache
+//! or close to it.
 
 use super::{Activation, Depthwise, Filter, Layer, Map, Padding, Shape};
 use crate::kernel::{
@@ -15,8 +16,8 @@ use crate::scratch;
 use candle_core::{Result, bail};
 use std::fmt;
 
-/// What is added to the projection before its activation: the block's input, or the second input where it is given one. Fewer
-/// channels than the projection has are padded with zeros.
+/// What is added to the projection before its activation: the block's input, or the second input where it is
+/// given one. Fewer channels than the projection has are padded with zeros.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Residual {
     /// Nothing.
@@ -37,7 +38,8 @@ pub struct Block {
     pooled: bool,
 }
 
-/// Values of the strip between depthwise and projection: a third of a 48 KB first-level cache, half of a 32 KB one.
+/// Values of the strip between depthwise and projection: a third of a 48 KB first-level cache, half of a 32
+/// KB one.
 const STRIP: usize = 4096;
 /// Pixels that a strip should have, so that the product's tiles are full.
 const STRIP_PIXELS: usize = 24;
@@ -95,8 +97,8 @@ impl Block {
         Ok(self)
     }
 
-    /// Reduces each 2×2 square of the result to its maximum, before it ever reaches memory. For blocks that end with the
-    /// depthwise convolution.
+    /// Reduces each 2×2 square of the result to its maximum, before it ever reaches memory. For blocks that
+    /// end with the depthwise convolution.
     pub fn pool(mut self) -> Result<Self> {
         if self.project.is_some() {
             bail!("a block with a projection cannot pool its result");

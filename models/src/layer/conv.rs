@@ -90,8 +90,8 @@ impl Layer for Conv {
             };
             return gemm(&self.weights, args);
         }
-        // The strip's lines with their zeros around, so that each output line is one product over k segments. Where
-        // nothing hangs over an edge, the input itself is such a strip.
+        // The strip's lines with their zeros around, so that each output line is one product over k segments.
+        // Where nothing hangs over an edge, the input itself is such a strip.
         let (kh, kw) = self.window;
         let reach = (out_shape.width - 1) * self.stride + kw;
         let bare = top == 0 && left == 0 && reach <= shape.width;

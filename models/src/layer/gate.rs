@@ -1,4 +1,5 @@
-//! Squeeze and excitation (Hu et al. 2018): a gate for each channel from the mean of all, and the residual behind it.
+//! Squeeze and excitation (Hu et al. 2018): a gate for each channel from the mean of all, and the residual
+//! behind it.
 
 use super::{Filter, Layer, Map, Shape};
 use crate::kernel::{GemmArgs, GemmWeights, Isa, channel_means, gemm, scale_add};

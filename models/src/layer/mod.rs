@@ -1,9 +1,9 @@
 //! Fused layers as candle custom ops.
 //!
-//! A [`Layer`] reads one or two NHWC tensors of `f32` and writes one that is there already; [`Fused`] makes it a candle in-place
-//! op. Everything that follows a convolution in these networks (folded batch norm, bias, activation, residual) is part of the
-//! layer. [`forward`] is the ordinary way of calling one, with a fresh output; a [`crate::plan::Plan`] calls them with buffers
-//! that are used again and again.
+//! A [`Layer`] reads one or two NHWC tensors of `f32` and writes one that is there already; [`Fused`] makes
+//! it a candle in-place op. Everything that follows a convolution in these networks (folded batch norm, bias,
+//! activation, residual) is part of the layer. [`forward`] is the ordinary way of calling one, with a fresh
+//! output; a [`crate::plan::Plan`] calls them with buffers that are used again and again.
 
 mod block;
 mod conv;
@@ -67,8 +67,8 @@ pub trait Layer: Debug + Send + Sync {
     /// Multiply-adds for one image, for reports.
     fn operations(&self, inputs: &[Shape]) -> usize;
 
-    /// Computes one image. `out` has the length that [`Self::output`] says, which the caller has checked; what it held is
-    /// overwritten.
+    /// Computes one image. `out` has the length that [`Self::output`] says, which the caller has checked;
+    /// what it held is overwritten.
     fn run(&self, inputs: &[Map<'_>], out: &mut [f32]);
 }
 

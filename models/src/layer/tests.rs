@@ -1,4 +1,5 @@
-//! Every layer on every instruction set of this processor against candle's own operations, over random shapes.
+//! Every layer on every instruction set of this processor against candle's own operations, over random
+//! shapes.
 
 #![allow(clippy::unwrap_used)]
 

@@ -1,5 +1,5 @@
-//! What the layers are made of, in one layout, whatever the file's: kernels from TFLite graphs (OHWI, depthwise 1HWC) and from
-//! torch and ONNX (OIHW, depthwise C1HW), with batch norm folded in.
+//! What the layers are made of, in one layout, whatever the file's: kernels from TFLite graphs (OHWI,
+//! depthwise 1HWC) and from torch and ONNX (OIHW, depthwise C1HW), with batch norm folded in.
 
 use crate::kernel::{DepthwiseWeights, Epilogue, GemmWeights, Isa, MAX_WINDOW};
 use candle_core::{DType, Result, Tensor, bail};
@@ -77,7 +77,8 @@ impl Filter {
         Ok(all)
     }
 
-    /// This pointwise convolution and the one that follows it with nothing in between, as one: `W = W₂·W₁`, `b = W₂·b₁ + b₂`.
+    /// This pointwise convolution and the one that follows it with nothing in between, as one: `W = W₂·W₁`,
+    /// `b = W₂·b₁ + b₂`.
     pub fn then(self, next: &Filter) -> Result<Self> {
         if self.height * self.width * next.height * next.width != 1 || next.inputs != self.outputs {
             bail!("only pointwise convolutions that follow each other can be joined");
@@ -259,7 +260,8 @@ pub(super) fn pack(isa: Isa, filter: &Filter, activation: &Activation) -> Result
     Ok(GemmWeights::pack(isa, inputs, &filter.weights, &filter.bias, epilogue, slope))
 }
 
-/// Packs a depthwise kernel and its activation; fails when the slopes are not one a channel, or the window is too large.
+/// Packs a depthwise kernel and its activation; fails when the slopes are not one a channel, or the window is
+/// too large.
 pub(super) fn pack_depthwise(
     isa: Isa,
     filter: &Depthwise,

@@ -1,6 +1,6 @@
-//! The converted files against what the reference readers (LiteRT, numpy's and Python's own unpickler, the onnx package) see
-//! in the published ones: number of floating-point tensors, number of values, their sum and sum of squares in double
-//! precision, and the first values of one convolution.
+//! The converted files against what the reference readers (LiteRT, numpy's and Python's own unpickler, the
+//! onnx package) see in the published ones: number of floating-point tensors, number of values, their sum and
+//! sum of squares in double precision, and the first values of one convolution.
 
 use models::lock::lock;
 use models::store::Store;

@@ -1,4 +1,5 @@
-//! The parsers against what they may meet: damaged files, lies about sizes, and features that nobody reviewed.
+//! The parsers against what they may meet: damaged files, lies about sizes, and features that nobody
+//! reviewed.
 
 use models::convert::{Data, Error, Format, MAX_SOURCE_BYTES, parse};
 use proptest::prelude::*;

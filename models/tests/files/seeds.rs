@@ -8,7 +8,8 @@ pub(crate) fn all() -> [(Format, Vec<u8>); 3] {
     [(Format::Tflite, tflite(1)), (Format::TorchLegacy, torch()), (Format::Onnx, onnx())]
 }
 
-/// `y = conv(x)` with an fp16 kernel behind DEQUANTIZE and an f32 bias; the bias appears `biases` times, sharing a buffer.
+/// `y = conv(x)` with an fp16 kernel behind DEQUANTIZE and an f32 bias; the bias appears `biases` times,
+/// sharing a buffer.
 pub(crate) fn tflite(biases: usize) -> Vec<u8> {
     let mut builder = FlatBufferBuilder::new();
     let mut tensors = vec![

@@ -47,7 +47,7 @@ impl Default for Webhook {
 pub struct Tls {
     /// PEM file with further certificate authorities, beside the system's.
     pub ca_file: Option<PathBuf>,
-    /// SHA-256 fingerprint (hex, colons allowed) of the one certificate that backend and file browser must show, for a
-    /// self-signed server. Replaces the certificate authorities.
+    /// SHA-256 fingerprint (hex, colons allowed) of the one certificate that backend and file browser must
+    /// show, for a self-signed server. Replaces the certificate authorities.
     pub pinned_sha256: Option<String>,
 }

@@ -1,4 +1,5 @@
-//! The school's backend: photos in ([`sync`]), rows out ([`upload`]), and the one HTTP client both use ([`http`]).
+//! The school's backend: photos in ([`sync`]), rows out ([`upload`]), and the one HTTP client both use
+//! ([`http`]).
 #![forbid(unsafe_code)]
 
 pub mod config;

@@ -8,8 +8,8 @@ use std::path::Path;
 /// Largest file read back. Every file of ours is far smaller; more is not ours.
 const MAX_BYTES: u64 = 1 << 20;
 
-/// Writes `content`, readable by everybody, so that a power cut at any moment leaves the old file or the new one: to a temporary
-/// name, to the disk, renamed, the folder to the disk.
+/// Writes `content`, readable by everybody, so that a power cut at any moment leaves the old file or the new
+/// one: to a temporary name, to the disk, renamed, the folder to the disk.
 ///
 /// # Errors
 /// What the file system says; the old file stands then.

@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-/// Longest roll number accepted. The original deployment uses 7 or 8 digits; file systems take 255 bytes a name.
+/// Longest roll number accepted. The original deployment uses 7 or 8 digits; file systems take 255 bytes a
+/// name.
 pub const MAX_LENGTH: usize = 64;
 
 /// A student's roll number (the backend's `enrollment_number`, the photo folder's name).
 ///
-/// One to [`MAX_LENGTH`] ASCII letters, digits, `-` or `_`, beginning with a letter or digit: safe as a folder name, in a
-/// CSV field and in a log line. Cheap to clone.
+/// One to [`MAX_LENGTH`] ASCII letters, digits, `-` or `_`, beginning with a letter or digit: safe as a
+/// folder name, in a CSV field and in a log line. Cheap to clone.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct RollNumber(Arc<str>);

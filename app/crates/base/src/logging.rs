@@ -1,4 +1,5 @@
-//! Where the log goes: to journald on the appliance, to the terminal at a desk, and the newest lines to the page.
+//! Where the log goes: to journald on the appliance, to the terminal at a desk, and the newest lines to the
+//! page.
 
 use std::collections::VecDeque;
 use std::io::Write as _;
@@ -12,16 +13,17 @@ use time::macros::format_description;
 const RECENT_LINES: usize = 1000;
 /// Longest line kept, bytes.
 const RECENT_LINE_BYTES: usize = 1000;
-/// Longest record that goes to the journal, bytes: everything of ours fits, and nobody on the network fills the disk with a few
-/// words of his own that an error repeats.
+/// Longest record that goes to the journal, bytes: everything of ours fits, and nobody on the network fills
+/// the disk with a few words of his own that an error repeats.
 const RECORD_BYTES: usize = 4000;
 
 static RECENT: Mutex<VecDeque<String>> = Mutex::new(VecDeque::new());
 
-/// Sends the log of this program to journald when standard error is connected to it, to standard error otherwise.
+/// Sends the log of this program to journald when standard error is connected to it, to standard error
+/// otherwise.
 ///
-/// Libraries are heard from warnings upward only: at `debug` the HTTP client would log whole URLs, and a URL may be a
-/// credential.
+/// Libraries are heard from warnings upward only: at `debug` the HTTP client would log whole URLs, and a URL
+/// may be a credential.
 pub fn start(level: LevelFilter) {
     let journal = systemd_journal_logger::connected_to_journal()
         .then(systemd_journal_logger::JournalLog::new)
@@ -98,7 +100,8 @@ impl OwnFirst {
     }
 }
 
-/// `text` without what ends a line or commands a terminal: names of files, the words of a server and much else come from outside.
+/// `text` without what ends a line or commands a terminal: names of files, the words of a server and much
+/// else come from outside.
 fn in_one_line(text: String) -> String {
     let plain = |c: char| match c {
         '\n' | '\r' | '\t' => ' ',

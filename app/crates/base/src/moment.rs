@@ -14,8 +14,8 @@ pub use system::{ClockTrust, EARLIEST, SystemClock, boot_id, since_boot};
 
 /// A moment as the device knew it.
 ///
-/// A Pi without a battery-backed clock starts in the past until NTP answers. The time since boot is always right, so a
-/// moment carries both, and whether the wall clock could be trusted when it was taken.
+/// A Pi without a battery-backed clock starts in the past until NTP answers. The time since boot is always
+/// right, so a moment carries both, and whether the wall clock could be trusted when it was taken.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Moment {
     /// The wall clock, UTC.

@@ -1,7 +1,8 @@
 //! Values that must never be seen: keys, and URLs whose query string is a key.
 //!
-//! Neither type can be printed whole. `Debug`, `Display` and `Serialize` show a placeholder, so that a log line, an error,
-//! a status page or a support bundle built from them cannot leak; the one way to the value is a call that says so.
+//! Neither type can be printed whole. `Debug`, `Display` and `Serialize` show a placeholder, so that a log
+//! line, an error, a status page or a support bundle built from them cannot leak; the one way to the value is
+//! a call that says so.
 
 use std::fmt;
 

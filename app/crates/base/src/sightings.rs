@@ -37,8 +37,8 @@ pub fn inbox() -> (Inbox, Outbox) {
 }
 
 impl Inbox {
-    /// Hands over a sighting. A full inbox means that the disk has hung for hours: the sighting is refused, counted and
-    /// logged.
+    /// Hands over a sighting. A full inbox means that the disk has hung for hours: the sighting is refused,
+    /// counted and logged.
     pub fn offer(&self, roll: RollNumber, at: Moment) -> bool {
         let offered = self.sender.try_send(Sighted { roll, at });
         if let Err(error) = &offered {

@@ -8,11 +8,12 @@ use super::{CameraError, Grab, Source};
 use vision::frame::Frame;
 use vision::latest::Sender;
 
-/// A camera that gives no frame for this long hangs: more than twice the slowest frame interval (one second), and soon enough
-/// that it is told within three seconds.
+/// A camera that gives no frame for this long hangs: more than twice the slowest frame interval (one second),
+/// and soon enough that it is told within three seconds.
 pub const STALL: Duration = Duration::from_millis(2500);
 
-/// For the first frame of a camera that was just opened: exposure settles, USB cameras wake up, an emulated board is slow.
+/// For the first frame of a camera that was just opened: exposure settles, USB cameras wake up, an emulated
+/// board is slow.
 const FIRST: Duration = Duration::from_secs(10);
 
 /// How often the stop signal is looked at while the camera is silent.
@@ -27,10 +28,12 @@ pub enum Finish {
     Ended,
 }
 
-/// Moves frames from `source` to `sender` until `stop` or the end of the source. Never waits for the receiver.
+/// Moves frames from `source` to `sender` until `stop` or the end of the source. Never waits for the
+/// receiver.
 ///
 /// # Errors
-/// [`CameraError`] when the source fails, or [`CameraError::Stalled`] when it is silent for [`STALL`]; the caller opens it anew.
+/// [`CameraError`] when the source fails, or [`CameraError::Stalled`] when it is silent for [`STALL`]; the
+/// caller opens it anew.
 pub fn run(
     source: &mut dyn Source,
     sender: &mut Sender,

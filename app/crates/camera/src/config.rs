@@ -11,20 +11,21 @@ use serde::{Deserialize, Serialize};
 pub struct Camera {
     /// "libcamera" on the device, "replay" for files.
     pub source: CameraSource,
-    /// The camera's id as libcamera names it, or a part of it that no other camera's id has, for example "imx219"; empty: the
-    /// first camera that is there.
+    /// The camera's id as libcamera names it, or a part of it that no other camera's id has, for example
+    /// "imx219"; empty: the first camera that is there.
     pub id: Option<String>,
     /// Files for "replay": a Y4M or MJPEG video, or folders of pictures, shown one after the other.
     pub replay: Vec<PathBuf>,
     /// Whether the replay starts again at its end.
     pub replay_loop: bool,
-    /// Seconds of film shown in a second, 0.01 to 1. Below 1 the film is in slow motion, for a machine that is too slow for it;
-    /// time stamps are then the film's.
+    /// Seconds of film shown in a second, 0.01 to 1. Below 1 the film is in slow motion, for a machine that
+    /// is too slow for it; time stamps are then the film's.
     pub replay_speed: f32,
-    /// Frames a second, 5 to 60: liveness loses a face that it does not see for 350 ms. A replayed video keeps its own rate.
+    /// Frames a second, 5 to 60: liveness loses a face that it does not see for 350 ms. A replayed video
+    /// keeps its own rate.
     pub frame_rate: f32,
-    /// Frames a second that the exposure may slow down to in the dark, 5 to 60; never above frame_rate. Slower gathers more light
-    /// and blurs who walks.
+    /// Frames a second that the exposure may slow down to in the dark, 5 to 60; never above frame_rate.
+    /// Slower gathers more light and blurs who walks.
     pub slowest_frame_rate: f32,
     /// Width of the picture asked for, pixels. The camera gives the nearest it has.
     pub width: u32,

@@ -1,9 +1,10 @@
-//! What is done about a camera that gives no pictures: open it anew, then start the program anew, and as a last resort the
-//! machine. Pure; what must survive a restart is in [`Record`].
+//! What is done about a camera that gives no pictures: open it anew, then start the program anew, and as a
+//! last resort the machine. Pure; what must survive a restart is in [`Record`].
 //!
-//! Dangers: a machine that restarts for ever is worse than one without a camera, since nobody can look at its page. So every step
-//! is counted and bounded, a restart of the machine is remembered on disk before it happens, and three in vain are the last. A
-//! camera that was not there when the machine started, or that sees nothing but darkness, is no reason to restart anything.
+//! Dangers: a machine that restarts for ever is worse than one without a camera, since nobody can look at its
+//! page. So every step is counted and bounded, a restart of the machine is remembered on disk before it
+//! happens, and three in vain are the last. A camera that was not there when the machine started, or that
+//! sees nothing but darkness, is no reason to restart anything.
 
 use std::time::Duration;
 
@@ -13,13 +14,15 @@ use time::OffsetDateTime;
 use super::CameraError;
 use base::moment::Moment;
 
-/// Trouble that lasts so long is no loose cable that somebody is about to push home: the program is started anew.
+/// Trouble that lasts so long is no loose cable that somebody is about to push home: the program is started
+/// anew.
 const REOPENING: Duration = Duration::from_secs(5 * 60);
 
 /// New programs that are tried before the machine is.
 const RESTARTS: u32 = 3;
 
-/// Least time between two restarts of the machine: a camera that fails every few minutes must not take the page along each time.
+/// Least time between two restarts of the machine: a camera that fails every few minutes must not take the
+/// page along each time.
 const BETWEEN_REBOOTS: Duration = Duration::from_secs(6 * 3600);
 
 /// Restarts of the machine without a picture in between; after them only a person helps.
@@ -84,8 +87,8 @@ impl Escalation {
         self.record != before
     }
 
-    /// The camera failed with `error` at `now`, in the run of the kernel named `boot`. Any step but `Reopen` is already noted in
-    /// the record, which must be on disk before the step is taken.
+    /// The camera failed with `error` at `now`, in the run of the kernel named `boot`. Any step but `Reopen`
+    /// is already noted in the record, which must be on disk before the step is taken.
     pub fn fails(&mut self, error: &CameraError, now: Moment, boot: &str) -> Step {
         let record = &mut self.record;
         let worked = record.worked_in == boot;
@@ -124,8 +127,8 @@ impl Escalation {
     }
 }
 
-/// Whether the machine may be restarted again. Time since boot is right whatever the clock says; the clock serves where a
-/// power cut set it back to nought.
+/// Whether the machine may be restarted again. Time since boot is right whatever the clock says; the clock
+/// serves where a power cut set it back to nought.
 fn rested(record: &Record, now: Moment, boot: &str) -> bool {
     if record.reboots_ever == 0 {
         return true;
@@ -163,8 +166,8 @@ mod tests {
         CameraError::Missing { wanted: "any".to_owned() }
     }
 
-    /// A machine whose camera fails for ever with `error` every `every` seconds, over `hours`, and which does what it is told.
-    /// Answers the seconds at which the program and the machine were restarted.
+    /// A machine whose camera fails for ever with `error` every `every` seconds, over `hours`, and which does
+    /// what it is told. Answers the seconds at which the program and the machine were restarted.
     fn lives(
         error: fn() -> CameraError,
         worked: bool,
@@ -259,8 +262,8 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(64))]
 
-        /// Whatever fails, works and lies about the time: never two restarts of the machine within six hours of its running,
-        /// unless a clock that is trusted says that they are over.
+        /// Whatever fails, works and lies about the time: never two restarts of the machine within six hours
+        /// of its running, unless a clock that is trusted says that they are over.
         #[test]
         fn no_sequence_makes_a_loop(
             steps in prop::collection::vec((1..2000u64, 0..5u8, any::<bool>(), -100_000..100_000i64), 1..400),

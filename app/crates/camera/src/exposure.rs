@@ -1,8 +1,10 @@
-//! Exposing for the face and not for the window behind it: a controller of the camera's exposure compensation. Pure.
+//! Exposing for the face and not for the window behind it: a controller of the camera's exposure
+//! compensation. Pure.
 //!
-//! The camera's own automatic exposure makes the whole picture about as bright as it should be. A face before a bright door is dark
-//! in such a picture. So the brightness inside the face's box is measured, and the compensation (in stops, what libcamera calls
-//! ExposureValue) moved until the face is as bright as skin should be. The automatic exposure stays at work underneath.
+//! The camera's own automatic exposure makes the whole picture about as bright as it should be. A face before
+//! a bright door is dark in such a picture. So the brightness inside the face's box is measured, and the
+//! compensation (in stops, what libcamera calls ExposureValue) moved until the face is as bright as skin
+//! should be. The automatic exposure stays at work underneath.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -10,18 +12,21 @@ use std::time::Duration;
 use vision::face::Bounds;
 use vision::frame::{Picture, PixelFormat};
 
-/// How bright a face should be (mean of the box's middle, 0 to 255, gamma-coded). The networks were trained on pictures of people
-/// of all complexions exposed by cameras, whose faces lie around the middle of the scale.
+/// How bright a face should be (mean of the box's middle, 0 to 255, gamma-coded). The networks were trained
+/// on pictures of people of all complexions exposed by cameras, whose faces lie around the middle of the
+/// scale.
 const WANTED: f32 = 120.0;
 
 /// Within this many stops the face is bright enough: light skin and dark skin are no faults of exposure.
 const GOOD: f32 = 0.4;
 
-/// Most stops moved at once, and the share of what is missing: the automatic exposure needs some frames for each move.
+/// Most stops moved at once, and the share of what is missing: the automatic exposure needs some frames for
+/// each move.
 const STEP: f32 = 0.35;
 const SHARE: f32 = 0.4;
 
-/// Time between two moves: longer than a sensor and its pipeline take to show the last one (three to eight frames).
+/// Time between two moves: longer than a sensor and its pipeline take to show the last one (three to eight
+/// frames).
 const SETTLING: Duration = Duration::from_millis(400);
 
 /// Without a face for so long the compensation goes back, step by step, for whoever comes next.
@@ -49,8 +54,8 @@ impl Exposure {
         Self { allowed, stops: 0.0, moved: Duration::ZERO, seen: Duration::ZERO }
     }
 
-    /// The compensation from now on, stops, if it changes. `face` is how bright the face is ([`brightness`]), if there is one, in a
-    /// frame taken at `at` (time since boot).
+    /// The compensation from now on, stops, if it changes. `face` is how bright the face is ([`brightness`]),
+    /// if there is one, in a frame taken at `at` (time since boot).
     pub fn steer(&mut self, face: Option<f32>, at: Duration) -> Option<f32> {
         if face.is_some() {
             self.seen = at;
@@ -83,7 +88,8 @@ fn missing_stops(brightness: f32) -> f32 {
     (WANTED / brightness.clamp(1.0, 255.0)).log2() * GAMMA
 }
 
-/// Mean brightness, 0 to 255, of the middle of a face (half its width and height: skin, no hair and no background).
+/// Mean brightness, 0 to 255, of the middle of a face (half its width and height: skin, no hair and no
+/// background).
 ///
 /// `None` when the box lies outside the picture.
 pub fn brightness(picture: &Picture, face: Bounds) -> Option<f32> {
@@ -117,8 +123,8 @@ mod tests {
 
     const FRAME: Duration = Duration::from_millis(66);
 
-    /// A sensor with an automatic exposure of its own, which takes some frames to do what it is told, and a face that reflects
-    /// `ratio` (stops) more light than the picture on average.
+    /// A sensor with an automatic exposure of its own, which takes some frames to do what it is told, and a
+    /// face that reflects `ratio` (stops) more light than the picture on average.
     struct Sensor {
         ratio: f32,
         told: f32,
@@ -194,7 +200,8 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever the light: it settles, never swings past good by more than it was wrong, and stays within what is allowed.
+        /// Whatever the light: it settles, never swings past good by more than it was wrong, and stays within
+        /// what is allowed.
         #[test]
         fn every_scene_settles(ratio in -4.0..4.0f32, low in -3.0..0.0f32, high in 0.0..3.0f32) {
             let mut sensor = Sensor::new(ratio);

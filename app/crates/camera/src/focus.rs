@@ -23,8 +23,8 @@ pub struct Focus {
 }
 
 impl Focus {
-    /// Where to focus from now on, if that changes; `Some(None)` leaves it to the camera. `face` is where the face lies on the
-    /// sensor in a frame taken at `at` (time since boot).
+    /// Where to focus from now on, if that changes; `Some(None)` leaves it to the camera. `face` is where the
+    /// face lies on the sensor in a frame taken at `at` (time since boot).
     pub fn steer(&mut self, face: Option<Window>, at: Duration) -> Option<Option<Window>> {
         if face.is_some() {
             self.seen = at;
@@ -39,8 +39,8 @@ impl Focus {
     }
 }
 
-/// Where on the sensor a face lies that is at `face` in a picture of `sides` (width, height), which was turned by `turn` and
-/// shows what lies in `crop` of the sensor.
+/// Where on the sensor a face lies that is at `face` in a picture of `sides` (width, height), which was
+/// turned by `turn` and shows what lies in `crop` of the sensor.
 ///
 /// `None` for a face outside the picture or a picture without sides.
 pub fn on_sensor(face: Bounds, sides: (u32, u32), turn: Turn, crop: Window) -> Option<Window> {

@@ -1,26 +1,29 @@
-//! Whether what a camera delivers is a picture of anything: black, frozen or garbled frames come on time and show nothing. Pure.
+//! Whether what a camera delivers is a picture of anything: black, frozen or garbled frames come on time and
+//! show nothing. Pure.
 //!
-//! A sensor that works is never quite still: every pixel has noise. So frames that are equal to the last bit, or even to the last bit
-//! within, are a driver's or a cable's work, or that of a lens cap. And what a sensor sees is smooth: neighbours in a picture are
-//! alike, as those in torn data are not.
+//! A sensor that works is never quite still: every pixel has noise. So frames that are equal to the last bit,
+//! or even to the last bit within, are a driver's or a cable's work, or that of a lens cap. And what a sensor
+//! sees is smooth: neighbours in a picture are alike, as those in torn data are not.
 
 use std::hash::{DefaultHasher, Hasher as _};
 use std::time::Duration;
 
 use vision::frame::{Picture, PixelFormat};
 
-/// A fault must last this long, so that one bad frame is none, and short enough to be told within three seconds.
+/// A fault must last this long, so that one bad frame is none, and short enough to be told within three
+/// seconds.
 const LASTING: Duration = Duration::from_millis(2500);
 
 /// Rows and columns that are looked at: 1,024 places and their neighbours, microseconds of work.
 const GRID: u32 = 32;
 
-/// A surface whose brightest and darkest places differ by no more than this (of 255) is even. Coding a black picture as JPEG
-/// leaves so much.
+/// A surface whose brightest and darkest places differ by no more than this (of 255) is even. Coding a black
+/// picture as JPEG leaves so much.
 const EVEN: u8 = 3;
 
-/// Neighbours that differ by more than this share of the picture's standard deviation are strangers to each other. Independent
-/// values differ by 1.13 of it (normally distributed) to 1.15 (evenly); pictures of rooms and people by 0.05 to 0.4.
+/// Neighbours that differ by more than this share of the picture's standard deviation are strangers to each
+/// other. Independent values differ by 1.13 of it (normally distributed) to 1.15 (evenly); pictures of rooms
+/// and people by 0.05 to 0.4.
 const STRANGERS: f32 = 0.85;
 
 /// Noise of a dark picture is no damage: only strong patterns (standard deviation, of 255) are taken for it.

@@ -1,7 +1,8 @@
 //! Where frames come from.
 //!
-//! A [`Source`] fills the caller's [`Frame`]; [`capture`] runs it on a thread of its own and hands frames to the inference
-//! thread through [`latest`], a bounded queue on which nobody waits: a slow consumer drops frames, it never queues them.
+//! A [`Source`] fills the caller's [`Frame`]; [`capture`] runs it on a thread of its own and hands frames to
+//! the inference thread through [`latest`], a bounded queue on which nobody waits: a slow consumer drops
+//! frames, it never queues them.
 #![forbid(unsafe_code)]
 
 pub mod capture;
@@ -29,13 +30,15 @@ pub trait Source: Send {
     /// What it is, for the log and the status page: "replay of carphone.y4m".
     fn describe(&self) -> String;
 
-    /// Waits for the next picture, at most `patience`, and fills `frame` with it; the frame's buffer is reused.
+    /// Waits for the next picture, at most `patience`, and fills `frame` with it; the frame's buffer is
+    /// reused.
     ///
     /// # Errors
     /// [`CameraError`]; the source should be opened anew.
     fn next_frame(&mut self, frame: &mut Frame, patience: Duration) -> Result<Grab, CameraError>;
 
-    /// Told before each frame: where in the picture the largest face is, to be exposed and focused for. Files ignore it.
+    /// Told before each frame: where in the picture the largest face is, to be exposed and focused for. Files
+    /// ignore it.
     fn follow(&mut self, _face: Option<Bounds>) {}
 }
 

@@ -52,8 +52,8 @@ impl Turn {
         Self::new(quarters, self.mirror != done.mirror)
     }
 
-    /// Copies `source` (rows of `width` samples of `N` bytes, `stride` bytes apart) turned into `target`, whose rows follow each
-    /// other without padding.
+    /// Copies `source` (rows of `width` samples of `N` bytes, `stride` bytes apart) turned into `target`,
+    /// whose rows follow each other without padding.
     ///
     /// `None` when one of them is too short, and then nothing is known about `target`.
     pub fn copy<const N: usize>(

@@ -1,8 +1,9 @@
 //! Is it a living person? Genuine presentations and attacks (ISO/IEC 30107-3).
 //!
-//! A video is judged by every rule that a site can choose, frame by frame and by the door's own decisions: the first usable face is
-//! enrolled, and whoever is recognised as a living person was accepted. Unlike the door, the detector looks at every frame. A
-//! still is judged by the anti-spoof networks alone, for a still can neither blink nor turn. Attacks are grouped into species by the folder they lie in, and the worst
+//! A video is judged by every rule that a site can choose, frame by frame and by the door's own decisions:
+//! the first usable face is enrolled, and whoever is recognised as a living person was accepted. Unlike the
+//! door, the detector looks at every frame. A still is judged by the anti-spoof networks alone, for a still
+//! can neither blink nor turn. Attacks are grouped into species by the folder they lie in, and the worst
 //! species counts: a door is as safe as its weakest side.
 
 use std::cmp::Ordering;
@@ -81,8 +82,8 @@ pub struct Presentation {
     pub seen: bool,
     /// Mean P(live) of the passive networks over all frames, 0 to 1; `None` where they said nothing.
     pub passive: Option<f32>,
-    /// Whether each rule took it for a living person; `None` where the rule cannot be asked: a still cannot blink, and networks that
-    /// are missing refuse nobody.
+    /// Whether each rule took it for a living person; `None` where the rule cannot be asked: a still cannot
+    /// blink, and networks that are missing refuse nobody.
     pub accepted: ByRule<Option<bool>>,
     /// When each rule was satisfied, for every moment at which the video was begun.
     pub decisions: Vec<ByRule<Option<Decision>>>,
@@ -131,8 +132,8 @@ pub struct Species {
     pub without_face: Rate,
 }
 
-/// The files of both folders. Attacks in `attacks/<species>/` are of that species, those directly in `attacks` of the species
-/// named as the folder.
+/// The files of both folders. Attacks in `attacks/<species>/` are of that species, those directly in
+/// `attacks` of the species named as the folder.
 ///
 /// # Errors
 /// [`EvaluateError`] when a folder cannot be read or holds nothing.
@@ -214,8 +215,9 @@ impl Judge<'_> {
         if is_video { self.video(path, species) } else { self.still(path, species) }
     }
 
-    /// Holds a still before the camera and moves it in every way: an attack of each [`sheet::MOTIONS`]. `other` is another picture of
-    /// the same person, for those that exchange the two. Nothing when there is no face in it.
+    /// Holds a still before the camera and moves it in every way: an attack of each [`sheet::MOTIONS`].
+    /// `other` is another picture of the same person, for those that exchange the two. Nothing when there is
+    /// no face in it.
     ///
     /// # Errors
     /// [`EvaluateError`] names the file.
@@ -408,8 +410,8 @@ impl Trial {
         Ok(())
     }
 
-    /// A genuine person is accepted when the door would have, from the first frame on; an attack, when it would have from any
-    /// beginning.
+    /// A genuine person is accepted when the door would have, from the first frame on; an attack, when it
+    /// would have from any beginning.
     fn end(self, path: PathBuf, species: Option<String>) -> Presentation {
         let tries = if species.is_some() { self.beginnings.len() } else { 1 };
         let accepted = std::array::from_fn(|rule| {

@@ -1,7 +1,9 @@
-//! One to many, open set: who of the roster is it, and is a stranger told apart? (ISO/IEC 19795-1: FPIR, FNIR.)
+//! One to many, open set: who of the roster is it, and is a stranger told apart? (ISO/IEC 19795-1: FPIR,
+//! FNIR.)
 //!
-//! Half of the people are enrolled from their first picture (or as many as asked), the others are strangers. Every other
-//! picture is a probe. The split is by a fixed order of the names' hashes, so that it is the same on every machine.
+//! Half of the people are enrolled from their first picture (or as many as asked), the others are strangers.
+//! Every other picture is a probe. The split is by a fixed order of the names' hashes, so that it is the same
+//! on every machine.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -33,9 +35,9 @@ pub struct Identification {
     pub mated_probes: usize,
     /// Probes of strangers, those without a face that counts among them.
     pub stranger_probes: usize,
-    /// Pictures without a face, or whose face the caller does not count. As probes of people on the roster they count as not
-    /// identified; as probes of strangers they count for nothing, for nobody was searched for with them (ISO/IEC 19795-1 counts a
-    /// failure to acquire apart).
+    /// Pictures without a face, or whose face the caller does not count. As probes of people on the roster
+    /// they count as not identified; as probes of strangers they count for nothing, for nobody was searched
+    /// for with them (ISO/IEC 19795-1 counts a failure to acquire apart).
     pub without_face: Rate,
     /// Mated probes whose best match is the right person, whatever the similarity (rank 1).
     pub rank_one: Rate,
@@ -66,8 +68,8 @@ pub struct Probe {
 }
 
 impl Measured {
-    /// Similarities of probes to the right person (mated; no better than nothing when another was found, or no face), and of
-    /// strangers with a face to whoever is most like them.
+    /// Similarities of probes to the right person (mated; no better than nothing when another was found, or
+    /// no face), and of strangers with a face to whoever is most like them.
     pub fn scores(&self) -> Scores {
         let of = |mated: bool| {
             let counts = |probe: &&Probe| probe.truth.is_some() == mated && (mated || probe.found.is_some());
@@ -96,7 +98,8 @@ pub struct Point {
     pub margin: f32,
     /// Strangers taken for somebody, of those with a face that counts.
     pub fpir: Rate,
-    /// People on the roster not recognised, or taken for somebody else; of all, also those without a face that counts.
+    /// People on the roster not recognised, or taken for somebody else; of all, also those without a face
+    /// that counts.
     pub fnir: Rate,
     /// Of these, taken for somebody else.
     pub misidentified: Rate,
@@ -302,7 +305,8 @@ mod tests {
 
     #[test]
     fn a_stranger_who_was_not_seen_was_no_trial_and_somebody_on_the_roster_was_missed() {
-        // Of each person the third picture shows nobody: one of two probes of those on the roster, one of a stranger's three.
+        // Of each person the third picture shows nobody: one of two probes of those on the roster, one of a
+        // stranger's three.
         let measured = measured(|_, picture| picture != 2);
         let everyone = &measured.figures.points[0];
         assert_eq!((everyone.fpir.trials, everyone.fnir.trials), (40, 40));

@@ -1,5 +1,5 @@
-//! LFW's list of pairs (`pairs.txt`, View 2): a line with the number of folds and of pairs, then for each fold as many
-//! matched pairs (`name i j`) and as many mismatched ones (`name i other j`).
+//! LFW's list of pairs (`pairs.txt`, View 2): a line with the number of folds and of pairs, then for each
+//! fold as many matched pairs (`name i j`) and as many mismatched ones (`name i other j`).
 
 use std::path::{Path, PathBuf};
 

@@ -1,7 +1,7 @@
 //! A picture held before the camera and moved in every way in which a flat or bent sheet can move.
 //!
-//! The picture itself is clean (no paper, no screen), so the anti-spoof networks see little: what stands between it and a row
-//! are the tests that ask for something that a sheet cannot do.
+//! The picture itself is clean (no paper, no screen), so the anti-spoof networks see little: what stands
+//! between it and a row are the tests that ask for something that a sheet cannot do.
 
 use std::f32::consts::TAU;
 use std::time::Duration;
@@ -38,8 +38,8 @@ pub struct Motion {
     pub name: &'static str,
     /// Where a place of the frame (about its centre, in face widths) is found on the sheet.
     place: fn([f32; 2], f32) -> [f32; 2],
-    /// What the camera sees in place of a colour of the sheet: light and shadow, or a finger before it. The place is about the
-    /// middle between the eyes, in distances of the eyes.
+    /// What the camera sees in place of a colour of the sheet: light and shadow, or a finger before it. The
+    /// place is about the middle between the eyes, in distances of the eyes.
     over: fn([f32; 3], [f32; 2], f32) -> [f32; 3],
     /// Whether the other picture of the same person is shown at a place of the sheet.
     other: Option<fn([f32; 2], f32) -> bool>,
@@ -180,8 +180,8 @@ pub struct Sheet<'a> {
 }
 
 impl<'a> Sheet<'a> {
-    /// A picture, and another one of the same person that may take its place: eyes, nose and mouth come to lie where those of the
-    /// first do.
+    /// A picture, and another one of the same person that may take its place: eyes, nose and mouth come to
+    /// lie where those of the first do.
     pub fn new(still: &'a Still, other: Option<&'a Still>) -> Self {
         let other = other.and_then(|other| Some((other, Affine::similarity(&still.five, &other.five)?)));
         Self { still, other }
@@ -242,7 +242,8 @@ fn sampled(picture: &RgbImage, at: Point, scale: f32) -> [f32; 3] {
     colour
 }
 
-/// Where the ray through a place of the frame meets a plane that is turned by two angles about the face's centre.
+/// Where the ray through a place of the frame meets a plane that is turned by two angles about the face's
+/// centre.
 fn plane([x, y]: [f32; 2], yaw: f32, pitch: f32) -> [f32; 2] {
     let ((sa, ca), (sb, cb)) = (yaw.sin_cos(), pitch.sin_cos());
     let (a11, a12, b1) = (DISTANCE * ca + x * sa * cb, -x * sb, x * DISTANCE);

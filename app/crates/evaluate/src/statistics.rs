@@ -18,7 +18,8 @@ pub struct Rate {
 }
 
 impl Rate {
-    /// `events` of `trials`, with the Wilson score interval, which holds for few trials and for rates of 0 and 1 too.
+    /// `events` of `trials`, with the Wilson score interval, which holds for few trials and for rates of 0
+    /// and 1 too.
     pub fn of(events: usize, trials: usize) -> Self {
         /// 97.5 % quantile of the normal distribution.
         const Z: f64 = 1.959_963_985;

@@ -45,7 +45,8 @@ pub struct TarAtFar {
     pub far: f64,
     /// The lowest threshold that keeps it.
     pub threshold: f32,
-    /// The FAR seen there: with too few pairs of different people none, and the interval says how little that proves.
+    /// The FAR seen there: with too few pairs of different people none, and the interval says how little that
+    /// proves.
     pub far_seen: Rate,
     /// The TAR there.
     pub tar: Rate,

@@ -9,13 +9,15 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Attendance {
-    /// "first-in-last-out" (one IN and one OUT a day, what the backend stores) or "alternate" (IN, OUT, IN ...).
+    /// "first-in-last-out" (one IN and one OUT a day, what the backend stores) or "alternate" (IN, OUT, IN
+    /// ...).
     pub policy: Policy,
     /// Least time between two rows of one student.
     #[serde(with = "humantime_serde")]
     #[schemars(with = "String")]
     pub minimum_gap: Duration,
-    /// Days that delivered rows stay in the journal and the CSV files, 8 to 36500. What is not delivered always stays.
+    /// Days that delivered rows stay in the journal and the CSV files, 8 to 36500. What is not delivered
+    /// always stays.
     pub keep_days: u32,
 }
 

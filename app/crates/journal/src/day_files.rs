@@ -1,8 +1,8 @@
 //! `attendance_YYYY-MM-DD.csv`: the days' rows as the original wrote them, for people and their scripts.
 //!
-//! The files follow the journal. A new row is appended; a file that is missing, damaged or was changed, and one whose rows got
-//! another time, is made anew from the journal and put in place at once. Rows whose time is not known yet stand in
-//! `attendance_clock-unknown.csv` until it is, and in no day's file.
+//! The files follow the journal. A new row is appended; a file that is missing, damaged or was changed, and
+//! one whose rows got another time, is made anew from the journal and put in place at once. Rows whose time
+//! is not known yet stand in `attendance_clock-unknown.csv` until it is, and in no day's file.
 
 use std::collections::{BTreeSet, HashMap};
 use std::io;
@@ -64,7 +64,8 @@ impl DayFiles {
         self.unsettled_stale = true;
     }
 
-    /// Brings the files up to date. What cannot be written is tried again by the next call: the journal has it.
+    /// Brings the files up to date. What cannot be written is tried again by the next call: the journal has
+    /// it.
     pub(super) fn write(&mut self, ledger: &Ledger) {
         let result = self.try_write(ledger);
         match &result {
@@ -106,7 +107,8 @@ impl DayFiles {
             self.unsettled_stale = false;
         }
         while let Some(date) = self.stale.first().copied() {
-            // A day of which only a part is in memory, because a row got a time long past, is read from the journal.
+            // A day of which only a part is in memory, because a row got a time long past, is read from the
+            // journal.
             let rows = match ledger.on(date) {
                 Some(rows) => rows,
                 None => rows_on(Arc::clone(&self.journal), ledger.zone(), date)?,

@@ -13,10 +13,11 @@ pub(super) fn measured(since_boot: Duration, known: &Stamp) -> OffsetDateTime {
 
 /// The best guess for the times of a boot that ended before its clock was known.
 ///
-/// `seen` are its rows in order. The boot began after `floor`, the last time that was known before it, and ended before
-/// `ceiling`, when the first boot with a known time began. Within these bounds a row's own wall clock is taken where it lies
-/// between them (a hardware clock may have been right without anybody to vouch for it); else the earliest possible time, as if
-/// the power had been away only for an instant: power cuts are mostly short.
+/// `seen` are its rows in order. The boot began after `floor`, the last time that was known before it, and
+/// ended before `ceiling`, when the first boot with a known time began. Within these bounds a row's own wall
+/// clock is taken where it lies between them (a hardware clock may have been right without anybody to vouch
+/// for it); else the earliest possible time, as if the power had been away only for an instant: power cuts
+/// are mostly short.
 pub(super) fn estimated(
     seen: &[Stamp],
     floor: OffsetDateTime,

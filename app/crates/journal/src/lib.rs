@@ -1,4 +1,5 @@
-//! From a recognition to a row on disk: the rules that decide, the recorder that writes, and what became of every row.
+//! From a recognition to a row on disk: the rules that decide, the recorder that writes, and what became of
+//! every row.
 #![forbid(unsafe_code)]
 
 pub mod config;

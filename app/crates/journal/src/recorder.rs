@@ -1,9 +1,9 @@
 //! Decides by the rules what a recognition becomes, and sees that it reaches the disk.
 //!
-//! What is decided and cannot be written waits in memory, in order, and is tried again every second; nothing is announced
-//! before it is durable. What is seen while the wall clock is unknown is recorded whenever the gap allows, because the rules
-//! cannot say yet what it is; as soon as the clock is known, every such row gets its time, the rules go over them in order, and
-//! what they say is recorded as well.
+//! What is decided and cannot be written waits in memory, in order, and is tried again every second; nothing
+//! is announced before it is durable. What is seen while the wall clock is unknown is recorded whenever the
+//! gap allows, because the rules cannot say yet what it is; as soon as the clock is known, every such row
+//! gets its time, the rules go over them in order, and what they say is recorded as well.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::fs::File;
@@ -30,8 +30,8 @@ use base::identity::RollNumber;
 use base::moment::{Clock, EARLIEST, Moment, SiteZone};
 use base::sightings::Sighted;
 
-/// Records that wait for the disk. A school of a thousand comes and goes five times; beyond that the disk has been
-/// broken for days and only new rows are refused, loudly.
+/// Records that wait for the disk. A school of a thousand comes and goes five times; beyond that the disk has
+/// been broken for days and only new rows are refused, loudly.
 const MAX_WAITING: usize = 10_000;
 /// Records in one write: a full queue drains in some dozen writes, and none takes long.
 const MAX_WRITE: usize = 500;
@@ -178,7 +178,8 @@ impl Recorder {
         self.flush();
     }
 
-    /// As [`sighted`](Self::sighted), for many at once: one write for all, so that a slow disk is caught up with.
+    /// As [`sighted`](Self::sighted), for many at once: one write for all, so that a slow disk is caught up
+    /// with.
     pub fn sighted_all(&mut self, seen: &[Sighted]) {
         for Sighted { roll, at } in seen {
             self.consider(roll, *at);
@@ -291,7 +292,8 @@ impl Recorder {
         }
     }
 
-    /// Gives every row of unknown time its time and goes over them with the rules, in the order in which they were seen.
+    /// Gives every row of unknown time its time and goes over them with the rules, in the order in which they
+    /// were seen.
     fn settle(&mut self, known: &Stamp) {
         let began = estimate::measured(Duration::ZERO, known);
         let mut floor = self.ledger.latest_known().unwrap_or(EARLIEST).min(began);

@@ -293,7 +293,8 @@ fn nothing_is_announced_before_it_is_durable_and_a_full_disk_loses_nothing() {
     assert_eq!(door.rows(), rows);
 }
 
-/// The disk fills up at every possible byte, and the power goes at that moment: all that was announced is there.
+/// The disk fills up at every possible byte, and the power goes at that moment: all that was announced is
+/// there.
 #[test]
 fn a_power_cut_at_every_byte_keeps_every_announced_row() {
     let whole = {
@@ -469,8 +470,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step, 0..60)
 }
 
-/// Plays `steps` and gives everything deliverable at the end. A restart or reboot first lets the disk recover, so that the
-/// comparison is about restarts alone.
+/// Plays `steps` and gives everything deliverable at the end. A restart or reboot first lets the disk
+/// recover, so that the comparison is about restarts alone.
 fn play(steps: &[Step], restarts: bool) -> (Door, Vec<String>) {
     let start = datetime!(2025-03-29 20:00:00 UTC);
     let mut door = Door::new("Europe/Berlin", start);
@@ -493,7 +494,8 @@ fn play(steps: &[Step], restarts: bool) -> (Door, Vec<String>) {
             Step::Reboot { off, trusted } => {
                 door.journal.limit(None);
                 door.tick();
-                // The last time known before the power goes is the same in both plays, and so is what is estimated from it.
+                // The last time known before the power goes is the same in both plays, and so is what is
+                // estimated from it.
                 door.see(&format!("last-of-{boot}"));
                 truth += Duration::from_secs(*off);
                 boot += 1;

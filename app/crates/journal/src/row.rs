@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use time::{Date, OffsetDateTime};
 
-/// Days a [`Book`] holds. One is needed; a clock that was corrected over a midnight needs two; the rest is for looking.
+/// Days a [`Book`] holds. One is needed; a clock that was corrected over a midnight needs two; the rest is
+/// for looking.
 pub const DAYS_HELD: usize = 8;
 
 /// Coming or going.
@@ -70,8 +71,9 @@ pub struct Stamp {
 impl Stamp {
     /// The least time that can have passed since `earlier`.
     ///
-    /// Within one boot the monotonic clock says it, however the wall clock was set in between. Over a boot the wall clocks say
-    /// it; but what was before this boot is at least as long ago as the boot, even where a wall clock went backwards.
+    /// Within one boot the monotonic clock says it, however the wall clock was set in between. Over a boot
+    /// the wall clocks say it; but what was before this boot is at least as long ago as the boot, even where
+    /// a wall clock went backwards.
     pub fn since(&self, earlier: &Self) -> Duration {
         if self.boot == earlier.boot {
             return self.since_boot.saturating_sub(earlier.since_boot);
@@ -81,8 +83,8 @@ impl Stamp {
     }
 }
 
-/// The dates written to lately, in the order of their last use: not the latest by the calendar, because one row from a clock
-/// that ran years ahead must not push out today.
+/// The dates written to lately, in the order of their last use: not the latest by the calendar, because one
+/// row from a clock that ran years ahead must not push out today.
 #[derive(Debug, Default)]
 pub struct Dates {
     held: VecDeque<Date>,

@@ -1,7 +1,7 @@
 //! The rules that turn recognitions into rows: pure, without clock, file or zone (backend-contract.md §4).
 //!
-//! A [`Book`] knows what was written and decides what comes next. It is filled the same way while running and from the
-//! journal after a restart, so a restart changes no decision.
+//! A [`Book`] knows what was written and decides what comes next. It is filled the same way while running and
+//! from the journal after a restart, so a restart changes no decision.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -220,8 +220,8 @@ mod tests {
         prop::collection::vec(step, 0..120)
     }
 
-    /// Plays `steps`; with `restarts` the book is thrown away and filled anew from what was written. Gives the rows with
-    /// the true second at which each was made.
+    /// Plays `steps`; with `restarts` the book is thrown away and filled anew from what was written. Gives
+    /// the rows with the true second at which each was made.
     fn play(
         policy: Policy,
         steps: &[Step],

@@ -16,7 +16,8 @@ const TICK: Duration = Duration::from_secs(1);
 /// Tries to write what still waits when the program ends.
 const LAST_TRIES: u32 = 5;
 
-/// Records what comes until `stop`, then what had come before it. The disk is only touched on threads made for blocking.
+/// Records what comes until `stop`, then what had come before it. The disk is only touched on threads made
+/// for blocking.
 ///
 /// # Errors
 /// [`Failure`] when records could not be written before the end.

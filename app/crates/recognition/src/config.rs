@@ -10,16 +10,17 @@ use vision::face::DetectorChoice;
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Recognition {
-    /// The face detector: "blazeface-full-range" (faces within five metres), "blazeface" (within two, and the fastest), "yunet" or
-    /// "rustface" (which needs no network file).
+    /// The face detector: "blazeface-full-range" (faces within five metres), "blazeface" (within two, and the
+    /// fastest), "yunet" or "rustface" (which needs no network file).
     pub detector: DetectorChoice,
     /// Lowest cosine similarity that counts as a match, 0 to 1; empty: by the number of enrolled photos.
     pub threshold: Option<f32>,
-    /// Accepted share of strangers that a single frame takes for somebody on the roster (FPIR), for the automatic threshold. Votes
-    /// over frames lower it further. 0.001 misses twice as many people whose photo is old or poor.
+    /// Accepted share of strangers that a single frame takes for somebody on the roster (FPIR), for the
+    /// automatic threshold. Votes over frames lower it further. 0.001 misses twice as many people whose photo
+    /// is old or poor.
     pub accepted_fpir: f32,
-    /// File that `attendance evaluate identification --calibration` wrote, for the automatic threshold; empty: what was
-    /// measured on LFW.
+    /// File that `attendance evaluate identification --calibration` wrote, for the automatic threshold;
+    /// empty: what was measured on LFW.
     pub calibration: Option<PathBuf>,
     /// Least distance of the best match to the best photo of anybody else.
     pub margin: f32,

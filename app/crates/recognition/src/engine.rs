@@ -20,10 +20,12 @@ use crate::liveness::Checker;
 use vision::embedding::Embedding;
 use vision::face::Face;
 
-/// Changes whenever detection, alignment or cropping change in a way that moves embeddings; part of [`Engine::model_hash`].
+/// Changes whenever detection, alignment or cropping change in a way that moves embeddings; part of
+/// [`Engine::model_hash`].
 const METHOD: &str = "mesh-aligned-2";
 
-/// The detector, the mesh and the embedder, with their buffers. One for each thread that recognises or enrols.
+/// The detector, the mesh and the embedder, with their buffers. One for each thread that recognises or
+/// enrols.
 pub struct Engine {
     finder: Finder,
     pub(super) mesh: FaceMesh,
@@ -84,7 +86,8 @@ impl Engine {
         self.finder.find(picture)
     }
 
-    /// Looks at a photo and makes the embedding of the one person in it. The photo must be upright (EXIF orientation applied).
+    /// Looks at a photo and makes the embedding of the one person in it. The photo must be upright (EXIF
+    /// orientation applied).
     ///
     /// # Errors
     /// [`EngineError::Run`] when a network fails: that says nothing about the photo.
@@ -104,7 +107,8 @@ impl Engine {
         let Some(face) = enrolment::subject(faces, size) else { return Ok(Err(EnrolRefusal::NoFace)) };
         let mut count = 1;
         for rival in enrolment::rivals(face, faces, size) {
-            // The mesh looks again: a pattern on a shirt that the detector took for a face does not make a group.
+            // The mesh looks again: a pattern on a shirt that the detector took for a face does not make a
+            // group.
             count += usize::from(self.landmarks(photo, rival)?.is_some());
         }
         if count > 1 {
@@ -126,7 +130,8 @@ impl Engine {
         Landmarks::find(&mut self.mesh, picture, face)
     }
 
-    /// Finds the landmarks of one face, aligns it into the engine's buffer and measures it; `None` when the mesh sees no face.
+    /// Finds the landmarks of one face, aligns it into the engine's buffer and measures it; `None` when the
+    /// mesh sees no face.
     ///
     /// # Errors
     /// [`EngineError::Run`] when the network fails.

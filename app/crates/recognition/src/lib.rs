@@ -1,8 +1,9 @@
-//! From a frame to names: detect → track → quality gate → align → embed → match → liveness → vote over the track.
+//! From a frame to names: detect → track → quality gate → align → embed → match → liveness → vote over the
+//! track.
 //!
-//! The networks live in [`Engine`]; [`Pipeline`] decides with them, frame by frame, and says what it found as [`Outcome`]s.
-//! Everything that is a rule (tracking, gates, votes, thresholds) is pure and stands apart from the networks. State belongs
-//! to a track, never to the process. [`worker`] runs a pipeline on its thread.
+//! The networks live in [`Engine`]; [`Pipeline`] decides with them, frame by frame, and says what it found as
+//! [`Outcome`]s. Everything that is a rule (tracking, gates, votes, thresholds) is pure and stands apart from
+//! the networks. State belongs to a track, never to the process. [`worker`] runs a pipeline on its thread.
 #![forbid(unsafe_code)]
 
 pub mod config;

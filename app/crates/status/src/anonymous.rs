@@ -1,8 +1,9 @@
 //! Takes students out of texts that leave the site. Pure.
 //!
-//! Which words are roll numbers is known from the roster and the rows; a number of five digits or more is taken for one, because
-//! a webhook may name a student whom the device does not know. Folders and files may be called after students: their names are
-//! known from the roster, too, and what follows a roll number and a slash is taken for one.
+//! Which words are roll numbers is known from the roster and the rows; a number of five digits or more is
+//! taken for one, because a webhook may name a student whom the device does not know. Folders and files may
+//! be called after students: their names are known from the roster, too, and what follows a roll number and a
+//! slash is taken for one.
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -17,14 +18,15 @@ const LEFT_OUT: &str = "(left out)";
 const FEWEST_DIGITS: usize = 5;
 /// How lines of the log begin that say who was seen or recorded, as [`base::event::Event`] words them.
 const WHO_WAS_SEEN: [&str; 5] = ["Recognised ", "IN ", "OUT ", "No row for ", "The row of "];
-/// How a line of the log goes on that names folders which are no student's, as the crawl of the photo server words it. They are
-/// in no roster, and may be called after students.
+/// How a line of the log goes on that names folders which are no student's, as the crawl of the photo server
+/// words it. They are in no roster, and may be called after students.
 const FOLDERS: &str = ": the folders {";
 
 /// Knows whom to leave out.
 pub(super) struct Anonymous {
     words: HashSet<String>,
-    /// Names and paths that are not left out as words: with blanks, or with letters that no roll number has. The longest first.
+    /// Names and paths that are not left out as words: with blanks, or with letters that no roll number has.
+    /// The longest first.
     phrases: Vec<String>,
 }
 
@@ -58,7 +60,8 @@ impl Anonymous {
         known
     }
 
-    /// `text` without roll numbers, and without the names of folders and files that are known or begin with one.
+    /// `text` without roll numbers, and without the names of folders and files that are known or begin with
+    /// one.
     pub(super) fn text(&self, text: &str) -> String {
         let mut text = text.to_owned();
         for phrase in &self.phrases {
@@ -134,8 +137,9 @@ fn without(text: &str, phrase: &str) -> String {
     out + rest
 }
 
-/// What follows a name that is left out, and the path that may begin with it. A file's name may hold the student's, with blanks and
-/// commas: a photo's extension ends it. Where there is none, it is known by what follows only.
+/// What follows a name that is left out, and the path that may begin with it. A file's name may hold the
+/// student's, with blanks and commas: a photo's extension ends it. Where there is none, it is known by what
+/// follows only.
 fn after_path(after: &str) -> &str {
     if !after.starts_with('/') {
         return after;

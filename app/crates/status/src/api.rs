@@ -1,5 +1,5 @@
-//! The original system's HTTP API, field for field, and what was added to it. Fields may be added; none may go or change
-//! its meaning.
+//! The original system's HTTP API, field for field, and what was added to it. Fields may be added; none may
+//! go or change its meaning.
 
 use schemars::JsonSchema;
 use serde::Serialize;

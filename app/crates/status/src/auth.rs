@@ -80,7 +80,8 @@ pub(super) struct Door {
     sessions: Mutex<Sessions>,
     passwords_guessed: Mutex<Guesses>,
     tokens_guessed: Mutex<Guesses>,
-    /// Log-ins refused unread since the last one that was compared: told with the next, for a line each would fill the log.
+    /// Log-ins refused unread since the last one that was compared: told with the next, for a line each would
+    /// fill the log.
     unread: AtomicU32,
     checks: Semaphore,
     /// Becomes true when the first password need not be shown any more: it was used, or there is another.
@@ -107,7 +108,8 @@ impl Door {
     pub(super) fn who(&self, headers: &HeaderMap, from: IpAddr, by_a_person: bool) -> Result<Who, MustWait> {
         let now = Instant::now();
         if let Some(token) = bearer(headers) {
-            // A right token never waits for wrong ones from the same address: 256 random bits cannot be guessed, however fast.
+            // A right token never waits for wrong ones from the same address: 256 random bits cannot be
+            // guessed, however fast.
             if let Some((name, access)) = self.tokens.find(token) {
                 return Ok(Who::Token { name, access });
             }

@@ -1,9 +1,9 @@
 //! The device's key and certificate.
 //!
 //! The key (P-256) is made on first start and kept for the device's life, so that its fingerprint (`curl
-//! --pinnedpubkey`) stays the same; the self-signed certificate over it is made anew before it expires. A site may install
-//! its own instead. The clock of a Pi may be in the past at first start: a certificate is valid from [`CLOCK_FLOOR`], and
-//! whether it must be renewed is asked again every hour.
+//! --pinnedpubkey`) stays the same; the self-signed certificate over it is made anew before it expires. A
+//! site may install its own instead. The clock of a Pi may be in the past at first start: a certificate is
+//! valid from [`CLOCK_FLOOR`], and whether it must be renewed is asked again every hour.
 
 use std::io;
 use std::net::IpAddr;
@@ -24,12 +24,12 @@ use time::{Duration, OffsetDateTime};
 
 use super::private_file;
 
-/// No clock of this device is earlier: the image's own files are newer. Certificates are valid from here, so that a device
-/// whose clock is not yet set accepts its own.
+/// No clock of this device is earlier: the image's own files are newer. Certificates are valid from here, so
+/// that a device whose clock is not yet set accepts its own.
 const CLOCK_FLOOR: OffsetDateTime = datetime!(2026-01-01 00:00:00 UTC);
 
-/// Browsers refuse certificates valid for more than 825 days; a year from now stays below that, counted from the floor,
-/// until an update moves the floor.
+/// Browsers refuse certificates valid for more than 825 days; a year from now stays below that, counted from
+/// the floor, until an update moves the floor.
 const LIFE: Duration = Duration::days(365);
 
 /// Renewed so long before the end: a device that is switched on once a month still renews in time.
@@ -107,8 +107,8 @@ impl std::fmt::Display for Fingerprint {
 }
 
 impl CertificateSource {
-    /// Reads the certificate; makes or renews the device's own where `now` asks for it. A site's own that is of no use must not keep
-    /// the page away: it gives way to the device's, with the reason.
+    /// Reads the certificate; makes or renews the device's own where `now` asks for it. A site's own that is
+    /// of no use must not keep the page away: it gives way to the device's, with the reason.
     ///
     /// # Errors
     /// [`CertificateError`].
@@ -179,8 +179,8 @@ impl CertificateSource {
         Ok(wanted.self_signed(key)?.pem())
     }
 
-    /// Whether every host name stands in the certificate. Addresses come and go with DHCP and are no reason for a new
-    /// fingerprint.
+    /// Whether every host name stands in the certificate. Addresses come and go with DHCP and are no reason
+    /// for a new fingerprint.
     fn covers_names(&self, identity: &Identity) -> bool {
         let Some(certificate) = identity.certified.cert.first() else { return false };
         let Ok((_, parsed)) = x509_parser::parse_x509_certificate(certificate) else { return false };
@@ -237,8 +237,8 @@ fn write_file(path: &Path, content: &str) -> Result<(), CertificateError> {
         .map_err(|source| CertificateError::File { path: path.to_owned(), source })
 }
 
-/// The names and addresses of this device: the host name, the same below `.local` (mDNS), what the site adds, and the
-/// addresses of its interfaces.
+/// The names and addresses of this device: the host name, the same below `.local` (mDNS), what the site adds,
+/// and the addresses of its interfaces.
 pub fn device_names(further: &[String]) -> Vec<String> {
     let mut names = Vec::new();
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();

@@ -14,21 +14,22 @@ use crate::token::StoredToken;
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Page {
-    /// Address and port to listen on; "[::]" is every address, of IPv4 too. On the appliance leave the port at 8443: its firewall lets
-    /// nothing else in, and leads https:// without a port there.
+    /// Address and port to listen on; "[::]" is every address, of IPv4 too. On the appliance leave the port
+    /// at 8443: its firewall lets nothing else in, and leads https:// without a port there.
     pub listen: SocketAddr,
-    /// Further names the device is reached by, for its certificate. The host name, the same below .local, and the
-    /// addresses at first start stand in it anyway. A name with other letters than ASCII is written in its xn-- form.
+    /// Further names the device is reached by, for its certificate. The host name, the same below .local, and
+    /// the addresses at first start stand in it anyway. A name with other letters than ASCII is written in
+    /// its xn-- form.
     pub host_names: Vec<String>,
-    /// Argon2 hash of the technician's password, as `attendance password --hash` prints it. Empty: the device makes a
-    /// password on first start and shows it once on the console.
+    /// Argon2 hash of the technician's password, as `attendance password --hash` prints it. Empty: the device
+    /// makes a password on first start and shows it once on the console.
     #[schemars(with = "Option<String>")]
     pub password_hash: Option<Secret>,
-    /// API tokens, each like { name = "monitoring", access = "read", sha256 = "..." }; access is "read" or "full".
-    /// `attendance token add` manages others without this file.
+    /// API tokens, each like { name = "monitoring", access = "read", sha256 = "..." }; access is "read" or
+    /// "full". `attendance token add` manages others without this file.
     pub tokens: Vec<StoredToken>,
-    /// The site's own certificate (then its issuers), PEM, instead of the device's; needs key_file. As page.crt on the card it becomes
-    /// /etc/attendance/page.crt.
+    /// The site's own certificate (then its issuers), PEM, instead of the device's; needs key_file. As
+    /// page.crt on the card it becomes /etc/attendance/page.crt.
     pub certificate_file: Option<PathBuf>,
     /// The key of certificate_file, PEM. As page.key on the card it becomes /etc/attendance/page.key.
     pub key_file: Option<PathBuf>,

@@ -1,5 +1,5 @@
-//! What a technician must know before the page can be trusted: its address, the certificate's fingerprint, and once the
-//! password. For the console and the log.
+//! What a technician must know before the page can be trusted: its address, the certificate's fingerprint,
+//! and once the password. For the console and the log.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -14,8 +14,8 @@ use super::certificate::{Identity, device_addresses};
 use super::private_file;
 use base::secret::Secret;
 
-/// Where the first password stands on the appliance, in the service's folder below `/run`. `attendance provision --report` shows it
-/// above the log-in prompt of the console.
+/// Where the first password stands on the appliance, in the service's folder below `/run`. `attendance
+/// provision --report` shows it above the log-in prompt of the console.
 pub const FIRST_PASSWORD: &str = "/run/attendance/first-password";
 
 /// The address a technician types: the first of the device's own when the server listens on all.
@@ -40,9 +40,9 @@ pub fn listens_on(listening: IpAddr, own: IpAddr) -> bool {
 
 /// Shows the notice on standard output, which is the console: with the password, when one was just made.
 ///
-/// Under systemd standard output may be the journal, which is kept for weeks and read by others. Then the password goes to
-/// [`FIRST_PASSWORD`] (readable by the service and root only, gone with the first log-in or the next start of the machine), and
-/// the console shows it from there.
+/// Under systemd standard output may be the journal, which is kept for weeks and read by others. Then the
+/// password goes to [`FIRST_PASSWORD`] (readable by the service and root only, gone with the first log-in or
+/// the next start of the machine), and the console shows it from there.
 pub fn show(listening: SocketAddr, identity: &Identity, password: Option<&Secret>) {
     let to_journal = is_journal(std::io::stdout());
     let notice = notice(listening, identity, password.filter(|_| !to_journal));
@@ -75,8 +75,8 @@ fn is_journal(stream: impl AsFd) -> bool {
     rustix::fs::fstat(stream).is_ok_and(|stat| named == format!("{}:{}", stat.st_dev, stat.st_ino))
 }
 
-/// The notice: address, fingerprint and pin as text, and a QR code of the address with the fingerprint behind a `#`, which
-/// browsers never send. With `password` only on the console, and only once: never into the log.
+/// The notice: address, fingerprint and pin as text, and a QR code of the address with the fingerprint behind
+/// a `#`, which browsers never send. With `password` only on the console, and only once: never into the log.
 pub fn notice(listening: SocketAddr, identity: &Identity, password: Option<&Secret>) -> String {
     let address = page_address(listening);
     let mut text = format!("The page:     {address}\nCertificate:  SHA-256 {}\n", identity.fingerprint);
@@ -95,7 +95,8 @@ pub fn notice(listening: SocketAddr, identity: &Identity, password: Option<&Secr
     text
 }
 
-/// The QR code of an address with a fingerprint (hexadecimal, with colons), in half blocks. Scanners want dark on light, and a console writes light on dark: the light parts are written.
+/// The QR code of an address with a fingerprint (hexadecimal, with colons), in half blocks. Scanners want
+/// dark on light, and a console writes light on dark: the light parts are written.
 pub fn qr(address: &str, fingerprint: &str) -> Option<String> {
     let content = format!("{address}#sha256={}", fingerprint.replace(':', ""));
     let code = QrCode::with_error_correction_level(content, EcLevel::L).ok()?;

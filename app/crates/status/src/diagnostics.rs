@@ -1,5 +1,6 @@
-//! `/diagnostics`: what support needs to see, as one `.tar.gz`. Versions, state, configuration without secrets, the log.
-//! No faces, no pictures, no rows of attendance, and nobody's number: the bundle leaves the site by mail.
+//! `/diagnostics`: what support needs to see, as one `.tar.gz`. Versions, state, configuration without
+//! secrets, the log. No faces, no pictures, no rows of attendance, and nobody's number: the bundle leaves the
+//! site by mail.
 
 use std::io::{self, Write};
 

@@ -1,5 +1,6 @@
-//! `/events`: what happens, as server-sent events. Each event of the bus becomes one message named for its kind; a `tick`
-//! comes every few seconds, so that a page shows fresh numbers and a dead connection is noticed.
+//! `/events`: what happens, as server-sent events. Each event of the bus becomes one message named for its
+//! kind; a `tick` comes every few seconds, so that a page shows fresh numbers and a dead connection is
+//! noticed.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -19,8 +20,9 @@ use super::auth::Door;
 use super::reply::{Reply, with_body};
 use base::event::Event;
 
-/// Time between two ticks: numbers on the page are no older, and a log-in that ended is noticed. Shorter than a connection
-/// may be idle ([`super::limits::Limits::header_time`]), so that an open page needs no new handshake each time.
+/// Time between two ticks: numbers on the page are no older, and a log-in that ended is noticed. Shorter than
+/// a connection may be idle ([`super::limits::Limits::header_time`]), so that an open page needs no new
+/// handshake each time.
 const TICK: Duration = Duration::from_secs(4);
 
 /// The stream of events, until the client leaves, its log-in ends, or the server stops.

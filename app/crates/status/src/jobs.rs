@@ -96,7 +96,8 @@ impl Jobs {
         self.control.receive(bytes)
     }
 
-    /// What became of the last action of this kind; none while it is under way, before the first, and when it is old.
+    /// What became of the last action of this kind; none while it is under way, before the first, and when it
+    /// is old.
     pub(super) fn last(&self, kind: &str) -> Option<Outcome> {
         let jobs = self.lock();
         let job = jobs.get(kind)?;

@@ -1,19 +1,20 @@
 //! The technician's page and the API, over HTTPS.
 //!
 //! # Background
-//! The appliance has neither keyboard nor screen. What it does, what is wrong and what to do about it is seen from a phone
-//! on the local network, and by scripts that were written for the original system.
+//! The appliance has neither keyboard nor screen. What it does, what is wrong and what to do about it is seen
+//! from a phone on the local network, and by scripts that were written for the original system.
 //!
 //! # Design
-//! [`view`] is the one seam: a read-only snapshot of everything ([`Source`]) and the few actions there are ([`Control`]).
-//! The server ([`start`]) has a thread and a runtime of its own. A request goes through `listen` (sockets, TLS 1.3,
-//! limits), `service` (who asks, and may they: `auth`, with `session`, `password`, `token` and `throttle`) and `routes` to
-//! one endpoint: JSON (`api`), the page (`page`), events, metrics, diagnostics, or documentation (`openapi`), which is made
-//! from the table of routes. `verdict` turns the snapshot into one sentence: is all well, and if not, what to do.
+//! [`view`] is the one seam: a read-only snapshot of everything ([`Source`]) and the few actions there are
+//! ([`Control`]). The server ([`start`]) has a thread and a runtime of its own. A request goes through
+//! `listen` (sockets, TLS 1.3, limits), `service` (who asks, and may they: `auth`, with `session`,
+//! `password`, `token` and `throttle`) and `routes` to one endpoint: JSON (`api`), the page (`page`), events,
+//! metrics, diagnostics, or documentation (`openapi`), which is made from the table of routes. `verdict`
+//! turns the snapshot into one sentence: is all well, and if not, what to do.
 //!
 //! # Limitations
-//! One account. HTTP/1.1 only. A self-signed certificate makes browsers warn once; the fingerprint to compare it with
-//! stands on the console ([`console::notice`]).
+//! One account. HTTP/1.1 only. A self-signed certificate makes browsers warn once; the fingerprint to compare
+//! it with stands on the console ([`console::notice`]).
 #![forbid(unsafe_code)]
 
 mod anonymous;
@@ -71,8 +72,9 @@ use base::secret::Secret;
 
 /// Files read and passwords checked at once, beside the network thread.
 const FILE_THREADS: usize = 3;
-/// How much nicer than recognition the server's threads are to others: a flood takes what is left of the processor, and no
-/// more. Each step is about a tenth of the processor's time: 15 leaves 3 % where both want all of it.
+/// How much nicer than recognition the server's threads are to others: a flood takes what is left of the
+/// processor, and no more. Each step is about a tenth of the processor's time: 15 leaves 3 % where both want
+/// all of it.
 const NICENESS: i32 = 15;
 /// Time for what still runs when the server stops.
 const STOP_TIME: Duration = Duration::from_secs(3);
@@ -135,12 +137,14 @@ impl Running {
         Arc::clone(&self.identity)
     }
 
-    /// The password that was made on this start, to be shown on the console once; none when there was one already.
+    /// The password that was made on this start, to be shown on the console once; none when there was one
+    /// already.
     pub fn first_password(&mut self) -> Option<Secret> {
         self.first_password.take()
     }
 
-    /// Ends when somebody has logged in, or another password was made: then the first one need not be shown any more.
+    /// Ends when somebody has logged in, or another password was made: then the first one need not be shown
+    /// any more.
     pub fn first_password_used(&self) -> impl Future<Output = ()> + use<> {
         let mut entered = self.entered.clone();
         async move {
@@ -233,8 +237,9 @@ pub fn start(
     Ok(Running { address, identity, first_password, entered, stop, thread: Some(thread) })
 }
 
-/// The password to compare with, and the one that was made for the console to show. A hash that cannot be read opens the page to
-/// nobody and is told: tokens and `/healthz` still work. One that cannot be written counts until the service ends.
+/// The password to compare with, and the one that was made for the console to show. A hash that cannot be
+/// read opens the page to nobody and is told: tokens and `/healthz` still work. One that cannot be written
+/// counts until the service ends.
 fn password(
     config: &Page,
     data_dir: &Path,

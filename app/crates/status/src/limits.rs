@@ -11,7 +11,8 @@ pub struct Limits {
     pub connections: usize,
     /// Connections at once from one address: a browser opens six, a few people may share an address.
     pub connections_per_address: usize,
-    /// New connections from one address: so many at once, then so many a second. A handshake costs a signature.
+    /// New connections from one address: so many at once, then so many a second. A handshake costs a
+    /// signature.
     pub arrivals_per_address: (f64, f64),
     /// New connections from all addresses.
     pub arrivals: (f64, f64),

@@ -1,8 +1,8 @@
 //! The server itself: sockets, TLS, and the limits of a connection.
 //!
-//! It runs on a thread of its own with a small runtime of its own, at a lower priority than recognition: whatever the
-//! network sends, the frame path never waits for it. HTTP/1.1 only: HTTP/2 would bring multiplexing that one page does not
-//! need, and its own class of floods.
+//! It runs on a thread of its own with a small runtime of its own, at a lower priority than recognition:
+//! whatever the network sends, the frame path never waits for it. HTTP/1.1 only: HTTP/2 would bring
+//! multiplexing that one page does not need, and its own class of floods.
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
@@ -31,14 +31,15 @@ use super::plaintext;
 use super::service::Service;
 use super::throttle::{Arrivals, party};
 
-/// Time between two looks at whether the certificate must be renewed: the clock may be set long after the start.
+/// Time between two looks at whether the certificate must be renewed: the clock may be set long after the
+/// start.
 const RENEWAL_CHECK: Duration = Duration::from_secs(60 * 60);
 /// Headers of a request: browsers send about twenty.
 const MOST_HEADERS: usize = 64;
 /// Bytes of a request's header, and of what is buffered of it.
 const HEADER_BYTES: usize = 16 * 1024;
-/// Connections that nobody has to give up for others: with more, some dozen addresses would hold all places for ever. A browser
-/// opens six and works with two.
+/// Connections that nobody has to give up for others: with more, some dozen addresses would hold all places
+/// for ever. A browser opens six and works with two.
 const FEW_CONNECTIONS: usize = 2;
 /// Time for requests under way when the server stops.
 const STOP_TIME: Duration = Duration::from_secs(2);
@@ -89,13 +90,15 @@ pub(super) async fn serve(
             // A socket for both families names IPv4 clients in IPv6's way.
             Ok((socket, from)) => (socket, from.ip().to_canonical()),
             Err(error) => {
-                // Out of file descriptors, or a client that left again: neither gets better by asking at once.
+                // Out of file descriptors, or a client that left again: neither gets better by asking at
+                // once.
                 log::debug!("a connection could not be accepted: {error}");
                 sleep(Duration::from_millis(50)).await;
                 continue;
             }
         };
-        // Beyond a limit the socket is closed without a word: an answer would cost the handshake that is to be saved.
+        // Beyond a limit the socket is closed without a word: an answer would cost the handshake that is to
+        // be saved.
         if !arrivals.admit(from, Instant::now()) {
             continue;
         }
@@ -108,7 +111,8 @@ pub(super) async fn serve(
             }
         });
     }
-    // Connections hold receivers of `stop` and end by themselves; the runtime waits no longer than this for them.
+    // Connections hold receivers of `stop` and end by themselves; the runtime waits no longer than this for
+    // them.
     let _ = timeout(STOP_TIME, async {
         while connections.count() > 0 {
             sleep(Duration::from_millis(10)).await;
@@ -187,8 +191,8 @@ struct Place {
 }
 
 impl Connections {
-    /// When all places are taken, who has few gets the oldest place of who has most: some addresses that hold all connections
-    /// do not keep the technician out.
+    /// When all places are taken, who has few gets the oldest place of who has most: some addresses that hold
+    /// all connections do not keep the technician out.
     fn enter(connections: &Arc<Self>, from: IpAddr, limits: &Limits) -> Option<Place> {
         let party = party(from);
         let mut by_party = connections.lock();

@@ -1,4 +1,5 @@
-//! The OpenAPI 3.1 document, made from the table of routes and the types of the answers: it cannot differ from either.
+//! The OpenAPI 3.1 document, made from the table of routes and the types of the answers: it cannot differ
+//! from either.
 
 use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Map, Value, json};
@@ -219,7 +220,8 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
-    /// The document is a promise to scripts: a change of it is seen in review. `UPDATE_GOLDEN=1` writes it anew.
+    /// The document is a promise to scripts: a change of it is seen in review. `UPDATE_GOLDEN=1` writes it
+    /// anew.
     #[test]
     fn the_document_is_the_one_that_was_promised() {
         let golden = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/page/openapi.json");

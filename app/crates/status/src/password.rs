@@ -1,8 +1,9 @@
 //! The technician's password: only its Argon2 hash is ever stored.
 //!
-//! The hash stands in the configuration, or in a file of the data folder: a device that has neither makes a password of its
-//! own on first start and hands it to the caller once, for the console. Until somebody has logged in with it, a mark lies beside its
-//! hash: a power cut takes it off the console, so the next start of the machine makes another.
+//! The hash stands in the configuration, or in a file of the data folder: a device that has neither makes a
+//! password of its own on first start and hands it to the caller once, for the console. Until somebody has
+//! logged in with it, a mark lies beside its hash: a power cut takes it off the console, so the next start of
+//! the machine makes another.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -15,15 +16,18 @@ use argon2::{Algorithm, Argon2, Params, Version};
 use super::private_file;
 use base::secret::Secret;
 
-/// OWASP's smallest recommended memory for Argon2id, KiB: a tenth of a second on a Pi, and little beside the networks.
+/// OWASP's smallest recommended memory for Argon2id, KiB: a tenth of a second on a Pi, and little beside the
+/// networks.
 const MEMORY_KIB: u32 = 19 * 1024;
 /// Passes over it, from the same recommendation.
 const PASSES: u32 = 2;
 
-/// Longest password taken: what is longer than a body may be cannot arrive anyway, and Argon2's first step reads it all.
+/// Longest password taken: what is longer than a body may be cannot arrive anyway, and Argon2's first step
+/// reads it all.
 const LONGEST: usize = 256;
 
-/// Characters of made passwords: nothing that is mistaken for another when read from a screen. 32 of them, 5 bits each.
+/// Characters of made passwords: nothing that is mistaken for another when read from a screen. 32 of them, 5
+/// bits each.
 const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
 /// Groups of four characters: 80 bits, out of reach even of somebody who stole the card and guesses off line.
 const GROUPS: usize = 4;
@@ -58,8 +62,9 @@ pub struct Password {
     hash: Option<String>,
 }
 
-/// The password the server compares with at this moment. One kept in a file is read again when the file changes: who
-/// makes a new password because the old one is known to others must not have to wait for a restart.
+/// The password the server compares with at this moment. One kept in a file is read again when the file
+/// changes: who makes a new password because the old one is known to others must not have to wait for a
+/// restart.
 pub(super) struct CurrentPassword {
     file: Option<PathBuf>,
     kept: Mutex<Kept>,
@@ -72,8 +77,8 @@ struct Kept {
 }
 
 impl CurrentPassword {
-    /// `file` is none for a password of the configuration, which stays. Where there is none that could be read, nobody can log in
-    /// until there is.
+    /// `file` is none for a password of the configuration, which stays. Where there is none that could be
+    /// read, nobody can log in until there is.
     pub(super) fn new(password: Result<Password, PasswordError>, file: Option<PathBuf>) -> Self {
         let version = file.as_deref().and_then(private_file::version);
         let (password, trouble) = match password {
@@ -86,7 +91,8 @@ impl CurrentPassword {
         Self { file, kept: Mutex::new(Kept { password, version, trouble }) }
     }
 
-    /// The password, and whether it is another than at the last call. A file that cannot be read changes nothing.
+    /// The password, and whether it is another than at the last call. A file that cannot be read changes
+    /// nothing.
     pub(super) fn present(&self) -> (Password, bool) {
         let mut kept = self.kept();
         let Some(file) = &self.file else { return (kept.password.clone(), false) };
@@ -131,14 +137,16 @@ impl CurrentPassword {
     }
 }
 
-/// Lies beside the hash as long as nobody has logged in, and names the start of the machine whose console shows the password.
+/// Lies beside the hash as long as nobody has logged in, and names the start of the machine whose console
+/// shows the password.
 fn unused_mark(file: &Path) -> PathBuf {
     file.with_extension("unused")
 }
 
 impl Password {
-    /// The hash from the configuration, else the one kept in `file`. None when a first password is to be made: there is no hash, or
-    /// nobody used the password before the machine started anew (`boot` names its present start).
+    /// The hash from the configuration, else the one kept in `file`. None when a first password is to be
+    /// made: there is no hash, or nobody used the password before the machine started anew (`boot` names its
+    /// present start).
     ///
     /// # Errors
     /// [`PasswordError`].
@@ -154,9 +162,10 @@ impl Password {
         Self::read(file)
     }
 
-    /// Makes a first password for the console to show. The mark comes before the hash, and an older hash goes before both: a power cut
-    /// between them must not leave a password that nobody has seen. One that a full card does not take counts until the service ends:
-    /// the technician is let in, and the next start makes another.
+    /// Makes a first password for the console to show. The mark comes before the hash, and an older hash goes
+    /// before both: a power cut between them must not leave a password that nobody has seen. One that a full
+    /// card does not take counts until the service ends: the technician is let in, and the next start makes
+    /// another.
     ///
     /// # Errors
     /// [`PasswordError::Hashing`].
@@ -175,7 +184,8 @@ impl Password {
         Ok((Self { hash: Some(hash) }, shown))
     }
 
-    /// Makes a new password, unique to this device, for the person who asked for it, and keeps its hash in `file`.
+    /// Makes a new password, unique to this device, for the person who asked for it, and keeps its hash in
+    /// `file`.
     ///
     /// # Errors
     /// [`PasswordError`].

@@ -1,5 +1,5 @@
-//! Who types the address without `https://` speaks plain HTTP to the TLS port, and would see an empty page. Such a request
-//! gets the address with `https://`, and nothing else: no path, no state, no answer.
+//! Who types the address without `https://` speaks plain HTTP to the TLS port, and would see an empty page.
+//! Such a request gets the address with `https://`, and nothing else: no path, no state, no answer.
 
 use std::net::SocketAddr;
 
@@ -9,7 +9,8 @@ use tokio::net::TcpStream;
 /// Most of a request that is read for its `Host`.
 const LONGEST_HEAD: u64 = 2048;
 
-/// Whether the first byte that came begins a plain HTTP request: TLS begins with 0x16, methods with a capital letter.
+/// Whether the first byte that came begins a plain HTTP request: TLS begins with 0x16, methods with a capital
+/// letter.
 pub(super) async fn is_plaintext(socket: &TcpStream) -> std::io::Result<bool> {
     let mut first = [0];
     Ok(socket.peek(&mut first).await? == 1 && first[0].is_ascii_uppercase())

@@ -5,8 +5,8 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::Path;
 
-/// Writes `content` so that the file is there whole, or as it was: to a temporary name (mode 0600), to the disk, then
-/// renamed. The folder is made (mode 0700) where it is missing.
+/// Writes `content` so that the file is there whole, or as it was: to a temporary name (mode 0600), to the
+/// disk, then renamed. The folder is made (mode 0700) where it is missing.
 ///
 /// # Errors
 /// What the file system says.
@@ -32,7 +32,8 @@ pub(super) fn read(path: &Path) -> io::Result<Option<String>> {
     }
 }
 
-/// Names what lies at `path` at this moment: another after a change of the content, and of who may read it. None where nothing is.
+/// Names what lies at `path` at this moment: another after a change of the content, and of who may read it.
+/// None where nothing is.
 pub(super) fn version(path: &Path) -> Option<(u64, i64, i64)> {
     std::fs::metadata(path).map(|meta| (meta.ino(), meta.ctime(), meta.ctime_nsec())).ok()
 }

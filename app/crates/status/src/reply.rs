@@ -58,7 +58,8 @@ pub(super) fn of_type(status: StatusCode, content_type: &'static str, body: impl
 pub(super) fn json(status: StatusCode, body: &impl Serialize) -> Reply {
     match serde_json::to_vec(body) {
         Ok(body) => of_type(status, "application/json", body),
-        // Our own structs have no keys that are not texts and no failing serialisers; should one get them, say so.
+        // Our own structs have no keys that are not texts and no failing serialisers; should one get them,
+        // say so.
         Err(error) => {
             log::error!("an answer cannot be written as JSON: {error}");
             empty(StatusCode::INTERNAL_SERVER_ERROR)

@@ -1,5 +1,6 @@
-//! What is read from a request by ourselves: the session's cookie, a bearer token, a form, a date, and where a request
-//! came from. Everything here takes hostile bytes and is fuzzed; longer parsing is left to `hyper` and `url`.
+//! What is read from a request by ourselves: the session's cookie, a bearer token, a form, a date, and where
+//! a request came from. Everything here takes hostile bytes and is fuzzed; longer parsing is left to `hyper`
+//! and `url`.
 
 use std::pin::Pin;
 
@@ -47,11 +48,12 @@ fn is_random_text(value: &str) -> bool {
     value.len() == 43 && value.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
 }
 
-/// Whether a page of ours, or no page at all, sent the request. What browsers say of themselves cannot be forged by
-/// another site's script; who sends neither header is no browser that carries our cookie across sites (`SameSite`).
+/// Whether a page of ours, or no page at all, sent the request. What browsers say of themselves cannot be
+/// forged by another site's script; who sends neither header is no browser that carries our cookie across
+/// sites (`SameSite`).
 ///
-/// `Origin: null` says nothing: it is what a browser sends with the forms of a page whose policy is `no-referrer`, as ours.
-/// `Sec-Fetch-Site`, and the CSRF token, decide then.
+/// `Origin: null` says nothing: it is what a browser sends with the forms of a page whose policy is
+/// `no-referrer`, as ours. `Sec-Fetch-Site`, and the CSRF token, decide then.
 pub(super) fn same_origin(headers: &HeaderMap) -> bool {
     if let Some(site) = headers.get(SEC_FETCH_SITE)
         && site != "same-origin"
@@ -139,7 +141,8 @@ where
     Ok(incoming)
 }
 
-/// Reads a bundle that is not wanted to its end, within the same limits: a browser that still sends does not hear the answer.
+/// Reads a bundle that is not wanted to its end, within the same limits: a browser that still sends does not
+/// hear the answer.
 pub(super) async fn discard<B>(request: Request<B>, limits: &Limits) -> Result<(), BodyRefused>
 where
     B: http_body::Body<Data = Bytes>,

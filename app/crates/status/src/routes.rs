@@ -1,4 +1,5 @@
-//! Every address the server answers, who may use it, and what it is for. The OpenAPI document is made from this table.
+//! Every address the server answers, who may use it, and what it is for. The OpenAPI document is made from
+//! this table.
 
 use http::Method;
 

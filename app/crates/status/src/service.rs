@@ -425,7 +425,8 @@ impl Service {
         tokio::time::timeout(PAGE_WAIT, waiting.outcome()).await.unwrap_or_else(|_| Ok(still_under_way()))
     }
 
-    /// Takes an update bundle and installs it. The page is told at once that it came, scripts are told what became of it.
+    /// Takes an update bundle and installs it. The page is told at once that it came, scripts are told what
+    /// became of it.
     async fn receive_update<B>(&self, request: Request<B>, asked: &Asked) -> Reply
     where
         B: http_body::Body<Data = Bytes>,
@@ -534,8 +535,8 @@ struct Asked {
     from: IpAddr,
 }
 
-/// Whether a person asked, rather than an open page by itself: only then does a log-in live on. Pictures of photos count as the
-/// page's own: what is opened once is asked for again when the list changes.
+/// Whether a person asked, rather than an open page by itself: only then does a log-in live on. Pictures of
+/// photos count as the page's own: what is opened once is asked for again when the list changes.
 fn by_a_person(found: &Found<'_>, headers: &HeaderMap) -> bool {
     let by_itself = matches!(
         found,

@@ -62,8 +62,8 @@ impl Sessions {
         Opened { cookie }
     }
 
-    /// The CSRF token of the log-in with this cookie, if it still lasts. `use_it` counts this as a use: an event stream
-    /// that asks whether it may go on does not keep a log-in alive.
+    /// The CSRF token of the log-in with this cookie, if it still lasts. `use_it` counts this as a use: an
+    /// event stream that asks whether it may go on does not keep a log-in alive.
     pub(super) fn csrf(&mut self, cookie: &str, now: Instant, use_it: bool) -> Option<String> {
         self.expire(now);
         let wanted = digest(cookie);

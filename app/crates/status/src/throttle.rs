@@ -1,4 +1,5 @@
-//! How fast somebody may guess, and how fast connections may come. Pure: the time comes with each call, tables are bounded.
+//! How fast somebody may guess, and how fast connections may come. Pure: the time comes with each call,
+//! tables are bounded.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::{IpAddr, Ipv6Addr};
@@ -23,8 +24,8 @@ pub(super) struct Guesses {
     rule: GuessRule,
     by_address: HashMap<IpAddr, Failures>,
     all: Failures,
-    /// Addresses that succeeded, the newest last. They do not wait for what others do: an attacker with many addresses
-    /// could otherwise keep the technician out by failing all the time.
+    /// Addresses that succeeded, the newest last. They do not wait for what others do: an attacker with many
+    /// addresses could otherwise keep the technician out by failing all the time.
     known: VecDeque<IpAddr>,
 }
 
@@ -39,15 +40,17 @@ pub(super) struct GuessRule {
     pub(super) first_delay: Duration,
     /// Longest delay of one address.
     pub(super) longest: Duration,
-    /// Longest delay for all: short, or an attacker could lock the technician out. Somebody with all 254 addresses of a network
-    /// can guess whenever it ends, so who comes new by IPv4 does not wait for it: see [`Guesses::wait`].
+    /// Longest delay for all: short, or an attacker could lock the technician out. Somebody with all 254
+    /// addresses of a network can guess whenever it ends, so who comes new by IPv4 does not wait for it: see
+    /// [`Guesses::wait`].
     pub(super) longest_for_all: Duration,
     /// After so long without a failure all is forgotten.
     pub(super) forget: Duration,
 }
 
 impl GuessRule {
-    /// For passwords: at most some 100 guesses a day from one address; 43,200 from all, and 24 more from each. Against 2^80.
+    /// For passwords: at most some 100 guesses a day from one address; 43,200 from all, and 24 more from
+    /// each. Against 2^80.
     pub(super) const PASSWORD: Self = Self {
         free: 3,
         free_for_all: 30,
@@ -83,9 +86,10 @@ impl Guesses {
         }
     }
 
-    /// How long `address` must still wait before it may try. An IPv4 address that has not failed for [`GuessRule::forget`] waits for
-    /// nobody: one guess an hour each is little, and lets the technician in beside somebody who guesses all the time. While there
-    /// are more addresses than are remembered, nobody knows who failed.
+    /// How long `address` must still wait before it may try. An IPv4 address that has not failed for
+    /// [`GuessRule::forget`] waits for nobody: one guess an hour each is little, and lets the technician in
+    /// beside somebody who guesses all the time. While there are more addresses than are remembered, nobody
+    /// knows who failed.
     pub(super) fn wait(&self, address: IpAddr, now: Instant) -> Option<Duration> {
         let rule = &self.rule;
         let address = party(address);
@@ -97,8 +101,8 @@ impl Guesses {
         Some(if waits_for_all { own.max(all) } else { own }).filter(|wait| !wait.is_zero())
     }
 
-    /// `address` failed. Counted before the answer is known, and taken back by [`Self::succeeded`], so that guesses sent
-    /// all at once are counted too.
+    /// `address` failed. Counted before the answer is known, and taken back by [`Self::succeeded`], so that
+    /// guesses sent all at once are counted too.
     pub(super) fn failed(&mut self, address: IpAddr, now: Instant) {
         let address = party(address);
         if self.by_address.len() >= MOST_ADDRESSES && !self.by_address.contains_key(&address) {
@@ -116,7 +120,8 @@ impl Guesses {
         }
     }
 
-    /// The answer to `address` is known now, and it is no: its delay begins here, however long the comparison took.
+    /// The answer to `address` is known now, and it is no: its delay begins here, however long the comparison
+    /// took.
     pub(super) fn answered(&mut self, address: IpAddr, now: Instant) {
         if let Some(own) = self.by_address.get_mut(&party(address)) {
             own.last = now;
@@ -153,13 +158,14 @@ pub(super) struct Rate {
     pub(super) a_second: f64,
 }
 
-/// How often an address may come and still count as one that comes seldom: a technician's browser, not a flood.
+/// How often an address may come and still count as one that comes seldom: a technician's browser, not a
+/// flood.
 const SELDOM: Rate = Rate { at_once: 16.0, a_second: 0.5 };
 
 /// New connections, limited for each address and for all: a TLS handshake costs the server a signature.
 ///
-/// Those that come seldom have as much for themselves as all others together, so that a flood from some addresses does not keep the
-/// technician out.
+/// Those that come seldom have as much for themselves as all others together, so that a flood from some
+/// addresses does not keep the technician out.
 pub(super) struct Arrivals {
     each: Rate,
     all: Rate,
@@ -200,8 +206,8 @@ impl Arrivals {
         Self { each, all, by_address: HashMap::new(), seldom: full, often: full }
     }
 
-    /// Whether one more may come from `address`. A refused one is not counted for all: one noisy address does not take
-    /// what is left for the others.
+    /// Whether one more may come from `address`. A refused one is not counted for all: one noisy address does
+    /// not take what is left for the others.
     pub(super) fn admit(&mut self, address: IpAddr, now: Instant) -> bool {
         let address = party(address);
         if self.by_address.len() >= MOST_ADDRESSES && !self.by_address.contains_key(&address) {

@@ -1,8 +1,8 @@
 //! API tokens: for scripts and monitoring, named, revocable, stored as hashes.
 //!
 //! A token is 256 random bits, so a plain SHA-256 is enough to store it by. Tokens stand in the configuration
-//! (`page.tokens`) or are managed by `attendance token`, in a file that is read again whenever it changes: a revoked token
-//! is refused at once.
+//! (`page.tokens`) or are managed by `attendance token`, in a file that is read again whenever it changes: a
+//! revoked token is refused at once.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -123,8 +123,9 @@ impl TokenFile {
         Ok(self.read()?.0)
     }
 
-    /// The tokens, and those that a later version stored with words unknown here: they may say less is allowed than this version
-    /// would allow, so they are no use to anybody until that version is back, and are kept for it.
+    /// The tokens, and those that a later version stored with words unknown here: they may say less is
+    /// allowed than this version would allow, so they are no use to anybody until that version is back, and
+    /// are kept for it.
     fn read(&self) -> Result<(Vec<StoredToken>, Vec<Value>), TokenError> {
         let Some(text) = private_file::read(&self.path).map_err(|source| self.failed(source))? else {
             return Ok((Vec::new(), Vec::new()));
@@ -218,8 +219,8 @@ impl Tokens {
         tokens
     }
 
-    /// The name and the access of the token whose value is `value`. Every stored token is compared, in constant time, so
-    /// that the answer's time says nothing about them.
+    /// The name and the access of the token whose value is `value`. Every stored token is compared, in
+    /// constant time, so that the answer's time says nothing about them.
     pub(super) fn find(&self, value: &str) -> Option<(String, TokenAccess)> {
         let wanted = hex(&digest(value));
         let kept = self.follow();

@@ -10,7 +10,8 @@ const FRAME_AGE_LIMIT_S: f32 = 10.0;
 const START_GRACE_S: u64 = 30;
 /// Below this the journal may soon fail to grow.
 const STORAGE_BROKEN: u64 = 100_000_000;
-/// Below this somebody should look before it is too late: a thousand rows are a quarter of a megabyte, a photo one or two.
+/// Below this somebody should look before it is too late: a thousand rows are a quarter of a megabyte, a
+/// photo one or two.
 const STORAGE_ATTENTION: u64 = 1_000_000_000;
 /// A Pi 5 slows itself down from 80 °C on.
 const TEMPERATURE_LIMIT_C: f32 = 80.0;
@@ -52,7 +53,8 @@ pub(super) fn problems(
     found
 }
 
-/// Whether the machine does its work: what `/healthz` answers. An empty roster or a dead network is no fault of it.
+/// Whether the machine does its work: what `/healthz` answers. An empty roster or a dead network is no fault
+/// of it.
 pub(super) fn healthy(view: &View) -> bool {
     let mut found = view.problems.clone();
     recognition(view, &mut found);
@@ -333,7 +335,8 @@ fn machine(view: &View, found: &mut Vec<Problem>) {
     }
 }
 
-/// A time as people say it. The sentence is read aloud whenever it changes, so it must not change with every second.
+/// A time as people say it. The sentence is read aloud whenever it changes, so it must not change with every
+/// second.
 fn about(seconds: f32) -> String {
     let (number, unit) = match seconds as u64 {
         s @ ..60 => (s / 10 * 10, "second"),

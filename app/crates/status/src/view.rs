@@ -1,11 +1,11 @@
 //! What the page shows, as plain data, and what it may ask for.
 //!
-//! This is the one seam between the status server and the rest of the program. [`Source`] gives read-only snapshots;
-//! [`Control`] performs the few actions a technician has. The server knows nothing else, so a test stands in for the whole
-//! appliance with two small implementations.
+//! This is the one seam between the status server and the rest of the program. [`Source`] gives read-only
+//! snapshots; [`Control`] performs the few actions a technician has. The server knows nothing else, so a test
+//! stands in for the whole appliance with two small implementations.
 //!
-//! Everything here is shown to a technician and goes into support bundles: no field may carry a secret, a face or an
-//! embedding. URLs come without their credentials ([`base::secret::without_credentials`]).
+//! Everything here is shown to a technician and goes into support bundles: no field may carry a secret, a
+//! face or an embedding. URLs come without their credentials ([`base::secret::without_credentials`]).
 
 use std::future::Future;
 use std::pin::Pin;
@@ -21,8 +21,8 @@ use update::inbox::Incoming;
 /// An answer that comes later.
 pub type Pending<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
-/// Gives the server what it shows. No call may take longer than a file read; those marked so are made off the network
-/// thread.
+/// Gives the server what it shows. No call may take longer than a file read; those marked so are made off the
+/// network thread.
 pub trait Source: Send + Sync + 'static {
     /// The present state. Called about once a second a viewer: must not block on a worker.
     fn view(&self) -> View;
@@ -37,8 +37,8 @@ pub trait Source: Send + Sync + 'static {
     fn log(&self, most: usize) -> Vec<String>;
     /// The configuration in use, as TOML, secrets hidden.
     fn configuration(&self) -> String;
-    /// What the detector saw in a photo that did not enrol, by its path below the photo folder. May read and decode a
-    /// file.
+    /// What the detector saw in a photo that did not enrol, by its path below the photo folder. May read and
+    /// decode a file.
     fn evidence(&self, photo: &str) -> Option<Picture>;
     /// The next frame of the camera with what was found in it. Only asked for while somebody looks.
     fn preview(&self) -> Pending<Result<Picture, Refused>>;
@@ -46,9 +46,11 @@ pub trait Source: Send + Sync + 'static {
 
 /// Performs a technician's actions.
 pub trait Control: Send + Sync + 'static {
-    /// Performs `action`. The server runs at most one of each [`Action::kind`] at a time and never cancels one.
+    /// Performs `action`. The server runs at most one of each [`Action::kind`] at a time and never cancels
+    /// one.
     fn perform(&self, action: Action) -> Pending<Result<Done, Refused>>;
-    /// Begins to take an update bundle of so many bytes; whole, it is installed by [`Action::InstallReceived`].
+    /// Begins to take an update bundle of so many bytes; whole, it is installed by
+    /// [`Action::InstallReceived`].
     ///
     /// # Errors
     /// [`Refused`] when no update can be taken here and now.
@@ -74,7 +76,8 @@ pub enum Action {
     ConfirmRemoval,
     /// Install the update bundle that was received, into the other slot.
     InstallReceived,
-    /// Install the update bundle at this address, or the one that the offer (`latest.json`) at this address names.
+    /// Install the update bundle at this address, or the one that the offer (`latest.json`) at this address
+    /// names.
     InstallFrom(SecretUrl),
     /// Restart into the installed update, on trial.
     TryUpdate,
@@ -307,7 +310,8 @@ pub struct Today {
     pub unsaved: usize,
     /// Why, and what to do; none when everything is on the disk.
     pub unsaved_reason: Option<String>,
-    /// Recognitions since the program started that became no row, because rows could not be written for hours.
+    /// Recognitions since the program started that became no row, because rows could not be written for
+    /// hours.
     pub lost: u64,
 }
 
@@ -348,7 +352,8 @@ pub struct Upload {
 /// A row the backend refused.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct RefusedRow {
-    /// Names the row for [`Action::RetryRow`] and [`Action::DismissRow`]; letters, digits, `-`, `_`, `.` and `:`.
+    /// Names the row for [`Action::RetryRow`] and [`Action::DismissRow`]; letters, digits, `-`, `_`, `.` and
+    /// `:`.
     pub id: String,
     /// Roll number.
     pub name: String,
@@ -423,7 +428,8 @@ pub struct RefusedPhoto {
     pub photo: String,
     /// Why, and what to do.
     pub reason: String,
-    /// Whether it is here and can be looked at: what could not be fetched cannot, nor a remark on two students or a folder.
+    /// Whether it is here and can be looked at: what could not be fetched cannot, nor a remark on two
+    /// students or a folder.
     pub picture: bool,
 }
 

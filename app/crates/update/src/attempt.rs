@@ -1,8 +1,8 @@
 //! What came in last, from where, and what RAUC made of it.
 //!
-//! An update that is refused never has a trial and so never an outcome in the [`super::history`]; it must be seen all the same.
-//! Kept in the appliance's own folder of updates, where the service, the stick's unit and the console can write it. It decides
-//! nothing: lost, it costs a word on the page.
+//! An update that is refused never has a trial and so never an outcome in the [`super::history`]; it must be
+//! seen all the same. Kept in the appliance's own folder of updates, where the service, the stick's unit and
+//! the console can write it. It decides nothing: lost, it costs a word on the page.
 
 use std::fmt;
 use std::path::Path;
@@ -93,7 +93,8 @@ impl Attempt {
         }
     }
 
-    /// Keeps it, in the place of the one before, and says it in the log. `kept`: the appliance's own folder of updates.
+    /// Keeps it, in the place of the one before, and says it in the log. `kept`: the appliance's own folder
+    /// of updates.
     pub fn note(&self, kept: &Path) {
         log::info!("{}", self.sentence());
         // Plain strings: nothing in them can fail to become JSON.

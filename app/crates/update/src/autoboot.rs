@@ -1,11 +1,12 @@
 //! autoboot.txt: the one place that decides which system starts.
 //!
-//! The firmware reads it from the card's first partition: `[all] boot_partition` is the committed system, `[tryboot]
-//! boot_partition` the one that a reboot with the tryboot flag starts once. It fills one 512-byte sector exactly (the rest is
-//! a comment of spaces), and changing it writes that sector in place: neither the FAT nor the file's length changes, so a power
-//! cut leaves the old content or the new.
+//! The firmware reads it from the card's first partition: `[all] boot_partition` is the committed system,
+//! `[tryboot] boot_partition` the one that a reboot with the tryboot flag starts once. It fills one 512-byte
+//! sector exactly (the rest is a comment of spaces), and changing it writes that sector in place: neither the
+//! FAT nor the file's length changes, so a power cut leaves the old content or the new.
 //!
-//! Reference: Raspberry Pi documentation, "autoboot.txt" (at most 512 bytes, sections `[all]`, `[none]`, `[tryboot]`).
+//! Reference: Raspberry Pi documentation, "autoboot.txt" (at most 512 bytes, sections `[all]`, `[none]`,
+//! `[tryboot]`).
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -16,7 +17,8 @@ use rustix::fs::{Advice, OFlags};
 
 use super::slot::Slot;
 
-/// Size of the file: one sector, the smallest thing that a card writes as a whole. Also the most the firmware reads.
+/// Size of the file: one sector, the smallest thing that a card writes as a whole. Also the most the firmware
+/// reads.
 pub const SIZE: usize = 512;
 
 /// Why autoboot.txt cannot be read or changed.
@@ -62,8 +64,8 @@ pub fn committed(path: &Path) -> Result<Slot, AutobootError> {
     parse(&read(&open(path, false)?, path)?)
 }
 
-/// Commits to `slot`: one write of one sector, on the card when this returns, and read back from it. Writes nothing when it is
-/// so already.
+/// Commits to `slot`: one write of one sector, on the card when this returns, and read back from it. Writes
+/// nothing when it is so already.
 ///
 /// # Errors
 /// [`AutobootError`]. After an error the old content stands, or the new one as a whole.

@@ -1,15 +1,17 @@
 //! The boot flow as a pure state machine.
 //!
-//! State: which slot autoboot.txt commits to, which slot runs, whether the tryboot flag started it, and the [`Record`] with
-//! what is pending. Every question of RAUC and every step of a trial is answered with the writes to make, in their order.
-//! Each [`Write`] is atomic on disk; the tests cut the power before every one of them.
+//! State: which slot autoboot.txt commits to, which slot runs, whether the tryboot flag started it, and the
+//! [`Record`] with what is pending. Every question of RAUC and every step of a trial is answered with the
+//! writes to make, in their order. Each [`Write`] is atomic on disk; the tests cut the power before every one
+//! of them.
 //!
 //! What must always hold:
-//! - autoboot.txt commits to a slot that holds a whole system; only [`Flow::commit`] changes it, and only towards the system
-//!   that is running and proved healthy;
-//! - the committed slot is never written to. While another slot runs, an installation would do just that, so it is refused;
-//! - after the power comes back, one of the two whole systems starts, and what was pending is either still to be tried or
-//!   reported as over.
+//! - autoboot.txt commits to a slot that holds a whole system; only [`Flow::commit`] changes it, and only
+//!   towards the system that is running and proved healthy;
+//! - the committed slot is never written to. While another slot runs, an installation would do just that, so
+//!   it is refused;
+//! - after the power comes back, one of the two whole systems starts, and what was pending is either still to
+//!   be tried or reported as over.
 
 use time::OffsetDateTime;
 
@@ -35,8 +37,8 @@ pub enum Arrival {
     Committed,
     /// A trial: this system is to prove itself or go back.
     Trial,
-    /// The committed system did not start and the firmware took the other one (`PARTITION_WALK`). There is nothing to go back
-    /// to.
+    /// The committed system did not start and the firmware took the other one (`PARTITION_WALK`). There is
+    /// nothing to go back to.
     Fallback,
 }
 
@@ -123,13 +125,14 @@ impl Flow {
         slot == self.committed || self.record.known(slot).content == Content::Whole
     }
 
-    /// RAUC activates `slot`, after it was written whole or because a technician wants it back (`rauc status mark-active`, which
-    /// looks the same). Only a slot that is whole, or was begun to be written in this start of the kernel, can be meant: an
-    /// installation does not outlive a start. (One that failed in this very start cannot be told from one that succeeded.)
+    /// RAUC activates `slot`, after it was written whole or because a technician wants it back (`rauc status
+    /// mark-active`, which looks the same). Only a slot that is whole, or was begun to be written in this
+    /// start of the kernel, can be meant: an installation does not outlive a start. (One that failed in this
+    /// very start cannot be told from one that succeeded.)
     ///
     /// # Errors
-    /// [`Refusal::OnTrial`] for a slot that is on trial, [`Refusal::NotWhole`] for one that cannot hold a whole system or failed
-    /// its trial.
+    /// [`Refusal::OnTrial`] for a slot that is on trial, [`Refusal::NotWhole`] for one that cannot hold a
+    /// whole system or failed its trial.
     pub fn set_primary(&self, slot: Slot) -> Result<Vec<Write>, Refusal> {
         let mut record = self.record.clone();
         if slot == self.committed {
@@ -182,8 +185,8 @@ impl Flow {
         Ok(vec![Write::Record(record)])
     }
 
-    /// RAUC, or a technician through it, calls `slot` good. Changes nothing: a slot is good by being installed whole or by
-    /// passing its trial.
+    /// RAUC, or a technician through it, calls `slot` good. Changes nothing: a slot is good by being
+    /// installed whole or by passing its trial.
     ///
     /// # Errors
     /// [`Refusal`] when the slot is not good already.
@@ -248,7 +251,8 @@ impl Flow {
         }
     }
 
-    /// The system has come up: what is to be noted before anything else, `history` being what is noted already.
+    /// The system has come up: what is to be noted before anything else, `history` being what is noted
+    /// already.
     pub fn arrive(&self, running: System, history: &History, at: OffsetDateTime) -> Vec<Write> {
         let mut record = self.record.clone();
         let mut writes = Vec::new();
@@ -269,7 +273,8 @@ impl Flow {
             }
             (Arrival::Trial | Arrival::Fallback, Some(mut pending)) if pending.slot == booted => {
                 if pending.progress == Progress::Installed {
-                    // It waited for its trial and the initramfs asked for it, because the committed one does not start: as below.
+                    // It waited for its trial and the initramfs asked for it, because the committed one does
+                    // not start: as below.
                     pending.before.camera_was_absent = true;
                 }
                 pending.progress = Progress::Up;
@@ -280,11 +285,13 @@ impl Flow {
                 record.pending = Some(pending);
             }
             (Arrival::Trial | Arrival::Fallback, _) => {
-                // Not begun by us, or the record was lost: it is examined all the same. A trial has something to go back to,
-                // so that what nobody remembers is expected of it: perhaps the new system itself lost the data partition.
+                // Not begun by us, or the record was lost: it is examined all the same. A trial has something
+                // to go back to, so that what nobody remembers is expected of it: perhaps the new system
+                // itself lost the data partition.
                 let service_ran = self.arrival() == Arrival::Trial;
-                // A system that was whole before is one that the initramfs asked for, because the committed one does not start. Whether
-                // that had a camera nobody noted; a door that can be reached is better than one that does not start.
+                // A system that was whole before is one that the initramfs asked for, because the committed
+                // one does not start. Whether that had a camera nobody noted; a door that can be reached is
+                // better than one that does not start.
                 let camera_was_absent = self.record.known(booted).content == Content::Whole;
                 record.trials += 1;
                 record.pending = Some(Pending {
@@ -321,7 +328,8 @@ impl Flow {
         vec![Write::Commit(booted), Write::Outcome(outcome), Write::Record(record)]
     }
 
-    /// The running system did not prove healthy. Nothing of the boot flow changes: the next start is the committed system's.
+    /// The running system did not prove healthy. Nothing of the boot flow changes: the next start is the
+    /// committed system's.
     pub fn fail(&self, end: End, at: OffsetDateTime) -> Vec<Write> {
         match self.arrival() {
             Arrival::Committed => Vec::new(),

@@ -10,29 +10,31 @@ use serde::{Deserialize, Serialize};
 
 use crate::schedule::{StickRule, Window};
 
-/// Updates over the network. Bundles are installed at night and tried when nobody is there; a new system that does not prove
-/// healthy is left for the old one.
+/// Updates over the network. Bundles are installed at night and tried when nobody is there; a new system that
+/// does not prove healthy is left for the old one.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Update {
-    /// HTTPS address of the latest.json that stands beside a bundle. Without it nothing is fetched; a technician can still
-    /// install a bundle by hand.
+    /// HTTPS address of the latest.json that stands beside a bundle. Without it nothing is fetched; a
+    /// technician can still install a bundle by hand.
     #[schemars(with = "Option<String>")]
     pub url: Option<SecretUrl>,
-    /// Time between two questions for a newer version, for example "6h". It varies by a fifth, so that not all doors ask at once.
+    /// Time between two questions for a newer version, for example "6h". It varies by a fifth, so that not
+    /// all doors ask at once.
     #[serde(with = "humantime_serde")]
     #[schemars(with = "String")]
     pub interval: Duration,
-    /// The part of the day, by the site's clock, in which updates are installed and tried. It may go over midnight.
+    /// The part of the day, by the site's clock, in which updates are installed and tried. It may go over
+    /// midnight.
     #[schemars(with = "String")]
     pub window: Window,
     /// How long nobody must have stood before the camera when the appliance restarts into an update.
     #[serde(with = "humantime_serde")]
     #[schemars(with = "String")]
     pub quiet: Duration,
-    /// What becomes of a newer bundle (attendance-rpi5-*.raucb in the top folder) when a USB stick is plugged in: "at-once" (it is
-    /// installed, and the appliance restarts into it as soon as nobody is there), "in-window" (it is installed, and the restart
-    /// waits for that part of the day) or "off".
+    /// What becomes of a newer bundle (attendance-rpi5-*.raucb in the top folder) when a USB stick is plugged
+    /// in: "at-once" (it is installed, and the appliance restarts into it as soon as nobody is there),
+    /// "in-window" (it is installed, and the restart waits for that part of the day) or "off".
     pub stick: StickRule,
 }
 
@@ -48,8 +50,8 @@ impl Default for Update {
     }
 }
 
-/// Updates of many doors in rollouts, from an Eclipse hawkBit server. They are installed and tried by the same rules as above, and
-/// the server is told how the trial ended.
+/// Updates of many doors in rollouts, from an Eclipse hawkBit server. They are installed and tried by the
+/// same rules as above, and the server is told how the trial ended.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Fleet {

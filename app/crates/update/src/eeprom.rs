@@ -1,9 +1,10 @@
 //! The EEPROM's settings that updates lean on, as far as they can be seen.
 //!
-//! The Pi's firmware puts its configuration into memory that the kernel shows as a non-volatile memory called `blconfig`.
-//! Reference: Raspberry Pi documentation, "Raspberry Pi bootloader configuration". Unproven without a board. The mainline device trees of
-//! the image do not describe that memory, so that there the answer is that nothing can be seen. Nor does the image hold the tool
-//! that sets them: they are set once for each board, from Raspberry Pi OS.
+//! The Pi's firmware puts its configuration into memory that the kernel shows as a non-volatile memory called
+//! `blconfig`. Reference: Raspberry Pi documentation, "Raspberry Pi bootloader configuration". Unproven
+//! without a board. The mainline device trees of the image do not describe that memory, so that there the
+//! answer is that nothing can be seen. Nor does the image hold the tool that sets them: they are set once for
+//! each board, from Raspberry Pi OS.
 
 use std::collections::BTreeMap;
 use std::io::Read as _;

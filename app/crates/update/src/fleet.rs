@@ -1,19 +1,22 @@
 //! A fleet's server: Eclipse hawkBit's Direct Device Integration (DDI) API, as a device speaks it.
 //!
 //! # Why not rauc-hawkbit-updater
-//! It closes an action with "success" as soon as RAUC has written the slot (its `install_complete_cb`), before the new system
-//! was ever started. A door that takes the update back would stand in the server as updated, and a rollout, whose whole point is
-//! to stop when the first doors fail, would go on to the next. It knows neither our part of the day nor our health check. So an
-//! action is closed here only when the trial is over: success when the new system committed itself, failure, with the check and
-//! its reason, when it was taken back.
+//! It closes an action with "success" as soon as RAUC has written the slot (its `install_complete_cb`),
+//! before the new system was ever started. A door that takes the update back would stand in the server as
+//! updated, and a rollout, whose whole point is to stop when the first doors fail, would go on to the next.
+//! It knows neither our part of the day nor our health check. So an action is closed here only when the trial
+//! is over: success when the new system committed itself, failure, with the check and its reason, when it was
+//! taken back.
 //!
 //! # Design
-//! [`Fleet`] asks and tells; it keeps nothing. [`Action`] is what must outlive the restart, in the appliance's own folder of
-//! updates; [`Action::verdict`] is pure. hawkBit's own words: a *target* is a door, an *action* asks it for one deployment.
-//! Reference: hawkBit's DDI API documentation (`/{tenant}/controller/v1/{controllerId}`).
+//! [`Fleet`] asks and tells; it keeps nothing. [`Action`] is what must outlive the restart, in the
+//! appliance's own folder of updates; [`Action::verdict`] is pure. hawkBit's own words: a *target* is a door,
+//! an *action* asks it for one deployment. Reference: hawkBit's DDI API documentation
+//! (`/{tenant}/controller/v1/{controllerId}`).
 //!
 //! # Limitations
-//! One bundle a deployment: the first `.raucb` of its artifacts. An installed update cannot be cancelled any more.
+//! One bundle a deployment: the first `.raucb` of its artifacts. An installed update cannot be cancelled any
+//! more.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -38,7 +41,8 @@ const MAX_BYTES: u64 = 256 * 1024;
 /// For each request.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// Shortest and longest time between two questions, whatever the server says: it may not be flooded nor forgotten.
+/// Shortest and longest time between two questions, whatever the server says: it may not be flooded nor
+/// forgotten.
 const SLEEP: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(24 * 3600));
 
 /// Where the time between two questions is not told.
@@ -182,7 +186,8 @@ impl Fleet {
         Ok(Deployment { action, bundle, is_to_wait: order["update"] == "skip" })
     }
 
-    /// The header with which a bundle is fetched, where it lies on the fleet's own server. Others do not learn the token.
+    /// The header with which a bundle is fetched, where it lies on the fleet's own server. Others do not
+    /// learn the token.
     pub fn header_for(&self, bundle: &Url) -> Option<Secret> {
         (bundle.origin() == self.target.origin())
             .then(|| Secret::new(format!("Authorization: {}", self.authorization.expose())))
@@ -340,7 +345,8 @@ impl Action {
         }
     }
 
-    /// Whether the action stays open after a trial that a power cut may have ended: it is then looked at anew.
+    /// Whether the action stays open after a trial that a power cut may have ended: it is then looked at
+    /// anew.
     fn is_tried_again(&self, last: &Outcome, seen: &View) -> bool {
         let is_known = last.to.as_ref().is_some_and(|system| system.version == self.version);
         matches!(last.end, End::Silent { .. }) && is_known && !seen.not_wanted.contains(&self.version)

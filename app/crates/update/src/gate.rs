@@ -1,8 +1,9 @@
 //! The health gate: what a system does about itself after it came up.
 //!
-//! On the committed system it notes that all is as always, or that a trial is over and how. On trial it examines itself, in
-//! bounded time, and either commits itself or writes down why not and restarts into the old system. Whatever goes wrong with
-//! the gate itself leads to the old system, too: nothing is committed then, and the deadline's unit restarts.
+//! On the committed system it notes that all is as always, or that a trial is over and how. On trial it
+//! examines itself, in bounded time, and either commits itself or writes down why not and restarts into the
+//! old system. Whatever goes wrong with the gate itself leads to the old system, too: nothing is committed
+//! then, and the deadline's unit restarts.
 
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
@@ -21,7 +22,8 @@ use super::record::{Before, System};
 use super::report;
 use super::store::{Places, Store, StoreError};
 
-/// For the golden answers of all networks. Half a second on a Pi 5; an emulated board on a busy machine takes two minutes.
+/// For the golden answers of all networks. Half a second on a Pi 5; an emulated board on a busy machine takes
+/// two minutes.
 const NETWORKS_LIMIT: Duration = Duration::from_secs(240);
 
 /// For writing a little and reading it back. A card that takes longer is about to fail.
@@ -45,7 +47,8 @@ pub struct Gate {
     pub report: PathBuf,
     /// How long what may take.
     pub limits: Limits,
-    /// The service's settings. A machine without them has no service yet: none is expected then, unless it ran before the update.
+    /// The service's settings. A machine without them has no service yet: none is expected then, unless it
+    /// ran before the update.
     pub config: PathBuf,
     /// Whether the state must lie on a disk. Off only in tests.
     pub needs_disk: bool,
@@ -65,13 +68,15 @@ pub enum Ending {
 }
 
 impl Gate {
-    /// Notes the arrival of this system and, where it is not the committed one, examines it and commits it or says why not.
+    /// Notes the arrival of this system and, where it is not the committed one, examines it and commits it or
+    /// says why not.
     ///
-    /// `models` gives every neural network its golden test; `page` asks the page for an answer; `network` looks at the machine's
-    /// interfaces and units; `log` gives the newest lines of this boot's log.
+    /// `models` gives every neural network its golden test; `page` asks the page for an answer; `network`
+    /// looks at the machine's interfaces and units; `log` gives the newest lines of this boot's log.
     ///
     /// # Errors
-    /// [`StoreError`] when it is unknown what booted, or the outcome cannot be kept. Nothing is committed then.
+    /// [`StoreError`] when it is unknown what booted, or the outcome cannot be kept. Nothing is committed
+    /// then.
     pub async fn run(
         &self,
         running: System,
@@ -175,8 +180,8 @@ impl Gate {
         }
     }
 
-    /// Writes down why. A data partition that takes nothing is no reason to stay: the old system then reports that the new one
-    /// said nothing.
+    /// Writes down why. A data partition that takes nothing is no reason to stay: the old system then reports
+    /// that the new one said nothing.
     fn note_failure(&self, fault: &Fault, log: &[String]) {
         log::error!("this system is not well: {}: {}", fault.check, fault.reason);
         let end = End::failed(&fault.check.to_string(), &fault.reason, log);
@@ -224,7 +229,8 @@ fn write_and_read_back(path: &Path) -> io::Result<bool> {
     let mut file = File::create(path)?;
     file.write_all(&content)?;
     file.sync_all()?;
-    // So that it comes from the card and not from memory. A file system that keeps it all the same still compares.
+    // So that it comes from the card and not from memory. A file system that keeps it all the same still
+    // compares.
     let _ = fadvise(&file, 0, None, Advice::DontNeed);
     let mut back = Vec::with_capacity(PROBE_BYTES);
     File::open(path)?.read_to_end(&mut back)?;

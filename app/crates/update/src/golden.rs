@@ -17,7 +17,8 @@ use models::yunet::YuNet;
 /// Loads each network whose file is in `folder`, checks the file's hash and the network's answers.
 ///
 /// # Errors
-/// What is wrong with the first that is not as it must be; also when there is no embedder, without which nobody is recognised.
+/// What is wrong with the first that is not as it must be; also when there is no embedder, without which
+/// nobody is recognised.
 pub fn networks(folder: &Path) -> Result<(), String> {
     let store = Store::open(folder).map_err(|error| error.to_string())?;
     if !store.has(Role::Embedder) {
@@ -33,8 +34,8 @@ pub fn networks(folder: &Path) -> Result<(), String> {
     Ok(())
 }
 
-/// The network of a role; none for the variants without a golden answer, which differ from a tested one in their input's size
-/// alone. Their files' hashes are checked all the same.
+/// The network of a role; none for the variants without a golden answer, which differ from a tested one in
+/// their input's size alone. Their files' hashes are checked all the same.
 fn load(role: Role, weights: VarBuilder<'static>) -> candle_core::Result<Option<Box<dyn SelfTest>>> {
     Ok(Some(match role {
         Role::FaceDetectorShortRange => Box::new(BlazeFace::load(Range::Short, weights)?),

@@ -1,9 +1,9 @@
 //! Is the new system well? Pure: reports in, a verdict out, within a bounded time.
 //!
-//! A system is well when the camera gives frames, HTTPS answers, every worker that needs nothing but this machine runs on
-//! without a restart for a while, and the network cards, their addresses and the firewall are there. What did not work before the
-//! update either is no fault of it. A network that is down, a backend that refuses the key or a roster without photos are no fault
-//! of the system and do not count.
+//! A system is well when the camera gives frames, HTTPS answers, every worker that needs nothing but this
+//! machine runs on without a restart for a while, and the network cards, their addresses and the firewall are
+//! there. What did not work before the update either is no fault of it. A network that is down, a backend
+//! that refuses the key or a roster without photos are no fault of the system and do not count.
 
 use std::fmt;
 use std::time::Duration;
@@ -78,8 +78,8 @@ pub struct Limits {
 }
 
 impl Default for Limits {
-    /// A Pi 5 is through after about a minute, most of it `hold`. The rest is for old cards and for the emulated board, which is
-    /// ten times slower. `whole` stays below the unit's own time-out.
+    /// A Pi 5 is through after about a minute, most of it `hold`. The rest is for old cards and for the
+    /// emulated board, which is ten times slower. `whole` stays below the unit's own time-out.
     fn default() -> Self {
         Self {
             service: Duration::from_secs(120),
@@ -135,8 +135,8 @@ struct Holding {
 }
 
 impl Watch {
-    /// A watch that has seen nothing. `before`: how the old system was; `expects_service`: whether there is more to see than the
-    /// network.
+    /// A watch that has seen nothing. `before`: how the old system was; `expects_service`: whether there is
+    /// more to see than the network.
     pub fn new(limits: Limits, before: Before, expects_service: bool) -> Self {
         Self { limits, before, expects_service, holding: None, breaks: 0, last_break: None }
     }
@@ -162,8 +162,9 @@ impl Watch {
                 if self.holding.take().is_some() {
                     self.broke(reason.clone());
                 }
-                // What once held and broke does not get its first patience again, nor does it fail at the first glimpse: it has
-                // the rest of the whole time to hold. What breaks again and again is not steady, whatever it lacks at the end.
+                // What once held and broke does not get its first patience again, nor does it fail at the
+                // first glimpse: it has the rest of the whole time to hold. What breaks again and again is
+                // not steady, whatever it lacks at the end.
                 let patience = match self.breaks {
                     0 => patience,
                     1 => self.limits.whole,

@@ -1,7 +1,7 @@
 //! How updates ended: what the technician reads after the fact.
 //!
-//! The new system writes why it failed, the old one reads it. Both share the data partition, so the same rule holds as for the
-//! record: fields may be added and old ones stay.
+//! The new system writes why it failed, the old one reads it. Both share the data partition, so the same rule
+//! holds as for the record: fields may be added and old ones stay.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -49,9 +49,10 @@ impl History {
         &self.outcomes[known.map_or(0, |at| at + 1)..]
     }
 
-    /// Versions that may not come by themselves until somebody says that they know. A failed check is enough for that. A
-    /// version that said nothing may have been cut off from power: the second time it counts, too. And where somebody went back, they
-    /// do not want what they left. What was committed later is wanted again.
+    /// Versions that may not come by themselves until somebody says that they know. A failed check is enough
+    /// for that. A version that said nothing may have been cut off from power: the second time it counts,
+    /// too. And where somebody went back, they do not want what they left. What was committed later is wanted
+    /// again.
     pub fn not_wanted(&self, acknowledged: Option<u64>) -> Vec<String> {
         let (mut refused, mut silent) = (Vec::<String>::new(), Vec::<&str>::new());
         for outcome in self.unacknowledged(acknowledged) {
@@ -342,7 +343,8 @@ mod tests {
     }
 
     proptest! {
-        /// What comes by itself is tried twice at most: an appliance that nobody looks at restarts a bounded number of times.
+        /// What comes by itself is tried twice at most: an appliance that nobody looks at restarts a bounded
+        /// number of times.
         #[test]
         fn nothing_is_tried_a_third_time_by_itself(
             offers in proptest::collection::vec((0_usize..3, 0_u8..3, any::<bool>()), 0..60),

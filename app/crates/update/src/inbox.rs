@@ -1,4 +1,5 @@
-//! Bundles that come by hand, through the page or from a stick: streamed to the data partition, within limits.
+//! Bundles that come by hand, through the page or from a stick: streamed to the data partition, within
+//! limits.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
@@ -54,8 +55,8 @@ pub enum InboxError {
     },
 }
 
-/// A bundle on its way in. There is one at a time: a new one takes the place of one that was left unfinished. Dropped
-/// unfinished, it leaves nothing behind.
+/// A bundle on its way in. There is one at a time: a new one takes the place of one that was left unfinished.
+/// Dropped unfinished, it leaves nothing behind.
 #[derive(Debug)]
 pub struct Incoming {
     file: File,

@@ -66,7 +66,8 @@ pub struct Progress {
     pub step: String,
 }
 
-/// Where a bundle comes from and whom to trust on the way. (The bundle's own signature decides whether it is installed.)
+/// Where a bundle comes from and whom to trust on the way. (The bundle's own signature decides whether it is
+/// installed.)
 #[derive(Debug, Clone, Copy)]
 pub struct Source<'a> {
     /// A file's path or an HTTPS address.
@@ -85,7 +86,8 @@ impl<'a> Source<'a> {
         Self { location, ca_file, header: None, manifest: None }
     }
 
-    /// RAUC's reason for not taking it. RAUC repeats the address it was given, and that may carry a credential.
+    /// RAUC's reason for not taking it. RAUC repeats the address it was given, and that may carry a
+    /// credential.
     fn refused(&self, said: &str) -> InstallError {
         let said = match Url::parse(self.location) {
             Ok(url) => said.replace(self.location, &without_credentials(&url)),
@@ -199,8 +201,8 @@ fn clock() -> String {
     format!("{} {:02}:{:02} UTC", now.date(), now.hour(), now.minute())
 }
 
-/// Installs a bundle into the slot that is not running and tells `progress` how far it is. After it, the new system waits for
-/// its trial.
+/// Installs a bundle into the slot that is not running and tells `progress` how far it is. After it, the new
+/// system waits for its trial.
 ///
 /// # Errors
 /// [`InstallError`]; whatever it is, the running system and what starts next are as before.

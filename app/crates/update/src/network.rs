@@ -1,8 +1,9 @@
-//! The network as a machine has it, whoever answers at its other end: its interfaces, and the units that make use of them.
+//! The network as a machine has it, whoever answers at its other end: its interfaces, and the units that make
+//! use of them.
 //!
-//! A new system that lost the driver of the network card, its addresses or its firewall works on, and nobody reaches it any
-//! more. So what there was before an update must be there after it. Whether anything can be reached is no question here.
-//! Reference: the kernel's Documentation/ABI/testing/sysfs-class-net.
+//! A new system that lost the driver of the network card, its addresses or its firewall works on, and nobody
+//! reaches it any more. So what there was before an update must be there after it. Whether anything can be
+//! reached is no question here. Reference: the kernel's Documentation/ABI/testing/sysfs-class-net.
 
 use std::path::Path;
 use std::time::Duration;
@@ -15,8 +16,8 @@ use tokio::time::timeout;
 /// Where the kernel shows its network interfaces.
 pub const INTERFACES: &str = "/sys/class/net";
 
-/// The units that must be active again: the firewall, the addresses, Wi-Fi where the site has it. The list is that of the
-/// version on trial: one that does with other units has another.
+/// The units that must be active again: the firewall, the addresses, Wi-Fi where the site has it. The list is
+/// that of the version on trial: one that does with other units has another.
 const UNITS: [&str; 3] = ["nftables.service", "systemd-networkd.service", "iwd.service"];
 
 /// For systemd's answer.
@@ -30,7 +31,8 @@ const OWN_ADDRESS: &str = "0";
 #[serde(default)]
 #[schemars(rename = "NetworkOfMachine")]
 pub struct Network {
-    /// The built-in interfaces. One on USB may be pulled at any time and would send every later update back: it does not count.
+    /// The built-in interfaces. One on USB may be pulled at any time and would send every later update back:
+    /// it does not count.
     pub interfaces: Vec<Interface>,
     /// The units for the network that are active.
     pub units: Vec<String>,
@@ -43,7 +45,8 @@ pub struct Network {
 pub struct Interface {
     /// Its name. Another version may name it otherwise.
     pub name: String,
-    /// The card's own hardware address, by which a site's network may admit it; none where the system made one up.
+    /// The card's own hardware address, by which a site's network may admit it; none where the system made
+    /// one up.
     pub address: Option<String>,
     /// Whether it is Wi-Fi.
     pub wireless: bool,

@@ -1,8 +1,9 @@
 //! Updates that nobody installs by hand: from the configured address, a stick, a fleet's server.
 //!
-//! What such a place *says* a bundle is, is not signed. So RAUC is asked first which version the bundle's own, signed manifest
-//! names; only one that is newer than the running system is installed, and none that was taken back or left. (RAUC's own
-//! `min-bundle-version` knows releases alone; two builds of one release would be equal to it.)
+//! What such a place *says* a bundle is, is not signed. So RAUC is asked first which version the bundle's
+//! own, signed manifest names; only one that is newer than the running system is installed, and none that was
+//! taken back or left. (RAUC's own `min-bundle-version` knows releases alone; two builds of one release would
+//! be equal to it.)
 
 use super::install;
 use super::install::{InstallError, Progress, Source};

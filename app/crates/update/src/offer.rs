@@ -64,8 +64,8 @@ pub async fn ask(url: &SecretUrl, tls: &Tls) -> Result<Offer, OfferError> {
     read(&answer.body, url.expose()).map_err(|reason| OfferError::Content { url: url.to_string(), reason })
 }
 
-/// An offer's text, found at `url`. The bundle may lie anywhere, but is fetched over HTTPS alone: its signature protects what it
-/// is, not who learns of it. A credential in the address is not handed on.
+/// An offer's text, found at `url`. The bundle may lie anywhere, but is fetched over HTTPS alone: its
+/// signature protects what it is, not who learns of it. A credential in the address is not handed on.
 fn read(text: &[u8], url: &Url) -> Result<Offer, String> {
     let latest: Latest = serde_json::from_slice(text).map_err(|error| error.to_string())?;
     let bundle = url.join(&latest.bundle).map_err(|error| format!("bundle: {error}"))?;

@@ -1,8 +1,9 @@
 //! The boot flow with the power cut before every single write, and again before every write of what follows.
 //!
-//! A small machine plays card, firmware and RAUC. What each of them may do is their documentation's: the firmware boots
-//! autoboot.txt's slot, or the other one once when the (volatile) tryboot flag is set; RAUC calls the target bad, writes it piece
-//! by piece, and activates it. Somebody may have it activate any slot at any other time, and systemd may refuse a restart.
+//! A small machine plays card, firmware and RAUC. What each of them may do is their documentation's: the
+//! firmware boots autoboot.txt's slot, or the other one once when the (volatile) tryboot flag is set; RAUC
+//! calls the target bad, writes it piece by piece, and activates it. Somebody may have it activate any slot
+//! at any other time, and systemd may refuse a restart.
 #![allow(clippy::unwrap_used)]
 
 use proptest::prelude::*;
@@ -355,7 +356,8 @@ fn a_rollback_says_how_far_the_new_system_came() {
     assert_eq!(ends(Nature::Sick), End::failed("camera", "no frame", &[]));
     assert_eq!(ends(Nature::Dead), End::Silent { reached: Progress::Begun });
 
-    // Up, and then the power went before its checks were through: before the last two writes, outcome and record.
+    // Up, and then the power went before its checks were through: before the last two writes, outcome and
+    // record.
     let mut machine = Machine::new(Slot::A);
     machine.fuse = Some(writes_of(&image(Nature::Sick)) - 2);
     assert!(machine.update(&image(Nature::Sick)).is_err());

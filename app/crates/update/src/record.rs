@@ -1,8 +1,10 @@
-//! What is remembered about the two systems: which was installed and waits for its trial, how far a trial came.
+//! What is remembered about the two systems: which was installed and waits for its trial, how far a trial
+//! came.
 //!
-//! The record decides nothing about what boots; autoboot.txt alone does. A lost record therefore costs a report, never a
-//! system, and one that cannot be read counts as lost. It lies on the data partition, which both systems share: fields may
-//! be added and old ones must stay, because after a rollback the old system reads what the new one wrote.
+//! The record decides nothing about what boots; autoboot.txt alone does. A lost record therefore costs a
+//! report, never a system, and one that cannot be read counts as lost. It lies on the data partition, which
+//! both systems share: fields may be added and old ones must stay, because after a rollback the old system
+//! reads what the new one wrote.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -55,7 +57,8 @@ pub struct Known {
     pub content: Content,
     /// The system that last ran from it, or is installed in it; unknown before it ran once.
     pub system: Option<System>,
-    /// The start of the kernel in which it began to be written, as long as it is half written. A later one cannot finish it.
+    /// The start of the kernel in which it began to be written, as long as it is half written. A later one
+    /// cannot finish it.
     pub writing: Option<String>,
 }
 
@@ -69,7 +72,8 @@ pub enum Content {
     Whole,
     /// A whole system that did not pass its trial.
     Failed,
-    /// Nobody knows: never written since the record began, or written by a newer program in words unknown here.
+    /// Nobody knows: never written since the record began, or written by a newer program in words unknown
+    /// here.
     #[default]
     #[serde(other)]
     Unknown,

@@ -1,7 +1,7 @@
 //! What RAUC says when it does not install, in words for a technician.
 //!
-//! RAUC reports by text alone (its `LastError` property); the texts are those of RAUC 1.15, and of OpenSSL's certificate checks
-//! within them. What is not recognised is passed on as it is.
+//! RAUC reports by text alone (its `LastError` property); the texts are those of RAUC 1.15, and of OpenSSL's
+//! certificate checks within them. What is not recognised is passed on as it is.
 
 /// Why a bundle was not installed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -109,7 +109,8 @@ impl Refusal {
     }
 }
 
-/// RAUC's message without the calls it came up through ("Installation error: Failed ...: reason"), at most one line.
+/// RAUC's message without the calls it came up through ("Installation error: Failed ...: reason"), at most
+/// one line.
 fn innermost(said: &str) -> String {
     let line = said.lines().next().unwrap_or("").trim();
     let mut rest = line;

@@ -1,8 +1,8 @@
 //! What the running service says of itself, for the health gate.
 //!
-//! The gate is another process and another user, and must judge a service that may be broken. So the service says what it sees
-//! in a small file in its runtime folder, anew every second; the gate believes only a fresh one, and asks the page over HTTPS
-//! besides. No network, no login, nothing to agree on but this file.
+//! The gate is another process and another user, and must judge a service that may be broken. So the service
+//! says what it sees in a small file in its runtime folder, anew every second; the gate believes only a fresh
+//! one, and asks the page over HTTPS besides. No network, no login, nothing to agree on but this file.
 
 use std::io;
 use std::path::Path;
@@ -22,7 +22,8 @@ pub const PATH: &str = "/run/attendance/report.json";
 /// Time between two reports.
 pub const EVERY: Duration = Duration::from_secs(1);
 
-/// An older report is none: the service that wrote it hangs or is gone. A loaded emulator misses a few seconds, no more.
+/// An older report is none: the service that wrote it hangs or is gone. A loaded emulator misses a few
+/// seconds, no more.
 const FRESH: Duration = Duration::from_secs(10);
 
 /// A state of the service.

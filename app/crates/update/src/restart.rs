@@ -28,8 +28,8 @@ pub async fn into_trial() -> io::Result<()> {
     Err(io::Error::other("the machine does not restart"))
 }
 
-/// Restarts into the committed system, by force if need be. Returns only when not even that works; the hardware watchdog is what
-/// is left then.
+/// Restarts into the committed system, by force if need be. Returns only when not even that works; the
+/// hardware watchdog is what is left then.
 pub async fn into_committed() {
     for words in [&["reboot"][..], &["reboot", "--force"], &["reboot", "--force", "--force"]] {
         match systemctl(words).await {

@@ -1,5 +1,6 @@
-//! One question to a fleet's server, and what follows: the end of an action is told, a wish to cancel is answered, a deployment
-//! becomes an [`Offer`], which is then installed and tried by the same rules as any other.
+//! One question to a fleet's server, and what follows: the end of an action is told, a wish to cancel is
+//! answered, a deployment becomes an [`Offer`], which is then installed and tried by the same rules as any
+//! other.
 
 use std::path::Path;
 use std::time::Duration;
@@ -199,8 +200,8 @@ mod tests {
     use crate::view::SlotView;
     use base::secret::{Secret, SecretUrl};
 
-    /// A hawkBit server with one target, as far as its DDI API reaches: an action is asked for until it is closed, and what is
-    /// told about a closed one is answered with "gone".
+    /// A hawkBit server with one target, as far as its DDI API reaches: an action is asked for until it is
+    /// closed, and what is told about a closed one is answered with "gone".
     #[derive(Default)]
     struct Server {
         action: Option<&'static str>,

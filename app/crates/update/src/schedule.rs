@@ -1,7 +1,8 @@
 //! When to look for updates, install them and restart: pure policy.
 //!
-//! Fetching and installing go on beside the work (RAUC runs at low priority) and may begin at any time in the window; only the
-//! restart closes the door's eye for a minute, so it waits until nobody has stood before the camera for a while.
+//! Fetching and installing go on beside the work (RAUC runs at low priority) and may begin at any time in the
+//! window; only the restart closes the door's eye for a minute, so it waits until nobody has stood before the
+//! camera for a while.
 
 use std::fmt;
 use std::str::FromStr;
@@ -14,7 +15,8 @@ use time::Time;
 /// Share by which the time between two questions varies, so that a thousand doors do not ask at once.
 const JITTER: f64 = 0.2;
 
-/// Longest wait before the first question after a start: after a power cut all doors of a site start together.
+/// Longest wait before the first question after a start: after a power cut all doors of a site start
+/// together.
 const FIRST: Duration = Duration::from_secs(600);
 
 /// A part of every day, by the clock on the site's wall. It may go over midnight.
@@ -176,8 +178,8 @@ pub fn next_question(interval: Duration, is_first: bool, random: f64) -> Duratio
     }
 }
 
-/// Whether `offered` is a later version than `running` (semantic versioning 2.0.0; builds of one version go by their date, which
-/// stands first in ours). Versions that cannot be read are never newer.
+/// Whether `offered` is a later version than `running` (semantic versioning 2.0.0; builds of one version go
+/// by their date, which stands first in ours). Versions that cannot be read are never newer.
 pub fn is_newer(offered: &str, running: &str) -> bool {
     match (Version::read(offered), Version::read(running)) {
         (Some(offered), Some(running)) => offered > running,

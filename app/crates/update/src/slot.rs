@@ -1,7 +1,7 @@
 //! The two systems on the card, and which of them the firmware started.
 //!
-//! The partition numbers are those of `image/partitions.sfdisk`. They are the firmware's language (autoboot.txt names a
-//! boot partition by number), so they are fixed for as long as a card lives.
+//! The partition numbers are those of `image/partitions.sfdisk`. They are the firmware's language
+//! (autoboot.txt names a boot partition by number), so they are fixed for as long as a card lives.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -9,11 +9,12 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Where the firmware says how it started the kernel. The same folder as /proc/device-tree/chosen/bootloader, by the path
-/// that a service with `ProcSubset=pid` can still see.
+/// Where the firmware says how it started the kernel. The same folder as /proc/device-tree/chosen/bootloader,
+/// by the path that a service with `ProcSubset=pid` can still see.
 pub const BOOTLOADER: &str = "/sys/firmware/devicetree/base/chosen/bootloader";
 
-/// One of the two systems: a boot partition (kernel, initramfs, command line) and the root that belongs to it.
+/// One of the two systems: a boot partition (kernel, initramfs, command line) and the root that belongs to
+/// it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Slot {
@@ -83,7 +84,8 @@ pub struct Booted {
     pub tryboot: bool,
 }
 
-/// It cannot be told how this kernel was started. Never replaced by a guess: a wrong one would overwrite the running system.
+/// It cannot be told how this kernel was started. Never replaced by a guess: a wrong one would overwrite the
+/// running system.
 #[derive(Debug, thiserror::Error)]
 pub enum SlotError {
     /// The firmware left no note, as on every machine that is not a Raspberry Pi 5 (or its emulation).

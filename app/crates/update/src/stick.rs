@@ -1,8 +1,9 @@
 //! An update on a USB stick: which file it is, and how it gets off the stick.
 //!
-//! The bundle is copied to the data partition first, so the stick can be pulled at any time: a copy that breaks off leaves
-//! nothing, and after it the stick is not needed any more. The stick is mounted read-only in a namespace that ends with the
-//! process. Who may plug in a stick may not install anything by that: RAUC takes signed bundles alone, and only newer ones.
+//! The bundle is copied to the data partition first, so the stick can be pulled at any time: a copy that
+//! breaks off leaves nothing, and after it the stick is not needed any more. The stick is mounted read-only
+//! in a namespace that ends with the process. Who may plug in a stick may not install anything by that: RAUC
+//! takes signed bundles alone, and only newer ones.
 
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -14,10 +15,12 @@ use super::inbox::{InboxError, Incoming, received};
 use super::schedule::{is_newer, is_version};
 use super::under_way::UnderWay;
 
-/// What sticks are formatted with, and what the kernel is to do beside mounting read-only: ext4 would write its journal even then.
+/// What sticks are formatted with, and what the kernel is to do beside mounting read-only: ext4 would write
+/// its journal even then.
 const FILE_SYSTEMS: [(&str, &str); 3] = [("vfat", "utf8"), ("exfat", ""), ("ext4", "noload")];
 
-/// Most entries of the top folder looked at. A technician's stick holds a few dozen; a hostile one may hold millions.
+/// Most entries of the top folder looked at. A technician's stick holds a few dozen; a hostile one may hold
+/// millions.
 const MOST_ENTRIES: usize = 4096;
 
 /// Bytes copied at once.

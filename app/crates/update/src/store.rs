@@ -1,4 +1,5 @@
-//! The boot flow's state where it lies: autoboot.txt on the card's first partition, record and history on the data partition.
+//! The boot flow's state where it lies: autoboot.txt on the card's first partition, record and history on the
+//! data partition.
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -28,8 +29,8 @@ pub struct Places {
     pub bootloader: PathBuf,
     /// autoboot.txt.
     pub autoboot: PathBuf,
-    /// Folder of record and history, on the data partition itself: an overlay's changes of one system are not the other's
-    /// business, but these are.
+    /// Folder of record and history, on the data partition itself: an overlay's changes of one system are not
+    /// the other's business, but these are.
     pub state: PathBuf,
     /// The name of this start of the kernel.
     pub start: PathBuf,
@@ -87,7 +88,8 @@ impl Store {
     /// Takes hold of the state.
     ///
     /// # Errors
-    /// [`StoreError::Busy`] when another process does not let go, [`StoreError::Data`] when the folder cannot be made.
+    /// [`StoreError::Busy`] when another process does not let go, [`StoreError::Data`] when the folder cannot
+    /// be made.
     pub fn open(places: &Places) -> Result<Self, StoreError> {
         let path = places.state.join("lock");
         let data = |source| StoreError::Data { doing: "lock", path: path.clone(), source };

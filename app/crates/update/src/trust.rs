@@ -1,7 +1,8 @@
 //! Whose updates this image takes: real signers', or those of a development authority.
 //!
-//! The builder makes a development authority of its own where it is given no keys (image/steps/keys), and says so in the
-//! certificate's subject. Whoever has that builder's cache can sign updates for the image, so on a door in use it must be seen.
+//! The builder makes a development authority of its own where it is given no keys (image/steps/keys), and
+//! says so in the certificate's subject. Whoever has that builder's cache can sign updates for the image, so
+//! on a door in use it must be seen.
 
 use std::path::Path;
 

@@ -26,8 +26,9 @@ pub struct View {
     pub slot: Slot,
     /// Whether it is on trial.
     pub on_trial: bool,
-    /// The slot that starts after a power cut: the other one during a trial. (autoboot.txt, which decides, is root's to read. After
-    /// a fallback of the firmware this is wrong until the health gate has committed the system that runs, some minutes.)
+    /// The slot that starts after a power cut: the other one during a trial. (autoboot.txt, which decides, is
+    /// root's to read. After a fallback of the firmware this is wrong until the health gate has committed the
+    /// system that runs, some minutes.)
     pub committed: Slot,
     /// Slot A.
     pub a: SlotView,
@@ -45,7 +46,8 @@ pub struct View {
     pub sentence: Option<String>,
     /// Whether the last update was taken back and nobody has said yet that they know.
     pub needs_acknowledgement: bool,
-    /// Versions that do not come by themselves until somebody acknowledges: taken back, or left by going back.
+    /// Versions that do not come by themselves until somebody acknowledges: taken back, or left by going
+    /// back.
     pub not_wanted: Vec<String>,
     /// Who may sign updates for this image.
     pub signers: Signers,
@@ -62,8 +64,8 @@ pub struct SlotView {
     pub system: Option<System>,
 }
 
-/// What there is to see, by a process that may read the data partition and nothing more. `kept`: the appliance's own folder of
-/// updates, which holds what was acknowledged.
+/// What there is to see, by a process that may read the data partition and nothing more. `kept`: the
+/// appliance's own folder of updates, which holds what was acknowledged.
 ///
 /// # Errors
 /// [`StoreError`] where there are no slots, as at a desk, or the data partition cannot be read.
@@ -110,8 +112,8 @@ impl View {
     }
 }
 
-/// Whether the history knows how the last trial ended. The health gate notes it soon after the start; before that nobody can say
-/// which version was taken back, and nothing may be installed by itself.
+/// Whether the history knows how the last trial ended. The health gate notes it soon after the start; before
+/// that nobody can say which version was taken back, and nothing may be installed by itself.
 ///
 /// # Errors
 /// As for [`view`].

@@ -1,7 +1,7 @@
 //! The worker that keeps the appliance up to date, where the site wants that.
 //!
-//! It runs in the service, which may ask RAUC to install what is signed and may ask for a restart on trial by a file that a root
-//! unit watches for. Nothing here can commit a system or write to a slot.
+//! It runs in the service, which may ask RAUC to install what is signed and may ask for a restart on trial by
+//! a file that a root unit watches for. Nothing here can commit a system or write to a slot.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -75,8 +75,8 @@ pub struct Face {
     pub score: f32,
     /// Who found it.
     pub by: DetectorChoice,
-    /// Right eye, left eye (of the person: the right eye is on the picture's left), nose tip, right and left mouth corner;
-    /// BlazeFace gives the mouth's centre twice; rustface gives none.
+    /// Right eye, left eye (of the person: the right eye is on the picture's left), nose tip, right and left
+    /// mouth corner; BlazeFace gives the mouth's centre twice; rustface gives none.
     pub points: Option<[Point; 5]>,
 }
 

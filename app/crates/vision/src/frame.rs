@@ -90,7 +90,8 @@ pub struct Picture {
 }
 
 impl Picture {
-    /// Makes room for a picture of that size and format and gives its bytes to be filled; the old content is arbitrary.
+    /// Makes room for a picture of that size and format and gives its bytes to be filled; the old content is
+    /// arbitrary.
     ///
     /// `None` when a side is 0 or more than [`MAX_SIDE`].
     pub fn reshape(&mut self, width: u32, height: u32, format: PixelFormat) -> Option<&mut [u8]> {
@@ -155,8 +156,8 @@ impl Picture {
                     width: self.width,
                     height: self.height,
                 };
-                // Fails only when a plane does not fit the size, which `reshape` rules out; the empty picture has nothing
-                // to convert. The same below.
+                // Fails only when a plane does not fit the size, which `reshape` rules out; the empty picture
+                // has nothing to convert. The same below.
                 let _ = yuv::yuv420_to_rgb(&planes, rgb, stride, colour.range(), colour.matrix());
             }
             PixelFormat::Nv12(colour) => {

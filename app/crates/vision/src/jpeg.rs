@@ -1,8 +1,8 @@
 //! JPEGs from cameras and files, whole or not at all.
 //!
-//! A decoder would rather show something: what is missing of a picture that was cut (a busy USB bus) comes out grey, or with the end
-//! of an older picture that lay in the buffer. To recognition that is a face cut in half. So a picture is [taken](take) marker by
-//! marker up to its end, and decoded strictly.
+//! A decoder would rather show something: what is missing of a picture that was cut (a busy USB bus) comes
+//! out grey, or with the end of an older picture that lay in the buffer. To recognition that is a face cut in
+//! half. So a picture is [taken](take) marker by marker up to its end, and decoded strictly.
 
 use std::io::{self, BufRead};
 
@@ -22,8 +22,8 @@ const EOI: u8 = 0xd9;
 const SOS: u8 = 0xda;
 const DHT: u8 = 0xc4;
 
-/// An APP0 segment that says "motion JPEG of an AVI file": for the decoder, that the Huffman tables are the standard's where the
-/// picture brings none.
+/// An APP0 segment that says "motion JPEG of an AVI file": for the decoder, that the Huffman tables are the
+/// standard's where the picture brings none.
 const MOTION: [u8; 9] = [0xff, 0xe0, 0, 7, b'A', b'V', b'I', b'1', 0];
 
 /// Most bytes of one picture: 4096×4096 at one byte a pixel, far more than JPEG needs.

@@ -1,8 +1,9 @@
 //! The hand-over from the capture thread to the inference thread: newest frame wins, nobody waits to deliver.
 //!
-//! Two bounded single-producer single-consumer queues carry frames there and empty buffers back, so that a running camera
-//! allocates nothing. The receiver drains what has come and keeps the newest. When the queue had been full in between,
-//! what was in it is old: it is skipped and a newer frame is awaited. Every frame that is not processed is counted.
+//! Two bounded single-producer single-consumer queues carry frames there and empty buffers back, so that a
+//! running camera allocates nothing. The receiver drains what has come and keeps the newest. When the queue
+//! had been full in between, what was in it is old: it is skipped and a newer frame is awaited. Every frame
+//! that is not processed is counted.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -14,8 +15,8 @@ use heapless::spsc::{Consumer, Producer, Queue};
 
 use crate::frame::Frame;
 
-/// Slots of the queue, one of which stays empty: three frames. At 15 frames a second that is 200 ms, longer than the slowest
-/// frame takes on the device; at 1280×720 it is 4 MB.
+/// Slots of the queue, one of which stays empty: three frames. At 15 frames a second that is 200 ms, longer
+/// than the slowest frame takes on the device; at 1280×720 it is 4 MB.
 const SLOTS: usize = 4;
 
 /// Slots of the way back: every frame that can be under way, and one in each hand.
@@ -70,7 +71,8 @@ impl Sender {
         self.returned.dequeue().unwrap_or_default()
     }
 
-    /// Hands `frame` over and never waits. Without room the frame comes back to be filled again, and counts as dropped.
+    /// Hands `frame` over and never waits. Without room the frame comes back to be filled again, and counts
+    /// as dropped.
     pub fn send(&mut self, frame: Frame) -> Option<Frame> {
         let refused = self.frames.enqueue(frame).err();
         match &refused {

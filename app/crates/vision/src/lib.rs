@@ -1,5 +1,5 @@
-//! Pictures and what is in them: frames, photos, faces, embeddings. No neural network is needed for any of it, so camera and backend
-//! compile without candle.
+//! Pictures and what is in them: frames, photos, faces, embeddings. No neural network is needed for any of
+//! it, so camera and backend compile without candle.
 #![forbid(unsafe_code)]
 
 pub mod embedding;

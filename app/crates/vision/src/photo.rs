@@ -1,7 +1,7 @@
 //! One photo from a file: decoded within limits, upright, and never trusted.
 //!
-//! A photo comes from a server and may be anything: half a JPEG, a page of HTML, or a small file that claims half a billion
-//! pixels. Size and dimensions are checked before any pixel is decoded.
+//! A photo comes from a server and may be anything: half a JPEG, a page of HTML, or a small file that claims
+//! half a billion pixels. Size and dimensions are checked before any pixel is decoded.
 
 use std::io::Cursor;
 
@@ -59,7 +59,8 @@ pub enum PhotoError {
     Damaged(String),
 }
 
-/// Decodes `bytes` to 8-bit RGB, turned upright as its EXIF orientation says. Of an animation, the first frame.
+/// Decodes `bytes` to 8-bit RGB, turned upright as its EXIF orientation says. Of an animation, the first
+/// frame.
 ///
 /// # Errors
 /// [`PhotoError`]; the limits are checked before decoding.
@@ -87,15 +88,15 @@ pub fn decode(bytes: &[u8], limits: PhotoLimits) -> Result<RgbImage, PhotoError>
     Ok(picture.into_rgb8())
 }
 
-/// Whether a JPEG is there up to its end, which a thumbnail's is not, and behind which phones append a film. Where the markers are
-/// not as they should be, or too far apart to be followed, a look at the end has to do.
+/// Whether a JPEG is there up to its end, which a thumbnail's is not, and behind which phones append a film.
+/// Where the markers are not as they should be, or too far apart to be followed, a look at the end has to do.
 fn is_whole_jpeg(mut bytes: &[u8]) -> bool {
     let all = bytes;
     jpeg::take(&mut bytes, &mut Vec::new()).unwrap_or_else(|_| ends_like_a_jpeg(all))
 }
 
-/// Whether an end-of-image marker stands near the end. Cameras and editors append a few bytes of padding after it; a file cut
-/// within its picture data has none.
+/// Whether an end-of-image marker stands near the end. Cameras and editors append a few bytes of padding
+/// after it; a file cut within its picture data has none.
 fn ends_like_a_jpeg(bytes: &[u8]) -> bool {
     /// More than any padding or trailer seen, less than the data of a picture row block.
     const TAIL: usize = 4096;
@@ -155,7 +156,8 @@ mod tests {
         }
     }
 
-    /// A JPEG with EXIF in it: a TIFF that says how the picture is turned and nothing else, and `more` behind that.
+    /// A JPEG with EXIF in it: a TIFF that says how the picture is turned and nothing else, and `more` behind
+    /// that.
     fn with_exif(jpeg: &[u8], orientation: u8, more: &[u8]) -> Vec<u8> {
         // One entry at offset 8: tag 0x0112, type 3 (SHORT), count 1, and its value.
         let head = b"Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0";

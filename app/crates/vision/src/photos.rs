@@ -25,7 +25,8 @@ pub struct Photos {
     #[serde(with = "humantime_serde")]
     #[schemars(with = "String")]
     pub interval: Duration,
-    /// A listing that would remove more than this share of the students removes nothing and raises an alarm, 0 to 1.
+    /// A listing that would remove more than this share of the students removes nothing and raises an alarm,
+    /// 0 to 1.
     pub removal_limit: f32,
     /// After this many synchronisations with the same large removal it is believed.
     pub removal_confirmations: u32,

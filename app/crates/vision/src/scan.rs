@@ -55,8 +55,8 @@ pub struct ScanError {
     pub source: std::io::Error,
 }
 
-/// Lists the photos below `folder`, at most `max_photos`. A folder that does not exist holds none. Hidden files, links and a
-/// student's `passport` folder are left out silently.
+/// Lists the photos below `folder`, at most `max_photos`. A folder that does not exist holds none. Hidden
+/// files, links and a student's `passport` folder are left out silently.
 ///
 /// # Errors
 /// [`ScanError`] names the folder that cannot be read.
@@ -84,8 +84,8 @@ pub fn scan(folder: &Path, pattern: RollPattern, max_photos: usize) -> Result<Li
     Ok(listing)
 }
 
-/// Lists the photos that lie in a plain folder, at most `max_photos`, each as that of a student who is called as the file. A name
-/// that cannot be a roll number is left out with the reason.
+/// Lists the photos that lie in a plain folder, at most `max_photos`, each as that of a student who is called
+/// as the file. A name that cannot be a roll number is left out with the reason.
 ///
 /// # Errors
 /// [`ScanError`] names the folder that cannot be read.
@@ -164,7 +164,8 @@ fn entries(folder: &Path) -> Result<Vec<(String, std::fs::DirEntry)>, ScanError>
     let mut entries = Vec::new();
     for entry in read {
         let entry = entry.map_err(failed)?;
-        // A name that is not UTF-8 is shown with replacement characters, and refused as a roll number for them.
+        // A name that is not UTF-8 is shown with replacement characters, and refused as a roll number for
+        // them.
         let name = entry.file_name().to_string_lossy().into_owned();
         if !name.starts_with('.') {
             entries.push((name, entry));

@@ -1,8 +1,9 @@
 //! Legacy torch checkpoints: the format of `torch.save` before version 1.6.
 //!
-//! Five pickles one after the other (magic number, protocol version, facts about the machine, the state dict, the list of
-//! storage keys), then every storage in the list's order: eight bytes with the number of elements, then the elements.
-//! Tensors are views into storages; the pickle holds a persistent id for each storage, never the numbers.
+//! Five pickles one after the other (magic number, protocol version, facts about the machine, the state dict,
+//! the list of storage keys), then every storage in the list's order: eight bytes with the number of
+//! elements, then the elements. Tensors are views into storages; the pickle holds a persistent id for each
+//! storage, never the numbers.
 //!
 //! A `module.` in front of every name comes from `DataParallel`; it is removed and recorded.
 
@@ -18,7 +19,8 @@ use value::{Arena, Element, Id, Value, View};
 
 pub(super) const FORMAT: &str = "legacy torch";
 
-/// First pickle of the file, as `torch.serialization.MAGIC_NUMBER` in pickle's own long notation (little-endian).
+/// First pickle of the file, as `torch.serialization.MAGIC_NUMBER` in pickle's own long notation
+/// (little-endian).
 const MAGIC: [u8; 10] = [0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19];
 
 /// `torch.serialization.PROTOCOL_VERSION`, unchanged since the format exists.
@@ -180,7 +182,8 @@ fn read_view(
     Ok((shape, data))
 }
 
-/// Whether elements lie in the order of the shape, without gaps. The stride of a dimension of one does not matter.
+/// Whether elements lie in the order of the shape, without gaps. The stride of a dimension of one does not
+/// matter.
 fn row_major(shape: &[i64], strides: &[i64]) -> bool {
     let mut expected = 1_i64;
     shape.len() == strides.len()

@@ -1,8 +1,9 @@
 //! A pickle interpreter that can build state dicts and nothing else.
 //!
-//! Pickle is a program for a stack machine that may call any Python function. Here the opcodes are those that protocol 2
-//! writes for dicts of tensors, the callables are two (`collections.OrderedDict`, `torch._utils._rebuild_tensor_v2`), and
-//! nothing is executed: a "call" makes a plain [`Value`]. Everything else is an error that names what was found.
+//! Pickle is a program for a stack machine that may call any Python function. Here the opcodes are those that
+//! protocol 2 writes for dicts of tensors, the callables are two (`collections.OrderedDict`,
+//! `torch._utils._rebuild_tensor_v2`), and nothing is executed: a "call" makes a plain [`Value`]. Everything
+//! else is an error that names what was found.
 
 use std::collections::HashMap;
 
@@ -42,7 +43,8 @@ struct Machine<'a> {
 }
 
 impl<'a> Machine<'a> {
-    /// Runs one opcode; `false` at the end. Every opcode takes at least a byte, so that the file's length bounds the run.
+    /// Runs one opcode; `false` at the end. Every opcode takes at least a byte, so that the file's length
+    /// bounds the run.
     fn step(&mut self) -> Result<bool, Error> {
         let opcode = self.take(1)?[0];
         match opcode {
@@ -302,8 +304,8 @@ impl<'a> Machine<'a> {
         self.make(made)
     }
 
-    /// Attributes set on an object. State dicts carry one, `_metadata`, with the versions of torch's modules; it holds no
-    /// weights and is dropped.
+    /// Attributes set on an object. State dicts carry one, `_metadata`, with the versions of torch's modules;
+    /// it holds no weights and is dropped.
     fn build(&mut self) -> Result<(), Error> {
         self.pop()?;
         match self.arena.value(self.top()?) {

@@ -6,7 +6,8 @@ use crate::convert::Error;
 /// Most values one pickle may make; the largest pinned one makes some 9,000.
 const MAX_VALUES: usize = 1 << 20;
 
-/// Index of a value in its [`Arena`]. Dicts and lists are filled after they were memoised, hence no plain tree of values.
+/// Index of a value in its [`Arena`]. Dicts and lists are filled after they were memoised, hence no plain
+/// tree of values.
 pub(super) type Id = usize;
 
 /// What a pickle can make.

@@ -1,8 +1,9 @@
 //! A backend to try the appliance against: a file browser with students' photos, and the daily webhook.
 //!
-//! Both are real servers that ask for their key, over HTTP or HTTPS, and listen on loopback only. `--photos-fault` and
-//! `--webhook-fault` make them behave badly: `500` (any status), `html`, `empty`, `slow=SECONDS`, `hang`, `reset` (in the middle
-//! of the answer) or `gone` (no answer), for every request, or for every third with `500/3`.
+//! Both are real servers that ask for their key, over HTTP or HTTPS, and listen on loopback only.
+//! `--photos-fault` and `--webhook-fault` make them behave badly: `500` (any status), `html`, `empty`,
+//! `slow=SECONDS`, `hang`, `reset` (in the middle of the answer) or `gone` (no answer), for every request, or
+//! for every third with `500/3`.
 #![allow(clippy::print_stdout)]
 
 mod site;
@@ -29,7 +30,8 @@ struct Arguments {
     /// Serve HTTPS with a self-signed certificate made at start.
     #[arg(long)]
     tls: bool,
-    /// File to write photos_url, webhook_url, rows_url and with --tls fingerprint into, one NAME=VALUE a line.
+    /// File to write photos_url, webhook_url, rows_url and with --tls fingerprint into, one NAME=VALUE a
+    /// line.
     #[arg(long)]
     urls_file: Option<PathBuf>,
     /// How the file browser misbehaves.

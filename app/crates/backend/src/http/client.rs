@@ -24,8 +24,8 @@ use base::secret::without_credentials;
 /// Idle connections kept to a server, as many as downloads run at once.
 const IDLE_CONNECTIONS: usize = 4;
 
-/// How long an idle connection is kept. Shorter than nginx's and Apache's default patience (75 s, 5 s), so that it is
-/// seldom the server that closes first; where it is, hyper notices and opens another.
+/// How long an idle connection is kept. Shorter than nginx's and Apache's default patience (75 s, 5 s), so
+/// that it is seldom the server that closes first; where it is, hyper notices and opens another.
 const IDLE_TIME: Duration = Duration::from_secs(4);
 
 /// How long a request waits for what.
@@ -99,8 +99,8 @@ impl Client {
         self.send(Method::GET, url, headers, Bytes::new()).await
     }
 
-    /// Sends `body` to `url` and reads the whole answer, at most `limit` bytes of it. The answer may have any status.
-    /// A secret belongs into a header made by [`secret_header`](Self::secret_header).
+    /// Sends `body` to `url` and reads the whole answer, at most `limit` bytes of it. The answer may have any
+    /// status. A secret belongs into a header made by [`secret_header`](Self::secret_header).
     ///
     /// # Errors
     /// [`Error`] when no whole answer came.

@@ -121,7 +121,8 @@ fn advice(status: StatusCode) -> &'static str {
 }
 
 impl Error {
-    /// Whether trying again soon may help. Not after a refusal: a wrong key does not become right by asking again.
+    /// Whether trying again soon may help. Not after a refusal: a wrong key does not become right by asking
+    /// again.
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Connect { .. } | Self::TimedOut { .. } | Self::CutShort { .. } | Self::Protocol { .. } => {
@@ -184,7 +185,8 @@ enum Cause {
     Other(String),
 }
 
-/// Walks down the chain of sources. An `io::Error` hides the error it wraps from `source()`, so it is opened by hand.
+/// Walks down the chain of sources. An `io::Error` hides the error it wraps from `source()`, so it is opened
+/// by hand.
 fn deepest_cause(error: &(dyn StdError + 'static)) -> Cause {
     let mut cause = Cause::Other(error.to_string());
     let mut next = Some(error);

@@ -26,7 +26,8 @@ impl Fingerprint {
         Self(Sha256::digest(certificate).into())
     }
 
-    /// Reads 64 hexadecimal digits; colons between them are allowed, as `openssl x509 -fingerprint` writes them.
+    /// Reads 64 hexadecimal digits; colons between them are allowed, as `openssl x509 -fingerprint` writes
+    /// them.
     pub fn parse(text: &str) -> Option<Self> {
         let digits: Vec<u8> = text.bytes().filter(|byte| *byte != b':').collect();
         let mut bytes = [0; 32];
@@ -84,10 +85,11 @@ pub enum TlsConfigError {
 /// Which certificates a connection accepts.
 #[derive(Debug, Clone)]
 pub enum TlsPolicy {
-    /// Those that the system's authorities or these further ones signed, for the name in the URL, within their time.
+    /// Those that the system's authorities or these further ones signed, for the name in the URL, within
+    /// their time.
     Authorities(Vec<CertificateDer<'static>>),
-    /// This one certificate and no other, whatever name, signer and validity it states: for a server with a self-signed
-    /// certificate, whose fingerprint a person compared.
+    /// This one certificate and no other, whatever name, signer and validity it states: for a server with a
+    /// self-signed certificate, whose fingerprint a person compared.
     Pinned(Fingerprint),
 }
 
@@ -161,8 +163,8 @@ pub(super) struct PinMismatch {
 
 /// Decides without authorities.
 ///
-/// The handshake's signature is always checked: it proves that the server holds the certificate's key; without it anybody could
-/// show a copy of the (public) certificate.
+/// The handshake's signature is always checked: it proves that the server holds the certificate's key;
+/// without it anybody could show a copy of the (public) certificate.
 #[derive(Debug)]
 struct WithoutAuthorities {
     accepted: Accepted,
@@ -172,8 +174,8 @@ struct WithoutAuthorities {
 /// Which certificates are accepted.
 #[derive(Debug)]
 enum Accepted {
-    /// This one, whatever its name, signer and validity: the pin names the one key that may answer, which is stronger than all
-    /// three, and a device without a clock must be able to upload.
+    /// This one, whatever its name, signer and validity: the pin names the one key that may answer, which is
+    /// stronger than all three, and a device without a clock must be able to upload.
     One(Fingerprint),
     /// None, with the reason: no authority is known.
     None(String),
@@ -192,7 +194,8 @@ impl ServerCertVerifier for WithoutAuthorities {
             Accepted::None(reason) => {
                 Err(rustls::Error::General(format!("{reason} (package ca-certificates)")))
             }
-            // Both fingerprints are public, so a comparison whose time tells where they differ gives nothing away.
+            // Both fingerprints are public, so a comparison whose time tells where they differ gives nothing
+            // away.
             Accepted::One(expected) => match Fingerprint::of(end_entity) {
                 seen if seen == *expected => Ok(ServerCertVerified::assertion()),
                 seen => {

@@ -49,8 +49,8 @@ pub(super) struct Listing {
 /// Lists every photo below the base.
 ///
 /// # Errors
-/// [`Error`] when the base itself cannot be read or the listing is beyond the bounds. A directory below that cannot be read
-/// is a failure in the listing.
+/// [`Error`] when the base itself cannot be read or the listing is beyond the bounds. A directory below that
+/// cannot be read is a failure in the listing.
 pub(super) async fn list(
     site: &Site,
     config: &Photos,

@@ -1,8 +1,8 @@
 //! One photo: asked for only if it changed, checked before it is believed.
 //!
-//! Whether it changed is asked by ETag and Last-Modified (a 304 has no body), and where the server ignores the question but
-//! repeats the same validators, the body is left unread. A server that gives neither must send the photo, and its content is
-//! compared by hash: a length alone misses an edit of the same size.
+//! Whether it changed is asked by ETag and Last-Modified (a 304 has no body), and where the server ignores
+//! the question but repeats the same validators, the body is left unread. A server that gives neither must
+//! send the photo, and its content is compared by hash: a length alone misses an edit of the same size.
 
 use std::io::{self, Read as _, Seek as _};
 use std::sync::Arc;

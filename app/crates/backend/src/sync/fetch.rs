@@ -40,10 +40,12 @@ impl Site {
         self.retry.run(attempt, Error::is_transient).await
     }
 
-    /// Asks once for `place`, following redirects below the base. The reply may have any status that is no redirect.
+    /// Asks once for `place`, following redirects below the base. The reply may have any status that is no
+    /// redirect.
     ///
     /// # Errors
-    /// [`Error::Http`] without an answer, [`Error::Redirected`] for a redirect that leads elsewhere or in a circle.
+    /// [`Error::Http`] without an answer, [`Error::Redirected`] for a redirect that leads elsewhere or in a
+    /// circle.
     pub(super) async fn open(&self, place: &Place, mut headers: HeaderMap) -> Result<(Place, Reply), Error> {
         // What is counted, hashed and resumed are the bytes of the file.
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));

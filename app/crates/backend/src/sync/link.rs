@@ -1,7 +1,8 @@
 //! Which links are followed: those that lead below the configured base, and no others.
 //!
-//! A link is reduced to a [`Place`], the decoded path below the base, and every request is built from base and place. So no
-//! link, however it is written, can send a request (and with it the credential) to another host or above the base.
+//! A link is reduced to a [`Place`], the decoded path below the base, and every request is built from base
+//! and place. So no link, however it is written, can send a request (and with it the credential) to another
+//! host or above the base.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -11,10 +12,12 @@ use url::Url;
 
 use base::secret::SecretUrl;
 
-/// Longest link looked at. Path and query of what file browsers write stay far below; file systems take 255 bytes a name.
+/// Longest link looked at. Path and query of what file browsers write stay far below; file systems take 255
+/// bytes a name.
 const MAX_LINK_BYTES: usize = 4096;
 
-/// Rounds of percent-decoding within which a dangerous name must show itself. A proxy and a server decode once each.
+/// Rounds of percent-decoding within which a dangerous name must show itself. A proxy and a server decode
+/// once each.
 const DECODING_ROUNDS: usize = 4;
 
 /// Most directories below each other.
@@ -31,8 +34,8 @@ pub struct Base {
 /// A page or file below the base.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Place {
-    /// Decoded names from the base down; empty for the base itself. None is `.`, `..` or empty, or holds `/`, `\` or a
-    /// control character.
+    /// Decoded names from the base down; empty for the base itself. None is `.`, `..` or empty, or holds `/`,
+    /// `\` or a control character.
     segments: Vec<String>,
     /// Whether the address ends in a slash.
     slash: bool,
@@ -141,7 +144,8 @@ impl Base {
         if place.directory_count() > MAX_DEPTH {
             return Err(Refused::TooDeep);
         }
-        // A file's query is dropped (a version stamp); a directory's names another view of it, unless it is the credential.
+        // A file's query is dropped (a version stamp); a directory's names another view of it, unless it is
+        // the credential.
         if place.is_directory() && url.query().is_some() && !same_query(&url, &self.url) {
             return Err(Refused::Sort);
         }
@@ -165,8 +169,9 @@ impl Base {
         if matches!(url.scheme(), "http" | "https") { Ok(url) } else { Err(Refused::Scheme) }
     }
 
-    /// Whether `url` names the base's server. A proxy that ends TLS lets its server write `http` where `https` is meant; the
-    /// request goes to the base's own scheme and port anyway, so both spellings of the default ports are taken as one.
+    /// Whether `url` names the base's server. A proxy that ends TLS lets its server write `http` where
+    /// `https` is meant; the request goes to the base's own scheme and port anyway, so both spellings of the
+    /// default ports are taken as one.
     fn is_same_server(&self, url: &Url) -> bool {
         url.host() == self.url.host()
             && (url.port_or_known_default() == self.url.port_or_known_default()

@@ -1,8 +1,8 @@
 //! The links on a directory page, whoever wrote it.
 //!
-//! Django, nginx, Apache, Caddy and Python write HTML with `<a href>`; older deployments a JSON array of URLs. Only the
-//! tokenizer of html5ever is used: it knows entities, comments, scripts and quotes, while building a tree costs memory for
-//! each node and, on a hostile page, quadratic time.
+//! Django, nginx, Apache, Caddy and Python write HTML with `<a href>`; older deployments a JSON array of
+//! URLs. Only the tokenizer of html5ever is used: it knows entities, comments, scripts and quotes, while
+//! building a tree costs memory for each node and, on a hostile page, quadratic time.
 
 use std::cell::{Cell, RefCell};
 use std::time::{Duration, Instant};
@@ -47,9 +47,9 @@ pub fn links(page: &[u8]) -> Result<Vec<String>, ListingError> {
     }
 }
 
-/// Whether a page without a link is the listing of an empty folder, and not an error page that came as a success: Python's
-/// http.server then writes a list without entries, and JSON is an array without any (Caddy's is null). All others link to the folder
-/// above.
+/// Whether a page without a link is the listing of an empty folder, and not an error page that came as a
+/// success: Python's http.server then writes a list without entries, and JSON is an array without any
+/// (Caddy's is null). All others link to the folder above.
 pub fn is_of_an_empty_folder(page: &[u8]) -> bool {
     let text = String::from_utf8_lossy(page);
     let text = begun(&text);
@@ -61,7 +61,8 @@ fn begun(text: &str) -> &str {
     text.trim_start_matches('\u{feff}').trim_start()
 }
 
-/// The links of a JSON array: URLs as texts, or objects with a `url` or a `name`, as nginx and Caddy can write them.
+/// The links of a JSON array: URLs as texts, or objects with a `url` or a `name`, as nginx and Caddy can
+/// write them.
 fn json_links(text: &str) -> Option<Vec<String>> {
     if !text.starts_with('[') {
         return None;

@@ -1,8 +1,8 @@
 //! The photos on disk: `cached_faces/<roll>/<file>`.
 //!
-//! Nothing half-made is ever seen under a photo's name: a download goes to a hidden file beside it, is checked, forced to the
-//! disk and renamed. All paths are resolved below one directory handle (cap-std), so that neither a name nor a symbolic link
-//! leads out of the mirror.
+//! Nothing half-made is ever seen under a photo's name: a download goes to a hidden file beside it, is
+//! checked, forced to the disk and renamed. All paths are resolved below one directory handle (cap-std), so
+//! that neither a name nor a symbolic link leads out of the mirror.
 
 use std::collections::BTreeMap;
 use std::fs::TryLockError;
@@ -63,7 +63,8 @@ impl Drop for Part {
 }
 
 impl Mirror {
-    /// Opens (or makes) the mirror in `data_dir`, takes hold of it and clears away what an interrupted run left.
+    /// Opens (or makes) the mirror in `data_dir`, takes hold of it and clears away what an interrupted run
+    /// left.
     ///
     /// # Errors
     /// [`Error::Busy`] when another synchronisation holds it, [`Error::Disk`] when it cannot be written.
@@ -224,7 +225,8 @@ impl Mirror {
         Ok(())
     }
 
-    /// Visits the files in the students' folders; other folders and names that are no text are nobody's business here.
+    /// Visits the files in the students' folders; other folders and names that are no text are nobody's
+    /// business here.
     fn each_file(
         &self,
         mut visit: impl FnMut(&str, &str, &cap_std::fs::DirEntry) -> io::Result<()>,

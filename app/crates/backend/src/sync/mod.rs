@@ -1,13 +1,14 @@
 //! Photos in: the server's file browser is mirrored to disk.
 //!
-//! One synchronisation lists what the server has (every link filtered, every page bounded), asks for each photo whether it changed,
-//! downloads what did, and then removes what is gone. At any moment, also after a cut of power, each photo on disk is
-//! whole and decodes; a synchronisation that fails leaves what is there.
+//! One synchronisation lists what the server has (every link filtered, every page bounded), asks for each
+//! photo whether it changed, downloads what did, and then removes what is gone. At any moment, also after a
+//! cut of power, each photo on disk is whole and decodes; a synchronisation that fails leaves what is there.
 //!
 //! Layout, in the data folder:
 //! - `cached_faces/<roll>/<file>`: the photos, called as on the server ([`names`] tells the exceptions);
 //! - `cached_faces/.cache_metadata.json`: the last synchronisation in numbers, as the original wrote it;
-//! - `cached_faces/.sync_state.json`: what the next one needs: validators and hashes, and a removal that waits.
+//! - `cached_faces/.sync_state.json`: what the next one needs: validators and hashes, and a removal that
+//!   waits.
 
 mod crawl;
 mod download;
@@ -54,7 +55,8 @@ pub use worker::{Worker, run};
 /// Requests at work at once. Enough to hide a slow link's delay, few enough for a small server.
 const CONCURRENCY: usize = 4;
 
-/// After so many failed requests in a row the server is taken to be gone; each failed three times, with pauses.
+/// After so many failed requests in a row the server is taken to be gone; each failed three times, with
+/// pauses.
 const GIVE_UP_AFTER: u32 = 8;
 
 /// The state is written after so many changed photos: what a kill costs in photos fetched again.
@@ -125,7 +127,8 @@ pub struct Report {
     pub failed: Vec<Failure>,
     /// Photos on disk afterwards.
     pub total: usize,
-    /// A removal too large to be believed yet, also when this synchronisation did not come so far as to look at it again.
+    /// A removal too large to be believed yet, also when this synchronisation did not come so far as to look
+    /// at it again.
     pub alarm: Option<Alarm>,
     /// Why it stopped before its end. What was done until then is kept.
     pub stopped: Option<Error>,
@@ -208,8 +211,8 @@ pub async fn once(settings: &Settings, step: &(dyn Fn(Step<'_>) + Sync)) -> Resu
 /// Dropped before its end, it leaves every photo whole, and the next synchronisation goes on.
 ///
 /// # Errors
-/// [`Error`] when nothing could be done: no server, a refused key, a listing beyond the bounds, a folder that cannot be
-/// written. What happens later is in the [`Report`].
+/// [`Error`] when nothing could be done: no server, a refused key, a listing beyond the bounds, a folder that
+/// cannot be written. What happens later is in the [`Report`].
 pub async fn once_with(
     settings: &Settings,
     patience: Patience,
@@ -250,8 +253,8 @@ pub async fn once_with(
     work.finish(url.to_string()).await
 }
 
-/// Confirms the removal that waits, so that the next synchronisation makes it; how many photos that are, or `None` when no
-/// removal waits.
+/// Confirms the removal that waits, so that the next synchronisation makes it; how many photos that are, or
+/// `None` when no removal waits.
 ///
 /// # Errors
 /// [`Error`] when the mirror cannot be read or written, or is being synchronised.
@@ -266,7 +269,8 @@ pub fn confirm_removal(data_dir: &Path) -> Result<Option<usize>, Error> {
 async fn waiting(settings: &Settings) -> Option<Alarm> {
     let data_dir = settings.data_dir.clone();
     let state = blocking(move || Ok(Mirror::open(&data_dir)?.read::<State>(STATE)));
-    // Whoever holds the mirror tells of it himself; a mirror that cannot be opened is told by the synchronisation.
+    // Whoever holds the mirror tells of it himself; a mirror that cannot be opened is told by the
+    // synchronisation.
     state.await.ok()??.pending.map(|pending| pending.alarm(&settings.photos))
 }
 
@@ -309,7 +313,8 @@ impl Work {
                 }
             })
             .buffer_unordered(CONCURRENCY)
-            // Unboxed, the borrowed paths keep the compiler from seeing that the whole may move between threads.
+            // Unboxed, the borrowed paths keep the compiler from seeing that the whole may move between
+            // threads.
             .boxed();
         let mut unsaved = 0;
         while let Some((path, fetched)) = fetched.next().await {

@@ -1,7 +1,8 @@
 //! What a photo is called on disk.
 //!
-//! The same name as on the server wherever that is safe. Two photos of one student whose names differ only in case, or that
-//! lie in different directories, would meet in one file on some file systems: the second gets a mark made of its address.
+//! The same name as on the server wherever that is safe. Two photos of one student whose names differ only in
+//! case, or that lie in different directories, would meet in one file on some file systems: the second gets a
+//! mark made of its address.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +10,8 @@ use sha2::{Digest, Sha256};
 
 use super::crawl::RemotePhoto;
 
-/// Longest name on disk, bytes. File systems take 255; what is over leaves room for the mark and for a temporary name.
+/// Longest name on disk, bytes. File systems take 255; what is over leaves room for the mark and for a
+/// temporary name.
 const MAX_NAME_BYTES: usize = 200;
 
 /// Hexadecimal digits of the mark. 32 bits: two photos of one student meet once in four billion.
@@ -19,7 +21,8 @@ const MARK_DIGITS: usize = 8;
 pub(super) const UNSAFE_NAME: &str = "its name cannot be used safely on disk; rename the photo on the server (letters, digits, \
                                '-', '_', '.', at most 200 bytes, not beginning with '.')";
 
-/// Gives each photo its path below the mirror, `<roll>/<file>`; those whose name is not safe come back separately.
+/// Gives each photo its path below the mirror, `<roll>/<file>`; those whose name is not safe come back
+/// separately.
 ///
 /// The same photos get the same paths, in whatever order they come.
 pub(super) fn assign(mut photos: Vec<RemotePhoto>) -> (BTreeMap<String, RemotePhoto>, Vec<RemotePhoto>) {

@@ -1,8 +1,9 @@
 //! When photos that are gone from the server are removed here.
 //!
-//! A listing can be wrong: a disk not mounted, a proxy's own page, half a directory. So an empty listing removes nothing, nor does
-//! a synchronisation with a fault; a student whose directory could not be read loses nothing, and a removal that would take too many
-//! students waits until it has stood for some synchronisations or a technician confirms it.
+//! A listing can be wrong: a disk not mounted, a proxy's own page, half a directory. So an empty listing
+//! removes nothing, nor does a synchronisation with a fault; a student whose directory could not be read
+//! loses nothing, and a removal that would take too many students waits until it has stood for some
+//! synchronisations or a technician confirms it.
 
 use std::collections::BTreeSet;
 
@@ -78,8 +79,8 @@ pub(super) enum Decision {
 
 /// Decides. Paths are `<roll>/<file>`.
 ///
-/// - `local`: photos on disk; `listed`: photos on the server, by the same paths; `kept`: students to leave alone, because
-///   their directory could not be read or their new photo could not be fetched;
+/// - `local`: photos on disk; `listed`: photos on the server, by the same paths; `kept`: students to leave
+///   alone, because their directory could not be read or their new photo could not be fetched;
 /// - `pending`: what waited at the last synchronisation; `confirmed`: the digest that a technician confirmed.
 pub(super) fn decide(
     local: &BTreeSet<String>,

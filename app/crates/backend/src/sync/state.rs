@@ -10,7 +10,8 @@ use super::removal::Pending;
 use crate::http::Reply;
 use vision::photo::PhotoLimits;
 
-/// The state file. Lost or damaged, it costs one synchronisation in which every photo is fetched and compared.
+/// The state file. Lost or damaged, it costs one synchronisation in which every photo is fetched and
+/// compared.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub(super) struct State {
@@ -63,9 +64,9 @@ pub(super) struct Validators {
 impl Validators {
     /// The validators of a reply, if it has any that can be relied on.
     ///
-    /// A file that was modified in the very second in which it was served may be modified again in that second, with the
-    /// same time stamp; nginx's ETag is made of the same time stamp. So these are not kept (RFC 9110 §8.8.2.2), and the next
-    /// synchronisation compares the content.
+    /// A file that was modified in the very second in which it was served may be modified again in that
+    /// second, with the same time stamp; nginx's ETag is made of the same time stamp. So these are not kept
+    /// (RFC 9110 §8.8.2.2), and the next synchronisation compares the content.
     pub(super) fn of(reply: &Reply) -> Option<Self> {
         let text = |name: &HeaderName| reply.header(name).map(str::to_owned);
         let (etag, last_modified) = (text(&ETAG), text(&LAST_MODIFIED));

@@ -16,7 +16,8 @@ use base::failure::Failure;
 use base::progress::Progress;
 use vision::scan::scan;
 
-/// First pause after a synchronisation that could not be done: at start the network often comes a little later.
+/// First pause after a synchronisation that could not be done: at start the network often comes a little
+/// later.
 const FIRST_PAUSE: Duration = Duration::from_secs(5);
 
 /// Failed photos named in the log after a synchronisation. A server that dies fails all of them.
@@ -32,7 +33,8 @@ pub struct Worker {
     pub settings: Arc<Settings>,
     /// Told of every synchronisation.
     pub bus: Bus,
-    /// Fingerprint of the photos on disk of which the roster was last told: it enrols anew when this moves. 0 at first.
+    /// Fingerprint of the photos on disk of which the roster was last told: it enrols anew when this moves. 0
+    /// at first.
     pub changed: watch::Sender<u64>,
     /// Asks for a synchronisation now.
     pub now: Arc<Notify>,
@@ -42,8 +44,8 @@ pub struct Worker {
     pub failed: Arc<ArcSwap<Vec<PhotoFailure>>>,
 }
 
-/// Synchronises at once, then at the configured interval or when asked, until `stop`. A server that cannot be reached is tried
-/// again after growing pauses, never longer than the interval.
+/// Synchronises at once, then at the configured interval or when asked, until `stop`. A server that cannot be
+/// reached is tried again after growing pauses, never longer than the interval.
 ///
 /// # Errors
 /// A [`Failure`] to hold when the server refuses the key or the configured trust cannot be set up.
@@ -98,8 +100,9 @@ pub async fn run(worker: Worker, stop: CancellationToken) -> Result<(), Failure>
 }
 
 impl Worker {
-    /// Tells the roster when the photos on disk are others than it was last told of, whoever changed them: `attendance sync` may,
-    /// beside this worker. The first time there is nothing to tell, for the roster reads them when it starts.
+    /// Tells the roster when the photos on disk are others than it was last told of, whoever changed them:
+    /// `attendance sync` may, beside this worker. The first time there is nothing to tell, for the roster
+    /// reads them when it starts.
     async fn tell_roster(&self) {
         let settings = Arc::clone(&self.settings);
         let photos = tokio::task::spawn_blocking(move || fingerprint(&settings)).await.unwrap_or(UNREADABLE);

@@ -1,7 +1,7 @@
 //! What the webhook's answer means: pure.
 //!
-//! Nothing is taken for delivered unless the answer says so of that very row. A login page with status 200, an empty answer, or a
-//! "success" that names nobody acknowledges nothing.
+//! Nothing is taken for delivered unless the answer says so of that very row. A login page with status 200,
+//! an empty answer, or a "success" that names nobody acknowledges nothing.
 
 use std::time::Duration;
 
@@ -14,7 +14,8 @@ use journal::storage::OpenRow;
 
 /// Most characters of a server's text that are kept.
 const MAX_TEXT: usize = 200;
-/// Least and longest wait that a server can ask for: not none at all, and not so long that nobody notices it works again.
+/// Least and longest wait that a server can ask for: not none at all, and not so long that nobody notices it
+/// works again.
 const RETRY_AFTER: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(3600));
 
 /// What the webhook says of one row.
@@ -81,8 +82,8 @@ const DUPLICATES: [&str; 3] =
 /// A row that stands twice in one request: what becomes of it is what becomes of the first one.
 const TWIN: &str = "duplicate entry in csv";
 
-/// Reads an answer: one [`RowAnswer`] for each row of `batch`, at least one of them clear. `now` is the wall clock where it is known,
-/// for `Retry-After`.
+/// Reads an answer: one [`RowAnswer`] for each row of `batch`, at least one of them clear. `now` is the wall
+/// clock where it is known, for `Retry-After`.
 ///
 /// # Errors
 /// [`Trouble`] when the answer is clear of no row: a webhook whose database is down may say so row by row.
@@ -147,8 +148,8 @@ impl From<&http::Error> for Trouble {
     }
 }
 
-/// What each of the two lists says of each row. Whoever is named in neither stays unnamed; whoever is named with different
-/// outcomes is, too: asking again will tell.
+/// What each of the two lists says of each row. Whoever is named in neither stays unnamed; whoever is named
+/// with different outcomes is, too: asking again will tell.
 fn rows(json: &Value, batch: &[OpenRow]) -> Vec<RowAnswer> {
     let mut answers: Vec<Option<RowAnswer>> = vec![None; batch.len()];
     let mut contradicted = vec![false; batch.len()];
@@ -157,8 +158,8 @@ fn rows(json: &Value, batch: &[OpenRow]) -> Vec<RowAnswer> {
         contradicted[index] |= answers[index].as_ref().is_some_and(|earlier| *earlier != answer);
         answers[index] = Some(answer);
     };
-    // An answer that is no success cannot have stored anything; its errors are believed, because they take nothing for stored
-    // that is not there.
+    // An answer that is no success cannot have stored anything; its errors are believed, because they take
+    // nothing for stored that is not there.
     if json["success"] == Value::Bool(true) {
         for record in list(json, "processed_records") {
             let about = (record.get("enrollment"), record.get("status"));
@@ -221,8 +222,8 @@ fn index(record: &Value, batch: &[OpenRow]) -> Option<usize> {
     (index < batch.len()).then_some(index)
 }
 
-/// Whether what a record repeats of a row is that row's: a webhook that counts otherwise must not acknowledge somebody else.
-/// The original answers with a number where we sent its digits.
+/// Whether what a record repeats of a row is that row's: a webhook that counts otherwise must not acknowledge
+/// somebody else. The original answers with a number where we sent its digits.
 fn is_about((roll, status): (Option<&Value>, Option<&Value>), row: &OpenRow) -> bool {
     let plain = |text: &str| text.trim().trim_start_matches('0').to_lowercase();
     let agrees = |said: Option<&Value>, sent: &str| match said {

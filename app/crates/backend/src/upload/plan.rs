@@ -1,10 +1,11 @@
 //! What to send next, and what to make of a row on which the webhook fails: pure.
 //!
-//! A batch that fails as a whole is halved until the row that breaks it is alone. Whether it is that row or the webhook itself
-//! is told by the next rows: when one of them is taken, those that failed before it are to blame; when all of them
-//! fail, nobody is, and the batch waits. A row that is to blame is set aside and tried alone, ever more seldom; after some
-//! tries a person must look. So nothing holds up the rows behind it, and a webhook that is down for a week blames nobody.
-//! An answer that has an error for every row is a failure of the batch, too: it says no more about the rows than a status 500.
+//! A batch that fails as a whole is halved until the row that breaks it is alone. Whether it is that row or
+//! the webhook itself is told by the next rows: when one of them is taken, those that failed before it are to
+//! blame; when all of them fail, nobody is, and the batch waits. A row that is to blame is set aside and
+//! tried alone, ever more seldom; after some tries a person must look. So nothing holds up the rows behind
+//! it, and a webhook that is down for a week blames nobody. An answer that has an error for every row is a
+//! failure of the batch, too: it says no more about the rows than a status 500.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -18,7 +19,8 @@ const PATIENCE: u32 = 3;
 const MAX_SUSPECTS: usize = 32;
 /// Times a row may be to blame before a person must look: with the waits between them half a day.
 const MAX_STRIKES: u32 = 12;
-/// The same for a row that is refused alone. The first refusal may have been of a moment in which everything was refused.
+/// The same for a row that is refused alone. The first refusal may have been of a moment in which everything
+/// was refused.
 const MAX_REFUSALS: u32 = 2;
 /// Wait after a row's first strike; it doubles.
 const FIRST_WAIT: Duration = Duration::from_secs(60);
@@ -49,7 +51,8 @@ struct Strikes {
     /// Those of them that were refusals of the row alone.
     refusals: u32,
     not_before: Duration,
-    /// What was taken at the last strike: one more, and the webhook works again, so a further failure is the row's.
+    /// What was taken at the last strike: one more, and the webhook works again, so a further failure is the
+    /// row's.
     taken: u64,
 }
 
@@ -83,8 +86,8 @@ impl Plan {
         struck.into_iter().min_by_key(|row| due(row.id)).into_iter().collect()
     }
 
-    /// The webhook answered row by row, and clearly of one row at least: see [`super::answer::read`]. Gives what is to be written
-    /// down.
+    /// The webhook answered row by row, and clearly of one row at least: see [`super::answer::read`]. Gives
+    /// what is to be written down.
     pub fn answered(&mut self, batch: &[OpenRow], answers: &[RowAnswer], now: Duration) -> Vec<(u64, Fate)> {
         let mut fates = Vec::new();
         if answers.iter().any(RowAnswer::is_clear) {
@@ -148,7 +151,8 @@ impl Plan {
                 return (Next::GoOn, self.blame(row.id, trouble, now));
             }
             strikes.not_before = now + strikes.wait();
-            // Nobody passes: it is the webhook. Left suspects, they would wait for somebody else to be recorded.
+            // Nobody passes: it is the webhook. Left suspects, they would wait for somebody else to be
+            // recorded.
             self.suspects.clear();
             return (Next::Wait, None);
         }
@@ -172,7 +176,8 @@ impl Plan {
     /// Another row was taken where this one failed.
     fn blame(&mut self, id: u64, trouble: &Trouble, now: Duration) -> Option<(u64, Fate)> {
         let strikes = self.strike(id, now);
-        // A refusal of this row alone is an answer, once it is repeated; a server that fails may not fail the next time.
+        // A refusal of this row alone is an answer, once it is repeated; a server that fails may not fail the
+        // next time.
         strikes.refusals += u32::from(trouble.kind == TroubleKind::Batch);
         strikes.are_enough().then(|| {
             self.strikes.remove(&id);

@@ -24,10 +24,11 @@ use journal::storage::{Deliveries, Delivery, Fate, Ledger, OpenRow};
 
 /// Largest answer read: a thousand rows are answered in some 300 kB.
 const MAX_ANSWER: u64 = 4_000_000;
-/// First and longest delay after a failure. Rows wait in the journal; a school's network is mended by the hour.
+/// First and longest delay after a failure. Rows wait in the journal; a school's network is mended by the
+/// hour.
 const DELAYS: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(600));
-/// How long an answer of the webhook shows that it is there and takes the key. Without rows nobody would notice a wrong one before
-/// the first morning.
+/// How long an answer of the webhook shows that it is there and takes the key. Without rows nobody would
+/// notice a wrong one before the first morning.
 const HEARD_FOR: Duration = Duration::from_secs(24 * 3600);
 /// The same for who asks for a delivery, and wants to know whether it works, rows or none.
 const HEARD_NOW: Duration = Duration::from_secs(60);
@@ -40,7 +41,8 @@ pub struct Uploader {
     headers: HeaderMap,
     tls: config::Tls,
     timeouts: Timeouts,
-    /// Made when there is something to send: a file of authorities that is missing must not keep the appliance from starting.
+    /// Made when there is something to send: a file of authorities that is missing must not keep the
+    /// appliance from starting.
     client: OnceLock<Client>,
     interval: Duration,
     ledger: Arc<Ledger>,
@@ -118,7 +120,8 @@ enum Ended {
 }
 
 impl Uploader {
-    /// An uploader for the configured webhook; `None` where none is configured: rows are then kept on the device only.
+    /// An uploader for the configured webhook; `None` where none is configured: rows are then kept on the
+    /// device only.
     pub fn new(
         config: &config::Webhook,
         tls: &config::Tls,
@@ -161,11 +164,12 @@ impl Uploader {
         })
     }
 
-    /// Delivers until `stop`. A request under way is then broken off: its rows are sent again, and the webhook knows
-    /// duplicates.
+    /// Delivers until `stop`. A request under way is then broken off: its rows are sent again, and the
+    /// webhook knows duplicates.
     ///
     /// # Errors
-    /// [`Failure`] that holds the worker when the webhook refuses the key, or the configured trust cannot be set up.
+    /// [`Failure`] that holds the worker when the webhook refuses the key, or the configured trust cannot be
+    /// set up.
     pub async fn work(self: Arc<Self>, stop: CancellationToken) -> Result<(), Failure> {
         loop {
             let ended = tokio::select! {
@@ -294,7 +298,8 @@ impl Uploader {
         }
     }
 
-    /// Sends a list without rows: whether the webhook is there and takes the key shall be known before there are rows.
+    /// Sends a list without rows: whether the webhook is there and takes the key shall be known before there
+    /// are rows.
     async fn knock(&self, run: &mut Run, now: Duration) -> Ended {
         match self.send(&[]).await {
             // Who refuses a list for having no rows has read it, and the key before it.
@@ -338,7 +343,8 @@ impl Uploader {
         answer::read(&answer, batch, now.trusted.then_some(now.utc))
     }
 
-    /// The client, with the trust that the configuration asks for. What is wrong with that may be mended meanwhile.
+    /// The client, with the trust that the configuration asks for. What is wrong with that may be mended
+    /// meanwhile.
     fn client(&self) -> Result<&Client, Trouble> {
         if let Some(client) = self.client.get() {
             return Ok(client);

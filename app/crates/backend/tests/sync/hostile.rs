@@ -342,7 +342,8 @@ async fn an_error_page_that_comes_as_a_success_removes_nobody() {
 
 #[tokio::test]
 async fn a_server_that_is_not_well_removes_nobody_and_counts_nothing() {
-    // At first all is well; then the listing lacks the last of twenty, and photos fail: all, or all but one until it is given up.
+    // At first all is well; then the listing lacks the last of twenty, and photos fail: all, or all but one
+    // until it is given up.
     let state = Arc::new(AtomicUsize::new(0));
     let current = Arc::clone(&state);
     let server = Server::start(move |head| {
@@ -383,7 +384,8 @@ async fn without_validators_the_content_decides_and_with_them_no_body_is_read() 
     assert_eq!(counts(&door.sync().await), [0, 1, 0, 0, 0]);
     assert_eq!(door.photos()["2110001/a.jpg"], bmp(2));
 
-    // A server that ignores the condition but repeats the ETag: its body is left unread, so it may be as long as it likes.
+    // A server that ignores the condition but repeats the ETag: its body is left unread, so it may be as long
+    // as it likes.
     let first = AtomicUsize::new(0);
     let (_server, door) = one_photo(move |_| match first.fetch_add(1, Ordering::Relaxed) {
         0 => Script::answer("200 OK", "ETag: \"same\"\r\n", &jpeg(1)),

@@ -1,7 +1,7 @@
 //! What happened, told once: the terminal, the log and the page's event stream all listen to the same bus.
 //!
-//! Events carry names, numbers and reasons; never a face, a frame or a secret. The bus is bounded: a listener that is too
-//! slow misses the oldest events and learns how many, and nobody who publishes ever waits.
+//! Events carry names, numbers and reasons; never a face, a frame or a secret. The bus is bounded: a listener
+//! that is too slow misses the oldest events and learns how many, and nobody who publishes ever waits.
 
 mod words;
 mod worker_state;

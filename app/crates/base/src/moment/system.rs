@@ -1,8 +1,8 @@
 //! The device's own clock, and when it may be believed.
 //!
-//! A wall clock is believed when a time server answered since boot, or when a battery-backed hardware clock kept the
-//! time, or when the site says so. Nothing else tells a right clock from one that systemd moved from 1970 to the time of the
-//! last shutdown: such a clock looks plausible and is hours or weeks late.
+//! A wall clock is believed when a time server answered since boot, or when a battery-backed hardware clock
+//! kept the time, or when the site says so. Nothing else tells a right clock from one that systemd moved from
+//! 1970 to the time of the last shutdown: such a clock looks plausible and is hours or weeks late.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -19,8 +19,8 @@ use super::{Clock, Moment};
 /// No appliance was built before. An earlier clock was never set.
 pub const EARLIEST: OffsetDateTime = datetime!(2025-01-01 00:00:00 UTC);
 
-/// How often the signs of a trustworthy clock are looked for until they are there: soon enough for the first person at
-/// the door, seldom enough to cost nothing beside a camera.
+/// How often the signs of a trustworthy clock are looked for until they are there: soon enough for the first
+/// person at the door, seldom enough to cost nothing beside a camera.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// A hardware clock counts whole seconds, and reading both clocks takes a moment.
@@ -61,8 +61,8 @@ pub fn since_boot() -> Duration {
     Duration::new(now.tv_sec.unsigned_abs(), now.tv_nsec.unsigned_abs() as u32)
 }
 
-/// The name of this start of the machine. Without one, every start of the program counts as one of the machine: times since boot
-/// are compared less often than they could be, and never wrongly.
+/// The name of this start of the machine. Without one, every start of the program counts as one of the
+/// machine: times since boot are compared less often than they could be, and never wrongly.
 pub fn boot_id() -> String {
     std::fs::read_to_string("/proc/sys/kernel/random/boot_id")
         .map(|text| text.trim().to_owned())
@@ -134,8 +134,8 @@ impl Signs {
             }
     }
 
-    /// A hardware clock without a battery starts in 1970 (or 2000) after every power cut and then disagrees with a system
-    /// clock that was moved forward; with a battery it has the time itself.
+    /// A hardware clock without a battery starts in 1970 (or 2000) after every power cut and then disagrees
+    /// with a system clock that was moved forward; with a battery it has the time itself.
     fn a_hardware_clock_agrees(&self, utc: OffsetDateTime) -> bool {
         let Ok(clocks) = std::fs::read_dir(&self.hardware_clocks) else { return false };
         clocks.flatten().filter_map(|clock| seconds(&clock.path().join("since_epoch"))).any(|seconds| {

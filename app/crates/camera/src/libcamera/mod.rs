@@ -2,25 +2,30 @@
 //!
 //! # One copy a frame, and why
 //!
-//! The driver's buffers are mapped once, when the camera is opened. Each picture is copied out of its buffer once, into a
-//! [`Frame`]: 1,382,400 bytes for 1280×720 in YUV 4:2:0, measured at 0.06 ms on the development machine from memory that is cached. The buffer goes back to the
-//! camera at once. Recognition could convert straight from the mapped buffer instead, but then
-//! - a slow frame would keep a buffer from the camera, which has four, and the camera would drop frames of its choice where
-//!   [`vision::latest`] drops the oldest;
-//! - on the Pi the buffers of the CSI receiver and the ISP are not cached for the processor: reading them once, from first byte to
-//!   last, is the fastest way there is, and everything after it reads memory that is cached;
+//! The driver's buffers are mapped once, when the camera is opened. Each picture is copied out of its buffer
+//! once, into a [`Frame`]: 1,382,400 bytes for 1280×720 in YUV 4:2:0, measured at 0.06 ms on the development
+//! machine from memory that is cached. The buffer goes back to the camera at once. Recognition could convert
+//! straight from the mapped buffer instead, but then
+//! - a slow frame would keep a buffer from the camera, which has four, and the camera would drop frames of
+//!   its choice where [`vision::latest`] drops the oldest;
+//! - on the Pi the buffers of the CSI receiver and the ISP are not cached for the processor: reading them
+//!   once, from first byte to last, is the fastest way there is, and everything after it reads memory that is
+//!   cached;
 //! - a camera that is unplugged or reopened takes its buffers with it, under the feet of whoever reads them.
 //!
-//! The copy also leaves out the rows' padding and turns the picture the right way up, so that nobody later has to know.
+//! The copy also leaves out the rows' padding and turns the picture the right way up, so that nobody later
+//! has to know.
 //!
-//! One stream is asked for. A second, small one for detection would save the conversion of frames in which nobody is; while nobody
-//! is there few frames are converted anyway ([`recognition::watch::tempo`]), and once somebody is, the face is cut from the large one.
+//! One stream is asked for. A second, small one for detection would save the conversion of frames in which
+//! nobody is; while nobody is there few frames are converted anyway ([`recognition::watch::tempo`]), and once
+//! somebody is, the face is cut from the large one.
 //!
 //! # Threads
 //!
-//! libcamera's objects live on a thread of their own ([`session`]), which alone opens, starts, stops and frees them. A driver that
-//! hangs hangs that thread; the capture thread sees the silence and says so. No `unsafe` is needed here: the `libcamera` crate
-//! maps the buffers and lends them out only while their request is in our hands.
+//! libcamera's objects live on a thread of their own ([`session`]), which alone opens, starts, stops and
+//! frees them. A driver that hangs hangs that thread; the capture thread sees the silence and says so. No
+//! `unsafe` is needed here: the `libcamera` crate maps the buffers and lends them out only while their
+//! request is in our hands.
 
 mod negotiate;
 mod session;
@@ -114,8 +119,8 @@ impl Device {
                 self.held.push_front(request);
                 break;
             }
-            // Turns that were not taken are kept for later, as many as there are requests: a camera that keeps the rate is
-            // never held up.
+            // Turns that were not taken are kept for later, as many as there are requests: a camera that
+            // keeps the rate is never held up.
             let saved = now.checked_sub(self.interval * self.requests).unwrap_or(now);
             self.due = self.due.max(saved) + self.interval;
             self.session.queue(request)?;
@@ -147,7 +152,8 @@ impl Device {
         }
         let read = self.opened.layout.read(&planes, self.opened.turn, &mut frame.picture, &mut self.scratch);
         if let Err(error) = read {
-            // One damaged picture is what a loose cable or a busy USB bus makes; when all are, the camera is silent.
+            // One damaged picture is what a loose cable or a busy USB bus makes; when all are, the camera is
+            // silent.
             log::debug!("{}: {error}", self.opened.description);
             return Ok(false);
         }
@@ -161,7 +167,8 @@ impl Device {
             .get::<SensorTimestamp>()
             .map_or(metadata.timestamp(), |stamp| stamp.unsigned_abs());
         frame.at = taken_at(self.clock.now(), Duration::from_nanos(stamp));
-        // Two readings of clocks lie between stamp and moment: microseconds by which a burst must not run backwards.
+        // Two readings of clocks lie between stamp and moment: microseconds by which a burst must not run
+        // backwards.
         frame.at.since_boot = frame.at.since_boot.max(self.newest);
         self.newest = frame.at.since_boot;
         Ok(true)
@@ -223,10 +230,12 @@ impl Drop for Device {
     }
 }
 
-/// When a frame was taken that arrives at `now` and bears `stamp`, by whichever of the kernel's clocks the driver uses.
+/// When a frame was taken that arrives at `now` and bears `stamp`, by whichever of the kernel's clocks the
+/// driver uses.
 ///
-/// libcamera promises the boot-time clock, V4L2 drivers stamp with the monotonic one; they differ only by the time the machine
-/// was suspended. A stamp that makes sense by neither is left alone: the frame was taken when it arrived.
+/// libcamera promises the boot-time clock, V4L2 drivers stamp with the monotonic one; they differ only by the
+/// time the machine was suspended. A stamp that makes sense by neither is left alone: the frame was taken
+/// when it arrived.
 fn taken_at(now: Moment, stamp: Duration) -> Moment {
     let monotonic = clock_gettime(ClockId::Monotonic);
     let monotonic = Duration::new(monotonic.tv_sec.unsigned_abs(), monotonic.tv_nsec.unsigned_abs() as u32);

@@ -22,10 +22,12 @@ use crate::planes::{Layout, Packing};
 use crate::turn::Turn;
 use vision::frame::{Colour, MAX_SIDE};
 
-/// Buffers asked for: one being filled, one waiting to be, one being copied, and one for a late thread. Pipelines may round up.
+/// Buffers asked for: one being filled, one waiting to be, one being copied, and one for a late thread.
+/// Pipelines may round up.
 const BUFFERS: u32 = 4;
 
-/// Uncompressed pictures of more pixels than this come too slowly over USB 2 (12 a second at most): JPEG is taken instead.
+/// Uncompressed pictures of more pixels than this come too slowly over USB 2 (12 a second at most): JPEG is
+/// taken instead.
 const MOST_UNPACKED: u32 = 800 * 600;
 
 /// What was agreed on.
@@ -96,8 +98,9 @@ fn settle(offer: &mut CameraConfiguration, wanted: Size) -> Result<Packed, Camer
         stream.set_pixel_format(format);
         stream.set_size(size);
         stream.set_buffer_count(BUFFERS);
-        // Upright is all that is asked for: some cameras correct how their sensor is mounted, and say when they do not. The
-        // site's own rotation is done while copying, because some pipelines accept one and do nothing.
+        // Upright is all that is asked for: some cameras correct how their sensor is mounted, and say when
+        // they do not. The site's own rotation is done while copying, because some pipelines accept one and
+        // do nothing.
         offer.set_orientation(Orientation::Rotate0);
         let valid = !offer.validate().is_invalid();
         if valid && offer.get(0).is_some_and(|stream| stream.get_pixel_format() == format) {
@@ -131,7 +134,8 @@ impl Packed {
     }
 }
 
-/// What can be read, cheapest first: 1.5 bytes a pixel before 3, and compressed only where the bus is too slow for less.
+/// What can be read, cheapest first: 1.5 bytes a pixel before 3, and compressed only where the bus is too
+/// slow for less.
 ///
 /// libcamera names RGB formats by the order of bits in a word, so `BGR888` is red, green, blue in memory.
 fn preferences(wanted: Size) -> [(PixelFormat, Packed); 7] {
@@ -161,7 +165,8 @@ fn colour(space: Option<ColorSpace>) -> Colour {
     }
 }
 
-/// The size on offer nearest to `wanted`: the smallest that is as large in both directions, or else the largest.
+/// The size on offer nearest to `wanted`: the smallest that is as large in both directions, or else the
+/// largest.
 fn nearest(sizes: &[Size], wanted: Size) -> Size {
     let area = |size: &&Size| u64::from(size.width) * u64::from(size.height);
     let enough = sizes.iter().filter(|size| size.width >= wanted.width && size.height >= wanted.height);

@@ -1,8 +1,9 @@
 //! The thread on which libcamera's objects live.
 //!
-//! One session is one opening of a camera: enumerate, acquire, configure, map, start; later stop, unmap, release. libcamera allows
-//! one camera manager in a process and aborts on a second, so a session that hangs in a driver keeps every later one from
-//! starting: they answer [`CameraError::Stuck`], and only a new process can help.
+//! One session is one opening of a camera: enumerate, acquire, configure, map, start; later stop, unmap,
+//! release. libcamera allows one camera manager in a process and aborts on a second, so a session that hangs
+//! in a driver keeps every later one from starting: they answer [`CameraError::Stuck`], and only a new
+//! process can help.
 
 use std::collections::VecDeque;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
@@ -25,7 +26,8 @@ use crate::config;
 use crate::planes::Layout;
 use crate::turn::Turn;
 
-/// For a camera to open. Enumerating and loading an ISP's tuning takes tenths of a second; an emulated board takes seconds.
+/// For a camera to open. Enumerating and loading an ISP's tuning takes tenths of a second; an emulated board
+/// takes seconds.
 const OPENING: Duration = Duration::from_secs(15);
 
 /// For a camera to stop, and for an earlier session to end. Drivers stop within a frame; more is a hang.
@@ -108,8 +110,9 @@ impl Session {
         self.news.recv_timeout(patience)
     }
 
-    /// Stops the camera, and frees its requests when it has stopped and while it still exists: a driver may look at a request
-    /// after it has completed it. A camera that does not stop in time is left to its thread with all it has.
+    /// Stops the camera, and frees its requests when it has stopped and while it still exists: a driver may
+    /// look at a request after it has completed it. A camera that does not stop in time is left to its thread
+    /// with all it has.
     pub(super) fn stop(&self, held: VecDeque<Request>) {
         let mut returned: Vec<News> = held.into_iter().map(News::Done).collect();
         if self.orders.send(Order::Stop).is_err() {

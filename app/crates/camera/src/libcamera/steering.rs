@@ -17,8 +17,9 @@ pub(super) struct Steering {
 }
 
 impl Steering {
-    /// Puts into `request` what is to change after `frame`, in which the face was at `face`; what a camera is told once holds until it
-    /// is told otherwise. A control that the camera refuses is its loss: the picture is as its own algorithms make it.
+    /// Puts into `request` what is to change after `frame`, in which the face was at `face`; what a camera is
+    /// told once holds until it is told otherwise. A control that the camera refuses is its loss: the picture
+    /// is as its own algorithms make it.
     pub(super) fn steer(
         &mut self,
         frame: &Frame,

@@ -1,4 +1,5 @@
-//! Against libcamera's virtual cameras, in one process: `scripts/test-camera` prepares the machine and runs these.
+//! Against libcamera's virtual cameras, in one process: `scripts/test-camera` prepares the machine and runs
+//! these.
 
 #![allow(clippy::unwrap_used)]
 
@@ -21,7 +22,8 @@ static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Makes the pictures that the virtual cameras show; says why there is no test, where there are no virtual cameras.
+/// Makes the pictures that the virtual cameras show; says why there is no test, where there are no virtual
+/// cameras.
 fn prepared() -> bool {
     static PICTURES: Once = Once::new();
     if std::env::var_os("ATTENDANCE_VIRTUAL_CAMERAS").is_none() {
@@ -95,8 +97,8 @@ fn a_size_it_has_not_becomes_the_nearest_and_the_colours_are_right() {
     let mut device = open(&wanted("bars")).unwrap();
     let picture = rgb(&next(&mut device));
     assert_eq!(picture.dimensions(), (800, 600));
-    // White, yellow, cyan, green, magenta, red, blue, black, from the left. The virtual camera says BT.709 and draws by BT.601,
-    // which makes green darker.
+    // White, yellow, cyan, green, magenta, red, blue, black, from the left. The virtual camera says BT.709
+    // and draws by BT.601, which makes green darker.
     let at = |n: u32| picture.get_pixel(50 + 100 * n, 300).0;
     let near = |n, expected: [u8; 3]| at(n).iter().zip(expected).all(|(a, b)| a.abs_diff(b) < 45);
     for (n, expected) in [(0, [255; 3]), (3, [0, 255, 0]), (5, [255, 0, 0]), (6, [0, 0, 255]), (7, [0; 3])] {

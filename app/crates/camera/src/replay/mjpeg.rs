@@ -1,4 +1,5 @@
-//! Motion JPEG without a container: one JPEG after the other, as `ffmpeg -c:v mjpeg OUT.mjpeg` and USB cameras give it.
+//! Motion JPEG without a container: one JPEG after the other, as `ffmpeg -c:v mjpeg OUT.mjpeg` and USB
+//! cameras give it.
 
 use std::io::BufRead;
 

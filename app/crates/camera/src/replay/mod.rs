@@ -1,7 +1,8 @@
-//! Files in place of a camera: Y4M and MJPEG videos and folders of pictures, at their own pace or as fast as they are taken.
+//! Files in place of a camera: Y4M and MJPEG videos and folders of pictures, at their own pace or as fast as
+//! they are taken.
 //!
-//! The files are hostile until decoded: sizes are checked before anything is allocated, and a file that ends in the middle of
-//! a frame simply ends there.
+//! The files are hostile until decoded: sizes are checked before anything is allocated, and a file that ends
+//! in the middle of a frame simply ends there.
 
 mod folder;
 mod mjpeg;
@@ -21,8 +22,9 @@ use vision::frame::{Frame, Picture};
 /// How a replay keeps time.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Pace {
-    /// Seconds of film in a second: 1 shows it as it was taken, stamped with the clock. Any other speed is stamped with the film's
-    /// own time, infinity comes without waiting. Slow motion is for machines that are too slow to see a blink.
+    /// Seconds of film in a second: 1 shows it as it was taken, stamped with the clock. Any other speed is
+    /// stamped with the film's own time, infinity comes without waiting. Slow motion is for machines that are
+    /// too slow to see a blink.
     pub speed: f32,
     /// Frames a second of what has no rate of its own: pictures and MJPEG.
     pub frame_rate: f32,
@@ -45,7 +47,8 @@ pub struct Replay {
     /// Index of the file that is open.
     current: usize,
     reel: Box<dyn Reel>,
-    /// Whether any frame came since the first file was opened the last time: a replay of nothing must not spin.
+    /// Whether any frame came since the first file was opened the last time: a replay of nothing must not
+    /// spin.
     frames_this_round: bool,
     number: u64,
     due: Instant,
@@ -88,7 +91,8 @@ impl ReelError {
 }
 
 impl Replay {
-    /// Opens the files. All are looked at now, so that a wrong name is told at the start and not in the night.
+    /// Opens the files. All are looked at now, so that a wrong name is told at the start and not in the
+    /// night.
     ///
     /// # Errors
     /// [`CameraError`] when one cannot be read or is neither Y4M, MJPEG nor a folder with pictures.

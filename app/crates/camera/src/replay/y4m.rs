@@ -1,4 +1,5 @@
-//! YUV4MPEG2: a line of text and then raw planes (the format of mjpegtools, written by `ffmpeg -pix_fmt yuv420p`).
+//! YUV4MPEG2: a line of text and then raw planes (the format of mjpegtools, written by `ffmpeg -pix_fmt
+//! yuv420p`).
 
 use std::io::{BufRead, Read};
 use std::time::Duration;
@@ -70,7 +71,8 @@ impl Header {
     }
 }
 
-/// `30000:1001` as the time from frame to frame. Rates below one in ten seconds or above 1000 a second are not believed.
+/// `30000:1001` as the time from frame to frame. Rates below one in ten seconds or above 1000 a second are
+/// not believed.
 fn interval(rate: &str) -> Option<Duration> {
     let (frames, seconds) = rate.split_once(':')?;
     let rate = f64::from(frames.parse::<u32>().ok()?) / f64::from(seconds.parse::<u32>().ok()?);

@@ -8,8 +8,9 @@
 //! | `reopened` | id, UTC | a person asked to deliver it again |
 //! | `dismissed` | id, UTC | a person decided that it is not to be delivered |
 //!
-//! The last record about a row counts. A crash between the webhook's answer and this log sends rows again, which the webhook
-//! answers with "duplicate": that is delivered too. The promise between versions is the journal's.
+//! The last record about a row counts. A crash between the webhook's answer and this log sends rows again,
+//! which the webhook answers with "duplicate": that is delivered too. The promise between versions is the
+//! journal's.
 
 use time::OffsetDateTime;
 

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 /// Largest file read. Segments have a megabyte, a day's CSV far less; anything larger is not ours.
 const MAX_FILE: u64 = 64 * 1024 * 1024;
 
-/// A folder of small files. Every change is durable when its call returns `Ok`, and is not half done to a reader that checks
-/// what it reads.
+/// A folder of small files. Every change is durable when its call returns `Ok`, and is not half done to a
+/// reader that checks what it reads.
 pub trait Disk: Send + Sync {
     /// The names of the files; none when the folder is not there yet.
     fn names(&self) -> io::Result<Vec<String>>;

@@ -1,7 +1,8 @@
 //! What the journal and the delivery log say, in memory: the rows that somebody may still ask for.
 //!
-//! Held are the rows that are not delivered and those of the last days. The lock is only ever held for look-ups and changes in
-//! memory, never while a disk or a network is waited for, so the status page and the frame path cannot be held up by them.
+//! Held are the rows that are not delivered and those of the last days. The lock is only ever held for
+//! look-ups and changes in memory, never while a disk or a network is waited for, so the status page and the
+//! frame path cannot be held up by them.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -77,7 +78,8 @@ pub struct RowView {
     pub status: &'static str,
     /// Local time of the site, `YYYY-MM-DD HH:MM:SS`.
     pub timestamp: String,
-    /// `known`, `unknown` (will be corrected), `estimated`, or `doubtful` (estimated, and no row by the rules).
+    /// `known`, `unknown` (will be corrected), `estimated`, or `doubtful` (estimated, and no row by the
+    /// rules).
     pub clock: &'static str,
     /// Where it stands.
     pub progress: Progress,
@@ -129,7 +131,8 @@ impl Ledger {
         Self { zone, only: None, state: Mutex::default() }
     }
 
-    /// An empty ledger that holds the rows of `date` and those that wait for the clock, and forgets all others.
+    /// An empty ledger that holds the rows of `date` and those that wait for the clock, and forgets all
+    /// others.
     pub(super) fn of_one_day(zone: SiteZone, date: Date) -> Self {
         Self { only: Some(date), ..Self::new(zone) }
     }

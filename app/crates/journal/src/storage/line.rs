@@ -1,14 +1,14 @@
 //! One record, one line: `crc32,payload\n`.
 //!
-//! The CRC (IEEE, eight hexadecimal digits) covers the payload. Lines are at most [`MAX_LINE`] bytes, over which this CRC
-//! has a Hamming distance of 4: it finds every three flipped bits, and a single one it even locates. So one flipped bit
-//! costs nothing, wherever it is, line ends included.
+//! The CRC (IEEE, eight hexadecimal digits) covers the payload. Lines are at most [`MAX_LINE`] bytes, over
+//! which this CRC has a Hamming distance of 4: it finds every three flipped bits, and a single one it even
+//! locates. So one flipped bit costs nothing, wherever it is, line ends included.
 
 /// Longest line, end included. A row has about 130 bytes; the backend's refusals are cut to fit.
 pub const MAX_LINE: usize = 1024;
 
-/// Lines repaired in one file. Each costs some ten thousand short CRCs; a file with more damage than this is no file with
-/// a flipped bit.
+/// Lines repaired in one file. Each costs some ten thousand short CRCs; a file with more damage than this is
+/// no file with a flipped bit.
 const MAX_REPAIRS: usize = 64;
 
 /// What was read from a file.
@@ -86,8 +86,8 @@ fn is_lower_hex(byte: u8) -> bool {
     matches!(byte, b'0'..=b'9' | b'a'..=b'f')
 }
 
-/// Flips each bit at the start of `rest` in turn until its first line is valid: the payload and the line's length. A flip may
-/// make a lost line end again, or take a false one away.
+/// Flips each bit at the start of `rest` in turn until its first line is valid: the payload and the line's
+/// length. A flip may make a lost line end again, or take a false one away.
 fn with_one_bit_put_right(rest: &[u8]) -> Option<(String, usize)> {
     let first = rest.iter().position(|b| *b == b'\n').map_or(rest.len(), |end| end + 1);
     let second = rest[first..].iter().position(|b| *b == b'\n').map_or(rest.len(), |end| first + end + 1);

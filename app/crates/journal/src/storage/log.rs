@@ -1,11 +1,11 @@
 //! An append-only log in numbered files, `<name>-00000001.log` and so on.
 //!
 //! # What is promised
-//! * What [`Log::append`] was called with is on the disk when it returns `Ok`, all of it, and is found by [`Log::open`] after
-//!   a kill or a power cut at any time.
+//! * What [`Log::append`] was called with is on the disk when it returns `Ok`, all of it, and is found by
+//!   [`Log::open`] after a kill or a power cut at any time.
 //! * After an error nothing is announced; the next append writes over whatever was left half done.
-//! * Nothing that was once complete is ever written again. Damage is skipped, counted and left where it is; a file
-//!   with damage gets no more records.
+//! * Nothing that was once complete is ever written again. Damage is skipped, counted and left where it is; a
+//!   file with damage gets no more records.
 
 use std::io;
 use std::sync::Arc;
@@ -52,7 +52,8 @@ pub enum Prune {
 }
 
 impl Log {
-    /// Reads all files of `name` in order, hands each payload to `each`, and stands ready at the end. Writes nothing.
+    /// Reads all files of `name` in order, hands each payload to `each`, and stands ready at the end. Writes
+    /// nothing.
     ///
     /// # Errors
     /// The folder cannot be listed. A file that cannot be read is no error: see [`Health::unreadable`].
@@ -84,7 +85,8 @@ impl Log {
         Ok((log, health))
     }
 
-    /// Makes `payloads` durable, all in one write. `header` is the first line of a new file, should one be begun.
+    /// Makes `payloads` durable, all in one write. `header` is the first line of a new file, should one be
+    /// begun.
     ///
     /// # Errors
     /// What the system says; nothing is announced then, and the same call can be made again at any time.

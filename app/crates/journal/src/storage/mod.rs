@@ -1,19 +1,19 @@
 //! The journal: what was recorded, and what became of it.
 //!
 //! # Promise
-//! A row that was announced ([`Event::Recorded`](base::event::Event::Recorded)) is on the disk and stays there until the
-//! webhook acknowledged it or a person dismissed it, through kills, power cuts, a full disk, a torn or bit-flipped file, and a
-//! change to an older or newer version of this program.
+//! A row that was announced ([`Event::Recorded`](base::event::Event::Recorded)) is on the disk and stays
+//! there until the webhook acknowledged it or a person dismissed it, through kills, power cuts, a full disk,
+//! a torn or bit-flipped file, and a change to an older or newer version of this program.
 //!
 //! # How
-//! Two append-only logs in one folder: `journal-*.log` ([`record`]) for the rows and their times, `deliveries-*.log`
-//! ([`delivery`]) for the webhook's answers. Each record is a line of text with a CRC ([`line`]), written and synced before
-//! anybody hears of it ([`log`]). Nothing is rewritten: a time that becomes known later is a record of its own. [`Ledger`]
-//! holds what the two logs say in memory.
+//! Two append-only logs in one folder: `journal-*.log` ([`record`]) for the rows and their times,
+//! `deliveries-*.log` ([`delivery`]) for the webhook's answers. Each record is a line of text with a CRC
+//! ([`line`]), written and synced before anybody hears of it ([`log`]). Nothing is rewritten: a time that
+//! becomes known later is a record of its own. [`Ledger`] holds what the two logs say in memory.
 //!
 //! # Limits
-//! A block of the card that is lost takes its lines with it; the number of lines that cannot be read is shown. Delivered rows
-//! are pruned after the configured time, a file at a time.
+//! A block of the card that is lost takes its lines with it; the number of lines that cannot be read is
+//! shown. Delivered rows are pruned after the configured time, a file at a time.
 
 pub mod delivery;
 pub mod disk;
@@ -93,8 +93,8 @@ pub struct Opened {
     pub lock: Option<File>,
 }
 
-/// Opens the journal in `folder`; `each` sees every row whose time is settled and every certain time, in the order in which
-/// they were recorded.
+/// Opens the journal in `folder`; `each` sees every row whose time is settled and every certain time, in the
+/// order in which they were recorded.
 ///
 /// Reads only, apart from the lock: a full or read-only disk does not keep the door from starting.
 ///
@@ -156,8 +156,8 @@ pub fn open_on(disk: Arc<dyn Disk>, zone: SiteZone, mut each: impl FnMut(&Record
     Ok(Opened { journal, deliveries: Deliveries { log: deliveries }, ledger, lock: None })
 }
 
-/// The rows of a day from the disk, for days that are not in memory any more. Reads both logs whole: a second for a year of
-/// a large school.
+/// The rows of a day from the disk, for days that are not in memory any more. Reads both logs whole: a second
+/// for a year of a large school.
 ///
 /// # Errors
 /// The folder cannot be listed.
@@ -194,8 +194,8 @@ impl Journal {
         self.log.append(&payloads, &Record::Header { version: VERSION, next: first }.encode())
     }
 
-    /// Removes the files whose rows are all done and none of whose times lies within `kept`. Files with rows of a later
-    /// version's making stay until those are done, too.
+    /// Removes the files whose rows are all done and none of whose times lies within `kept`. Files with rows
+    /// of a later version's making stay until those are done, too.
     ///
     /// # Errors
     /// What the system says.

@@ -7,9 +7,10 @@
 //! | `settled` | id, UTC, `IN`/`OUT`/`none`, `measured`/`estimated`/`doubtful` | the time of a row whose clock was unknown |
 //! | `clock` | 0, UTC, ms since boot, boot | the wall clock was right then |
 //!
-//! The second field of every record but the header is the id of the row it is about, or 0. That much is promised to all
-//! versions: later ones may add kinds, and fields at the end of a line, and nothing else. So an older program skips what
-//! it does not know, keeps it (nothing is ever rewritten), and does not prune the segment it stands in.
+//! The second field of every record but the header is the id of the row it is about, or 0. That much is
+//! promised to all versions: later ones may add kinds, and fields at the end of a line, and nothing else. So
+//! an older program skips what it does not know, keeps it (nothing is ever rewritten), and does not prune the
+//! segment it stands in.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -168,8 +169,8 @@ impl Record {
     }
 }
 
-/// `utc` and `since_boot` as the journal keeps them, in milliseconds: what is decided now must be what is decided from
-/// the journal after a restart.
+/// `utc` and `since_boot` as the journal keeps them, in milliseconds: what is decided now must be what is
+/// decided from the journal after a restart.
 pub fn rounded(utc: OffsetDateTime, since_boot: Duration) -> (OffsetDateTime, Duration) {
     let utc = utc.to_offset(time::UtcOffset::UTC);
     let utc = utc.replace_millisecond(utc.millisecond()).unwrap_or(utc);

@@ -59,7 +59,8 @@ impl Counsel {
     pub fn note(&mut self, advice: Option<Advice>) -> Option<Advice> {
         self.frames = if advice == self.current { self.frames.saturating_add(1) } else { 1 };
         self.current = advice;
-        // What does not depend on the picture stays until it is fulfilled: that the picture is good does not change it.
+        // What does not depend on the picture stays until it is fulfilled: that the picture is good does not
+        // change it.
         let lasts = matches!(
             self.told,
             Some(Advice::Blink | Advice::BlinkOrTurn | Advice::BetterView | Advice::WaitForPhotos)

@@ -8,7 +8,8 @@ use vision::face::Point;
 /// Side of an aligned face, pixels.
 pub const SIDE: usize = 112;
 
-/// Where ArcFace (Deng et al. 2019; insightface) puts right eye, left eye, nose tip, right and left mouth corner.
+/// Where ArcFace (Deng et al. 2019; insightface) puts right eye, left eye, nose tip, right and left mouth
+/// corner.
 pub const TEMPLATE: [Point; 5] = [
     Point { x: 38.2946, y: 51.6963 },
     Point { x: 73.5318, y: 51.5014 },

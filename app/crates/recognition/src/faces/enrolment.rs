@@ -1,8 +1,9 @@
 //! A photo of a student: whom it shows, and whether it is good enough.
 //!
-//! Pure. A school's photos are no passport pictures: somebody passes in the background, or the next person in the row is cut
-//! through by the edge. Such a photo is of one person all the same, and a photo of two people whole is not. Whoever took a
-//! picture of himself comes near the edge, too, and must not be passed over for a friend behind him.
+//! Pure. A school's photos are no passport pictures: somebody passes in the background, or the next person in
+//! the row is cut through by the edge. Such a photo is of one person all the same, and a photo of two people
+//! whole is not. Whoever took a picture of himself comes near the edge, too, and must not be passed over for
+//! a friend behind him.
 
 use serde::{Deserialize, Serialize};
 
@@ -15,8 +16,8 @@ use vision::face::{Bounds, Face};
 /// A face narrower than this share of the subject's is in the background.
 const BACKGROUND: f32 = 0.5;
 
-/// A face that comes nearer to the picture's edge than this share of its width is cut through by it: detectors draw their boxes
-/// tight, brow to chin.
+/// A face that comes nearer to the picture's edge than this share of its width is cut through by it:
+/// detectors draw their boxes tight, brow to chin.
 const EDGE: f32 = 0.1;
 
 /// A face with less than this share of its box in the picture is not the one that a photo was taken of.
@@ -131,16 +132,16 @@ impl EnrolRefusal {
     }
 }
 
-/// The face a photo is of: the largest that is wholly in it, unless that is in the background of one that the edge cuts. `faces`
-/// are ordered, the largest first.
+/// The face a photo is of: the largest that is wholly in it, unless that is in the background of one that the
+/// edge cuts. `faces` are ordered, the largest first.
 pub fn subject(faces: &[Face], size: (u32, u32)) -> Option<&Face> {
     let largest = faces.iter().find(|face| is_mostly_in(&face.bounds, size)).or(faces.first())?;
     let whole = faces.iter().find(|face| !is_cut(&face.bounds, size));
     whole.filter(|whole| whole.bounds.width >= BACKGROUND * largest.bounds.width).or(Some(largest))
 }
 
-/// The faces that make a photo of `subject` a group: not in the background, and wholly in it. One that is wider than the subject
-/// is no passer-by: it counts as soon as most of it is in the photo.
+/// The faces that make a photo of `subject` a group: not in the background, and wholly in it. One that is
+/// wider than the subject is no passer-by: it counts as soon as most of it is in the photo.
 pub fn rivals<'a>(subject: &'a Face, faces: &'a [Face], size: (u32, u32)) -> impl Iterator<Item = &'a Face> {
     faces.iter().filter(move |face| {
         face.bounds != subject.bounds
@@ -203,8 +204,8 @@ mod tests {
 
     #[test]
     fn a_wider_face_that_the_edge_cuts_makes_a_group_unless_most_of_it_is_missing() {
-        // Three quarters of the wider one are to be seen. Nobody can say which of the two the photo was taken of, and a photo that
-        // is refused does less harm than one that enrols the wrong person.
+        // Three quarters of the wider one are to be seen. Nobody can say which of the two the photo was taken
+        // of, and a photo that is refused does less harm than one that enrols the wrong person.
         let faces = [face(-40.0, 150.0), face(400.0, 100.0)];
         assert_eq!(subject(&faces, (1000, 400)), Some(&faces[1]));
         assert_eq!(group(&faces), 2);

@@ -1,4 +1,5 @@
-//! Finding the faces of a picture: with the site's detector at the door, and with every one there is in a photo.
+//! Finding the faces of a picture: with the site's detector at the door, and with every one there is in a
+//! photo.
 
 use std::path::Path;
 
@@ -12,11 +13,12 @@ use crate::config;
 use vision::face::DetectorChoice;
 use vision::face::Face;
 
-/// A face of a second detector that overlaps a known one by this much (intersection over union) is the same face.
+/// A face of a second detector that overlaps a known one by this much (intersection over union) is the same
+/// face.
 const SAME_FACE: f32 = 0.2;
 
-/// Who looks at a photo besides the chosen detector. One detector alone misses the second person of some group photos, and
-/// a photo is looked at once: what two networks more cost does not matter there.
+/// Who looks at a photo besides the chosen detector. One detector alone misses the second person of some
+/// group photos, and a photo is looked at once: what two networks more cost does not matter there.
 const SECOND_LOOK: [DetectorChoice; 3] =
     [DetectorChoice::Blazeface, DetectorChoice::BlazefaceFullRange, DetectorChoice::Yunet];
 
@@ -75,7 +77,8 @@ impl Finder {
     pub fn find_thoroughly(&mut self, photo: &RgbImage) -> Result<Vec<Face>, EngineError> {
         let mut faces = self.find(photo)?;
         let (choice, store) = (self.choice, &self.store);
-        // Of the second detectors some are optional, and one whose weights are missing leaves it to the others.
+        // Of the second detectors some are optional, and one whose weights are missing leaves it to the
+        // others.
         let others = self.second_look.get_or_insert_with(|| {
             let others = SECOND_LOOK.into_iter().filter(|other| *other != choice);
             others.filter_map(|other| detector::load(other, store).ok()).collect()

@@ -27,8 +27,8 @@ pub struct Landmarks {
     pub mesh: Vec<[f32; 3]>,
     /// Right eye, left eye, nose tip, right and left mouth corner: the points that faces are aligned by.
     ///
-    /// Measured on LFW's first three folds with MobileFaceNet: 99.56 % by these, 99.00 % by BlazeFace's own points (of which the
-    /// mouth has only one).
+    /// Measured on LFW's first three folds with MobileFaceNet: 99.56 % by these, 99.00 % by BlazeFace's own
+    /// points (of which the mouth has only one).
     pub five: [Point; 5],
     /// Which way the head is turned.
     pub pose: Pose,
@@ -81,7 +81,8 @@ impl Landmarks {
     }
 }
 
-/// From the pixels of the network's input to the picture: a square about the face, turned so that the eyes are level.
+/// From the pixels of the network's input to the picture: a square about the face, turned so that the eyes
+/// are level.
 fn crop(face: &Face) -> Affine {
     let angle = face.points.map_or(0.0, |[right, left, ..]| (left.y - right.y).atan2(left.x - right.x));
     let size = CROP * face.bounds.width.max(face.bounds.height);

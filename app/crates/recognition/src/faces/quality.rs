@@ -54,7 +54,8 @@ impl Quality {
         }
     }
 
-    /// What keeps this face from being named; `None` when it is good enough. The most useful advice comes first.
+    /// What keeps this face from being named; `None` when it is good enough. The most useful advice comes
+    /// first.
     pub fn problem(&self, min_width: u32) -> Option<Advice> {
         if self.width < min_width as f32 {
             Some(Advice::ComeCloser)

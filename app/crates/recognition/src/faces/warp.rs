@@ -5,8 +5,9 @@ use models::{Isa, Work};
 
 use vision::face::Point;
 
-/// Source pixels for one target pixel above which a target pixel is the mean of several: plain bilinear interpolation would
-/// skip source pixels and alias. Between 1 and this, bilinear interpolation is what the networks were trained with.
+/// Source pixels for one target pixel above which a target pixel is the mean of several: plain bilinear
+/// interpolation would skip source pixels and alias. Between 1 and this, bilinear interpolation is what the
+/// networks were trained with.
 const COARSE: f32 = 1.5;
 
 /// Most samples along one side of a target pixel; a face of 2,000 pixels still costs a bounded time.
@@ -22,8 +23,9 @@ pub struct Affine {
 }
 
 impl Affine {
-    /// The similarity (turn, scale, shift; no mirroring) that maps `from` onto `to` with the least squared error: the
-    /// two-dimensional case of Umeyama, PAMI 1991, in closed form. `None` when the points coincide or are not finite.
+    /// The similarity (turn, scale, shift; no mirroring) that maps `from` onto `to` with the least squared
+    /// error: the two-dimensional case of Umeyama, PAMI 1991, in closed form. `None` when the points coincide
+    /// or are not finite.
     pub fn similarity(from: &[Point], to: &[Point]) -> Option<Self> {
         let (centre_from, centre_to) = (mean(from), mean(to));
         let (mut along, mut across, mut spread) = (0.0, 0.0, 0.0);
@@ -42,8 +44,8 @@ impl Affine {
         })
     }
 
-    /// Maps the pixels of a square of `side` pixels onto the square of `size` pixels about `centre`, whose upper edge is turned
-    /// by `angle` (radians, clockwise in the picture).
+    /// Maps the pixels of a square of `side` pixels onto the square of `size` pixels about `centre`, whose
+    /// upper edge is turned by `angle` (radians, clockwise in the picture).
     pub fn square(centre: Point, size: f32, angle: f32, side: usize) -> Self {
         let scale = size / side as f32;
         let (sin, cos) = angle.sin_cos();
@@ -93,8 +95,8 @@ fn mean(points: &[Point]) -> Point {
     Point { x: sum.x / count, y: sum.y / count }
 }
 
-/// Fills a target of `width` × `height` pixels: `put` gets each pixel's index, row by row, and its colour, 0 to 255.
-/// `to_source` maps target pixels into the picture; what lies outside it is black.
+/// Fills a target of `width` × `height` pixels: `put` gets each pixel's index, row by row, and its colour, 0
+/// to 255. `to_source` maps target pixels into the picture; what lies outside it is black.
 pub fn warp(
     picture: &RgbImage,
     to_source: &Affine,
@@ -110,7 +112,8 @@ pub fn warp(
     Isa::best().work(Warp { picture, to_source, width, height, value: |colour| colour, put });
 }
 
-/// Fills a network's input of `side × side × 3` values as [`warp`] does, with what `value` makes of each colour.
+/// Fills a network's input of `side × side × 3` values as [`warp`] does, with what `value` makes of each
+/// colour.
 pub fn fill(
     picture: &RgbImage,
     to_source: &Affine,
@@ -127,7 +130,8 @@ pub fn fill(
     Isa::best().work(Warp { picture, to_source, width: side, height: side, value, put });
 }
 
-/// The arguments of [`warp`] and [`fill`]: `put` gets some pixels of a row, red, green and blue apart, and the index of the first.
+/// The arguments of [`warp`] and [`fill`]: `put` gets some pixels of a row, red, green and blue apart, and
+/// the index of the first.
 struct Warp<'a, V, P> {
     picture: &'a RgbImage,
     to_source: &'a Affine,
@@ -137,8 +141,8 @@ struct Warp<'a, V, P> {
     put: P,
 }
 
-/// Target pixels that are made at once, in several simple loops, each for all of them: of such the compiler makes vector
-/// instructions.
+/// Target pixels that are made at once, in several simple loops, each for all of them: of such the compiler
+/// makes vector instructions.
 const PIECE: usize = 64;
 
 /// The sums of a line's pixels, red, green and blue apart.
@@ -184,7 +188,8 @@ fn add_samples(
         x: begin.x + i as u32 as f32 * to_source.x[0],
         y: begin.y + i as u32 as f32 * to_source.y[0],
     };
-    // What is inside is one piece, for the line is straight. A row's last pixel has no fourth byte to fill a word with.
+    // What is inside is one piece, for the line is straight. A row's last pixel has no fourth byte to fill a
+    // word with.
     let (right, bottom) = (picture.width() as f32 - 2.0, picture.height() as f32 - 1.0);
     let inside = |i: usize| {
         let Point { x, y } = at(i);
@@ -196,7 +201,8 @@ fn add_samples(
         let colour = at_the_edge(picture, at(i));
         sums.iter_mut().zip(colour).for_each(|(sum, colour)| sum[i] += colour * weight);
     }
-    // The pixel upper left of each place, counted row by row, and how far to the right of it and below the place is.
+    // The pixel upper left of each place, counted row by row, and how far to the right of it and below the
+    // place is.
     let (mut pixels, mut right, mut below) = ([0; PIECE], [0.0; PIECE], [0.0; PIECE]);
     for i in 0..PIECE {
         let Point { x, y } = at(i);
@@ -209,7 +215,8 @@ fn add_samples(
         fraction[..first].fill(0.0);
         fraction[end..].fill(0.0);
     }
-    // The four pixels around each place, a word each, the first byte red; the fourth belongs to the next pixel.
+    // The four pixels around each place, a word each, the first byte red; the fourth belongs to the next
+    // pixel.
     let (mut upper_left, mut upper_right) = ([0; PIECE], [0; PIECE]);
     let (mut lower_left, mut lower_right) = ([0; PIECE], [0; PIECE]);
     let data = picture.as_raw().as_slice();
@@ -235,8 +242,8 @@ fn add_samples(
     add(2);
 }
 
-/// A whole number from 0 to 2²³ − 1 as such: its bits are the lowest once it is added to 2²³. Unlike the language's own conversion it
-/// needs to look at nothing else, and what is no such number becomes anything.
+/// A whole number from 0 to 2²³ − 1 as such: its bits are the lowest once it is added to 2²³. Unlike the
+/// language's own conversion it needs to look at nothing else, and what is no such number becomes anything.
 #[inline(always)]
 fn whole(number: f32) -> u32 {
     const FIRST: f32 = 8_388_608.0;

@@ -1,8 +1,9 @@
 //! Blinks, from the opening of the lids over time.
 //!
-//! Pure. People's eyes differ, so the measure is each track's own open level. A blink closes the lids and opens them again
-//! within half a second. A nod, or a photo that is tilted, makes the whole face lower and not the eyes alone: the opening is
-//! measured against the face's own height ([`relative`]), and a blink during a nod does not count.
+//! Pure. People's eyes differ, so the measure is each track's own open level. A blink closes the lids and
+//! opens them again within half a second. A nod, or a photo that is tilted, makes the whole face lower and
+//! not the eyes alone: the opening is measured against the face's own height ([`relative`]), and a blink
+//! during a nod does not count.
 
 use std::time::Duration;
 
@@ -14,18 +15,20 @@ const WINDOW: usize = 40;
 /// Measurements before the open level is known.
 const MIN_MEASUREMENTS: usize = 8;
 
-/// The open level is this quantile of the window: above the middle, so that a long blink does not pull it down.
+/// The open level is this quantile of the window: above the middle, so that a long blink does not pull it
+/// down.
 const OPEN_QUANTILE: f32 = 0.7;
 
-/// Below this share of the open level the eyes are closing. At the frame rates at hand a blink is often caught only half-way.
+/// Below this share of the open level the eyes are closing. At the frame rates at hand a blink is often
+/// caught only half-way.
 const CLOSED: f32 = 0.81;
 
 /// Above this share they are open again.
 const REOPENED: f32 = 0.88;
 
-/// The lids must also have moved by this many times the usual deviation: a blurred or distant eye is measured badly, and what
-/// is noise there must not look like a blink. A head that slowly tilts moves the level, too: at 5 one blink of the demo's clip went
-/// under in that.
+/// The lids must also have moved by this many times the usual deviation: a blurred or distant eye is measured
+/// badly, and what is noise there must not look like a blink. A head that slowly tilts moves the level, too:
+/// at 5 one blink of the demo's clip went under in that.
 const DEVIATIONS: f32 = 4.0;
 
 /// An open level below this is no pair of open eyes: sunglasses, or a face too blurred to tell.
@@ -34,18 +37,21 @@ const MIN_OPEN: f32 = 0.15;
 /// Longest blink; longer is a look down. Spontaneous blinks take 100 to 400 ms.
 const LONGEST: Duration = Duration::from_millis(600);
 
-/// Eyes that never went below this share of the open level were caught half-way, which only happens to a blink that is over in
-/// [`LONGEST_HALF_WAY`]: a still that was swung was seen with three quarters of its opening for 600 ms.
+/// Eyes that never went below this share of the open level were caught half-way, which only happens to a
+/// blink that is over in [`LONGEST_HALF_WAY`]: a still that was swung was seen with three quarters of its
+/// opening for 600 ms.
 const HALF_WAY: f32 = 0.6;
 
 /// Longest blink that was only caught half-way: at 10 frames a second, two intervals and a little.
 const LONGEST_HALF_WAY: Duration = Duration::from_millis(270);
 
-/// Largest change of the nod during a blink, degrees. Closing lids alone move the mesh's idea of it by up to 6.
+/// Largest change of the nod during a blink, degrees. Closing lids alone move the mesh's idea of it by up
+/// to 6.
 const MAX_NOD: f32 = 10.0;
 
-/// Lid opening (height over width of the eyes) relative to the height over width of the face's rigid part: forehead to the base
-/// of the nose over outer eye corner to outer eye corner, by the mesh of 468 points. `None` when that has no size.
+/// Lid opening (height over width of the eyes) relative to the height over width of the face's rigid part:
+/// forehead to the base of the nose over outer eye corner to outer eye corner, by the mesh of 468 points.
+/// `None` when that has no size.
 pub fn relative(opening: f32, mesh: &[[f32; 3]]) -> Option<f32> {
     const FOREHEAD: usize = 10;
     const NOSE_BASE: usize = 2;
@@ -110,7 +116,8 @@ impl Lids {
         self.blinks
     }
 
-    /// How far the lids are open when they are open, and the median deviation from that; `None` before enough was seen.
+    /// How far the lids are open when they are open, and the median deviation from that; `None` before enough
+    /// was seen.
     fn usual(&self) -> Option<(f32, f32)> {
         if self.openings.len() < MIN_MEASUREMENTS {
             return None;

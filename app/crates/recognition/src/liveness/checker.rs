@@ -22,7 +22,8 @@ impl Checker {
     /// Loads what the site's rule needs; nothing when it is "off".
     ///
     /// # Errors
-    /// [`EngineError::Load`] when weights are damaged. Missing anti-spoof networks are no error: then a blink is required.
+    /// [`EngineError::Load`] when weights are damaged. Missing anti-spoof networks are no error: then a blink
+    /// is required.
     pub fn load(store: &Store, config: &config::Liveness) -> Result<Self, EngineError> {
         if config.require == config::LivenessRule::Off {
             return Ok(Self {
@@ -73,8 +74,8 @@ impl Checker {
     }
 }
 
-/// The box of a face as the anti-spoof networks' own detector draws it: forehead to chin and ear to ear, which is where the mesh
-/// ends. It does not depend on which detector found the face.
+/// The box of a face as the anti-spoof networks' own detector draws it: forehead to chin and ear to ear,
+/// which is where the mesh ends. It does not depend on which detector found the face.
 fn face_bounds(mesh: &[[f32; 3]]) -> Bounds {
     let range = |axis: usize| {
         mesh.iter().fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), point| {

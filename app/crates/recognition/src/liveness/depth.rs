@@ -1,10 +1,11 @@
 //! Motion that only a body with depth can make.
 //!
-//! When a head turns, its nose moves against the cheeks and the forehead. When a picture of a head turns, everything moves by
-//! one homography; when the picture is bent, by a smooth map. So the points of an earlier frame are mapped onto the newest one
-//! by the best polynomial of second order (which holds homographies to that order, and bending), and what the map leaves over is
-//! compared with where the head has depth that such a map could not hold: the nose. The agreement is the sine of the angle by
-//! which a body with this depth has turned. For a picture it is zero but for noise.
+//! When a head turns, its nose moves against the cheeks and the forehead. When a picture of a head turns,
+//! everything moves by one homography; when the picture is bent, by a smooth map. So the points of an earlier
+//! frame are mapped onto the newest one by the best polynomial of second order (which holds homographies to
+//! that order, and bending), and what the map leaves over is compared with where the head has depth that such
+//! a map could not hold: the nose. The agreement is the sine of the angle by which a body with this depth has
+//! turned. For a picture it is zero but for noise.
 //!
 //! Pure: points in, score out.
 
@@ -12,7 +13,8 @@ use std::time::Duration;
 
 use heapless::Deque;
 
-/// Mesh points that keep their place on the skull: nose, forehead, cheeks, corners of the eyes; none of lips, lids and jaw.
+/// Mesh points that keep their place on the skull: nose, forehead, cheeks, corners of the eyes; none of lips,
+/// lids and jaw.
 const POINTS: [usize; 84] = [
     1, 2, 4, 5, 6, 168, 195, 197, 98, 327, 45, 275, 48, 278, 115, 344, 220, 440, 51, 281, 3, 248, 196, 419,
     122, 351, 193, 417, 8, 9, 33, 133, 362, 263, 10, 151, 108, 337, 69, 299, 67, 297, 109, 338, 54, 284, 103,
@@ -28,15 +30,16 @@ const EVERY: Duration = Duration::from_millis(160);
 
 /// Sine of the angle by which a body has to turn to count as alive.
 ///
-/// Measured when the largest turn against the remembered frames counted, and not yet the second largest, which is no larger:
-/// photos waved, zoomed and bent reach 0.10; tilted by 40° each way 0.18, for the mesh then sees a face where the perspective
-/// distorts one; sheared 0.22; rippled like a flag 0.26, which no polynomial of second order holds; a man who talks and nods in a
-/// car 0.35.
+/// Measured when the largest turn against the remembered frames counted, and not yet the second largest,
+/// which is no larger: photos waved, zoomed and bent reach 0.10; tilted by 40° each way 0.18, for the mesh
+/// then sees a face where the perspective distorts one; sheared 0.22; rippled like a flag 0.26, which no
+/// polynomial of second order holds; a man who talks and nods in a car 0.35.
 const REQUIRED: f32 = 0.29;
 
-/// Share of what moved that the turn has to explain. A print that is folded along the nose and turned moves as much as a nose does,
-/// and many other points with it: by geometry a turn explains 0.3 to 0.73 of that. Of the turns of a man and of a singer beyond
-/// [`REQUIRED`] it explains 0.65 to 0.98, of nine in ten more than 0.82.
+/// Share of what moved that the turn has to explain. A print that is folded along the nose and turned moves
+/// as much as a nose does, and many other points with it: by geometry a turn explains 0.3 to 0.73 of that. Of
+/// the turns of a man and of a singer beyond [`REQUIRED`] it explains 0.65 to 0.98, of nine in ten more than
+/// 0.82.
 const EXPLAINED: f32 = 0.75;
 
 /// Frames that have to reach it within [`TOGETHER`]: the mesh may slip in one, and now and then in another.
@@ -61,9 +64,9 @@ pub struct Parallax {
 }
 
 impl Parallax {
-    /// Notes the mesh of one frame: 468 points, x and y in pixels, z in the same unit. Whether it has turned as far as a body has to,
-    /// against two of the remembered frames: one may be a slip of the mesh, against which every later frame has turned. Two slips
-    /// among them are not told from a turn.
+    /// Notes the mesh of one frame: 468 points, x and y in pixels, z in the same unit. Whether it has turned
+    /// as far as a body has to, against two of the remembered frames: one may be a slip of the mesh, against
+    /// which every later frame has turned. Two slips among them are not told from a turn.
     pub fn note(&mut self, mesh: &[[f32; 3]], now: Duration) -> bool {
         let Some(shape) = normalised(mesh) else { return false };
         let turns = self
@@ -111,7 +114,8 @@ impl Parallax {
     }
 }
 
-/// The second largest of the turns, which are not negative; 0 where there is one only, `None` where there is none.
+/// The second largest of the turns, which are not negative; 0 where there is one only, `None` where there is
+/// none.
 fn second_largest(turns: impl Iterator<Item = f32>) -> Option<f32> {
     let two = turns.fold(None, |two: Option<[f32; 2]>, turn| {
         let [largest, second] = two.unwrap_or_default();
@@ -120,7 +124,8 @@ fn second_largest(turns: impl Iterator<Item = f32>) -> Option<f32> {
     two.map(|[_, second]| second)
 }
 
-/// The points about their centre, with a mean distance of one: sizes and places in the frame no longer matter.
+/// The points about their centre, with a mean distance of one: sizes and places in the frame no longer
+/// matter.
 fn normalised(mesh: &[[f32; 3]]) -> Option<Shape> {
     let mut shape = [[0.0; 3]; POINTS.len()];
     for (point, index) in shape.iter_mut().zip(POINTS) {
@@ -139,8 +144,9 @@ fn normalised(mesh: &[[f32; 3]]) -> Option<Shape> {
     Some(shape)
 }
 
-/// Sine of the angle by which a body with the depth of `before` has turned to look like `after`, and the share of what the map
-/// leaves over that this turn explains, 0 to 1; `None` when the points do not determine a map.
+/// Sine of the angle by which a body with the depth of `before` has turned to look like `after`, and the
+/// share of what the map leaves over that this turn explains, 0 to 1; `None` when the points do not determine
+/// a map.
 fn turn(before: &Shape, after: &Shape) -> Option<(f32, f32)> {
     // What a polynomial of second order in (x, y) leaves of: x and y after, and depth before.
     let targets: [[f32; 3]; POINTS.len()] = std::array::from_fn(|i| [after[i][0], after[i][1], before[i][2]]);

@@ -10,7 +10,8 @@ use crate::faces::landmarks::{EYE_CORNERS, Landmarks};
 use crate::faces::warp::{Affine, fill};
 use vision::face::Point;
 
-/// The crop is this many times the distance of the eye's corners: what the network was trained with (MediaPipe).
+/// The crop is this many times the distance of the eye's corners: what the network was trained with
+/// (MediaPipe).
 const CROP: f32 = 2.3;
 
 /// Smallest distance of an eye's corners, pixels. Below it lid contours are guesses, and the test abstains.
@@ -23,7 +24,8 @@ impl Eyes {
         EngineError::load(store, Role::Iris, Iris::load_lids).map(Self)
     }
 
-    /// Height of the lid opening over the eye's width, mean of both eyes; `None` when the eyes are too small to tell.
+    /// Height of the lid opening over the eye's width, mean of both eyes; `None` when the eyes are too small
+    /// to tell.
     pub(super) fn opening(
         &mut self,
         picture: &RgbImage,
@@ -36,9 +38,10 @@ impl Eyes {
             if width < MIN_EYE {
                 return Ok(None);
             }
-            // The mesh counts from the middle of the first pixel and the square from the picture's edge, so by the letter the centre
-            // lies half a pixel further. There the lids of the demo's clip close less clearly (0.40 instead of 0.38 of 0.48 in its
-            // third blink), and the lines of `blink` were drawn here.
+            // The mesh counts from the middle of the first pixel and the square from the picture's edge, so
+            // by the letter the centre lies half a pixel further. There the lids of the demo's clip close
+            // less clearly (0.40 instead of 0.38 of 0.48 in its third blink), and the lines of `blink` were
+            // drawn here.
             let centre = Point { x: (outer.x + inner.x) / 2.0, y: (outer.y + inner.y) / 2.0 };
             let mut map = Affine::square(centre, CROP * width, landmarks.pose.roll.to_radians(), SIDE);
             // The network knows left eyes; the person's right eye is one when mirrored.

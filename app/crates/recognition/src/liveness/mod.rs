@@ -1,16 +1,20 @@
 //! Telling living people from pictures of them.
 //!
 //! Three tests that fail in different ways, each for one track over its frames:
-//! - [`passive`]: the MiniFASNet networks look at skin, edges and surroundings of a single frame. Good against paper and most
-//!   screens; a bright OLED screen may get past them.
-//! - [`blink`]: the lids close and open again, measured on the lid contour of the iris network. A photo cannot; a video can.
-//! - [`depth`]: points of the face move against each other as only a body with depth makes them. No flat or bent picture can.
+//! - [`passive`]: the MiniFASNet networks look at skin, edges and surroundings of a single frame. Good
+//!   against paper and most screens; a bright OLED screen may get past them.
+//! - [`blink`]: the lids close and open again, measured on the lid contour of the iris network. A photo
+//!   cannot; a video can.
+//! - [`depth`]: points of the face move against each other as only a body with depth makes them. No flat or
+//!   bent picture can.
 //!
-//! All that is known belongs to one face that was before the camera without a break: a face that was gone for a moment, or that does
-//! not look as it did a moment ago, is looked at from the beginning ([`State`]). Otherwise two photos of a person shown in turn
-//! would be a head that turns, and a finger before the eyes a blink.
+//! All that is known belongs to one face that was before the camera without a break: a face that was gone for
+//! a moment, or that does not look as it did a moment ago, is looked at from the beginning ([`State`]).
+//! Otherwise two photos of a person shown in turn would be a head that turns, and a finger before the eyes a
+//! blink.
 //!
-//! The site chooses what is required. Where no passive network is there, a blink is required whatever the site chose.
+//! The site chooses what is required. Where no passive network is there, a blink is required whatever the
+//! site chose.
 
 pub mod blink;
 mod checker;
@@ -37,23 +41,27 @@ use passive::Passive;
 pub struct Summary {
     /// Whether the site's rule is satisfied.
     pub verdict: Verdict,
-    /// Mean P(live) of the passive networks over the last votes, 0 to 1; `None` before they voted and where there are none.
+    /// Mean P(live) of the passive networks over the last votes, 0 to 1; `None` before they voted and where
+    /// there are none.
     pub passive: Option<f32>,
     /// Blinks seen.
     pub blinks: u32,
-    /// Motion that a flat picture cannot make, as a multiple of what is required; `None` before there was motion to judge.
+    /// Motion that a flat picture cannot make, as a multiple of what is required; `None` before there was
+    /// motion to judge.
     pub motion: Option<f32>,
 }
 
-/// Longest time between two frames of one face. A picture can be exchanged for another in less, but not by hand before a face that
-/// is followed; somebody who is seen less often than this cannot be told by his motion anyway.
+/// Longest time between two frames of one face. A picture can be exchanged for another in less, but not by
+/// hand before a face that is followed; somebody who is seen less often than this cannot be told by his
+/// motion anyway.
 const WITHOUT_A_BREAK: Duration = Duration::from_millis(350);
 
 /// Least similarity of a face to itself a moment ago; below it, it is another picture, or is covered.
 ///
-/// Measured on a man who talks, nods and blinks, and on a singer who throws his head about: after 33 ms they never fall below 0.83,
-/// after 66 ms below 0.73, after 100 ms below 0.65 (the man alone: 0.92, 0.88, 0.83). Two photos of one person reach 0.54 to 0.81, a
-/// photo whose eyes are covered by a finger 0.43 to 0.69. So the sooner faces are compared the better they are told apart.
+/// Measured on a man who talks, nods and blinks, and on a singer who throws his head about: after 33 ms they
+/// never fall below 0.83, after 66 ms below 0.73, after 100 ms below 0.65 (the man alone: 0.92, 0.88, 0.83).
+/// Two photos of one person reach 0.54 to 0.81, a photo whose eyes are covered by a finger 0.43 to 0.69. So
+/// the sooner faces are compared the better they are told apart.
 fn same_picture(gap: Duration) -> f32 {
     (0.90 - 2.4 * gap.as_secs_f32()).max(0.60)
 }
@@ -110,9 +118,9 @@ pub struct State {
 }
 
 impl State {
-    /// Begins anew unless `face` looks as it did a moment ago, and says whether it does: to be called with every face that is
-    /// embedded, and with every one that [`Self::note`] asks for. `before` is the face embedded last, and when; what is longer ago
-    /// says nothing, for people move.
+    /// Begins anew unless `face` looks as it did a moment ago, and says whether it does: to be called with
+    /// every face that is embedded, and with every one that [`Self::note`] asks for. `before` is the face
+    /// embedded last, and when; what is longer ago says nothing, for people move.
     pub fn compare(&mut self, before: &(Embedding, Duration), face: &Embedding, now: Duration) -> bool {
         let (looked, at) = before;
         let gap = now.saturating_sub(*at);
@@ -131,8 +139,8 @@ impl State {
         self.noted = Some(now);
     }
 
-    /// Notes what was seen of the face in one frame. Whether that may become a sign of life: then the frame's face has to be
-    /// compared too, for a picture that is exchanged for a moment shows the same.
+    /// Notes what was seen of the face in one frame. Whether that may become a sign of life: then the frame's
+    /// face has to be compared too, for a picture that is exchanged for a moment shows the same.
     pub fn note(&mut self, seen: &Observation, landmarks: &Landmarks, now: Duration) -> bool {
         self.keep(now);
         if let Some(live) = seen.live {

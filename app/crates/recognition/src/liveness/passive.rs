@@ -1,8 +1,8 @@
 //! The MiniFASNet networks, fed exactly as upstream feeds them, voting over frames.
 //!
-//! minivision Silent-Face-Anti-Spoofing: the box about its centre times 2.7 or 4.0, shifted to stay inside the frame, limited
-//! to the frame's size, stretched to 80×80 with plain bilinear interpolation, BGR, 0 to 255. The networks are very sensitive to
-//! all of this.
+//! minivision Silent-Face-Anti-Spoofing: the box about its centre times 2.7 or 4.0, shifted to stay inside
+//! the frame, limited to the frame's size, stretched to 80×80 with plain bilinear interpolation, BGR, 0
+//! to 255. The networks are very sensitive to all of this.
 
 use heapless::Deque;
 use image::RgbImage;
@@ -19,8 +19,8 @@ const WINDOW: usize = 24;
 /// Votes before anything is decided: a single frame may be blurred, or catch a reflection.
 pub const MIN_VOTES: usize = 5;
 
-/// Mean P(live) from which a track is alive. Of the frames at hand the genuine ones score above 0.95 and one of three attacks
-/// 0.72: the middle is no place for the line.
+/// Mean P(live) from which a track is alive. Of the frames at hand the genuine ones score above 0.95 and one
+/// of three attacks 0.72: the middle is no place for the line.
 pub const LIVE_FROM: f32 = 0.85;
 
 /// Mean P(live) below which it is an attack; in between more frames are awaited.
@@ -40,7 +40,8 @@ impl Passive {
         store.has(Role::AntispoofV2) && store.has(Role::AntispoofV1Se)
     }
 
-    /// Loads both networks; `None` where their weights are not there (a machine that reaches package registries only).
+    /// Loads both networks; `None` where their weights are not there (a machine that reaches package
+    /// registries only).
     ///
     /// # Errors
     /// [`EngineError::Load`] when they are there and damaged.
@@ -109,7 +110,8 @@ impl Crop {
         Self { left, top, width: right.saturating_sub(left) + 1, height: bottom.saturating_sub(top) + 1 }
     }
 
-    /// Stretches the crop to `side` × `side` as OpenCV's `INTER_LINEAR` does (no averaging, borders repeated).
+    /// Stretches the crop to `side` × `side` as OpenCV's `INTER_LINEAR` does (no averaging, borders
+    /// repeated).
     fn fill_bgr(&self, picture: &RgbImage, side: usize, input: &mut [f32]) {
         let taps = |length: u32, i: usize| {
             let at = ((i as f32 + 0.5) * length as f32 / side as f32 - 0.5).clamp(0.0, length as f32 - 1.0);

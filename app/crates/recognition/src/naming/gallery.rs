@@ -1,8 +1,8 @@
 //! The enrolled faces as one matrix, searched in one pass.
 //!
-//! Rows are fixed-point: a unit vector's numbers times 2¹⁴ as 16-bit integers. That halves the memory that every probe must
-//! read, which is what limits the speed, and the sum of products fits 32 bits by Cauchy-Schwarz. The error of a similarity
-//! is below 1e-3 by bound (2 · ½ · 2⁻¹⁴ · √192).
+//! Rows are fixed-point: a unit vector's numbers times 2¹⁴ as 16-bit integers. That halves the memory that
+//! every probe must read, which is what limits the speed, and the sum of products fits 32 bits by
+//! Cauchy-Schwarz. The error of a similarity is below 1e-3 by bound (2 · ½ · 2⁻¹⁴ · √192).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -89,7 +89,8 @@ impl Gallery {
         Some(Match { roll, similarity: similarity(best.0), runner_up })
     }
 
-    /// The person other than `roll` whose face is most like `face`, and the similarity: a photo in the wrong folder, or twins.
+    /// The person other than `roll` whose face is most like `face`, and the similarity: a photo in the wrong
+    /// folder, or twins.
     pub fn nearest_other(&self, roll: &RollNumber, face: &Embedding) -> Option<(RollNumber, f32)> {
         let own = self.people.iter().position(|other| other == roll);
         let mut best = None;

@@ -1,8 +1,9 @@
 //! How similar is similar enough: it depends on how many faces there are to be mistaken for.
 //!
-//! A probe is compared with N enrolled faces, so the chance that a stranger is taken for somebody is FPIR = 1 − (1 − FMR)^N. The site
-//! says which FPIR it accepts; the false-match rate of one comparison follows from it, and the threshold from that by a curve
-//! that `attendance evaluate identification` measured through this program's whole path.
+//! A probe is compared with N enrolled faces, so the chance that a stranger is taken for somebody is FPIR = 1
+//! − (1 − FMR)^N. The site says which FPIR it accepts; the false-match rate of one comparison follows from
+//! it, and the threshold from that by a curve that `attendance evaluate identification` measured through this
+//! program's whole path.
 
 use std::path::{Path, PathBuf};
 
@@ -11,8 +12,8 @@ use serde::{Deserialize, Serialize};
 /// Largest file of a calibration; one has a dozen lines.
 const MAX_BYTES: u64 = 1 << 20;
 
-/// The calibration that comes with the program: all 2,687,149 comparisons of different people among the 2,320 pictures of
-/// LFW's first three folds, rounded from what `evaluate identification --calibration` wrote.
+/// The calibration that comes with the program: all 2,687,149 comparisons of different people among the 2,320
+/// pictures of LFW's first three folds, rounded from what `evaluate identification --calibration` wrote.
 const SHIPPED: &str = include_str!("calibration.json");
 
 /// Which similarity keeps which false-match rate, measured with this program's networks.
@@ -45,9 +46,10 @@ pub struct CalibrationError {
 }
 
 impl Calibration {
-    /// The site's own calibration, or the one that comes with the program. A site has some dozens of people to measure, which ends at
-    /// rates that a large roster needs to go far below: from there on the shipped curve is followed, moved to where the site's own
-    /// ends. Going on as steeply as a short curve begins would lock everybody out.
+    /// The site's own calibration, or the one that comes with the program. A site has some dozens of people
+    /// to measure, which ends at rates that a large roster needs to go far below: from there on the shipped
+    /// curve is followed, moved to where the site's own ends. Going on as steeply as a short curve begins
+    /// would lock everybody out.
     ///
     /// # Errors
     /// [`CalibrationError`] when the file cannot be read, or its points do not fall from rate to rate.
@@ -69,7 +71,8 @@ impl Calibration {
         Ok(calibration.followed_by(&Self::of(None)?))
     }
 
-    /// The curve with those points of `other` that lie beyond its end, as far above it as the two differ there.
+    /// The curve with those points of `other` that lie beyond its end, as far above it as the two differ
+    /// there.
     fn followed_by(mut self, other: &Self) -> Self {
         if let Some(end) = self.points.last().copied() {
             let moved = end.threshold - other.similarity_at(end.fmr);
@@ -99,8 +102,8 @@ impl Calibration {
         }
     }
 
-    /// The least similarity that counts as a match among `faces` enrolled ones, for the accepted FPIR. Several photos of a student
-    /// count each: a stranger has as many chances.
+    /// The least similarity that counts as a match among `faces` enrolled ones, for the accepted FPIR.
+    /// Several photos of a student count each: a stranger has as many chances.
     pub fn threshold(&self, faces: usize, accepted_fpir: f32) -> f32 {
         let faces = faces.max(1) as f64;
         let accepted = f64::from(accepted_fpir).clamp(1e-9, 0.999);
@@ -108,8 +111,8 @@ impl Calibration {
         self.similarity_at(-f64::exp_m1(f64::ln_1p(-accepted) / faces))
     }
 
-    /// Along the curve, linear in the logarithm of the rate. Beyond its end it goes on as steeply as it was on its last stretch,
-    /// which nobody measured: the curve flattens as far as it is known.
+    /// Along the curve, linear in the logarithm of the rate. Beyond its end it goes on as steeply as it was
+    /// on its last stretch, which nobody measured: the curve flattens as far as it is known.
     fn similarity_at(&self, fmr: f64) -> f32 {
         let [first, .., last] = &self.points[..] else { return 1.0 };
         if fmr >= first.fmr {

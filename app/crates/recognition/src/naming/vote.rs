@@ -1,21 +1,23 @@
 //! From the matches of single frames to one answer for a track.
 //!
-//! Pure. A single frame may be wrong (motion, a shadow, a lookalike at an odd angle); a name is given only when several frames
-//! of the last ones agree, weighted by their quality.
+//! Pure. A single frame may be wrong (motion, a shadow, a lookalike at an odd angle); a name is given only
+//! when several frames of the last ones agree, weighted by their quality.
 
 use heapless::Deque;
 
 use super::gallery::Match;
 use base::identity::RollNumber;
 
-/// Votes that are remembered: about a second at 15 frames a second. Older ones may belong to another pose or light.
+/// Votes that are remembered: about a second at 15 frames a second. Older ones may belong to another pose or
+/// light.
 const WINDOW: usize = 16;
 
-/// Share of the window's weight that the answer needs. Two people who are mistaken for each other in turn get no answer.
+/// Share of the window's weight that the answer needs. Two people who are mistaken for each other in turn get
+/// no answer.
 const MAJORITY: f32 = 0.6;
 
-/// Votes after which a face without a name is a stranger, as a multiple of the votes that make a name: "nobody" is the answer
-/// that a little more patience often corrects.
+/// Votes after which a face without a name is a stranger, as a multiple of the votes that make a name:
+/// "nobody" is the answer that a little more patience often corrects.
 const PATIENCE: usize = 3;
 
 /// When a match counts.

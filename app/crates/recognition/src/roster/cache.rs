@@ -1,10 +1,10 @@
 //! Embeddings kept between starts, so that a thousand students are not embedded anew.
 //!
-//! One safetensors file: the embeddings as one matrix, and in its header what each came from. An entry counts only for the
-//! same photo content and the same networks. Whoever finds a face, its embedding is the same; so after a change of detectors only
-//! those photos are looked at again in which they had a choice: that were refused, or show several faces. The cache is never
-//! needed: one that is missing, damaged or of another version is made again, and a photo whose size and time of change are as
-//! they were is not even read.
+//! One safetensors file: the embeddings as one matrix, and in its header what each came from. An entry counts
+//! only for the same photo content and the same networks. Whoever finds a face, its embedding is the same; so
+//! after a change of detectors only those photos are looked at again in which they had a choice: that were
+//! refused, or show several faces. The cache is never needed: one that is missing, damaged or of another
+//! version is made again, and a photo whose size and time of change are as they were is not even read.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -91,8 +91,8 @@ impl Entry {
 }
 
 impl Cache {
-    /// Reads the cache at `path` if it was made by the networks of `model_hash`; an empty one otherwise. Of one that was not made
-    /// with these `detectors`, what holds with others too.
+    /// Reads the cache at `path` if it was made by the networks of `model_hash`; an empty one otherwise. Of
+    /// one that was not made with these `detectors`, what holds with others too.
     pub fn load(path: &Path, model_hash: &str, detectors: &str) -> Self {
         match std::fs::metadata(path) {
             Ok(metadata) if metadata.len() <= MAX_BYTES => {}

@@ -15,14 +15,15 @@ use vision::photo;
 use vision::photo::{PhotoError, PhotoLimits};
 use vision::scan::{Listing, PhotoFile, ScanError, scan};
 
-/// Different students at least this alike are reported. On LFW the pairs of different people that reach it are fewer than
-/// one in ten thousand, and nine in ten pairs of one person do.
+/// Different students at least this alike are reported. On LFW the pairs of different people that reach it
+/// are fewer than one in ten thousand, and nine in ten pairs of one person do.
 pub const ALIKE: f32 = 0.55;
 
 /// Most reported pairs: more is one mistake made often, and no list to read.
 const MAX_ALIKE: usize = 100;
 
-/// Photos embedded between two writes of the cache, so that a power cut costs minutes of enrolment and no more.
+/// Photos embedded between two writes of the cache, so that a power cut costs minutes of enrolment and no
+/// more.
 const SAVE_EVERY: usize = 200;
 
 /// What makes an embedding of a photo: the networks, or a test.
@@ -103,7 +104,8 @@ impl<F: FnMut(usize, usize) -> bool> Progress for F {
 /// Makes the roster of the photos in `places`, embedding only what the cache does not know.
 ///
 /// # Errors
-/// [`BuildError`]. A photo that does not enrol is no error; it is in the report. A cache that cannot be written is logged.
+/// [`BuildError`]. A photo that does not enrol is no error; it is in the report. A cache that cannot be
+/// written is logged.
 pub fn build(
     places: &Places,
     photos: &vision::photos::Photos,
@@ -165,8 +167,9 @@ pub fn build_from(
     Ok(roster(listing, entries))
 }
 
-/// Reads, decodes and embeds one photo, and says whether what came of it lasts until the photo changes: not where it could not be
-/// read, or is beyond a limit that the site may raise. Only a failing network is an error: it says nothing about the photo.
+/// Reads, decodes and embeds one photo, and says whether what came of it lasts until the photo changes: not
+/// where it could not be read, or is beyond a limit that the site may raise. Only a failing network is an
+/// error: it says nothing about the photo.
 fn look_at(
     file: &PhotoFile,
     folder: &Path,

@@ -1,7 +1,7 @@
 //! One look at the face of a track: what is asked of the networks, and what follows from it.
 //!
-//! The rules are pure: what the networks say comes through [`Senses`], so that the door (`pipeline`) and the measurements of
-//! `attendance evaluate` decide alike.
+//! The rules are pure: what the networks say comes through [`Senses`], so that the door (`pipeline`) and the
+//! measurements of `attendance evaluate` decide alike.
 
 use std::time::Duration;
 
@@ -16,13 +16,15 @@ use crate::naming::vote::{Answer, Rule};
 use base::identity::RollNumber;
 use vision::embedding::Embedding;
 
-/// A known face that shows no sign of life for this long is asked for one. People blink every three seconds or so without being
-/// asked.
+/// A known face that shows no sign of life for this long is asked for one. People blink every three seconds
+/// or so without being asked.
 const ASK_AFTER: Duration = Duration::from_secs(2);
 
-/// What the networks say of the face that is looked at, and the gallery of its embedding. Only what is needed is asked.
+/// What the networks say of the face that is looked at, and the gallery of its embedding. Only what is needed
+/// is asked.
 pub trait Senses {
-    /// Hears that the face will be embedded, and most likely observed with votes: both may be worked out side by side.
+    /// Hears that the face will be embedded, and most likely observed with votes: both may be worked out side
+    /// by side.
     fn foresee(&mut self) -> Result<(), EngineError> {
         Ok(())
     }
@@ -85,7 +87,8 @@ pub enum Decision {
 }
 
 impl Subject {
-    /// Whether anything is to be learned from a look now. The rest of the time who has his answer costs no network.
+    /// Whether anything is to be learned from a look now. The rest of the time who has his answer costs no
+    /// network.
     pub(crate) fn wants_a_look(&self, rule: &Rule, requirement: Requirement, now: Duration) -> bool {
         !self.has_its_answer() || self.is_to_be_embedded(rule, requirement, now)
     }
@@ -148,8 +151,8 @@ impl Subject {
         Ok(continuity)
     }
 
-    /// Runs the tests of liveness for a face that may get a name and has not passed yet; `embedded` is whether the face of this
-    /// frame was.
+    /// Runs the tests of liveness for a face that may get a name and has not passed yet; `embedded` is
+    /// whether the face of this frame was.
     fn look_for_life(
         &mut self,
         look: &Look<'_>,

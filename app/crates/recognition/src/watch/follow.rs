@@ -1,8 +1,8 @@
 //! A face is followed by its own landmarks between two looks of the detector.
 //!
-//! The mesh of one frame says where the face is, and the next frame's crop is taken there, as MediaPipe's own graph does. The
-//! box and the points that the detector gave are moved as the landmarks have moved since: the mesh gets the crop that it would
-//! have got from the detector. Pure: points in, places out.
+//! The mesh of one frame says where the face is, and the next frame's crop is taken there, as MediaPipe's own
+//! graph does. The box and the points that the detector gave are moved as the landmarks have moved since: the
+//! mesh gets the crop that it would have got from the detector. Pure: points in, places out.
 
 use crate::faces::warp::Affine;
 use vision::face::{Bounds, Face, Point};

@@ -26,17 +26,17 @@ use base::progress::Progress;
 use vision::face::{Bounds, Face};
 use vision::frame::Frame;
 
-/// Time between two looks of the detector while all faces are followed by their landmarks: a second person who steps in is
-/// seen after this time at the latest.
+/// Time between two looks of the detector while all faces are followed by their landmarks: a second person
+/// who steps in is seen after this time at the latest.
 const DETECT_EVERY: Duration = Duration::from_millis(200);
 
-/// Time between two looks at people who all have their answer. A person who walks by has moved by a face's width then, and is
-/// still followed.
+/// Time between two looks at people who all have their answer. A person who walks by has moved by a face's
+/// width then, and is still followed.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
-/// Faces without an answer that the networks look at in one frame, the largest first; the others wait for a later one. On the
-/// board one takes 18 to 32 ms by paper (models/NETWORKS.md): with more of them, frames of one face would come too seldom to see a
-/// blink, or that a face was exchanged.
+/// Faces without an answer that the networks look at in one frame, the largest first; the others wait for a
+/// later one. On the board one takes 18 to 32 ms by paper (models/NETWORKS.md): with more of them, frames of
+/// one face would come too seldom to see a blink, or that a face was exchanged.
 const A_FRAME: usize = 4;
 
 /// Recognition with its state: the tracks.
@@ -63,7 +63,8 @@ impl Pipeline {
     /// A pipeline without tracks. Loads the networks of liveness from where the engine's came.
     ///
     /// # Errors
-    /// [`EngineError::Load`] when weights that the site's rule needs are damaged, or the site's calibration is of no use.
+    /// [`EngineError::Load`] when weights that the site's rule needs are damaged, or the site's calibration
+    /// is of no use.
     pub fn new(
         engine: Engine,
         gallery: SharedGallery,
@@ -126,8 +127,8 @@ impl Pipeline {
         Ok(outcomes)
     }
 
-    /// Numbers of the last frames, and the faces that are there. A face that is followed and that the detector did not find again is
-    /// left out: its box would stand where nobody is.
+    /// Numbers of the last frames, and the faces that are there. A face that is followed and that the
+    /// detector did not find again is left out: its box would stand where nobody is.
     pub fn snapshot(&self) -> Snapshot {
         let tracks = self
             .tracker
@@ -170,8 +171,8 @@ impl Pipeline {
         !recent || tracks.peek().is_none() || tracks.any(|track| !track.state.has_its_answer())
     }
 
-    /// The faces of this frame, each with its track: from the detector, or followed by their landmarks. Of those that are
-    /// followed, who has his answer is left out.
+    /// The faces of this frame, each with its track: from the detector, or followed by their landmarks. Of
+    /// those that are followed, who has his answer is left out.
     fn faces(
         &mut self,
         now: Duration,

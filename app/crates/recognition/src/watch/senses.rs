@@ -15,8 +15,8 @@ use crate::liveness::{Checker, Observation};
 use crate::naming::gallery::{Gallery, Match};
 use vision::embedding::Embedding;
 
-/// A second thread, on which the tests of liveness run while the face is embedded: about the same work (models/NETWORKS.md). It
-/// sleeps otherwise.
+/// A second thread, on which the tests of liveness run while the face is embedded: about the same work
+/// (models/NETWORKS.md). It sleeps otherwise.
 pub(super) struct Beside(Option<ThreadPool>);
 
 impl Beside {

@@ -9,23 +9,24 @@ use crate::naming::vote::{Answer, Ballot, Rule};
 use base::identity::RollNumber;
 use vision::embedding::Embedding;
 
-/// Time between two embeddings, and between two votes of the passive networks, once they have said enough and the track only
-/// waits for a blink or a turn of the head, which are looked for in every frame: every frame at 15 a second, every second at 30. The
-/// longer between two, the less an exchange of the picture differs from a head that moves. The frame that announces is embedded in
-/// any case.
+/// Time between two embeddings, and between two votes of the passive networks, once they have said enough and
+/// the track only waits for a blink or a turn of the head, which are looked for in every frame: every frame
+/// at 15 a second, every second at 30. The longer between two, the less an exchange of the picture differs
+/// from a head that moves. The frame that announces is embedded in any case.
 const CONFIRM_EVERY: Duration = Duration::from_millis(60);
 
-/// Time between two embeddings of a face that has its answer. All that is to be gained there is to see that somebody else has taken
-/// its place.
+/// Time between two embeddings of a face that has its answer. All that is to be gained there is to see that
+/// somebody else has taken its place.
 const VERIFY_EVERY: Duration = Duration::from_millis(500);
 
-/// A face in the same place that is less similar than this to the track's face is another person. Of different people one pair in a
-/// hundred is more similar (`calibration.json`), the same person in one visit rarely falls below 0.5.
+/// A face in the same place that is less similar than this to the track's face is another person. Of
+/// different people one pair in a hundred is more similar (`calibration.json`), the same person in one visit
+/// rarely falls below 0.5.
 const SAME_FACE: f32 = 0.35;
 
-/// An answer holds for this long. A person who stays is then looked at from the beginning, proof of life included, and told to
-/// attendance again: its rules decide whether that makes a row. Otherwise a picture put before the camera in his stead would
-/// make the next one.
+/// An answer holds for this long. A person who stays is then looked at from the beginning, proof of life
+/// included, and told to attendance again: its rules decide whether that makes a row. Otherwise a picture put
+/// before the camera in his stead would make the next one.
 pub(super) const ANNOUNCE_AGAIN: Duration = Duration::from_secs(10);
 
 /// What is known about the face of one track.
@@ -41,7 +42,8 @@ pub struct Subject {
     pub liveness: State,
     /// Since when the name is known and the sign of life is missing.
     pub(super) waiting_since: Option<Duration>,
-    /// Whether it was said that this is a stranger; that this is no living person; that somebody was recognised.
+    /// Whether it was said that this is a stranger; that this is no living person; that somebody was
+    /// recognised.
     pub(super) stranger_told: bool,
     pub(super) attack_told: bool,
     pub(super) greeted: bool,
@@ -57,7 +59,8 @@ pub struct Subject {
 pub enum Continuity {
     /// The same face, as far as this can tell.
     Same,
-    /// It changed more than a living face does in so short a time: it was covered, or exchanged for another picture of the person.
+    /// It changed more than a living face does in so short a time: it was covered, or exchanged for another
+    /// picture of the person.
     Changed,
     /// Another person's.
     Another,
@@ -90,8 +93,8 @@ impl Subject {
         self.embedding.as_ref().is_none_or(|(_, at)| now.saturating_sub(*at) >= every)
     }
 
-    /// Whether more votes would hardly change what they say. Who was too far away to be named at first, and is named now, is no
-    /// stranger for much longer.
+    /// Whether more votes would hardly change what they say. Who was too far away to be named at first, and
+    /// is named now, is no stranger for much longer.
     fn votes_are_in(&self, rule: &Rule) -> bool {
         match self.ballot.answer(rule) {
             Answer::Open => false,
@@ -100,8 +103,8 @@ impl Subject {
         }
     }
 
-    /// Takes the face of the newest frame. One that is not the same begins anew; of [`Continuity::Another`] person's nothing is known,
-    /// and its track should have a number of its own.
+    /// Takes the face of the newest frame. One that is not the same begins anew; of [`Continuity::Another`]
+    /// person's nothing is known, and its track should have a number of its own.
     pub(super) fn take(&mut self, face: &Embedding, now: Duration) -> Continuity {
         let before = self.embedding.replace((face.clone(), now));
         let continuity = match &before {
@@ -109,7 +112,8 @@ impl Subject {
             Some(before) if !self.liveness.compare(before, face, now) => Continuity::Changed,
             _ => Continuity::Same,
         };
-        // Who has his answer is embedded too seldom to be compared like that, and has nothing to prove at the moment.
+        // Who has his answer is embedded too seldom to be compared like that, and has nothing to prove at the
+        // moment.
         match continuity {
             Continuity::Same => {}
             Continuity::Changed => self.begin_again(),
@@ -121,7 +125,8 @@ impl Subject {
         continuity
     }
 
-    /// Notes that the newest vote was cast: who has his answer and is taken for somebody else is nobody's any more.
+    /// Notes that the newest vote was cast: who has his answer and is taken for somebody else is nobody's any
+    /// more.
     pub(super) fn voted(&mut self) {
         if let (Some((announced, _)), Some(newest)) = (&self.announced, self.ballot.newest())
             && announced != newest
@@ -130,8 +135,8 @@ impl Subject {
         }
     }
 
-    /// Whom the votes and the proof of life may be about now, if anybody; a proof of somebody else's life is forgotten, and so is one
-    /// that was interrupted.
+    /// Whom the votes and the proof of life may be about now, if anybody; a proof of somebody else's life is
+    /// forgotten, and so is one that was interrupted.
     pub(super) fn prove_life_of_leader(&mut self, now: Duration) -> bool {
         let Some((leader, _)) = self.ballot.leader() else { return false };
         if self.liveness_of.as_ref() != Some(leader) {

@@ -1,15 +1,15 @@
 //! How many frames are looked at: few while nobody is there, all from the first face on. Pure.
 //!
-//! Most of a day nobody stands at a door. Looking for faces at every frame then only makes heat, and heat makes the processor slow when
-//! somebody comes.
+//! Most of a day nobody stands at a door. Looking for faces at every frame then only makes heat, and heat
+//! makes the processor slow when somebody comes.
 
 use std::time::Duration;
 
 /// Nobody was there for so long: the door is idle. Long enough for a turned head or a step aside.
 const IDLE_AFTER: Duration = Duration::from_secs(5);
 
-/// Time between two looks at an idle door. Who walks up to it is in the picture for more than a second; a quarter of one is not
-/// felt.
+/// Time between two looks at an idle door. Who walks up to it is in the picture for more than a second; a
+/// quarter of one is not felt.
 const IDLE_EVERY: Duration = Duration::from_millis(250);
 
 /// The tempo of one run of recognition.

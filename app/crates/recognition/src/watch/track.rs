@@ -9,11 +9,12 @@ use vision::face::Bounds;
 /// Faces followed at once. More people do not fit before a door; the largest faces come first.
 pub const MAX_TRACKS: usize = 8;
 
-/// A face that is not seen for this long has gone. Long enough for a hand before the face, too short for another person to
-/// step into the place.
+/// A face that is not seen for this long has gone. Long enough for a hand before the face, too short for
+/// another person to step into the place.
 const LOST_AFTER: Duration = Duration::from_millis(700);
 
-/// Boxes are compared grown by this factor about their centre: at 15 frames a second a person who walks by moves half a face.
+/// Boxes are compared grown by this factor about their centre: at 15 frames a second a person who walks by
+/// moves half a face.
 const GROWN: f32 = 1.6;
 
 /// Least overlap of the grown boxes of one face in two frames.
@@ -48,14 +49,15 @@ impl<S> Default for Tracker<S> {
 }
 
 impl<S: Default> Tracker<S> {
-    /// Forgets the faces that have gone, and gives every box a track: the index into [`Tracker::tracks`] for each box, `None`
-    /// where there is no room. Every track gets at most one box.
+    /// Forgets the faces that have gone, and gives every box a track: the index into [`Tracker::tracks`] for
+    /// each box, `None` where there is no room. Every track gets at most one box.
     pub fn update(&mut self, boxes: &[Bounds], now: Duration) -> heapless::Vec<Option<usize>, MAX_TRACKS> {
         self.tracks.retain(|track| now.saturating_sub(track.last_seen) <= LOST_AFTER);
         let boxes = &boxes[..boxes.len().min(MAX_TRACKS)];
         let mut assigned: heapless::Vec<Option<usize>, MAX_TRACKS> = boxes.iter().map(|_| None).collect();
         let mut taken = [false; MAX_TRACKS];
-        // The closest pair of all first. With at most eight of each this is quick, and simpler than an optimal assignment.
+        // The closest pair of all first. With at most eight of each this is quick, and simpler than an
+        // optimal assignment.
         loop {
             let mut best: Option<(f32, usize, usize)> = None;
             for (b, bounds) in boxes.iter().enumerate().filter(|(b, _)| assigned[*b].is_none()) {

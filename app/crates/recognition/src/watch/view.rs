@@ -143,8 +143,8 @@ impl View {
         faces.max_by(|a, b| a.area().total_cmp(&b.area()))
     }
 
-    /// How long ago the newest frame was processed; none before the first. By this machine's time: a replay in slow motion stamps
-    /// its frames with the film's.
+    /// How long ago the newest frame was processed; none before the first. By this machine's time: a replay
+    /// in slow motion stamps its frames with the film's.
     pub fn age(&self) -> Option<Duration> {
         self.published.lock().unwrap_or_else(PoisonError::into_inner).map(|at| at.elapsed())
     }
@@ -155,7 +155,8 @@ impl View {
         *self.published.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
     }
 
-    /// The latest frame with the faces in it, and asks that more are made for the next seconds. The first call gives `None`.
+    /// The latest frame with the faces in it, and asks that more are made for the next seconds. The first
+    /// call gives `None`.
     pub fn preview(&self, now: Moment) -> Option<Arc<Preview>> {
         let until = (now.since_boot + WATCHED_FOR).as_millis() as u64;
         self.wanted_until.store(until, Ordering::Relaxed);
@@ -166,8 +167,9 @@ impl View {
         })
     }
 
-    /// Puts a preview of the frame taken at `at` in place where one is wanted, and takes the old one away where nobody watches any
-    /// more. None is made for nobody, and no second one before the first was taken or has grown old.
+    /// Puts a preview of the frame taken at `at` in place where one is wanted, and takes the old one away
+    /// where nobody watches any more. None is made for nobody, and no second one before the first was taken
+    /// or has grown old.
     pub fn show(&self, at: Moment, make: impl FnOnce() -> Preview) {
         let watched = self.wanted_until.load(Ordering::Relaxed) > at.since_boot.as_millis() as u64;
         let last = |shown: &Option<Shown>| {

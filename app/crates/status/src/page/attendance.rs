@@ -5,8 +5,8 @@ use maud::{Markup, html};
 use super::home::Home;
 use crate::view::Row;
 
-/// Rows shown before one asks for all: a busy day has thousands, the page is sent anew with every change, and on a phone
-/// the rest of the page stands below them.
+/// Rows shown before one asks for all: a busy day has thousands, the page is sent anew with every change, and
+/// on a phone the rest of the page stands below them.
 const SHOWN: usize = 12;
 
 /// The section.
@@ -21,7 +21,8 @@ pub(super) fn section(home: &Home<'_>) -> Markup {
                 h2 #attendance-title { @if is_today { "Today’s attendance" } @else { "Attendance of " (day) } }
                 a.button #csv href=(format!("/attendance/{day}.csv")) download { "Download CSV" }
             }
-            // Outside the parts that are replaced: what is typed stays. The script tells it which day is the last.
+            // Outside the parts that are replaced: what is typed stays. The script tells it which day is the
+            // last.
             form.filter #filter method="get" action="/" role="search" {
                 label { span { "Roll number" } input #search type="search" name="q" value=(search) autocomplete="off" maxlength="64"; }
                 label { span { "Day" } input #day type="date" name="day" value=(day) max=(today.date); }

@@ -8,7 +8,8 @@ use super::home::{Home, action, outcome, token};
 use crate::api::hours_minutes_seconds;
 use crate::view::{Decision, RefusedPhoto, RefusedRow, Worker};
 
-/// Decisions shown at once: what a technician asks about has just happened, and on a phone the rest of the page stands below.
+/// Decisions shown at once: what a technician asks about has just happened, and on a phone the rest of the
+/// page stands below.
 const DECISIONS_SHOWN: usize = 2;
 /// Refused rows shown at once: a form each, and who has more retries them all.
 const REFUSED_ROWS_SHOWN: usize = 20;

@@ -1,4 +1,5 @@
-//! The one screen. Sections marked `data-live` are replaced by the script when they change; nothing else moves.
+//! The one screen. Sections marked `data-live` are replaced by the script when they change; nothing else
+//! moves.
 
 use http::StatusCode;
 use maud::{Markup, html};

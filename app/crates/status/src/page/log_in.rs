@@ -1,4 +1,5 @@
-//! The log-in page: the only page for who is not logged in. It says nothing about the device but that it is one.
+//! The log-in page: the only page for who is not logged in. It says nothing about the device but that it is
+//! one.
 
 use std::time::Duration;
 

@@ -1,7 +1,7 @@
 //! The page: one screen, rendered here, readable without scripts.
 //!
-//! The style stands in each page and is allowed by its hash, so that the log-in page needs no second open address; the
-//! script is one small file, for the logged-in technician only. Nothing comes from elsewhere.
+//! The style stands in each page and is allowed by its hash, so that the log-in page needs no second open
+//! address; the script is one small file, for the logged-in technician only. Nothing comes from elsewhere.
 
 mod attendance;
 mod cards;

@@ -30,7 +30,8 @@ pub(crate) fn picture(picture: &Picture) -> Reply {
                 @let colour = if mark.good { GOOD } else { BAD };
                 rect x=(mark.x) y=(mark.y) width=(mark.width) height=(mark.height) fill="none" stroke=(colour)
                     stroke-width=(stroke) rx=(stroke * 2) {}
-                // A label that would leave the picture on the right ends there instead. Letters are about 0.6 as wide as high.
+                // A label that would leave the picture on the right ends there instead. Letters are about 0.6
+                // as wide as high.
                 @let length = mark.label.chars().count() as f32 * size as f32 * 0.6;
                 @let at_right = mark.x + length > width as f32;
                 text x=(if at_right { width as f32 } else { mark.x.max(0.0) }) text-anchor=[at_right.then_some("end")] y=((mark.y - stroke as f32 * 2.0).max(size as f32)) fill=(colour) stroke="#000"

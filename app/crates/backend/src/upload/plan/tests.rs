@@ -64,8 +64,8 @@ struct Story<'a> {
 }
 
 impl Story<'_> {
-    /// Plays it until nothing changes any more; a request takes a second. Gives the delivered rows, those with a person, and
-    /// the number of requests.
+    /// Plays it until nothing changes any more; a request takes a second. Gives the delivered rows, those
+    /// with a person, and the number of requests.
     fn play(&self) -> (BTreeSet<u64>, BTreeSet<u64>, usize) {
         let ledger = ledger(self.rows);
         let mut plan = Plan::new(self.batch);
@@ -170,7 +170,8 @@ fn a_short_spell_in_which_everything_is_refused_sends_nobody_to_a_person() {
     }
 }
 
-/// Row 1 breaks the webhook and is tried ever again; row 3 comes while the webhook is down, and nobody after it.
+/// Row 1 breaks the webhook and is tried ever again; row 3 comes while the webhook is down, and nobody after
+/// it.
 #[test]
 fn a_row_does_not_wait_for_another_one_to_be_recorded() {
     for kind in [TroubleKind::Batch, TroubleKind::Server, TroubleKind::Unreachable] {
@@ -261,7 +262,8 @@ proptest! {
         let everyone = 1..=rows + late;
         let poison: BTreeSet<u64> = poison.into_iter().filter(|id| everyone.contains(id)).collect();
         let begins = first + pause;
-        // The late rows come as the second outage begins, beside rows that were to blame already, and nobody comes after them.
+        // The late rows come as the second outage begins, beside rows that were to blame already, and nobody
+        // comes after them.
         let story = Story {
             rows,
             late: (begins, late),

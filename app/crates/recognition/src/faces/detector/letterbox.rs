@@ -31,7 +31,8 @@ impl Fitter {
         }
         let source = ImageRef::new(picture.width(), picture.height(), picture.as_raw(), PixelType::U8x3)
             .map_err(|error| error.to_string())?;
-        // A triangle filter as wide as the reduction: no source pixel is skipped, which plain bilinear sampling would do.
+        // A triangle filter as wide as the reduction: no source pixel is skipped, which plain bilinear
+        // sampling would do.
         let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear));
         self.resizer.resize(&source, &mut self.small, &options).map_err(|error| error.to_string())?;
         Ok(Fitted { place, small: self.small.buffer() })
@@ -45,7 +46,8 @@ pub(super) struct Fitted<'a> {
 }
 
 impl Fitted<'_> {
-    /// Writes the square into a network's input of `side × side × 3` values, each colour through `value`, black around it.
+    /// Writes the square into a network's input of `side × side × 3` values, each colour through `value`,
+    /// black around it.
     pub(super) fn fill(&self, input: &mut [f32], value: impl Fn([u8; 3]) -> [f32; 3]) {
         let Letterbox { side, width, height, left, top, .. } = self.place;
         let black = value([0; 3]);

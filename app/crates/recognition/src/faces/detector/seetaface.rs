@@ -1,4 +1,5 @@
-//! SeetaFace through rustface: a cascade of boosted classifiers and small networks on grey pictures, without any model file.
+//! SeetaFace through rustface: a cascade of boosted classifiers and small networks on grey pictures, without
+//! any model file.
 //!
 //! It gives boxes and no points; the mesh finds those. It is slower than BlazeFace, and it is always there.
 
@@ -16,7 +17,8 @@ const MODEL: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/seetaface.bin"));
 /// Longest side of the picture that is searched; the cost grows with the number of pixels.
 const SEARCHED_SIDE: u32 = 640;
 
-/// Smallest face that is looked for, pixels of the searched picture. Smaller ones are of no use for recognition.
+/// Smallest face that is looked for, pixels of the searched picture. Smaller ones are of no use for
+/// recognition.
 const MIN_FACE: u32 = 40;
 
 /// Least score of a face, as upstream's example has it.

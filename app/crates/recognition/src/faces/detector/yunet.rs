@@ -14,7 +14,8 @@ use vision::face::{Bounds, Face};
 /// Side of the square that a frame is made to fit, pixels.
 const SIDE: usize = 320;
 
-/// Least score of a face. Upstream uses 0.6 for distant faces and 0.9 for few false finds; the mesh looks at every find again.
+/// Least score of a face. Upstream uses 0.6 for distant faces and 0.9 for few false finds; the mesh looks at
+/// every find again.
 const MIN_SCORE: f32 = 0.7;
 
 /// YuNet with the buffers it needs.
