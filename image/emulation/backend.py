@@ -1,4 +1,4 @@
-"""The demo backend (app/examples/demo_site) on this host's loopback, and the demo's video as a disk for the
+"""The demo backend (app/crates/backend/examples/demo_site) on this host's loopback, and the demo's video as a disk for the
 guest."""
 
 import pathlib

@@ -227,7 +227,7 @@ mod tests {
         match Store::open(Store::default_dir()).and_then(|store| store.load(role, &Device::Cpu)) {
             Ok(vb) => Some(vb),
             Err(error) => {
-                eprintln!("SKIPPED: needs {role}: {error}");
+                skipped::skipped(&format!("{role}: {error}"));
                 None
             }
         }

@@ -86,13 +86,13 @@ fn a_plan_allocates_candles_stride_lists_only() {
 #[test]
 fn networks_allocate_their_answers_besides() {
     let Ok(store) = Store::open(Store::default_dir()) else {
-        eprintln!("SKIPPED: needs the models; run `fetch_models`");
+        skipped::skipped("the models; run `fetch_models`");
         return;
     };
     let weights = |role: Role| match store.load(role, &Device::Cpu) {
         Ok(vb) => Some(vb),
         Err(error) => {
-            eprintln!("SKIPPED: {error}");
+            skipped::skipped(&format!("{error}"));
             None
         }
     };

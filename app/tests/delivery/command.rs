@@ -23,7 +23,7 @@ fn below(folder: &Path) -> Vec<PathBuf> {
 fn what_root_does_by_hand_leaves_everything_to_the_service() {
     const SERVICE: u32 = 12_345;
     if std::fs::metadata("/proc/self").unwrap().uid() != 0 {
-        eprintln!("SKIPPED: needs root");
+        skipped::skipped("root");
         return;
     }
     let folder = tempfile::tempdir().unwrap();

@@ -469,7 +469,7 @@ fn run(program: &str, arguments: &[&str]) -> Option<String> {
     match out {
         Ok(out) => Some(String::from_utf8_lossy(&[out.stdout, out.stderr].concat()).into_owned()),
         Err(_) => {
-            eprintln!("SKIPPED: needs {program}; scripts/test installs it");
+            skipped::skipped(&format!("{program}; scripts/test installs it"));
             None
         }
     }

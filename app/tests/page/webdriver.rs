@@ -23,7 +23,7 @@ impl Browser {
         let started =
             Command::new("chromedriver").arg("--port=0").stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
         let Ok(mut driver) = started else {
-            eprintln!("SKIPPED: needs chromium and chromium-driver; scripts/test installs them");
+            skipped::skipped("chromium and chromium-driver; scripts/test installs them");
             return None;
         };
         let mut lines = BufReader::new(driver.stdout.take().unwrap()).lines().map(Result::unwrap);

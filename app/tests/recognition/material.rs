@@ -31,13 +31,13 @@ impl Material {
     /// What is there, or `None` with a word about what is missing.
     pub(crate) fn find() -> Option<Self> {
         let Some(folder) = demo_folder() else {
-            eprintln!("SKIPPED: needs the demo's data; run scripts/demo-data");
+            skipped::skipped("the demo's data; run scripts/demo-data");
             return None;
         };
         let person = std::fs::read_to_string(folder.join("person")).unwrap().trim().to_owned();
         let found = Self { folder, person };
         if found.engine_if_there(Recognition::default().detector).is_none() {
-            eprintln!("SKIPPED: needs the networks; run fetch_models");
+            skipped::skipped("the networks; run fetch_models");
             return None;
         }
         Some(found)

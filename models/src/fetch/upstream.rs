@@ -80,7 +80,7 @@ mod tests {
     fn curl_is_here() -> bool {
         let here = Command::new("curl").arg("--version").output().is_ok();
         if !here {
-            eprintln!("SKIPPED: needs curl");
+            skipped::skipped("curl");
         }
         here
     }

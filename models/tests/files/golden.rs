@@ -36,13 +36,13 @@ const GOLDEN: [Golden; 11] = [
 #[test]
 fn converted_weights_are_those_of_the_reference_readers() {
     let Ok(store) = Store::open(Store::default_dir()) else {
-        eprintln!("SKIPPED: needs the models; run `fetch_models`");
+        skipped::skipped("the models; run `fetch_models`");
         return;
     };
     for golden in GOLDEN {
         let role = golden.role;
         if !store.has(role) {
-            eprintln!("SKIPPED: needs the model {role}; run `fetch_models --only {role}`");
+            skipped::skipped(&format!("the model {role}; run `fetch_models --only {role}`"));
             continue;
         }
         let bytes = store.read(role).unwrap();
@@ -79,7 +79,7 @@ fn a_flipped_bit_is_noticed_and_a_missing_file_named() {
         .ok()
         .and_then(|store| lock().models.iter().find(|pin| store.has(pin.role)).map(|pin| (store, pin)))
     else {
-        eprintln!("SKIPPED: needs a model; run `fetch_models`");
+        skipped::skipped("a model; run `fetch_models`");
         return;
     };
     let mut bytes = store.read(pin.role).unwrap();

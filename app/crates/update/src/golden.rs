@@ -60,7 +60,7 @@ mod tests {
     fn every_network_that_is_here_gives_its_golden_answer() {
         match Store::open(Store::default_dir()) {
             Ok(store) if store.has(Role::Embedder) => networks(store.dir()).unwrap(),
-            _ => eprintln!("SKIPPED: needs the weight files (fetch_models)"),
+            _ => skipped::skipped("the weight files (fetch_models)"),
         }
     }
 

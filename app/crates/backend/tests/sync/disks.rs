@@ -64,7 +64,7 @@ fn add(root: &Path, roll: u8) {
 #[tokio::test]
 async fn a_full_disk_keeps_what_is_there_and_the_rest_comes_when_there_is_space() {
     let Some(disk) = Disk::mount("size=160k") else {
-        eprintln!("SKIPPED: needs the right to mount a tmpfs (root)");
+        skipped::skipped("the right to mount a tmpfs (root)");
         return;
     };
     let (door, root) = door_with(4, disk.path()).await;
@@ -90,7 +90,7 @@ async fn a_full_disk_keeps_what_is_there_and_the_rest_comes_when_there_is_space(
 #[tokio::test]
 async fn photos_leave_the_journal_its_room() {
     let Some(disk) = Disk::mount("size=4m") else {
-        eprintln!("SKIPPED: needs the right to mount a tmpfs (root)");
+        skipped::skipped("the right to mount a tmpfs (root)");
         return;
     };
     let (door, root) = door_with(1, disk.path()).await;
@@ -117,7 +117,7 @@ async fn photos_leave_the_journal_its_room() {
 #[tokio::test]
 async fn a_read_only_folder_is_told_and_keeps_its_photos() {
     let Some(disk) = Disk::mount("size=1m") else {
-        eprintln!("SKIPPED: needs the right to mount a tmpfs (root)");
+        skipped::skipped("the right to mount a tmpfs (root)");
         return;
     };
     let (door, root) = door_with(2, disk.path()).await;

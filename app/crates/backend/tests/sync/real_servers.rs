@@ -98,7 +98,7 @@ async fn nginx() {
     let Some(program) =
         ["/usr/sbin/nginx", "/usr/local/sbin/nginx"].iter().find(|path| Path::new(path).exists())
     else {
-        eprintln!("SKIPPED: needs nginx (Debian package nginx-light)");
+        skipped::skipped("nginx (Debian package nginx-light)");
         return;
     };
     let (root, work, port) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), free_port());
@@ -156,7 +156,7 @@ async fn pythons_http_server() {
         .stderr(Stdio::null())
         .spawn();
     let Ok(child) = child else {
-        eprintln!("SKIPPED: needs python3");
+        skipped::skipped("python3");
         return;
     };
     let mut running = Running(child);

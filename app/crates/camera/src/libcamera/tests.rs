@@ -27,7 +27,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 fn prepared() -> bool {
     static PICTURES: Once = Once::new();
     if std::env::var_os("ATTENDANCE_VIRTUAL_CAMERAS").is_none() {
-        eprintln!("SKIPPED: needs libcamera's virtual cameras; run scripts/test-camera");
+        skipped::skipped("libcamera's virtual cameras; run scripts/test-camera");
         return false;
     }
     PICTURES.call_once(|| {
