@@ -224,7 +224,9 @@ mod tests {
 
     /// The weights of a role, where they have been fetched; says loudly when not.
     fn weights(role: Role) -> Option<VarBuilder<'static>> {
-        match Store::open(Store::default_dir()).and_then(|store| store.load(role, &Device::Cpu)) {
+        match Store::open(Store::default_dir())
+            .and_then(|store| crate::store::load(&store, role, &Device::Cpu))
+        {
             Ok(vb) => Some(vb),
             Err(error) => {
                 skipped::skipped(&format!("{role}: {error}"));
