@@ -37,7 +37,7 @@ attendance_number() {
 attendance_fat() {
     rm -f "$1"
     find "$4" -exec touch --date="@${ATTENDANCE_EPOCH}" {} +
-    mkfs.vfat --invariant -F 32 -s 1 -n "$3" -i "$(attendance_digest "$3" 8)" -C "$1" $(($2 / 2))
+    mkfs.vfat --invariant -F 32 -s 1 -n "$3" -i "$(attendance_digest "$3" 8)" -C "$1" $(expr $2 / 2)
     (
         cd "$4"
         [ -z "$5" ] || echo "$5"
@@ -55,14 +55,16 @@ IMAGE_CMD:rootslot() {
     mkfs.erofs --quiet -zlz4hc,9 -C65536 -Efragments,dedupe,ztailpacking -T${ATTENDANCE_EPOCH} --all-time -U$(attendance_uuid root) \
         $image ${IMAGE_ROOTFS}
     truncate --size=%4096 $image
-    blocks=$(($(stat -c %s $image) / 4096))
+    bytes=$(stat -c %s $image)
+    blocks=$(expr $bytes / 4096)
     salt=$(attendance_digest verity 64)
-    options="--no-superblock --hash-offset=$((blocks * 4096)) --data-blocks=$blocks --salt=$salt"
+    options="--no-superblock --hash-offset=$bytes --data-blocks=$blocks --salt=$salt"
     hash=$(veritysetup format $options $image $image | sed -n 's/^Root hash:[[:space:]]*//p')
     veritysetup verify $options $image $image $hash
     echo "$blocks:$salt:$hash" > ${ATTENDANCE_VERITY}
-    slot=$(($(attendance_number size root_a) * 512))
-    [ $(stat -c %s $image) -le $slot ] || bbfatal "the root image has $(stat -c %s $image) bytes, its slot $slot: take packages out of IMAGE_INSTALL"
+    slot=$(expr $(attendance_number size root_a) \* 512)
+    bytes=$(stat -c %s $image)
+    [ $bytes -le $slot ] || bbfatal "the root image has $bytes bytes, its slot $slot: take packages out of IMAGE_INSTALL"
 }
 
 # The slots of this board: what the kernel deploys, as the firmware asks for it.
@@ -121,10 +123,11 @@ IMAGE_CMD:card() {
     install -m 0644 $files/bootconfig/* $folder/
     attendance_fat ${WORKDIR}/bootconfig.vfat $(attendance_number size bootconfig) ATTENDANCE $folder
 
-    end=$(($(attendance_number start data) + $(attendance_number size data) + 2048))
+    data=$(attendance_number start data)
+    end=$(expr $data + $(attendance_number size data) + 2048)
     rm -f $disk
-    truncate --size=$((end * 512)) $disk
-    for sector in 0 $((end - 2048)) $(attendance_number start boot_b) $(attendance_number start root_b) $(attendance_number start data); do
+    truncate --size=$(expr $end \* 512) $disk
+    for sector in 0 $(expr $end - 2048) $(attendance_number start boot_b) $(attendance_number start root_b) $data; do
         dd if=/dev/zero of=$disk bs=512 seek=$sector count=2048 conv=notrunc status=none
     done
     sfdisk --quiet $disk < ${ATTENDANCE_TABLE}
@@ -135,5 +138,5 @@ IMAGE_CMD:card() {
 
 # attendance_place PARTITION FILE BYTES: the beginning of FILE into that partition of the disk.
 attendance_place() {
-    dd if="$2" of=$disk bs=4096 seek=$(($(attendance_number start $1) / 8)) count=$(($3 / 4096)) conv=notrunc status=none
+    dd if="$2" of=$disk bs=4096 seek=$(expr $(attendance_number start $1) / 8) count=$(expr $3 / 4096) conv=notrunc status=none
 }

@@ -6,6 +6,8 @@ do_install:append:appliance() {
     rm -f ${D}${systemd_system_unitdir}/dropbearkey.service
     rm -rf ${D}${sysconfdir}/init.d ${D}${sysconfdir}/default
     cp -r --no-preserve=ownership ${UNPACKDIR}/files/. ${D}/
+    # Where dropbear-key.service, which is Debian's image's too, has it.
+    ln -s ../sbin/dropbearmulti ${D}${bindir}/dropbearkey
 }
 
 FILES:${PN}:append:appliance = " ${systemd_system_unitdir}/dropbear-key.service ${systemd_system_unitdir}/dropbear@.service"
