@@ -12,7 +12,7 @@ def attendance_key_complaints(d):
             return ["ATTENDANCE_PRODUCTION wants signing keys of your own: set %s in local.conf to PEM files." % ", ".join(names)]
         return []
     if unset:
-        return ["%s is not set: set all of %s, or none for a development authority." % (", ".join(unset), ", ".join(names))]
+        return ["not set: %s. Set all of %s, or none for a development authority." % (", ".join(unset), ", ".join(names))]
     complaints = []
     for name in names:
         # The key may be a PKCS#11 address, which is no file.

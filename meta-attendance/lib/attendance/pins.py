@@ -95,7 +95,8 @@ def disagreement(generated, path):
     ours, theirs = set(generated.splitlines()), set(committed.splitlines())
     words = []
     for verb, lines in (("lacks", ours - theirs), ("has too much", theirs - ours)):
-        names = sorted(line.strip(" \\") for line in lines if "://" in line or "sha256sum" in line)
+        # An address says more than a sum.
+        names = sorted((line.strip(" \\") for line in lines if "://" in line or "sha256sum" in line), key=lambda name: "sha256sum" in name)
         if names:
             words.append("%s %s%s" % (verb, names[0], " and %d more" % (len(names) - 1) if len(names) > 1 else ""))
     return "; ".join(words) or "order or wording differ"

@@ -5,7 +5,7 @@ LICENSE = "MIT"
 CVE_PRODUCT = "attendance"
 
 IMAGE_CLASSES += "image_types_attendance"
-IMAGE_FSTYPES = "card.zst card.bmap"
+IMAGE_FSTYPES = "rootslot bootslot card.zst card.bmap"
 IMAGE_FEATURES = "read-only-rootfs"
 IMAGE_LINGUAS = ""
 
@@ -42,6 +42,9 @@ IMAGE_INSTALL = "\
     util-linux-mount \
     wireless-regdb-static \
 "
+
+# volatile-binds would lay memory over parts of /var, which lies on the data partition; getty@tty1 and the serial console come from systemd.
+BAD_RECOMMENDATIONS += "systemd-serialgetty volatile-binds"
 
 inherit core-image features_check
 
