@@ -11,9 +11,9 @@ IMAGE_TYPES += "rootslot bootslot card"
 IMAGE_TYPEDEP:bootslot = "rootslot"
 IMAGE_TYPEDEP:card = "rootslot bootslot"
 
-ATTENDANCE_IMAGE_VERSION ?= "${@attendance.project.image_version(d)}"
-# Everything dated bears the commit's date.
-ATTENDANCE_EPOCH ?= "${@attendance.project.commit_time(d)}"
+# Everything dated bears the commit's date (conf/distro/include/attendance.inc).
+ATTENDANCE_IMAGE_VERSION ??= "${DISTRO_VERSION}"
+ATTENDANCE_EPOCH ??= "1735689600"
 ATTENDANCE_TABLE ?= "${ATTENDANCE_SOURCE}/image/partitions.sfdisk"
 ATTENDANCE_USED ?= "${ATTENDANCE_SOURCE}/image/steps/used"
 ATTENDANCE_INITRAMFS ?= "attendance-initramfs"
