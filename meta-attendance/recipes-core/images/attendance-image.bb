@@ -43,8 +43,8 @@ IMAGE_INSTALL = "\
     wireless-regdb-static \
 "
 
-# volatile-binds would lay memory over parts of /var, which lies on the data partition; getty@tty1 and the serial console come from systemd.
-BAD_RECOMMENDATIONS += "systemd-serialgetty volatile-binds"
+# volatile-binds would lay memory over parts of /var, which lies on the data partition; consoles come from systemd; no names for the log.
+BAD_RECOMMENDATIONS += "systemd-serialgetty udev-hwdb volatile-binds"
 
 inherit core-image features_check
 
