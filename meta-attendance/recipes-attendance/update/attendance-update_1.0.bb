@@ -1,0 +1,6 @@
+SUMMARY = "Health check after updates, updates from USB sticks, and the end of a trial"
+DESCRIPTION = "Units around the program's updater: it decides whether a new system stays."
+SECTION = "base"
+RDEPENDS:${PN} = "attendance bash rauc rauc-service"
+
+inherit attendance_files

@@ -1,0 +1,2 @@
+# pam.d/login: the site's password for root, none by default.
+FILESEXTRAPATHS:prepend:appliance := "${THISDIR}/files/etc:"
