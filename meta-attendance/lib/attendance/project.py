@@ -19,7 +19,8 @@ def version(d):
             text = file.read()
     except OSError as error:
         raise ValueError(
-            "%s cannot be read (%s): set ATTENDANCE_SOURCE to the folder of the project that this layer belongs to" % (manifest, error.strerror)
+            "%s cannot be read (%s): set ATTENDANCE_SOURCE to the folder of the project that this layer belongs to"
+            % (manifest, error.strerror)
         )
     section = re.search(r"^\[workspace\.package\]\n(.*?)(?=^\[|\Z)", text, re.MULTILINE | re.DOTALL)
     found = section and re.search(r'^version = "([^"]+)"', section.group(1), re.MULTILINE)
@@ -45,7 +46,8 @@ def commit(d):
 
 
 def commit_time(d):
-    """When the commit was made, in seconds since 1970; without git the first second of 2025, which is reproducible, too."""
+    """When the commit was made, in seconds since 1970; without git the first second of 2025, which is
+    reproducible, too."""
     return _git(d, "log", "-1", "--format=%ct") or "1735689600"
 
 

@@ -1,8 +1,9 @@
 //! For tests: what is skipped is named and counted, and fails where everything should be there.
 //!
-//! A test that lacks its material (weights, a film, a browser) calls [`skipped`] and returns. `cargo test` hides what a
-//! passing test prints, so the line also goes to the file that `ATTENDANCE_SKIPS` names; scripts/test counts and shows
-//! them at its end. With `ATTENDANCE_REQUIRE=1`, which CI sets, a skip is a failure.
+//! A test that lacks its material (weights, a film, a browser) calls [`skipped`] and returns. `cargo test`
+//! hides what a passing test prints, so the line also goes to the file that `ATTENDANCE_SKIPS` names;
+//! scripts/test counts and shows them at its end. With `ATTENDANCE_REQUIRE=1`, which CI sets, a skip is a
+//! failure.
 #![forbid(unsafe_code)]
 
 use std::fs::OpenOptions;

@@ -1,5 +1,5 @@
-//! Protobuf's wire format: fields by number, and what they hold. Only [`super::onnx`] uses it, which knows the
-//! schema; so errors here name that format.
+//! Protobuf's wire format: fields by number, and what they hold. Only [`super::onnx`] uses it, which knows
+//! the schema; so errors here name that format.
 
 use super::Error;
 use super::bytes::Bytes;
