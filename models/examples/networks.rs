@@ -92,7 +92,7 @@ fn each(wanted: &dyn Fn(&str) -> bool, visit: Visit<'_>) -> Result<()> {
         if !wanted(role.name()) || !store.has(role) {
             return Ok(None);
         }
-        store.load(role, &Device::Cpu).map(Some).map_err(Error::wrap)
+        models::store::load(&store, role, &Device::Cpu).map(Some).map_err(Error::wrap)
     };
     for (role, range) in
         [(Role::FaceDetectorShortRange, Range::Short), (Role::FaceDetectorFullRange, Range::Full)]

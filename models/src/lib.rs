@@ -1,7 +1,7 @@
 //! The networks of the attendance appliance on candle, and the pinned weight files they run on.
 //!
-//! A weight file's way: [`lock`] says what it must be, [`fetch`] gets it, [`convert`] makes safetensors of
-//! it, [`store`] gives it to the network. `fetch_models` is the program that does the first three.
+//! The crate `model_files` says which weight files there are and what each must be; [`store`] loads them for
+//! candle. Fetching and converting them is the work of a building machine: see `models/tools`.
 //!
 //! A network's way: each has a module ([`blazeface`], [`face_mesh`], [`iris`], [`mobilefacenet`],
 //! [`minifas`], [`yunet`]) that loads it by tensor name, runs it and decodes its answer. It is a [`plan`]: a
@@ -12,26 +12,18 @@
 #![deny(unsafe_code)]
 
 pub mod blazeface;
-pub mod convert;
-pub mod describe;
 pub mod face_mesh;
-pub mod fetch;
-mod folder;
 pub mod iris;
 #[allow(unsafe_code)]
 mod kernel;
 pub mod layer;
-pub mod lock;
 pub mod minifas;
 pub mod mobilefacenet;
 pub mod plan;
-mod role;
 mod scratch;
 pub mod selftest;
-mod sha256;
 pub mod store;
 pub mod yunet;
 
 pub use kernel::{Isa, Work, scalar_products};
-pub use role::{Role, UnknownRole};
-pub use sha256::{NoSha256, Sha256};
+pub use model_files::{NoSha256, Role, Sha256, UnknownRole, lock};

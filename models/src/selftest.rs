@@ -219,12 +219,13 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::Role;
-    use crate::store::Store;
+    use crate::store::{LoadError, Store, load};
     use candle_nn::VarBuilder;
 
     /// The weights of a role, where they have been fetched; says loudly when not.
     fn weights(role: Role) -> Option<VarBuilder<'static>> {
-        match Store::open(Store::default_dir()).and_then(|store| store.load(role, &Device::Cpu)) {
+        let store = Store::open(Store::default_dir()).map_err(LoadError::from);
+        match store.and_then(|store| load(&store, role, &Device::Cpu)) {
             Ok(vb) => Some(vb),
             Err(error) => {
                 skipped::skipped(&format!("{role}: {error}"));

@@ -1,67 +1,19 @@
-//! The folder of converted weight files, as the appliance reads it.
-//!
-//! A file is used only if it has the hash that this build pins: a bit that flipped on the card, or a folder
-//! of another version, is an error at start and not a wrong answer later.
-
-use std::path::{Path, PathBuf};
-use std::{fs, io};
+//! Weights for candle, from the folder of weight files.
 
 use candle_core::{DType, Device};
 use candle_nn::VarBuilder;
 
-use crate::folder::{self, Found};
-use crate::lock::{Lock, Pin, lock};
-use crate::{Role, Sha256};
+pub use model_files::store::{Error, Store};
 
-/// Where the image keeps the models.
-const SYSTEM_DIR: &str = "/usr/share/attendance/models";
+use crate::Role;
 
-/// A model folder that was opened for reading.
-#[derive(Clone, Debug)]
-pub struct Store {
-    dir: PathBuf,
-    lock: &'static Lock,
-}
-
-/// Why a network's weights cannot be had.
+/// Why a model's weights cannot be loaded.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum Error {
-    /// The folder cannot be opened.
-    #[error("no model folder {dir} ({source}); run `fetch_models`", dir = dir.display())]
-    NoFolder {
-        /// Folder that was asked for.
-        dir: PathBuf,
-        /// Reason.
-        source: io::Error,
-    },
-    /// A file cannot be read.
-    #[error("cannot read {path}: {source}", path = path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// Reason.
-        source: io::Error,
-    },
-    /// The folder does not hold the file.
-    #[error("no weights for {role} in {dir}; run `fetch_models --only {role}`", dir = dir.display())]
-    Missing {
-        /// What was asked for.
-        role: Role,
-        /// Folder searched.
-        dir: PathBuf,
-    },
-    /// The file is not the one that this build pins.
-    #[error(
-        "{path} does not have SHA-256 {expected}: it is damaged or belongs to another version; run `fetch_models`",
-        path = path.display()
-    )]
-    NotPinned {
-        /// The file.
-        path: PathBuf,
-        /// Hash it should have.
-        expected: Sha256,
-    },
+pub enum LoadError {
+    /// The folder has not got the pinned file.
+    #[error(transparent)]
+    Store(#[from] Error),
     /// candle does not accept the file.
     #[error("weights for {role}: {source}")]
     Candle {
@@ -72,88 +24,13 @@ pub enum Error {
     },
 }
 
-impl Store {
-    /// Opens the model folder `dir`.
-    ///
-    /// # Errors
-    /// [`Error::NoFolder`] if it is none, or cannot be read.
-    pub fn open(dir: impl Into<PathBuf>) -> Result<Self, Error> {
-        let dir = dir.into();
-        match fs::read_dir(&dir) {
-            Ok(_) => Ok(Self { dir, lock: lock() }),
-            Err(source) => Err(Error::NoFolder { dir, source }),
-        }
-    }
-
-    /// The folder to use when none is configured: `ATTENDANCE_MODELS`, else what the image ships, else the
-    /// user's cache.
-    pub fn default_dir() -> PathBuf {
-        if let Some(dir) = std::env::var_os("ATTENDANCE_MODELS").filter(|dir| !dir.is_empty()) {
-            return dir.into();
-        }
-        if Path::new(SYSTEM_DIR).is_dir() {
-            return SYSTEM_DIR.into();
-        }
-        let folder = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-        folder("XDG_CACHE_HOME")
-            .or_else(|| folder("HOME").map(|home| home.join(".cache")))
-            // A service without a home still has the system's cache.
-            .unwrap_or_else(|| "/var/cache".into())
-            .join("attendance-appliance/models")
-    }
-
-    /// The folder this store reads.
-    pub fn dir(&self) -> &Path {
-        &self.dir
-    }
-
-    /// Whether weights for `role` seem to be here: a file of the right name and size. Does not read it.
-    pub fn has(&self, role: Role) -> bool {
-        self.lock.pin(role).is_some_and(|pin| folder::seems_pinned(&self.dir, pin).unwrap_or(false))
-    }
-
-    /// Hash of the weights of `role` that this build uses: what was computed with them is keyed by it.
-    ///
-    /// # Errors
-    /// [`Error::Missing`] if they are not here.
-    pub fn hash(&self, role: Role) -> Result<Sha256, Error> {
-        if !self.has(role) {
-            return Err(self.missing(role));
-        }
-        Ok(self.pin(role)?.converted.sha256)
-    }
-
-    /// Reads the weights of `role` and checks their hash. All are f32, named and laid out as
-    /// [`crate::convert`] says.
-    ///
-    /// # Errors
-    /// Any [`Error`].
-    pub fn load(&self, role: Role, device: &Device) -> Result<VarBuilder<'static>, Error> {
-        let bytes = self.read(role)?;
-        VarBuilder::from_buffered_safetensors(bytes, DType::F32, device)
-            .map_err(|source| Error::Candle { role, source })
-    }
-
-    /// Reads the safetensors file of `role` and checks its hash.
-    ///
-    /// # Errors
-    /// Any [`Error`] but [`Error::Candle`].
-    pub fn read(&self, role: Role) -> Result<Vec<u8>, Error> {
-        let pin = self.pin(role)?;
-        let path = folder::path(&self.dir, role);
-        match folder::read(&self.dir, pin) {
-            Ok(Found::Pinned(bytes)) => Ok(bytes),
-            Ok(Found::Nothing) => Err(self.missing(role)),
-            Ok(Found::Other) => Err(Error::NotPinned { path, expected: pin.converted.sha256 }),
-            Err(source) => Err(Error::Io { path, source }),
-        }
-    }
-
-    fn pin(&self, role: Role) -> Result<&'static Pin, Error> {
-        self.lock.pin(role).ok_or_else(|| self.missing(role))
-    }
-
-    fn missing(&self, role: Role) -> Error {
-        Error::Missing { role, dir: self.dir.clone() }
-    }
+/// Reads the weights of `role` and checks their hash. All are f32, named and laid out as `models/tools`
+/// converts them.
+///
+/// # Errors
+/// Any [`LoadError`].
+pub fn load(store: &Store, role: Role, device: &Device) -> Result<VarBuilder<'static>, LoadError> {
+    let bytes = store.read(role)?;
+    VarBuilder::from_buffered_safetensors(bytes, DType::F32, device)
+        .map_err(|source| LoadError::Candle { role, source })
 }

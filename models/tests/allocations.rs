@@ -89,7 +89,7 @@ fn networks_allocate_their_answers_besides() {
         skipped::skipped("the models; run `fetch_models`");
         return;
     };
-    let weights = |role: Role| match store.load(role, &Device::Cpu) {
+    let weights = |role: Role| match models::store::load(&store, role, &Device::Cpu) {
         Ok(vb) => Some(vb),
         Err(error) => {
             skipped::skipped(&format!("{error}"));

@@ -25,7 +25,7 @@ pub fn networks(folder: &Path) -> Result<(), String> {
         return Err(format!("there is no embedder in {}", folder.display()));
     }
     for role in Role::ALL.into_iter().filter(|role| store.has(*role)) {
-        let weights = store.load(role, &Device::Cpu).map_err(|error| error.to_string())?;
+        let weights = models::store::load(&store, role, &Device::Cpu).map_err(|error| error.to_string())?;
         let loaded = load(role, weights).map_err(|error| format!("{role} cannot be loaded: {error}"))?;
         if let Some(mut network) = loaded {
             network.self_test().map_err(|failure| failure.to_string())?;

@@ -38,7 +38,8 @@ impl EngineError {
         make: impl FnOnce(VarBuilder<'static>) -> candle_core::Result<N>,
     ) -> Result<N, Self> {
         let failed = |reason: String| Self::Load { role: role.to_string(), reason };
-        let weights = store.load(role, &Device::Cpu).map_err(|error| failed(error.to_string()))?;
+        let weights =
+            models::store::load(store, role, &Device::Cpu).map_err(|error| failed(error.to_string()))?;
         make(weights).map_err(|error| failed(error.to_string()))
     }
 }

@@ -1,7 +1,7 @@
 //! Small valid files of each format.
 
 use flatbuffers::{FlatBufferBuilder, TableFinishedWIPOffset, WIPOffset};
-use models::convert::Format;
+use model_files::lock::Format;
 
 /// A file of each format. Each holds a convolution's weights; what they are is asserted in `hostile`.
 pub(crate) fn all() -> [(Format, Vec<u8>); 3] {

@@ -28,7 +28,7 @@ mod torch;
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use model_files::lock::Format;
 
 pub use graph::{Graph, Node, Port};
 pub use tensor::{Data, Tensor};
@@ -41,18 +41,6 @@ pub const MAX_SOURCE_BYTES: usize = 64 << 20;
 
 /// Largest sum of all converted tensors: a small file may name the same buffer many times.
 pub const MAX_TENSOR_BYTES: usize = 128 << 20;
-
-/// The format of a published weight file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Format {
-    /// TensorFlow Lite flatbuffer, schema version 3.
-    Tflite,
-    /// PyTorch state dict from before the zip format (magic number, pickles, then raw storages).
-    TorchLegacy,
-    /// ONNX protobuf.
-    Onnx,
-}
 
 /// Why a source file cannot be converted.
 #[derive(Debug, thiserror::Error)]

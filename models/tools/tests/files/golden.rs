@@ -2,9 +2,9 @@
 //! onnx package) see in the published ones: number of floating-point tensors, number of values, their sum and
 //! sum of squares in double precision, and the first values of one convolution.
 
-use models::lock::lock;
-use models::store::Store;
-use models::{Role, Sha256};
+use model_files::lock::lock;
+use model_files::store::{self, Store};
+use model_files::{Role, Sha256};
 use safetensors::{Dtype, SafeTensors};
 
 struct Golden {
@@ -91,12 +91,12 @@ fn a_flipped_bit_is_noticed_and_a_missing_file_named() {
     bytes[middle] ^= 1;
     std::fs::write(&path, &bytes).unwrap();
     let copy = Store::open(folder.path()).unwrap();
-    let error = copy.load(pin.role, &candle_core::Device::Cpu).err().unwrap();
-    assert!(matches!(error, models::store::Error::NotPinned { .. }), "{error}");
+    let error = copy.read(pin.role).unwrap_err();
+    assert!(matches!(error, store::Error::NotPinned { .. }), "{error}");
 
     std::fs::write(&path, &bytes[..middle]).unwrap();
     assert!(!copy.has(pin.role));
-    assert!(matches!(copy.read(pin.role), Err(models::store::Error::NotPinned { .. })));
+    assert!(matches!(copy.read(pin.role), Err(store::Error::NotPinned { .. })));
     std::fs::remove_file(&path).unwrap();
     let error = copy.read(pin.role).unwrap_err().to_string();
     assert!(error.contains(pin.role.name()) && error.contains("fetch_models"), "{error}");

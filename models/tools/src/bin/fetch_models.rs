@@ -9,10 +9,11 @@ use std::time::Duration;
 
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
-use models::fetch::{Clients, Event, Fetch, Outcome};
-use models::lock::{Pin, lock};
-use models::store::Store;
-use models::{Role, describe};
+use model_files::Role;
+use model_files::lock::{Pin, lock};
+use model_files::store::Store;
+use model_tools::describe;
+use model_tools::fetch::{Clients, Event, Fetch, Outcome};
 
 /// Fetch the weight files that models.lock pins, check their SHA-256 and convert them to safetensors.
 ///
@@ -128,10 +129,10 @@ fn list(into: &Path) {
     for pin in &lock().models {
         let state = match store.as_ref().map(|store| store.read(pin.role)) {
             Some(Ok(_)) => "yes".to_owned(),
-            None | Some(Err(models::store::Error::Missing { .. })) if pin.optional => {
+            None | Some(Err(model_files::store::Error::Missing { .. })) if pin.optional => {
                 "no (optional)".to_owned()
             }
-            None | Some(Err(models::store::Error::Missing { .. })) => "no".to_owned(),
+            None | Some(Err(model_files::store::Error::Missing { .. })) => "no".to_owned(),
             Some(Err(error)) => error.to_string(),
         };
         let size = format!("{} KB", pin.bytes.div_ceil(1000));

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::child::{self, Failure};
 use super::{Clients, mirror};
-use crate::lock::Upstream;
+use model_files::lock::Upstream;
 
 /// Two megabytes over a slow line.
 const LIMIT: Duration = Duration::from_secs(120);

@@ -18,6 +18,7 @@ mod mirror;
 mod npm;
 mod pip;
 mod upstream;
+mod writing;
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry as Slot;
@@ -27,9 +28,9 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::convert;
-use crate::folder::{self, Found};
-use crate::lock::{Lock, Package, Pin, Source};
-use crate::{Role, Sha256};
+use model_files::folder::{self, Found};
+use model_files::lock::{Lock, Package, Pin, Source};
+use model_files::{Role, Sha256};
 
 /// How long to wait for another run: it may have to fetch everything over a slow line.
 const LOCK_PATIENCE: Duration = Duration::from_secs(15 * 60);
@@ -252,7 +253,7 @@ impl Fetch<'_> {
                 bytes: converted.len(),
             });
         }
-        folder::write_atomically(&self.into, &folder::name(role), &converted)
+        writing::write_atomically(&self.into, &folder::name(role), &converted)
             .map_err(self.io(&folder::path(&self.into, role)))?;
         Ok(Outcome::Fetched(place))
     }
@@ -319,7 +320,7 @@ impl Fetch<'_> {
     fn remove_leftovers(&self) -> Result<(), Error> {
         for entry in fs::read_dir(&self.into).map_err(self.io(&self.into))? {
             let entry = entry.map_err(self.io(&self.into))?;
-            if entry.file_name().to_string_lossy().starts_with(folder::PART_PREFIX) {
+            if entry.file_name().to_string_lossy().starts_with(writing::PART_PREFIX) {
                 fs::remove_file(entry.path()).map_err(self.io(&entry.path()))?;
             }
         }

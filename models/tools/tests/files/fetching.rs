@@ -5,10 +5,11 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use models::convert::{Format, convert};
-use models::fetch::{Clients, Error, Event, Fetch, Outcome};
-use models::lock::Lock;
-use models::{Role, Sha256};
+use model_files::lock::Format;
+use model_files::lock::Lock;
+use model_files::{Role, Sha256};
+use model_tools::convert::convert;
+use model_tools::fetch::{Clients, Error, Event, Fetch, Outcome};
 use tempfile::TempDir;
 
 use crate::seeds;

@@ -1,7 +1,8 @@
 //! The parsers against what they may meet: damaged files, lies about sizes, and features that nobody
 //! reviewed.
 
-use models::convert::{Data, Error, Format, MAX_SOURCE_BYTES, parse};
+use model_files::lock::Format;
+use model_tools::convert::{Data, Error, MAX_SOURCE_BYTES, parse};
 use proptest::prelude::*;
 
 use crate::seeds;

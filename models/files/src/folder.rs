@@ -1,22 +1,18 @@
-//! The folder of converted weight files: names, bounded reads, and writes that a power cut cannot spoil.
+//! The folder of converted weight files: names and bounded reads.
 //!
 //! It holds `<role>.safetensors` and nothing else that matters: what each must be is part of the program, in
 //! `models.lock`.
 
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::PermissionsExt as _;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use crate::lock::{Hashed, Pin};
 use crate::{Role, Sha256};
 
-/// How unfinished files begin; whoever holds the folder's lock may remove them.
-pub(crate) const PART_PREFIX: &str = ".part-";
-
 /// What lies in the folder under a role's name.
 #[derive(Debug)]
-pub(crate) enum Found {
+pub enum Found {
     /// The pinned file.
     Pinned(Vec<u8>),
     /// Nothing.
@@ -26,17 +22,17 @@ pub(crate) enum Found {
 }
 
 /// Where the converted file of `role` lies.
-pub(crate) fn path(dir: &Path, role: Role) -> PathBuf {
+pub fn path(dir: &Path, role: Role) -> PathBuf {
     dir.join(name(role))
 }
 
 /// Name of the converted file of `role`.
-pub(crate) fn name(role: Role) -> String {
+pub fn name(role: Role) -> String {
     format!("{role}.safetensors")
 }
 
 /// Whether the folder has a file of the pinned size for `pin`. Does not read it.
-pub(crate) fn seems_pinned(dir: &Path, pin: &Pin) -> io::Result<bool> {
+pub fn seems_pinned(dir: &Path, pin: &Pin) -> io::Result<bool> {
     match fs::metadata(path(dir, pin.role)) {
         Ok(metadata) => Ok(metadata.len() == pin.converted.bytes),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
@@ -45,7 +41,7 @@ pub(crate) fn seems_pinned(dir: &Path, pin: &Pin) -> io::Result<bool> {
 }
 
 /// Reads the file of `pin` and checks its hash.
-pub(crate) fn read(dir: &Path, pin: &Pin) -> io::Result<Found> {
+pub fn read(dir: &Path, pin: &Pin) -> io::Result<Found> {
     let Hashed { sha256, bytes } = pin.converted;
     match File::open(path(dir, pin.role)) {
         // Reading what cannot be right would only cost time and memory.
@@ -60,7 +56,7 @@ pub(crate) fn read(dir: &Path, pin: &Pin) -> io::Result<Found> {
 }
 
 /// Reads a whole file, but never more than `limit` bytes.
-pub(crate) fn read_bounded(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+pub fn read_bounded(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     read_to_limit(File::open(path)?, limit)
 }
 
@@ -71,18 +67,4 @@ fn read_to_limit(file: File, limit: u64) -> io::Result<Vec<u8>> {
         return Err(io::Error::other(format!("larger than {limit} bytes")));
     }
     Ok(bytes)
-}
-
-/// Replaces `dir/name` in one step: after a power cut it is the old file or the new one, never a part of
-/// either.
-pub(crate) fn write_atomically(dir: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
-    let mut part = tempfile::Builder::new()
-        .prefix(PART_PREFIX)
-        // The appliance runs as another user than whoever fetched.
-        .permissions(fs::Permissions::from_mode(0o644))
-        .tempfile_in(dir)?;
-    part.write_all(bytes)?;
-    part.as_file().sync_all()?;
-    part.persist(dir.join(name)).map_err(|error| error.error)?;
-    File::open(dir)?.sync_all()
 }
