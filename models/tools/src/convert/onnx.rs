@@ -10,11 +10,9 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use super::protobuf::{Field, Fields, Message, Varints, nested, number, text};
+use super::protobuf::{FORMAT, Field, Fields, Message, Varints, malformed, nested, number, text};
 use super::tensor::{self, Collector};
 use super::{Data, Error, Graph, Node, Parsed, Port, Tensor, half};
-
-const FORMAT: &str = "ONNX";
 
 /// Most operators; the largest pinned network has some 200.
 const MAX_NODES: usize = 16_384;
@@ -283,10 +281,6 @@ fn read_port(bytes: &[u8]) -> Result<Port, Error> {
         }
     }
     Ok(port)
-}
-
-pub(super) fn malformed(reason: impl Into<String>) -> Error {
-    Error::Malformed { format: FORMAT, reason: reason.into() }
 }
 
 fn unsupported(what: impl Into<String>) -> Error {

@@ -1,9 +1,15 @@
-//! Protobuf's wire format: fields by number, and what they hold. Shared by nobody but [`super::onnx`], which
-//! knows the schema.
+//! Protobuf's wire format: fields by number, and what they hold. Only [`super::onnx`] uses it, which knows the
+//! schema; so errors here name that format.
 
 use super::Error;
 use super::bytes::Bytes;
-use super::onnx::malformed;
+
+/// The one format that is read through this module.
+pub(super) const FORMAT: &str = "ONNX";
+
+pub(super) fn malformed(reason: impl Into<String>) -> Error {
+    Error::Malformed { format: FORMAT, reason: reason.into() }
+}
 
 pub(super) fn nested(bytes: &[u8], wanted: u32) -> Result<Option<&[u8]>, Error> {
     for field in Fields(Message::new(bytes)) {
