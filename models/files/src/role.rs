@@ -25,8 +25,6 @@ pub enum Role {
     AntispoofV1Se,
     /// MiniFAS at 128×128, a second opinion.
     Antispoof128,
-    /// FaceAntiSpoofing at 256×256: slow, but the one anti-spoof network that a package registry ships.
-    Antispoof256,
     /// YuNet at 320×320, an alternative detector.
     DetectorYunet320,
     /// YuNet at 640×640.
@@ -40,7 +38,7 @@ pub struct UnknownRole(String);
 
 impl Role {
     /// All roles, in the order they are fetched and listed.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 10] = [
         Self::FaceDetectorShortRange,
         Self::FaceDetectorFullRange,
         Self::FaceMesh,
@@ -49,7 +47,6 @@ impl Role {
         Self::AntispoofV2,
         Self::AntispoofV1Se,
         Self::Antispoof128,
-        Self::Antispoof256,
         Self::DetectorYunet320,
         Self::DetectorYunet640,
     ];
@@ -65,7 +62,6 @@ impl Role {
             Self::AntispoofV2 => "antispoof-v2",
             Self::AntispoofV1Se => "antispoof-v1se",
             Self::Antispoof128 => "antispoof-128",
-            Self::Antispoof256 => "antispoof-256",
             Self::DetectorYunet320 => "detector-yunet-320",
             Self::DetectorYunet640 => "detector-yunet-640",
         }

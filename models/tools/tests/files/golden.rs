@@ -19,7 +19,7 @@ struct Golden {
 }
 
 #[rustfmt::skip]
-const GOLDEN: [Golden; 11] = [
+const GOLDEN: [Golden; 10] = [
     Golden { role: Role::FaceDetectorShortRange, tensors: 74, values: 101390, sum: -7.274258159e+02, squares: 1.180417738e+05, name: "conv2d_13.Kernel", shape: [96, 1, 1, 96], first: [0.015716553, 0.011940002, -0.045043945] },
     Golden { role: Role::FaceDetectorFullRange, tensors: 178, values: 514069, sum: -1.573992109e+01, squares: 1.812300924e+04, name: "conv2d_23.Kernel", shape: [96, 1, 1, 256], first: [-0.007801056, 0.0126953125, 0.031555176] },
     Golden { role: Role::FaceMesh, tensors: 113, values: 604685, sum: 4.863931860e+04, squares: 3.283106342e+04, name: "conv2d_17.Kernel", shape: [128, 1, 1, 128], first: [0.0819681, 0.07058237, -0.06548561] },
@@ -28,7 +28,6 @@ const GOLDEN: [Golden; 11] = [
     Golden { role: Role::AntispoofV2, tensors: 284, values: 444928, sum: 3.496072628e+04, squares: 4.867070351e+07, name: "conv_3.model.1.conv_dw.conv.weight", shape: [13, 1, 3, 3], first: [-0.02456562, -0.16018075, -0.03522026] },
     Golden { role: Role::AntispoofV1Se, tensors: 314, values: 444554, sum: 3.174245427e+04, squares: 3.832764110e+07, name: "conv_3.model.2.conv.conv.weight", shape: [13, 64, 1, 1], first: [-0.0030068199, -0.018400598, 0.014675651] },
     Golden { role: Role::Antispoof128, tensors: 149, values: 468432, sum: 2.770049933e+02, squares: 2.915788370e+05, name: "conv_3.model.model.2.conv.conv.weight", shape: [13, 64, 1, 1], first: [-0.040025257, 0.031652447, 0.023181375] },
-    Golden { role: Role::Antispoof256, tensors: 211, values: 2003581, sum: -8.317761013e+02, squares: 3.992238570e+03, name: "StatefulPartitionedCall.cru_3.conv2d_14.Conv2D.ReadVariableOp", shape: [32, 3, 3, 32], first: [0.017730713, 0.01259613, -0.08050537] },
     Golden { role: Role::DetectorYunet320, tensors: 109, values: 53112, sum: 7.036892254e+01, squares: 3.503027935e+03, name: "Conv_34.weight", shape: [64, 1, 3, 3], first: [-0.9208504, 0.12122746, 0.30945438] },
     Golden { role: Role::DetectorYunet640, tensors: 109, values: 53112, sum: 7.036892254e+01, squares: 3.503027935e+03, name: "Conv_34.weight", shape: [64, 1, 3, 3], first: [-0.9208504, 0.12122746, 0.30945438] },
 ];
