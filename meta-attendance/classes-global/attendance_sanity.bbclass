@@ -28,6 +28,16 @@ python attendance_sanity_handler () {
     lock = os.path.join(attendance.project.source(d), "Cargo.lock")
     if not os.path.isfile(lock):
         complaints.append("%s is missing: set ATTENDANCE_SOURCE to the folder of the project that this layer belongs to." % lock)
+    production = bb.utils.to_boolean(d.getVar("ATTENDANCE_PRODUCTION"))
+    commit = d.getVar("ATTENDANCE_COMMIT") or ""
+    if commit == "unknown":
+        text = "git cannot say which commit %s is: if it belongs to another user, run git config --global --add safe.directory" % attendance.project.source(d)
+        if production:
+            complaints.append(text + ".")
+        else:
+            bb.warn("meta-attendance: %s; the image is named unknown." % text)
+    elif production and commit.endswith("-dirty"):
+        complaints.append("ATTENDANCE_PRODUCTION builds what is committed; git status shows what is not.")
     if complaints:
         bb.fatal("\n".join("meta-attendance: " + text for text in complaints))
 }
