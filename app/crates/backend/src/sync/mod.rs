@@ -353,7 +353,7 @@ impl Work {
                 self.state.refused.remove(path);
                 return Ok(outcome);
             }
-            Fetched::Failed(disk @ Error::Disk { .. }) => return Err(disk),
+            Fetched::Failed(disk) if disk.stops() => return Err(disk),
             Fetched::Refused(refusal, reason) => {
                 self.report.fail(path, reason);
                 self.state.refused.remove(path);
@@ -405,18 +405,22 @@ impl Work {
         self.state.photos.retain(|path, _| local.contains_key(path) || named.contains_key(path));
         let mirror = Arc::clone(&self.mirror);
         let removed = blocking(move || {
-            let mut removed = Vec::new();
+            let (mut removed, mut failed) = (Vec::new(), Vec::new());
             for path in gone {
                 match mirror.remove(&path) {
                     Ok(()) => removed.push(path),
-                    Err(error) => return Ok((removed, Some(error))),
+                    Err(error) if error.stops() => return Ok((removed, failed, Some(error))),
+                    Err(error) => failed.push((path, error)),
                 }
             }
-            Ok((removed, None))
+            Ok((removed, failed, None))
         });
         match removed.await {
-            Ok((removed, error)) => {
+            Ok((removed, failed, error)) => {
                 self.report.removed = removed.len();
+                for (path, error) in failed {
+                    self.report.fail(path, error);
+                }
                 for path in removed {
                     self.state.photos.remove(&path);
                 }
