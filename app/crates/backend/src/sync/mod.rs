@@ -46,7 +46,7 @@ use download::{Downloads, Fetched, blocking};
 use fetch::Site;
 use link::Base;
 use mirror::Mirror;
-use removal::Decision;
+use removal::{Before, Decision};
 use state::State;
 
 pub use error::Error;
@@ -386,20 +386,36 @@ impl Work {
         let on_disk: BTreeSet<String> = local.keys().cloned().collect();
         let listed: BTreeSet<String> = named.keys().cloned().collect();
         let confirmed = self.mirror.take(CONFIRMATION).map(|text| text.trim_matches('"').to_owned());
-        let decision = removal::decide(
-            &on_disk,
-            &listed,
-            &self.kept,
-            self.state.pending.as_ref(),
-            confirmed.as_deref(),
-            &settings.photos,
-        );
-        let gone = match decision {
+        let now = u64::try_from(OffsetDateTime::now_utc().unix_timestamp()).unwrap_or(0);
+        let step = removal::step(self.state.listed_at.replace(now), now, settings.photos.interval);
+        let students: BTreeSet<&str> = listed.iter().map(|path| removal::student(path)).collect();
+        self.state.lately.pass(step, |student| students.contains(student));
+        let earlier = Before {
+            pending: self.state.pending.as_ref(),
+            lately: &self.state.lately,
+            step,
+            confirmed: confirmed.as_deref(),
+        };
+        let gone = match removal::decide(&on_disk, &listed, &self.kept, earlier, &settings.photos) {
             Decision::Wait(pending) => {
                 self.state.pending = Some(pending);
                 return;
             }
-            Decision::Remove(gone) => gone,
+            Decision::Remove { photos, settled } => {
+                if settled {
+                    self.state.lately.settle();
+                } else {
+                    let left: BTreeSet<&str> = on_disk
+                        .iter()
+                        .filter(|path| !photos.contains(path))
+                        .map(|path| removal::student(path))
+                        .collect();
+                    let lost = photos.iter().map(|path| removal::student(path));
+                    let lost = lost.filter(|student| !students.contains(student) && !left.contains(student));
+                    self.state.lately.note(lost.map(str::to_owned));
+                }
+                photos
+            }
         };
         self.state.pending = None;
         self.state.photos.retain(|path, _| local.contains_key(path) || named.contains_key(path));
