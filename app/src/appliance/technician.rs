@@ -256,6 +256,7 @@ impl Source for Technician {
                 unrecognisable: named.len() - enrolled,
                 refused: refused_photos(&report, &self.missing.load()),
             },
+            plain_http: self.config.plain_addresses().map(str::to_owned).collect(),
             problems: update.systems.as_ref().and_then(taken_back).into_iter().collect(),
             update,
         }

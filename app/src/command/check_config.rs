@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use crate::config::{Config, check_files, commented_defaults};
+use backend::plain;
 use camera::config::CameraSource;
 use recognition::liveness::Requirement;
 use recognition::naming::threshold::Calibration;
@@ -33,22 +34,16 @@ pub(super) fn execute(path: &Path, arguments: &Arguments) -> anyhow::Result<Exit
 /// What is allowed and yet may surprise.
 fn remarks(config: &Config) -> Vec<String> {
     let mut remarks = Vec::new();
-    match &config.photos.url {
-        None => remarks.push(
+    if config.photos.url.is_none() {
+        remarks.push(
             "photos.url is not set: photos are taken from the folder, nothing is synchronised.".to_owned(),
-        ),
-        Some(url) if !url.is_https() => {
-            remarks.push(format!("photos.url ({url}) is not encrypted: its key can be read on the network."));
-        }
-        Some(_) => {}
+        );
     }
-    match &config.webhook.url {
-        None => remarks.push("webhook.url is not set: rows stay on the device.".to_owned()),
-        Some(url) if !url.is_https() => {
-            remarks
-                .push(format!("webhook.url ({url}) is not encrypted: its key can be read on the network."));
-        }
-        Some(_) => {}
+    if config.webhook.url.is_none() {
+        remarks.push("webhook.url is not set: rows stay on the device.".to_owned());
+    }
+    for name in config.plain_addresses() {
+        remarks.push(format!("{}. {}", plain::meaning(name), plain::ADVICE));
     }
     if config.camera.source == CameraSource::Libcamera && !cfg!(feature = "libcamera") {
         remarks.push(
@@ -69,6 +64,18 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use recognition::config::LivenessRule;
+
+    #[test]
+    fn plain_http_is_noted_until_it_is_allowed() {
+        let told = |text: &str| {
+            let config: Config = toml::from_str(text).unwrap();
+            remarks(&config).into_iter().filter(|remark| remark.contains("http://")).count()
+        };
+        let urls = "[photos]\nurl = \"http://backend.example/media?key=k\"\n[webhook]\nurl = \"http://backend.example/hook\"\nkey = \"k\"\n";
+        assert_eq!(told(urls), 2);
+        assert_eq!(told(&format!("{urls}[tls]\nallow_plain = true\n")), 0);
+        assert_eq!(told(&urls.replace("http:", "https:")), 0);
+    }
 
     #[test]
     fn missing_anti_spoof_networks_are_told_for_every_rule_that_needs_them() {

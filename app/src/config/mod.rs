@@ -84,6 +84,15 @@ impl Config {
         }
     }
 
+    /// The settings whose addresses are asked without encryption, and nobody has said that this is meant.
+    pub fn plain_addresses(&self) -> impl Iterator<Item = &'static str> {
+        let addresses = [("photos.url", &self.photos.url), ("webhook.url", &self.webhook.url)];
+        let tls = &self.tls;
+        addresses.into_iter().filter_map(move |(name, url)| {
+            url.as_ref().is_some_and(|url| backend::plain::is_plain(url, tls)).then_some(name)
+        })
+    }
+
     /// The folder of the networks' weights.
     pub fn models_dir(&self) -> PathBuf {
         self.site.models_dir.clone().unwrap_or_else(models::store::Store::default_dir)

@@ -288,6 +288,7 @@ pub fn healthy() -> View {
             window: "02:00-04:30".to_owned(),
             ..Update::default()
         },
+        plain_http: Vec::new(),
         problems: Vec::new(),
     }
 }

@@ -4,5 +4,6 @@
 
 pub mod config;
 pub mod http;
+pub mod plain;
 pub mod sync;
 pub mod upload;

@@ -60,6 +60,12 @@ pub(super) fn text(
     out.gauge("upload_refused_rows", "Rows that need a person.", Some(view.upload.needs_person.len()));
     out.gauge("upload_failing", "1 while deliveries fail.", Some(u8::from(view.upload.error.is_some())));
     out.gauge("sync_failing", "1 while synchronisations fail.", Some(u8::from(view.sync.error.is_some())));
+    out.labelled(
+        "plain_http",
+        "1 for each setting whose address is asked without encryption.",
+        "setting",
+        view.plain_http.iter().map(|setting| (setting.as_str(), 1)),
+    );
     out.gauge("roster_students", "Students that can be recognised.", Some(view.roster.students));
     out.gauge("roster_photos", "Photos they were enrolled from.", Some(view.roster.photos));
     out.gauge("roster_photos_refused", "Photos that did not enrol.", Some(view.roster.refused.len()));
@@ -135,12 +141,14 @@ mod tests {
                 state: "running".to_owned(),
                 ..Worker::default()
             }],
+            plain_http: vec!["photos.url".to_owned()],
             ..View::default()
         };
         let text = text(&view, &[], true, OffsetDateTime::UNIX_EPOCH);
         assert!(text.contains("\nattendance_temperature_celsius 51.5\n"));
         assert!(text.contains("attendance_worker_running{worker=\"sync\"} 1\n"));
         assert!(text.contains("attendance_info{version=\"1.0\\\"\\n\\\\\"} 1\n"));
+        assert!(text.contains("attendance_plain_http{setting=\"photos.url\"} 1\n"));
         assert!(!text.contains("storage"), "what is not known is left out");
         for line in text.lines().filter(|line| !line.starts_with('#')) {
             let (name, value) = line.rsplit_once(' ').unwrap_or_default();

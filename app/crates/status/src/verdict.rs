@@ -39,6 +39,7 @@ pub(super) fn problems(
     roster(view, &mut found);
     delivery(view, &mut found);
     photos(view, &mut found);
+    encryption(view, &mut found);
     workers(view, &mut found);
     machine(view, &mut found);
     if view.system.clock_trusted && certificate_expires - now < CERTIFICATE_NOTICE {
@@ -275,6 +276,26 @@ fn photos(view: &View, found: &mut Vec<Problem>) {
     }
 }
 
+/// Keys and faces that cross the network in clear.
+fn encryption(view: &View, found: &mut Vec<Problem>) {
+    for setting in &view.plain_http {
+        let what = match setting.as_str() {
+            "webhook.url" => {
+                "Attendance is delivered without encryption: others on the network can read the key and the rows, and \
+                 acknowledge rows that never arrive"
+            }
+            _ => {
+                "Photos are fetched without encryption: others on the network can read the key and the photos, and put in \
+                 photos of their own"
+            }
+        };
+        found.push(attention(
+            format!("{what} ({setting} begins with http://)."),
+            "Use an address that begins with https://. If this network is meant to be trusted, set tls.allow_plain = true.",
+        ));
+    }
+}
+
 /// Every worker that does not run and was not spoken of yet.
 fn workers(view: &View, found: &mut Vec<Problem>) {
     let others = view.workers.iter().filter(|worker| !TOLD_ABOVE.contains(&&*worker.name));
@@ -412,6 +433,22 @@ mod tests {
     fn nothing_wrong_is_nothing_said() {
         assert_eq!(problems(&well(), LATER, NOW), []);
         assert!(healthy(&well()));
+    }
+
+    #[test]
+    fn plain_http_is_a_problem_for_as_long_as_it_is_so() {
+        let mut view = well();
+        view.plain_http = vec!["photos.url".to_owned(), "webhook.url".to_owned()];
+        let found = problems(&view, LATER, NOW);
+        assert_eq!(found.len(), 2);
+        for (problem, setting) in found.iter().zip(&view.plain_http) {
+            assert!(
+                problem.level == Level::Attention && problem.what.contains(setting.as_str()),
+                "{problem:?}"
+            );
+            assert!(problem.advice.contains("tls.allow_plain"));
+        }
+        assert!(healthy(&view));
     }
 
     #[test]

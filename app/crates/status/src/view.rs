@@ -174,6 +174,8 @@ pub struct View {
     pub roster: RosterCount,
     /// The systems on the card, and updates of them.
     pub update: Update,
+    /// Settings whose addresses are asked without encryption, by their names, unless that is allowed knowingly.
+    pub plain_http: Vec<String>,
     /// Problems only their own part can know, beside those the server sees in the other fields.
     pub problems: Vec<Problem>,
 }

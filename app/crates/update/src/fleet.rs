@@ -38,6 +38,9 @@ use base::secret::Secret;
 /// Largest answer read. A deployment of a few artifacts has 3 KB.
 const MAX_BYTES: u64 = 256 * 1024;
 
+/// Most values in an answer. A deployment of a few artifacts has some hundred.
+const MAX_VALUES: usize = 10_000;
+
 /// For each request.
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -263,7 +266,7 @@ impl Fleet {
             return Err(reply.unwanted().into());
         }
         let answer = reply.read(MAX_BYTES).await?;
-        serde_json::from_slice(&answer.body)
+        backend::http::json::bounded(&answer.body, MAX_VALUES)
             .map_err(|error| FleetError::Content { url: shown(url), reason: error.to_string() })
     }
 

@@ -11,6 +11,7 @@
 
 mod client;
 mod error;
+pub mod json;
 mod retry;
 mod tls;
 

@@ -267,12 +267,12 @@ mod tests {
         let path = folder.path().join("ca.pem");
         let read = |text: &str| {
             std::fs::write(&path, text).unwrap();
-            let tls = config::Tls { ca_file: Some(path.clone()), pinned_sha256: None };
+            let tls = config::Tls { ca_file: Some(path.clone()), ..config::Tls::default() };
             TlsPolicy::from_config(&tls).unwrap_err().to_string()
         };
         assert!(read("").contains("BEGIN CERTIFICATE"));
         assert!(read("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n").contains("ca.pem"));
-        let missing = config::Tls { ca_file: Some(folder.path().join("none.pem")), pinned_sha256: None };
+        let missing = config::Tls { ca_file: Some(folder.path().join("none.pem")), ..config::Tls::default() };
         assert!(TlsPolicy::from_config(&missing).unwrap_err().to_string().contains("none.pem"));
     }
 }

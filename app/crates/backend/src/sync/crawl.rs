@@ -6,9 +6,12 @@ use futures_util::StreamExt as _;
 use futures_util::stream;
 
 use super::error::Error;
-use super::fetch::Site;
+use super::fetch::{Found, Site};
+use super::folder;
+use super::folder::Judged;
 use super::link::Place;
 use super::listing;
+use super::listing::ListingError;
 use super::{CONCURRENCY, Failure, GIVE_UP_AFTER, Step};
 use base::identity::RollNumber;
 use vision::photos::{Photos, RollPattern};
@@ -22,8 +25,15 @@ const EXAMPLES: usize = 5;
 /// The directory that is left out, by contract.
 const LEFT_OUT: &str = "passport";
 
-/// What is said of a student's page that is no listing, though it came as one.
-const NO_LISTING: &str = "the server answered with a page that lists nothing; the photos here are kept";
+/// Most bytes of names for each photo or page that may be accepted, on average.
+const NAME_BYTES: usize = 500;
+
+/// What is said of a folder's page that is no listing, though it came as one.
+const NO_LISTING: &str =
+    "the server answered with a page that is no listing of this folder; the photos here are kept";
+
+/// What is said of a page that ended too early.
+const BROKE_OFF: &str = "the server's page broke off before its end; the photos here are kept";
 
 /// What is taken for a photo, in any case.
 const EXTENSIONS: [&str; 6] = ["jpg", "jpeg", "png", "gif", "bmp", "webp"];
@@ -60,7 +70,8 @@ pub(super) async fn list(
     let mut listing = Listing::default();
     let mut seen = HashSet::new();
     let mut level = vec![site.base.root()];
-    let (mut pages, mut failed_in_a_row) = (0, 0);
+    let max_names = (config.max_photos + max_pages) * NAME_BYTES;
+    let (mut pages, mut failed_in_a_row, mut only_adds, mut names) = (0, 0, 0, 0);
     let mut no_rolls = BTreeSet::new();
     // One level of directories after the other; the link filter bounds their number.
     while !level.is_empty() {
@@ -69,7 +80,13 @@ pub(super) async fn list(
         while let Some((place, found)) = read.next().await {
             pages += 1;
             let links = match found {
-                Ok(links) => links,
+                Ok((links, is_whole)) => {
+                    if !is_whole {
+                        only_adds += 1;
+                        listing.unread.extend(student(&place, config.roll_numbers));
+                    }
+                    links
+                }
                 // Django's static view knows the base with its slash only.
                 Err(error) if is_missing(&error) && place == site.base.root() && !place.ends_in_slash() => {
                     next.push(place.with_slash());
@@ -77,8 +94,10 @@ pub(super) async fn list(
                 }
                 Err(error) if place.segments().is_empty() => return Err(error),
                 Err(error) => {
-                    failed_in_a_row += u32::from(error.is_transient());
-                    if failed_in_a_row >= GIVE_UP_AFTER || matches!(error, Error::Listing { .. }) {
+                    // A page beyond the bounds is one folder's trouble, and many of them are an attack.
+                    failed_in_a_row +=
+                        u32::from(error.is_transient() || matches!(error, Error::Listing { .. }));
+                    if failed_in_a_row >= GIVE_UP_AFTER {
                         return Err(error);
                     }
                     listing.unread.extend(student(&place, config.roll_numbers));
@@ -88,6 +107,9 @@ pub(super) async fn list(
             };
             failed_in_a_row = 0;
             for link in links {
+                if !seen.contains(link.segments()) {
+                    names += link.segments().iter().map(String::len).sum::<usize>();
+                }
                 match kind(&link, config.roll_numbers) {
                     _ if seen.contains(link.segments()) => {}
                     Kind::Nothing => {}
@@ -105,6 +127,9 @@ pub(super) async fn list(
                     }
                 }
             }
+            if names > max_names {
+                return Err(Error::TooMany { what: "bytes of names", limit: max_names });
+            }
             if listing.photos.len() > config.max_photos {
                 return Err(Error::TooMany { what: "photos", limit: config.max_photos });
             }
@@ -114,6 +139,12 @@ pub(super) async fn list(
             step(Step::Listed { pages, photos: listing.photos.len() });
         }
         level = next;
+    }
+    if only_adds > 0 {
+        log::warn!(
+            "{only_adds} pages of the server are no listings that are known here: their photos are used, and nothing is \
+             removed for them"
+        );
     }
     if !no_rolls.is_empty() {
         let form = match config.roll_numbers {
@@ -130,22 +161,29 @@ fn is_missing(error: &Error) -> bool {
     matches!(error, Error::Http(crate::http::Error::Status { status, .. }) if *status == http::StatusCode::NOT_FOUND)
 }
 
-/// The places that a page links to, within the base.
-async fn read_page(site: &Site, place: Place) -> (Place, Result<Vec<Place>, Error>) {
+/// The places that a page links to, within the base, and whether those are all that its folder holds.
+async fn read_page(site: &Site, place: Place) -> (Place, Result<(Vec<Place>, bool), Error>) {
     let found = async {
-        let (page, content) = site.page(&place).await?;
-        let (base, is_students) = (site.base.clone(), place.segments().len() == 1);
+        let Found { at, content, is_framed } = site.page(&place).await?;
+        if !place.segments().is_empty() && !at.is_same_as(&place) {
+            return Err(Error::Answer(format!(
+                "the server redirects this folder to another one ({at}); the photos here are kept"
+            )));
+        }
+        let base = site.base.clone();
         // Off the runtime: a page may have 100,000 links.
-        let links = tokio::task::spawn_blocking(move || {
-            let links = listing::links(&content)?;
-            if is_students && links.is_empty() && !listing::is_of_an_empty_folder(&content) {
-                return Ok(None);
-            }
-            Ok(Some(links.iter().filter_map(|link| base.follow(&page, link).ok()).collect()))
+        let judged = tokio::task::spawn_blocking(move || {
+            let page = listing::read(&content)?;
+            drop(content);
+            Ok(folder::judge(&page, &base, &at, is_framed))
         });
-        match links.await {
-            Ok(Ok(Some(links))) => Ok(links),
-            Ok(Ok(None)) => Err(Error::Answer(NO_LISTING.to_owned())),
+        match judged.await {
+            Ok(Ok(Judged::Listing(places))) => Ok((places, true)),
+            Ok(Ok(Judged::Some(places))) => Ok((places, false)),
+            Ok(Ok(Judged::Other)) => Err(Error::Answer(NO_LISTING.to_owned())),
+            Ok(Ok(Judged::BrokeOff) | Err(ListingError::BrokeOff)) => {
+                Err(Error::Answer(BROKE_OFF.to_owned()))
+            }
             Ok(Err(source)) => Err(Error::Listing { page: place.to_string(), source }),
             Err(ended) => Err(Error::Answer(format!("reading the listing failed: {ended}"))),
         }

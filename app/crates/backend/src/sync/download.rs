@@ -160,7 +160,8 @@ impl Downloads<'_> {
         let _turn = Arc::clone(&self.decoder).acquire_owned().await;
         let (mirror, limits, owned) = (Arc::clone(&self.mirror), self.limits, path.to_owned());
         blocking(move || {
-            if here == Some(fresh.length) && mirror.sha256(&owned)? == fresh.sha256 {
+            // An old copy that cannot be read is not the same: the new one takes its place.
+            if here == Some(fresh.length) && mirror.sha256(&owned).is_ok_and(|hash| hash == fresh.sha256) {
                 return Ok(Fetched::Here(Outcome::Unchanged, fresh));
             }
             let mut bytes = Vec::new();

@@ -79,6 +79,12 @@ impl Error {
         matches!(self, Self::Http(error) if error.is_transient())
     }
 
+    /// Whether no other photo will fare better: the disk is full or cannot be written at all. Any other error
+    /// of the disk is of one file.
+    pub(super) fn stops(&self) -> bool {
+        matches!(self, Self::Disk { source, .. } if super::mirror::is_of_the_whole_disk(source))
+    }
+
     /// Whether nothing will change until a person acts: the key is refused, the trust is misconfigured.
     pub fn needs_a_person(&self) -> bool {
         match self {

@@ -1,6 +1,6 @@
 //! Asking the file browser: with the credential, below the base, again when it may help.
 
-use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, HeaderValue, LOCATION};
+use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, HeaderValue, LOCATION, TRANSFER_ENCODING};
 use http::{HeaderMap, StatusCode};
 
 use super::error::Error;
@@ -8,8 +8,11 @@ use super::link::{Base, Place};
 use crate::http::{Client, Reply, Retry};
 use base::secret::without_credentials;
 
-/// Largest listing page. 100,000 links take about 15 MB.
-const MAX_PAGE_BYTES: u64 = 40_000_000;
+/// Largest page of the base, which is read alone. 100,000 links take about 15 MB.
+const MAX_BASE_BYTES: u64 = 40_000_000;
+
+/// Largest page of a folder below: as many are in memory as requests are at work (`CONCURRENCY`).
+const MAX_FOLDER_BYTES: u64 = 8_000_000;
 
 /// Redirects followed for one request: a missing slash is one, a name in another spelling another.
 const MAX_REDIRECTS: usize = 4;
@@ -22,20 +25,32 @@ pub(super) struct Site {
     pub(super) retry: Retry,
 }
 
+/// A page as it came.
+#[derive(Debug)]
+pub(super) struct Found {
+    /// Where it was found, after redirects.
+    pub(super) at: Place,
+    pub(super) content: bytes::Bytes,
+    /// Whether the answer said where it ends: if not, one that broke off looks like a whole one.
+    pub(super) is_framed: bool,
+}
+
 impl Site {
-    /// Fetches a directory page; the place it was found at (after redirects) and its content.
+    /// Fetches a directory page.
     ///
     /// # Errors
     /// [`Error`] after the last try.
-    pub(super) async fn page(&self, place: &Place) -> Result<(Place, bytes::Bytes), Error> {
+    pub(super) async fn page(&self, place: &Place) -> Result<Found, Error> {
+        let limit = if place.segments().is_empty() { MAX_BASE_BYTES } else { MAX_FOLDER_BYTES };
         let mut headers = HeaderMap::new();
         headers.insert(ACCEPT, HeaderValue::from_static("text/html, application/json;q=0.9, */*;q=0.1"));
         let attempt = || async {
-            let (found, reply) = self.open(place, headers.clone()).await?;
+            let (at, reply) = self.open(place, headers.clone()).await?;
             if reply.status != StatusCode::OK {
                 return Err(reply.unwanted().into());
             }
-            Ok((found, reply.read(MAX_PAGE_BYTES).await?.body))
+            let is_framed = reply.content_length().is_some() || reply.header(&TRANSFER_ENCODING).is_some();
+            Ok(Found { at, content: reply.read(limit).await?.body, is_framed })
         };
         self.retry.run(attempt, Error::is_transient).await
     }

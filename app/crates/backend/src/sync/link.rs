@@ -117,6 +117,23 @@ impl Base {
         place
     }
 
+    /// Whether a link on the page `page` leads to the folder above it.
+    pub fn leads_to_parent(&self, page: &Place, href: &str) -> bool {
+        let folder = self.url(&page.clone().with_slash());
+        let link = folder.join(href.trim_matches(|c: char| c.is_ascii_whitespace()));
+        let (Ok(link), Ok(parent)) = (link, folder.join("../")) else { return false };
+        let path = |url: &Url| url.path().trim_end_matches('/').to_owned();
+        href.len() <= MAX_LINK_BYTES
+            && self.is_same_server(&link)
+            && link.fragment().is_none()
+            && path(&link) == path(&parent)
+    }
+
+    /// Whether nothing lies above it on its server.
+    pub fn is_servers_root(&self) -> bool {
+        self.path.is_empty()
+    }
+
     /// Where a redirect from `from` leads: the base itself is allowed, another scheme or port is not.
     ///
     /// # Errors
@@ -236,11 +253,22 @@ impl Place {
         &self.segments[..self.directory_count()]
     }
 
+    /// Whether both name the same folder: with or without a slash, in capital or small letters.
+    pub fn is_same_as(&self, other: &Self) -> bool {
+        self.segments.len() == other.segments.len()
+            && self
+                .segments
+                .iter()
+                .zip(&other.segments)
+                .all(|(one, other)| one.to_lowercase() == other.to_lowercase())
+    }
+
     fn directory_count(&self) -> usize {
         if self.is_directory() { self.segments.len() } else { self.segments.len().saturating_sub(1) }
     }
 
-    fn lies_below(&self, other: &Self) -> bool {
+    /// Whether it lies within the folder `other`.
+    pub fn lies_below(&self, other: &Self) -> bool {
         self.segments.len() > other.segments.len() && self.segments.starts_with(&other.segments)
     }
 }

@@ -1,26 +1,27 @@
-//! The links on a directory page, whoever wrote it.
+//! The links on a directory page, whoever wrote it, and what tells a listing from another page.
 //!
-//! Django, nginx, Apache, Caddy and Python write HTML with `<a href>`; older deployments a JSON array of
-//! URLs. Only the tokenizer of html5ever is used: it knows entities, comments, scripts and quotes, while
-//! building a tree costs memory for each node and, on a hostile page, quadratic time.
+//! Django, nginx, Apache, Caddy and Python write HTML with `<a href>` ([`super::markup`]); older deployments a
+//! JSON array of URLs. JSON is read entry by entry: an entry that is no link takes no memory, and the reading
+//! ends at [`MAX_LINKS`] entries.
 
-use std::cell::{Cell, RefCell};
-use std::time::{Duration, Instant};
+use std::cell::Cell;
+use std::fmt;
+use std::time::Duration;
 
-use html5ever::tendril::StrTendril;
-use html5ever::tokenizer::states::RawKind;
-use html5ever::tokenizer::{
-    BufferQueue, StartTag, TagToken, Token, TokenSink, TokenSinkResult, Tokenizer, TokenizerOpts,
-};
+use serde::Deserialize;
+use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
+
+use super::markup;
+use super::markup::Marks;
 
 /// Most links on a page. The largest accepted roster has 200,000 photos.
 pub const MAX_LINKS: usize = 250_000;
 
-/// Longest time for a page. 30 MB of ordinary HTML take less than a second on the device.
-const MAX_TIME: Duration = Duration::from_secs(10);
+/// Longest link that is kept, bytes. Path and query of what file browsers write stay far below.
+pub(super) const MAX_LINK_BYTES: usize = 4096;
 
-/// Bytes tokenized between two looks at the clock.
-const STRIDE: usize = 64 * 1024;
+/// Longest time for a page. 30 MB of ordinary HTML take less than a second on the device.
+pub(super) const MAX_TIME: Duration = Duration::from_secs(10);
 
 /// Why a page cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -31,120 +32,219 @@ pub enum ListingError {
     /// Made to take for ever.
     #[error("the page takes longer than {} s to read", MAX_TIME.as_secs())]
     TooComplicated,
+    /// It ends in the middle.
+    #[error("the page broke off before its end")]
+    BrokeOff,
 }
 
-/// The links of a page in their order, as they are written: [`crate::sync::link`] decides which to follow.
+/// A link on a page, as it is written: [`crate::sync::link`] decides whether to follow it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Link {
+    /// The address.
+    pub href: String,
+    /// Whether it is an image shown on the page, and not something to click on.
+    pub is_image: bool,
+}
+
+/// What was read of a page.
+#[derive(Debug)]
+pub struct Page {
+    /// Its links, in their order.
+    pub links: Vec<Link>,
+    /// What kind of page it is.
+    pub(super) kind: Kind,
+}
+
+/// What kind of page it is.
+#[derive(Debug)]
+pub(super) enum Kind {
+    /// A JSON array; whether each of its entries is a link.
+    Json { all_links: bool },
+    /// Anything else.
+    Markup(Box<Marks>),
+}
+
+/// Reads a page.
 ///
 /// # Errors
-/// [`ListingError`] when the page is beyond the bounds.
+/// [`ListingError`] when the page is beyond the bounds, or is JSON that ends in the middle.
+pub fn read(page: &[u8]) -> Result<Page, ListingError> {
+    // A copy only where the text is not valid UTF-8.
+    let text = String::from_utf8_lossy(page);
+    let text = text.trim_start_matches('\u{feff}').trim_start();
+    if text.trim_end() == "null" {
+        // Caddy's empty folder.
+        return Ok(Page { links: Vec::new(), kind: Kind::Json { all_links: true } });
+    }
+    if text.starts_with('[')
+        && let Some(page) = json(text)?
+    {
+        return Ok(page);
+    }
+    let (links, marks) = markup::read(text)?;
+    Ok(Page { links, kind: Kind::Markup(Box::new(marks)) })
+}
+
+/// The links of a page in their order, as they are written.
+///
+/// # Errors
+/// As [`read`].
 pub fn links(page: &[u8]) -> Result<Vec<String>, ListingError> {
-    let text = String::from_utf8_lossy(page);
-    let text = begun(&text);
-    match json_links(text) {
-        Some(links) if links.len() > MAX_LINKS => Err(ListingError::TooManyLinks),
-        Some(links) => Ok(links),
-        None => html_links(text),
+    Ok(read(page)?.links.into_iter().map(|link| link.href).collect())
+}
+
+/// A JSON array of URLs as texts, or of objects with a `url` or a `name`, as nginx and Caddy can write them;
+/// `None` when it is no JSON at all.
+fn json(text: &str) -> Result<Option<Page>, ListingError> {
+    let overflow = Cell::new(false);
+    let mut reader = serde_json::Deserializer::from_str(text);
+    let read = Entries(&overflow).deserialize(&mut reader).and_then(|read| reader.end().map(|()| read));
+    match read {
+        Ok((links, all_links)) => Ok(Some(Page { links, kind: Kind::Json { all_links } })),
+        Err(_) if overflow.get() => Err(ListingError::TooManyLinks),
+        Err(error) if error.is_eof() => Err(ListingError::BrokeOff),
+        Err(_) => Ok(None),
     }
 }
 
-/// Whether a page without a link is the listing of an empty folder, and not an error page that came as a
-/// success: Python's http.server then writes a list without entries, and JSON is an array without any
-/// (Caddy's is null). All others link to the folder above.
-pub fn is_of_an_empty_folder(page: &[u8]) -> bool {
-    let text = String::from_utf8_lossy(page);
-    let text = begun(&text);
-    json_links(text).is_some() || text.trim_end() == "null" || text.to_ascii_lowercase().contains("<ul")
-}
+/// Reads an array entry by entry; its flag is set when there are too many.
+struct Entries<'a>(&'a Cell<bool>);
 
-/// A page from its first character on.
-fn begun(text: &str) -> &str {
-    text.trim_start_matches('\u{feff}').trim_start()
-}
+impl<'de> DeserializeSeed<'de> for Entries<'_> {
+    type Value = (Vec<Link>, bool);
 
-/// The links of a JSON array: URLs as texts, or objects with a `url` or a `name`, as nginx and Caddy can
-/// write them.
-fn json_links(text: &str) -> Option<Vec<String>> {
-    if !text.starts_with('[') {
-        return None;
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_seq(self)
     }
-    let entries: Vec<serde_json::Value> = serde_json::from_str(text).ok()?;
-    let link = |entry: &serde_json::Value| {
-        if let Some(url) = entry.as_str().or_else(|| entry["url"].as_str()) {
-            return Some(url.to_owned());
+}
+
+impl<'de> Visitor<'de> for Entries<'_> {
+    type Value = (Vec<Link>, bool);
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an array")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut entries: A) -> Result<Self::Value, A::Error> {
+        let (mut links, mut seen) = (Vec::new(), 0);
+        while let Some(Entry(link)) = entries.next_element()? {
+            seen += 1;
+            if seen > MAX_LINKS {
+                self.0.set(true);
+                return Err(A::Error::custom("too many entries"));
+            }
+            links.extend(link.map(|href| Link { href, is_image: false }));
         }
-        let name = entry["name"].as_str()?;
-        let directory = entry["type"] == "directory" && !name.ends_with('/');
-        // A name is not a link: encoded, a '?' or '#' in it stays part of it.
-        let encoded = percent_encoding::utf8_percent_encode(name, percent_encoding::NON_ALPHANUMERIC);
-        Some(format!("{encoded}{}", if directory { "/" } else { "" }))
+        let all_links = links.len() == seen;
+        Ok((links, all_links))
+    }
+}
+
+/// An entry's link, if it has one.
+struct Entry(Option<String>);
+
+impl<'de> Deserialize<'de> for Entry {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(EntryVisitor).map(Self)
+    }
+}
+
+/// The link of an entry; of a map, by its names.
+struct EntryVisitor;
+
+#[derive(Deserialize)]
+#[serde(field_identifier, rename_all = "lowercase")]
+enum Key {
+    Url,
+    Name,
+    Type,
+    #[serde(other)]
+    Other,
+}
+
+/// A text, or nothing for any other value; what is too long for a link is nothing, too.
+struct Text(Option<String>);
+
+impl<'de> Deserialize<'de> for Text {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // The link of a map within a map is nobody's: only texts count here.
+        deserializer.deserialize_any(TextVisitor).map(Self)
+    }
+}
+
+struct TextVisitor;
+
+/// What both visitors do with every value that is neither text nor map.
+macro_rules! others_are_nothing {
+    () => {
+        type Value = Option<String>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a value")
+        }
+
+        fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+            Ok((text.len() <= MAX_LINK_BYTES).then(|| text.to_owned()))
+        }
+
+        fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
+            Ok(None)
+        }
+
+        fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
+            Ok(None)
+        }
+
+        fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
+            Ok(None)
+        }
+
+        fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
+            Ok(None)
+        }
+
+        fn visit_unit<E>(self) -> Result<Self::Value, E> {
+            Ok(None)
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut inner: A) -> Result<Self::Value, A::Error> {
+            while inner.next_element::<IgnoredAny>()?.is_some() {}
+            Ok(None)
+        }
     };
-    Some(entries.iter().filter_map(link).collect())
 }
 
-fn html_links(text: &str) -> Result<Vec<String>, ListingError> {
-    let start = Instant::now();
-    let options = TokenizerOpts { discard_bom: true, ..TokenizerOpts::default() };
-    let tokenizer = Tokenizer::new(Links::default(), options);
-    let queue = BufferQueue::default();
-    let mut rest = text;
-    while !rest.is_empty() {
-        let mut end = STRIDE.min(rest.len());
-        while !rest.is_char_boundary(end) {
-            end -= 1;
-        }
-        let (piece, after) = rest.split_at(end);
-        rest = after;
-        queue.push_back(StrTendril::from(piece));
-        while !queue.is_empty() {
-            let _ = tokenizer.feed(&queue);
-        }
-        if start.elapsed() > MAX_TIME {
-            return Err(ListingError::TooComplicated);
-        }
-        if tokenizer.sink.overflow.get() {
-            return Err(ListingError::TooManyLinks);
-        }
+impl<'de> Visitor<'de> for TextVisitor {
+    others_are_nothing!();
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(None)
     }
-    tokenizer.end();
-    let links = tokenizer.sink.found.into_inner();
-    if tokenizer.sink.overflow.get() { Err(ListingError::TooManyLinks) } else { Ok(links) }
 }
 
-/// Collects `<a href>` and `<img src>`.
-#[derive(Default)]
-struct Links {
-    found: RefCell<Vec<String>>,
-    overflow: Cell<bool>,
-}
+impl<'de> Visitor<'de> for EntryVisitor {
+    others_are_nothing!();
 
-impl TokenSink for Links {
-    type Handle = ();
-
-    fn process_token(&self, token: Token, _line: u64) -> TokenSinkResult<()> {
-        let TagToken(tag) = token else { return TokenSinkResult::Continue };
-        if tag.kind != StartTag {
-            return TokenSinkResult::Continue;
-        }
-        let wanted = match &*tag.name {
-            "a" => "href",
-            "img" => "src",
-            // What is text and not markup: a tree builder would tell the tokenizer so.
-            "script" => return TokenSinkResult::RawData(RawKind::ScriptData),
-            "style" | "xmp" | "iframe" | "noembed" | "noframes" => {
-                return TokenSinkResult::RawData(RawKind::Rawtext);
-            }
-            "title" | "textarea" => return TokenSinkResult::RawData(RawKind::Rcdata),
-            _ => return TokenSinkResult::Continue,
-        };
-        if let Some(attribute) = tag.attrs.iter().find(|attribute| &*attribute.name.local == wanted) {
-            let mut found = self.found.borrow_mut();
-            if found.len() < MAX_LINKS {
-                found.push(attribute.value.to_string());
-            } else {
-                self.overflow.set(true);
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let (mut url, mut name, mut is_directory) = (None, None, false);
+        while let Some(key) = map.next_key()? {
+            match key {
+                Key::Url => url = map.next_value::<Text>()?.0,
+                Key::Name => name = map.next_value::<Text>()?.0,
+                Key::Type => {
+                    is_directory = map.next_value::<Text>()?.0.is_some_and(|kind| kind == "directory")
+                }
+                Key::Other => drop(map.next_value::<IgnoredAny>()?),
             }
         }
-        TokenSinkResult::Continue
+        Ok(url.or_else(|| {
+            let name = name?;
+            let slash = if is_directory && !name.ends_with('/') { "/" } else { "" };
+            // A name is not a link: encoded, a '?' or '#' in it stays part of it.
+            let encoded = percent_encoding::utf8_percent_encode(&name, percent_encoding::NON_ALPHANUMERIC);
+            Some(format!("{encoded}{slash}"))
+        }))
     }
 }
 
@@ -201,18 +301,22 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_folder_is_told_from_an_error_page() {
-        let python = "<!DOCTYPE HTML>\n<html>\n<body>\n<h1>Directory listing for /1/</h1>\n<hr>\n<ul>\n</ul>\n<hr>\n</body>";
-        for (page, empty) in [
-            (python, true),
-            ("[\n]\n", true),
-            ("null\n", true),
-            ("", false),
-            ("<html><body><h1>Database error</h1></body></html>", false),
-            ("{\"error\": \"no database\"}", false),
-        ] {
-            assert!(links(page.as_bytes()).unwrap().is_empty(), "{page}");
-            assert_eq!(is_of_an_empty_folder(page.as_bytes()), empty, "{page}");
+    fn an_array_is_read_only_up_to_the_limit() {
+        let zeros = |count: usize| format!("[{}0]", "0,".repeat(count - 1));
+        assert!(links(zeros(MAX_LINKS).as_bytes()).unwrap().is_empty());
+        // What follows is not even looked at.
+        let endless = format!("[{}", "0,".repeat(20_000_000));
+        let start = std::time::Instant::now();
+        assert_eq!(links(endless.as_bytes()), Err(ListingError::TooManyLinks));
+        assert!(start.elapsed() < Duration::from_secs(5));
+    }
+
+    #[test]
+    fn an_array_that_ends_in_the_middle_is_no_listing() {
+        let whole = include_str!("../../tests/listings/caddy.json").trim_end();
+        for end in 1..whole.len() {
+            let Some(part) = whole.get(..end) else { continue };
+            assert_eq!(links(part.as_bytes()), Err(ListingError::BrokeOff), "{part}");
         }
     }
 

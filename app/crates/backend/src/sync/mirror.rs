@@ -25,6 +25,9 @@ pub const FOLDER: &str = "cached_faces";
 /// Begins the name of a file that is being written. Hidden, so that nobody takes it for a photo.
 const PART: &str = ".part-";
 
+/// Begins the name of what could neither be used nor removed. Hidden, and no student's.
+const ASIDE: &str = ".aside-";
+
 /// Held by the one synchronisation at work.
 const LOCK: &str = ".lock";
 
@@ -74,10 +77,14 @@ impl Mirror {
         std::fs::create_dir_all(&path).map_err(|source| failed("make the folder", source))?;
         let dir =
             Dir::open_ambient_dir(&path, ambient_authority()).map_err(|source| failed("open", source))?;
-        let lock = dir
-            .open_with(LOCK, OpenOptions::new().write(true).create(true))
-            .map_err(|source| failed("write into", source))?
-            .into_std();
+        let lock = || dir.open_with(LOCK, OpenOptions::new().write(true).create(true));
+        let lock = match lock() {
+            Err(error) if error.kind() == io::ErrorKind::IsADirectory => {
+                clear_away(&dir, LOCK).and_then(|()| lock())
+            }
+            other => other,
+        };
+        let lock = lock.map_err(|source| failed("write into", source))?.into_std();
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(Error::Busy { path }),
@@ -125,7 +132,11 @@ impl Mirror {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(source) => return Err(failed("make the folder", source)),
         }
-        let folder = self.dir.open_dir(roll.as_str()).map_err(|source| failed("open", source))?;
+        let folder = match self.dir.open_dir(roll.as_str()) {
+            Err(error) if !is_of_the_whole_disk(&error) => self.replace_folder(roll.as_str(), &error),
+            other => other,
+        };
+        let folder = folder.map_err(|source| failed("open", source))?;
         let name = format!("{PART}{:016x}", fastrand::u64(..));
         let file = folder
             .open_with(&name, OpenOptions::new().read(true).write(true).create_new(true))
@@ -138,7 +149,16 @@ impl Mirror {
         let failed = |source| self.failed("write", path, source);
         file.sync_all().map_err(failed)?;
         let name = path.rsplit('/').next().unwrap_or(path);
-        part.folder.rename(&part.name, &part.folder, name).map_err(failed)?;
+        match part.folder.rename(&part.name, &part.folder, name) {
+            // Something else than a file stands there, such as a directory.
+            Err(error) if !is_of_the_whole_disk(&error) => {
+                log::warn!("{} is no file ({error}) and is replaced", self.path.join(path).display());
+                clear_away(&part.folder, name)
+                    .and_then(|()| part.folder.rename(&part.name, &part.folder, name))
+                    .map_err(failed)?;
+            }
+            done => done.map_err(failed)?,
+        }
         part.kept = true;
         self.sync_folder(&part.folder).map_err(failed)
     }
@@ -220,7 +240,12 @@ impl Mirror {
             parts.extend(name.to_str().filter(|name| name.starts_with(PART)).map(str::to_owned));
         }
         for part in parts {
-            self.dir.remove_file(&part).map_err(|source| self.failed("remove", &part, source))?;
+            match clear_away(&self.dir, &part) {
+                Err(error) if is_of_the_whole_disk(&error) => return Err(self.failed("remove", &part, error)),
+                // It lies there and harms nobody.
+                Err(error) => log::warn!("{} cannot be removed: {error}", self.path.join(&part).display()),
+                Ok(()) => {}
+            }
         }
         Ok(())
     }
@@ -231,27 +256,93 @@ impl Mirror {
         &self,
         mut visit: impl FnMut(&str, &str, &cap_std::fs::DirEntry) -> io::Result<()>,
     ) -> Result<(), Error> {
-        let failed = |source| self.failed("read", "", source);
-        for entry in self.dir.entries().map_err(failed)? {
-            let entry = entry.map_err(failed)?;
+        let entries = self.dir.entries().map_err(|source| self.failed("read", "", source))?;
+        for entry in entries {
+            let entry = match entry {
+                Ok(entry) => entry,
+                // The rest of the folder cannot be read: what is not found is fetched again.
+                Err(error) => {
+                    self.tell("", &error);
+                    break;
+                }
+            };
             let roll = entry.file_name();
             let Some(roll) = roll.to_str().filter(|roll| RollNumber::parse(roll).is_ok()) else { continue };
-            if !entry.file_type().map_err(failed)?.is_dir() {
-                continue;
-            }
-            for file in entry.open_dir().and_then(|folder| folder.entries()).map_err(failed)? {
-                let file = file.map_err(failed)?;
-                if let Some(name) = file.file_name().to_str() {
-                    visit(roll, name, &file).map_err(failed)?;
+            if let Err(error) = each_file_of(&entry, |name, file| {
+                if let Err(error) = visit(roll, name, file) {
+                    self.tell(&format!("{roll}/{name}"), &error);
                 }
+            }) {
+                self.tell(roll, &error);
             }
         }
         Ok(())
     }
 
+    /// Tells of one entry that cannot be read; the others are as they were.
+    fn tell(&self, path: &str, error: &io::Error) {
+        // What vanished meanwhile is no trouble.
+        if error.kind() != io::ErrorKind::NotFound {
+            log::warn!("{} cannot be read ({error}); it is left out", self.path.join(path).display());
+        }
+    }
+
+    /// Makes a student's folder anew where something else stands, or what cannot be opened.
+    fn replace_folder(&self, roll: &str, error: &io::Error) -> io::Result<Dir> {
+        log::warn!("{} is no usable folder ({error}) and is replaced", self.path.join(roll).display());
+        clear_away(&self.dir, roll)?;
+        self.dir.create_dir(roll)?;
+        self.sync_folder(&self.dir)?;
+        self.dir.open_dir(roll)
+    }
+
     /// Forces a folder's names to the disk.
     fn sync_folder(&self, folder: &Dir) -> io::Result<()> {
         folder.open(".")?.sync_all()
+    }
+}
+
+/// Visits the files of a student's folder; anything but a folder has none.
+fn each_file_of(
+    entry: &cap_std::fs::DirEntry,
+    mut visit: impl FnMut(&str, &cap_std::fs::DirEntry),
+) -> io::Result<()> {
+    if !entry.file_type()?.is_dir() {
+        return Ok(());
+    }
+    for file in entry.open_dir()?.entries()? {
+        let file = file?;
+        if let Some(name) = file.file_name().to_str() {
+            visit(name, &file);
+        }
+    }
+    Ok(())
+}
+
+/// Whether an error is of the whole disk: full, or not to be written. Any other is of one entry.
+pub(super) fn is_of_the_whole_disk(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::ReadOnlyFilesystem
+    )
+}
+
+/// Takes away whatever stands under a name in `dir`, without following a link. What cannot be removed is put
+/// aside under a hidden name: a damaged file system often lets a name be changed that it cannot delete.
+fn clear_away(dir: &Dir, name: &str) -> io::Result<()> {
+    let removed = match dir.symlink_metadata(name) {
+        Ok(metadata) if metadata.is_dir() => dir.remove_dir_all(name),
+        Ok(_) => dir.remove_file(name),
+        Err(error) => Err(error),
+    };
+    match removed {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) if is_of_the_whole_disk(&error) => Err(error),
+        Err(_) => {
+            let folder = name.rsplit_once('/').map(|(folder, _)| format!("{folder}/")).unwrap_or_default();
+            dir.rename(name, dir, format!("{folder}{ASIDE}{:016x}", fastrand::u64(..)))
+        }
+        Ok(()) => Ok(()),
     }
 }
 

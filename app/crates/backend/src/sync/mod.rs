@@ -14,8 +14,10 @@ mod crawl;
 mod download;
 mod error;
 mod fetch;
+mod folder;
 pub mod link;
 pub mod listing;
+mod markup;
 mod mirror;
 mod names;
 mod removal;
@@ -44,7 +46,7 @@ use download::{Downloads, Fetched, blocking};
 use fetch::Site;
 use link::Base;
 use mirror::Mirror;
-use removal::Decision;
+use removal::{Before, Decision};
 use state::State;
 
 pub use error::Error;
@@ -351,7 +353,7 @@ impl Work {
                 self.state.refused.remove(path);
                 return Ok(outcome);
             }
-            Fetched::Failed(disk @ Error::Disk { .. }) => return Err(disk),
+            Fetched::Failed(disk) if disk.stops() => return Err(disk),
             Fetched::Refused(refusal, reason) => {
                 self.report.fail(path, reason);
                 self.state.refused.remove(path);
@@ -384,37 +386,57 @@ impl Work {
         let on_disk: BTreeSet<String> = local.keys().cloned().collect();
         let listed: BTreeSet<String> = named.keys().cloned().collect();
         let confirmed = self.mirror.take(CONFIRMATION).map(|text| text.trim_matches('"').to_owned());
-        let decision = removal::decide(
-            &on_disk,
-            &listed,
-            &self.kept,
-            self.state.pending.as_ref(),
-            confirmed.as_deref(),
-            &settings.photos,
-        );
-        let gone = match decision {
+        let now = u64::try_from(OffsetDateTime::now_utc().unix_timestamp()).unwrap_or(0);
+        let step = removal::step(self.state.listed_at.replace(now), now, settings.photos.interval);
+        let students: BTreeSet<&str> = listed.iter().map(|path| removal::student(path)).collect();
+        self.state.lately.pass(step, |student| students.contains(student));
+        let earlier = Before {
+            pending: self.state.pending.as_ref(),
+            lately: &self.state.lately,
+            step,
+            confirmed: confirmed.as_deref(),
+        };
+        let gone = match removal::decide(&on_disk, &listed, &self.kept, earlier, &settings.photos) {
             Decision::Wait(pending) => {
                 self.state.pending = Some(pending);
                 return;
             }
-            Decision::Remove(gone) => gone,
+            Decision::Remove { photos, settled } => {
+                if settled {
+                    self.state.lately.settle();
+                } else {
+                    let left: BTreeSet<&str> = on_disk
+                        .iter()
+                        .filter(|path| !photos.contains(path))
+                        .map(|path| removal::student(path))
+                        .collect();
+                    let lost = photos.iter().map(|path| removal::student(path));
+                    let lost = lost.filter(|student| !students.contains(student) && !left.contains(student));
+                    self.state.lately.note(lost.map(str::to_owned));
+                }
+                photos
+            }
         };
         self.state.pending = None;
         self.state.photos.retain(|path, _| local.contains_key(path) || named.contains_key(path));
         let mirror = Arc::clone(&self.mirror);
         let removed = blocking(move || {
-            let mut removed = Vec::new();
+            let (mut removed, mut failed) = (Vec::new(), Vec::new());
             for path in gone {
                 match mirror.remove(&path) {
                     Ok(()) => removed.push(path),
-                    Err(error) => return Ok((removed, Some(error))),
+                    Err(error) if error.stops() => return Ok((removed, failed, Some(error))),
+                    Err(error) => failed.push((path, error)),
                 }
             }
-            Ok((removed, None))
+            Ok((removed, failed, None))
         });
         match removed.await {
-            Ok((removed, error)) => {
+            Ok((removed, failed, error)) => {
                 self.report.removed = removed.len();
+                for (path, error) in failed {
+                    self.report.fail(path, error);
+                }
                 for path in removed {
                     self.state.photos.remove(&path);
                 }

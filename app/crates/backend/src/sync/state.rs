@@ -6,7 +6,7 @@ use http::HeaderMap;
 use http::header::{DATE, ETAG, HeaderName, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED};
 use serde::{Deserialize, Serialize};
 
-use super::removal::Pending;
+use super::removal::{Lately, Pending};
 use crate::http::Reply;
 use vision::photo::PhotoLimits;
 
@@ -21,6 +21,10 @@ pub(super) struct State {
     pub(super) refused: BTreeMap<String, Refusal>,
     /// A large removal that waits to be believed.
     pub(super) pending: Option<Pending>,
+    /// Students that were removed within the last day.
+    pub(super) lately: Lately,
+    /// When the last listing came by which removals were decided, seconds since 1970.
+    pub(super) listed_at: Option<u64>,
 }
 
 /// A photo on disk.

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Settings;
 use super::{FOLDER, Failure as PhotoFailure, Report, Step, once, waiting};
+use crate::plain::Reminder;
 use base::backoff::Backoff;
 use base::event::{Bus, Event};
 use base::failure::Failure;
@@ -50,9 +51,8 @@ pub struct Worker {
 /// # Errors
 /// A [`Failure`] to hold when the server refuses the key or the configured trust cannot be set up.
 pub async fn run(worker: Worker, stop: CancellationToken) -> Result<(), Failure> {
-    if worker.settings.photos.url.is_none() {
-        return Ok(());
-    }
+    let Some(url) = &worker.settings.photos.url else { return Ok(()) };
+    let mut reminder = Reminder::default();
     let interval = worker.settings.photos.interval;
     let mut backoff = Backoff::between(FIRST_PAUSE, interval);
     let note = |step: Step<'_>| worker.note(step);
@@ -64,6 +64,7 @@ pub async fn run(worker: Worker, stop: CancellationToken) -> Result<(), Failure>
         worker.bus.publish(alarm.event());
     }
     loop {
+        reminder.tell("photos.url", url, &worker.settings.tls);
         let done = tokio::select! {
             done = once(&worker.settings, &note) => done,
             () = stop.cancelled() => return Ok(()),

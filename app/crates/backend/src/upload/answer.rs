@@ -14,6 +14,8 @@ use journal::storage::OpenRow;
 
 /// Most characters of a server's text that are kept.
 const MAX_TEXT: usize = 200;
+/// Most values in an answer. A thousand rows, the largest batch, are answered with some 13 each.
+const MAX_VALUES: usize = 100_000;
 /// Least and longest wait that a server can ask for: not none at all, and not so long that nobody notices it
 /// works again.
 const RETRY_AFTER: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(3600));
@@ -95,7 +97,7 @@ pub fn read(
     let status = answer.status;
     let wait = answer.headers.get(::http::header::RETRY_AFTER).and_then(|value| value.to_str().ok());
     let wait = wait.and_then(|text| retry_after(text, now));
-    let json: Option<Value> = serde_json::from_slice(&answer.body).ok().filter(Value::is_object);
+    let json = http::json::bounded(&answer.body, MAX_VALUES).ok().filter(Value::is_object);
     let said = json.as_ref().and_then(message).map(|text| format!(" ({text})")).unwrap_or_default();
     let trouble = |kind, reason: String| Err(Trouble { kind, reason, wait });
     match status.as_u16() {
@@ -321,6 +323,22 @@ mod tests {
         let refused = RowAnswer::Refused("Student not found: 9999999".to_owned());
         use RowAnswer::{Created, Duplicate, Unnamed};
         assert_eq!(answers, [Created, Unnamed, refused, Duplicate, Unnamed]);
+    }
+
+    #[test]
+    fn an_answer_without_end_acknowledges_nothing() {
+        let rows: String = "{\"row\": 2},".repeat(400_000);
+        let body = format!("{{\"success\": true, \"processed_records\": [{rows}{{\"row\": 2}}]}}");
+        let trouble = read(&answer(200, body), &batch(&["7"]), None).unwrap_err();
+        assert_eq!(trouble.kind, TroubleKind::Server);
+        // A whole batch with every field is far below the bound.
+        let record = json!({"row": 2, "enrollment": 7, "name": "…", "status": "in", "time": "09:00:00",
+            "date": "2025-01-15", "action": "created"});
+        let error = json!({"row": 1, "error": "Missing status", "data": {"enrollment_number": "8", "status": "in",
+            "timestamp": "2025-01-15 09:00:00", "name": "…"}, "existing_record_id": "…"});
+        let body =
+            json!({"success": true, "processed_records": vec![record; 1000], "errors": vec![error; 1000]});
+        assert_eq!(read_rows(&body, &["7"]), [RowAnswer::Created]);
     }
 
     #[test]

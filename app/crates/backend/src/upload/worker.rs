@@ -15,6 +15,7 @@ use super::body;
 use super::plan::{Next, Plan};
 use crate::config;
 use crate::http::{Client, Timeouts};
+use crate::plain::Reminder;
 use base::backoff::Backoff;
 use base::event::{Bus, Event};
 use base::failure::Failure;
@@ -171,7 +172,9 @@ impl Uploader {
     /// [`Failure`] that holds the worker when the webhook refuses the key, or the configured trust cannot be
     /// set up.
     pub async fn work(self: Arc<Self>, stop: CancellationToken) -> Result<(), Failure> {
+        let mut reminder = Reminder::default();
         loop {
+            reminder.tell("webhook.url", &self.url, &self.tls);
             let ended = tokio::select! {
                 () = stop.cancelled() => return Ok(()),
                 ended = async { self.pass(&mut *self.run.lock().await, &mut Report::default(), HEARD_FOR).await } => ended,

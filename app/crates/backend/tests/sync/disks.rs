@@ -132,15 +132,72 @@ async fn a_read_only_folder_is_told_and_keeps_its_photos() {
 }
 
 #[tokio::test]
-async fn a_link_out_of_the_mirror_is_not_followed() {
+async fn a_link_out_of_the_mirror_is_replaced_and_not_followed() {
     let data = tempfile::tempdir().unwrap();
     let outside = tempfile::tempdir().unwrap();
     std::fs::create_dir(data.path().join("cached_faces")).unwrap();
     std::os::unix::fs::symlink(outside.path(), data.path().join("cached_faces/2110000")).unwrap();
-    let (door, _root) = door_with(1, data.path()).await;
-    let report = door.try_sync().await.unwrap();
-    assert!(matches!(report.stopped, Some(Error::Disk { .. })));
+    let (door, _root) = door_with(2, data.path()).await;
+    assert_eq!(door.sync().await.new, 2);
     assert_eq!(std::fs::read_dir(outside.path()).unwrap().count(), 0);
+}
+
+#[tokio::test]
+async fn one_bad_photo_on_disk_stops_nothing_and_is_replaced() {
+    let data = tempfile::tempdir().unwrap();
+    let (mut door, root) = door_with(5, data.path()).await;
+    // What cannot be read is not on the disk, so one of two students would be many.
+    door.settings.photos.removal_limit = 1.0;
+    assert_eq!(door.sync().await.new, 5);
+    let photo = |roll: u32| door.mirror().join(format!("{roll}/a.bmp"));
+    // A directory where a photo belongs, with something in it; a file where a student's folder belongs; a link
+    // to nothing; directories in the places of our own files.
+    std::fs::remove_file(photo(2_110_000)).unwrap();
+    std::fs::create_dir_all(photo(2_110_000).join("deep")).unwrap();
+    std::fs::remove_dir_all(door.mirror().join("2110001")).unwrap();
+    std::fs::write(door.mirror().join("2110001"), "").unwrap();
+    std::fs::remove_file(photo(2_110_002)).unwrap();
+    std::os::unix::fs::symlink("nowhere", photo(2_110_002)).unwrap();
+    for own in [".sync_state.json", ".cache_metadata.json", ".lock"] {
+        let own = door.mirror().join(own);
+        std::fs::remove_file(&own).unwrap();
+        std::fs::create_dir(&own).unwrap();
+    }
+    std::fs::create_dir(door.mirror().join("2110003/.part-00")).unwrap();
+    // One goes, too.
+    std::fs::remove_dir_all(root.path().join("2110004")).unwrap();
+    let report = door.sync().await;
+    assert_eq!((report.new, report.unchanged, report.removed), (3, 1, 1), "{:?}", report.failed);
+    assert_eq!(door.paths().len(), 4);
+    assert_eq!(door.sync().await.unchanged, 4);
+}
+
+#[tokio::test]
+async fn a_photo_that_can_neither_be_read_nor_replaced_stops_nothing() {
+    let Some(disk) = Disk::mount("size=4m") else {
+        skipped::skipped("the right to mount a tmpfs (root)");
+        return;
+    };
+    let (door, _root) = door_with(2, disk.path()).await;
+    door.sync().await;
+    // What is mounted over the old copy cannot be read, removed or renamed, as on a damaged file system.
+    let bad = door.mirror().join("2110000/a.bmp");
+    std::fs::remove_file(door.mirror().join(".sync_state.json")).unwrap();
+    let unreadable = Path::new("/proc/self/mem");
+    let mounted = Command::new("mount").args(["--bind"]).arg(unreadable).arg(&bad).output();
+    if !mounted.is_ok_and(|done| done.status.success()) {
+        skipped::skipped("the right to bind a file");
+        return;
+    }
+    let report = sync_only(&door).await;
+    let _ = Command::new("umount").arg(&bad).output();
+    assert!(report.stopped.is_none(), "{:?}", report.stopped);
+    assert_eq!((report.unchanged, report.failed.len()), (1, 1), "the other photo is as it was");
+}
+
+/// Synchronises without looking at the photos afterwards: one of them is not to be read.
+async fn sync_only(door: &Door) -> backend::sync::Report {
+    backend::sync::once_with(&door.settings, crate::door::PATIENCE, &|_| {}).await.unwrap()
 }
 
 #[tokio::test]

@@ -312,32 +312,97 @@ async fn a_student_whose_folder_fails_loses_nothing() {
     assert_eq!(door.paths(), ["1/a.jpg", "2/a.jpg", "3/a.jpg"]);
 }
 
+/// Two students, and what the second one's folder answers once all is fetched: whether the student goes.
+async fn second_folder(answer: impl Fn() -> Script + Send + Sync + 'static) -> bool {
+    let bad = Arc::new(AtomicUsize::new(0));
+    let is_bad = Arc::clone(&bad);
+    let server = Server::start(move |head| match path(head) {
+        "/students/" => Script::page("<a href='1/'>1</a><a href='2/'>2</a>"),
+        "/students/2/" if is_bad.load(Ordering::Relaxed) == 1 => answer(),
+        "/students/1/" | "/students/2/" => Script::page("<a href='a.jpg'>a</a>"),
+        _ => Script::file(&jpeg(1)),
+    })
+    .await;
+    let mut door = Door::new(&server.url());
+    door.settings.photos.removal_limit = 1.0;
+    door.sync().await;
+    bad.store(1, Ordering::Relaxed);
+    let report = door.sync().await;
+    let gone = door.paths() == ["1/a.jpg"];
+    assert!(gone || door.paths() == ["1/a.jpg", "2/a.jpg"], "{:?}", door.paths());
+    assert_eq!(counts(&report), [0, 0, 1, usize::from(gone), usize::from(!gone)]);
+    gone
+}
+
 #[tokio::test]
 async fn an_error_page_that_comes_as_a_success_removes_nobody() {
     for (page, gone) in [
         ("<html><body><h1>Database error</h1></body></html>", false),
         ("", false),
-        // An empty folder as Python's http.server shows it.
+        // Themed, with links and pictures.
+        (
+            "<html><body><img src='/logo.png'><h1>Back soon</h1><a href='/'>Home</a><ul><li><a href='/contact/'>Contact</a></li></ul></body></html>",
+            false,
+        ),
+        ("<html><body><img src='logo.png'><h1>Error</h1><a href='../'>Back</a></body></html>", false),
+        (
+            "<html><body><form><input name=u><input type=password><a href='reset/'>Forgotten?</a></form></body></html>",
+            false,
+        ),
+        // The base in the place of the folder.
+        (
+            "<html><h1>Index of /students/</h1><ul><li><a href='1/'>1/</a><li><a href='2/'>2/</a></ul></html>",
+            false,
+        ),
+        // Whole by its length, and yet broken off.
+        ("<html><h1>Index of /students/2/</h1><ul><li><a href='../'>../</a>", false),
+        // An empty folder as Python's http.server shows it, as nginx does, and in JSON.
         ("<html><body><h1>Directory listing for /2/</h1><hr><ul>\n</ul><hr></body></html>", true),
+        (
+            "<html><title>Index of /students/2/</title><h1>Index of /students/2/</h1><pre><a href='../'>../</a></pre></html>",
+            true,
+        ),
         ("[]", true),
     ] {
-        let bad = Arc::new(AtomicUsize::new(0));
-        let is_bad = Arc::clone(&bad);
-        let server = Server::start(move |head| match path(head) {
-            "/students/" => Script::page("<a href='1/'>1</a><a href='2/'>2</a>"),
-            "/students/2/" if is_bad.load(Ordering::Relaxed) == 1 => Script::page(page),
-            "/students/1/" | "/students/2/" => Script::page("<a href='a.jpg'>a</a>"),
-            _ => Script::file(&jpeg(1)),
-        })
-        .await;
-        let mut door = Door::new(&server.url());
-        door.settings.photos.removal_limit = 1.0;
-        door.sync().await;
-        bad.store(1, Ordering::Relaxed);
-        let report = door.sync().await;
-        assert_eq!(counts(&report), [0, 0, 1, usize::from(gone), usize::from(!gone)], "{page}");
-        assert_eq!(door.paths().len(), if gone { 1 } else { 2 }, "{page}");
+        assert_eq!(second_folder(move || Script::page(page)).await, gone, "{page}");
     }
+}
+
+#[tokio::test]
+async fn a_folder_redirected_to_the_base_removes_nobody() {
+    assert!(!second_folder(|| Script::answer("302 Found", "Location: /students/\r\n", b"")).await);
+    assert!(!second_folder(|| Script::answer("302 Found", "Location: /students/1/\r\n", b"")).await);
+}
+
+#[tokio::test]
+async fn a_page_that_broke_off_without_a_length_is_not_whole() {
+    // The connection ends, and nothing says that more was to come.
+    for (page, gone) in [
+        ("<h1>Index of /students/2/</h1><a href='../'>../</a>", false),
+        ("[", false),
+        ("<h1>Index of /students/2/</h1><ul><a href='../'>../</a></ul>", true),
+    ] {
+        let script = move || Script::raw(format!("HTTP/1.0 200 OK\r\n\r\n{page}"));
+        assert_eq!(second_folder(script).await, gone, "{page}");
+    }
+    let server = Server::start(|_| Script::raw("HTTP/1.0 200 OK\r\n\r\n<html><a href='1/'>1</a>")).await;
+    let error = Door::new(&server.url()).try_sync().await.unwrap_err();
+    assert!(error.to_string().contains("broke off"), "{error}");
+}
+
+#[tokio::test]
+async fn an_array_without_end_is_left_and_costs_one_student() {
+    let numbers = format!("[{}0]", "0,".repeat(3_000_000));
+    let server = Server::start(move |head| match path(head) {
+        "/students/" => Script::page("<a href='1/'>1</a><a href='2/'>2</a>"),
+        "/students/2/" => Script::page(&numbers),
+        "/students/1/" => Script::page("<a href='a.jpg'>a</a>"),
+        _ => Script::file(&jpeg(1)),
+    })
+    .await;
+    let report = Door::new(&server.url()).sync().await;
+    assert_eq!(counts(&report), [1, 0, 0, 0, 1]);
+    assert!(report.failed[0].reason.contains("250000 links"), "{}", report.failed[0].reason);
 }
 
 #[tokio::test]

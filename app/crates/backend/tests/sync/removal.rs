@@ -29,20 +29,54 @@ fn lose(root: &tempfile::TempDir, rolls: std::ops::Range<u8>) {
     }
 }
 
+/// Lets the last synchronisation be two hours ago, the most that counts between two.
+fn two_hours_pass(door: &Door) {
+    let file = door.mirror().join(".sync_state.json");
+    let mut state: serde_json::Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    state["listed_at"] = (state["listed_at"].as_u64().unwrap() - 7200).into();
+    std::fs::write(file, state.to_string()).unwrap();
+}
+
 #[tokio::test]
-async fn a_few_go_at_once_and_many_only_when_it_stands() {
+async fn a_few_go_at_once_and_many_only_after_a_day_of_agreeing_listings() {
+    let (door, root) = ten_students().await;
+    lose(&root, 0..5);
+    // However often it is asked.
+    for number in 1..=8 {
+        let report = door.sync().await;
+        assert_eq!(counts(&report), [0, 0, 5, 0, 0]);
+        let alarm = report.alarm.unwrap();
+        assert_eq!((alarm.students, alarm.of, alarm.syncs), (5, 10, number));
+    }
+    for _ in 1..12 {
+        two_hours_pass(&door);
+        assert!(door.sync().await.alarm.is_some());
+    }
+    two_hours_pass(&door);
+    let report = door.sync().await;
+    assert_eq!((counts(&report), report.alarm), ([0, 0, 5, 5, 0], None));
+    // What was believed counts no longer against the next few.
+    lose(&root, 5..6);
+    assert_eq!(counts(&door.sync().await), [0, 0, 4, 1, 0]);
+}
+
+#[tokio::test]
+async fn what_is_lost_bit_by_bit_raises_an_alarm() {
     let (door, root) = ten_students().await;
     lose(&root, 0..3);
     assert_eq!(counts(&door.sync().await), [0, 0, 7, 3, 0]);
-    lose(&root, 3..8);
-    for number in 1..=3 {
-        let report = door.sync().await;
-        assert_eq!(counts(&report), [0, 0, 2, 0, 0]);
-        let alarm = report.alarm.unwrap();
-        assert_eq!((alarm.students, alarm.of, alarm.syncs), (5, 7, number));
-    }
+    lose(&root, 3..5);
     let report = door.sync().await;
-    assert_eq!((counts(&report), report.alarm), ([0, 0, 2, 5, 0], None));
+    let alarm = report.alarm.clone().unwrap();
+    assert_eq!((counts(&report), alarm.students, alarm.of, alarm.lately), ([0, 0, 5, 0, 0], 2, 7, 3));
+    let event = alarm.event().to_string();
+    assert!(event.contains("3 others were removed already") && event.contains("24 h"), "{event}");
+    // A day later two of seven are few again.
+    for _ in 0..12 {
+        two_hours_pass(&door);
+        door.sync().await;
+    }
+    assert_eq!(door.paths().len(), 5);
 }
 
 #[tokio::test]

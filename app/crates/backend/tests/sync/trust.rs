@@ -23,12 +23,12 @@ async fn encrypted() -> (Door, String, String, tempfile::TempDir) {
 #[tokio::test]
 async fn a_pinned_certificate_is_believed_and_no_other() {
     let (mut door, fingerprint, _, _root) = encrypted().await;
-    door.settings.tls = Tls { pinned_sha256: Some(fingerprint.to_uppercase()), ca_file: None };
+    door.settings.tls = Tls { pinned_sha256: Some(fingerprint.to_uppercase()), ..Tls::default() };
     assert_eq!(door.sync().await.new, 1);
 
     let (mut door, fingerprint, _, _root) = encrypted().await;
     let wrong = "ab".repeat(32);
-    door.settings.tls = Tls { pinned_sha256: Some(wrong.clone()), ca_file: None };
+    door.settings.tls = Tls { pinned_sha256: Some(wrong.clone()), ..Tls::default() };
     let error = door.try_sync().await.unwrap_err();
     assert!(
         matches!(&error, Error::Http(http::Error::PinMismatch { seen, expected, .. })
@@ -43,7 +43,7 @@ async fn a_copy_of_the_pinned_certificate_without_its_key_is_refused() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let mut door = Door::new(&format!("{}/media/students?key={KEY}", site::origin(&listener, true).unwrap()));
     let tls = site::Tls::with_anothers_certificate().unwrap();
-    door.settings.tls = Tls { pinned_sha256: Some(tls.fingerprint()), ca_file: None };
+    door.settings.tls = Tls { pinned_sha256: Some(tls.fingerprint()), ..Tls::default() };
     let root = tempfile::tempdir().unwrap();
     tokio::spawn(Site::new(root.path(), KEY).unwrap().serve(listener, Some(tls)));
     let error = door.try_sync().await.unwrap_err();
@@ -58,12 +58,12 @@ async fn a_further_authority_is_believed_for_its_names_only() {
     let (mut door, _, pem, root) = encrypted().await;
     let ca_file = root.path().join("ca.pem");
     std::fs::write(&ca_file, pem).unwrap();
-    door.settings.tls = Tls { ca_file: Some(ca_file.clone()), pinned_sha256: None };
+    door.settings.tls = Tls { ca_file: Some(ca_file.clone()), ..Tls::default() };
     assert_eq!(door.sync().await.new, 1);
 
     // Another server's certificate, though of the same name, is not.
     let (mut other, _, _, _root) = encrypted().await;
-    other.settings.tls = Tls { ca_file: Some(ca_file), pinned_sha256: None };
+    other.settings.tls = Tls { ca_file: Some(ca_file), ..Tls::default() };
     let error = other.try_sync().await.unwrap_err();
     assert!(matches!(error, Error::Http(http::Error::Tls { .. })), "{error}");
 }
