@@ -1,24 +1,53 @@
 //! One photo from a file: decoded within limits, upright, and never trusted.
 //!
-//! A photo comes from a server and may be anything: half a JPEG, a page of HTML, or a small file that claims
-//! half a billion pixels. Size and dimensions are checked before any pixel is decoded.
+//! A photo comes from a server and may be anything: half a JPEG, a page of HTML, a small file that claims
+//! half a billion pixels, or one that makes the decoder panic. Size, sides, and the memory that it takes are
+//! checked before any pixel is decoded, and a panic of the decoder refuses this photo and nothing else.
 
 use std::io::Cursor;
+use std::sync::{Mutex, PoisonError};
 
-use image::{DynamicImage, ImageDecoder as _, ImageError, ImageReader, Limits, RgbImage};
+use image::error::{LimitError, LimitErrorKind};
+use image::metadata::Orientation;
+use image::{ColorType, DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits, RgbImage};
 
+use crate::contain::contained;
+use crate::cost::{self, Contradiction, RGB};
 use crate::jpeg;
 
-/// Bytes of memory a decoder may use for a pixel: four channels of 16 bits, twice.
-const DECODER_BYTES_PER_PIXEL: u64 = 16;
+/// Most pixels of one side. The decoders keep some rows and columns, whatever the other side is.
+pub const MAX_SIDE: u32 = 12_000;
 
-/// What is accepted as a photo.
+/// Bytes of memory that decoding may take for each pixel that is allowed: as much as one pixel of the dearest
+/// PNG, four channels of 16 bits.
+const BYTES_PER_PIXEL: u64 = 8;
+
+/// Bytes of memory beside the pixels: rows, tables, and what else lies in the file (colour profile, EXIF, text).
+const BESIDE_PIXELS: u64 = 32 << 20;
+
+/// Pictures that take no more than this are decoded side by side, all others one after the other.
+const SIDE_BY_SIDE: u64 = 64 << 20;
+
+/// Held while a large picture is decoded: several at once are more than a small board has memory for.
+static TURN: Mutex<()> = Mutex::new(());
+
+/// What is accepted as a photo. A side has at most [`MAX_SIDE`] pixels in any case.
 #[derive(Debug, Clone, Copy)]
 pub struct PhotoLimits {
-    /// Largest file, bytes.
+    /// Largest file, bytes. It is in memory while it is decoded, a JPEG twice.
     pub max_bytes: u64,
-    /// Most pixels once decoded.
+    /// Most pixels once decoded. This also bounds the memory, see [`PhotoLimits::max_memory`].
     pub max_pixels: u64,
+}
+
+impl PhotoLimits {
+    /// Most bytes of memory that decoding takes, beside the file: 8 for each pixel that is allowed, and
+    /// 32 MiB. For 50 megapixels that is 434 MB. A picture that needs more is refused, which only kinds are
+    /// that no camera writes: a progressive JPEG of many colours, an animated WebP, of nearly as many pixels
+    /// as are allowed. What comes out takes 3 bytes a pixel, 150 MB for 50 megapixels.
+    pub fn max_memory(self) -> u64 {
+        self.max_pixels.saturating_mul(BYTES_PER_PIXEL).saturating_add(BESIDE_PIXELS)
+    }
 }
 
 impl From<&crate::photos::Photos> for PhotoLimits {
@@ -51,6 +80,21 @@ pub enum PhotoError {
         /// The limit.
         max_pixels: u64,
     },
+    /// A side is too long.
+    #[error("a side of the picture has more than {MAX_SIDE} pixels; save it smaller")]
+    TooLong,
+    /// More memory than is allowed for so many pixels.
+    #[error(
+        "decoding the picture takes {} MB of memory, {} are allowed; save it smaller, as an ordinary JPEG",
+        bytes / 1_000_000,
+        max_bytes / 1_000_000
+    )]
+    TooMuchMemory {
+        /// What it takes.
+        bytes: u64,
+        /// The limit, [`PhotoLimits::max_memory`].
+        max_bytes: u64,
+    },
     /// Not a picture of a kind that is supported.
     #[error("not a picture (JPEG, PNG, GIF, BMP or WebP); upload the photo again")]
     NotAPicture,
@@ -59,33 +103,112 @@ pub enum PhotoError {
     Damaged(String),
 }
 
+impl PhotoError {
+    /// Whether the photo is beyond a limit that the site may raise.
+    pub fn is_beyond_a_setting(&self) -> bool {
+        matches!(self, Self::TooManyBytes { .. } | Self::TooManyPixels { .. } | Self::TooMuchMemory { .. })
+    }
+}
+
 /// Decodes `bytes` to 8-bit RGB, turned upright as its EXIF orientation says. Of an animation, the first
-/// frame.
+/// frame. Takes at most [`PhotoLimits::max_memory`] beside the file.
 ///
 /// # Errors
-/// [`PhotoError`]; the limits are checked before decoding.
+/// [`PhotoError`]; the limits are checked before decoding. A panic of the decoder is [`PhotoError::Damaged`].
 pub fn decode(bytes: &[u8], limits: PhotoLimits) -> Result<RgbImage, PhotoError> {
     if bytes.len() as u64 > limits.max_bytes {
         return Err(PhotoError::TooManyBytes { bytes: bytes.len() as u64, max_bytes: limits.max_bytes });
     }
+    contained(|| decoded(bytes, limits))
+        .unwrap_or_else(|panic| Err(PhotoError::Damaged(format!("it stops the decoder: {panic}"))))
+}
+
+fn decoded(bytes: &[u8], limits: PhotoLimits) -> Result<RgbImage, PhotoError> {
     let mut reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format().map_err(damaged)?;
     let format = reader.format().ok_or(PhotoError::NotAPicture)?;
-    if format == image::ImageFormat::Jpeg && !is_whole_jpeg(bytes) {
+    if format == ImageFormat::Jpeg && !is_whole_jpeg(bytes) {
         // The decoder fills what is missing with grey and says nothing.
         return Err(PhotoError::Damaged("the end of the JPEG is missing".to_owned()));
     }
     let mut memory = Limits::default();
-    memory.max_alloc = Some(limits.max_pixels.saturating_mul(DECODER_BYTES_PER_PIXEL));
-    reader.limits(memory);
+    (memory.max_image_width, memory.max_image_height) = (Some(MAX_SIDE), Some(MAX_SIDE));
+    memory.max_alloc = Some(BESIDE_PIXELS);
+    reader.limits(memory.clone());
     let mut decoder = reader.into_decoder().map_err(refused)?;
     let (width, height) = decoder.dimensions();
-    if u64::from(width) * u64::from(height) > limits.max_pixels {
+    let pixels = u64::from(width) * u64::from(height);
+    if pixels > limits.max_pixels {
         return Err(PhotoError::TooManyPixels { width, height, max_pixels: limits.max_pixels });
     }
+    if format == ImageFormat::WebP {
+        cost::check_webp(bytes, width, height).map_err(|Contradiction(why)| damaged(why))?;
+    }
     let orientation = decoder.orientation().map_err(refused)?;
-    let mut picture = DynamicImage::from_decoder(decoder).map_err(refused)?;
+    let colour = decoder.color_type();
+    let decoding = pixels.saturating_mul(cost::per_pixel(format, colour, bytes));
+    // Turning takes a second picture, when the first is RGB and the decoder is gone.
+    let turning = if turns_sideways(orientation) { 2 * RGB * pixels } else { 0 };
+    let needed = decoding.max(turning);
+    if needed > limits.max_memory() {
+        return Err(PhotoError::TooMuchMemory { bytes: needed, max_bytes: limits.max_memory() });
+    }
+    let _turn = (needed > SIDE_BY_SIDE).then(|| TURN.lock().unwrap_or_else(PoisonError::into_inner));
+    // Of the decoders only that of GIF heeds this: for a frame that is larger than the picture.
+    memory.max_alloc = Some(limits.max_memory().saturating_sub(pixels * RGB));
+    decoder.set_limits(memory).map_err(refused)?;
+    let picture = read_rgb(decoder)?;
+    let mut picture = DynamicImage::ImageRgb8(picture);
     picture.apply_orientation(orientation);
     Ok(picture.into_rgb8())
+}
+
+fn turns_sideways(orientation: Orientation) -> bool {
+    use Orientation::{Rotate90, Rotate90FlipH, Rotate270, Rotate270FlipH};
+    matches!(orientation, Rotate90 | Rotate270 | Rotate90FlipH | Rotate270FlipH)
+}
+
+/// Decodes into one buffer and makes it RGB in place: a picture of 16 bits and a copy of 8 would take 11 bytes
+/// a pixel.
+fn read_rgb(decoder: impl ImageDecoder) -> Result<RgbImage, PhotoError> {
+    let (width, height) = decoder.dimensions();
+    let colour = decoder.color_type();
+    let (channels, wide) = match colour {
+        ColorType::L8 => (1, false),
+        ColorType::La8 => (2, false),
+        ColorType::Rgb8 => (3, false),
+        ColorType::Rgba8 => (4, false),
+        ColorType::L16 => (1, true),
+        ColorType::La16 => (2, true),
+        ColorType::Rgb16 => (3, true),
+        ColorType::Rgba16 => (4, true),
+        _ => return Err(PhotoError::NotAPicture),
+    };
+    let count = width as usize * height as usize;
+    let from_bytes = usize::from(colour.bytes_per_pixel());
+    let mut bytes = vec![0; count * from_bytes.max(3)];
+    // A pixel of fewer bytes grows: it is read from the end of the buffer, so that none is overwritten before
+    // it was read.
+    let start = bytes.len() - count * from_bytes;
+    decoder.read_image(&mut bytes[start..]).map_err(refused)?;
+    if (channels, wide) != (3, false) {
+        for index in 0..count {
+            let pixel = start + index * from_bytes;
+            let value = |channel: usize| {
+                if wide {
+                    let at = pixel + 2 * channel;
+                    // Rounded, as the conversion of the crate `image`.
+                    ((u32::from(u16::from_ne_bytes([bytes[at], bytes[at + 1]])) + 128) / 257) as u8
+                } else {
+                    bytes[pixel + channel]
+                }
+            };
+            let rgb = if channels < 3 { [value(0); 3] } else { [value(0), value(1), value(2)] };
+            bytes[3 * index..][..3].copy_from_slice(&rgb);
+        }
+        bytes.truncate(3 * count);
+        bytes.shrink_to_fit();
+    }
+    RgbImage::from_raw(width, height, bytes).ok_or_else(|| damaged("its size is not known"))
 }
 
 /// Whether a JPEG is there up to its end, which a thumbnail's is not, and behind which phones append a film.
@@ -107,8 +230,13 @@ fn ends_like_a_jpeg(bytes: &[u8]) -> bool {
 fn refused(error: ImageError) -> PhotoError {
     match error {
         ImageError::Unsupported(_) => PhotoError::NotAPicture,
+        ImageError::Limits(error) if is_of_sides(&error) => PhotoError::TooLong,
         other => damaged(other),
     }
+}
+
+fn is_of_sides(error: &LimitError) -> bool {
+    matches!(error.kind(), LimitErrorKind::DimensionError)
 }
 
 fn damaged(error: impl ToString) -> PhotoError {
@@ -117,8 +245,7 @@ fn damaged(error: impl ToString) -> PhotoError {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
-    use image::ImageFormat;
+    #![allow(clippy::unwrap_used, clippy::panic)]
     use proptest::prelude::*;
 
     use super::*;
@@ -198,18 +325,90 @@ mod tests {
         assert!(is_whole_jpeg(&strange) && !is_whole_jpeg(&strange[..strange.len() - 20]));
     }
 
+    /// A PNG of one pixel whose header says another size.
+    fn png_that_claims(width: u32, height: u32) -> Vec<u8> {
+        let mut bytes = encoded(1, 1, ImageFormat::Png);
+        bytes[16..20].copy_from_slice(&width.to_be_bytes());
+        bytes[20..24].copy_from_slice(&height.to_be_bytes());
+        let crc = crc32fast::hash(&bytes[12..29]);
+        bytes[29..33].copy_from_slice(&crc.to_be_bytes());
+        bytes
+    }
+
     #[test]
     fn a_picture_that_claims_too_many_pixels_is_refused_before_it_is_decoded() {
-        // The header of a 25,000×20,000 PNG: 500 megapixels in a few bytes.
-        let mut bomb = encoded(1, 1, ImageFormat::Png);
-        bomb[16..20].copy_from_slice(&25_000u32.to_be_bytes());
-        bomb[20..24].copy_from_slice(&20_000u32.to_be_bytes());
-        let crc = crc32fast::hash(&bomb[12..29]);
-        bomb[29..33].copy_from_slice(&crc.to_be_bytes());
         assert!(matches!(
-            decode(&bomb, LIMITS),
-            Err(PhotoError::TooManyPixels { width: 25_000, height: 20_000, .. })
+            decode(&png_that_claims(10_000, 8_000), LIMITS),
+            Err(PhotoError::TooManyPixels { width: 10_000, height: 8_000, .. })
         ));
+    }
+
+    #[test]
+    fn a_side_is_bounded_whatever_the_number_of_pixels() {
+        let limits = PhotoLimits { max_bytes: 1_000_000, max_pixels: 50_000_000 };
+        for (width, height) in [(49_000_000, 1), (1, 12_001), (12_001, 1)] {
+            let refused = decode(&png_that_claims(width, height), limits);
+            assert!(matches!(refused, Err(PhotoError::TooLong)), "{width}×{height}: {refused:?}");
+        }
+        assert!(decode(&encoded(12_000, 1, ImageFormat::Png), limits).is_ok());
+    }
+
+    #[test]
+    fn a_picture_that_takes_too_much_memory_is_refused() {
+        // Progressive, all components at full size: 3 bytes a pixel and 6 for its coefficients.
+        let mut jpeg = encoded(60, 40, ImageFormat::Jpeg);
+        let frame = jpeg.windows(2).position(|two| two == [0xff, 0xc0]).unwrap();
+        jpeg[frame + 1] = 0xc2;
+        jpeg[frame + 5..frame + 9].copy_from_slice(&[0x1b, 0x58, 0x1b, 0x58]);
+        let limits = PhotoLimits { max_bytes: 1_000_000, max_pixels: 50_000_000 };
+        let refused = decode(&jpeg, limits);
+        assert!(matches!(refused, Err(PhotoError::TooMuchMemory { bytes: 441_000_000, .. })), "{refused:?}");
+    }
+
+    #[test]
+    fn a_panic_of_the_decoder_refuses_the_photo_and_says_where() {
+        // An indexed PNG of one pixel with 4 bytes of palette, which is no multiple of 3.
+        let chunk = |name: &[u8; 4], body: &[u8]| {
+            let named = [&name[..], body].concat();
+            [&(body.len() as u32).to_be_bytes()[..], &named, &crc32fast::hash(&named).to_be_bytes()].concat()
+        };
+        let pixel = [0x78, 0x01, 0x01, 2, 0, 0xfd, 0xff, 0, 0, 0, 2, 0, 1];
+        let png = [
+            b"\x89PNG\r\n\x1a\n".to_vec(),
+            chunk(b"IHDR", &[0, 0, 0, 1, 0, 0, 0, 1, 8, 3, 0, 0, 0]),
+            chunk(b"PLTE", &[1, 2, 3, 4]),
+            chunk(b"IDAT", &pixel),
+            chunk(b"IEND", &[]),
+        ]
+        .concat();
+        let refused = decode(&png, LIMITS);
+        let Err(PhotoError::Damaged(why)) = refused else { panic!("{refused:?}") };
+        // Without a panic, once the decoder is mended, this test has done its work.
+        assert!(why.contains("it stops the decoder") && why.contains("palette.rs:"), "{why}");
+    }
+
+    #[test]
+    fn every_kind_of_pixel_becomes_the_rgb_that_the_library_makes_of_it() {
+        let mut rng = fastrand::Rng::with_seed(3);
+        let kinds = [
+            DynamicImage::new_luma8(7, 5),
+            DynamicImage::new_luma_a8(7, 5),
+            DynamicImage::new_rgb8(7, 5),
+            DynamicImage::new_rgba8(7, 5),
+            DynamicImage::new_luma16(7, 5),
+            DynamicImage::new_luma_a16(7, 5),
+            DynamicImage::new_rgb16(7, 5),
+            DynamicImage::new_rgba16(7, 5),
+        ];
+        for kind in kinds {
+            let mut raw = kind.as_bytes().to_vec();
+            raw.fill_with(|| rng.u8(..));
+            let mut png = Vec::new();
+            let encoder = image::codecs::png::PngEncoder::new(&mut png);
+            image::ImageEncoder::write_image(encoder, &raw, 7, 5, kind.color().into()).unwrap();
+            let expected = image::load_from_memory(&png).unwrap().into_rgb8();
+            assert_eq!(decode(&png, LIMITS).unwrap(), expected, "{:?}", kind.color());
+        }
     }
 
     #[test]
