@@ -229,7 +229,6 @@ fn kept(
         .filter_map(|(path, _)| Some((path.to_owned(), RollNumber::parse(student(path)).ok()?)))
         .collect();
     if let Some(reason) = held_back {
-        log::warn!("{reason}");
         listing.ignored.push(Ignored { path: ".".to_owned(), reason });
     }
     kept

@@ -106,6 +106,13 @@ fn announce(roster: Roster, shared: &Shared, told: &mut HashSet<(String, String)
         }
         refusals.insert(refusal);
     }
+    for ignored in &report.ignored {
+        let line = (ignored.path.clone(), ignored.reason.clone());
+        if !told.contains(&line) {
+            log::warn!("photo folder, {}: {}", ignored.path, ignored.reason);
+        }
+        refusals.insert(line);
+    }
     for pair in &report.alike {
         let line = (format!("{} {}", pair.one, pair.other), String::new());
         if !told.contains(&line) {
