@@ -28,6 +28,7 @@ use image::GrayImage;
 use image::imageops::FilterType;
 use models::store::Store;
 use recognition::roster::enrol::{Places, build};
+use recognition::roster::removal::Removal;
 use recognition::{Engine, Gallery, Outcome, Pipeline};
 use vision::embedding::DIMENSIONS;
 use vision::embedding::Embedding;
@@ -254,10 +255,9 @@ fn second_start(photos: &[PathBuf], question: &Question<'_>) -> Result<f64> {
         std::fs::write(student.join("photo.jpg"), bytes)?;
     }
     let start = || -> Result<()> {
-        let roster =
-            build(&places, &vision::photos::Photos::default(), &mut engine()?, &mut |_: usize, _: usize| {
-                true
-            })?;
+        let photos = vision::photos::Photos::default();
+        let removal = &mut Removal::default();
+        let roster = build(&places, &photos, &mut engine()?, removal, &mut |_: usize, _: usize| true)?;
         ensure!(roster.gallery.people() == ROSTER, "{} of {ROSTER} enrolled", roster.gallery.people());
         Ok(())
     };

@@ -7,6 +7,7 @@ use anyhow::bail;
 
 use crate::config::Config;
 use recognition::roster::enrol::{Places, build_from};
+use recognition::roster::removal::Removal;
 use recognition::roster::{Outcome, PhotoReport, Report};
 use recognition::{Content, Engine};
 use vision::face::DetectorChoice;
@@ -60,7 +61,9 @@ pub(super) fn execute(path: &Path, arguments: &Arguments) -> anyhow::Result<Exit
         bar.set_position(done as u64);
         true
     };
-    let roster = build_from(listing, &places, &config.photos, &mut engine, &mut looked_at)?;
+    // The appliance decides when a removal is believed; here it is only shown.
+    let removal = &mut Removal::default();
+    let roster = build_from(listing, &places, &config.photos, &mut engine, removal, &mut looked_at)?;
     bar.finish_and_clear();
     if arguments.json {
         println!("{}", serde_json::to_string_pretty(&roster.report)?);

@@ -12,6 +12,7 @@ use zune_jpeg::zune_core::bytestream::ZCursor;
 use zune_jpeg::zune_core::colorspace::ColorSpace;
 use zune_jpeg::zune_core::options::DecoderOptions;
 
+use super::contain::{Panicked, contained};
 use super::frame::{MAX_SIDE, PixelFormat};
 
 /// How every JPEG begins: start of image, and the first byte of the next marker.
@@ -43,6 +44,12 @@ pub enum JpegError {
 impl From<DecodeErrors> for JpegError {
     fn from(error: DecodeErrors) -> Self {
         Self::Damaged(error.to_string())
+    }
+}
+
+impl From<Panicked> for JpegError {
+    fn from(panic: Panicked) -> Self {
+        Self::Damaged(format!("it stops the decoder: {panic}"))
     }
 }
 
@@ -180,8 +187,12 @@ impl<'a> Jpeg<'a> {
     /// Reads the header of what [`take`] gave.
     ///
     /// # Errors
-    /// [`JpegError::Damaged`], also when it is too large.
+    /// [`JpegError::Damaged`], also when it is too large, or makes the decoder panic.
     pub fn open(jpeg: &'a [u8]) -> Result<Self, JpegError> {
+        contained(|| Self::header(jpeg))?
+    }
+
+    fn header(jpeg: &'a [u8]) -> Result<Self, JpegError> {
         let side = MAX_SIDE as usize;
         let options =
             DecoderOptions::default().set_strict_mode(true).set_max_width(side).set_max_height(side);
@@ -209,7 +220,7 @@ impl<'a> Jpeg<'a> {
     /// # Errors
     /// [`JpegError::Damaged`]; what was written is of no use then.
     pub fn read(mut self, pixels: &mut [u8]) -> Result<(), JpegError> {
-        Ok(self.decoder.decode_into(pixels)?)
+        Ok(contained(|| self.decoder.decode_into(pixels))??)
     }
 }
 

@@ -2,6 +2,8 @@
 //! it, so camera and backend compile without candle.
 #![forbid(unsafe_code)]
 
+pub mod contain;
+mod cost;
 pub mod embedding;
 pub mod face;
 pub mod frame;

@@ -1,24 +1,53 @@
 //! One photo from a file: decoded within limits, upright, and never trusted.
 //!
-//! A photo comes from a server and may be anything: half a JPEG, a page of HTML, or a small file that claims
-//! half a billion pixels. Size and dimensions are checked before any pixel is decoded.
+//! A photo comes from a server and may be anything: half a JPEG, a page of HTML, a small file that claims
+//! half a billion pixels, or one that makes the decoder panic. Size, sides, and the memory that it takes are
+//! checked before any pixel is decoded, and a panic of the decoder refuses this photo and nothing else.
 
 use std::io::Cursor;
+use std::sync::{Mutex, PoisonError};
 
-use image::{DynamicImage, ImageDecoder as _, ImageError, ImageReader, Limits, RgbImage};
+use image::error::{LimitError, LimitErrorKind};
+use image::metadata::Orientation;
+use image::{ColorType, DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits, RgbImage};
 
+use crate::contain::contained;
+use crate::cost::{self, Contradiction, RGB};
 use crate::jpeg;
 
-/// Bytes of memory a decoder may use for a pixel: four channels of 16 bits, twice.
-const DECODER_BYTES_PER_PIXEL: u64 = 16;
+/// Most pixels of one side. The decoders keep some rows and columns, whatever the other side is.
+pub const MAX_SIDE: u32 = 12_000;
 
-/// What is accepted as a photo.
+/// Bytes of memory that decoding may take for each pixel that is allowed: as much as one pixel of the dearest
+/// PNG, four channels of 16 bits.
+const BYTES_PER_PIXEL: u64 = 8;
+
+/// Bytes of memory beside the pixels: rows, tables, and what else lies in the file (colour profile, EXIF, text).
+const BESIDE_PIXELS: u64 = 32 << 20;
+
+/// Pictures that take no more than this are decoded side by side, all others one after the other.
+const SIDE_BY_SIDE: u64 = 64 << 20;
+
+/// Held while a large picture is decoded: several at once are more than a small board has memory for.
+static TURN: Mutex<()> = Mutex::new(());
+
+/// What is accepted as a photo. A side has at most [`MAX_SIDE`] pixels in any case.
 #[derive(Debug, Clone, Copy)]
 pub struct PhotoLimits {
-    /// Largest file, bytes.
+    /// Largest file, bytes. It is in memory while it is decoded, a JPEG twice.
     pub max_bytes: u64,
-    /// Most pixels once decoded.
+    /// Most pixels once decoded. This also bounds the memory, see [`PhotoLimits::max_memory`].
     pub max_pixels: u64,
+}
+
+impl PhotoLimits {
+    /// Most bytes of memory that decoding takes, beside the file: 8 for each pixel that is allowed, and
+    /// 32 MiB. For 50 megapixels that is 434 MB. A picture that needs more is refused, which only kinds are
+    /// that no camera writes: a progressive JPEG of many colours, an animated WebP, of nearly as many pixels
+    /// as are allowed. What comes out takes 3 bytes a pixel, 150 MB for 50 megapixels.
+    pub fn max_memory(self) -> u64 {
+        self.max_pixels.saturating_mul(BYTES_PER_PIXEL).saturating_add(BESIDE_PIXELS)
+    }
 }
 
 impl From<&crate::photos::Photos> for PhotoLimits {
@@ -51,6 +80,21 @@ pub enum PhotoError {
         /// The limit.
         max_pixels: u64,
     },
+    /// A side is too long.
+    #[error("a side of the picture has more than {MAX_SIDE} pixels; save it smaller")]
+    TooLong,
+    /// More memory than is allowed for so many pixels.
+    #[error(
+        "decoding the picture takes {} MB of memory, {} are allowed; save it smaller, as an ordinary JPEG",
+        bytes / 1_000_000,
+        max_bytes / 1_000_000
+    )]
+    TooMuchMemory {
+        /// What it takes.
+        bytes: u64,
+        /// The limit, [`PhotoLimits::max_memory`].
+        max_bytes: u64,
+    },
     /// Not a picture of a kind that is supported.
     #[error("not a picture (JPEG, PNG, GIF, BMP or WebP); upload the photo again")]
     NotAPicture,
@@ -59,33 +103,112 @@ pub enum PhotoError {
     Damaged(String),
 }
 
+impl PhotoError {
+    /// Whether the photo is beyond a limit that the site may raise.
+    pub fn is_beyond_a_setting(&self) -> bool {
+        matches!(self, Self::TooManyBytes { .. } | Self::TooManyPixels { .. } | Self::TooMuchMemory { .. })
+    }
+}
+
 /// Decodes `bytes` to 8-bit RGB, turned upright as its EXIF orientation says. Of an animation, the first
-/// frame.
+/// frame. Takes at most [`PhotoLimits::max_memory`] beside the file.
 ///
 /// # Errors
-/// [`PhotoError`]; the limits are checked before decoding.
+/// [`PhotoError`]; the limits are checked before decoding. A panic of the decoder is [`PhotoError::Damaged`].
 pub fn decode(bytes: &[u8], limits: PhotoLimits) -> Result<RgbImage, PhotoError> {
     if bytes.len() as u64 > limits.max_bytes {
         return Err(PhotoError::TooManyBytes { bytes: bytes.len() as u64, max_bytes: limits.max_bytes });
     }
+    contained(|| decoded(bytes, limits))
+        .unwrap_or_else(|panic| Err(PhotoError::Damaged(format!("it stops the decoder: {panic}"))))
+}
+
+fn decoded(bytes: &[u8], limits: PhotoLimits) -> Result<RgbImage, PhotoError> {
     let mut reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format().map_err(damaged)?;
     let format = reader.format().ok_or(PhotoError::NotAPicture)?;
-    if format == image::ImageFormat::Jpeg && !is_whole_jpeg(bytes) {
+    if format == ImageFormat::Jpeg && !is_whole_jpeg(bytes) {
         // The decoder fills what is missing with grey and says nothing.
         return Err(PhotoError::Damaged("the end of the JPEG is missing".to_owned()));
     }
     let mut memory = Limits::default();
-    memory.max_alloc = Some(limits.max_pixels.saturating_mul(DECODER_BYTES_PER_PIXEL));
-    reader.limits(memory);
+    (memory.max_image_width, memory.max_image_height) = (Some(MAX_SIDE), Some(MAX_SIDE));
+    memory.max_alloc = Some(BESIDE_PIXELS);
+    reader.limits(memory.clone());
     let mut decoder = reader.into_decoder().map_err(refused)?;
     let (width, height) = decoder.dimensions();
-    if u64::from(width) * u64::from(height) > limits.max_pixels {
+    let pixels = u64::from(width) * u64::from(height);
+    if pixels > limits.max_pixels {
         return Err(PhotoError::TooManyPixels { width, height, max_pixels: limits.max_pixels });
     }
+    if format == ImageFormat::WebP {
+        cost::check_webp(bytes, width, height).map_err(|Contradiction(why)| damaged(why))?;
+    }
     let orientation = decoder.orientation().map_err(refused)?;
-    let mut picture = DynamicImage::from_decoder(decoder).map_err(refused)?;
+    let colour = decoder.color_type();
+    let decoding = pixels.saturating_mul(cost::per_pixel(format, colour, bytes));
+    // Turning takes a second picture, when the first is RGB and the decoder is gone.
+    let turning = if turns_sideways(orientation) { 2 * RGB * pixels } else { 0 };
+    let needed = decoding.max(turning);
+    if needed > limits.max_memory() {
+        return Err(PhotoError::TooMuchMemory { bytes: needed, max_bytes: limits.max_memory() });
+    }
+    let _turn = (needed > SIDE_BY_SIDE).then(|| TURN.lock().unwrap_or_else(PoisonError::into_inner));
+    // Of the decoders only that of GIF heeds this: for a frame that is larger than the picture.
+    memory.max_alloc = Some(limits.max_memory().saturating_sub(pixels * RGB));
+    decoder.set_limits(memory).map_err(refused)?;
+    let picture = read_rgb(decoder)?;
+    let mut picture = DynamicImage::ImageRgb8(picture);
     picture.apply_orientation(orientation);
     Ok(picture.into_rgb8())
+}
+
+fn turns_sideways(orientation: Orientation) -> bool {
+    use Orientation::{Rotate90, Rotate90FlipH, Rotate270, Rotate270FlipH};
+    matches!(orientation, Rotate90 | Rotate270 | Rotate90FlipH | Rotate270FlipH)
+}
+
+/// Decodes into one buffer and makes it RGB in place: a picture of 16 bits and a copy of 8 would take 11 bytes
+/// a pixel.
+fn read_rgb(decoder: impl ImageDecoder) -> Result<RgbImage, PhotoError> {
+    let (width, height) = decoder.dimensions();
+    let colour = decoder.color_type();
+    let (channels, wide) = match colour {
+        ColorType::L8 => (1, false),
+        ColorType::La8 => (2, false),
+        ColorType::Rgb8 => (3, false),
+        ColorType::Rgba8 => (4, false),
+        ColorType::L16 => (1, true),
+        ColorType::La16 => (2, true),
+        ColorType::Rgb16 => (3, true),
+        ColorType::Rgba16 => (4, true),
+        _ => return Err(PhotoError::NotAPicture),
+    };
+    let count = width as usize * height as usize;
+    let from_bytes = usize::from(colour.bytes_per_pixel());
+    let mut bytes = vec![0; count * from_bytes.max(3)];
+    // A pixel of fewer bytes grows: it is read from the end of the buffer, so that none is overwritten before
+    // it was read.
+    let start = bytes.len() - count * from_bytes;
+    decoder.read_image(&mut bytes[start..]).map_err(refused)?;
+    if (channels, wide) != (3, false) {
+        for index in 0..count {
+            let pixel = start + index * from_bytes;
+            let value = |channel: usize| {
+                if wide {
+                    let at = pixel + 2 * channel;
+                    // Rounded, as the conversion of the crate `image`.
+                    ((u32::from(u16::from_ne_bytes([bytes[at], bytes[at + 1]])) + 128) / 257) as u8
+                } else {
+                    bytes[pixel + channel]
+                }
+            };
+            let rgb = if channels < 3 { [value(0); 3] } else { [value(0), value(1), value(2)] };
+            bytes[3 * index..][..3].copy_from_slice(&rgb);
+        }
+        bytes.truncate(3 * count);
+        bytes.shrink_to_fit();
+    }
+    RgbImage::from_raw(width, height, bytes).ok_or_else(|| damaged("its size is not known"))
 }
 
 /// Whether a JPEG is there up to its end, which a thumbnail's is not, and behind which phones append a film.
@@ -107,8 +230,13 @@ fn ends_like_a_jpeg(bytes: &[u8]) -> bool {
 fn refused(error: ImageError) -> PhotoError {
     match error {
         ImageError::Unsupported(_) => PhotoError::NotAPicture,
+        ImageError::Limits(error) if is_of_sides(&error) => PhotoError::TooLong,
         other => damaged(other),
     }
+}
+
+fn is_of_sides(error: &LimitError) -> bool {
+    matches!(error.kind(), LimitErrorKind::DimensionError)
 }
 
 fn damaged(error: impl ToString) -> PhotoError {
@@ -116,118 +244,5 @@ fn damaged(error: impl ToString) -> PhotoError {
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use image::ImageFormat;
-    use proptest::prelude::*;
-
-    use super::*;
-
-    const LIMITS: PhotoLimits = PhotoLimits { max_bytes: 1_000_000, max_pixels: 100_000 };
-
-    fn encoded(width: u32, height: u32, format: ImageFormat) -> Vec<u8> {
-        let mut bytes = Cursor::new(Vec::new());
-        RgbImage::from_fn(width, height, |x, y| image::Rgb([x as u8, y as u8, (x ^ y) as u8]))
-            .write_to(&mut bytes, format)
-            .unwrap();
-        bytes.into_inner()
-    }
-
-    #[test]
-    fn every_kind_of_photo_is_read() {
-        for format in
-            [ImageFormat::Jpeg, ImageFormat::Png, ImageFormat::Gif, ImageFormat::Bmp, ImageFormat::WebP]
-        {
-            assert_eq!(
-                decode(&encoded(60, 40, format), LIMITS).unwrap().dimensions(),
-                (60, 40),
-                "{format:?}"
-            );
-        }
-    }
-
-    #[test]
-    fn a_photo_cut_anywhere_is_refused() {
-        for format in [ImageFormat::Jpeg, ImageFormat::Png, ImageFormat::WebP] {
-            let whole = encoded(200, 160, format);
-            for kept in [0, 1, 10, whole.len() / 3, whole.len() / 2, whole.len() * 9 / 10] {
-                assert!(decode(&whole[..kept], LIMITS).is_err(), "{format:?} cut to {kept} bytes");
-            }
-        }
-    }
-
-    /// A JPEG with EXIF in it: a TIFF that says how the picture is turned and nothing else, and `more` behind
-    /// that.
-    fn with_exif(jpeg: &[u8], orientation: u8, more: &[u8]) -> Vec<u8> {
-        // One entry at offset 8: tag 0x0112, type 3 (SHORT), count 1, and its value.
-        let head = b"Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0";
-        let exif = [&head[..], &[orientation, 0, 0, 0], &[0; 4], more].concat();
-        let length = (exif.len() as u16 + 2).to_be_bytes();
-        [&jpeg[..2], &[0xFF, 0xE1], &length[..], &exif[..], &jpeg[2..]].concat()
-    }
-
-    #[test]
-    fn a_photo_that_was_taken_sideways_is_turned_upright() {
-        let upright = decode(&with_exif(&encoded(60, 40, ImageFormat::Jpeg), 6, &[]), LIMITS).unwrap();
-        assert_eq!(upright.dimensions(), (40, 60));
-        // Red grows to the right in what was encoded, and downwards once that is turned clockwise.
-        assert!(upright.get_pixel(20, 5)[0] + 30 < upright.get_pixel(20, 55)[0]);
-    }
-
-    #[test]
-    fn a_photo_with_a_film_behind_it_is_whole() {
-        let photo = [encoded(60, 40, ImageFormat::Jpeg), vec![b'm'; 100_000]].concat();
-        assert_eq!(decode(&photo, LIMITS).unwrap().dimensions(), (60, 40));
-    }
-
-    #[test]
-    fn a_photo_cut_behind_its_thumbnail_is_refused() {
-        let thumbnail = encoded(8, 8, ImageFormat::Jpeg);
-        let mut photo = with_exif(&encoded(60, 40, ImageFormat::Jpeg), 1, &thumbnail);
-        assert!(decode(&photo, LIMITS).is_ok());
-        photo.truncate(photo.len() - 20);
-        assert!(ends_like_a_jpeg(&photo), "the thumbnail's end is near");
-        let refused = decode(&photo, LIMITS);
-        assert!(matches!(refused, Err(PhotoError::Damaged(why)) if why.contains("the end of")));
-    }
-
-    #[test]
-    fn strange_markers_alone_do_not_refuse_a_photo() {
-        let whole = encoded(60, 40, ImageFormat::Jpeg);
-        let strange = [&whole[..2], &[0], &whole[2..]].concat();
-        assert!(is_whole_jpeg(&strange) && !is_whole_jpeg(&strange[..strange.len() - 20]));
-    }
-
-    #[test]
-    fn a_picture_that_claims_too_many_pixels_is_refused_before_it_is_decoded() {
-        // The header of a 25,000×20,000 PNG: 500 megapixels in a few bytes.
-        let mut bomb = encoded(1, 1, ImageFormat::Png);
-        bomb[16..20].copy_from_slice(&25_000u32.to_be_bytes());
-        bomb[20..24].copy_from_slice(&20_000u32.to_be_bytes());
-        let crc = crc32fast::hash(&bomb[12..29]);
-        bomb[29..33].copy_from_slice(&crc.to_be_bytes());
-        assert!(matches!(
-            decode(&bomb, LIMITS),
-            Err(PhotoError::TooManyPixels { width: 25_000, height: 20_000, .. })
-        ));
-    }
-
-    #[test]
-    fn what_is_not_a_picture_is_said_to_be_none() {
-        assert!(matches!(
-            decode(b"<html><body>502 Bad Gateway</body></html>", LIMITS),
-            Err(PhotoError::NotAPicture)
-        ));
-        let large = vec![0; 1_000_001];
-        assert!(matches!(decode(&large, LIMITS), Err(PhotoError::TooManyBytes { .. })));
-    }
-
-    proptest! {
-        #[test]
-        fn no_bytes_make_the_decoder_panic(mut bytes in proptest::collection::vec(any::<u8>(), 0..400), kind in 0..4usize) {
-            let magic: &[u8] = [&b"\xFF\xD8\xFF\xE0"[..], b"\x89PNG\r\n\x1a\n", b"GIF89a", b"RIFF\0\0\0\0WEBPVP8L"][kind];
-            bytes.splice(0..0, magic.iter().copied());
-            let _ = decode(&bytes, LIMITS);
-        }
-    }
-}
+#[path = "photo_tests.rs"]
+mod tests;

@@ -1,7 +1,11 @@
 //! The photos on disk: `<folder>/<roll>/<file>`.
+//!
+//! One student's folder that cannot be read, on a failing card or for its rights, is reported, and the others
+//! are listed all the same. What vanishes while it is listed is gone, and no error.
 
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::time::UNIX_EPOCH;
 
 use serde::Serialize;
 
@@ -23,8 +27,12 @@ pub struct PhotoFile {
     pub roll: RollNumber,
     /// Size in bytes.
     pub bytes: u64,
-    /// Time of last change, nanoseconds since 1970.
+    /// Time of last change of the content, nanoseconds since 1970. Anybody may set it to what they like.
     pub modified_ns: i128,
+    /// Number of the file within its file system. Another file in its place has another one.
+    pub inode: u64,
+    /// Time of last change of the content, the name or the rights, nanoseconds since 1970. The system sets it.
+    pub changed_ns: i128,
 }
 
 /// What a folder holds.
@@ -34,6 +42,42 @@ pub struct Listing {
     pub photos: Vec<PhotoFile>,
     /// What is none, with the reason.
     pub ignored: Vec<Ignored>,
+    /// Folders and files below the photo folder that could not be read, also named in `ignored`: what lies
+    /// there is not known, and not gone.
+    pub unreadable: Vec<String>,
+}
+
+impl Listing {
+    /// The listing of a photo folder that cannot be read itself: anything may be in it.
+    pub fn of_nothing_readable(error: &ScanError) -> Self {
+        let mut listing = Self::default();
+        listing.ignored.push(Ignored { path: ".".to_owned(), reason: error.to_string() });
+        listing.unreadable.push(String::new());
+        listing
+    }
+
+    /// Reports `path` as unreadable; nothing to report when it is gone meanwhile.
+    fn unreadable(&mut self, path: &str, error: &io::Error) {
+        if error.kind() == io::ErrorKind::NotFound {
+            return;
+        }
+        let reason = format!(
+            "cannot be read ({error}); all other photos are used; check its rights, and the card or stick"
+        );
+        self.ignored.push(Ignored { path: path.to_owned(), reason });
+        self.unreadable.push(path.to_owned());
+    }
+
+    /// Whether the photo at `path` may be there although it is not listed.
+    pub fn may_hold(&self, path: &str) -> bool {
+        let below = |folder: &String| {
+            folder.is_empty()
+                || path
+                    .strip_prefix(folder.as_str())
+                    .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        self.unreadable.iter().any(below)
+    }
 }
 
 /// Something in the photo folder that is no student's photo.
@@ -59,18 +103,25 @@ pub struct ScanError {
 /// files, links and a student's `passport` folder are left out silently.
 ///
 /// # Errors
-/// [`ScanError`] names the folder that cannot be read.
+/// [`ScanError`] when `folder` itself cannot be read. What cannot be read below it is in
+/// [`Listing::unreadable`].
 pub fn scan(folder: &Path, pattern: RollPattern, max_photos: usize) -> Result<Listing, ScanError> {
     let mut listing = Listing::default();
-    for (name, entry) in entries(folder)? {
-        let kind = file_type(&entry)?;
+    for (name, entry) in listed(folder)? {
+        let kind = match entry.file_type() {
+            Ok(kind) => kind,
+            Err(error) => {
+                listing.unreadable(&name, &error);
+                continue;
+            }
+        };
         if kind.is_file() {
             let reason = "photos belong into a folder named after the roll number".to_owned();
             listing.ignored.push(Ignored { path: name, reason });
         } else if kind.is_dir() {
             match RollNumber::parse(&name) {
                 Ok(roll) if pattern.admits(&roll) => {
-                    photos_of(&roll, &entry.path(), &name, MAX_DEPTH, max_photos, &mut listing)?;
+                    photos_of(&roll, &entry.path(), &name, MAX_DEPTH, max_photos, &mut listing);
                 }
                 Ok(_) => {
                     let reason = "is not all digits, as photos.roll_numbers = \"digits\" asks".to_owned();
@@ -91,11 +142,11 @@ pub fn scan(folder: &Path, pattern: RollPattern, max_photos: usize) -> Result<Li
 /// [`ScanError`] names the folder that cannot be read.
 pub fn scan_plain(folder: &Path, max_photos: usize) -> Result<Listing, ScanError> {
     let mut listing = Listing::default();
-    for (name, entry) in entries(folder)? {
-        if file_type(&entry)?.is_file() && is_photo(&name) {
+    for (name, entry) in listed(folder)? {
+        if entry.file_type().is_ok_and(|kind| kind.is_file()) && is_photo(&name) {
             let stem = name.rsplit_once('.').map_or(name.as_str(), |(stem, _)| stem);
             match RollNumber::parse(stem) {
-                Ok(roll) => add(&roll, &entry, name, max_photos, &mut listing)?,
+                Ok(roll) => add(&roll, &entry, name, max_photos, &mut listing),
                 Err(error) => listing.ignored.push(Ignored { path: name, reason: error.to_string() }),
             }
         }
@@ -110,42 +161,46 @@ fn photos_of(
     depth: usize,
     max_photos: usize,
     listing: &mut Listing,
-) -> Result<(), ScanError> {
-    for (name, entry) in entries(folder)? {
+) {
+    let entries = match entries(folder) {
+        Ok(entries) => entries,
+        Err(error) => return listing.unreadable(shown, &error),
+    };
+    for (name, entry) in entries {
         let path = format!("{shown}/{name}");
-        let kind = file_type(&entry)?;
-        if kind.is_dir() && name != "passport" && depth > 0 {
-            photos_of(roll, &entry.path(), &path, depth - 1, max_photos, listing)?;
-        } else if kind.is_file() && is_photo(&name) {
-            add(roll, &entry, path, max_photos, listing)?;
+        match entry.file_type() {
+            Ok(kind) if kind.is_dir() && name != "passport" && depth > 0 => {
+                photos_of(roll, &entry.path(), &path, depth - 1, max_photos, listing);
+            }
+            Ok(kind) if kind.is_file() && is_photo(&name) => add(roll, &entry, path, max_photos, listing),
+            Ok(_) => {}
+            Err(error) => listing.unreadable(&path, &error),
         }
     }
-    Ok(())
 }
 
 /// Adds one photo; the first beyond `max_photos` is named as left out, and stands for those after it.
-fn add(
-    roll: &RollNumber,
-    entry: &std::fs::DirEntry,
-    path: String,
-    max_photos: usize,
-    listing: &mut Listing,
-) -> Result<(), ScanError> {
+fn add(roll: &RollNumber, entry: &std::fs::DirEntry, path: String, max_photos: usize, listing: &mut Listing) {
     if listing.photos.len() >= max_photos {
         let reason = format!("more than photos.max_photos = {max_photos}; raise it if that is meant");
         if listing.ignored.last().is_none_or(|last| last.reason != reason) {
             listing.ignored.push(Ignored { path, reason });
         }
-        return Ok(());
+        return;
     }
-    let failed = |source| ScanError { path: entry.path(), source };
-    let metadata = entry.metadata().map_err(failed)?;
-    let modified_ns = match metadata.modified().map_err(failed)?.duration_since(UNIX_EPOCH) {
-        Ok(since) => since.as_nanos() as i128,
-        Err(before) => -(before.duration().as_nanos() as i128),
+    let metadata = match entry.metadata() {
+        Ok(metadata) => metadata,
+        Err(error) => return listing.unreadable(&path, &error),
     };
-    listing.photos.push(PhotoFile { path, roll: roll.clone(), bytes: metadata.len(), modified_ns });
-    Ok(())
+    let nanoseconds = |seconds: i64, part: i64| i128::from(seconds) * 1_000_000_000 + i128::from(part);
+    listing.photos.push(PhotoFile {
+        path,
+        roll: roll.clone(),
+        bytes: metadata.len(),
+        modified_ns: nanoseconds(metadata.mtime(), metadata.mtime_nsec()),
+        inode: metadata.ino(),
+        changed_ns: nanoseconds(metadata.ctime(), metadata.ctime_nsec()),
+    });
 }
 
 /// Whether a file of this name is a photo.
@@ -154,16 +209,19 @@ pub fn is_photo(name: &str) -> bool {
         .is_some_and(|(_, extension)| EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known)))
 }
 
-/// The entries of a folder that are not hidden, by name; none when it does not exist.
-fn entries(folder: &Path) -> Result<Vec<(String, std::fs::DirEntry)>, ScanError> {
-    let failed = |source| ScanError { path: folder.to_owned(), source };
-    let read = match std::fs::read_dir(folder) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        read => read.map_err(failed)?,
-    };
+/// [`entries`] of the photo folder itself; none when it does not exist.
+fn listed(folder: &Path) -> Result<Vec<(String, std::fs::DirEntry)>, ScanError> {
+    match entries(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        entries => entries.map_err(|source| ScanError { path: folder.to_owned(), source }),
+    }
+}
+
+/// The entries of a folder that are not hidden, by name.
+fn entries(folder: &Path) -> io::Result<Vec<(String, std::fs::DirEntry)>> {
     let mut entries = Vec::new();
-    for entry in read {
-        let entry = entry.map_err(failed)?;
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
         // A name that is not UTF-8 is shown with replacement characters, and refused as a roll number for
         // them.
         let name = entry.file_name().to_string_lossy().into_owned();
@@ -175,13 +233,9 @@ fn entries(folder: &Path) -> Result<Vec<(String, std::fs::DirEntry)>, ScanError>
     Ok(entries)
 }
 
-fn file_type(entry: &std::fs::DirEntry) -> Result<std::fs::FileType, ScanError> {
-    entry.file_type().map_err(|source| ScanError { path: entry.path(), source })
-}
-
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, clippy::panic)]
     use super::*;
 
     #[test]
@@ -221,6 +275,51 @@ mod tests {
         assert_eq!(listing.photos.len(), 1);
         assert_eq!(listing.photos[0].roll.as_str(), "2110001");
         assert_eq!(listing.ignored.len(), 1, "only what is a photo is named: {:?}", listing.ignored);
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_read_is_reported_and_the_others_are_listed() {
+        // Root may read everything, so a path of more than 4096 bytes stands for a folder that cannot be read:
+        // it is made below a short path, and moved.
+        let work = tempfile::tempdir().unwrap();
+        let long = "x".repeat(250);
+        let mut deep = work.path().join("2110001");
+        for _ in 0..10 {
+            deep.push(&long);
+        }
+        std::fs::create_dir_all(&deep).unwrap();
+        std::fs::write(work.path().join("2110001/a.jpg"), "a").unwrap();
+        let mut folder = work.path().to_owned();
+        for _ in 0..8 {
+            folder.push(&long);
+        }
+        std::fs::create_dir_all(folder.join("2110002")).unwrap();
+        std::fs::write(folder.join("2110002/b.jpg"), "b").unwrap();
+        std::fs::rename(work.path().join("2110001"), folder.join("2110001")).unwrap();
+
+        let listing = scan(&folder, RollPattern::Digits, 100).unwrap();
+        let found: Vec<_> = listing.photos.iter().map(|photo| photo.path.as_str()).collect();
+        assert_eq!(found, ["2110001/a.jpg", "2110002/b.jpg"]);
+        let [ignored] = &listing.ignored[..] else { panic!("{:?}", listing.ignored) };
+        assert!(ignored.path.starts_with("2110001/xxx") && ignored.reason.contains("cannot be read"));
+        assert!(listing.may_hold(&format!("{}/photo.jpg", ignored.path)) && listing.may_hold(&ignored.path));
+        assert!(
+            !listing.may_hold("2110001/b.jpg") && !listing.may_hold(&format!("{}y/photo.jpg", ignored.path))
+        );
+        let moved = folder.join("2110001");
+        std::fs::rename(&moved, work.path().join("2110001")).unwrap();
+    }
+
+    #[test]
+    fn a_photo_that_vanishes_while_it_is_listed_is_no_error() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("a.jpg"), "a").unwrap();
+        let (roll, mut listing) = (RollNumber::parse("2110001").unwrap(), Listing::default());
+        let entries = entries(folder.path()).unwrap();
+        std::fs::remove_file(folder.path().join("a.jpg")).unwrap();
+        add(&roll, &entries[0].1, "2110001/a.jpg".to_owned(), 100, &mut listing);
+        photos_of(&roll, &folder.path().join("gone"), "2110001/gone", 3, 100, &mut listing);
+        assert_eq!(listing, Listing::default());
     }
 
     #[test]

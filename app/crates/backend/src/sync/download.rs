@@ -33,7 +33,7 @@ pub(super) struct Downloads<'a> {
     pub(super) local: &'a std::collections::BTreeMap<String, u64>,
     pub(super) limits: PhotoLimits,
     pub(super) failures_in_a_row: AtomicU32,
-    /// One photo is decoded at a time: 50 megapixels take 150 MB of memory.
+    /// One photo is decoded at a time: 50 megapixels take up to 434 MB of memory, most kinds 150 MB.
     pub(super) decoder: Arc<Semaphore>,
 }
 

@@ -122,15 +122,17 @@ impl Worker {
     }
 }
 
-/// The photos that the roster would find in the mirror, with their sizes and times of change, as one number.
+/// The photos that the roster would find in the mirror, with their sizes, times of change and inodes, as one number.
 fn fingerprint(settings: &Settings) -> u64 {
     let photos = &settings.photos;
     match scan(&settings.data_dir.join(FOLDER), photos.roll_numbers, photos.max_photos) {
         Ok(listing) => {
             let mut hasher = DefaultHasher::new();
             for photo in &listing.photos {
-                (&photo.path, photo.bytes, photo.modified_ns).hash(&mut hasher);
+                (&photo.path, photo.bytes, photo.modified_ns, photo.inode, photo.changed_ns)
+                    .hash(&mut hasher);
             }
+            listing.unreadable.hash(&mut hasher);
             hasher.finish()
         }
         Err(error) => {

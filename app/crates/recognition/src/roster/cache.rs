@@ -1,13 +1,15 @@
 //! Embeddings kept between starts, so that a thousand students are not embedded anew.
 //!
-//! One safetensors file: the embeddings as one matrix, and in its header what each came from. An entry counts
-//! only for the same photo content and the same networks. Whoever finds a face, its embedding is the same; so
-//! after a change of detectors only those photos are looked at again in which they had a choice: that were
-//! refused, or show several faces. The cache is never needed: one that is missing, damaged or of another
-//! version is made again, and a photo whose size and time of change are as they were is not even read.
+//! One safetensors file: the embeddings as one matrix, and in its header what each came from. What was found in
+//! a photo is kept by the hash of its content, so it never belongs to another photo, whatever is renamed; and
+//! it counts only for the same networks. Whoever finds a face, its embedding is the same; so after a change of
+//! detectors only those photos are looked at again in which they had a choice: that were refused, or show
+//! several faces. The cache is never needed: one that is missing, damaged or of another version is made again.
+//!
+//! Size, times and inode of a file only save the hashing, see [`Seen`].
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use safetensors::tensor::{Dtype, SafeTensors, View};
@@ -25,16 +27,36 @@ const VERSION: &str = "2";
 /// Largest cache file read: 200,000 photos need less.
 const MAX_BYTES: u64 = 512 * 1024 * 1024;
 
-/// What is known about the photos, by path.
+/// A file that changed so shortly before it was looked at may change again within the same tick of the file
+/// system's clock.
+const SETTLED_NS: i128 = 2_000_000_000;
+
+/// What is known about the photos.
 #[derive(Debug, Default)]
 pub struct Cache {
-    entries: BTreeMap<String, Entry>,
+    /// What each file held when it was last looked at, by path.
+    photos: BTreeMap<String, Sight>,
+    /// What is in a photo, by the hash of its content.
+    findings: HashMap<String, Finding>,
+}
+
+#[derive(Debug, PartialEq)]
+struct Sight {
+    seen: Seen,
+    sha256: String,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+struct Finding {
+    content: Option<Content>,
+    outcome: Outcome,
+    embedding: Option<Embedding>,
 }
 
 /// What is known about one photo.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Entry {
-    /// Size and time of change when it was looked at.
+    /// The file's marks when it was looked at.
     pub seen: Seen,
     /// SHA-256 of its content, hex.
     pub sha256: String,
@@ -46,19 +68,41 @@ pub struct Entry {
     pub embedding: Option<Embedding>,
 }
 
-/// What tells an untouched file without reading it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// What tells an untouched file without reading it. Size and time of change do not: two photos may exchange
+/// their names, or a program may set the time back. The system does not let anybody set the time of change of
+/// name and rights, so with it and the inode they do, on file systems that [keep both](keeps_marks).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Seen {
-    /// Size in bytes.
-    pub bytes: u64,
-    /// Time of last change, nanoseconds since 1970.
-    pub modified_ns: i128,
+    bytes: u64,
+    modified_ns: i128,
+    /// 0, which no file has: the file must be hashed. Earlier versions did not write it.
+    #[serde(default)]
+    inode: u64,
+    #[serde(default)]
+    changed_ns: i128,
 }
 
-impl From<&PhotoFile> for Seen {
-    fn from(photo: &PhotoFile) -> Self {
-        Self { bytes: photo.bytes, modified_ns: photo.modified_ns }
+impl Seen {
+    /// The marks of a file that is listed at `now_ns`; none when it changed only just before, or in the future.
+    pub fn of(photo: &PhotoFile, now_ns: i128) -> Self {
+        if photo.changed_ns + SETTLED_NS > now_ns {
+            return Self::default();
+        }
+        Self::whenever(photo)
     }
+
+    fn whenever(photo: &PhotoFile) -> Self {
+        let PhotoFile { bytes, modified_ns, inode, changed_ns, .. } = *photo;
+        Self { bytes, modified_ns, inode, changed_ns }
+    }
+}
+
+/// Whether the file system of `folder` keeps inodes and times of change, so that [`Seen`] can be trusted. FAT
+/// and exFAT, as on sticks, number their files anew with each mount, and network shares do as they like.
+pub fn keeps_marks(folder: &Path) -> bool {
+    /// ext2 to ext4, Btrfs, XFS, F2FS, tmpfs, overlay.
+    const KNOWN: [u64; 6] = [0xef53, 0x9123_683e, 0x5846_5342, 0xf2f5_2010, 0x0102_1994, 0x794c_7630];
+    rustix::fs::statfs(folder).is_ok_and(|is| KNOWN.contains(&(is.f_type as u64 & 0xffff_ffff)))
 }
 
 /// The cache cannot be written; the roster works all the same, the next start is slower.
@@ -121,38 +165,61 @@ impl Cache {
         written.map_err(|error: std::io::Error| failed(error.to_string()))
     }
 
-    /// The entry of `photo` if the file is untouched since.
-    pub fn untouched(&self, photo: &PhotoFile) -> Option<&Entry> {
-        self.entries.get(&photo.path).filter(|entry| entry.seen == Seen::from(photo))
+    /// The entry of `photo` if the file is untouched since. Only to be asked where the file system
+    /// [keeps its marks](keeps_marks).
+    pub fn untouched(&self, photo: &PhotoFile) -> Option<Entry> {
+        let sight = self.photos.get(&photo.path)?;
+        let same = sight.seen.inode != 0 && sight.seen == Seen::whenever(photo);
+        if same { self.get(&photo.path) } else { None }
     }
 
-    /// The entry of the photo at `path` if its content is the same.
-    pub fn same_content(&self, path: &str, sha256: &str) -> Option<&Entry> {
-        self.entries.get(path).filter(|entry| entry.sha256 == sha256)
+    /// What is known of the photo at `path`.
+    pub fn get(&self, path: &str) -> Option<Entry> {
+        let Sight { seen, sha256 } = self.photos.get(path)?;
+        self.of_content(sha256, *seen)
     }
 
-    /// Remembers a photo.
-    pub fn insert(&mut self, path: String, entry: Entry) {
-        self.entries.insert(path, entry);
+    /// What is known of a content, as the entry of a file with these marks.
+    pub fn of_content(&self, sha256: &str, seen: Seen) -> Option<Entry> {
+        let Finding { content, outcome, embedding } = self.findings.get(sha256)?.clone();
+        Some(Entry { seen, sha256: sha256.to_owned(), content, outcome, embedding })
     }
 
-    /// Forgets the photo at `path`; whether it was known.
+    /// The paths of all photos that are known, in order.
+    pub fn paths(&self) -> impl Iterator<Item = &str> {
+        self.photos.keys().map(String::as_str)
+    }
+
+    /// Remembers a photo; whether that is news.
+    pub fn insert(&mut self, path: String, entry: Entry) -> bool {
+        let Entry { seen, sha256, content, outcome, embedding } = entry;
+        let found = self.findings.insert(sha256.clone(), Finding { content, outcome, embedding }).is_none();
+        let sight = Sight { seen, sha256 };
+        let moved = self.photos.get(&path) != Some(&sight);
+        self.photos.insert(path, sight);
+        found || moved
+    }
+
+    /// Forgets the photo at `path`; whether it was known. What is in it stays until [`Cache::retain`]: it may
+    /// have another name now.
     pub fn forget(&mut self, path: &str) -> bool {
-        self.entries.remove(path).is_some()
+        self.photos.remove(path).is_some()
     }
 
-    /// Forgets what is not among `photos`; whether there was any.
-    pub fn retain(&mut self, photos: &[PhotoFile]) -> bool {
-        let listed: BTreeSet<&str> = photos.iter().map(|photo| photo.path.as_str()).collect();
-        let before = self.entries.len();
-        self.entries.retain(|path, _| listed.contains(path.as_str()));
-        self.entries.len() != before
+    /// Forgets the photos that are not to be kept, and what no photo holds any more; whether there was any.
+    pub fn retain(&mut self, keep: impl Fn(&str) -> bool) -> bool {
+        let before = self.photos.len();
+        self.photos.retain(|path, _| keep(path));
+        let held: HashSet<&str> = self.photos.values().map(|sight| sight.sha256.as_str()).collect();
+        self.findings.retain(|sha256, _| held.contains(sha256.as_str()));
+        self.photos.len() != before
     }
 
     fn encode(&self, model_hash: &str, detectors: &str) -> Result<Vec<u8>, String> {
         let mut matrix = Vec::new();
-        let mut stored = Vec::with_capacity(self.entries.len());
-        for (photo, entry) in &self.entries {
+        let mut stored = Vec::with_capacity(self.photos.len());
+        for photo in self.photos.keys() {
+            let Some(entry) = self.get(photo) else { continue };
             let row = entry.embedding.as_ref().map(|embedding| {
                 matrix.extend(embedding.values().iter().flat_map(|value| value.to_le_bytes()));
                 matrix.len() / (DIMENSIONS * 4) - 1
@@ -160,9 +227,9 @@ impl Cache {
             stored.push(StoredEntry {
                 photo: photo.clone(),
                 seen: entry.seen,
-                sha256: entry.sha256.clone(),
-                content: entry.content.clone(),
-                outcome: entry.outcome.clone(),
+                sha256: entry.sha256,
+                content: entry.content,
+                outcome: entry.outcome,
                 row,
             });
         }
@@ -252,7 +319,7 @@ mod tests {
 
     fn sample() -> Cache {
         let mut cache = Cache::default();
-        let seen = Seen { bytes: 7, modified_ns: 1_700_000_000_123_456_789 };
+        let seen = Seen { bytes: 7, modified_ns: 1_700_000_000_123_456_789, inode: 9, changed_ns: 5 };
         let outcome = Outcome::Enrolled { quality: Quality::default(), bounds: Bounds::default() };
         let embedding =
             Embedding::normalised(&std::array::from_fn::<_, DIMENSIONS, _>(|i| i as f32)).unwrap();
@@ -275,11 +342,11 @@ mod tests {
         let cache = sample();
         cache.save(&path, "model", "detectors").unwrap();
         let loaded = Cache::load(&path, "model", "detectors");
-        assert_eq!(loaded.entries.len(), 2);
-        assert_eq!(loaded.same_content("2/b.jpg", "bb"), cache.same_content("2/b.jpg", "bb"));
-        let embedding = |cache: &Cache| cache.entries["1/a.jpg"].embedding.clone().unwrap();
+        assert_eq!(loaded.photos.len(), 2);
+        assert_eq!(loaded.get("2/b.jpg"), cache.get("2/b.jpg"));
+        let embedding = |cache: &Cache| cache.get("1/a.jpg").unwrap().embedding.unwrap();
         assert!(embedding(&loaded).similarity(&embedding(&cache)) > 0.999_99);
-        assert!(Cache::load(&path, "another model", "detectors").entries.is_empty());
+        assert!(Cache::load(&path, "another model", "detectors").photos.is_empty());
     }
 
     #[test]
@@ -287,16 +354,16 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("embeddings.safetensors");
         let mut cache = sample();
-        let mut group = cache.entries["1/a.jpg"].clone();
+        let mut group = Entry { sha256: "cc".to_owned(), ..cache.get("1/a.jpg").unwrap() };
         let faces = &mut group.content.as_mut().unwrap().faces;
         let face = faces[0].clone();
         faces.push(face);
         cache.insert("3/c.jpg".to_owned(), group);
         cache.save(&path, "model", "detectors").unwrap();
-        assert_eq!(Cache::load(&path, "model", "detectors").entries.len(), 3);
+        assert_eq!(Cache::load(&path, "model", "detectors").photos.len(), 3);
         let stays = |path: &Path| {
             let loaded = Cache::load(path, "model", "others");
-            loaded.entries.into_keys().collect::<Vec<_>>()
+            loaded.photos.into_keys().collect::<Vec<_>>()
         };
         assert_eq!(stays(&path), ["1/a.jpg"]);
         // A file of an earlier version has no such field.
@@ -305,7 +372,45 @@ mod tests {
         earlier[at + 1] = b'x';
         std::fs::write(&path, &earlier).unwrap();
         assert_eq!(stays(&path), ["1/a.jpg"]);
-        assert_eq!(Cache::load(&path, "model", "detectors").entries.len(), 1);
+        assert_eq!(Cache::load(&path, "model", "detectors").photos.len(), 1);
+    }
+
+    #[test]
+    fn marks_save_the_hashing_only_when_they_are_settled_and_all_the_same() {
+        let photo = PhotoFile {
+            path: "1/a.jpg".to_owned(),
+            roll: base::identity::RollNumber::parse("1").unwrap(),
+            bytes: 7,
+            modified_ns: 1,
+            inode: 9,
+            changed_ns: 5,
+        };
+        let known = |photo: &PhotoFile, later_ns: i128| {
+            let mut cache = sample();
+            let entry = cache.get("1/a.jpg").unwrap();
+            cache.insert("1/a.jpg".to_owned(), Entry { seen: Seen::of(photo, 5 + later_ns), ..entry });
+            cache
+        };
+        assert!(known(&photo, SETTLED_NS).untouched(&photo).is_some());
+        assert!(
+            known(&photo, SETTLED_NS - 1).untouched(&photo).is_none(),
+            "it may change within the same tick"
+        );
+        let cache = known(&photo, SETTLED_NS);
+        for other in [
+            PhotoFile { inode: 10, ..photo.clone() },
+            PhotoFile { changed_ns: 6, ..photo.clone() },
+            PhotoFile { modified_ns: 2, ..photo.clone() },
+            PhotoFile { bytes: 8, ..photo.clone() },
+        ] {
+            assert!(cache.untouched(&other).is_none(), "{other:?}");
+        }
+    }
+
+    #[test]
+    fn marks_of_an_earlier_version_are_not_trusted() {
+        let seen: Seen = serde_json::from_str(r#"{"bytes":7,"modified_ns":1}"#).unwrap();
+        assert_eq!(seen, Seen { bytes: 7, modified_ns: 1, inode: 0, changed_ns: 0 });
     }
 
     #[test]
@@ -316,11 +421,11 @@ mod tests {
         let whole = std::fs::read(&path).unwrap();
         for kept in (0..whole.len()).step_by(37) {
             std::fs::write(&path, &whole[..kept]).unwrap();
-            assert!(Cache::load(&path, "model", "detectors").entries.is_empty(), "cut to {kept}");
+            assert!(Cache::load(&path, "model", "detectors").photos.is_empty(), "cut to {kept}");
         }
         let mut flipped = whole.clone();
         *flipped.last_mut().unwrap() ^= 1;
         std::fs::write(&path, &flipped).unwrap();
-        assert!(Cache::load(&path, "model", "detectors").entries.is_empty());
+        assert!(Cache::load(&path, "model", "detectors").photos.is_empty());
     }
 }

@@ -6,6 +6,7 @@
 
 pub mod cache;
 pub mod enrol;
+pub mod removal;
 pub mod worker;
 
 use std::collections::BTreeMap;

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Settings;
 use super::enrol::{BuildError, Places, build};
+use super::removal::Removal;
 use super::{Report, Roster};
 use crate::{Engine, SharedGallery};
 use base::event::{Bus, Event};
@@ -42,16 +43,20 @@ pub struct Shared {
 /// [`Failure`] when the networks cannot be loaded or the photo folder cannot be read.
 pub async fn run(mut shared: Shared, stop: CancellationToken) -> Result<(), Failure> {
     let mut told = HashSet::new();
+    let mut removal = Removal::default();
     loop {
         // Before the networks are loaded: until the photos are counted there is one thing to do.
         shared.progress.set(0, 1);
         let roster = tokio::task::spawn_blocking({
             let (settings, progress, stop) =
                 (Arc::clone(&shared.settings), shared.progress.clone(), stop.clone());
-            move || make(&settings, &progress, &stop)
+            let mut removal = std::mem::take(&mut removal);
+            move || (make(&settings, &mut removal, &progress, &stop), removal)
         })
         .await
         .map_err(Failure::restart)?;
+        let (roster, seen) = roster;
+        removal = seen;
         match roster {
             Ok(roster) => announce(roster, &shared, &mut told),
             Err(BuildError::Stopped) => return Ok(()),
@@ -72,17 +77,23 @@ pub async fn run(mut shared: Shared, stop: CancellationToken) -> Result<(), Fail
 }
 
 /// Loads the networks for as long as it takes: enrolment is rare, and memory is dear.
-fn make(settings: &Settings, progress: &Progress, stop: &CancellationToken) -> Result<Roster, BuildError> {
+fn make(
+    settings: &Settings,
+    removal: &mut Removal,
+    progress: &Progress,
+    stop: &CancellationToken,
+) -> Result<Roster, BuildError> {
     let mut engine = Engine::load(&settings.models_dir, &settings.recognition)?;
     let mut last = std::time::Instant::now();
-    build(&Places::of(settings), &settings.photos, &mut engine, &mut |done: usize, total: usize| {
+    let mut looked_at = |done: usize, total: usize| {
         progress.set(done, total);
         if done > 0 && done.is_multiple_of(TELL_EVERY) && last.elapsed() > Duration::from_secs(2) {
             last = std::time::Instant::now();
             log::info!("Enrolling: {done} of {total} photos");
         }
         !stop.is_cancelled()
-    })
+    };
+    build(&Places::of(settings), &settings.photos, &mut engine, removal, &mut looked_at)
 }
 
 fn announce(roster: Roster, shared: &Shared, told: &mut HashSet<(String, String)>) {
@@ -94,6 +105,13 @@ fn announce(roster: Roster, shared: &Shared, told: &mut HashSet<(String, String)
             shared.bus.publish(Event::PhotoRefused { photo: refusal.0.clone(), reason: refusal.1.clone() });
         }
         refusals.insert(refusal);
+    }
+    for ignored in &report.ignored {
+        let line = (ignored.path.clone(), ignored.reason.clone());
+        if !told.contains(&line) {
+            log::warn!("photo folder, {}: {}", ignored.path, ignored.reason);
+        }
+        refusals.insert(line);
     }
     for pair in &report.alike {
         let line = (format!("{} {}", pair.one, pair.other), String::new());
