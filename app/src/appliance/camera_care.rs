@@ -20,21 +20,37 @@ const RECORD: &str = "trouble.json";
 /// Asks the root unit attendance-camera-reboot to restart the machine, in the folder of the camera.
 const REBOOT: &str = "reboot";
 
+/// The same before it is one: made while there may still be no room for it.
+const REBOOT_TO_BE: &str = ".reboot";
+
+/// Time between two writes of a record in which no step was taken: a loose cable must not wear out the card.
+const BETWEEN_NOTES: Duration = Duration::from_secs(60);
+
 /// Looks after the camera through restarts of its worker.
 pub struct Care {
     folder: PathBuf,
     clock: Arc<dyn Clock>,
     /// Whether somebody starts the program again when it ends: systemd, not a person at a desk.
     supervised: bool,
-    state: Mutex<Escalation>,
+    state: Mutex<State>,
     given_up: CancellationToken,
+}
+
+struct State {
+    escalation: Escalation,
+    /// The record as it is on disk.
+    written: Record,
+    /// When it was last tried to write one in which no step was taken, time since boot.
+    noted: Option<Duration>,
 }
 
 impl Care {
     /// Takes up what an earlier run left in `data_dir`. A record that cannot be read counts as none.
     pub fn new(data_dir: &Path, clock: Arc<dyn Clock>, supervised: bool) -> Self {
         let folder = data_dir.join("camera");
-        let state = Mutex::new(Escalation::new(read(&folder)));
+        let written = read(&folder);
+        let escalation = Escalation::new(written.clone());
+        let state = Mutex::new(State { escalation, written, noted: None });
         Self { folder, clock, supervised, state, given_up: CancellationToken::new() }
     }
 
@@ -50,7 +66,7 @@ impl Care {
 
     /// What was done so far for the camera's sake.
     pub fn record(&self) -> Record {
-        self.state().record.clone()
+        self.state().escalation.record.clone()
     }
 
     /// The source, watched: that it works is noted once it has for a while.
@@ -60,31 +76,76 @@ impl Care {
     }
 
     fn works(&self) {
-        let mut state = self.state();
-        if state.works(self.clock.boot_id()) {
-            self.remember(&state.record);
+        let state = &mut *self.state();
+        if state.escalation.works(self.clock.boot_id()) {
+            self.note(state);
         }
     }
 
     /// Does what is to be done about `error`; opening the camera again is the caller's.
     pub fn fails(&self, error: &CameraError) {
-        if !self.supervised {
+        // A program that is about to end needs no further step.
+        if !self.supervised || self.has_given_up() {
             return;
         }
-        let mut state = self.state();
-        let step = state.fails(error, self.clock.now(), self.clock.boot_id());
-        // What is not remembered is not done: a step that is forgotten could be taken for ever.
-        if step == Step::Reopen || !self.remember(&state.record) {
-            return;
-        }
-        if step == Step::Reboot {
-            log::error!("the machine is restarted for the camera's sake: {error}");
-            if let Err(error) = std::fs::write(self.folder.join(REBOOT), b"") {
-                log::error!("the restart cannot be asked for: {error}");
+        let state = &mut *self.state();
+        let (now, boot) = (self.clock.now(), self.clock.boot_id());
+        let mut next = state.escalation.clone();
+        let done = match next.fails(error, now, boot) {
+            Step::Reopen => {
+                state.escalation = next;
+                let lately =
+                    state.noted.is_some_and(|then| now.since_boot.saturating_sub(then) < BETWEEN_NOTES);
+                if state.escalation.record != state.written && !lately {
+                    state.noted = Some(now.since_boot);
+                    self.note(state);
+                }
+                return;
             }
-        } else {
-            log::error!("the program is started anew for the camera's sake: {error}");
-            self.given_up.cancel();
+            // What is not remembered is not done: a step that is forgotten could be taken for ever.
+            Step::RestartProgram => {
+                let remembered = self.remember(&next.record);
+                if remembered {
+                    log::error!("the program is started anew for the camera's sake: {error}");
+                    self.given_up.cancel();
+                }
+                remembered
+            }
+            Step::Reboot => self.ask_for_reboot(&state.written, &next.record, error),
+        };
+        // And what is not done is not spent: it is due again with the next failure.
+        if done {
+            state.written.clone_from(&next.record);
+            state.escalation = next;
+        }
+    }
+
+    /// Whether a restart of the machine is asked for, and remembered.
+    fn ask_for_reboot(&self, before: &Record, after: &Record, error: &CameraError) -> bool {
+        let to_be = self.folder.join(REBOOT_TO_BE);
+        let made = std::fs::create_dir_all(&self.folder).and_then(|()| std::fs::write(&to_be, b""));
+        if let Err(error) = made {
+            log::error!("the restart cannot be asked for: {error}");
+            return false;
+        }
+        if !self.remember(after) {
+            // It is no request under this name, and is written over by the next one.
+            let _ = std::fs::remove_file(&to_be);
+            return false;
+        }
+        log::error!("the machine is restarted for the camera's sake: {error}");
+        if let Err(error) = std::fs::rename(&to_be, self.folder.join(REBOOT)) {
+            log::error!("the restart cannot be asked for: {error}");
+            self.remember(before);
+            return false;
+        }
+        true
+    }
+
+    /// Writes what changed without a step. Where that fails it is tried again later; the memory goes on.
+    fn note(&self, state: &mut State) {
+        if self.remember(&state.escalation.record) {
+            state.written.clone_from(&state.escalation.record);
         }
     }
 
@@ -98,7 +159,7 @@ impl Care {
         written.is_ok()
     }
 
-    fn state(&self) -> MutexGuard<'_, Escalation> {
+    fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -139,8 +200,7 @@ impl Source for Watched<'_> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use base::moment::ClockTrust;
-    use base::moment::SystemClock;
+    use base::moment::{ClockTrust, ManualClock, SystemClock};
 
     fn care(folder: &Path, supervised: bool) -> Care {
         Care::new(folder, Arc::new(SystemClock::new(ClockTrust::System)), supervised)
@@ -180,6 +240,61 @@ mod tests {
         let care = care(folder.path(), true);
         care.fails(&stuck());
         assert!(!care.has_given_up());
+    }
+
+    #[test]
+    fn a_step_that_was_not_done_is_not_spent() {
+        let folder = tempfile::tempdir().unwrap();
+        let camera = folder.path().join("camera");
+        // No write succeeds, as on a full disk.
+        std::fs::write(&camera, "a file where the folder should be").unwrap();
+        let first = care(folder.path(), true);
+        for _ in 0..10 {
+            first.fails(&stuck());
+        }
+        let record = first.record();
+        assert_eq!((record.restarts, record.restarts_ever, record.reboots_ever), (0, 0, 0));
+        std::fs::remove_file(&camera).unwrap();
+        for n in 1..=3 {
+            let care = if n == 1 { &first } else { &self::care(folder.path(), true) };
+            care.fails(&stuck());
+            care.fails(&stuck());
+            assert!(care.has_given_up() && care.record().restarts_ever == n, "one step a program");
+        }
+        // The record can be written, the request cannot.
+        std::fs::create_dir(camera.join("reboot")).unwrap();
+        let last = care(folder.path(), true);
+        last.fails(&stuck());
+        assert_eq!(last.record().reboots_ever, 0);
+        assert_eq!(care(folder.path(), true).record().reboots_ever, 0, "on disk neither");
+        std::fs::remove_dir(camera.join("reboot")).unwrap();
+        last.fails(&stuck());
+        assert_eq!((camera.join("reboot").is_file(), last.record().reboots_ever), (true, 1));
+    }
+
+    #[test]
+    fn the_time_of_trouble_outlives_a_program_that_is_killed() {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Arc::new(ManualClock::at(time::OffsetDateTime::UNIX_EPOCH, "one"));
+        let silent = CameraError::Stalled { waited: Duration::from_secs(10) };
+        let (reboot, mut programs) = (folder.path().join("camera/reboot"), 0);
+        // An hour in which something else ends the program every two minutes.
+        for _ in 0..30 {
+            if reboot.exists() {
+                break;
+            }
+            let care = Care::new(folder.path(), Arc::clone(&clock) as Arc<dyn Clock>, true);
+            for _ in 0..5 {
+                clock.advance(Duration::from_secs(24));
+                care.fails(&silent);
+                if care.has_given_up() {
+                    programs += 1;
+                    break;
+                }
+            }
+        }
+        assert!(reboot.exists(), "after {programs} new programs");
+        assert_eq!(programs, 3);
     }
 
     #[test]

@@ -98,18 +98,82 @@ impl FramePath {
     }
 }
 
-/// Tells whether the frame path moves: a frame was processed since the last question, or the supervisor is
-/// dealing with a camera or networks that failed.
+/// Tells whether the frame path is looked after: a frame was processed since the last question, a worker was
+/// started again since then, or the supervisor is dealing with a camera or models that failed.
 ///
-/// What this catches is a thread that hangs where no error can come from.
+/// What this catches is a thread that hangs where no error can come from. A camera that opens and says
+/// nothing is not that: its worker fails after seconds, again and again, and what is done about it is
+/// [`Care`]'s business. The rows and the page must not go with it.
 pub fn mover(board: Arc<Board>, outputs: &Outputs) -> impl Fn() -> bool + Send + use<> {
     let view = Arc::clone(&outputs.view);
     let seen = Mutex::new(None);
     move || {
-        let frames = view.snapshot().frames;
-        let before = seen.lock().unwrap_or_else(PoisonError::into_inner).replace(frames);
-        let at_work =
-            |name| board.views().iter().any(|worker| worker.name == name && worker.state == State::Running);
-        before != Some(frames) || !at_work(CAMERA) || !at_work(RECOGNITION)
+        let workers = [CAMERA, RECOGNITION].map(|name| {
+            let views = board.views();
+            let worker = views.iter().find(|worker| worker.name == name);
+            worker.map(|worker| (worker.state, worker.restarts))
+        });
+        let at_work = workers.iter().all(|worker| matches!(worker, Some((State::Running, _))));
+        let now = (view.snapshot().frames, workers);
+        let before = seen.lock().unwrap_or_else(PoisonError::into_inner).replace(now);
+        before != Some(now) || !at_work
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::{Instant, interval, sleep};
+
+    use super::*;
+    use base::event::Bus;
+
+    /// A third of the watchdog's time in attendance.service.
+    const TICK: Duration = Duration::from_secs(20);
+
+    /// The longest time between two ticks that fed the watchdog, in an hour with a camera that runs for
+    /// `until_failure` before it fails; forever without.
+    async fn longest_hunger(until_failure: Option<Duration>) -> Duration {
+        let bus = Bus::default();
+        let mut supervisor = Supervisor::new(bus.clone());
+        let [first, longest] = REOPENING;
+        supervisor.start_with(CAMERA, Backoff::between(first, longest), move |_| async move {
+            match until_failure {
+                Some(time) => sleep(time).await,
+                None => std::future::pending().await,
+            }
+            Err(Failure::restart("the camera gave no frame"))
+        });
+        supervisor.start(RECOGNITION, |stop| async move {
+            stop.cancelled().await;
+            Ok(())
+        });
+        let outputs = Outputs { bus, sightings: base::sightings::inbox().0, view: Arc::default() };
+        let moving = mover(supervisor.board(), &outputs);
+        let begun = Instant::now();
+        let (mut fed, mut hunger) = (begun, Duration::ZERO);
+        let mut tick = interval(TICK);
+        while begun.elapsed() < Duration::from_secs(3600) {
+            tick.tick().await;
+            hunger = hunger.max(fed.elapsed());
+            if moving() {
+                fed = Instant::now();
+            }
+        }
+        supervisor.stop(Duration::from_secs(1)).await;
+        hunger
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_camera_that_says_nothing_for_an_hour_does_not_starve_the_watchdog() {
+        // Opens and is silent; a driver that takes its whole time to open and is silent then; a pipe.
+        for seconds in [10, 28, 5] {
+            let hunger = longest_hunger(Some(Duration::from_secs(seconds))).await;
+            assert!(hunger < 3 * TICK, "{hunger:?} with a camera that fails after {seconds} s");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_thread_that_hangs_without_a_word_starves_it() {
+        assert!(longest_hunger(None).await > 3 * TICK);
     }
 }

@@ -30,15 +30,17 @@ pub(super) fn receive(config: &Config, updating: &UnderWay, bytes: u64) -> Resul
 
 /// Installs the bundle that was received, and removes it.
 pub(super) fn install_received(config: &Arc<Config>, updating: &UnderWay) -> Pending<Result<Done, Refused>> {
-    let turn = match turn(config, updating) {
-        Ok(turn) => turn,
+    let turn = match systems(config) {
+        Ok(_) => updating.resume(),
         Err(refusal) => return ready(Err(refusal)),
     };
+    let Some(turn) = turn else { return ready(refused("No update was received; send it again")) };
     let config = Arc::clone(config);
     Box::pin(async move {
         let bundle = inbox::received(&folder(&config.site.data_dir));
-        let installed = install(&config, bundle.to_str().unwrap_or_default(), turn).await;
-        // Installed or refused, nobody needs it any more; what stays is overwritten by the next.
+        let installed = install(&config, bundle.to_str().unwrap_or_default(), &turn).await;
+        // Before the turn ends: the next one writes the same file. Installed or refused, nobody needs it any
+        // more; what stays is overwritten by the next.
         let _ = std::fs::remove_file(&bundle);
         installed
     })
@@ -61,7 +63,7 @@ pub(super) fn install_from(
     Box::pin(async move {
         log::info!("installing the update at {address}");
         let bundle = bundle_at(&address, &config.tls).await?;
-        install(&config, &bundle, turn).await
+        install(&config, &bundle, &turn).await
     })
 }
 
@@ -109,7 +111,7 @@ fn has_extension(path: &str, extension: &str) -> bool {
     Path::new(path).extension().is_some_and(|found| found.eq_ignore_ascii_case(extension))
 }
 
-async fn install(config: &Config, bundle: &str, turn: Turn) -> Result<Done, Refused> {
+async fn install(config: &Config, bundle: &str, turn: &Turn) -> Result<Done, Refused> {
     let ca_file: Option<PathBuf> = config.tls.ca_file.clone();
     let source = Source::new(bundle, ca_file.as_deref());
     let installed = install::install(source, |at| turn.show(at)).await;

@@ -23,7 +23,7 @@ use update::restart;
 use update::schedule::StickRule;
 use update::slot::Slot;
 use update::stick;
-use update::stick::{Stick, StickError};
+use update::stick::{Desk, Stick, StickError};
 use update::store::{Places, Store};
 use update::trust;
 use update::trust::Signers;
@@ -36,6 +36,10 @@ const FRAME_AGE: Duration = Duration::from_secs(30);
 /// How long a stick waits for the health gate to note how the last trial ended: the gate is started after
 /// five seconds, and an emulated board needs a minute for it.
 const PATIENCE: Duration = Duration::from_secs(180);
+
+/// How long a stick waits for another one: half of what its unit has (attendance-stick@.service), for then its
+/// own bundle is to be copied and installed.
+const OTHER_STICK: Duration = Duration::from_secs(15 * 60);
 
 /// Time between two looks.
 const LOOK: Duration = Duration::from_secs(2);
@@ -214,16 +218,13 @@ fn from_stick(config: &Config, device: &Path, at: &Path) -> anyhow::Result<ExitC
         );
         std::thread::sleep(LOOK);
     }
-    let present = present(&view(&Places::default(), &kept)?, &System::running().version);
-    let fetched = fetch(device, at, &kept, &present);
+    let fetched = fetch(device, at, &kept);
     // Mounting is over; what follows needs no privilege.
     let none = CapabilitySet::empty();
     set_capabilities(None, CapabilitySets { effective: none, permitted: none, inheritable: none })?;
     match fetched {
         Ok(None) => Ok(ExitCode::SUCCESS),
-        Ok(Some(Copied { bundle, version })) => {
-            super::runtime()?.block_on(install_copied(config, &present, &bundle, version))
-        }
+        Ok(Some(copied)) => super::runtime()?.block_on(install_copied(config, copied)),
         Err((version, error)) => {
             Attempt::now(Origin::Stick, version.as_deref(), &Err(error)).note(&kept);
             Ok(ExitCode::FAILURE)
@@ -236,15 +237,14 @@ struct Copied {
     bundle: PathBuf,
     /// The version in its name.
     version: String,
+    /// What was on the card when it was copied.
+    present: Present,
+    /// Keeps the bundle.
+    desk: Desk,
 }
 
 /// A copy of the stick's newest bundle, or nothing when there is nothing to do.
-fn fetch(
-    device: &Path,
-    at: &Path,
-    kept: &Path,
-    present: &Present,
-) -> Result<Option<Copied>, (Option<String>, anyhow::Error)> {
+fn fetch(device: &Path, at: &Path, kept: &Path) -> Result<Option<Copied>, (Option<String>, anyhow::Error)> {
     let stick = match Stick::mount(device, at) {
         Ok(stick) => stick,
         // Some sticks look like a file system and like a disk with one partition, and are announced as both.
@@ -259,6 +259,12 @@ fn fetch(
         return Ok(None);
     };
     let version = found.version.clone();
+    let failed = |error: anyhow::Error| (Some(found.version.clone()), error);
+    // A folder of its own: a bundle may come through the page meanwhile. Two sticks take turns, and the second
+    // finds what the first one brought.
+    let desk = Desk::take(&kept.join("stick"), OTHER_STICK).map_err(|error| failed(error.into()))?;
+    let view = view(&Places::default(), kept).map_err(|error| failed(error.into()))?;
+    let present = present(&view, &System::running().version);
     match present.admits(&version) {
         Err(objection) if objection.is_satisfied() => {
             log::info!("nothing to do with the stick: {objection}");
@@ -267,27 +273,18 @@ fn fetch(
         Err(objection) => return Err((Some(version), objection.into())),
         Ok(()) => log::info!("copying version {version} from the stick"),
     }
-    // A folder of its own: a bundle may come through the page meanwhile.
-    match stick::copy(&found, &kept.join("stick")) {
-        Ok(bundle) => {
-            log::info!("version {version} is copied: the stick can be pulled");
-            Ok(Some(Copied { bundle, version }))
-        }
-        Err(error) => Err((Some(version), error.into())),
-    }
+    let bundle = stick::copy(&found, &desk).map_err(|error| failed(error.into()))?;
+    log::info!("version {version} is copied: the stick can be pulled");
+    Ok(Some(Copied { bundle, version, present, desk }))
 }
 
-async fn install_copied(
-    config: &Config,
-    present: &Present,
-    bundle: &Path,
-    mut version: String,
-) -> anyhow::Result<ExitCode> {
+async fn install_copied(config: &Config, copied: Copied) -> anyhow::Result<ExitCode> {
+    let Copied { bundle, mut version, present, desk } = copied;
     let source = Source::new(bundle.to_str().unwrap_or_default(), None);
-    let done = newer::install(source, present, |signed| signed.clone_into(&mut version), |_| {}).await;
-    // Installed or refused, nobody needs it any more; what stays is overwritten by the next.
-    let _ = std::fs::remove_file(bundle);
+    let done = newer::install(source, &present, |signed| signed.clone_into(&mut version), |_| {}).await;
     Attempt::now(Origin::Stick, Some(&version), &done).note(&folder(&config.site.data_dir));
+    // Only now that it is noted: another stick finds it.
+    drop(desk);
     if done.is_err() {
         return Ok(ExitCode::FAILURE);
     }

@@ -60,8 +60,11 @@ pub fn import(places: &Places) -> Vec<Outcome> {
     let mut outcomes = Vec::new();
     let stays = places.memory.exists();
     for file in CardFile::ALL {
-        let Some(path) = found(&places.card, file.name()) else { continue };
-        let (wrong, remark) = match take(places, file, &path, stays) {
+        let paths = found(&places.card, file.name());
+        if paths.is_empty() {
+            continue;
+        }
+        let (wrong, remark) = match take(places, file, &paths, stays) {
             Ok(remark) => (None, remark),
             Err(wrong) => (Some(wrong), None),
         };
@@ -77,47 +80,101 @@ pub fn import(places: &Places) -> Vec<Outcome> {
     outcomes
 }
 
-/// The file on the card, also under the name that Windows' Notepad gives it behind the user's back. What
-/// [`wipe`] left of one when the power went is none, and is removed.
-fn found(card: &Path, name: &str) -> Option<PathBuf> {
-    let path = [name.to_owned(), format!("{name}.txt")]
-        .into_iter()
-        .map(|name| card.join(name))
-        .find(|path| path.is_file())?;
+/// The file on the card, also under the name that Windows' Notepad gives it behind the user's back: there may be
+/// both, one corrected and one not. What [`wipe`] left of one when the power went is none, and is removed.
+fn found(card: &Path, name: &str) -> Vec<PathBuf> {
+    let names = [name.to_owned(), format!("{name}.txt")];
+    let mut paths: Vec<_> = names.iter().map(|name| card.join(name)).filter(|path| path.is_file()).collect();
     let wiped = |bytes: Vec<u8>| !bytes.is_empty() && bytes.iter().all(|byte| *byte == 0);
-    if !read(&path).is_ok_and(wiped) {
-        return Some(path);
-    }
-    if let Err(error) = std::fs::remove_file(&path) {
-        log::warn!("what is left of {name} cannot be removed from the card: {error}");
-    }
-    None
+    paths.retain(|path| {
+        let is_wiped = read(path).is_ok_and(wiped);
+        if is_wiped && let Err(error) = std::fs::remove_file(path) {
+            log::warn!("what is left of {} cannot be removed from the card: {error}", path.display());
+        }
+        !is_wiped
+    });
+    paths
 }
 
 /// The only port that the image's firewall lets in.
 const OPEN_PORT: u16 = 8443;
 
+/// What one of a file's names on the card holds.
+struct Examined<'a> {
+    path: &'a Path,
+    result: Result<Accepted, String>,
+}
+
+impl<'a> Examined<'a> {
+    fn of(file: CardFile, path: &'a Path) -> Self {
+        let result = read(path)
+            .map_err(|error| format!("cannot be read from the card: {error}"))
+            .and_then(|bytes| card::parse(file, &bytes).map_err(|error| error.to_string()))
+            .and_then(|accepted| match &accepted {
+                Accepted::Settings(_, config) => {
+                    check_files(config).map(|()| accepted).map_err(|error| error.to_string())
+                }
+                _ => Ok(accepted),
+            });
+        Self { path, result }
+    }
+
+    fn name(&self) -> String {
+        self.path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+    }
+
+    /// A correct one comes before a wrong one, then the one that was saved last.
+    fn rank(&self) -> (bool, Option<std::time::SystemTime>) {
+        (self.result.is_ok(), std::fs::metadata(self.path).and_then(|about| about.modified()).ok())
+    }
+}
+
 /// Takes one file over; what of it will surprise. `stays`: it is not removed from the card, for it will be
 /// needed again.
-fn take(places: &Places, file: CardFile, path: &Path, stays: bool) -> Result<Option<String>, String> {
-    let bytes = read(path).map_err(|error| format!("cannot be read from the card: {error}"))?;
-    let accepted = card::parse(file, &bytes).map_err(|error| error.to_string())?;
-    let mut remark = None;
+///
+/// Of two names the better one counts, and both leave the card: the other one would be taken for the newer
+/// settings at the next start.
+fn take(places: &Places, file: CardFile, paths: &[PathBuf], stays: bool) -> Result<Option<String>, String> {
+    let mut examined: Vec<_> = paths.iter().map(|path| Examined::of(file, path)).collect();
+    // Stable: between equals the first name stays the first.
+    examined.sort_by_key(|one| std::cmp::Reverse(one.rank()));
+    let mut examined = examined.into_iter();
+    let Some(best) = examined.next() else { return Ok(None) };
+    let (name, other) = (best.name(), examined.next());
+    let accepted = best.result.map_err(|wrong| match &other {
+        Some(other) => {
+            format!("{wrong} ({name}; there is also {}, and it is wrong too: remove one)", other.name())
+        }
+        None => wrong,
+    })?;
+    let mut remarks = Vec::new();
+    if let Some(other) = &other {
+        let why = match &other.result {
+            Err(wrong) => format!("{} is wrong: {wrong}", other.name()),
+            Ok(_) => format!("{name} was saved last"),
+        };
+        remarks
+            .push(format!("there were two files, {name} and {}: {name} was taken, for {why}", other.name()));
+    }
     if let Accepted::Settings(_, config) = &accepted {
-        check_files(config).map_err(|error| error.to_string())?;
         let port = config.page.listen.port();
-        remark = (port != OPEN_PORT).then(|| {
-            format!("page.listen has port {port}, which the firewall keeps closed: set it to {OPEN_PORT}, or nobody sees the page")
-        });
+        if port != OPEN_PORT {
+            remarks.push(format!("page.listen has port {port}, which the firewall keeps closed: set it to {OPEN_PORT}, or nobody sees \
+                 the page"));
+        }
     }
     keep(places, &accepted).map_err(|error| format!("cannot be kept: {error}"))?;
+    let remark = (!remarks.is_empty()).then(|| remarks.join("; "));
     if stays {
         return Ok(remark);
     }
-    // Only now: should power fail before this, the next start takes the same file over again.
-    wipe(path).map_err(|error| {
-        format!("was taken over, but cannot be removed from the card ({error}); remove it by hand, it holds secrets")
-    })?;
+    // Only now: should power fail before this, the next start takes the same file over again. The other one
+    // goes first: alone, it would be taken then.
+    for path in other.iter().map(|other| other.path).chain([best.path]) {
+        wipe(path).map_err(|error| {
+            format!("was taken over, but cannot be removed from the card ({error}); remove it by hand, it holds secrets")
+        })?;
+    }
     Ok(remark)
 }
 
@@ -305,6 +362,46 @@ mod tests {
         assert!(std::fs::read_to_string(&settings).unwrap().contains("old"));
         assert!(places.card.join("attendance.toml").exists());
         assert!(places.etc.join("attendance/ssh/authorized_keys").exists());
+    }
+
+    #[test]
+    fn of_two_settings_the_correct_one_is_taken_and_both_are_told() {
+        let [exact, notepads] = ["attendance.toml", "attendance.toml.txt"];
+        let [right, wrong] = ["[site]\nname = \"new\"\n", "[site]\nnaem = \"new\"\n"];
+        for (corrected, mistaken) in [(notepads, exact), (exact, notepads)] {
+            let folder = tempfile::tempdir().unwrap();
+            let places = places(folder.path());
+            std::fs::write(places.card.join(corrected), right).unwrap();
+            std::fs::write(places.card.join(mistaken), wrong).unwrap();
+            let outcome = import(&places).remove(0);
+            assert_eq!(outcome.wrong, None);
+            let remark = outcome.remark.unwrap();
+            assert!(
+                remark.contains(exact) && remark.contains(notepads) && remark.contains("line 2"),
+                "{remark}"
+            );
+            let settings = places.etc.join("attendance/attendance.toml");
+            assert!(std::fs::read_to_string(&settings).unwrap().contains("new"));
+            // What is left would be taken for the newer settings at the next start.
+            assert_eq!(std::fs::read_dir(&places.card).unwrap().count(), 0);
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let places = places(folder.path());
+        for name in [exact, notepads] {
+            std::fs::write(places.card.join(name), wrong).unwrap();
+        }
+        let told = import(&places).remove(0).wrong.unwrap();
+        assert!(told.contains("line 2") && told.contains(notepads), "{told}");
+        assert_eq!(std::fs::read_dir(&places.card).unwrap().count(), 2);
+        // Both correct: the one that was saved last.
+        for (name, site, age) in [(exact, "older", 60), (notepads, "newer", 0)] {
+            std::fs::write(places.card.join(name), format!("[site]\nname = {site:?}\n")).unwrap();
+            let saved = std::time::SystemTime::now() - std::time::Duration::from_secs(age);
+            File::options().write(true).open(places.card.join(name)).unwrap().set_modified(saved).unwrap();
+        }
+        assert!(import(&places)[0].remark.as_ref().unwrap().contains("saved last"));
+        let settings = places.etc.join("attendance/attendance.toml");
+        assert!(std::fs::read_to_string(&settings).unwrap().contains("newer"));
     }
 
     #[test]

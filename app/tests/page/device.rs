@@ -168,8 +168,10 @@ impl Control for Fake {
     fn perform(&self, action: Action) -> Pending<Result<Done, Refused>> {
         self.performed.lock().unwrap().push(action.clone());
         let (takes, fails) = (*self.takes.lock().unwrap(), *self.fails.lock().unwrap());
+        let turn = if action == Action::InstallReceived { self.updating.resume() } else { None };
         Box::pin(async move {
             tokio::time::sleep(takes).await;
+            drop(turn);
             if fails {
                 return Err(Refused {
                     message: "The photo server cannot be reached.".to_owned(),

@@ -61,13 +61,16 @@ pub struct Record {
     pub restarts_ever: u32,
     /// Restarts of the machine for the camera's sake, ever.
     pub reboots_ever: u32,
+    /// Since when the camera does not work as a restart might mend, seconds since boot: a program that ends in
+    /// the middle for another reason must not begin to count anew.
+    pub trouble_since: Option<u64>,
+    /// The run of the kernel whose seconds these are.
+    pub trouble_in: String,
 }
 
 /// The trouble of this run of the program.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub struct Escalation {
-    /// Since when the camera does not work as a restart might mend, time since boot.
-    since: Option<Duration>,
     /// What is remembered on disk.
     pub record: Record,
 }
@@ -75,20 +78,21 @@ pub struct Escalation {
 impl Escalation {
     /// With what an earlier run left.
     pub fn new(record: Record) -> Self {
-        Self { since: None, record }
+        Self { record }
     }
 
     /// The camera has worked for [`STEADY`]; whether there is something new to remember.
     pub fn works(&mut self, boot: &str) -> bool {
-        self.since = None;
         let before = self.record.clone();
+        self.record.trouble_since = None;
         (self.record.restarts, self.record.in_vain) = (0, 0);
         boot.clone_into(&mut self.record.worked_in);
         self.record != before
     }
 
     /// The camera failed with `error` at `now`, in the run of the kernel named `boot`. Any step but `Reopen`
-    /// is already noted in the record, which must be on disk before the step is taken.
+    /// is already noted in the record, which must be on disk before the step is taken. Where it cannot be
+    /// written, the caller goes on with the state from before: a step that was not done is not spent.
     pub fn fails(&mut self, error: &CameraError, now: Moment, boot: &str) -> Step {
         let record = &mut self.record;
         let worked = record.worked_in == boot;
@@ -101,10 +105,14 @@ impl Escalation {
         };
         if hopeless {
             // A night of darkness must not use up the patience with the stall that follows it.
-            self.since = None;
+            record.trouble_since = None;
             return Step::Reopen;
         }
-        let since = *self.since.get_or_insert(now.since_boot);
+        if record.trouble_in != boot {
+            record.trouble_since = None;
+            boot.clone_into(&mut record.trouble_in);
+        }
+        let since = Duration::from_secs(*record.trouble_since.get_or_insert(now.since_boot.as_secs()));
         // A driver that hangs keeps this process from ever opening a camera again.
         let patience = if matches!(error, CameraError::Stuck { .. }) { Duration::ZERO } else { REOPENING };
         if now.since_boot.saturating_sub(since) < patience {
@@ -113,12 +121,15 @@ impl Escalation {
         if record.restarts < RESTARTS {
             record.restarts += 1;
             record.restarts_ever = record.restarts_ever.saturating_add(1);
+            // The new program has its own time to open the camera.
+            record.trouble_since = None;
             return Step::RestartProgram;
         }
         if record.in_vain >= IN_VAIN || !rested(record, now, boot) {
             return Step::Reopen;
         }
         record.in_vain += 1;
+        record.trouble_since = None;
         record.reboots_ever = record.reboots_ever.saturating_add(1);
         record.restarts = 0;
         record.rebooted = now.trusted.then_some(now.utc);
@@ -239,6 +250,29 @@ mod tests {
     fn a_driver_that_hangs_is_left_at_once_by_a_new_program() {
         let stuck = || CameraError::Stuck { waited: Duration::from_secs(3) };
         assert_eq!(lives(stuck, true, 15, 1, true).0[..3], [60, 75, 90]);
+    }
+
+    #[test]
+    fn a_program_that_ends_every_two_minutes_does_not_begin_to_count_anew() {
+        let mut escalation = Escalation::default();
+        escalation.works("a");
+        let mut programs = 0;
+        let rebooted = (60..3600).step_by(15).find(|second| {
+            if second % 120 == 0 {
+                escalation = Escalation::new(escalation.record.clone());
+            }
+            let step = escalation.fails(&stalled(), at(*second, *second, true), "a");
+            programs += u32::from(step == Step::RestartProgram);
+            step == Step::Reboot
+        });
+        assert_eq!((programs, rebooted.is_some()), (3, true));
+        // The seconds of one run of the kernel say nothing in the next.
+        let mut record = Record { trouble_since: Some(5), trouble_in: "a".to_owned(), ..Record::default() };
+        let mut next = Escalation::new(record.clone());
+        assert_eq!(next.fails(&stalled(), at(400, 400, true), "b"), Step::Reopen);
+        record.trouble_in = "b".to_owned();
+        let mut same = Escalation::new(record);
+        assert_eq!(same.fails(&stalled(), at(400, 400, true), "b"), Step::RestartProgram);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use http::HeaderMap;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 
 use super::password::{CurrentPassword, Password};
 use super::request::{bearer, session_cookie};
@@ -14,9 +14,10 @@ use super::routes::Access;
 use super::session::{Lifetimes, Sessions};
 use super::throttle::{GuessRule, Guesses};
 use super::token::{TokenAccess, Tokens};
+use super::turnstile::Turnstile;
 
-/// Password checks at once: each takes 19 MiB and a tenth of a second of a core. Others wait their turn.
-const CHECKS_AT_ONCE: usize = 1;
+/// For whoever is sent away because too many came at once.
+const COME_AGAIN: Duration = Duration::from_secs(1);
 
 /// Log target of every log-in and change: below our own name, or the log would drop it as a library's.
 pub(super) const AUDIT: &str = "attendance::audit";
@@ -83,7 +84,9 @@ pub(super) struct Door {
     /// Log-ins refused unread since the last one that was compared: told with the next, for a line each would
     /// fill the log.
     unread: AtomicU32,
-    checks: Semaphore,
+    /// Password checks: each takes 19 MiB and a tenth of a second of a core, so there are two at once at most,
+    /// one for addresses that knew the password before and one for all others.
+    checks: [Turnstile; 2],
     /// Becomes true when the first password need not be shown any more: it was used, or there is another.
     entered: watch::Sender<bool>,
 }
@@ -99,7 +102,7 @@ impl Door {
             passwords_guessed: Mutex::new(Guesses::new(GuessRule::PASSWORD, now)),
             tokens_guessed: Mutex::new(Guesses::new(GuessRule::TOKEN, now)),
             unread: AtomicU32::new(0),
-            checks: Semaphore::new(CHECKS_AT_ONCE),
+            checks: Default::default(),
         }
     }
 
@@ -153,7 +156,7 @@ impl Door {
 
     /// Compares a password, when this address may try one.
     pub(super) async fn log_in(&self, attempt: String, from: IpAddr) -> LogIn {
-        {
+        let line = {
             let mut guesses = lock(&self.passwords_guessed);
             let now = Instant::now();
             if let Some(wait) = guesses.wait(from, now) {
@@ -161,8 +164,13 @@ impl Door {
                 return LogIn::MustWait(wait);
             }
             guesses.failed(from, now);
-        }
-        let Ok(_turn) = self.checks.acquire().await else { return LogIn::Wrong(None) };
+            usize::from(guesses.knows(from))
+        };
+        let Some(_turn) = self.checks[line].enter().await else {
+            lock(&self.passwords_guessed).not_compared(from);
+            self.unread.fetch_add(1, Ordering::Relaxed);
+            return LogIn::MustWait(COME_AGAIN);
+        };
         let password = self.password();
         let current = Arc::clone(&self.password);
         let compared = tokio::task::spawn_blocking(move || {
@@ -214,7 +222,52 @@ fn lock<T>(table: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+    use base::secret::Secret;
+
     use super::*;
+    use crate::password;
+    use crate::token::TokenFile;
+
+    #[tokio::test]
+    async fn many_addresses_that_guess_at_once_do_not_keep_the_right_password_waiting() {
+        let folder = tempfile::tempdir().unwrap();
+        let hash = password::hash(&Secret::new("correct horse")).unwrap();
+        let current = CurrentPassword::new(Password::parse(&hash, "here"), None);
+        let lifetimes = Lifetimes { idle: Duration::from_secs(60), longest: Duration::from_secs(60) };
+        let tokens = Tokens::new(Default::default(), TokenFile::below(folder.path()));
+        let door = Arc::new(Door::new(Arc::new(current), tokens, lifetimes));
+        let begun = Instant::now();
+        assert!(matches!(door.log_in("a guess".to_owned(), ip(0)).await, LogIn::Wrong(_)));
+        let one = begun.elapsed();
+        let guesses: Vec<_> = (1..=250)
+            .map(|host| {
+                let door = Arc::clone(&door);
+                tokio::spawn(async move { door.log_in("a guess".to_owned(), ip(host)).await })
+            })
+            .collect();
+        tokio::task::yield_now().await;
+        let begun = Instant::now();
+        // Somebody in the middle of the crowd may be told to come again, and does.
+        while let LogIn::MustWait(wait) = door.log_in("correct horse".to_owned(), ip(1000)).await {
+            tokio::time::sleep(wait).await;
+        }
+        let waited = begun.elapsed();
+        assert!(door.must_wait(ip(1000)).is_none());
+        assert!(waited < 2 * COME_AGAIN + 20 * one, "{waited:?}, where one check takes {one:?}");
+        // Who knew it once has a line of their own.
+        let begun = Instant::now();
+        assert!(matches!(door.log_in("correct horse".to_owned(), ip(1000)).await, LogIn::Opened(_)));
+        assert!(begun.elapsed() < 20 * one);
+        for guess in guesses {
+            assert!(!matches!(guess.await.unwrap(), LogIn::Opened(_)));
+        }
+        assert!(door.must_wait(ip(250)).is_none_or(|wait| wait <= Duration::from_secs(2)));
+    }
+
+    fn ip(host: u32) -> IpAddr {
+        IpAddr::V4((0x0a00_0000 + host).into())
+    }
 
     #[test]
     fn rights_are_as_narrow_as_they_read() {

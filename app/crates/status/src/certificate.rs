@@ -2,8 +2,9 @@
 //!
 //! The key (P-256) is made on first start and kept for the device's life, so that its fingerprint (`curl
 //! --pinnedpubkey`) stays the same; the self-signed certificate over it is made anew before it expires. A
-//! site may install its own instead. The clock of a Pi may be in the past at first start: a certificate is
-//! valid from [`CLOCK_FLOOR`], and whether it must be renewed is asked again every hour.
+//! site may install its own instead. The clock of a Pi may be in the past at first start: a certificate made then
+//! is valid from [`CLOCK_FLOOR`], one made later counts from the present day, and whether it must be renewed is
+//! asked again every hour.
 
 use std::io;
 use std::net::IpAddr;
@@ -24,13 +25,18 @@ use time::{Duration, OffsetDateTime};
 
 use super::private_file;
 
-/// No clock of this device is earlier: the image's own files are newer. Certificates are valid from here, so
-/// that a device whose clock is not yet set accepts its own.
+/// No clock of this device is earlier: the image's own files are newer. Certificates are valid from here as long
+/// as the clock is not trusted.
 const CLOCK_FLOOR: OffsetDateTime = datetime!(2026-01-01 00:00:00 UTC);
 
-/// Browsers refuse certificates valid for more than 825 days; a year from now stays below that, counted from
-/// the floor, until an update moves the floor.
+/// How long a certificate is valid from now.
 const LIFE: Duration = Duration::days(365);
+
+/// Apple's devices refuse certificates that are valid for more than 825 days.
+const LONGEST_LIFE: Duration = Duration::days(824);
+
+/// Valid from so long ago: the clocks of those who look may be behind.
+const HEAD_START: Duration = Duration::days(1);
 
 /// Renewed so long before the end: a device that is switched on once a month still renews in time.
 const RENEW_BEFORE: Duration = Duration::days(45);
@@ -86,6 +92,8 @@ pub struct Identity {
     pub fingerprint: Fingerprint,
     /// SHA-256 over the public key, as curl pins it: `sha256//` and base64.
     pub key_pin: String,
+    /// Its first moment.
+    pub begins: OffsetDateTime,
     /// Its last moment.
     pub expires: OffsetDateTime,
     /// Why it is the device's own, where the site has another.
@@ -107,21 +115,22 @@ impl std::fmt::Display for Fingerprint {
 }
 
 impl CertificateSource {
-    /// Reads the certificate; makes or renews the device's own where `now` asks for it. A site's own that is
+    /// Reads the certificate; makes or renews the device's own where `now` asks for it. `trusted`: whether that
+    /// is known to be the time. A site's own that is
     /// of no use must not keep the page away: it gives way to the device's, with the reason.
     ///
     /// # Errors
     /// [`CertificateError`].
-    pub fn identity(&self, now: OffsetDateTime) -> Result<Identity, CertificateError> {
+    pub fn identity(&self, now: OffsetDateTime, trusted: bool) -> Result<Identity, CertificateError> {
         match &self.own {
             Some((certificate, key)) => read(certificate, key).or_else(|error| {
-                Ok(Identity { concern: Some(error.to_string()), ..self.device_identity(now)? })
+                Ok(Identity { concern: Some(error.to_string()), ..self.device_identity(now, trusted)? })
             }),
-            None => self.device_identity(now),
+            None => self.device_identity(now, trusted),
         }
     }
 
-    fn device_identity(&self, now: OffsetDateTime) -> Result<Identity, CertificateError> {
+    fn device_identity(&self, now: OffsetDateTime, trusted: bool) -> Result<Identity, CertificateError> {
         let key_file = self.folder.join("key.pem");
         let certificate_file = self.folder.join("certificate.pem");
         let key = match read_file(&key_file)? {
@@ -140,7 +149,7 @@ impl CertificateSource {
         if certificate_file.exists() {
             // A damaged certificate, unlike a damaged key, costs nothing to make anew.
             match read(&certificate_file, &key_file) {
-                Ok(identity) if identity.expires - now > RENEW_BEFORE && self.covers_names(&identity) => {
+                Ok(identity) if !is_due(&identity, now, trusted) && self.covers_names(&identity) => {
                     return Ok(identity);
                 }
                 Ok(identity) => kept = Some(identity),
@@ -148,7 +157,7 @@ impl CertificateSource {
             }
         }
         let renewed = self
-            .self_signed(&key, now)
+            .self_signed(&key, now, trusted)
             .map_err(CertificateError::from)
             .and_then(|pem| write_file(&certificate_file, &pem))
             .and_then(|()| read(&certificate_file, &key_file));
@@ -166,14 +175,15 @@ impl CertificateSource {
         }
     }
 
-    fn self_signed(&self, key: &KeyPair, now: OffsetDateTime) -> Result<String, rcgen::Error> {
+    fn self_signed(&self, key: &KeyPair, now: OffsetDateTime, trusted: bool) -> Result<String, rcgen::Error> {
         let mut wanted = CertificateParams::new(self.names.clone())?;
         wanted.distinguished_name = DistinguishedName::new();
         wanted
             .distinguished_name
             .push(DnType::CommonName, self.names.first().map_or("attendance appliance", String::as_str));
-        wanted.not_before = CLOCK_FLOOR;
-        wanted.not_after = now.max(CLOCK_FLOOR) + LIFE;
+        // A clock that is not trusted may be anywhere: the certificate must hold when it is right, too.
+        wanted.not_before = if trusted { now - HEAD_START } else { CLOCK_FLOOR };
+        wanted.not_after = (now.max(CLOCK_FLOOR) + LIFE).min(wanted.not_before + LONGEST_LIFE);
         wanted.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         wanted.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         Ok(wanted.self_signed(key)?.pem())
@@ -191,6 +201,13 @@ impl CertificateSource {
             )
         })
     }
+}
+
+/// Whether another certificate is to take this one's place: soon it is over, or, by a clock that is trusted, no
+/// browser takes it.
+fn is_due(identity: &Identity, now: OffsetDateTime, trusted: bool) -> bool {
+    let refused = identity.begins > now || identity.expires - identity.begins > LONGEST_LIFE;
+    identity.expires - now <= RENEW_BEFORE || (trusted && refused)
 }
 
 /// Reads a certificate chain and its key and checks that they belong together.
@@ -223,6 +240,7 @@ pub fn read(certificate_file: &Path, key_file: &Path) -> Result<Identity, Certif
         certified: Arc::new(certified),
         fingerprint: Fingerprint(Sha256::digest(&first).into()),
         key_pin: format!("sha256//{}", STANDARD.encode(Sha256::digest(parsed.public_key().raw))),
+        begins: parsed.validity().not_before.to_datetime(),
         expires: parsed.validity().not_after.to_datetime(),
         concern: None,
     })
@@ -302,10 +320,10 @@ mod tests {
     fn made_once_kept_and_renewed_over_the_same_key() {
         let folder = tempfile::tempdir().unwrap();
         let source = source(folder.path());
-        let first = source.identity(NOW).unwrap();
-        let again = source.identity(NOW + Duration::days(300)).unwrap();
+        let first = source.identity(NOW, true).unwrap();
+        let again = source.identity(NOW + Duration::days(300), true).unwrap();
         assert_eq!(first.fingerprint, again.fingerprint);
-        let renewed = source.identity(NOW + Duration::days(330)).unwrap();
+        let renewed = source.identity(NOW + Duration::days(330), true).unwrap();
         assert_ne!(first.fingerprint, renewed.fingerprint);
         assert_eq!(first.key_pin, renewed.key_pin);
         assert!(renewed.expires > NOW + Duration::days(690));
@@ -316,7 +334,7 @@ mod tests {
     #[test]
     fn a_clock_in_the_past_makes_a_certificate_that_is_valid_then_and_now() {
         let folder = tempfile::tempdir().unwrap();
-        let identity = source(folder.path()).identity(datetime!(1970-01-01 00:00:10 UTC)).unwrap();
+        let identity = source(folder.path()).identity(datetime!(1970-01-01 00:00:10 UTC), false).unwrap();
         let (_, parsed) = x509_parser::parse_x509_certificate(&identity.certified.cert[0]).unwrap();
         assert!(parsed.validity().not_before.to_datetime() <= CLOCK_FLOOR);
         assert!(identity.expires >= CLOCK_FLOOR + LIFE);
@@ -324,14 +342,45 @@ mod tests {
     }
 
     #[test]
+    fn no_certificate_of_a_trusted_clock_is_valid_for_longer_than_browsers_take() {
+        let folder = tempfile::tempdir().unwrap();
+        let source = source(folder.path());
+        let mut begins = OffsetDateTime::UNIX_EPOCH;
+        for month in 0..60 {
+            let now = NOW + Duration::days(30 * month);
+            let shown = source.identity(now, true).unwrap();
+            assert!(shown.expires - shown.begins <= Duration::days(825), "{now}: from {}", shown.begins);
+            assert!(shown.begins <= now && shown.expires > now + Duration::days(30), "{now}");
+            begins = shown.begins;
+        }
+        assert!(begins > NOW + Duration::days(4 * 365), "it counts from the present day");
+    }
+
+    #[test]
+    fn a_certificate_made_with_a_wrong_clock_is_made_anew_once_the_clock_is_right() {
+        let folder = tempfile::tempdir().unwrap();
+        let source = source(folder.path());
+        // Years after the floor, and the clock not set: what is made then is over.
+        let unset = source.identity(datetime!(1970-01-01 00:00:10 UTC), false).unwrap();
+        let now = datetime!(2030-05-01 12:00:00 UTC);
+        let shown = source.identity(now, true).unwrap();
+        assert!(unset.expires < now && shown.expires == now + LIFE && shown.begins == now - HEAD_START);
+        // The unset clock of the next start keeps it: it would only be made anew a minute later.
+        assert_eq!(source.identity(CLOCK_FLOOR, false).unwrap().fingerprint, shown.fingerprint);
+        // A clock that ran ahead made it begin in what is the future now.
+        let right = datetime!(2029-05-01 12:00:00 UTC);
+        assert!(source.identity(right, true).unwrap().begins < right);
+    }
+
+    #[test]
     fn a_new_host_name_renews_and_a_new_address_does_not() {
         let folder = tempfile::tempdir().unwrap();
         let mut source = source(folder.path());
-        let first = source.identity(NOW).unwrap().fingerprint;
+        let first = source.identity(NOW, true).unwrap().fingerprint;
         source.names.push("192.0.2.99".to_owned());
-        assert_eq!(source.identity(NOW).unwrap().fingerprint, first);
+        assert_eq!(source.identity(NOW, true).unwrap().fingerprint, first);
         source.names.push("gate.example".to_owned());
-        assert_ne!(source.identity(NOW).unwrap().fingerprint, first);
+        assert_ne!(source.identity(NOW, true).unwrap().fingerprint, first);
     }
 
     #[test]
@@ -339,7 +388,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let names = device_names(&["tür.example".to_owned(), "door.example".to_owned()]);
         assert!(names.contains(&"door.example".to_owned()) && !names.iter().any(|name| name.contains('ü')));
-        CertificateSource { names, ..source(folder.path()) }.identity(NOW).unwrap();
+        CertificateSource { names, ..source(folder.path()) }.identity(NOW, true).unwrap();
     }
 
     /// As on a card that is full or read-only: what is there stays in use, also when it is due.
@@ -347,24 +396,24 @@ mod tests {
     fn a_certificate_that_cannot_be_renewed_stays_in_use() {
         let folder = tempfile::tempdir().unwrap();
         let mut source = source(folder.path());
-        let first = source.identity(NOW).unwrap().fingerprint;
+        let first = source.identity(NOW, true).unwrap().fingerprint;
         source.names.push("tür.example".to_owned());
         for days in [0, 330] {
-            assert_eq!(source.identity(NOW + Duration::days(days)).unwrap().fingerprint, first);
+            assert_eq!(source.identity(NOW + Duration::days(days), true).unwrap().fingerprint, first);
         }
         source.names.pop();
-        assert_ne!(source.identity(NOW + Duration::days(330)).unwrap().fingerprint, first);
+        assert_ne!(source.identity(NOW + Duration::days(330), true).unwrap().fingerprint, first);
     }
 
     #[test]
     fn a_torn_certificate_is_made_anew_and_a_torn_key_is_reported() {
         let folder = tempfile::tempdir().unwrap();
         let source = source(folder.path());
-        let pin = source.identity(NOW).unwrap().key_pin;
+        let pin = source.identity(NOW, true).unwrap().key_pin;
         std::fs::write(folder.path().join("tls/certificate.pem"), "-----BEGIN CERT").unwrap();
-        assert_eq!(source.identity(NOW).unwrap().key_pin, pin);
+        assert_eq!(source.identity(NOW, true).unwrap().key_pin, pin);
         std::fs::write(folder.path().join("tls/key.pem"), "").unwrap();
-        assert!(source.identity(NOW).unwrap_err().to_string().contains("remove it"));
+        assert!(source.identity(NOW, true).unwrap_err().to_string().contains("remove it"));
     }
 
     #[test]
@@ -372,23 +421,23 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let first = source(&folder.path().join("a"));
         let second = source(&folder.path().join("b"));
-        first.identity(NOW).unwrap();
-        second.identity(NOW).unwrap();
+        first.identity(NOW, true).unwrap();
+        second.identity(NOW, true).unwrap();
         let own = |certificate: &str, key: &str| CertificateSource {
             own: Some((folder.path().join(certificate), folder.path().join(key))),
             ..first.clone()
         };
-        let used = own("b/tls/certificate.pem", "b/tls/key.pem").identity(NOW).unwrap();
-        assert_eq!((used.fingerprint, used.concern), (second.identity(NOW).unwrap().fingerprint, None));
+        let used = own("b/tls/certificate.pem", "b/tls/key.pem").identity(NOW, true).unwrap();
+        assert_eq!((used.fingerprint, used.concern), (second.identity(NOW, true).unwrap().fingerprint, None));
         for (certificate, key) in [
             ("a/tls/certificate.pem", "b/tls/key.pem"),
             ("a/tls/key.pem", "a/tls/key.pem"),
             ("x", "a/tls/key.pem"),
         ] {
-            let fallen_back = own(certificate, key).identity(NOW).unwrap();
+            let fallen_back = own(certificate, key).identity(NOW, true).unwrap();
             assert_eq!(
                 fallen_back.fingerprint,
-                first.identity(NOW).unwrap().fingerprint,
+                first.identity(NOW, true).unwrap().fingerprint,
                 "{certificate} {key}"
             );
             assert!(fallen_back.concern.unwrap().contains(certificate), "{certificate} {key}");

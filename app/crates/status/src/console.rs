@@ -124,7 +124,7 @@ mod tests {
             own: None,
             names: vec!["door.local".to_owned()],
         };
-        let identity = source.identity(OffsetDateTime::now_utc()).unwrap();
+        let identity = source.identity(OffsetDateTime::now_utc(), true).unwrap();
         let listening = "192.0.2.7:8443".parse().unwrap();
         let text = notice(listening, &identity, Some(&Secret::new("abcd-efgh")));
         assert!(text.contains("https://192.0.2.7:8443/") && text.contains("abcd-efgh"));

@@ -41,6 +41,7 @@ mod service;
 mod session;
 mod throttle;
 pub mod token;
+mod turnstile;
 mod verdict;
 pub mod view;
 
@@ -194,7 +195,7 @@ pub fn start(
         own,
         names: certificate::device_names(&config.host_names),
     };
-    let identity = certificate.identity(OffsetDateTime::now_utc())?;
+    let identity = certificate.identity(OffsetDateTime::now_utc(), source.view().system.clock_trusted)?;
     if let Some(concern) = &identity.concern {
         log::error!("the page shows the device's own certificate: {concern}");
     }

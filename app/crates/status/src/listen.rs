@@ -81,7 +81,7 @@ pub(super) async fn serve(
         let accepted = tokio::select! {
             _ = stop.changed() => break,
             _ = renewal.tick() => {
-                renew(&certificate, &service.identity);
+                renew(&certificate, &service.identity, service.clock_is_trusted());
                 continue;
             }
             accepted = listener.accept() => accepted,
@@ -121,8 +121,8 @@ pub(super) async fn serve(
     .await;
 }
 
-fn renew(certificate: &CertificateSource, identity: &ArcSwap<Identity>) {
-    match certificate.identity(OffsetDateTime::now_utc()) {
+fn renew(certificate: &CertificateSource, identity: &ArcSwap<Identity>, trusted: bool) {
+    match certificate.identity(OffsetDateTime::now_utc(), trusted) {
         // The site's own files may be half exchanged at this moment.
         Ok(Identity { concern: Some(concern), .. }) if identity.load().concern.is_none() => {
             log::error!("the certificate in use stays in use: {concern}");

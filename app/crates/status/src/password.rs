@@ -51,6 +51,16 @@ pub enum PasswordError {
         /// Where it stands.
         place: String,
     },
+    /// Nothing is no password.
+    #[error(
+        "an empty line is no password: nothing was hashed. Type one, or make one by `attendance password`"
+    )]
+    Empty,
+    /// More than would ever be compared.
+    #[error(
+        "the password has more than {LONGEST} bytes, and nobody could log in with it; choose a shorter one"
+    )]
+    TooLong,
     /// The password cannot be hashed.
     #[error("cannot hash the password: {0}")]
     Hashing(password_hash::Error),
@@ -216,22 +226,33 @@ impl Password {
         }
     }
 
-    /// Whether `attempt` is the password. Takes a tenth of a second of one core, whatever the answer.
+    /// Whether `attempt` is the password; an empty one never is, also where its hash is kept. Takes a tenth of a
+    /// second of one core, whatever the answer.
     pub fn is(&self, attempt: &str) -> bool {
-        attempt.len() <= LONGEST
+        let compared = attempt.len() <= LONGEST
             && self
                 .hash
                 .as_deref()
                 .and_then(|hash| PasswordHash::new(hash).ok())
-                .is_some_and(|hash| Argon2::default().verify_password(attempt.as_bytes(), &hash).is_ok())
+                .is_some_and(|hash| Argon2::default().verify_password(attempt.as_bytes(), &hash).is_ok());
+        compared && !attempt.is_empty()
     }
 }
 
 /// The Argon2id hash of a password, as `page.password_hash` takes it.
 ///
 /// # Errors
-/// [`PasswordError::Hashing`].
+/// [`PasswordError::Empty`] for nothing or blanks, [`PasswordError::TooLong`], [`PasswordError::Hashing`].
 pub fn hash(password: &Secret) -> Result<String, PasswordError> {
+    match password.expose() {
+        password if password.trim().is_empty() => return Err(PasswordError::Empty),
+        password if password.len() > LONGEST => return Err(PasswordError::TooLong),
+        _ => {}
+    }
+    hash_of(password)
+}
+
+fn hash_of(password: &Secret) -> Result<String, PasswordError> {
     let params = Params::new(MEMORY_KIB, PASSES, 1, None).map_err(|e| PasswordError::Hashing(e.into()))?;
     Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
         .hash_password(password.expose().as_bytes(), &SaltString::generate(&mut OsRng))
@@ -272,6 +293,17 @@ mod tests {
         assert!(again.is(shown.expose()));
         let (_, other) = Password::make(&folder.path().join("other")).unwrap();
         assert_ne!(other.expose(), shown.expose());
+    }
+
+    #[test]
+    fn nothing_is_no_password() {
+        for nothing in ["", " ", "\t "] {
+            assert!(matches!(hash(&Secret::new(nothing)), Err(PasswordError::Empty)));
+        }
+        assert!(matches!(hash(&Secret::new("x".repeat(LONGEST + 1))), Err(PasswordError::TooLong)));
+        // As an older program hashed it.
+        let empty = hash_of(&Secret::new("")).unwrap();
+        assert!(!Password::parse(&empty, "here").unwrap().is(""));
     }
 
     #[test]

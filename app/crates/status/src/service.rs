@@ -72,6 +72,11 @@ pub(super) struct Service {
 }
 
 impl Service {
+    /// Whether the appliance's clock is known to be right.
+    pub(super) fn clock_is_trusted(&self) -> bool {
+        self.source.view().system.clock_trusted
+    }
+
     pub(super) fn new(
         source: Arc<dyn Source>,
         control: Arc<dyn Control>,
@@ -461,11 +466,12 @@ impl Service {
             Err(request::BundleRefused::Inbox(refused)) => Ok(Err(refused)),
             Err(request::BundleRefused::Unexpected) => return unexpected(),
         };
-        match taken {
-            Ok(Ok(())) => {}
+        // Whatever becomes of this request, what was received does not stay: it is installed, or dropped here.
+        let _received = match taken {
+            Ok(Ok(received)) => received,
             Ok(Err(refused)) => return error(StatusCode::INTERNAL_SERVER_ERROR, &refused.to_string(), ""),
             Err(_) => return unexpected(),
-        }
+        };
         match asked.who {
             Who::Technician { .. } => {
                 json(StatusCode::OK, &acted(&self.outcome(Action::InstallReceived).await))

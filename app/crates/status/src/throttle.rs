@@ -129,6 +129,23 @@ impl Guesses {
         self.all.last = now;
     }
 
+    /// What `address` sent was not compared after all: it told nothing, so it costs nothing.
+    pub(super) fn not_compared(&mut self, address: IpAddr) {
+        let address = party(address);
+        if let Some(own) = self.by_address.get_mut(&address) {
+            own.count = own.count.saturating_sub(1);
+            if own.count == 0 {
+                self.by_address.remove(&address);
+            }
+        }
+        self.all.count = self.all.count.saturating_sub(1);
+    }
+
+    /// Whether `address` succeeded before.
+    pub(super) fn knows(&self, address: IpAddr) -> bool {
+        self.known.contains(&party(address))
+    }
+
     /// `address` is who it says: its failures are forgotten, and the one counted in advance for all.
     pub(super) fn succeeded(&mut self, address: IpAddr) {
         let address = party(address);

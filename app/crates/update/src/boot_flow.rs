@@ -80,6 +80,15 @@ pub enum Refusal {
         /// What is known of it.
         content: Content,
     },
+    /// The restart into the slot is under way.
+    #[error(
+        "the restart into slot {slot} is under way, so it must not be written to; if the appliance does not restart by itself, \
+         restart it"
+    )]
+    TrialBegun {
+        /// The slot.
+        slot: Slot,
+    },
     /// There is nothing to try.
     #[error("no installed system waits for its trial; install an update first")]
     NothingPending,
@@ -118,6 +127,14 @@ impl Flow {
             }
             _ => self.committed,
         }
+    }
+
+    /// The slot into which a restart was asked for in this very start of the kernel. Its trial is still to come:
+    /// that it has not been heard of says nothing.
+    fn under_way(&self) -> Option<Slot> {
+        let begun_now = self.record.begun_in.is_some() && self.record.begun_in == self.start;
+        let pending = self.record.pending.as_ref().filter(|pending| pending.progress == Progress::Begun)?;
+        (begun_now && self.arrival() == Arrival::Committed).then_some(pending.slot)
     }
 
     /// Whether `slot` can be expected to boot.
@@ -168,13 +185,17 @@ impl Flow {
     /// RAUC calls `slot` bad before it begins to write it.
     ///
     /// # Errors
-    /// [`Refusal`] for the slot that runs and for the committed one.
+    /// [`Refusal`] for the slot that runs, for the committed one, and for one into which the machine is about to
+    /// restart.
     pub fn set_bad(&self, slot: Slot) -> Result<Vec<Write>, Refusal> {
         if slot == self.booted.slot {
             return Err(Refusal::Running { slot });
         }
         if slot == self.committed {
             return Err(Refusal::CommittedElsewhere { slot, booted: self.booted.slot });
+        }
+        if self.under_way() == Some(slot) {
+            return Err(Refusal::TrialBegun { slot });
         }
         let mut record = self.record.clone();
         record.pending = None;
@@ -233,6 +254,7 @@ impl Flow {
             _ => return Err(Refusal::NothingPending),
         };
         record.trials += 1;
+        record.begun_in.clone_from(&self.start);
         pending.progress = Progress::Begun;
         pending.trial = record.trials;
         pending.before = before;
@@ -263,7 +285,9 @@ impl Flow {
                 // The power went between the commit and its note.
                 writes.extend(self.note(&pending, &record, End::Committed, history, at));
             }
-            (Arrival::Committed, Some(pending)) if pending.progress == Progress::Installed => {
+            (Arrival::Committed, Some(pending))
+                if pending.progress == Progress::Installed || self.under_way() == Some(pending.slot) =>
+            {
                 record.pending = Some(pending);
             }
             (Arrival::Committed, Some(pending)) => {

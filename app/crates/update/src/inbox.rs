@@ -64,7 +64,25 @@ pub struct Incoming {
     announced: u64,
     received: u64,
     finished: bool,
-    turn: Turn,
+    turn: Option<Turn>,
+}
+
+/// A bundle that has come whole, with the turn to install it, which [`UnderWay::resume`] takes over. Dropped
+/// before that, it leaves nothing behind: neither the turn nor the file.
+#[derive(Debug)]
+pub struct Received {
+    path: PathBuf,
+    under_way: Option<UnderWay>,
+}
+
+impl Drop for Received {
+    fn drop(&mut self) {
+        let Some(_turn) = self.under_way.as_ref().and_then(UnderWay::resume) else { return };
+        log::warn!("the update that was received is not installed; send it again");
+        if let Err(error) = std::fs::remove_file(&self.path) {
+            log::warn!("{} cannot be removed: {error}", self.path.display());
+        }
+    }
 }
 
 impl Incoming {
@@ -92,7 +110,7 @@ impl Incoming {
             return Err(InboxError::NoRoom { free_mb: free >> 20, needed_mb: needed >> 20 });
         }
         let file = OpenOptions::new().write(true).create_new(true).mode(0o644).open(&path).map_err(failed)?;
-        Ok(Self { file, path, announced, received: 0, finished: false, turn })
+        Ok(Self { file, path, announced, received: 0, finished: false, turn: Some(turn) })
     }
 
     /// Takes the next piece.
@@ -106,15 +124,18 @@ impl Incoming {
         }
         self.file.write_all(piece).map_err(|source| self.failed(source))?;
         let percent = u8::try_from(self.received * 100 / self.announced.max(1)).unwrap_or(100);
-        self.turn.show(Progress { percent, step: RECEIVING.to_owned() });
+        if let Some(turn) = &self.turn {
+            turn.show(Progress { percent, step: RECEIVING.to_owned() });
+        }
         Ok(())
     }
 
-    /// All has come: the bundle is at [`received`], whole and on the disk.
+    /// All has come: the bundle is at [`received`], whole and on the disk. Nobody else gets the turn before it is
+    /// installed.
     ///
     /// # Errors
     /// [`InboxError::CutShort`] when it has not.
-    pub fn finish(mut self) -> Result<(), InboxError> {
+    pub fn finish(mut self) -> Result<Received, InboxError> {
         if self.received != self.announced {
             return Err(InboxError::CutShort { received: self.received, announced: self.announced });
         }
@@ -122,7 +143,7 @@ impl Incoming {
         let done = self.file.sync_all().and_then(|()| std::fs::rename(&self.path, &whole));
         done.map_err(|source| self.failed(source))?;
         self.finished = true;
-        Ok(())
+        Ok(Received { path: whole, under_way: self.turn.take().map(Turn::keep) })
     }
 
     fn failed(&self, source: io::Error) -> InboxError {
@@ -161,10 +182,26 @@ mod tests {
             }
             assert_eq!(under_way.progress().unwrap().percent, 100);
             assert!(matches!(Incoming::begin(folder.path(), 1, &under_way), Err(InboxError::Busy)));
-            incoming.finish().unwrap();
+            let whole = incoming.finish().unwrap();
             assert_eq!(std::fs::read(received(folder.path())).unwrap(), content);
+            assert!(under_way.begin("checking").is_none(), "another takes the turn before it is installed");
+            let turn = under_way.resume().unwrap();
+            drop(whole);
+            assert!(under_way.begin("checking").is_none() && under_way.resume().is_none());
+            drop(turn);
         }
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_bundle_that_nobody_installs_leaves_neither_its_turn_nor_its_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let under_way = UnderWay::default();
+        let mut incoming = Incoming::begin(folder.path(), 4, &under_way).unwrap();
+        incoming.take(b"1234").unwrap();
+        drop(incoming.finish().unwrap());
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+        assert!(under_way.begin("checking").is_some());
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::time::Duration;
 
-use futures_util::StreamExt as _;
+use futures_util::{Stream, StreamExt as _};
 use time::OffsetDateTime;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 use url::Url;
@@ -21,6 +21,15 @@ const WHOLE: Duration = Duration::from_secs(2 * 3600);
 
 /// Time between two looks at the progress.
 const LOOK: Duration = Duration::from_millis(500);
+
+/// RAUC's word for doing nothing.
+const IDLE: &str = "idle";
+
+/// Looks in a row that find RAUC idle before it counts as stopped: the first may come before it has begun.
+const IDLE_LOOKS: u32 = 2;
+
+/// For the word of an end that RAUC has already sent: it sends it before it is idle.
+const LAST_WORD: Duration = Duration::from_secs(2);
 
 /// Why an installation did not come to its end.
 #[derive(Debug, thiserror::Error)]
@@ -206,45 +215,81 @@ fn clock() -> String {
 ///
 /// # Errors
 /// [`InstallError`]; whatever it is, the running system and what starts next are as before.
-pub async fn install(source: Source<'_>, mut progress: impl FnMut(Progress)) -> Result<(), InstallError> {
+pub async fn install(source: Source<'_>, progress: impl FnMut(Progress)) -> Result<(), InstallError> {
     let bus = answer(zbus::Connection::system()).await?;
     let rauc = answer(InstallerProxy::new(&bus)).await?;
     let operation = answer(rauc.operation()).await?;
-    if operation != "idle" {
+    if operation != IDLE {
         return Err(InstallError::Busy { operation });
     }
     // Before the call, so that the end of a short installation is not missed.
-    let mut ends = answer(rauc.receive_completed()).await?;
+    let ends = answer(rauc.receive_completed()).await?;
     answer(rauc.install_bundle(source.location, source.arguments())).await?;
 
-    let deadline = Instant::now() + WHOLE;
-    let mut told = None;
-    let result = loop {
-        tokio::select! {
-            end = timeout_at(deadline, ends.next()) => match end {
-                Err(_) => return Err(InstallError::TooLong),
-                Ok(None) => return Err(InstallError::Stopped { reason: "its connection ended".to_owned() }),
-                Ok(Some(end)) => break end.args().map(|args| args.result).unwrap_or(-1),
-            },
-            () = sleep(LOOK) => {
-                let now = answer(rauc.progress()).await.map_err(|error| match error {
-                    InstallError::NoUpdater { reason } => InstallError::Stopped { reason },
-                    other => other,
-                })?;
-                let now = Progress { percent: now.0.clamp(0, 100).try_into().unwrap_or(100), step: now.1 };
-                if told.as_ref() != Some(&now) {
-                    log::info!("update: {} % {}", now.percent, now.step);
-                    progress(now.clone());
-                    told = Some(now);
-                }
-            }
-        }
+    let results = ends.map(|end| end.args().map(|args| args.result).unwrap_or(-1));
+    let rauc = &rauc;
+    let look = || async move {
+        let operation = answer(rauc.operation()).await?;
+        let (percent, step, _) = answer(rauc.progress()).await?;
+        let percent = percent.clamp(0, 100).try_into().unwrap_or(100);
+        Ok::<_, InstallError>(Seen { operation, progress: Progress { percent, step } })
     };
-    if result == 0 {
+    if follow(results, look, progress).await? == 0 {
         return Ok(());
     }
     let said = answer(rauc.last_error()).await?;
     Err(source.refused(&said))
+}
+
+/// What RAUC is at.
+struct Seen {
+    operation: String,
+    progress: Progress,
+}
+
+/// Follows an installation to its end, whose result comes by `results`.
+///
+/// A RAUC that dies says nothing: the stream of its signals goes on, and the next question starts another RAUC,
+/// which is idle. So one that is idle without having told a result has stopped in the middle.
+async fn follow<F>(
+    mut results: impl Stream<Item = i32> + Unpin,
+    look: impl Fn() -> F,
+    mut progress: impl FnMut(Progress),
+) -> Result<i32, InstallError>
+where
+    F: Future<Output = Result<Seen, InstallError>>,
+{
+    let stopped = |reason: &str| InstallError::Stopped { reason: reason.to_owned() };
+    let deadline = Instant::now() + WHOLE;
+    let mut told = None;
+    let mut idle = 0;
+    loop {
+        tokio::select! {
+            end = timeout_at(deadline, results.next()) => match end {
+                Err(_) => return Err(InstallError::TooLong),
+                Ok(None) => return Err(stopped("its connection ended")),
+                Ok(Some(result)) => return Ok(result),
+            },
+            () = sleep(LOOK) => {
+                let seen = look().await.map_err(|error| match error {
+                    InstallError::NoUpdater { reason } => InstallError::Stopped { reason },
+                    other => other,
+                })?;
+                idle = if seen.operation == IDLE { idle + 1 } else { 0 };
+                if idle == IDLE_LOOKS {
+                    return match timeout(LAST_WORD, results.next()).await {
+                        Ok(Some(result)) => Ok(result),
+                        _ => Err(stopped("it is idle and told no result")),
+                    };
+                }
+                if idle == 0 && told.as_ref() != Some(&seen.progress) {
+                    log::info!("update: {} % {}", seen.progress.percent, seen.progress.step);
+                    progress(seen.progress.clone());
+                    told = Some(seen.progress);
+                }
+            }
+        }
+    }
 }
 
 /// RAUC's answer, in time.
@@ -253,5 +298,52 @@ async fn answer<T>(question: impl Future<Output = zbus::Result<T>>) -> Result<T,
         Ok(Ok(answer)) => Ok(answer),
         Ok(Err(error)) => Err(InstallError::NoUpdater { reason: error.to_string() }),
         Err(_) => Err(InstallError::no_answer()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::cell::Cell;
+
+    use futures_util::stream;
+
+    use super::*;
+
+    fn seen(operation: &str) -> Result<Seen, InstallError> {
+        let progress = Progress { percent: 40, step: "Copying image".to_owned() };
+        Ok(Seen { operation: operation.to_owned(), progress })
+    }
+
+    #[tokio::test]
+    async fn a_rauc_that_dies_in_the_middle_is_seen_within_seconds() {
+        let looks = Cell::new(0);
+        let look = || async {
+            looks.set(looks.get() + 1);
+            // The third question starts another RAUC, which knows of nothing.
+            seen(if looks.get() < 3 { "installing" } else { "idle" })
+        };
+        let mut told = Vec::new();
+        let followed = follow(stream::pending(), &look, |progress| told.push(progress.percent));
+        let ended = timeout(Duration::from_secs(60), followed).await.unwrap();
+        assert!(matches!(ended, Err(InstallError::Stopped { .. })), "{ended:?}");
+        assert_eq!(told, [40]);
+    }
+
+    #[tokio::test]
+    async fn an_end_that_was_told_counts_although_rauc_is_idle() {
+        // Idle at the first look, before it begins; and a result that is heard only after it is idle again.
+        let looks = Cell::new(0);
+        let look = || async {
+            looks.set(looks.get() + 1);
+            seen(if looks.get() == 2 { "installing" } else { "idle" })
+        };
+        let late = Box::pin(stream::once(async {
+            sleep(LOOK * 5).await;
+            1
+        }));
+        assert_eq!(follow(late, &look, |_| {}).await.unwrap(), 1);
+        let at_once = stream::iter([0]).chain(stream::pending());
+        assert_eq!(follow(at_once, || async { seen("idle") }, |_| {}).await.unwrap(), 0);
     }
 }

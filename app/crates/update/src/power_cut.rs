@@ -320,6 +320,30 @@ fn a_refused_restart_leaves_the_update_waiting_wherever_the_power_goes() {
 }
 
 #[test]
+fn a_trial_that_is_about_to_begin_is_not_over_and_its_slot_is_not_written() {
+    let mut machine = Machine::new(Slot::A);
+    machine.install(&image(Nature::Healthy)).unwrap();
+    machine.ask_for_restart().unwrap();
+    // RAUC begins to write before the machine has restarted: the backend looks first whether a trial ended.
+    let writes = machine.flow().arrive(machine.system(Slot::A), &machine.history, OffsetDateTime::UNIX_EPOCH);
+    machine.apply(writes).unwrap();
+    assert!(machine.history.last().is_none(), "a trial that has not been is noted as failed");
+    assert_eq!(machine.record.known(Slot::B).content, Content::Whole);
+    let refused = machine.flow().set_bad(Slot::B).unwrap_err().to_string();
+    assert!(refused.contains("under way"), "{refused}");
+    machine.boot(true).unwrap();
+    machine.is_sound(&image(Nature::Healthy));
+    assert_eq!(machine.version(), "new");
+    // In the next start of the kernel it is over, and the slot may be written.
+    let mut machine = Machine::new(Slot::A);
+    machine.install(&image(Nature::Healthy)).unwrap();
+    machine.ask_for_restart().unwrap();
+    machine.boot(false).unwrap();
+    assert_eq!(machine.history.last().unwrap().end, End::Silent { reached: Progress::Begun });
+    assert!(machine.flow().set_bad(Slot::B).is_ok());
+}
+
+#[test]
 fn only_a_whole_system_is_activated() {
     // RAUC was cut off in the middle; then somebody marks the slot active.
     let mut machine = Machine::new(Slot::A);

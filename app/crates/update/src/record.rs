@@ -26,6 +26,8 @@ pub struct Record {
     pub trials: u64,
     /// The system that was installed and is not committed.
     pub pending: Option<Pending>,
+    /// The start of the kernel in which the last trial was asked for: in the same one it is still to come.
+    pub begun_in: Option<String>,
     /// What is known of slot A.
     pub a: Known,
     /// What is known of slot B.

@@ -1,6 +1,7 @@
 //! Restarting the machine, surely.
 
 use std::io;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tokio::process::Command;
@@ -15,35 +16,132 @@ const HAND_OVER: Duration = Duration::from_secs(30);
 /// For the services to stop; system.conf gives each 20 s. After it the machine is restarted without them.
 const STOP: Duration = Duration::from_secs(90);
 
-/// Restarts into the other slot, once. Returns only with an error: nothing has happened then.
+/// Where systemctl leaves the argument of the next restart, whoever asks for that one.
+const ARGUMENT: &str = "/run/systemd/reboot-param";
+
+/// Restarts into the other slot, once. Returns only with an error: nothing has happened then, and nothing is
+/// left that would turn a later restart into a trial.
 ///
 /// # Errors
 /// When systemd does not take the request.
 pub async fn into_trial() -> io::Result<()> {
-    systemctl(&["reboot", &format!("--reboot-argument={TRYBOOT}")]).await?;
-    sleep(STOP).await;
-    // The services do not stop; what matters is on disk.
-    systemctl(&["reboot", "--force", &format!("--reboot-argument={TRYBOOT}")]).await?;
-    sleep(STOP).await;
-    Err(io::Error::other("the machine does not restart"))
+    Machine::default().into_trial().await
 }
 
 /// Restarts into the committed system, by force if need be. Returns only when not even that works; the
 /// hardware watchdog is what is left then.
 pub async fn into_committed() {
-    for words in [&["reboot"][..], &["reboot", "--force"], &["reboot", "--force", "--force"]] {
-        match systemctl(words).await {
-            Ok(()) => sleep(STOP).await,
-            Err(error) => log::error!("systemctl {}: {error}", words.join(" ")),
+    Machine::default().into_committed().await;
+}
+
+/// What restarts.
+struct Machine {
+    /// The program that asks systemd.
+    systemctl: PathBuf,
+    /// Where it leaves the argument.
+    argument: PathBuf,
+    /// For the services to stop.
+    stop: Duration,
+}
+
+impl Default for Machine {
+    fn default() -> Self {
+        Self { systemctl: "systemctl".into(), argument: ARGUMENT.into(), stop: STOP }
+    }
+}
+
+impl Machine {
+    async fn into_trial(&self) -> io::Result<()> {
+        // systemctl writes the argument before it asks, and leaves it there when the answer is no.
+        let _armed = Armed(&self.argument);
+        let argument = format!("--reboot-argument={TRYBOOT}");
+        self.systemctl(&["reboot", &argument]).await?;
+        sleep(self.stop).await;
+        // The services do not stop; what matters is on disk.
+        self.systemctl(&["reboot", "--force", &argument]).await?;
+        sleep(self.stop).await;
+        Err(io::Error::other("the machine does not restart"))
+    }
+
+    async fn into_committed(&self) {
+        // A request for a trial that was cut off must not make one of this restart.
+        drop(Armed(&self.argument));
+        for words in [&["reboot"][..], &["reboot", "--force"], &["reboot", "--force", "--force"]] {
+            match self.systemctl(words).await {
+                Ok(()) => sleep(self.stop).await,
+                Err(error) => log::error!("systemctl {}: {error}", words.join(" ")),
+            }
+        }
+    }
+
+    async fn systemctl(&self, words: &[&str]) -> io::Result<()> {
+        let asked = Command::new(&self.systemctl).args(words).kill_on_drop(true).output();
+        let done = timeout(HAND_OVER, asked).await??;
+        if done.status.success() {
+            return Ok(());
+        }
+        Err(io::Error::other(String::from_utf8_lossy(&done.stderr).trim().to_owned()))
+    }
+}
+
+/// The next restart may be one into the trial. Dropped, it is one into the committed system again.
+struct Armed<'a>(&'a Path);
+
+impl Drop for Armed<'_> {
+    fn drop(&mut self) {
+        match std::fs::remove_file(self.0) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                log::error!(
+                    "the next restart may start the update on trial: cannot remove {}: {error}",
+                    self.0.display()
+                );
+            }
+            _ => {}
         }
     }
 }
 
-async fn systemctl(words: &[&str]) -> io::Result<()> {
-    let done =
-        timeout(HAND_OVER, Command::new("systemctl").args(words).kill_on_drop(true).output()).await??;
-    if done.status.success() {
-        return Ok(());
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    /// A systemctl that leaves the argument as the real one does, and then runs `end`.
+    fn machine(folder: &Path, end: &str) -> Machine {
+        let (systemctl, argument) = (folder.join("systemctl"), folder.join("reboot-param"));
+        let script = format!(
+            "#!/bin/sh\ncase \"$*\" in *reboot-argument*) echo 0 tryboot > {} ;; esac\n{end}\n",
+            argument.display()
+        );
+        std::fs::write(&systemctl, script).unwrap();
+        std::fs::set_permissions(&systemctl, std::fs::Permissions::from_mode(0o755)).unwrap();
+        Machine { systemctl, argument, stop: Duration::from_millis(10) }
     }
-    Err(io::Error::other(String::from_utf8_lossy(&done.stderr).trim().to_owned()))
+
+    #[tokio::test]
+    async fn a_refused_restart_arms_no_later_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let refusing = machine(folder.path(), "echo no >&2; exit 1");
+        assert_eq!(refusing.into_trial().await.unwrap_err().to_string(), "no");
+        assert!(!refusing.argument.exists());
+        // Taken, and nothing happens.
+        let deaf = machine(folder.path(), "exit 0");
+        assert!(deaf.into_trial().await.is_err());
+        assert!(!deaf.argument.exists());
+        // Whoever waits for it gives up.
+        let slow = machine(folder.path(), "exec sleep 10");
+        assert!(timeout(Duration::from_millis(500), slow.into_trial()).await.is_err());
+        assert!(!slow.argument.exists());
+    }
+
+    #[tokio::test]
+    async fn a_restart_into_the_committed_system_is_none_into_a_trial() {
+        let folder = tempfile::tempdir().unwrap();
+        let machine = machine(folder.path(), "exit 0");
+        std::fs::write(&machine.argument, "0 tryboot").unwrap();
+        machine.into_committed().await;
+        assert!(!machine.argument.exists());
+    }
 }

@@ -8,7 +8,9 @@
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
+use rustix::fs::{FlockOperation, flock};
 use rustix::mount::{MountFlags, UnmountFlags};
 
 use super::inbox::{InboxError, Incoming, received};
@@ -25,6 +27,9 @@ const MOST_ENTRIES: usize = 4096;
 
 /// Bytes copied at once.
 const PIECE: usize = 1 << 20;
+
+/// Time between two looks whether another stick is done.
+const LOOK: Duration = Duration::from_millis(500);
 
 /// Why nothing came off a stick.
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +48,9 @@ pub enum StickError {
         /// What the system says.
         source: io::Error,
     },
+    /// Another stick is at it.
+    #[error("another stick is being installed from; plug this one in again when that has ended")]
+    Busy,
     /// The bundle cannot be kept.
     #[error(transparent)]
     Inbox(#[from] InboxError),
@@ -127,20 +135,59 @@ fn version_of(name: &str) -> Option<String> {
     is_version(version).then(|| version.to_owned())
 }
 
-/// Copies a bundle into `folder`, whole and to the disk, or not at all.
+/// The folder that bundles are copied into, held so that no other stick's process writes or removes the same
+/// file. Dropped, it removes the bundle: installed or refused, nobody needs it any more.
+#[derive(Debug)]
+pub struct Desk {
+    folder: PathBuf,
+    _lock: File,
+}
+
+impl Desk {
+    /// Takes hold of `folder`, which is made where it is missing; waits for another stick, at most `patience`.
+    ///
+    /// # Errors
+    /// [`StickError::Busy`], and [`StickError::Inbox`] when the folder cannot be made.
+    pub fn take(folder: &Path, patience: Duration) -> Result<Self, StickError> {
+        let failed = |source| InboxError::Io { folder: folder.to_owned(), source };
+        std::fs::create_dir_all(folder).map_err(failed)?;
+        let lock = File::open(folder).map_err(failed)?;
+        let begun = Instant::now();
+        loop {
+            match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => return Ok(Self { folder: folder.to_owned(), _lock: lock }),
+                Err(rustix::io::Errno::WOULDBLOCK) if begun.elapsed() < patience => std::thread::sleep(LOOK),
+                Err(rustix::io::Errno::WOULDBLOCK) => return Err(StickError::Busy),
+                Err(error) => return Err(failed(error.into()).into()),
+            }
+        }
+    }
+}
+
+impl Drop for Desk {
+    fn drop(&mut self) {
+        // What stays is overwritten by the next.
+        let _ = std::fs::remove_file(received(&self.folder));
+    }
+}
+
+/// Copies a bundle to the desk, whole and to the disk, or not at all.
 ///
 /// # Errors
-/// [`StickError`]; nothing is left in `folder` then.
-pub fn copy(found: &Found, folder: &Path) -> Result<PathBuf, StickError> {
+/// [`StickError`]; nothing is left there then.
+pub fn copy(found: &Found, desk: &Desk) -> Result<PathBuf, StickError> {
     let failed = |source| StickError::Read { source };
-    let mut incoming = Incoming::begin(folder, found.bytes, &UnderWay::default())?;
+    let under_way = UnderWay::default();
+    let mut incoming = Incoming::begin(&desk.folder, found.bytes, &under_way)?;
     let mut file = File::open(&found.path).map_err(failed)?;
     let mut piece = vec![0; PIECE];
     loop {
         match file.read(&mut piece).map_err(failed)? {
             0 => {
-                incoming.finish()?;
-                return Ok(received(folder));
+                let _whole = incoming.finish()?;
+                // The desk keeps it until it is installed.
+                let _turn = under_way.resume();
+                return Ok(received(&desk.folder));
             }
             length => incoming.take(&piece[..length])?,
         }
@@ -184,20 +231,37 @@ mod tests {
     }
 
     #[test]
+    fn a_second_stick_waits_and_does_not_remove_the_firsts_bundle() {
+        let (sticks, kept) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        put(sticks.path(), "attendance-rpi5-1.0.0.raucb", b"first");
+        let found = newest(sticks.path()).unwrap().unwrap();
+        let first = Desk::take(kept.path(), Duration::ZERO).unwrap();
+        let bundle = copy(&found, &first).unwrap();
+        assert!(matches!(Desk::take(kept.path(), Duration::ZERO), Err(StickError::Busy)));
+        assert_eq!(std::fs::read(&bundle).unwrap(), b"first");
+        let folder = kept.path().to_owned();
+        let second = std::thread::spawn(move || Desk::take(&folder, Duration::from_secs(30)).map(|_| ()));
+        std::thread::sleep(Duration::from_millis(50));
+        drop(first);
+        assert!(second.join().unwrap().is_ok() && !bundle.exists());
+    }
+
+    #[test]
     fn a_bundle_is_copied_whole_or_leaves_nothing() {
         let (stick, kept) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let content: Vec<u8> = (0..2_500_000_u32).map(|n| (n % 251) as u8).collect();
         put(stick.path(), "attendance-rpi5-1.0.0.raucb", &content);
         let found = newest(stick.path()).unwrap().unwrap();
-        let copied = copy(&found, kept.path()).unwrap();
+        let desk = Desk::take(kept.path(), Duration::ZERO).unwrap();
+        let copied = copy(&found, &desk).unwrap();
         assert_eq!(std::fs::read(copied).unwrap(), content);
 
         // The stick goes away in the middle: the file is shorter than its entry said, or is gone.
         let cut = Found { bytes: found.bytes + 1, ..found.clone() };
-        assert!(matches!(copy(&cut, kept.path()), Err(StickError::Inbox(InboxError::CutShort { .. }))));
+        assert!(matches!(copy(&cut, &desk), Err(StickError::Inbox(InboxError::CutShort { .. }))));
         assert_eq!(std::fs::read_dir(kept.path()).unwrap().count(), 0);
         std::fs::remove_file(&found.path).unwrap();
-        assert!(matches!(copy(&found, kept.path()), Err(StickError::Read { .. })));
+        assert!(matches!(copy(&found, &desk), Err(StickError::Read { .. })));
         assert_eq!(std::fs::read_dir(kept.path()).unwrap().count(), 0);
         assert!(matches!(newest(Path::new("/nonexistent")), Err(StickError::Read { .. })));
     }

@@ -6,30 +6,50 @@ use super::install::Progress;
 
 /// Shared and cheap to clone.
 #[derive(Debug, Clone, Default)]
-pub struct UnderWay(Arc<Mutex<Option<Progress>>>);
+pub struct UnderWay(Arc<Mutex<State>>);
+
+#[derive(Debug, Default)]
+struct State {
+    /// How far it is; none when nothing comes in.
+    progress: Option<Progress>,
+    /// The turn is kept for whoever installs what was received.
+    kept: bool,
+}
 
 /// The right to bring an update in. Dropped, it leaves the place to the next.
 #[derive(Debug)]
-pub struct Turn(UnderWay);
+pub struct Turn {
+    under_way: UnderWay,
+    is_kept: bool,
+}
 
 impl UnderWay {
     /// Takes the turn; `None` while somebody else has it: two would write the same files and the same slot.
     pub fn begin(&self, step: &str) -> Option<Turn> {
         let mut now = self.lock();
-        if now.is_some() {
+        if now.progress.is_some() {
             return None;
         }
-        *now = Some(Progress { percent: 0, step: step.to_owned() });
+        now.progress = Some(Progress { percent: 0, step: step.to_owned() });
         drop(now);
-        Some(Turn(self.clone()))
+        Some(self.turn())
+    }
+
+    /// Takes over the turn that was kept for the installation of what was received; `None` when there is none.
+    pub fn resume(&self) -> Option<Turn> {
+        std::mem::take(&mut self.lock().kept).then(|| self.turn())
     }
 
     /// How far it is; none when nothing comes in.
     pub fn progress(&self) -> Option<Progress> {
-        self.lock().clone()
+        self.lock().progress.clone()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<Progress>> {
+    fn turn(&self) -> Turn {
+        Turn { under_way: self.clone(), is_kept: false }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -37,13 +57,22 @@ impl UnderWay {
 impl Turn {
     /// Shows how far it is.
     pub fn show(&self, progress: Progress) {
-        *self.0.lock() = Some(progress);
+        self.under_way.lock().progress = Some(progress);
+    }
+
+    /// Keeps the turn for [`UnderWay::resume`]: nobody else gets it meanwhile.
+    pub(super) fn keep(mut self) -> UnderWay {
+        self.under_way.lock().kept = true;
+        self.is_kept = true;
+        self.under_way.clone()
     }
 }
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        *self.0.lock() = None;
+        if !self.is_kept {
+            self.under_way.lock().progress = None;
+        }
     }
 }
 

@@ -22,7 +22,7 @@ impl<R: BufRead> Mjpeg<R> {
 impl From<JpegError> for ReelError {
     fn from(error: JpegError) -> Self {
         match error {
-            JpegError::Io(error) => Self::Io(error),
+            JpegError::Io(error) => error.into(),
             JpegError::Damaged(reason) => Self::Malformed(format!("a picture is damaged: {reason}")),
         }
     }

@@ -6,14 +6,15 @@
 
 mod folder;
 mod mjpeg;
+mod patient;
 mod y4m;
 
-use std::fs::File;
-use std::io::{self, BufReader, Read as _, Seek as _};
+use std::io::{self, BufReader, Cursor, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use self::patient::{PATIENCE, Patient};
 use super::{CameraError, Grab, Source};
 use crate::config;
 use base::moment::{Clock, Moment};
@@ -70,13 +71,15 @@ trait Reel: Send {
 /// Why a file gives no further picture.
 #[derive(Debug)]
 enum ReelError {
+    /// A pipe whose writer says nothing.
+    Silent,
     Io(io::Error),
     Malformed(String),
 }
 
 impl From<io::Error> for ReelError {
     fn from(error: io::Error) -> Self {
-        Self::Io(error)
+        if error.kind() == io::ErrorKind::TimedOut { Self::Silent } else { Self::Io(error) }
     }
 }
 
@@ -84,6 +87,7 @@ impl ReelError {
     fn at(self, path: &Path) -> CameraError {
         let path = path.to_owned();
         match self {
+            Self::Silent => CameraError::Stalled { waited: PATIENCE },
             Self::Io(source) => CameraError::Unreadable { path, source },
             Self::Malformed(reason) => CameraError::Malformed { path, reason },
         }
@@ -191,14 +195,15 @@ fn open_any(path: &Path) -> Result<Box<dyn Reel>, ReelError> {
     if path.is_dir() {
         return Ok(Box::new(folder::Folder::open(path)?));
     }
-    let mut file = File::open(path)?;
+    let mut file = Patient::open(path, PATIENCE)?;
     let mut magic = Vec::new();
     (&mut file).take(y4m::MAGIC.len() as u64).read_to_end(&mut magic)?;
-    file.rewind()?;
-    let reader = BufReader::with_capacity(1 << 18, file);
-    if magic == y4m::MAGIC {
+    let (y4m, jpeg) = (magic == y4m::MAGIC, magic.starts_with(&vision::jpeg::START));
+    // A pipe cannot be read from its beginning again.
+    let reader = BufReader::with_capacity(1 << 18, Cursor::new(magic).chain(file));
+    if y4m {
         Ok(Box::new(y4m::Y4m::open(reader)?))
-    } else if magic.starts_with(&vision::jpeg::START) {
+    } else if jpeg {
         Ok(Box::new(mjpeg::Mjpeg::open(reader)))
     } else {
         let how = "neither Y4M nor MJPEG; convert it with `ffmpeg -i VIDEO -pix_fmt yuv420p OUT.y4m`";
@@ -298,6 +303,28 @@ mod tests {
         });
         assert_eq!(stamps, [0, 40, 80]);
         assert!(start.elapsed() >= Duration::from_millis(155), "{:?}", start.elapsed());
+    }
+
+    #[test]
+    fn a_named_pipe_that_nobody_writes_to_stalls_and_one_with_a_writer_plays() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("pipe.y4m");
+        rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+        let (told, opened) = std::sync::mpsc::channel();
+        let silent = path.clone();
+        std::thread::spawn(move || told.send(open(&[silent], 1.0, false).err()));
+        let error = opened.recv_timeout(2 * PATIENCE).unwrap().unwrap();
+        assert!(matches!(error, CameraError::Stalled { .. }), "{error}");
+
+        let film = std::fs::read(video(dir.path(), "v.y4m", 3)).unwrap();
+        let writer = path.clone();
+        std::thread::spawn(move || std::fs::write(writer, film));
+        let mut replay = open(&[path], f32::INFINITY, false).unwrap();
+        let mut frame = Frame::default();
+        for _ in 0..3 {
+            assert_eq!(next(&mut replay, &mut frame), Grab::Filled);
+        }
+        assert_eq!(next(&mut replay, &mut frame), Grab::Ended);
     }
 
     #[test]
