@@ -3,6 +3,7 @@
 //! The order in which workers start is the order in which they stop: first nobody looks any more, then what
 //! was seen is written, then what was written is delivered a last time.
 
+mod answer;
 pub mod camera_care;
 pub mod frame_path;
 pub mod hands;
@@ -10,6 +11,7 @@ pub mod latest;
 pub mod machine;
 mod page;
 mod self_report;
+pub mod systems;
 pub mod technician;
 mod updates;
 

@@ -4,27 +4,24 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use attendance::appliance::systems::Bundle;
 use base::event::Bus;
 use base::secret::Secret;
 use bytes::Bytes;
 use status::config::Page;
 use status::limits::Limits;
+use status::systems::{
+    Content, InstalledSystem, Origin, Signers, Slot, SlotView, Systems, UpdateEnd, UpdateOutcome,
+};
 use status::token::{TokenAccess, TokenFile};
 use status::view::{
-    Action, Camera, Control, Done, Mark, Pending, PhotoSync, Picture, Refused, RefusedPhoto, RefusedRow,
-    Roster, RosterCount, Row, Source, Student, System, Today, Update, Upload, View, Worker,
+    Action, Camera, Control, Done, Incoming, Mark, Pending, PhotoSync, Picture, Refused, RefusedPhoto,
+    RefusedRow, Roster, RosterCount, Row, Source, Student, System, Today, Update, Upload, View, Worker,
 };
 use status::{Running, password, start};
 use time::Date;
-use update::attempt::Origin;
-use update::history::{End, Outcome};
-use update::inbox::Incoming;
-use update::record;
-use update::record::Content;
-use update::slot::Slot;
-use update::trust::Signers;
+use update::inbox;
 use update::under_way::UnderWay;
-use update::view::{SlotView, View as Systems};
 
 pub const PASSWORD: &str = "correct-horse-battery";
 
@@ -193,8 +190,9 @@ impl Control for Fake {
         })
     }
 
-    fn receive(&self, bytes: u64) -> Result<Incoming, Refused> {
-        Incoming::begin(&self.inbox, bytes, &self.updating)
+    fn receive(&self, bytes: u64) -> Result<Box<dyn Incoming>, Refused> {
+        inbox::Incoming::begin(&self.inbox, bytes, &self.updating)
+            .map(|incoming| -> Box<dyn Incoming> { Box::new(Bundle(incoming)) })
             .map_err(|error| Refused { message: error.to_string(), details: String::new() })
     }
 }
@@ -284,7 +282,7 @@ pub fn healthy() -> View {
         },
         roster: RosterCount { students: 1021, photos: 2104, unrecognisable: 0, refused: Vec::new() },
         update: Update {
-            systems: Some(systems(End::Committed)),
+            systems: Some(systems(UpdateEnd::Committed)),
             window: "02:00-04:30".to_owned(),
             ..Update::default()
         },
@@ -293,9 +291,9 @@ pub fn healthy() -> View {
 }
 
 /// Slot A runs and is committed; the last update, in A or (taken back) in B, ended so.
-pub fn systems(end: End) -> Systems {
+pub fn systems(end: UpdateEnd) -> Systems {
     let system = |version: &str, day: &str| {
-        Some(record::System { version: version.to_owned(), built: Some(format!("{day}T12:00:00Z")) })
+        Some(InstalledSystem { version: version.to_owned(), built: Some(format!("{day}T12:00:00Z")) })
     };
     let failed = !end.is_success();
     let a = system("1.3.0+20261118.1610.9b3e01c", "2026-11-18");
@@ -304,16 +302,21 @@ pub fn systems(end: End) -> Systems {
     } else {
         system("1.2.0+20261002.0900.4f1c2aa", "2026-10-02")
     };
-    let to = record::System { version: if failed { "1.4.0" } else { "1.3.0" }.to_owned(), built: None };
-    let last = Outcome {
+    let to = InstalledSystem { version: if failed { "1.4.0" } else { "1.3.0" }.to_owned(), built: None };
+    let last = UpdateOutcome {
         trial: 3,
         slot: if failed { Slot::B } else { Slot::A },
-        from: record::System::default(),
+        from: InstalledSystem::default(),
         went_back: false,
         to: Some(to),
         origin: Origin::Page,
         at: time::macros::datetime!(2026-11-21 02:14:00 UTC),
         end,
+    };
+    let sentence = if failed {
+        "The update to version 1.4.0 was taken back: its check \"camera\" failed (no frame within 180 s). The previous version runs."
+    } else {
+        "Updated to version 1.3.0 from the page."
     };
     Systems {
         slot: Slot::A,
@@ -322,7 +325,7 @@ pub fn systems(end: End) -> Systems {
         a: SlotView { content: Content::Whole, system: a },
         b: SlotView { content: if failed { Content::Failed } else { Content::Whole }, system: b },
         waits_for_trial: None,
-        sentence: Some(last.sentence()),
+        sentence: Some(sentence.to_owned()),
         attempt: None,
         installed: None,
         needs_acknowledgement: failed,
@@ -335,11 +338,11 @@ pub fn systems(end: End) -> Systems {
 
 /// Much is wrong at once.
 pub fn broken(view: &mut View) {
-    view.update.systems = Some(systems(End::failed(
-        "camera",
-        "no frame within 180 s",
-        &["camera: opening imx708".to_owned(), "WARN: camera failed: no such device".to_owned()],
-    )));
+    view.update.systems = Some(systems(UpdateEnd::Failed {
+        check: "camera".to_owned(),
+        reason: "no frame within 180 s".to_owned(),
+        log: vec!["camera: opening imx708".to_owned(), "WARN: camera failed: no such device".to_owned()],
+    }));
     view.camera.last_frame_age_s = Some(73.0);
     view.camera.frame_rate = 0.0;
     view.system.clock_trusted = false;

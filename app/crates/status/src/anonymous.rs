@@ -10,12 +10,13 @@ use std::collections::{BTreeSet, HashSet};
 use serde_json::Value;
 
 use super::view::{Roster, View};
-use vision::scan::EXTENSIONS;
 
 /// What stands where a student stood.
 const LEFT_OUT: &str = "(left out)";
 /// The shortest number that is taken for a roll number: years, ports and most counts are shorter.
 const FEWEST_DIGITS: usize = 5;
+/// How names of photos end.
+const EXTENSIONS: [&str; 6] = ["jpg", "jpeg", "png", "gif", "bmp", "webp"];
 /// How lines of the log begin that say who was seen or recorded, as [`base::event::Event`] words them.
 const WHO_WAS_SEEN: [&str; 5] = ["Recognised ", "IN ", "OUT ", "No row for ", "The row of "];
 /// How a line of the log goes on that names folders which are no student's, as the crawl of the photo server

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use http::HeaderMap;
 use tokio::sync::{Semaphore, watch};
 
+use super::audit::AUDIT;
 use super::password::{CurrentPassword, Password};
 use super::request::{bearer, session_cookie};
 use super::routes::Access;
@@ -17,9 +18,6 @@ use super::token::{TokenAccess, Tokens};
 
 /// Password checks at once: each takes 19 MiB and a tenth of a second of a core. Others wait their turn.
 const CHECKS_AT_ONCE: usize = 1;
-
-/// Log target of every log-in and change: below our own name, or the log would drop it as a library's.
-pub(super) const AUDIT: &str = "attendance::audit";
 
 /// Who sent a request.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -19,6 +19,7 @@
 
 mod anonymous;
 mod api;
+mod audit;
 mod auth;
 pub mod certificate;
 pub mod config;
@@ -39,6 +40,7 @@ mod request;
 mod routes;
 mod service;
 mod session;
+pub mod systems;
 mod throttle;
 pub mod token;
 mod verdict;

@@ -15,8 +15,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use time::Date;
 
+use crate::systems::Systems;
 use base::secret::SecretUrl;
-use update::inbox::Incoming;
 
 /// An answer that comes later.
 pub type Pending<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -54,7 +54,21 @@ pub trait Control: Send + Sync + 'static {
     ///
     /// # Errors
     /// [`Refused`] when no update can be taken here and now.
-    fn receive(&self, bytes: u64) -> Result<Incoming, Refused>;
+    fn receive(&self, bytes: u64) -> Result<Box<dyn Incoming>, Refused>;
+}
+
+/// An update bundle on its way in. Dropped unfinished, it leaves nothing behind.
+pub trait Incoming: Send + 'static {
+    /// Takes the next piece. May write to the card.
+    ///
+    /// # Errors
+    /// [`Refused`] when there is no room, or more comes than was announced.
+    fn take(&mut self, piece: &[u8]) -> Result<(), Refused>;
+    /// All has come. May write to the card.
+    ///
+    /// # Errors
+    /// [`Refused`] when less came than was announced, or it cannot be kept.
+    fn finish(self: Box<Self>) -> Result<(), Refused>;
 }
 
 /// What a technician or a script may ask for.
@@ -243,7 +257,7 @@ pub struct Update {
     /// Why no update can be installed here; none where it can.
     pub unavailable: Option<String>,
     /// The two systems, and how the last update ended; none where there are no slots, as at a desk.
-    pub systems: Option<update::view::View>,
+    pub systems: Option<Systems>,
     /// How far the update is that comes in now, of 100.
     pub progress: Option<Progress>,
     /// When an installed update is tried by itself, once nobody is there: `02:00-04:30`.

@@ -3,8 +3,7 @@
 use maud::{Markup, html};
 use time::OffsetDateTime;
 
-use super::attendance::time_of;
-use super::home::{Home, action, outcome, token};
+use super::parts::{Home, action, outcome, time_of, token};
 use crate::api::hours_minutes_seconds;
 use crate::view::{Decision, RefusedPhoto, RefusedRow, Worker};
 
