@@ -219,9 +219,9 @@ async fn outcome_of_sync(mut heard: broadcast::Receiver<Event>) -> Result<Done, 
     loop {
         match timeout_at(until, heard.recv()).await {
             Ok(Ok(event @ Event::PhotosSynced { .. })) => return done(&event.to_string()),
-            Ok(Ok(Event::SyncFailed { reason, .. })) => return refused(&reason),
+            Ok(Ok(Event::SyncFailed { reason, .. })) => return refused(&reason.to_string()),
             Ok(Ok(Event::Worker { name: "sync", state: State::Held, reason })) => {
-                return refused(&reason.unwrap_or_default());
+                return refused(&reason.map(|reason| reason.to_string()).unwrap_or_default());
             }
             Ok(Err(broadcast::error::RecvError::Closed)) => return refused("The appliance is stopping"),
             Ok(_) => {}

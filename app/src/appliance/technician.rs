@@ -244,7 +244,7 @@ impl Source for Technician {
                 .into_iter()
                 .map(|worker| Worker {
                     name: worker.name.to_owned(),
-                    state: worker.state.as_str().to_owned(),
+                    state: worker.state,
                     reason: worker.reason,
                     restarts: worker.restarts,
                 })
@@ -285,6 +285,10 @@ impl Source for Technician {
 
     fn log(&self, most: usize) -> Vec<String> {
         base::logging::recent(most)
+    }
+
+    fn redacted_log(&self, most: usize) -> Vec<String> {
+        base::logging::recent_redacted(most)
     }
 
     fn configuration(&self) -> String {

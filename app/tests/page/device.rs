@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use attendance::appliance::systems::Bundle;
-use base::event::Bus;
+use base::event::{Bus, WorkerState};
 use base::secret::Secret;
 use bytes::Bytes;
 use status::config::Page;
@@ -146,6 +146,10 @@ impl Source for Fake {
             .collect()
     }
 
+    fn redacted_log(&self, most: usize) -> Vec<String> {
+        self.log(most)
+    }
+
     fn configuration(&self) -> String {
         "[webhook]\nkey = \"[hidden]\"\n".to_owned()
     }
@@ -220,7 +224,7 @@ fn picture(label: &str, good: bool) -> Picture {
 /// An appliance at half past nine on a good day.
 pub fn healthy() -> View {
     let running =
-        |name: &str| Worker { name: name.to_owned(), state: "running".to_owned(), reason: None, restarts: 0 };
+        |name: &str| Worker { name: name.to_owned(), state: WorkerState::Running, reason: None, restarts: 0 };
     View {
         site: "North gate".to_owned(),
         now: "2026-11-22 09:30:12".to_owned(),
@@ -347,10 +351,10 @@ pub fn broken(view: &mut View) {
     view.camera.frame_rate = 0.0;
     view.system.clock_trusted = false;
     view.workers[0].restarts = 3;
-    view.workers[2].state = "held".to_owned();
-    view.workers[2].reason = Some("the webhook refuses the key (401)".to_owned());
+    view.workers[2].state = WorkerState::Held;
+    view.workers[2].reason = Some("the webhook refuses the key (401)".into());
     view.upload.backlog = 318;
-    view.upload.error = Some("the webhook refuses the key (401)".to_owned());
+    view.upload.error = Some("the webhook refuses the key (401)".into());
     view.upload.needs_person = ["2110007", "9999999"]
         .map(|name| RefusedRow {
             id: format!("2026-11-21:{name}:IN"),

@@ -348,7 +348,7 @@ impl Service {
                 problems,
                 roster: source.roster(),
                 configuration: source.configuration(),
-                log: source.log(LOG_LINES),
+                log: source.redacted_log(LOG_LINES),
                 certificate: format!("{} until {}", identity.fingerprint, identity.expires),
             })
         });

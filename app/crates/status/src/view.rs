@@ -16,6 +16,8 @@ use serde::Serialize;
 use time::Date;
 
 use crate::systems::Systems;
+use base::event::WorkerState;
+use base::failure::Fault;
 use base::secret::SecretUrl;
 
 /// An answer that comes later.
@@ -35,6 +37,9 @@ pub trait Source: Send + Sync + 'static {
     fn roster(&self) -> Roster;
     /// The newest lines of the log, oldest first, at most `most`. Lines carry no secrets.
     fn log(&self, most: usize) -> Vec<String>;
+    /// The same without what names a person, and without lines that say who was seen when: for the diagnostics,
+    /// which leave the site.
+    fn redacted_log(&self, most: usize) -> Vec<String>;
     /// The configuration in use, as TOML, secrets hidden.
     fn configuration(&self) -> String;
     /// What the detector saw in a photo that did not enrol, by its path below the photo folder. May read and
@@ -270,9 +275,10 @@ pub struct Worker {
     /// Its name: `recognition`, `sync`, `upload` ...
     pub name: String,
     /// `running`, `restarting`, `held` or `stopped`.
-    pub state: String,
+    #[schemars(with = "String")]
+    pub state: WorkerState,
     /// Why, where there is a reason.
-    pub reason: Option<String>,
+    pub reason: Option<Fault>,
     /// How often it was started again since the program runs.
     pub restarts: u32,
 }
@@ -323,7 +329,7 @@ pub struct Today {
     /// Rows that could not be written to the disk yet: in memory only, lost when the power goes.
     pub unsaved: usize,
     /// Why, and what to do; none when everything is on the disk.
-    pub unsaved_reason: Option<String>,
+    pub unsaved_reason: Option<Fault>,
     /// Recognitions since the program started that became no row, because rows could not be written for
     /// hours.
     pub lost: u64,
@@ -356,7 +362,7 @@ pub struct Upload {
     /// Local time of the last answer that took rows.
     pub last_success: Option<String>,
     /// Why the last try failed, without secrets; none when it did not.
-    pub error: Option<String>,
+    pub error: Option<Fault>,
     /// Seconds until the next try, after a failure.
     pub retry_in_s: Option<u64>,
     /// Rows the backend refused, which a person must look at.
@@ -391,7 +397,7 @@ pub struct PhotoSync {
     /// What it did, one sentence.
     pub summary: Option<String>,
     /// Why the last one failed, without secrets; none when it did not.
-    pub error: Option<String>,
+    pub error: Option<Fault>,
     /// Photos the server named at the last one that worked; none before the first.
     pub listed: Option<usize>,
     /// Those of them that could not be fetched.

@@ -10,6 +10,7 @@ use super::Settings;
 use super::cache::{Cache, Entry, Seen};
 use super::{Alike, Outcome, PhotoReport, Report, Roster};
 use crate::{Engine, EngineError, Enrolment, Gallery, Inspection};
+use base::failure::{Diagnosis, Fault};
 use vision::embedding::Embedding;
 use vision::photo;
 use vision::photo::{PhotoError, PhotoLimits};
@@ -87,6 +88,15 @@ pub enum BuildError {
     /// It was told to stop.
     #[error("enrolment was stopped before its end; what is done is kept")]
     Stopped,
+}
+
+impl Diagnosis for BuildError {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::Engine(error) => error.fault(),
+            Self::Scan(_) | Self::Stopped => Fault::new(self.to_string()),
+        }
+    }
 }
 
 /// How far an enrolment is.

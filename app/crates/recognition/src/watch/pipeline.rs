@@ -75,7 +75,7 @@ impl Pipeline {
         let liveness = engine.liveness(liveness)?;
         liveness.requirement().tell();
         let calibration = Calibration::of(recognition.calibration.as_deref()).map_err(|error| {
-            EngineError::Load { role: "calibration".to_owned(), reason: error.to_string() }
+            EngineError::Load { role: "calibration".to_owned(), reason: error.to_string().into() }
         })?;
         Ok(Self {
             engine,
