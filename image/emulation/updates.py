@@ -31,7 +31,7 @@ REFUSALS = {
 FAULTS = {
     "mute": 'check "service" failed',
     "forgetful": 'check "data partition" failed',
-    "blind": 'check "networks" failed',
+    "blind": 'check "models" failed',
     "dark": 'check "camera" failed',
     "deaf": 'check "network" failed',
     "pageless": 'check "https" failed',

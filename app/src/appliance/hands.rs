@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, broadcast};
 use tokio::time::{Instant, timeout_at};
 
+use super::answer::{done, ready, refused};
 use super::frame_path::RECOGNITION;
 use super::updates;
 use crate::config::Config;
@@ -15,8 +16,7 @@ use backend::upload::Uploader;
 use base::event::WorkerState as State;
 use base::event::{Bus, Event};
 use recognition::watch::view::View as FramePath;
-use status::view::{Action, Control, Done, Pending, Refused};
-use update::inbox::Incoming;
+use status::view::{Action, Control, Done, Incoming, Pending, Refused};
 use update::report::CAMERA;
 use update::under_way::UnderWay;
 
@@ -68,7 +68,7 @@ impl Control for Hands {
         }
     }
 
-    fn receive(&self, bytes: u64) -> Result<Incoming, Refused> {
+    fn receive(&self, bytes: u64) -> Result<Box<dyn Incoming>, Refused> {
         updates::receive(&self.config, &self.updating, bytes)
     }
 }
@@ -219,9 +219,9 @@ async fn outcome_of_sync(mut heard: broadcast::Receiver<Event>) -> Result<Done, 
     loop {
         match timeout_at(until, heard.recv()).await {
             Ok(Ok(event @ Event::PhotosSynced { .. })) => return done(&event.to_string()),
-            Ok(Ok(Event::SyncFailed { reason, .. })) => return refused(&reason),
+            Ok(Ok(Event::SyncFailed { reason, .. })) => return refused(&reason.to_string()),
             Ok(Ok(Event::Worker { name: "sync", state: State::Held, reason })) => {
-                return refused(&reason.unwrap_or_default());
+                return refused(&reason.map(|reason| reason.to_string()).unwrap_or_default());
             }
             Ok(Err(broadcast::error::RecvError::Closed)) => return refused("The appliance is stopping"),
             Ok(_) => {}
@@ -232,18 +232,6 @@ async fn outcome_of_sync(mut heard: broadcast::Receiver<Event>) -> Result<Done, 
             }
         }
     }
-}
-
-pub(super) fn ready(result: Result<Done, Refused>) -> Pending<Result<Done, Refused>> {
-    Box::pin(std::future::ready(result))
-}
-
-pub(super) fn done(message: &str) -> Result<Done, Refused> {
-    Ok(Done { message: message.to_owned(), output: String::new() })
-}
-
-pub(super) fn refused(message: &str) -> Result<Done, Refused> {
-    Err(Refused { message: message.to_owned(), details: String::new() })
 }
 
 #[cfg(test)]

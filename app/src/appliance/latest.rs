@@ -7,6 +7,7 @@ use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 
 use base::event::Event;
+use base::failure::Fault;
 use base::moment::{Clock, Moment};
 
 /// Decisions that are remembered: what a technician asks about has just happened.
@@ -18,11 +19,11 @@ pub struct Latest {
     /// The last synchronisation of the photos that worked.
     pub synced: Option<Synced>,
     /// Why the last synchronisation failed; none after one that did not.
-    pub sync_error: Option<String>,
+    pub sync_error: Option<Fault>,
     /// A large removal that waits for a person: students that would go, and of how many.
     pub removal: Option<(usize, usize)>,
     /// Why the last delivery failed, and the seconds to the next try; none after one that did not.
-    pub upload_error: Option<(String, u64)>,
+    pub upload_error: Option<(Fault, u64)>,
     /// The last decisions about faces, newest first.
     pub decisions: VecDeque<(Moment, String)>,
 }
@@ -108,9 +109,9 @@ mod tests {
     fn a_success_takes_the_error_away() {
         let clock = SystemClock::new(base::moment::ClockTrust::System);
         let memory = Memory::default();
-        memory.remember(Event::SyncFailed { reason: "no route".to_owned(), retry_in_s: 5 }, &clock);
-        memory.remember(Event::DeliveryFailed { reason: "500".to_owned(), retry_in_s: 9 }, &clock);
-        assert_eq!(memory.latest().sync_error.as_deref(), Some("no route"));
+        memory.remember(Event::SyncFailed { reason: "no route".into(), retry_in_s: 5 }, &clock);
+        memory.remember(Event::DeliveryFailed { reason: "500".into(), retry_in_s: 9 }, &clock);
+        assert_eq!(memory.latest().sync_error, Some("no route".into()));
         memory.remember(
             Event::PhotosSynced { new: 1, updated: 0, unchanged: 0, removed: 0, failed: 0 },
             &clock,

@@ -12,6 +12,7 @@ use base::failure::Failure;
 use status::console;
 use status::limits::Limits;
 use status::view::{Control, Source};
+use update::inbox::MAX_BUNDLE;
 
 /// What the page needs.
 #[derive(Clone)]
@@ -31,7 +32,8 @@ impl Page {
         let configured = self.config.page.password_hash.is_some();
         let serving = tokio::task::spawn_blocking(move || {
             let Self { config, source, control, bus, .. } = self;
-            status::start(&config.page, &config.site.data_dir, source, control, bus, Limits::default())
+            let limits = Limits { bundle_bytes: MAX_BUNDLE, ..Limits::default() };
+            status::start(&config.page, &config.site.data_dir, source, control, bus, limits)
         });
         let mut running = serving.await.map_err(Failure::restart)?.map_err(Failure::restart)?;
         let password = running.first_password();

@@ -68,7 +68,7 @@ impl SelfReport {
             camera: Camera {
                 frames,
                 newest: (frames > 0).then(|| newest.1.elapsed()),
-                fault: camera.and_then(|worker| worker.reason.clone()),
+                fault: camera.and_then(|worker| worker.reason.as_ref().map(ToString::to_string)),
             },
             processed: self.frames.snapshot().frames,
             workers: workers
@@ -77,7 +77,7 @@ impl SelfReport {
                     name: worker.name.to_owned(),
                     state: worker.state.as_str().to_owned(),
                     restarts: worker.restarts,
-                    reason: worker.reason,
+                    reason: worker.reason.map(|reason| reason.to_string()),
                 })
                 .collect(),
             page: self.page.load_full().map(|place| place.now()),

@@ -12,6 +12,7 @@ use time::{Date, OffsetDateTime};
 use super::camera_care::Care;
 use super::latest::Memory;
 use super::machine;
+use super::systems::systems;
 use crate::config::Config;
 use crate::supervisor::Board;
 use backend::sync;
@@ -23,7 +24,9 @@ use recognition::Finder;
 use recognition::liveness::Requirement;
 use recognition::roster::enrol::Places;
 use recognition::roster::{Outcome, Report};
-use recognition::watch::view::{TrackView, View as FramePath};
+use recognition::watch::preview::TrackView;
+use recognition::watch::view::View as FramePath;
+use status::systems::Systems;
 use status::view;
 use status::view::{
     Camera, Level, Mark, Pending, PhotoSync, Picture, Problem, Refused, RefusedPhoto, RefusedRow, Removal,
@@ -83,7 +86,7 @@ impl Technician {
     fn update(&self) -> Update {
         let kept = update::worker::folder(&self.config.site.data_dir);
         let (systems, unavailable) = match update::view::view(&update::store::Places::default(), &kept) {
-            Ok(systems) => (Some(systems), None),
+            Ok(view) => (Some(systems(&view)), None),
             Err(error) => (None, Some(error.to_string())),
         };
         let progress = self.updating.progress();
@@ -241,7 +244,7 @@ impl Source for Technician {
                 .into_iter()
                 .map(|worker| Worker {
                     name: worker.name.to_owned(),
-                    state: worker.state.as_str().to_owned(),
+                    state: worker.state,
                     reason: worker.reason,
                     restarts: worker.restarts,
                 })
@@ -285,6 +288,10 @@ impl Source for Technician {
         base::logging::recent(most)
     }
 
+    fn redacted_log(&self, most: usize) -> Vec<String> {
+        base::logging::recent_redacted(most)
+    }
+
     fn configuration(&self) -> String {
         toml::to_string_pretty(self.config.as_ref())
             .unwrap_or_else(|error| format!("# the configuration cannot be shown: {error}\n"))
@@ -326,7 +333,7 @@ impl Source for Technician {
 }
 
 /// An update that was taken back, until somebody says that they know.
-fn taken_back(systems: &update::view::View) -> Option<Problem> {
+fn taken_back(systems: &Systems) -> Option<Problem> {
     let sentence = systems.sentence.clone().filter(|_| systems.needs_acknowledgement)?;
     let advice = "Read why under “Updates”, then press “I have read this” there.".to_owned();
     Some(Problem { level: Level::Attention, what: sentence, advice })

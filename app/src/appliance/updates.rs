@@ -6,14 +6,14 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::hands::{done, ready, refused};
+use super::answer::{done, ready, refused};
+use super::systems::Bundle;
 use crate::config::Config;
 use backend::config::Tls;
 use base::secret::SecretUrl;
-use status::view::{Done, Pending, Refused};
+use status::view::{Done, Incoming, Pending, Refused};
 use update::attempt::{Attempt, Origin};
 use update::inbox;
-use update::inbox::Incoming;
 use update::install;
 use update::install::Source;
 use update::offer;
@@ -23,9 +23,14 @@ use update::view::{View, acknowledge as note, view};
 use update::worker::{ask_for_trial, folder};
 
 /// Begins to take a bundle.
-pub(super) fn receive(config: &Config, updating: &UnderWay, bytes: u64) -> Result<Incoming, Refused> {
+pub(super) fn receive(
+    config: &Config,
+    updating: &UnderWay,
+    bytes: u64,
+) -> Result<Box<dyn Incoming>, Refused> {
     systems(config)?;
-    Incoming::begin(&folder(&config.site.data_dir), bytes, updating).map_err(|error| because(&error))
+    let incoming = inbox::Incoming::begin(&folder(&config.site.data_dir), bytes, updating);
+    Ok(Box::new(Bundle(incoming.map_err(|error| because(&error))?)))
 }
 
 /// Installs the bundle that was received, and removes it.

@@ -58,7 +58,7 @@ async fn run(config: &Path, overdue: bool) -> anyhow::Result<ExitCode> {
         gate.overdue(newest_log).await
     } else {
         let models = models_dir(config);
-        let models = move || golden::networks(&models);
+        let models = move || golden::models(&models);
         gate.run(System::running(), models, page_answers, Network::of_machine, newest_log).await
     };
     match ending? {
@@ -79,7 +79,7 @@ async fn run(config: &Path, overdue: bool) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// The folder of the networks: a configuration that this system cannot read is judged by the service, not
+/// The folder of the models: a configuration that this system cannot read is judged by the service, not
 /// here.
 fn models_dir(config: &Path) -> PathBuf {
     config::load(config).unwrap_or_default().models_dir()

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use base::event::WorkerState as State;
+use base::failure::Fault;
 use serde::Serialize;
 use tokio::sync::Notify;
 
@@ -17,7 +18,7 @@ pub struct WorkerView {
     /// What it is doing.
     pub state: State,
     /// Why it is not running.
-    pub reason: Option<String>,
+    pub reason: Option<Fault>,
     /// How often it was started again.
     pub restarts: u32,
     /// How long it has been in this state.
@@ -31,7 +32,7 @@ pub struct Board(Mutex<BTreeMap<&'static str, Entry>>);
 #[derive(Debug)]
 struct Entry {
     state: State,
-    reason: Option<String>,
+    reason: Option<Fault>,
     starts: u32,
     since: Instant,
     restart: Arc<Notify>,
@@ -74,7 +75,7 @@ impl Board {
         self.entries().insert(name, entry);
     }
 
-    pub(super) fn set(&self, name: &'static str, state: State, reason: Option<String>) {
+    pub(super) fn set(&self, name: &'static str, state: State, reason: Option<Fault>) {
         if let Some(entry) = self.entries().get_mut(name) {
             entry.starts += u32::from(state == State::Running);
             entry.state = state;

@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use base::backoff::Backoff;
 use base::event::{Bus, Event, WorkerState as State};
-use base::failure::{Disposition, Failure};
+use base::failure::{Disposition, Failure, Fault};
 
 pub use board::{Board, WorkerView};
 pub use thread::on_own_thread;
@@ -177,13 +177,11 @@ impl Watch {
             Ok(Ok(())) => Ended::AsItShould,
             Ok(Err(_)) if self.stop.is_cancelled() => Ended::AsItShould,
             Ok(Err(failure)) => Ended::Failed(failure),
-            Err(panic) => {
-                Ended::Failed(Failure::restart(format!("stopped by a defect in the program ({panic})")))
-            }
+            Err(panic) => Ended::Failed(Failure::restart(panic)),
         }
     }
 
-    fn show(&self, state: State, reason: Option<String>) {
+    fn show(&self, state: State, reason: Option<Fault>) {
         self.board.set(self.name, state, reason.clone());
         self.bus.publish(Event::Worker { name: self.name, state, reason });
     }
@@ -233,7 +231,7 @@ mod tests {
         assert_eq!(runs.load(Ordering::SeqCst), 1);
         let view = board.views().into_iter().find(|view| view.name == "upload").unwrap();
         assert_eq!(view.state, State::Held);
-        assert_eq!(view.reason.as_deref(), Some("the webhook refused the key"));
+        assert_eq!(view.reason, Some("the webhook refused the key".into()));
         board.ask_restart("upload");
         tokio::time::sleep(Duration::from_secs(1)).await;
         assert_eq!(runs.load(Ordering::SeqCst), 2);

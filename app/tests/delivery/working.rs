@@ -113,7 +113,10 @@ async fn a_refused_key_holds_the_worker_and_says_what_to_do() {
     site.misbehave(None, Some("401".parse().unwrap()));
     let failure = Arc::clone(&door.uploader).work(CancellationToken::new()).await.unwrap_err();
     assert_eq!(failure.disposition, Disposition::Hold);
-    assert!(failure.reason.contains("webhook.key") && !failure.reason.contains(crate::door::KEY));
+    assert!(
+        failure.reason.to_string().contains("webhook.key")
+            && !failure.reason.to_string().contains(crate::door::KEY)
+    );
     assert_eq!(site.requests(), 1);
     // The key is put right and a technician restarts the worker.
     site.misbehave(None, None);
@@ -130,7 +133,7 @@ async fn a_missing_file_of_authorities_holds_the_worker_until_it_is_there() {
     let failure = Arc::clone(&door.uploader).work(CancellationToken::new()).await.unwrap_err();
     assert_eq!(failure.disposition, Disposition::Hold);
     assert!(
-        failure.reason.contains("tls.ca_file") && failure.reason.contains("ca.pem"),
+        failure.reason.to_string().contains("tls.ca_file") && failure.reason.to_string().contains("ca.pem"),
         "{}",
         failure.reason
     );

@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Write};
 use std::time::Duration;
 
-use base::event::Event;
+use base::event::{Event, WorkerState};
 use base::identity::RollNumber;
 use serde_json::{Value, json};
 use status::view::Action;
@@ -94,7 +94,7 @@ fn the_originals_fields_are_all_there() {
     let logs = get("/logs/server");
     assert_eq!(logs["lines"].as_array().unwrap().len() as u64, logs["total"].as_u64().unwrap());
 
-    device.change(|view| view.workers[0].state = "restarting".to_owned());
+    device.change(|view| view.workers[0].state = WorkerState::Restarting);
     assert_eq!(get("/")["attendance_system"], json!({ "running": false, "pid": null }));
     assert_eq!(get("/attendance/health")["status"], "unhealthy");
 }
@@ -157,7 +157,7 @@ fn health_is_a_number_and_nothing_else() {
     assert_eq!((well.status, well.body.len()), (200, 0));
     let head = device.send("HEAD", "/status", &As::token(&device.read), "");
     assert_eq!((head.status, head.body.len()), (200, 0));
-    device.change(|view| view.upload.error = Some("no network".to_owned()));
+    device.change(|view| view.upload.error = Some("no network".into()));
     // The answer is up to a second old: who asks a thousand times costs no more than who asks once.
     std::thread::sleep(Duration::from_millis(1100));
     assert_eq!(device.get("/healthz", &nobody).status, 200);

@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use base::event::Event;
 use base::identity::RollNumber;
+use status::systems::Slot;
 use status::view::{Action, Progress, RefusedRow, Removal};
 use update::inbox::received;
-use update::slot::Slot;
 
 use crate::device::{Device, PASSWORD, broken, healthy, row};
 use crate::webdriver::Browser;

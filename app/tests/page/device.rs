@@ -4,27 +4,24 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use base::event::Bus;
+use attendance::appliance::systems::Bundle;
+use base::event::{Bus, WorkerState};
 use base::secret::Secret;
 use bytes::Bytes;
 use status::config::Page;
 use status::limits::Limits;
+use status::systems::{
+    Content, InstalledSystem, Origin, Signers, Slot, SlotView, Systems, UpdateEnd, UpdateOutcome,
+};
 use status::token::{TokenAccess, TokenFile};
 use status::view::{
-    Action, Camera, Control, Done, Mark, Pending, PhotoSync, Picture, Refused, RefusedPhoto, RefusedRow,
-    Roster, RosterCount, Row, Source, Student, System, Today, Update, Upload, View, Worker,
+    Action, Camera, Control, Done, Incoming, Mark, Pending, PhotoSync, Picture, Refused, RefusedPhoto,
+    RefusedRow, Roster, RosterCount, Row, Source, Student, System, Today, Update, Upload, View, Worker,
 };
 use status::{Running, password, start};
 use time::Date;
-use update::attempt::Origin;
-use update::history::{End, Outcome};
-use update::inbox::Incoming;
-use update::record;
-use update::record::Content;
-use update::slot::Slot;
-use update::trust::Signers;
+use update::inbox;
 use update::under_way::UnderWay;
-use update::view::{SlotView, View as Systems};
 
 pub const PASSWORD: &str = "correct-horse-battery";
 
@@ -149,6 +146,10 @@ impl Source for Fake {
             .collect()
     }
 
+    fn redacted_log(&self, most: usize) -> Vec<String> {
+        self.log(most)
+    }
+
     fn configuration(&self) -> String {
         "[webhook]\nkey = \"[hidden]\"\n".to_owned()
     }
@@ -195,8 +196,9 @@ impl Control for Fake {
         })
     }
 
-    fn receive(&self, bytes: u64) -> Result<Incoming, Refused> {
-        Incoming::begin(&self.inbox, bytes, &self.updating)
+    fn receive(&self, bytes: u64) -> Result<Box<dyn Incoming>, Refused> {
+        inbox::Incoming::begin(&self.inbox, bytes, &self.updating)
+            .map(|incoming| -> Box<dyn Incoming> { Box::new(Bundle(incoming)) })
             .map_err(|error| Refused { message: error.to_string(), details: String::new() })
     }
 }
@@ -224,7 +226,7 @@ fn picture(label: &str, good: bool) -> Picture {
 /// An appliance at half past nine on a good day.
 pub fn healthy() -> View {
     let running =
-        |name: &str| Worker { name: name.to_owned(), state: "running".to_owned(), reason: None, restarts: 0 };
+        |name: &str| Worker { name: name.to_owned(), state: WorkerState::Running, reason: None, restarts: 0 };
     View {
         site: "North gate".to_owned(),
         now: "2026-11-22 09:30:12".to_owned(),
@@ -286,7 +288,7 @@ pub fn healthy() -> View {
         },
         roster: RosterCount { students: 1021, photos: 2104, unrecognisable: 0, refused: Vec::new() },
         update: Update {
-            systems: Some(systems(End::Committed)),
+            systems: Some(systems(UpdateEnd::Committed)),
             window: "02:00-04:30".to_owned(),
             ..Update::default()
         },
@@ -296,9 +298,9 @@ pub fn healthy() -> View {
 }
 
 /// Slot A runs and is committed; the last update, in A or (taken back) in B, ended so.
-pub fn systems(end: End) -> Systems {
+pub fn systems(end: UpdateEnd) -> Systems {
     let system = |version: &str, day: &str| {
-        Some(record::System { version: version.to_owned(), built: Some(format!("{day}T12:00:00Z")) })
+        Some(InstalledSystem { version: version.to_owned(), built: Some(format!("{day}T12:00:00Z")) })
     };
     let failed = !end.is_success();
     let a = system("1.3.0+20261118.1610.9b3e01c", "2026-11-18");
@@ -307,16 +309,21 @@ pub fn systems(end: End) -> Systems {
     } else {
         system("1.2.0+20261002.0900.4f1c2aa", "2026-10-02")
     };
-    let to = record::System { version: if failed { "1.4.0" } else { "1.3.0" }.to_owned(), built: None };
-    let last = Outcome {
+    let to = InstalledSystem { version: if failed { "1.4.0" } else { "1.3.0" }.to_owned(), built: None };
+    let last = UpdateOutcome {
         trial: 3,
         slot: if failed { Slot::B } else { Slot::A },
-        from: record::System::default(),
+        from: InstalledSystem::default(),
         went_back: false,
         to: Some(to),
         origin: Origin::Page,
         at: time::macros::datetime!(2026-11-21 02:14:00 UTC),
         end,
+    };
+    let sentence = if failed {
+        "The update to version 1.4.0 was taken back: its check \"camera\" failed (no frame within 180 s). The previous version runs."
+    } else {
+        "Updated to version 1.3.0 from the page."
     };
     Systems {
         slot: Slot::A,
@@ -325,7 +332,7 @@ pub fn systems(end: End) -> Systems {
         a: SlotView { content: Content::Whole, system: a },
         b: SlotView { content: if failed { Content::Failed } else { Content::Whole }, system: b },
         waits_for_trial: None,
-        sentence: Some(last.sentence()),
+        sentence: Some(sentence.to_owned()),
         attempt: None,
         installed: None,
         needs_acknowledgement: failed,
@@ -338,19 +345,19 @@ pub fn systems(end: End) -> Systems {
 
 /// Much is wrong at once.
 pub fn broken(view: &mut View) {
-    view.update.systems = Some(systems(End::failed(
-        "camera",
-        "no frame within 180 s",
-        &["camera: opening imx708".to_owned(), "WARN: camera failed: no such device".to_owned()],
-    )));
+    view.update.systems = Some(systems(UpdateEnd::Failed {
+        check: "camera".to_owned(),
+        reason: "no frame within 180 s".to_owned(),
+        log: vec!["camera: opening imx708".to_owned(), "WARN: camera failed: no such device".to_owned()],
+    }));
     view.camera.last_frame_age_s = Some(73.0);
     view.camera.frame_rate = 0.0;
     view.system.clock_trusted = false;
     view.workers[0].restarts = 3;
-    view.workers[2].state = "held".to_owned();
-    view.workers[2].reason = Some("the webhook refuses the key (401)".to_owned());
+    view.workers[2].state = WorkerState::Held;
+    view.workers[2].reason = Some("the webhook refuses the key (401)".into());
     view.upload.backlog = 318;
-    view.upload.error = Some("the webhook refuses the key (401)".to_owned());
+    view.upload.error = Some("the webhook refuses the key (401)".into());
     view.upload.needs_person = ["2110007", "9999999"]
         .map(|name| RefusedRow {
             id: format!("2026-11-21:{name}:IN"),

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use base::secret::SecretUrl;
 use serde_json::json;
 use status::limits::Limits;
+use status::systems::UpdateEnd;
 use status::view::Action;
-use update::history::End;
 use update::inbox::{MAX_BUNDLE, received};
 
 use crate::client::{Answer, As, Tls, answer};
@@ -193,7 +193,7 @@ fn the_slots_and_a_rollback_are_shown_until_it_is_acknowledged() {
     assert_eq!(performed(&device), [Action::AcknowledgeUpdate, Action::TryUpdate]);
     // Left by going back: nothing is wrong, and the version stays away.
     device.change(|view| {
-        let mut left = crate::device::systems(End::Committed);
+        let mut left = crate::device::systems(UpdateEnd::Committed);
         left.not_wanted = vec!["1.4.0".to_owned()];
         view.update.systems = Some(left);
     });

@@ -25,7 +25,7 @@ pub struct Store {
 #[non_exhaustive]
 pub enum Error {
     /// The folder cannot be opened.
-    #[error("no model folder {dir} ({source}); run `fetch_models`", dir = dir.display())]
+    #[error("no model folder {dir} ({source}){}", self.then(), dir = dir.display())]
     NoFolder {
         /// Folder that was asked for.
         dir: PathBuf,
@@ -41,7 +41,7 @@ pub enum Error {
         source: io::Error,
     },
     /// The folder does not hold the file.
-    #[error("no weights for {role} in {dir}; run `fetch_models --only {role}`", dir = dir.display())]
+    #[error("no weights for {role} in {dir}{}", self.then(), dir = dir.display())]
     Missing {
         /// What was asked for.
         role: Role,
@@ -50,7 +50,8 @@ pub enum Error {
     },
     /// The file is not the one that this build pins.
     #[error(
-        "{path} does not have SHA-256 {expected}: it is damaged or belongs to another version; run `fetch_models`",
+        "{path} does not have SHA-256 {expected}: it is damaged or belongs to another version{}",
+        self.then(),
         path = path.display()
     )]
     NotPinned {
@@ -59,6 +60,28 @@ pub enum Error {
         /// Hash it should have.
         expected: Sha256,
     },
+}
+
+impl Error {
+    /// What to do about it, where that is known.
+    pub fn advice(&self) -> Option<String> {
+        match self {
+            Self::NoFolder { .. } | Self::NotPinned { .. } => Some("run `fetch_models`".to_owned()),
+            Self::Missing { role, .. } => Some(format!("run `fetch_models --only {role}`")),
+            Self::Io { .. } => None,
+        }
+    }
+
+    /// The message without the advice.
+    pub fn what(&self) -> String {
+        let message = self.to_string();
+        message.strip_suffix(&self.then()).map_or(message.clone(), str::to_owned)
+    }
+
+    /// The advice as the end of the message.
+    fn then(&self) -> String {
+        self.advice().map(|advice| format!("; {advice}")).unwrap_or_default()
+    }
 }
 
 impl Store {

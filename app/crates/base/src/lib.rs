@@ -11,5 +11,6 @@ pub mod identity;
 pub mod logging;
 pub mod moment;
 pub mod progress;
+pub mod redaction;
 pub mod secret;
 pub mod sightings;

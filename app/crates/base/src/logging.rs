@@ -5,9 +5,12 @@ use std::collections::VecDeque;
 use std::io::Write as _;
 use std::sync::{Mutex, PoisonError};
 
+use log::kv::{self, Key, Value, VisitSource};
 use log::{LevelFilter, Log, Metadata, Record};
 use time::OffsetDateTime;
 use time::macros::format_description;
+
+use crate::redaction::{PERSONAL, SIGHTING, without};
 
 /// Lines kept for the page and the support bundle: some hours of an ordinary day.
 const RECENT_LINES: usize = 1000;
@@ -17,7 +20,29 @@ const RECENT_LINE_BYTES: usize = 1000;
 /// the disk with a few words of his own that an error repeats.
 const RECORD_BYTES: usize = 4000;
 
-static RECENT: Mutex<VecDeque<String>> = Mutex::new(VecDeque::new());
+static RECENT: Mutex<VecDeque<Line>> = Mutex::new(VecDeque::new());
+
+/// The crates of this program, whose records are all heard.
+const OWN: [&str; 11] = [
+    "attendance",
+    "backend",
+    "base",
+    "camera",
+    "evaluate",
+    "journal",
+    "models",
+    "recognition",
+    "status",
+    "update",
+    "vision",
+];
+
+/// A line that is remembered.
+struct Line {
+    text: String,
+    /// The same without whom it names; none where it says who was seen when.
+    redacted: Option<String>,
+}
 
 /// Sends the log of this program to journald when standard error is connected to it, to standard error
 /// otherwise.
@@ -41,23 +66,29 @@ pub fn start(level: LevelFilter) {
 /// The newest lines, oldest first, at most `most`.
 pub fn recent(most: usize) -> Vec<String> {
     let lines = RECENT.lock().unwrap_or_else(PoisonError::into_inner);
-    lines.iter().skip(lines.len().saturating_sub(most)).cloned().collect()
+    lines.iter().skip(lines.len().saturating_sub(most)).map(|line| line.text.clone()).collect()
+}
+
+/// The same without what names a person, and without the lines that say who was seen when: what may leave the
+/// site.
+pub fn recent_redacted(most: usize) -> Vec<String> {
+    let lines = RECENT.lock().unwrap_or_else(PoisonError::into_inner);
+    let newest = lines.iter().skip(lines.len().saturating_sub(most));
+    newest.filter_map(|line| line.redacted.clone()).collect()
 }
 
 fn terminal() -> env_logger::Logger {
     env_logger::Builder::new()
         .filter_level(LevelFilter::Trace)
-        .format(|out, record| writeln!(out, "{} {}", out.timestamp_seconds(), line(record)))
+        .format(|out, record| {
+            writeln!(out, "{} {}", out.timestamp_seconds(), line(record.level(), record.args()))
+        })
         .build()
 }
 
 /// A record in one line; the level only where it is not the ordinary one.
-fn line(record: &Record<'_>) -> String {
-    if record.level() == log::Level::Info {
-        record.args().to_string()
-    } else {
-        format!("{}: {}", record.level(), record.args())
-    }
+fn line(level: log::Level, text: &dyn std::fmt::Display) -> String {
+    if level == log::Level::Info { text.to_string() } else { format!("{level}: {text}") }
 }
 
 /// Passes our own records from `level`, everybody else's from warnings upward.
@@ -69,7 +100,7 @@ struct OwnFirst {
 impl Log for OwnFirst {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         let crate_name = metadata.target().split("::").next().unwrap_or_default();
-        let own = matches!(crate_name, "attendance" | "models");
+        let own = OWN.contains(&crate_name);
         metadata.level() <= if own { self.level } else { self.level.min(LevelFilter::Warn) }
     }
 
@@ -77,7 +108,15 @@ impl Log for OwnFirst {
         if !self.enabled(record.metadata()) {
             return;
         }
-        let text = shortened(in_one_line(record.args().to_string()), RECORD_BYTES);
+        let mut marks = Marks::default();
+        if let Err(error) = record.key_values().visit(&mut marks) {
+            // Not read to the end: what it names is not known.
+            marks.sighting = true;
+            debug_assert!(false, "the fields of a record cannot be read: {error}");
+        }
+        let whole = in_one_line(record.args().to_string());
+        let redacted = (!marks.sighting).then(|| without(&whole, marks.personal.iter().map(String::as_str)));
+        let text = shortened(whole, RECORD_BYTES);
         let mut bounded = Record::builder();
         bounded
             .metadata(record.metadata().clone())
@@ -85,7 +124,8 @@ impl Log for OwnFirst {
             .file(record.file())
             .line(record.line());
         // In one expression: the arguments live no longer.
-        self.pass(&bounded.args(format_args!("{text}")).build());
+        self.sink.log(&bounded.args(format_args!("{text}")).build());
+        remember(record.level(), &text, redacted.as_deref());
     }
 
     fn flush(&self) {
@@ -93,10 +133,20 @@ impl Log for OwnFirst {
     }
 }
 
-impl OwnFirst {
-    fn pass(&self, record: &Record<'_>) {
-        self.sink.log(record);
-        remember(record);
+/// What the fields of a record say about its text.
+#[derive(Default)]
+struct Marks {
+    personal: Vec<String>,
+    sighting: bool,
+}
+
+impl<'kvs> VisitSource<'kvs> for Marks {
+    fn visit_pair(&mut self, key: Key<'kvs>, value: Value<'kvs>) -> Result<(), kv::Error> {
+        if key.as_str().starts_with(PERSONAL) {
+            self.personal.push(in_one_line(value.to_string()));
+        }
+        self.sighting |= key.as_str() == SIGHTING;
+        Ok(())
     }
 }
 
@@ -121,16 +171,17 @@ fn shortened(mut text: String, longest: usize) -> String {
     text
 }
 
-fn remember(record: &Record<'_>) {
+fn remember(level: log::Level, text: &str, redacted: Option<&str>) {
     let now = OffsetDateTime::now_utc()
         .format(format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]Z"))
         .unwrap_or_default();
-    let text = shortened(format!("{now} {}", line(record)), RECENT_LINE_BYTES);
+    let stamped = |text: &str| shortened(format!("{now} {}", line(level, &text)), RECENT_LINE_BYTES);
+    let kept = Line { text: stamped(text), redacted: redacted.map(stamped) };
     let mut lines = RECENT.lock().unwrap_or_else(PoisonError::into_inner);
     if lines.len() == RECENT_LINES {
         lines.pop_front();
     }
-    lines.push_back(text);
+    lines.push_back(kept);
 }
 
 #[cfg(test)]
@@ -172,6 +223,8 @@ mod tests {
         assert!(recent(2)[0].ends_with(&format!("line {}", RECENT_LINES + 9)));
         say("attendance", log::Level::Info, "a\n2026-11-22T09:31:07Z IN 7\u{1b}[2J\u{85}.jpg");
         let newest = recent(1).remove(0);
+        say("journal::storage", log::Level::Info, "every crate of ours is heard");
+        assert!(recent(1)[0].ends_with("every crate of ours is heard"));
         assert!(newest.ends_with(" a 2026-11-22T09:31:07Z IN 7\u{fffd}[2J\u{fffd}.jpg"), "{newest:?}");
     }
 }

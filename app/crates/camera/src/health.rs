@@ -43,19 +43,24 @@ pub enum Fault {
     Garbled,
 }
 
-impl std::fmt::Display for Fault {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl Fault {
+    /// What the camera does.
+    pub fn what(self) -> &'static str {
         match self {
-            Self::Even { brightness: 0..40 } => f.write_str(
-                "sees nothing but black; take the cover off the lens, and check that there is light",
-            ),
-            Self::Even { .. } => f.write_str(
-                "sees one even surface; take away what covers the lens, and check the cable at both ends",
-            ),
-            Self::Frozen => {
-                f.write_str("repeats one picture; check the cable at both ends if that does not pass")
-            }
-            Self::Garbled => f.write_str("gives noise instead of pictures; check the cable at both ends"),
+            Self::Even { brightness: 0..40 } => "sees nothing but black",
+            Self::Even { .. } => "sees one even surface",
+            Self::Frozen => "repeats one picture",
+            Self::Garbled => "gives noise instead of pictures",
+        }
+    }
+
+    /// What to do about it.
+    pub fn advice(self) -> &'static str {
+        match self {
+            Self::Even { brightness: 0..40 } => "take the cover off the lens, and check that there is light",
+            Self::Even { .. } => "take away what covers the lens, and check the cable at both ends",
+            Self::Frozen => "check the cable at both ends if that does not pass",
+            Self::Garbled => "check the cable at both ends",
         }
     }
 }

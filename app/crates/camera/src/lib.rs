@@ -21,6 +21,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use base::failure::{Diagnosis, Fault};
 use base::moment::Clock;
 use vision::face::Bounds;
 use vision::frame::Frame;
@@ -57,48 +58,46 @@ pub enum Grab {
 #[derive(Debug, thiserror::Error)]
 pub enum CameraError {
     /// This build has no libcamera.
-    #[error(
-        "this build has no libcamera; build with the feature \"libcamera\", or set camera.source = \"replay\""
-    )]
+    #[error("{}", self.fault())]
     NotBuilt,
     /// No camera is connected, or not the one the configuration names.
-    #[error("no camera found ({wanted}); check the cable at both ends, and camera.id in the configuration")]
+    #[error("{}", self.fault())]
     Missing {
         /// Which camera was looked for.
         wanted: String,
     },
     /// The camera was there and is gone.
-    #[error("the camera {camera} was unplugged; plug it in again, and check the cable at both ends")]
+    #[error("{}", self.fault())]
     Unplugged {
         /// Its name.
         camera: String,
     },
     /// Frames come, and show nothing.
-    #[error("the camera {fault}")]
+    #[error("{}", self.fault())]
     Blind {
         /// What they show.
         fault: health::Fault,
     },
     /// The camera neither opens nor closes: its driver hangs, and nothing in this process can help.
-    #[error("the camera's driver hangs for {} s; the program is started anew", .waited.as_secs())]
+    #[error("{}", self.fault())]
     Stuck {
         /// How long was waited.
         waited: Duration,
     },
     /// The camera gave no frame in time.
-    #[error("the camera gave no frame for {:.1} s; it is opened anew", .waited.as_secs_f32())]
+    #[error("{}", self.fault())]
     Stalled {
         /// How long was waited.
         waited: Duration,
     },
     /// The camera or its driver refused.
-    #[error("the camera failed: {reason}; it is opened anew")]
+    #[error("{}", self.fault())]
     Device {
         /// What it said.
         reason: String,
     },
     /// A replay file cannot be read.
-    #[error("cannot read {}: {source}; check camera.replay", path.display())]
+    #[error("{}", self.fault())]
     Unreadable {
         /// The file or folder.
         path: PathBuf,
@@ -106,13 +105,47 @@ pub enum CameraError {
         source: std::io::Error,
     },
     /// A replay file is not what its name says, or is damaged.
-    #[error("{}: {reason}; check camera.replay", path.display())]
+    #[error("{}", self.fault())]
     Malformed {
         /// The file.
         path: PathBuf,
         /// What is wrong and what is allowed.
         reason: String,
     },
+}
+
+impl Diagnosis for CameraError {
+    fn fault(&self) -> Fault {
+        let opened_again = "it is opened again";
+        match self {
+            Self::NotBuilt => Fault::new("this build has no libcamera")
+                .advise("build with the feature \"libcamera\", or set camera.source = \"replay\""),
+            Self::Missing { wanted } => Fault::new(format!("no camera found ({wanted})"))
+                .advise("check the cable at both ends, and camera.id in the configuration"),
+            Self::Unplugged { camera } => Fault::new(format!("the camera {camera} was unplugged"))
+                .advise("plug it in again, and check the cable at both ends"),
+            Self::Blind { fault } => {
+                Fault::new(format!("the camera {}", fault.what())).advise(fault.advice())
+            }
+            Self::Stuck { waited } => {
+                Fault::new(format!("the camera's driver hangs for {} s", waited.as_secs()))
+                    .advise("the program is started again")
+            }
+            Self::Stalled { waited } => {
+                Fault::new(format!("the camera gave no frame for {:.1} s", waited.as_secs_f32()))
+                    .advise(opened_again)
+            }
+            Self::Device { reason } => {
+                Fault::new(format!("the camera failed: {reason}")).advise(opened_again)
+            }
+            Self::Unreadable { path, source } => {
+                Fault::new(format!("cannot read {}: {source}", path.display())).advise("check camera.replay")
+            }
+            Self::Malformed { path, reason } => {
+                Fault::new(format!("{}: {reason}", path.display())).advise("check camera.replay")
+            }
+        }
+    }
 }
 
 /// Opens what the configuration names.

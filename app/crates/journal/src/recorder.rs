@@ -26,6 +26,7 @@ use crate::storage::{
     timestamp,
 };
 use base::event::{Bus, Event};
+use base::failure::Fault;
 use base::identity::RollNumber;
 use base::moment::{Clock, EARLIEST, Moment, SiteZone};
 use base::sightings::Sighted;
@@ -387,7 +388,7 @@ impl Recorder {
             _ => "check the disk",
         };
         let waiting = self.waiting.len();
-        let trouble = format!("the journal cannot be written ({error}); {advice}");
+        let trouble = Fault::new(format!("the journal cannot be written ({error})")).advise(advice);
         let reason = format!(
             "{trouble}. {waiting} records are kept in memory and tried again every second; they are lost if the power goes now"
         );

@@ -280,7 +280,7 @@ fn nothing_is_announced_before_it_is_durable_and_a_full_disk_loses_nothing() {
     assert_eq!(told.len(), 3, "{told:?}");
     assert!(told.iter().all(|event| event.contains("not saved") && event.contains("free some space")));
     let storage = door.records().ledger.summary().storage;
-    assert!(storage.unwritten >= 3 && storage.trouble.unwrap().contains("No space left"));
+    assert!(storage.unwritten >= 3 && storage.trouble.unwrap().what.contains("No space left"));
     assert!(door.rows().is_empty());
     door.journal.limit(None);
     door.tick();

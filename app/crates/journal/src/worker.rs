@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::recorder::Recorder;
-use base::failure::Failure;
+use base::failure::{Failure, Fault};
 use base::sightings::Outbox;
 
 /// Sightings written at once, when many wait.
@@ -67,8 +67,8 @@ pub async fn work(
     if waiting == 0 {
         return Ok(());
     }
-    let reason =
-        format!("{waiting} records could not be written before the end and are lost: check the disk");
+    let reason = Fault::new(format!("{waiting} records could not be written before the end and are lost"))
+        .advise("check the disk");
     log::error!("{reason}");
     Err(Failure::restart(reason))
 }
@@ -80,9 +80,7 @@ async fn on_disk<T: Send + 'static>(
     let recorder = Arc::clone(recorder);
     tokio::task::spawn_blocking(move || work(&mut recorder.lock().unwrap_or_else(PoisonError::into_inner)))
         .await
-        .map_err(|panic| {
-            Failure::restart(format!("the recorder stopped by a defect in the program ({panic})"))
-        })
+        .map_err(Failure::restart)
 }
 
 #[cfg(test)]
@@ -196,6 +194,6 @@ mod tests {
         let stop = CancellationToken::new();
         stop.cancel();
         let failure = work(Arc::clone(&records.recorder), inbox().1, stop).await.unwrap_err();
-        assert!(failure.reason.contains("could not be written"), "{}", failure.reason);
+        assert!(failure.reason.what.contains("could not be written"), "{}", failure.reason);
     }
 }

@@ -41,13 +41,8 @@ impl Engine {
     /// # Errors
     /// [`EngineError::Load`] names the network and what to do.
     pub fn load(models_dir: &Path, config: &config::Recognition) -> Result<Self, EngineError> {
-        let store = Store::open(models_dir)
-            .map_err(|error| EngineError::Load { role: "store".to_owned(), reason: error.to_string() })?;
-        let hash_of = |role: Role| {
-            store
-                .hash(role)
-                .map_err(|error| EngineError::Load { role: role.to_string(), reason: error.to_string() })
-        };
+        let store = Store::open(models_dir).map_err(|error| EngineError::store("store", &error))?;
+        let hash_of = |role: Role| store.hash(role).map_err(|error| EngineError::store(role, &error));
         // The detector is not part of it: whoever finds the face, the mesh aligns it.
         let hash = format!("{METHOD}:{}:{}", hash_of(Role::FaceMesh)?, hash_of(Role::Embedder)?);
         Ok(Self {

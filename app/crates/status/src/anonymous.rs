@@ -1,5 +1,8 @@
 //! Takes students out of texts that leave the site. Pure.
 //!
+//! The program's own log says itself what names a person ([`base::redaction`]), and comes here without it. This is
+//! for words from outside, such as a server's, and for the state: nobody marked students in them.
+//!
 //! Which words are roll numbers is known from the roster and the rows; a number of five digits or more is
 //! taken for one, because a webhook may name a student whom the device does not know. Folders and files may
 //! be called after students: their names are known from the roster, too, and what follows a roll number and a
@@ -10,18 +13,12 @@ use std::collections::{BTreeSet, HashSet};
 use serde_json::Value;
 
 use super::view::{Roster, View};
-use vision::scan::EXTENSIONS;
+use base::redaction::LEFT_OUT;
 
-/// What stands where a student stood.
-const LEFT_OUT: &str = "(left out)";
 /// The shortest number that is taken for a roll number: years, ports and most counts are shorter.
 const FEWEST_DIGITS: usize = 5;
-/// How lines of the log begin that say who was seen or recorded, as [`base::event::Event`] words them.
-const WHO_WAS_SEEN: [&str; 5] = ["Recognised ", "IN ", "OUT ", "No row for ", "The row of "];
-/// How a line of the log goes on that names folders which are no student's, as the crawl of the photo server
-/// words it. They are in no roster, and may be called after students.
-const FOLDERS: &str = ": the folders {";
-
+/// How names of photos end.
+const EXTENSIONS: [&str; 6] = ["jpg", "jpeg", "png", "gif", "bmp", "webp"];
 /// Knows whom to leave out.
 pub(super) struct Anonymous {
     words: HashSet<String>,
@@ -94,22 +91,6 @@ impl Anonymous {
             Value::Object(fields) => fields.values_mut().for_each(|field| self.value(field)),
             Value::Null | Value::Bool(_) | Value::Number(_) => {}
         }
-    }
-
-    /// A line of the log without roll numbers; none when it says who was seen when.
-    pub(super) fn log_line(&self, line: &str) -> Option<String> {
-        let (_, said) = line.split_once(' ').unwrap_or(("", line));
-        let said = ["ERROR: ", "WARN: ", "DEBUG: ", "TRACE: "]
-            .iter()
-            .find_map(|level| said.strip_prefix(level))
-            .unwrap_or(said);
-        if WHO_WAS_SEEN.iter().any(|start| said.starts_with(start)) {
-            return None;
-        }
-        Some(match line.split_once(FOLDERS) {
-            Some((before, _)) => format!("{}: the folders {LEFT_OUT}", self.text(before)),
-            None => self.text(line),
-        })
     }
 
     /// Whether a word is somebody's number, perhaps as a file's name.

@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde_json::Number;
 
 use super::view::{Problem, Row, View};
+use base::event::WorkerState;
 
 /// `GET /`.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -212,7 +213,7 @@ fn recognition(view: &View) -> Recognition {
 }
 
 fn runs(view: &View, worker: &str) -> bool {
-    view.workers.iter().any(|w| w.name == worker && w.state == "running")
+    view.workers.iter().any(|w| w.name == worker && w.state == WorkerState::Running)
 }
 
 /// `H:MM:SS`, the hours growing without end, as scripts split it at the colons.

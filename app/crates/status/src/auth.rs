@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use http::HeaderMap;
 use tokio::sync::watch;
 
+use super::audit::AUDIT;
 use super::password::{CurrentPassword, Password};
 use super::request::{bearer, session_cookie};
 use super::routes::Access;
@@ -18,9 +19,6 @@ use super::turnstile::Turnstile;
 
 /// For whoever is sent away because too many came at once.
 const COME_AGAIN: Duration = Duration::from_secs(1);
-
-/// Log target of every log-in and change: below our own name, or the log would drop it as a library's.
-pub(super) const AUDIT: &str = "attendance::audit";
 
 /// Who sent a request.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -78,7 +78,7 @@ mod tests {
 
     #[test]
     fn an_event_is_one_message_whatever_its_text() {
-        let event = Event::DeliveryFailed { reason: "a\nb\r\n\nevent: x".to_owned(), retry_in_s: 3 };
+        let event = Event::DeliveryFailed { reason: "a\nb\r\n\nevent: x".into(), retry_in_s: 3 };
         let text = message(&event).unwrap_or_default();
         assert_eq!(text.lines().count(), 3, "{text}");
         assert!(text.starts_with("event: delivery-failed\ndata: {") && text.ends_with("}\n\n"));

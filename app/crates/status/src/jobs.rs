@@ -6,8 +6,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
-use super::view::{Action, Control, Done, Refused};
-use update::inbox::Incoming;
+use super::view::{Action, Control, Done, Incoming, Refused};
 
 /// How long the page says what became of an action: later it would be taken for news.
 const NEWS: Duration = Duration::from_secs(10 * 60);
@@ -92,7 +91,7 @@ impl Jobs {
     ///
     /// # Errors
     /// [`Refused`] as [`Control::receive`] has it.
-    pub(super) fn receive(&self, bytes: u64) -> Result<Incoming, Refused> {
+    pub(super) fn receive(&self, bytes: u64) -> Result<Box<dyn Incoming>, Refused> {
         self.control.receive(bytes)
     }
 
@@ -137,7 +136,7 @@ mod tests {
             })
         }
 
-        fn receive(&self, _: u64) -> Result<Incoming, Refused> {
+        fn receive(&self, _: u64) -> Result<Box<dyn Incoming>, Refused> {
             Err(Refused { message: "not here".to_owned(), details: String::new() })
         }
     }

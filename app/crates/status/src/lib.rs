@@ -19,6 +19,7 @@
 
 mod anonymous;
 mod api;
+mod audit;
 mod auth;
 pub mod certificate;
 pub mod config;
@@ -39,6 +40,7 @@ mod request;
 mod routes;
 mod service;
 mod session;
+pub mod systems;
 mod throttle;
 pub mod token;
 mod turnstile;
@@ -69,6 +71,7 @@ use crate::session::Lifetimes;
 use crate::token::{TokenFile, Tokens};
 use crate::view::{Control, Level, Pending, Picture, Problem, Refused, Roster, Row, Source, View};
 use base::event::Bus;
+use base::failure::{Diagnosis, Fault};
 use base::secret::Secret;
 
 /// Files read and passwords checked at once, beside the network thread.
@@ -84,9 +87,7 @@ const STOP_TIME: Duration = Duration::from_secs(3);
 #[derive(Debug, thiserror::Error)]
 pub enum StatusError {
     /// The port cannot be had.
-    #[error(
-        "cannot listen on {address}: {source}; choose another page.listen, or end the program that has the port"
-    )]
+    #[error("{}", self.fault())]
     Bind {
         /// The address asked for.
         address: SocketAddr,
@@ -105,6 +106,18 @@ pub enum StatusError {
     /// No thread or runtime.
     #[error("cannot start the page's thread: {0}")]
     Thread(io::Error),
+}
+
+impl Diagnosis for StatusError {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::Bind { address, source } => Fault::new(format!("cannot listen on {address}: {source}"))
+                .advise("choose another page.listen, or end the program that has the port"),
+            Self::Certificate(_) | Self::Password(_) | Self::Tls(_) | Self::Thread(_) => {
+                Fault::new(self.to_string())
+            }
+        }
+    }
 }
 
 /// Where the page's password is kept below the data folder.
@@ -294,6 +307,10 @@ impl Source for WithDoor {
 
     fn log(&self, most: usize) -> Vec<String> {
         self.source.log(most)
+    }
+
+    fn redacted_log(&self, most: usize) -> Vec<String> {
+        self.source.redacted_log(most)
     }
 
     fn configuration(&self) -> String {

@@ -22,11 +22,12 @@ pub struct Limits {
     pub header_time: Duration,
     /// Time for a request's body.
     pub body_time: Duration,
-    /// Largest body. The longest form of ours is the log-in. Update bundles have a limit of their own
-    /// ([`update::inbox::MAX_BUNDLE`]) and are streamed to the card.
+    /// Largest body. The longest form of ours is the log-in.
     pub body_bytes: usize,
     /// Largest form with the address of an update, encoded. Only who may install one sends it.
     pub address_form_bytes: usize,
+    /// Largest update bundle, which is streamed to the card.
+    pub bundle_bytes: u64,
     /// A sender of an update who sends nothing for so long is dropped.
     pub bundle_pause: Duration,
     /// Time for a whole update: 120 MB over a weak Wi-Fi.
@@ -51,6 +52,7 @@ impl Default for Limits {
             body_time: Duration::from_secs(5),
             body_bytes: 1024,
             address_form_bytes: 4096,
+            bundle_bytes: 400 << 20,
             bundle_pause: Duration::from_secs(20),
             bundle_time: Duration::from_secs(30 * 60),
             write_time: Duration::from_secs(10),

@@ -5,6 +5,7 @@ use std::fmt::{Display, Write as _};
 use time::OffsetDateTime;
 
 use super::view::{Level, Problem, View};
+use base::event::WorkerState;
 
 /// The content type Prometheus expects.
 pub(super) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -32,7 +33,7 @@ pub(super) fn text(
         "worker_running",
         "1 for each worker that runs.",
         "worker",
-        view.workers.iter().map(|w| (w.name.as_str(), usize::from(w.state == "running"))),
+        view.workers.iter().map(|w| (w.name.as_str(), usize::from(w.state == WorkerState::Running))),
     );
     out.labelled(
         "worker_restarts",
@@ -138,7 +139,7 @@ mod tests {
             },
             workers: vec![Worker {
                 name: "sync".to_owned(),
-                state: "running".to_owned(),
+                state: WorkerState::Running,
                 ..Worker::default()
             }],
             plain_http: vec!["photos.url".to_owned()],

@@ -13,7 +13,7 @@ use time::macros::format_description;
 use tokio::time::{Instant, timeout_at};
 
 use super::limits::Limits;
-use update::inbox::{InboxError, Incoming};
+use super::view::{Incoming, Refused};
 
 /// The session's cookie. The prefix makes browsers insist on `Secure`, `Path=/` and no `Domain`.
 pub(super) const SESSION_COOKIE: &str = "__Host-session";
@@ -94,8 +94,8 @@ pub(super) enum BodyRefused {
 pub(super) enum BundleRefused {
     /// It did not come as it should.
     Body(BodyRefused),
-    /// The inbox does not want it.
-    Inbox(InboxError),
+    /// Who receives it does not want it.
+    Receiver(Refused),
     /// A defect.
     Unexpected,
 }
@@ -119,8 +119,8 @@ where
 pub(super) async fn bundle<B>(
     request: Request<B>,
     limits: &Limits,
-    mut incoming: Incoming,
-) -> Result<Incoming, BundleRefused>
+    mut incoming: Box<dyn Incoming>,
+) -> Result<Box<dyn Incoming>, BundleRefused>
 where
     B: http_body::Body<Data = Bytes>,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -134,7 +134,7 @@ where
             Ok(incoming) => incoming,
             Err(refused) => {
                 while next(body.as_mut(), limits, until).await.map_err(BundleRefused::Body)?.is_some() {}
-                return Err(BundleRefused::Inbox(refused));
+                return Err(BundleRefused::Receiver(refused));
             }
         };
     }

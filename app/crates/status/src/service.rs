@@ -12,7 +12,8 @@ use time::OffsetDateTime;
 use tokio::sync::Semaphore;
 
 use super::api;
-use super::auth::{AUDIT, Door, LogIn, MustWait, Who};
+use super::audit::AUDIT;
+use super::auth::{Door, LogIn, MustWait, Who};
 use super::certificate::Identity;
 use super::jobs::{Jobs, Outcome};
 use super::limits::Limits;
@@ -28,7 +29,6 @@ use super::{diagnostics, events, metrics, openapi, verdict};
 use base::event::Bus;
 use base::identity::MAX_LENGTH;
 use base::secret::SecretUrl;
-use update::inbox::MAX_BUNDLE;
 
 /// How old the answer of `/healthz` may be. No monitor asks more often, and the state costs files and locks.
 const HEALTH_AGE: Duration = Duration::from_secs(1);
@@ -317,6 +317,7 @@ impl Service {
             identity: &self.identity.load(),
             log: &self.source.log(PAGE_LOG_LINES),
             jobs: &self.jobs,
+            bundle_bytes: self.limits.bundle_bytes,
             csrf,
             shown,
         })
@@ -352,7 +353,7 @@ impl Service {
                 problems,
                 roster: source.roster(),
                 configuration: source.configuration(),
-                log: source.log(LOG_LINES),
+                log: source.redacted_log(LOG_LINES),
                 certificate: format!("{} until {}", identity.fingerprint, identity.expires),
             })
         });
@@ -447,7 +448,7 @@ impl Service {
         if bytes == 0 {
             return error(StatusCode::BAD_REQUEST, "The request holds no update.", "");
         }
-        if bytes > MAX_BUNDLE {
+        if bytes > self.limits.bundle_bytes {
             return body_refused(request::BodyRefused::TooLarge);
         }
         log::info!(target: AUDIT, "{} at {} sends an update of {bytes} bytes", asked.who, asked.from);
@@ -463,13 +464,15 @@ impl Service {
         let taken = match request::bundle(request, &self.limits, incoming).await {
             Ok(incoming) => tokio::task::spawn_blocking(move || incoming.finish()).await,
             Err(request::BundleRefused::Body(refused)) => return body_refused(refused),
-            Err(request::BundleRefused::Inbox(refused)) => Ok(Err(refused)),
+            Err(request::BundleRefused::Receiver(refused)) => Ok(Err(refused)),
             Err(request::BundleRefused::Unexpected) => return unexpected(),
         };
         // Whatever becomes of this request, what was received does not stay: it is installed, or dropped here.
         let _received = match taken {
             Ok(Ok(received)) => received,
-            Ok(Err(refused)) => return error(StatusCode::INTERNAL_SERVER_ERROR, &refused.to_string(), ""),
+            Ok(Err(refused)) => {
+                return error(StatusCode::INTERNAL_SERVER_ERROR, &refused.message, &refused.details);
+            }
             Err(_) => return unexpected(),
         };
         match asked.who {

@@ -17,7 +17,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use super::auth::AUDIT;
+use super::audit::AUDIT;
 use super::private_file;
 use base::secret::Secret;
 

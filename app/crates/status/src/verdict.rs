@@ -3,6 +3,8 @@
 use time::OffsetDateTime;
 
 use super::view::{Level, Problem, View, Worker};
+use base::event::WorkerState;
+use base::failure::Fault;
 
 /// Without a frame for so long the camera is taken for dead; it opens in two or three seconds.
 const FRAME_AGE_LIMIT_S: f32 = 10.0;
@@ -68,19 +70,18 @@ fn recognition(view: &View, found: &mut Vec<Problem>) {
     let starting = view.system.uptime_s < START_GRACE_S;
     if let Some(worker) = idle(view, "recognition") {
         let again = "press “Restart recognition”; if it stops again, send the diagnostics to support";
-        let (why, advice) = told(worker.reason.as_deref().unwrap_or_default(), again);
+        let (why, advice) = told(worker.reason.as_ref(), "", again);
         let why = if why.is_empty() { why } else { format!(": {why}") };
         found.push(broken(format!("Recognition is {}{why}.", worker.state), &advice));
         return;
     }
-    if let Some(reason) = idle(view, "camera").and_then(|worker| worker.reason.as_deref()) {
-        // What is wrong; what to do.
-        let (what, advice) = reason.split_once("; ").unwrap_or((reason, "check both ends of its cable"));
+    if let Some(fault) = idle(view, "camera").and_then(|worker| worker.reason.as_ref()) {
+        let (what, advice) = told(Some(fault), "", "check both ends of its cable");
         let count = match view.camera.reboots {
             0 => String::new(),
             n => format!(" The device has restarted itself {n} times for it."),
         };
-        found.push(broken(format!("{}.{count}", sentence(what)), &format!("{}.", sentence(advice))));
+        found.push(broken(format!("{}.{count}", sentence(&what)), &advice));
         return;
     }
     match view.camera.last_frame_age_s {
@@ -102,7 +103,7 @@ fn recognition(view: &View, found: &mut Vec<Problem>) {
 /// Without this worker what recognition sees becomes no row, however well all else goes.
 fn recorder(view: &View, found: &mut Vec<Problem>) {
     let Some(worker) = idle(view, "attendance") else { return };
-    let (why, advice) = told(worker.reason.as_deref().unwrap_or("it gave no reason"), SUPPORT);
+    let (why, advice) = told(worker.reason.as_ref(), "it gave no reason", SUPPORT);
     found.push(broken(
         format!("No rows are written, for their worker is {}: {why}.", worker.state),
         &format!("{} {advice}", next_start(worker)),
@@ -121,7 +122,7 @@ fn storage(view: &View, found: &mut Vec<Problem>) {
         ));
     }
     if let Some(reason) = &view.today.unsaved_reason {
-        let (what, advice) = told(reason, "check the card");
+        let (what, advice) = told(Some(reason), "", "check the card");
         let rows = match view.today.unsaved {
             1 => "1 row is in memory only, and is".to_owned(),
             n => format!("{n} rows are in memory only, and are"),
@@ -201,14 +202,15 @@ fn delivery(view: &View, found: &mut Vec<Problem>) {
     let by_itself = "The device tries again by itself, and nothing is lost.";
     let trouble = match idle(view, "upload") {
         Some(worker) => {
-            let reason = worker.reason.as_deref().unwrap_or("the worker that does it gave no reason");
-            Some(if worker.state == "held" {
-                (told(reason, ASK), "Then press “Upload now”. Nothing is lost.")
+            let why =
+                |otherwise| told(worker.reason.as_ref(), "the worker that does it gave no reason", otherwise);
+            Some(if worker.state == WorkerState::Held {
+                (why(ASK), "Then press “Upload now”. Nothing is lost.")
             } else {
-                (told(reason, SUPPORT), by_itself)
+                (why(SUPPORT), by_itself)
             })
         }
-        None => upload.error.as_deref().map(|error| (told(error, ASK), by_itself)),
+        None => upload.error.as_ref().map(|error| (told(Some(error), "", ASK), by_itself)),
     };
     if let Some(((what, advice), then)) = trouble {
         let waiting = match upload.backlog {
@@ -299,9 +301,8 @@ fn encryption(view: &View, found: &mut Vec<Problem>) {
 /// Every worker that does not run and was not spoken of yet.
 fn workers(view: &View, found: &mut Vec<Problem>) {
     let others = view.workers.iter().filter(|worker| !TOLD_ABOVE.contains(&&*worker.name));
-    for worker in others.filter(|worker| worker.state != "running") {
-        let (why, advice) =
-            told(worker.reason.as_deref().unwrap_or("it gave no reason"), "look into the log below");
+    for worker in others.filter(|worker| worker.state != WorkerState::Running) {
+        let (why, advice) = told(worker.reason.as_ref(), "it gave no reason", "look into the log below");
         found.push(attention(
             format!("The worker “{}” is {}: {why}.", worker.name, worker.state),
             &format!("{advice} {}", next_start(worker)),
@@ -313,21 +314,22 @@ fn workers(view: &View, found: &mut Vec<Problem>) {
 fn sync_trouble(view: &View) -> Option<(String, String)> {
     // Without photos.url it has stopped, without a reason.
     if let Some((worker, reason)) =
-        idle(view, "sync").and_then(|worker| Some((worker, worker.reason.as_deref()?)))
+        idle(view, "sync").and_then(|worker| Some((worker, worker.reason.as_ref()?)))
     {
-        return Some(told(reason, if worker.state == "held" { ASK } else { SUPPORT }));
+        let otherwise = if worker.state == WorkerState::Held { ASK } else { SUPPORT };
+        return Some(told(Some(reason), "", otherwise));
     }
-    view.sync.error.as_deref().map(|error| told(error, ASK))
+    view.sync.error.as_ref().map(|error| told(Some(error), "", ASK))
 }
 
 /// The worker of this name, when it does not run.
 fn idle<'a>(view: &'a View, name: &str) -> Option<&'a Worker> {
-    view.workers.iter().find(|worker| worker.name == name && worker.state != "running")
+    view.workers.iter().find(|worker| worker.name == name && worker.state != WorkerState::Running)
 }
 
 /// When a worker that does not run is started again.
 fn next_start(worker: &Worker) -> &'static str {
-    if worker.state == "restarting" {
+    if worker.state == WorkerState::Restarting {
         "The device starts it again by itself."
     } else {
         "It starts again with the appliance."
@@ -367,9 +369,11 @@ fn about(seconds: f32) -> String {
     format!("{number} {unit}{}", if number == 1 { "" } else { "s" })
 }
 
-/// A reason of the form "what is wrong; what to do" as the part of a sentence, and a sentence.
-fn told(reason: &str, otherwise: &str) -> (String, String) {
-    let (what, advice) = reason.split_once("; ").unwrap_or((reason, otherwise));
+/// What is wrong as the part of a sentence, and what to do as a sentence: `unknown` and `otherwise` where the
+/// fault does not say.
+fn told(fault: Option<&Fault>, unknown: &str, otherwise: &str) -> (String, String) {
+    let what = fault.map_or(unknown, |fault| &fault.what);
+    let advice = fault.and_then(|fault| fault.advice.as_deref()).unwrap_or(otherwise);
     (plain(what), format!("{}.", sentence(advice)))
 }
 
@@ -410,7 +414,7 @@ mod tests {
             system: System { uptime_s: 3600, clock_trusted: true, ..System::default() },
             workers: vec![Worker {
                 name: "recognition".to_owned(),
-                state: "running".to_owned(),
+                state: WorkerState::Running,
                 ..Worker::default()
             }],
             camera: Camera { last_frame_age_s: Some(0.1), ..Camera::default() },
@@ -454,8 +458,7 @@ mod tests {
     #[test]
     fn what_stops_attendance_comes_before_what_waits() {
         let mut view = well();
-        view.upload =
-            Upload { backlog: 12, error: Some("connection refused.".to_owned()), ..Upload::default() };
+        view.upload = Upload { backlog: 12, error: Some("connection refused.".into()), ..Upload::default() };
         let (level, what) = worst(&view);
         assert!(
             level == Level::Attention
@@ -475,13 +478,13 @@ mod tests {
     #[test]
     fn a_worker_in_whatever_trouble_is_told_of_and_the_recorder_stops_all_being_well() {
         for name in ["camera", "recognition", "attendance", "roster", "sync", "upload", "update", "page"] {
-            for state in ["restarting", "held", "stopped"] {
+            for state in [WorkerState::Restarting, WorkerState::Held, WorkerState::Stopped] {
                 let mut view = well();
                 view.workers.retain(|worker| worker.name != name);
                 view.workers.push(Worker {
                     name: name.to_owned(),
-                    state: state.to_owned(),
-                    reason: Some("stopped by a defect in the program (task 7 panicked)".to_owned()),
+                    state,
+                    reason: Some("stopped by a defect in the program (task 7 panicked)".into()),
                     restarts: 9,
                 });
                 let (level, what) = worst(&view);
@@ -494,10 +497,20 @@ mod tests {
         let mut without_photo_server = well();
         without_photo_server.workers.push(Worker {
             name: "sync".to_owned(),
-            state: "stopped".to_owned(),
+            state: WorkerState::Stopped,
             ..Worker::default()
         });
         assert_eq!(problems(&without_photo_server, LATER, NOW), []);
+    }
+
+    /// Names of files and a server's words may hold a semicolon: it says nothing about where the advice begins.
+    #[test]
+    fn semicolons_in_a_fault_do_not_become_advice() {
+        let mut view = well();
+        view.sync.error = Some("none of 9 photos could be had; 2110001/a.jpg: 404".into());
+        let problem = problems(&view, LATER, NOW).remove(0);
+        assert!(problem.what.contains("could be had; 2110001/a.jpg: 404."), "{problem:?}");
+        assert!(problem.advice.starts_with("Ask who looks after that server."), "{problem:?}");
     }
 
     /// A screen reader reads the sentence whenever it changes.
@@ -520,14 +533,14 @@ mod tests {
             ("1 recognition was lost: there is no row", |v| v.today.lost = 1),
             ("12 recognitions were lost: there are no rows", |v| v.today.lost = 12),
             ("Recognition is held: no network file", |v| {
-                v.workers[0].state = "held".to_owned();
-                v.workers[0].reason = Some("no network file.".to_owned());
+                v.workers[0].state = WorkerState::Held;
+                v.workers[0].reason = Some("no network file.".into());
             }),
             ("The camera repeats one picture.", |v| {
                 v.workers.push(Worker {
                     name: "camera".to_owned(),
-                    state: "restarting".to_owned(),
-                    reason: Some("the camera repeats one picture; check the cable".to_owned()),
+                    state: WorkerState::Restarting,
+                    reason: Some(Fault::new("the camera repeats one picture").advise("check the cable")),
                     ..Worker::default()
                 });
             }),
@@ -538,7 +551,7 @@ mod tests {
             ("photos are being fetched", |v| v.roster.students = 0),
             ("the photos cannot be fetched (no route)", |v| {
                 v.roster.students = 0;
-                v.sync.error = Some("no route (os error 113); check the network".to_owned());
+                v.sync.error = Some(Fault::new("no route (os error 113)").advise("check the network"));
             }),
             ("the photo server names no photos.", |v| {
                 v.roster.students = 0;
@@ -553,16 +566,16 @@ mod tests {
             ("Rows cannot be delivered: the webhook refuses the key. No row waits yet.", |v| {
                 v.workers.push(Worker {
                     name: "upload".to_owned(),
-                    state: "held".to_owned(),
-                    reason: Some("the webhook refuses the key; set webhook.key".to_owned()),
+                    state: WorkerState::Held,
+                    reason: Some(Fault::new("the webhook refuses the key").advise("set webhook.key")),
                     ..Worker::default()
                 });
             }),
             ("Rows cannot be saved: the journal cannot be written (No space left on device).", |v| {
                 v.today.unsaved = 3;
                 v.today.unsaved_reason = Some(
-                    "the journal cannot be written (No space left on device (os error 28)); free some space"
-                        .to_owned(),
+                    Fault::new("the journal cannot be written (No space left on device (os error 28))")
+                        .advise("free some space"),
                 );
             }),
             ("nearly full", |v| {

@@ -15,8 +15,10 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use time::Date;
 
+use crate::systems::Systems;
+use base::event::WorkerState;
+use base::failure::Fault;
 use base::secret::SecretUrl;
-use update::inbox::Incoming;
 
 /// An answer that comes later.
 pub type Pending<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -35,6 +37,9 @@ pub trait Source: Send + Sync + 'static {
     fn roster(&self) -> Roster;
     /// The newest lines of the log, oldest first, at most `most`. Lines carry no secrets.
     fn log(&self, most: usize) -> Vec<String>;
+    /// The same without what names a person, and without lines that say who was seen when: for the diagnostics,
+    /// which leave the site.
+    fn redacted_log(&self, most: usize) -> Vec<String>;
     /// The configuration in use, as TOML, secrets hidden.
     fn configuration(&self) -> String;
     /// What the detector saw in a photo that did not enrol, by its path below the photo folder. May read and
@@ -54,7 +59,22 @@ pub trait Control: Send + Sync + 'static {
     ///
     /// # Errors
     /// [`Refused`] when no update can be taken here and now.
-    fn receive(&self, bytes: u64) -> Result<Incoming, Refused>;
+    fn receive(&self, bytes: u64) -> Result<Box<dyn Incoming>, Refused>;
+}
+
+/// An update bundle on its way in. Dropped unfinished, it leaves nothing behind.
+pub trait Incoming: Send + 'static {
+    /// Takes the next piece. May write to the card.
+    ///
+    /// # Errors
+    /// [`Refused`] when there is no room, or more comes than was announced.
+    fn take(&mut self, piece: &[u8]) -> Result<(), Refused>;
+    /// All has come. May write to the card. What it answers is kept until the request ends: dropped, the bundle is
+    /// deleted unless it was installed.
+    ///
+    /// # Errors
+    /// [`Refused`] when less came than was announced, or it cannot be kept.
+    fn finish(self: Box<Self>) -> Result<Box<dyn Send>, Refused>;
 }
 
 /// What a technician or a script may ask for.
@@ -245,7 +265,7 @@ pub struct Update {
     /// Why no update can be installed here; none where it can.
     pub unavailable: Option<String>,
     /// The two systems, and how the last update ended; none where there are no slots, as at a desk.
-    pub systems: Option<update::view::View>,
+    pub systems: Option<Systems>,
     /// How far the update is that comes in now, of 100.
     pub progress: Option<Progress>,
     /// When an installed update is tried by itself, once nobody is there: `02:00-04:30`.
@@ -258,9 +278,10 @@ pub struct Worker {
     /// Its name: `recognition`, `sync`, `upload` ...
     pub name: String,
     /// `running`, `restarting`, `held` or `stopped`.
-    pub state: String,
+    #[schemars(with = "String")]
+    pub state: WorkerState,
     /// Why, where there is a reason.
-    pub reason: Option<String>,
+    pub reason: Option<Fault>,
     /// How often it was started again since the program runs.
     pub restarts: u32,
 }
@@ -311,7 +332,7 @@ pub struct Today {
     /// Rows that could not be written to the disk yet: in memory only, lost when the power goes.
     pub unsaved: usize,
     /// Why, and what to do; none when everything is on the disk.
-    pub unsaved_reason: Option<String>,
+    pub unsaved_reason: Option<Fault>,
     /// Recognitions since the program started that became no row, because rows could not be written for
     /// hours.
     pub lost: u64,
@@ -344,7 +365,7 @@ pub struct Upload {
     /// Local time of the last answer that took rows.
     pub last_success: Option<String>,
     /// Why the last try failed, without secrets; none when it did not.
-    pub error: Option<String>,
+    pub error: Option<Fault>,
     /// Seconds until the next try, after a failure.
     pub retry_in_s: Option<u64>,
     /// Rows the backend refused, which a person must look at.
@@ -379,7 +400,7 @@ pub struct PhotoSync {
     /// What it did, one sentence.
     pub summary: Option<String>,
     /// Why the last one failed, without secrets; none when it did not.
-    pub error: Option<String>,
+    pub error: Option<Fault>,
     /// Photos the server named at the last one that worked; none before the first.
     pub listed: Option<usize>,
     /// Those of them that could not be fetched.

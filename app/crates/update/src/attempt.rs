@@ -7,7 +7,6 @@
 use std::fmt;
 use std::path::Path;
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
@@ -23,7 +22,7 @@ const INSTALLED: &str = "installed.json";
 const REASON_LENGTH: usize = 600;
 
 /// How an update came to the appliance.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Origin {
     /// Sent through the page, or from an address given there.
@@ -56,7 +55,7 @@ impl fmt::Display for Origin {
 }
 
 /// An update that came in.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attempt {
     /// From where.
     #[serde(default)]
@@ -66,7 +65,6 @@ pub struct Attempt {
     pub version: Option<String>,
     /// When this was noted, by the device's clock.
     #[serde(with = "time::serde::rfc3339")]
-    #[schemars(with = "String")]
     pub at: OffsetDateTime,
     /// Why it was not installed; none: it was, and waits for its trial or had it.
     #[serde(default)]

@@ -33,6 +33,7 @@ use super::view::View;
 use crate::config;
 use backend::http::{Client, Timeouts};
 use base::durable;
+use base::failure::{Diagnosis, Fault};
 use base::secret::Secret;
 
 /// Largest answer read. A deployment of a few artifacts has 3 KB.
@@ -58,10 +59,10 @@ pub enum FleetError {
     #[error(transparent)]
     Tls(#[from] backend::http::TlsConfigError),
     /// The server did not answer, or not as it should.
-    #[error("cannot speak with the fleet's server: {0}")]
+    #[error("{}", self.fault())]
     Http(#[from] backend::http::Error),
     /// The answer is not hawkBit's.
-    #[error("the fleet's server at {url} does not answer as hawkBit does ({reason}); check fleet.url")]
+    #[error("{}", self.fault())]
     Content {
         /// What was asked.
         url: String,
@@ -69,13 +70,31 @@ pub enum FleetError {
         reason: String,
     },
     /// A setting cannot be used.
-    #[error("fleet.{setting} cannot be used: {reason}")]
+    #[error("{}", self.fault())]
     Setting {
         /// Its name.
         setting: &'static str,
         /// What is wrong.
         reason: String,
     },
+}
+
+impl Diagnosis for FleetError {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::Tls(error) => Fault::new(error.to_string()),
+            Self::Http(error) => {
+                error.fault().described(|what| format!("cannot speak with the fleet's server: {what}"))
+            }
+            Self::Content { url, reason } => {
+                Fault::new(format!("the fleet's server at {url} does not answer as hawkBit does ({reason})"))
+                    .advise("check fleet.url")
+            }
+            Self::Setting { setting, reason } => {
+                Fault::new(format!("fleet.{setting} cannot be used: {reason}"))
+            }
+        }
+    }
 }
 
 /// A fleet's server and this door's place in it.

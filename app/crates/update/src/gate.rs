@@ -22,9 +22,9 @@ use super::record::{Before, System};
 use super::report;
 use super::store::{Places, Store, StoreError};
 
-/// For the golden answers of all networks. Half a second on a Pi 5; an emulated board on a busy machine takes
+/// For the golden answers of all models. Half a second on a Pi 5; an emulated board on a busy machine takes
 /// two minutes.
-const NETWORKS_LIMIT: Duration = Duration::from_secs(240);
+const MODELS_LIMIT: Duration = Duration::from_secs(240);
 
 /// For writing a little and reading it back. A card that takes longer is about to fail.
 const DATA_LIMIT: Duration = Duration::from_secs(60);
@@ -140,7 +140,7 @@ impl Gate {
     ) -> Result<Healthy, Fault> {
         let (state, needs_disk) = (self.places.state.clone(), self.needs_disk);
         on_thread(Check::DataPartition, DATA_LIMIT, move || probe(&state, needs_disk)).await?;
-        on_thread(Check::Networks, NETWORKS_LIMIT, models).await?;
+        on_thread(Check::Models, MODELS_LIMIT, models).await?;
         self.watch(before, page, network).await?;
         Ok(Healthy(()))
     }
@@ -333,7 +333,7 @@ mod tests {
         let no_driver = Network { interfaces: Vec::new(), ..cable() };
         let broken: [(bool, Answer, Answer, Network, Check); 4] = [
             (false, Ok(()), Ok(()), cable(), Check::Camera),
-            (true, Err("MobileFaceNet does not compute".to_owned()), Ok(()), cable(), Check::Networks),
+            (true, Err("MobileFaceNet does not compute".to_owned()), Ok(()), cable(), Check::Models),
             (true, Ok(()), refused(), cable(), Check::Https),
             (true, Ok(()), Ok(()), no_driver, Check::Network),
         ];
@@ -437,7 +437,7 @@ mod tests {
             .run(system("2"), || panic!("a defect"), async |_| Ok(()), async || cable(), async || Vec::new())
             .await
             .unwrap();
-        assert!(matches!(ending, Ending::Failed(Fault { check: Check::Networks, .. })), "{ending:?}");
+        assert!(matches!(ending, Ending::Failed(Fault { check: Check::Models, .. })), "{ending:?}");
         assert_eq!(committed(&gate), Slot::A);
     }
 

@@ -19,7 +19,7 @@ use models::yunet::YuNet;
 /// # Errors
 /// What is wrong with the first that is not as it must be; also when there is no embedder, without which
 /// nobody is recognised.
-pub fn networks(folder: &Path) -> Result<(), String> {
+pub fn models(folder: &Path) -> Result<(), String> {
     let store = Store::open(folder).map_err(|error| error.to_string())?;
     if !store.has(Role::Embedder) {
         return Err(format!("there is no embedder in {}", folder.display()));
@@ -59,15 +59,15 @@ mod tests {
     #[test]
     fn every_network_that_is_here_gives_its_golden_answer() {
         match Store::open(Store::default_dir()) {
-            Ok(store) if store.has(Role::Embedder) => networks(store.dir()).unwrap(),
+            Ok(store) if store.has(Role::Embedder) => models(store.dir()).unwrap(),
             _ => skipped::skipped("the weight files (fetch_models)"),
         }
     }
 
     #[test]
-    fn a_folder_without_networks_does_not_pass() {
+    fn a_folder_without_models_does_not_pass() {
         let folder = tempfile::tempdir().unwrap();
-        assert!(networks(folder.path()).unwrap_err().contains("embedder"));
-        assert!(networks(&folder.path().join("none")).is_err());
+        assert!(models(folder.path()).unwrap_err().contains("embedder"));
+        assert!(models(&folder.path().join("none")).is_err());
     }
 }

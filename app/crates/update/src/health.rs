@@ -24,8 +24,8 @@ const FRAME_AGE: Duration = Duration::from_secs(10);
 pub enum Check {
     /// Writing to the data partition and reading it back from there.
     DataPartition,
-    /// Every network gives its golden answer.
-    Networks,
+    /// Every model gives its golden answer.
+    Models,
     /// The service runs and reports.
     Service,
     /// The camera gives frames.
@@ -44,7 +44,7 @@ impl fmt::Display for Check {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::DataPartition => "data partition",
-            Self::Networks => "networks",
+            Self::Models => "models",
             Self::Service => "service",
             Self::Camera => "camera",
             Self::Https => "https",

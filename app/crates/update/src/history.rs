@@ -3,8 +3,7 @@
 //! The new system writes why it failed, the old one reads it. Both share the data partition, so the same rule
 //! holds as for the record: fields may be added and old ones stay.
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
@@ -87,7 +86,7 @@ impl History {
 }
 
 /// How one trial ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Outcome {
     /// The trial's number, by which a technician acknowledges it.
     pub trial: u64,
@@ -107,7 +106,6 @@ pub struct Outcome {
     pub origin: Origin,
     /// When this was noted, by the device's clock.
     #[serde(with = "time::serde::rfc3339")]
-    #[schemars(with = "String")]
     pub at: OffsetDateTime,
     /// How it ended.
     #[serde(flatten)]
@@ -115,7 +113,7 @@ pub struct Outcome {
 }
 
 /// How a trial can end.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "end", rename_all = "kebab-case")]
 pub enum End {
     /// The new system proved healthy and is the committed one.
@@ -125,6 +123,7 @@ pub enum End {
     /// A check of the new system failed; it went back to the old one.
     Failed {
         /// The check that failed.
+        #[serde(deserialize_with = "check")]
         check: String,
         /// What it found.
         reason: String,
@@ -204,6 +203,12 @@ pub(super) fn to_text(history: &History) -> Vec<u8> {
     serde_json::to_vec_pretty(&json!({"outcomes": outcomes})).unwrap_or_default()
 }
 
+/// The name of a check. What earlier versions called "networks" is now "models": "network" is another check.
+fn check<'de, D: Deserializer<'de>>(stored: D) -> Result<String, D::Error> {
+    let name = String::deserialize(stored)?;
+    Ok(if name == "networks" { "models".to_owned() } else { name })
+}
+
 /// The history of a text. Outcomes of a form unknown here are set aside, one by one.
 pub(super) fn from_text(text: &[u8]) -> History {
     #[derive(Deserialize)]
@@ -277,6 +282,17 @@ mod tests {
         let text = String::from_utf8(to_text(&back)).unwrap().replace("transcended", "rescued");
         assert_eq!(from_text(text.as_bytes()).outcomes.len(), 3);
         assert_eq!(from_text(b"{").outcomes.len(), 0);
+    }
+
+    #[test]
+    fn a_report_of_an_earlier_version_names_the_check_by_its_present_name() {
+        let history =
+            History { outcomes: vec![outcome(3, End::failed("networks", "no", &[]))], foreign: Vec::new() };
+        let read = from_text(&to_text(&history));
+        assert!(matches!(&read.outcomes[0].end, End::Failed { check, .. } if check == "models"), "{read:?}");
+        let network =
+            History { outcomes: vec![outcome(3, End::failed("network", "no", &[]))], foreign: Vec::new() };
+        assert_eq!(from_text(&to_text(&network)), network);
     }
 
     #[test]

@@ -11,7 +11,7 @@
 //! boot-slot`, its custom bootloader backend.
 //!
 //! After a trial boot [`gate`] examines the new system ([`health`] judges what the service says in its
-//! [`report`], [`golden`] the neural networks; [`network`] is the other kind) and commits it, or notes why
+//! [`report`], [`golden`] the models, [`network`] the interfaces) and commits it, or notes why
 //! not and restarts into the old one ([`restart`]). [`install`] drives RAUC over D-Bus; [`refusal`] puts its
 //! errors into words.
 //!

@@ -8,7 +8,6 @@
 use std::path::Path;
 use std::time::Duration;
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::process::Command;
 use tokio::time::timeout;
@@ -27,9 +26,8 @@ const LIMIT: Duration = Duration::from_secs(20);
 const OWN_ADDRESS: &str = "0";
 
 /// What a machine has for the network.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-#[schemars(rename = "NetworkOfMachine")]
 pub struct Network {
     /// The built-in interfaces. One on USB may be pulled at any time and would send every later update back:
     /// it does not count.
@@ -39,9 +37,8 @@ pub struct Network {
 }
 
 /// A built-in network interface.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-#[schemars(rename = "NetworkInterface")]
 pub struct Interface {
     /// Its name. Another version may name it otherwise.
     pub name: String,

@@ -6,7 +6,6 @@
 //! both systems share: fields may be added and old ones must stay, because after a rollback the old system
 //! reads what the new one wrote.
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::attempt::Origin;
@@ -52,7 +51,7 @@ impl Record {
 }
 
 /// What is known of one slot.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Known {
     /// Whether it holds a whole system.
@@ -65,7 +64,7 @@ pub struct Known {
 }
 
 /// What a slot holds.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Content {
     /// Being written, or left so by a power cut.
@@ -82,9 +81,8 @@ pub enum Content {
 }
 
 /// A system's name: what os-release says of it.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-#[schemars(rename = "InstalledSystem")]
 pub struct System {
     /// `IMAGE_VERSION`.
     pub version: String,
@@ -109,7 +107,7 @@ impl System {
 }
 
 /// A system that was installed and is not committed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pending {
     /// Where it lies.
     pub slot: Slot,
@@ -127,7 +125,7 @@ pub struct Pending {
 }
 
 /// How the old system was: what did not work then is no fault of the new one.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Before {
     /// The system.
@@ -147,9 +145,8 @@ pub struct Before {
 }
 
 /// How far a trial came.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-#[schemars(rename = "TrialProgress")]
 pub enum Progress {
     /// Installed whole; the trial has not begun.
     Installed,

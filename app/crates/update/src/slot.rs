@@ -6,7 +6,6 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Where the firmware says how it started the kernel. The same folder as /proc/device-tree/chosen/bootloader,
@@ -15,7 +14,7 @@ pub const BOOTLOADER: &str = "/sys/firmware/devicetree/base/chosen/bootloader";
 
 /// One of the two systems: a boot partition (kernel, initramfs, command line) and the root that belongs to
 /// it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Slot {
     /// Boot partition 2, root partition 4.

@@ -18,6 +18,7 @@ use super::record::Record;
 use super::slot;
 use super::slot::SlotError;
 use base::durable;
+use base::failure::{Diagnosis, Fault};
 
 /// How long another process may hold the state. Each holds it for a few writes.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -60,7 +61,7 @@ pub enum StoreError {
     #[error(transparent)]
     Refused(#[from] Refusal),
     /// The data partition.
-    #[error("cannot {doing} {}: {source}; is the data partition full or failing?", path.display())]
+    #[error("{}", self.fault())]
     Data {
         /// "read", "write", "lock".
         doing: &'static str,
@@ -70,11 +71,28 @@ pub enum StoreError {
         source: io::Error,
     },
     /// Another process holds the state.
-    #[error("another process holds {} for more than {} s; restart the appliance", path.display(), PATIENCE.as_secs())]
+    #[error("{}", self.fault())]
     Busy {
         /// The lock.
         path: PathBuf,
     },
+}
+
+impl Diagnosis for StoreError {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::Data { doing, path, source } => {
+                Fault::new(format!("cannot {doing} {}: {source}", path.display()))
+                    .advise("is the data partition full or failing?")
+            }
+            Self::Busy { path } => {
+                let limit = PATIENCE.as_secs();
+                Fault::new(format!("another process holds {} for more than {limit} s", path.display()))
+                    .advise("restart the appliance")
+            }
+            Self::Slot(_) | Self::Autoboot(_) | Self::Refused(_) => Fault::new(self.to_string()),
+        }
+    }
 }
 
 /// The state, held so that nobody else changes it meanwhile.

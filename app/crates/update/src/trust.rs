@@ -6,7 +6,6 @@
 
 use std::path::Path;
 
-use schemars::JsonSchema;
 use serde::Serialize;
 
 use base::durable;
@@ -18,7 +17,7 @@ pub const KEYRING: &str = "/usr/lib/rauc/keyring.pem";
 const MARK: &str = "DEVELOPMENT";
 
 /// Who may sign updates for this image.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Signers {
     /// The authorities that the image was built with.

@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::attempt;
@@ -19,8 +18,7 @@ use super::trust::Signers;
 use base::durable;
 
 /// The systems on the card and how the last update ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-#[schemars(rename = "Systems")]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct View {
     /// The slot that runs.
     pub slot: Slot,
@@ -56,7 +54,7 @@ pub struct View {
 }
 
 /// One slot.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct SlotView {
     /// What it holds.
     pub content: Content,

@@ -136,7 +136,9 @@ pub async fn run(worker: Worker, stop: CancellationToken) -> Result<(), Failure>
             }
             Step::Try => {
                 log::info!("nobody is there: restarting into the installed update");
-                ask_for_trial(&settings.data_dir).map_err(Failure::restart)?;
+                ask_for_trial(&settings.data_dir).map_err(|error| {
+                    Failure::restart(format!("the restart into the update cannot be asked for: {error}"))
+                })?;
             }
         }
     }

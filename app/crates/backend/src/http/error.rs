@@ -9,13 +9,14 @@ use http::StatusCode;
 use url::Url;
 
 use super::tls::PinMismatch;
+use base::failure::{Diagnosis, Fault};
 use base::secret::without_credentials;
 
 /// A request that did not get its answer. `url` is always without query string and user part.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// No connection: name not found, nobody listening, no route.
-    #[error("cannot connect to {url}: {reason}; check the address and the network")]
+    #[error("{}", self.fault())]
     Connect {
         /// Whom.
         url: String,
@@ -23,10 +24,7 @@ pub enum Error {
         reason: String,
     },
     /// The server showed another certificate than the pinned one.
-    #[error(
-        "{url} shows a certificate with the SHA-256 fingerprint {seen}, pinned is {expected}; if the server's certificate \
-         was renewed, check the new fingerprint at the server and set tls.pinned_sha256, else somebody stands in between"
-    )]
+    #[error("{}", self.fault())]
     PinMismatch {
         /// Whom.
         url: String,
@@ -36,10 +34,7 @@ pub enum Error {
         expected: String,
     },
     /// The TLS handshake failed, most often because the certificate is not trusted.
-    #[error(
-        "{url} is not trusted: {reason}; set tls.ca_file to the authority that signed it or tls.pinned_sha256 to its \
-         fingerprint, and check the device's clock"
-    )]
+    #[error("{}", self.fault())]
     Tls {
         /// Whom.
         url: String,
@@ -47,7 +42,7 @@ pub enum Error {
         reason: String,
     },
     /// Nothing came for too long.
-    #[error("{url} did not answer in time ({phase}: nothing within {} s)", after.as_secs_f32())]
+    #[error("{}", self.fault())]
     TimedOut {
         /// Whom.
         url: String,
@@ -57,7 +52,7 @@ pub enum Error {
         after: Duration,
     },
     /// An answer with a status that is none of the wanted ones.
-    #[error("{url} answered {status}{}", advice(*.status))]
+    #[error("{}", self.fault())]
     Status {
         /// Whom.
         url: String,
@@ -65,7 +60,7 @@ pub enum Error {
         status: StatusCode,
     },
     /// A body beyond the limit.
-    #[error("the answer of {url} has more than {limit} bytes, the limit for it")]
+    #[error("{}", self.fault())]
     TooLarge {
         /// Whom.
         url: String,
@@ -73,7 +68,7 @@ pub enum Error {
         limit: u64,
     },
     /// The connection ended before the answer did.
-    #[error("{url} broke off in the middle of its answer ({reason})")]
+    #[error("{}", self.fault())]
     CutShort {
         /// Whom.
         url: String,
@@ -81,13 +76,50 @@ pub enum Error {
         reason: String,
     },
     /// The other side does not speak HTTP/1.1, or breaks its rules.
-    #[error("{url} does not answer as an HTTP server does: {reason}")]
+    #[error("{}", self.fault())]
     Protocol {
         /// Whom.
         url: String,
         /// What was noticed.
         reason: String,
     },
+}
+
+impl Diagnosis for Error {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::Connect { url, reason } => Fault::new(format!("cannot connect to {url}: {reason}"))
+                .advise("check the address and the network"),
+            Self::PinMismatch { url, seen, expected } => Fault::new(format!(
+                "{url} shows a certificate with the SHA-256 fingerprint {seen}, pinned is {expected}"
+            ))
+            .advise(
+                "if the server's certificate was renewed, check the new fingerprint at the server and set \
+                 tls.pinned_sha256, else somebody stands in between",
+            ),
+            Self::Tls { url, reason } => Fault::new(format!("{url} is not trusted: {reason}")).advise(
+                "set tls.ca_file to the authority that signed it or tls.pinned_sha256 to its fingerprint, and check \
+                 the device's clock",
+            ),
+            Self::TimedOut { url, phase, after } => Fault::new(format!(
+                "{url} did not answer in time ({phase}: nothing within {} s)",
+                after.as_secs_f32()
+            )),
+            Self::Status { url, status } => {
+                let fault = Fault::new(format!("{url} answered {status}"));
+                Fault { advice: advice(*status).map(str::to_owned), ..fault }
+            }
+            Self::TooLarge { url, limit } => {
+                Fault::new(format!("the answer of {url} has more than {limit} bytes, the limit for it"))
+            }
+            Self::CutShort { url, reason } => {
+                Fault::new(format!("{url} broke off in the middle of its answer ({reason})"))
+            }
+            Self::Protocol { url, reason } => {
+                Fault::new(format!("{url} does not answer as an HTTP server does: {reason}"))
+            }
+        }
+    }
 }
 
 /// What a request was waiting for.
@@ -112,11 +144,11 @@ impl fmt::Display for Phase {
 }
 
 /// What the usual refusals mean to the person who reads them.
-fn advice(status: StatusCode) -> &'static str {
+fn advice(status: StatusCode) -> Option<&'static str> {
     match status.as_u16() {
-        401 | 403 => "; the key in the configuration is wrong or has been withdrawn",
-        404 => "; check the path in the configuration",
-        _ => "",
+        401 | 403 => Some("the key in the configuration is wrong or has been withdrawn"),
+        404 => Some("check the path in the configuration"),
+        _ => None,
     }
 }
 

@@ -151,8 +151,11 @@ pub(super) async fn list(
             RollPattern::Digits => "digits",
             RollPattern::Identifier => "an identifier",
         };
-        // The diagnostics know this line by ": the folders" and leave the names out: see status/anonymous.
-        log::warn!("left out, for a roll number is {form} (photos.roll_numbers): the folders {no_rolls:?}");
+        let folders = no_rolls.into_iter().collect::<Vec<_>>().join(", ");
+        log::warn!(
+            personal:% = folders;
+            "Skipping folders whose names are not roll numbers (photos.roll_numbers: {form}): {folders}"
+        );
     }
     Ok(listing)
 }

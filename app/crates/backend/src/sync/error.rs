@@ -5,12 +5,13 @@ use std::path::PathBuf;
 
 use super::listing::ListingError;
 use crate::http;
+use base::failure::{Diagnosis, Fault};
 
 /// A synchronisation that did not happen, or ended early. Photos on disk stay as they are.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// There is nothing to synchronise with.
-    #[error("photos.url is not set: photos are read from the folder as it is")]
+    #[error("{}", self.fault())]
     NoUrl,
     /// The configured trust cannot be set up.
     #[error(transparent)]
@@ -19,7 +20,7 @@ pub enum Error {
     #[error(transparent)]
     Http(#[from] http::Error),
     /// A redirect that would lead elsewhere.
-    #[error("{from} redirects to {to}, which {reason}; if the photos have moved, change photos.url")]
+    #[error("{}", self.fault())]
     Redirected {
         /// Who answered, without credentials.
         from: String,
@@ -29,7 +30,7 @@ pub enum Error {
         reason: super::link::Refused,
     },
     /// A page that cannot be read.
-    #[error("the listing {page} is refused: {source}")]
+    #[error("{}", self.fault())]
     Listing {
         /// Path of the page below the base.
         page: String,
@@ -37,9 +38,7 @@ pub enum Error {
         source: ListingError,
     },
     /// A listing beyond every roster.
-    #[error(
-        "the listing is refused: it names more than {limit} {what}; raise photos.max_photos if this is right"
-    )]
+    #[error("{}", self.fault())]
     TooMany {
         /// "photos" or "pages".
         what: &'static str,
@@ -47,7 +46,7 @@ pub enum Error {
         limit: usize,
     },
     /// The mirror on disk cannot be read or written.
-    #[error("cannot {action} {}: {source}{}", path.display(), advice(source))]
+    #[error("{}", self.fault())]
     Disk {
         /// What was being done.
         action: &'static str,
@@ -57,7 +56,7 @@ pub enum Error {
         source: io::Error,
     },
     /// Another synchronisation holds the mirror.
-    #[error("another synchronisation is at work in {}; try again when it is done", path.display())]
+    #[error("{}", self.fault())]
     Busy {
         /// The mirror.
         path: PathBuf,
@@ -66,11 +65,44 @@ pub enum Error {
     #[error(transparent)]
     Photo(#[from] vision::photo::PhotoError),
     /// An answer that makes no sense for a photo.
-    #[error("{0}")]
+    #[error("{}", self.fault())]
     Answer(String),
     /// Too many requests failed one after the other; the rest was not asked for.
-    #[error("not tried: the server failed {0} times in a row")]
+    #[error("{}", self.fault())]
     GaveUp(u32),
+}
+
+impl Diagnosis for Error {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::NoUrl => Fault::new("photos.url is not set: photos are read from the folder as it is"),
+            Self::Trust(error) => Fault::new(error.to_string()),
+            Self::Http(error) => error.fault(),
+            Self::Redirected { from, to, reason } => {
+                Fault::new(format!("{from} redirects to {to}, which {reason}"))
+                    .advise("if the photos have moved, change photos.url")
+            }
+            Self::Listing { page, source } => {
+                Fault::new(format!("the listing {page} is refused: {source}")).naming(page)
+            }
+            Self::TooMany { what, limit } => {
+                Fault::new(format!("the listing is refused: it names more than {limit} {what}"))
+                    .advise("raise photos.max_photos if this is right")
+            }
+            Self::Disk { action, path, source } => {
+                let fault = Fault::new(format!("cannot {action} {}: {source}", path.display()))
+                    .naming(path.display().to_string());
+                Fault { advice: advice(source).map(str::to_owned), ..fault }
+            }
+            Self::Busy { path } => {
+                Fault::new(format!("another synchronisation is at work in {}", path.display()))
+                    .advise("try again when it is done")
+            }
+            Self::Photo(error) => Fault::new(error.to_string()),
+            Self::Answer(what) => Fault::new(what.clone()),
+            Self::GaveUp(times) => Fault::new(format!("not tried: the server failed {times} times in a row")),
+        }
+    }
 }
 
 impl Error {
@@ -95,14 +127,14 @@ impl Error {
     }
 }
 
-fn advice(error: &io::Error) -> &'static str {
+fn advice(error: &io::Error) -> Option<&'static str> {
     match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
-            "; the photos so far are kept; free some space, the next synchronisation goes on"
+            Some("the photos so far are kept; free some space, the next synchronisation goes on")
         }
         io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied => {
-            "; the photos so far are kept; make the folder writable for this program"
+            Some("the photos so far are kept; make the folder writable for this program")
         }
-        _ => "",
+        _ => None,
     }
 }

@@ -38,6 +38,7 @@ use tokio::sync::Semaphore;
 use crate::config::Tls;
 use crate::http::{Client, Retry, Timeouts};
 use base::event::Event;
+use base::failure::{Diagnosis as _, Fault};
 use vision::photo::PhotoLimits;
 use vision::photos::Photos as PhotoSettings;
 
@@ -143,12 +144,14 @@ impl Report {
     }
 
     /// Why it did not do what it should. Some photos that cannot be had are no fault of its, all of them are.
-    pub fn fault(&self) -> Option<String> {
+    pub fn fault(&self) -> Option<Fault> {
         if let Some(stopped) = &self.stopped {
-            return Some(stopped.to_string());
+            return Some(stopped.fault());
         }
         let first = self.failed.first().filter(|_| self.new + self.updated + self.unchanged == 0)?;
-        Some(format!("none of {} photos could be had; {}: {}", self.failed.len(), first.photo, first.reason))
+        let all = self.failed.len();
+        let what = format!("none of {all} photos could be had; {}: {}", first.photo, first.reason);
+        Some(Fault::new(what).naming(&first.photo))
     }
 
     /// The event that tells of it.

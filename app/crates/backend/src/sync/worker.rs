@@ -13,7 +13,7 @@ use super::{FOLDER, Failure as PhotoFailure, Report, Step, once, waiting};
 use crate::plain::Reminder;
 use base::backoff::Backoff;
 use base::event::{Bus, Event};
-use base::failure::Failure;
+use base::failure::{Diagnosis as _, Failure};
 use base::progress::Progress;
 use vision::scan::scan;
 
@@ -78,7 +78,7 @@ pub async fn run(worker: Worker, stop: CancellationToken) -> Result<(), Failure>
         let fault = match done {
             Ok(report) => report.fault(),
             Err(error) if error.needs_a_person() => return Err(Failure::hold(error)),
-            Err(error) => Some(error.to_string()),
+            Err(error) => Some(error.fault()),
         };
         let pause = match fault {
             Some(reason) => {
@@ -136,7 +136,7 @@ fn fingerprint(settings: &Settings) -> u64 {
             hasher.finish()
         }
         Err(error) => {
-            log::warn!("{error}");
+            log::warn!(personal:% = error.path.display(); "{error}");
             UNREADABLE
         }
     }
@@ -145,7 +145,7 @@ fn fingerprint(settings: &Settings) -> u64 {
 fn tell(worker: &Worker, report: &Report) {
     worker.failed.store(Arc::new(report.failed.clone()));
     for failure in report.failed.iter().take(FAILURES_LOGGED) {
-        log::warn!("photo {}: {}", failure.photo, failure.reason);
+        log::warn!(personal:% = failure.photo; "photo {}: {}", failure.photo, failure.reason);
     }
     if report.failed.len() > FAILURES_LOGGED {
         log::warn!("and {} photos more", report.failed.len() - FAILURES_LOGGED);

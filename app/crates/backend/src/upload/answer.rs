@@ -10,6 +10,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
 
 use crate::http;
+use base::failure::{Diagnosis as _, Fault};
 use journal::storage::OpenRow;
 
 /// Most characters of a server's text that are kept.
@@ -47,8 +48,8 @@ impl RowAnswer {
 pub struct Trouble {
     /// What kind of trouble.
     pub kind: TroubleKind,
-    /// In words, without secrets.
-    pub reason: String,
+    /// What is wrong, without secrets, and what to do.
+    pub reason: Fault,
     /// How long the server asks to wait.
     pub wait: Option<Duration>,
 }
@@ -99,23 +100,32 @@ pub fn read(
     let wait = wait.and_then(|text| retry_after(text, now));
     let json = http::json::bounded(&answer.body, MAX_VALUES).ok().filter(Value::is_object);
     let said = json.as_ref().and_then(message).map(|text| format!(" ({text})")).unwrap_or_default();
-    let trouble = |kind, reason: String| Err(Trouble { kind, reason, wait });
+    let trouble = |kind, reason: Fault| Err(Trouble { kind, reason, wait });
     match status.as_u16() {
         200..=299 => {}
         401 | 403 => {
-            let reason =
-                format!("the webhook refuses the key: {status}{said}; set webhook.key to a valid one");
+            let reason = Fault::new(format!("the webhook refuses the key: {status}{said}"))
+                .advise("set webhook.key to a valid one");
             return trouble(TroubleKind::Person, reason);
         }
         400 | 413 | 415 | 422 => {
-            return trouble(TroubleKind::Batch, format!("the webhook refuses the request: {status}{said}"));
+            return trouble(
+                TroubleKind::Batch,
+                format!("the webhook refuses the request: {status}{said}").into(),
+            );
         }
         408 | 425 | 429 => {
-            return trouble(TroubleKind::Unreachable, format!("the webhook asks to wait: {status}{said}"));
+            return trouble(
+                TroubleKind::Unreachable,
+                format!("the webhook asks to wait: {status}{said}").into(),
+            );
         }
-        500..=599 => return trouble(TroubleKind::Server, format!("the webhook failed: {status}{said}")),
+        500..=599 => {
+            return trouble(TroubleKind::Server, format!("the webhook failed: {status}{said}").into());
+        }
         _ => {
-            let reason = format!("no webhook answers there: {status}{said}; check webhook.url");
+            let reason =
+                Fault::new(format!("no webhook answers there: {status}{said}")).advise("check webhook.url");
             return trouble(TroubleKind::Unreachable, reason);
         }
     }
@@ -130,8 +140,9 @@ pub fn read(
             _ => None,
         });
         let reason = match error {
-            Some(text) => format!("the webhook took none of the rows: {text}"),
-            None => format!("the webhook answered without naming one of the rows{said}; they are sent again"),
+            Some(text) => Fault::new(format!("the webhook took none of the rows: {text}")),
+            None => Fault::new(format!("the webhook answered without naming one of the rows{said}"))
+                .advise("they are sent again"),
         };
         return trouble(TroubleKind::Server, reason);
     }
@@ -146,7 +157,7 @@ impl From<&http::Error> for Trouble {
             }
             _ => TroubleKind::Server,
         };
-        Self { kind, reason: error.to_string(), wait: None }
+        Self { kind, reason: error.fault(), wait: None }
     }
 }
 
@@ -241,7 +252,7 @@ fn message(json: &Value) -> Option<String> {
     ["error", "message", "detail"].iter().find_map(|name| json[*name].as_str()).map(shortened)
 }
 
-fn not_an_answer(body: &[u8]) -> String {
+fn not_an_answer(body: &[u8]) -> Fault {
     let text = String::from_utf8_lossy(&body[..body.len().min(4096)]);
     let start = text.trim_start().to_lowercase();
     let what = if start.is_empty() {
@@ -251,9 +262,8 @@ fn not_an_answer(body: &[u8]) -> String {
     } else {
         "something that is not the webhook's JSON"
     };
-    format!(
-        "the webhook answered with {what}; nothing counts as delivered. Check webhook.url and what stands before it"
-    )
+    Fault::new(format!("the webhook answered with {what}"))
+        .advise("nothing counts as delivered. Check webhook.url and what stands before it")
 }
 
 /// One line of at most [`MAX_TEXT`] characters.
@@ -387,7 +397,7 @@ mod tests {
             let body = json!({"success": true, "processed_records": [], "errors": errors});
             let trouble = read(&answer(200, &body), &batch(&["7", "8"]), None).unwrap_err();
             assert_eq!(trouble.kind, TroubleKind::Server, "{body}");
-            assert!(trouble.reason.contains("Database is locked"), "{}", trouble.reason);
+            assert!(trouble.reason.to_string().contains("Database is locked"), "{}", trouble.reason);
         }
         let body = json!({"success": true, "processed_records": [{"row": 2}], "errors": [error(3)]});
         let unknown = RowAnswer::Unknown("Database is locked".to_owned());
@@ -450,7 +460,7 @@ mod tests {
         ] {
             let trouble = read(&answer(status, body), &batch(&["7"]), None).unwrap_err();
             assert_eq!(trouble.kind, kind, "{status}");
-            assert!(trouble.reason.contains(words), "{status}: {}", trouble.reason);
+            assert!(trouble.reason.to_string().contains(words), "{status}: {}", trouble.reason);
         }
     }
 

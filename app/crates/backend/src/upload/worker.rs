@@ -202,7 +202,7 @@ impl Uploader {
         .await;
         report.failure = match passed {
             Ok(Ended::Done) => None,
-            Ok(Ended::Later(trouble, _) | Ended::Held(trouble)) => Some(trouble.reason),
+            Ok(Ended::Later(trouble, _) | Ended::Held(trouble)) => Some(trouble.reason.to_string()),
             Err(_) => Some(format!("not everything could be delivered within {} s", deadline.as_secs())),
         };
         report.backlog = self.ledger.summary().backlog;
@@ -336,7 +336,7 @@ impl Uploader {
     async fn send(&self, batch: &[OpenRow]) -> Result<Vec<RowAnswer>, Trouble> {
         let body = body::encode(batch).map_err(|error| Trouble {
             kind: TroubleKind::Server,
-            reason: format!("the rows cannot be written as CSV: {error}"),
+            reason: format!("the rows cannot be written as CSV: {error}").into(),
             wait: None,
         })?;
         let posted =
@@ -354,7 +354,7 @@ impl Uploader {
         }
         let made = Client::new(&self.tls, self.timeouts).map_err(|error| Trouble {
             kind: TroubleKind::Person,
-            reason: error.to_string(),
+            reason: error.to_string().into(),
             wait: None,
         })?;
         Ok(self.client.get_or_init(|| made))
@@ -382,7 +382,8 @@ impl Uploader {
                 Fate::Duplicate => duplicates += 1,
                 Fate::Refused(reason) => {
                     refused += 1;
-                    log::warn!("row {id} needs a person: {reason}");
+                    // The server's words may name anybody.
+                    log::warn!(personal:% = reason; "row {id} needs a person: {reason}");
                 }
                 Fate::Reopened | Fate::Dismissed => {}
             }
@@ -446,7 +447,7 @@ impl Uploader {
 
     fn note_failure(&self, trouble: &Trouble) {
         let mut view = self.view.lock().unwrap_or_else(PoisonError::into_inner);
-        view.failure = Some(trouble.reason.clone());
+        view.failure = Some(trouble.reason.to_string());
         view.failures += 1;
     }
 }

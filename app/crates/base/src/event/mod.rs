@@ -6,10 +6,13 @@
 mod words;
 mod worker_state;
 
+use log::kv::Value;
 use serde::Serialize;
 use tokio::sync::broadcast;
 
+use crate::failure::Fault;
 use crate::identity::RollNumber;
+use crate::redaction::{PERSONAL, SIGHTING};
 
 pub use worker_state::WorkerState;
 
@@ -35,8 +38,8 @@ pub enum Event {
     },
     /// Photos could not be synchronised; it will be tried again.
     SyncFailed {
-        /// Why, without secrets.
-        reason: String,
+        /// Why, without secrets, and what to do.
+        reason: Fault,
         /// Seconds until the next try.
         retry_in_s: u64,
     },
@@ -104,6 +107,9 @@ pub enum Event {
     AttackRefused {
         /// The track of the face.
         track: u64,
+        /// Whom it looked like.
+        #[serde(skip)]
+        roll: RollNumber,
         /// Which test refused it and its score, in words.
         reason: String,
     },
@@ -143,8 +149,8 @@ pub enum Event {
     },
     /// A batch could not be delivered; it will be tried again.
     DeliveryFailed {
-        /// Why, without secrets.
-        reason: String,
+        /// Why, without secrets, and what to do.
+        reason: Fault,
         /// Seconds until the next try.
         retry_in_s: u64,
     },
@@ -155,7 +161,7 @@ pub enum Event {
         /// What it is doing.
         state: WorkerState,
         /// Why, where there is a reason.
-        reason: Option<String>,
+        reason: Option<Fault>,
     },
 }
 
@@ -190,13 +196,29 @@ pub async fn narrate(mut events: broadcast::Receiver<Event>, stop: tokio_util::s
             () = stop.cancelled() => return,
         };
         match event {
-            Ok(event) => log::log!(target: "attendance", event.level(), "{event}"),
+            Ok(event) => tell(&event),
             Err(broadcast::error::RecvError::Lagged(missed)) => {
                 log::warn!("{missed} events were too fast for the log")
             }
             Err(broadcast::error::RecvError::Closed) => return,
         }
     }
+}
+
+/// Writes one event to the log, with what names a person in it.
+fn tell(event: &Event) {
+    let level = event.level();
+    if level > log::max_level() {
+        return;
+    }
+    let personal = event.personal();
+    let values = personal.values.into_iter().map(|value| (PERSONAL, Value::from(value)));
+    let sighting = personal.sighting.then_some((SIGHTING, Value::from(true)));
+    let fields: Vec<_> = values.chain(sighting).collect();
+    let mut record = log::Record::builder();
+    record.level(level).target("attendance");
+    // In one expression: the arguments live no longer.
+    log::logger().log(&record.args(format_args!("{event}")).key_values(&fields).build());
 }
 
 #[cfg(test)]

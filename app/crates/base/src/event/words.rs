@@ -24,6 +24,41 @@ impl Event {
     }
 }
 
+/// What names a person in the text of an event.
+pub(super) struct Personal<'a> {
+    /// The parts of the text that do.
+    pub(super) values: Vec<&'a str>,
+    /// Whether it says who was seen when: nothing of it leaves the site.
+    pub(super) sighting: bool,
+}
+
+impl Event {
+    /// What names a person in its text. No wildcard: whoever adds an event decides here.
+    pub(super) fn personal(&self) -> Personal<'_> {
+        let nobody = Personal { values: Vec::new(), sighting: false };
+        match self {
+            Self::Recognised { roll, .. }
+            | Self::Recorded { roll, .. }
+            | Self::NotSaved { roll, .. }
+            | Self::NotRecorded { roll, .. } => Personal { values: vec![roll.as_str()], sighting: true },
+            Self::AttackRefused { roll, .. } => Personal { values: vec![roll.as_str()], ..nobody },
+            Self::PhotoRefused { photo, .. } => Personal { values: vec![photo], ..nobody },
+            Self::SyncFailed { reason, .. }
+            | Self::DeliveryFailed { reason, .. }
+            | Self::Worker { reason: Some(reason), .. } => {
+                Personal { values: reason.personal.iter().map(String::as_str).collect(), ..nobody }
+            }
+            Self::PhotosSynced { .. }
+            | Self::RemovalWaits { .. }
+            | Self::RosterReady { .. }
+            | Self::Hint { .. }
+            | Self::Stranger { .. }
+            | Self::Delivered { .. }
+            | Self::Worker { reason: None, .. } => nobody,
+        }
+    }
+}
+
 impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -67,7 +102,7 @@ impl fmt::Display for Event {
                      face {track})"
                 )
             }
-            Self::AttackRefused { track, reason } => {
+            Self::AttackRefused { track, reason, .. } => {
                 write!(f, "Refused, not a living person: {reason} (face {track})")
             }
             Self::Recorded { roll, status, timestamp } => {

@@ -1,9 +1,11 @@
 //! What a worker is doing, as a type: supervisor, page, metrics and log name it the same way.
 
+use std::fmt;
+
 use serde::Serialize;
 
 /// What a worker is doing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum WorkerState {
     /// At work.
@@ -13,6 +15,7 @@ pub enum WorkerState {
     /// Cannot work until a person does something.
     Held,
     /// Ended as it should.
+    #[default]
     Stopped,
 }
 
@@ -25,5 +28,11 @@ impl WorkerState {
             Self::Held => "held",
             Self::Stopped => "stopped",
         }
+    }
+}
+
+impl fmt::Display for WorkerState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
     }
 }

@@ -48,8 +48,12 @@ impl Reel for Folder {
                     *picture = Picture::from_rgb(rgb);
                     return Ok(true);
                 }
-                Ok(_) => log::warn!("skipped {}: a side has more than {MAX_SIDE} pixels", path.display()),
-                Err(reason) => log::warn!("skipped {}: {reason}", path.display()),
+                Ok(_) => {
+                    log::warn!(personal:% = path.display(); "skipped {}: a side has more than {MAX_SIDE} pixels", path.display())
+                }
+                Err(reason) => {
+                    log::warn!(personal:% = path.display(); "skipped {}: {reason}", path.display())
+                }
             }
         }
         Ok(false)

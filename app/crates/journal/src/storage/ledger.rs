@@ -14,6 +14,7 @@ use super::delivery::{Delivery, Fate};
 use super::ids::Ids;
 use super::record::{Certainty, Row, Settled, Verdict};
 use crate::row::{Dates, Status};
+use base::failure::Fault;
 use base::identity::RollNumber;
 use base::moment::SiteZone;
 
@@ -120,7 +121,7 @@ pub struct Storage {
     /// Rows in memory that could not be written yet.
     pub unwritten: usize,
     /// Why, and what to do.
-    pub trouble: Option<String>,
+    pub trouble: Option<Fault>,
     /// Lines of the logs that cannot be read.
     pub damaged_lines: usize,
 }

@@ -3,21 +3,23 @@
 use candle_core::Device;
 use candle_nn::VarBuilder;
 use models::Role;
-use models::store::Store;
+use models::store::{self, LoadError, Store};
+
+use base::failure::{Diagnosis, Fault};
 
 /// A network cannot be loaded or run.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
     /// A weight file is missing or damaged.
-    #[error("cannot load the network {role}: {reason}")]
+    #[error("{}", self.fault())]
     Load {
         /// Which network.
         role: String,
         /// What is wrong with it and what to do.
-        reason: String,
+        reason: Fault,
     },
     /// A network failed on a picture.
-    #[error("the network {role} failed: {reason}")]
+    #[error("{}", self.fault())]
     Run {
         /// Which network.
         role: &'static str,
@@ -37,9 +39,27 @@ impl EngineError {
         role: Role,
         make: impl FnOnce(VarBuilder<'static>) -> candle_core::Result<N>,
     ) -> Result<N, Self> {
-        let failed = |reason: String| Self::Load { role: role.to_string(), reason };
-        let weights =
-            models::store::load(store, role, &Device::Cpu).map_err(|error| failed(error.to_string()))?;
-        make(weights).map_err(|error| failed(error.to_string()))
+        let weights = models::store::load(store, role, &Device::Cpu).map_err(|error| match error {
+            LoadError::Store(error) => Self::store(role, &error),
+            other => Self::Load { role: role.to_string(), reason: other.to_string().into() },
+        })?;
+        make(weights).map_err(|error| Self::Load { role: role.to_string(), reason: error.to_string().into() })
+    }
+
+    /// The store of weights does not give what is needed of it.
+    pub(crate) fn store(role: impl ToString, error: &store::Error) -> Self {
+        let reason = Fault { advice: error.advice(), ..Fault::new(error.what()) };
+        Self::Load { role: role.to_string(), reason }
+    }
+}
+
+impl Diagnosis for EngineError {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::Load { role, reason } => {
+                reason.clone().described(|what| format!("cannot load the network {role}: {what}"))
+            }
+            Self::Run { role, reason } => Fault::new(format!("the network {role} failed: {reason}")),
+        }
     }
 }

@@ -37,8 +37,7 @@ impl Finder {
     /// # Errors
     /// [`EngineError::Load`] names the network and what to do.
     pub fn load(models_dir: &Path, config: &config::Recognition) -> Result<Self, EngineError> {
-        let store = Store::open(models_dir)
-            .map_err(|error| EngineError::Load { role: "store".to_owned(), reason: error.to_string() })?;
+        let store = Store::open(models_dir).map_err(|error| EngineError::store("store", &error))?;
         Self::of_store(store, config)
     }
 

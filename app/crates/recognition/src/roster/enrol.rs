@@ -12,6 +12,7 @@ use super::cache::{Cache, Entry, Seen, keeps_marks};
 use super::removal::Removal;
 use super::{Alike, Outcome, PhotoReport, Report, Roster};
 use crate::{Engine, EngineError, Enrolment, Gallery, Inspection};
+use base::failure::{Diagnosis, Fault};
 use base::identity::RollNumber;
 use vision::contain::contained;
 use vision::embedding::Embedding;
@@ -91,6 +92,15 @@ pub enum BuildError {
     /// It was told to stop.
     #[error("enrolment was stopped before its end; what is done is kept")]
     Stopped,
+}
+
+impl Diagnosis for BuildError {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::Engine(error) => error.fault(),
+            Self::Scan(_) | Self::Stopped => Fault::new(self.to_string()),
+        }
+    }
 }
 
 /// How far an enrolment is.

@@ -117,6 +117,7 @@ fn announce(roster: Roster, shared: &Shared, told: &mut HashSet<(String, String)
         let line = (format!("{} {}", pair.one, pair.other), String::new());
         if !told.contains(&line) {
             log::warn!(
+                personal_one:% = pair.one, personal_other:% = pair.other;
                 "{} and {} look like one person (similarity {:.2}); check their photos",
                 pair.one,
                 pair.other,

@@ -137,6 +137,7 @@ impl Subject {
         let found = senses.search(&face);
         if let Some(found) = &found {
             log::debug!(
+                personal:% = found.roll, sighting = true;
                 "track {}: {} similarity {:.3}, margin {:.3}, threshold {:.3}; {}",
                 look.track,
                 found.roll,

@@ -8,11 +8,12 @@ use image::RgbImage;
 use super::decision::{Decision, Look};
 use super::follow::Followed;
 use super::outcome::{Outcome, Sighting};
+use super::preview::TrackView;
 use super::senses::{Ahead, Beside, Networks};
 use super::subject::{Continuity, Subject};
 use super::track::{MAX_TRACKS, Track, Tracker};
 use super::view;
-use super::view::{Latency, Snapshot, TrackView, millis};
+use super::view::{Latency, Snapshot, millis};
 use crate::config;
 use crate::engine::Engine;
 use crate::faces::advice::Advice;
@@ -74,7 +75,7 @@ impl Pipeline {
         let liveness = engine.liveness(liveness)?;
         liveness.requirement().tell();
         let calibration = Calibration::of(recognition.calibration.as_deref()).map_err(|error| {
-            EngineError::Load { role: "calibration".to_owned(), reason: error.to_string() }
+            EngineError::Load { role: "calibration".to_owned(), reason: error.to_string().into() }
         })?;
         Ok(Self {
             engine,

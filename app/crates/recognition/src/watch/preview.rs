@@ -3,11 +3,32 @@
 use fast_image_resize::images::{Image, ImageRef};
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
 use image::RgbImage;
+use serde::Serialize;
 
-use super::view::TrackView;
+use base::identity::RollNumber;
+use vision::face::Bounds;
 
 /// Width of a preview, pixels: enough to aim the camera, little to send.
 const WIDTH: u32 = 480;
+
+/// One followed face.
+#[derive(Debug, Clone, Serialize)]
+pub struct TrackView {
+    /// Its number.
+    pub track: u64,
+    /// Where it is.
+    pub bounds: Bounds,
+    /// Who it seems to be.
+    pub roll: Option<RollNumber>,
+    /// Best similarity of the last match.
+    pub similarity: f32,
+    /// Votes for that person.
+    pub votes: u32,
+    /// Liveness scores in words.
+    pub liveness: String,
+    /// What the person is asked to do.
+    pub advice: Option<&'static str>,
+}
 
 /// A small copy of a frame, with its faces.
 #[derive(Debug)]
@@ -47,7 +68,6 @@ fn shrunk(frame: &RgbImage, width: u32, height: u32) -> RgbImage {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use vision::face::Bounds;
 
     #[test]
     fn the_faces_shrink_with_the_picture_and_nothing_is_drawn_into_it() {

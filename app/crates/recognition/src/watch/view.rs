@@ -7,8 +7,7 @@ use std::time::{Duration, Instant};
 use rustix::time::{ClockId, clock_gettime};
 use serde::Serialize;
 
-use super::preview::Preview;
-use base::identity::RollNumber;
+use super::preview::{Preview, TrackView};
 use base::moment::Moment;
 use vision::face::Bounds;
 
@@ -89,25 +88,6 @@ impl Latency {
             }
         }
     }
-}
-
-/// One followed face.
-#[derive(Debug, Clone, Serialize)]
-pub struct TrackView {
-    /// Its number.
-    pub track: u64,
-    /// Where it is.
-    pub bounds: Bounds,
-    /// Who it seems to be.
-    pub roll: Option<RollNumber>,
-    /// Best similarity of the last match.
-    pub similarity: f32,
-    /// Votes for that person.
-    pub votes: u32,
-    /// Liveness scores in words.
-    pub liveness: String,
-    /// What the person is asked to do.
-    pub advice: Option<&'static str>,
 }
 
 /// The last preview.

@@ -93,7 +93,8 @@ fn tell(outcome: Outcome, outputs: &Outputs) {
             Event::Stranger { track, similarity, threshold }
         }
         Outcome::AttackRefused { track, roll, liveness, .. } => {
-            Event::AttackRefused { track, reason: format!("looks like {roll}; {liveness}") }
+            let reason = format!("looks like {roll}; {liveness}");
+            Event::AttackRefused { track, roll: roll.clone(), reason }
         }
         Outcome::Hint { track, advice } => Event::Hint { track, advice: advice.text() },
     };

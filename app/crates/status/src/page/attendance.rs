@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::home::Home;
+use super::parts::{Home, time_of};
 use crate::view::Row;
 
 /// Rows shown before one asks for all: a busy day has thousands, the page is sent anew with every change, and
@@ -86,11 +86,6 @@ fn delivery(state: &str) -> Markup {
         "waiting" => html! { span.badge { "waiting" } },
         other => html! { span.quiet { (other) } },
     }
-}
-
-/// The time of day of a local time stamp.
-pub(super) fn time_of(timestamp: &str) -> &str {
-    timestamp.split_once(' ').map_or(timestamp, |(_, time)| time)
 }
 
 fn address(day: &str, is_today: bool, search: &str) -> String {

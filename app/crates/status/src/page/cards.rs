@@ -3,10 +3,10 @@
 use maud::{Markup, html};
 use time::OffsetDateTime;
 
-use super::attendance::time_of;
-use super::home::{Home, action, outcome, token};
+use super::parts::{Home, action, outcome, time_of, token};
 use crate::api::hours_minutes_seconds;
 use crate::view::{Decision, RefusedPhoto, RefusedRow, Worker};
+use base::event::WorkerState;
 
 /// Decisions shown at once: what a technician asks about has just happened, and on a phone the rest of the
 /// page stands below.
@@ -208,7 +208,7 @@ pub(super) fn system(home: &Home<'_>) -> Markup {
                     (fact("Certificate", &format!("until {} ({days} days)", expires.date())))
                 }
                 @let workers = &home.view.workers;
-                @if workers.iter().all(|worker| worker.state == "running") {
+                @if workers.iter().all(|worker| worker.state == WorkerState::Running) {
                     details #all-workers { summary { "All " (workers.len()) " workers run" } (table(workers)) }
                 } @else {
                     (table(workers))
@@ -228,7 +228,7 @@ fn table(workers: &[Worker]) -> Markup {
                     tr {
                         th scope="row" { (worker.name) }
                         td {
-                            span.badge.(if worker.state == "running" { "well" } else { "attention" }) { (worker.state) }
+                            span.badge.(if worker.state == WorkerState::Running { "well" } else { "attention" }) { (worker.state) }
                             @match worker.restarts {
                                 0 => {}
                                 1 => p.quiet { "restarted once" },

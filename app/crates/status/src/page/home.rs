@@ -4,36 +4,10 @@
 use http::StatusCode;
 use maud::{Markup, html};
 
+use super::parts::{Home, token};
 use super::{attendance, cards, document, updates};
-use crate::certificate::Identity;
-use crate::jobs::Jobs;
 use crate::reply::Reply;
-use crate::view::{Level, Problem, Row, View};
-
-/// Everything the page shows.
-pub(crate) struct Home<'a> {
-    pub(crate) view: &'a View,
-    pub(crate) problems: &'a [Problem],
-    pub(crate) identity: &'a Identity,
-    pub(crate) log: &'a [String],
-    pub(crate) jobs: &'a Jobs,
-    /// The log-in's token, for every form.
-    pub(crate) csrf: &'a str,
-    pub(crate) shown: Shown,
-}
-
-/// Which rows of attendance are asked for.
-#[derive(Debug, Default)]
-pub(crate) struct Shown {
-    /// Another day than today.
-    pub(crate) day: Option<String>,
-    /// Its rows, or why they cannot be read.
-    pub(crate) rows: Option<Result<Vec<Row>, String>>,
-    /// Part of a roll number.
-    pub(crate) search: String,
-    /// All rows instead of the newest.
-    pub(crate) all: bool,
-}
+use crate::view::{Level, Problem};
 
 /// The page.
 pub(crate) fn home(home: &Home<'_>) -> Reply {
@@ -142,41 +116,6 @@ fn log(lines: &[String]) -> Markup {
     }
 }
 
-/// A button that asks for an action, and what became of it the last time.
-pub(super) fn action(home: &Home<'_>, kind: &str, label: &str) -> Markup {
-    let under_way = home.jobs.under_way(kind);
-    html! {
-        form.action method="post" action=(format!("/do/{kind}")) data-act {
-            (token(home.csrf))
-            button id=(format!("do-{kind}")) type="submit" aria-busy=[under_way.then_some("true")] { (label) }
-            (outcome(home, kind))
-        }
-    }
-}
-
-/// What became of the last action of this kind.
-pub(super) fn outcome(home: &Home<'_>, kind: &str) -> Markup {
-    html! {
-        @if home.jobs.under_way(kind) {
-            p.outcome { "Under way. It goes on by itself; you can leave this page." }
-        } @else {
-            @match home.jobs.last(kind) {
-                Some(Ok(done)) => p.outcome.well { (done.message) },
-                Some(Err(refused)) => p.outcome.broken {
-                    (refused.message)
-                    @if !refused.details.is_empty() { " " span.quiet { (refused.details) } }
-                },
-                None => {}
-            }
-        }
-    }
-}
-
-/// The hidden field that proves a form is ours.
-pub(super) fn token(csrf: &str) -> Markup {
-    html! { input type="hidden" name="csrf" value=(csrf); }
-}
-
 /// The worst level of these.
 pub(crate) fn worst(problems: &[Problem]) -> Level {
     problems.iter().map(|problem| problem.level).max().unwrap_or(Level::Well)
@@ -190,7 +129,7 @@ fn in_words(level: Level) -> &'static str {
     }
 }
 
-pub(super) fn class(level: Level) -> &'static str {
+fn class(level: Level) -> &'static str {
     match level {
         Level::Well => "well",
         Level::Attention => "attention",

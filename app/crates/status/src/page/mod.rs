@@ -8,6 +8,7 @@ mod cards;
 mod docs;
 mod home;
 mod log_in;
+mod parts;
 mod picture;
 mod updates;
 
@@ -23,8 +24,9 @@ use sha2::{Digest, Sha256};
 use super::reply::{Reply, of_type};
 
 pub(super) use docs::docs;
-pub(super) use home::{Home, Shown, home, worst};
+pub(super) use home::{home, worst};
 pub(super) use log_in::log_in;
+pub(super) use parts::{Home, Shown};
 pub(super) use picture::picture;
 
 use super::view::Level;

@@ -2,16 +2,10 @@
 
 use maud::{Markup, html};
 
-use super::home::{Home, action, outcome, token};
+use super::parts::{Home, action, outcome, token};
 use crate::request::LONGEST_ADDRESS;
+use crate::systems::{Attempt, Content, Signers, Slot, Systems, UpdateEnd, UpdateOutcome};
 use crate::view::Update;
-use update::attempt::Attempt;
-use update::history::{End, Outcome};
-use update::inbox::MAX_BUNDLE;
-use update::record::Content;
-use update::slot::Slot;
-use update::trust::Signers;
-use update::view::View;
 
 pub(super) fn updates(home: &Home<'_>) -> Markup {
     let update = &home.view.update;
@@ -39,7 +33,7 @@ pub(super) fn updates(home: &Home<'_>) -> Markup {
     }
 }
 
-fn state(home: &Home<'_>, systems: &View, update: &Update) -> Markup {
+fn state(home: &Home<'_>, systems: &Systems, update: &Update) -> Markup {
     html! {
         @for slot in [Slot::A, Slot::B] { (one(systems, slot)) }
         @if systems.on_trial {
@@ -57,7 +51,7 @@ fn state(home: &Home<'_>, systems: &View, update: &Update) -> Markup {
             }
         }
         @if let Some(attempt) = systems.attempt.as_ref().filter(|attempt| is_news(systems, attempt)) {
-            p.outcome.attention { (attempt.at.date()) ": " (attempt.sentence()) }
+            p.outcome.attention { (attempt.at.date()) ": " (attempt.sentence) }
         }
         @if let Some(last) = &systems.last { (ended(home, systems, last)) }
         @match systems.signers {
@@ -76,12 +70,12 @@ fn state(home: &Home<'_>, systems: &View, update: &Update) -> Markup {
 }
 
 /// Whether an update was refused since the last one was tried.
-fn is_news(systems: &View, attempt: &Attempt) -> bool {
+fn is_news(systems: &Systems, attempt: &Attempt) -> bool {
     attempt.refused.is_some() && systems.last.as_ref().is_none_or(|last| last.at < attempt.at)
 }
 
 /// One slot: what it is now, and the system in it.
-fn one(systems: &View, slot: Slot) -> Markup {
+fn one(systems: &Systems, slot: Slot) -> Markup {
     let known = systems.known(slot);
     let system = known.system.as_ref().filter(|system| !system.version.is_empty());
     html! {
@@ -114,12 +108,12 @@ fn day(time: &str) -> &str {
 }
 
 /// How the last update ended; after a rollback with the new system's own words, until they are acknowledged.
-fn ended(home: &Home<'_>, systems: &View, last: &Outcome) -> Markup {
+fn ended(home: &Home<'_>, systems: &Systems, last: &UpdateOutcome) -> Markup {
     html! {
         p.outcome.(if last.end.is_success() { "well" } else { "attention" }) {
             (last.at.date()) ": " (systems.sentence.as_deref().unwrap_or_default())
         }
-        @if let End::Failed { log, .. } = &last.end {
+        @if let UpdateEnd::Failed { log, .. } = &last.end {
             @if !log.is_empty() {
                 details #update-log {
                     summary { "What the new system logged" }
@@ -143,7 +137,7 @@ fn ways_in(home: &Home<'_>) -> Markup {
         details #install {
             summary { "Install an update" }
             // Shown by the script, which sends the file as it is and says how far it is.
-            form #bundle-form hidden data-most=(MAX_BUNDLE) data-csrf=(home.csrf) {
+            form #bundle-form hidden data-most=(home.bundle_bytes) data-csrf=(home.csrf) {
                 label for="bundle" { "A bundle from this device (.raucb)" }
                 input #bundle type="file" accept=".raucb" required;
                 button type="submit" { "Send and install" }

@@ -43,7 +43,7 @@ fn write_down(ledger: &Ledger, fates: impl IntoIterator<Item = (u64, Fate)>) {
 }
 
 fn trouble(kind: TroubleKind) -> Trouble {
-    Trouble { kind, reason: "it fails".to_owned(), wait: None }
+    Trouble { kind, reason: "it fails".into(), wait: None }
 }
 
 /// When the webhook fails as a whole, in seconds, and how.

@@ -37,8 +37,10 @@ pub(super) struct Seeta {
 
 impl Seeta {
     pub(super) fn load() -> Result<Self, EngineError> {
-        let model = rustface::read_model(MODEL)
-            .map_err(|error| EngineError::Load { role: "rustface".to_owned(), reason: error.to_string() })?;
+        let model = rustface::read_model(MODEL).map_err(|error| EngineError::Load {
+            role: "rustface".to_owned(),
+            reason: error.to_string().into(),
+        })?;
         let mut detector = rustface::create_detector_with_model(model);
         detector.set_min_face_size(MIN_FACE);
         detector.set_score_thresh(MIN_SCORE);

@@ -1,0 +1,74 @@
+//! What every section of the page is made from: the state it shows, and the forms that ask for an action.
+
+use maud::{Markup, html};
+
+use crate::certificate::Identity;
+use crate::jobs::Jobs;
+use crate::view::{Problem, Row, View};
+
+/// Everything the page shows.
+pub(crate) struct Home<'a> {
+    pub(crate) view: &'a View,
+    pub(crate) problems: &'a [Problem],
+    pub(crate) identity: &'a Identity,
+    pub(crate) log: &'a [String],
+    pub(crate) jobs: &'a Jobs,
+    /// Largest update bundle taken.
+    pub(crate) bundle_bytes: u64,
+    /// The log-in's token, for every form.
+    pub(crate) csrf: &'a str,
+    pub(crate) shown: Shown,
+}
+
+/// Which rows of attendance are asked for.
+#[derive(Debug, Default)]
+pub(crate) struct Shown {
+    /// Another day than today.
+    pub(crate) day: Option<String>,
+    /// Its rows, or why they cannot be read.
+    pub(crate) rows: Option<Result<Vec<Row>, String>>,
+    /// Part of a roll number.
+    pub(crate) search: String,
+    /// All rows instead of the newest.
+    pub(crate) all: bool,
+}
+
+/// A button that asks for an action, and what became of it the last time.
+pub(super) fn action(home: &Home<'_>, kind: &str, label: &str) -> Markup {
+    let under_way = home.jobs.under_way(kind);
+    html! {
+        form.action method="post" action=(format!("/do/{kind}")) data-act {
+            (token(home.csrf))
+            button id=(format!("do-{kind}")) type="submit" aria-busy=[under_way.then_some("true")] { (label) }
+            (outcome(home, kind))
+        }
+    }
+}
+
+/// What became of the last action of this kind.
+pub(super) fn outcome(home: &Home<'_>, kind: &str) -> Markup {
+    html! {
+        @if home.jobs.under_way(kind) {
+            p.outcome { "Under way. It goes on by itself; you can leave this page." }
+        } @else {
+            @match home.jobs.last(kind) {
+                Some(Ok(done)) => p.outcome.well { (done.message) },
+                Some(Err(refused)) => p.outcome.broken {
+                    (refused.message)
+                    @if !refused.details.is_empty() { " " span.quiet { (refused.details) } }
+                },
+                None => {}
+            }
+        }
+    }
+}
+
+/// The hidden field that proves a form is ours.
+pub(super) fn token(csrf: &str) -> Markup {
+    html! { input type="hidden" name="csrf" value=(csrf); }
+}
+
+/// The time of day of a local time stamp.
+pub(super) fn time_of(timestamp: &str) -> &str {
+    timestamp.split_once(' ').map_or(timestamp, |(_, time)| time)
+}

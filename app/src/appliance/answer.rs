@@ -1,0 +1,18 @@
+//! The answers to what the page asks for.
+
+use status::view::{Done, Pending, Refused};
+
+/// An answer that is there at once.
+pub(super) fn ready(result: Result<Done, Refused>) -> Pending<Result<Done, Refused>> {
+    Box::pin(std::future::ready(result))
+}
+
+/// It worked: one sentence for a person.
+pub(super) fn done(message: &str) -> Result<Done, Refused> {
+    Ok(Done { message: message.to_owned(), output: String::new() })
+}
+
+/// It cannot be done: one sentence for a person, with what to do.
+pub(super) fn refused(message: &str) -> Result<Done, Refused> {
+    Err(Refused { message: message.to_owned(), details: String::new() })
+}

@@ -1,0 +1,214 @@
+//! What the parts of the appliance share: made once, and handed to each worker from here.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use tokio::sync::{Notify, watch};
+use tokio_util::sync::CancellationToken;
+
+use super::camera_care::Care;
+use super::frame_path::FramePath;
+use super::hands::Hands;
+use super::latest::Memory;
+use super::page::Page;
+use super::self_report::{PagePlace, SelfReport};
+use super::technician::Technician;
+use crate::config::Config;
+use crate::supervisor::{Board, Supervisor};
+use backend::sync;
+use backend::upload::Uploader;
+use base::event::Bus;
+use base::moment::{Clock, SiteZone};
+use base::progress::Progress;
+use base::sightings::{Outbox, inbox};
+use journal::Records;
+use recognition::watch::worker::Outputs;
+use recognition::{SharedGallery, roster};
+use update::under_way::UnderWay;
+use vision::latest::Counters;
+
+/// Everything that more than one part needs.
+pub(super) struct Assembly {
+    pub(super) config: Arc<Config>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) bus: Bus,
+    pub(super) care: Arc<Care>,
+    pub(super) memory: Memory,
+    pub(super) outputs: Outputs,
+    pub(super) uploader: Option<Arc<Uploader>>,
+    zone: SiteZone,
+    records: Records,
+    sightings: Outbox,
+    gallery: SharedGallery,
+    report: Arc<ArcSwap<roster::Report>>,
+    syncing: Progress,
+    enrolling: Progress,
+    missing: Arc<ArcSwap<Vec<sync::Failure>>>,
+    sync_now: Arc<Notify>,
+    updating: UnderWay,
+    place: PagePlace,
+}
+
+impl Assembly {
+    /// Opens the journal. `supervised`: whether somebody starts the program again when it ends.
+    ///
+    /// # Errors
+    /// A journal that another process has, a time zone that is none.
+    pub(super) fn new(
+        config: Config,
+        clock: Arc<dyn Clock>,
+        bus: Bus,
+        supervised: bool,
+    ) -> anyhow::Result<Self> {
+        let zone = SiteZone::named(&config.site.time_zone)?;
+        let data_dir = &config.site.data_dir;
+        let records =
+            journal::open(data_dir, &config.attendance, zone.clone(), Arc::clone(&clock), bus.clone())?;
+        let uploader = Uploader::new(
+            &config.webhook,
+            &config.tls,
+            Arc::clone(&records.ledger),
+            Arc::clone(&records.deliveries),
+            Arc::clone(&clock),
+            bus.clone(),
+        );
+        let (seen, sightings) = inbox();
+        Ok(Self {
+            care: Arc::new(Care::new(data_dir, Arc::clone(&clock), supervised)),
+            outputs: Outputs { bus: bus.clone(), sightings: seen, view: Arc::default() },
+            memory: Memory::default(),
+            uploader: uploader.map(Arc::new),
+            gallery: SharedGallery::default(),
+            report: Arc::default(),
+            syncing: Progress::default(),
+            enrolling: Progress::default(),
+            missing: Arc::default(),
+            sync_now: Arc::default(),
+            updating: UnderWay::default(),
+            place: PagePlace::default(),
+            config: Arc::new(config),
+            clock,
+            bus,
+            zone,
+            records,
+            sightings,
+        })
+    }
+
+    /// Starts every worker, in the order in which they stop. The counters are the frame path's.
+    pub(super) fn start(&self, supervisor: &mut Supervisor) -> Counters {
+        let counters = self.frame_path().start(supervisor);
+        let (recorder, sightings) = (Arc::clone(&self.records.recorder), Arc::clone(&self.sightings));
+        supervisor.start("attendance", move |stop| {
+            journal::work(Arc::clone(&recorder), Arc::clone(&sightings), stop)
+        });
+        let (photos_changed, changed) = watch::channel(0);
+        let enrolment = self.enrolment(changed);
+        supervisor.start("roster", move |stop| roster::worker::run(enrolment.clone(), stop));
+        let mirror = self.mirror(photos_changed);
+        supervisor.start("sync", move |stop| sync::run(mirror.clone(), stop));
+        if let Some(uploader) = self.uploader.clone() {
+            supervisor.start("upload", move |stop| Arc::clone(&uploader).work(stop));
+        }
+        let updates = self.updates();
+        supervisor.start("update", move |stop| update::worker::run(updates.clone(), stop));
+        let page = self.page(supervisor.board(), counters.clone());
+        supervisor.start("page", move |stop| page.clone().run(stop));
+        counters
+    }
+
+    /// Tells the health gate of the service, until `stop`.
+    pub(super) fn report_itself(
+        &self,
+        board: Arc<Board>,
+        counters: Counters,
+        stop: CancellationToken,
+    ) -> impl Future<Output = ()> + use<> {
+        let (frames, page) = (Arc::clone(&self.outputs.view), Arc::clone(&self.place));
+        SelfReport { board, counters, frames, page }.publish(stop)
+    }
+
+    fn frame_path(&self) -> FramePath {
+        FramePath {
+            care: Arc::clone(&self.care),
+            config: Arc::clone(&self.config),
+            clock: Arc::clone(&self.clock),
+            gallery: Arc::clone(&self.gallery),
+            loading: [self.syncing.clone(), self.enrolling.clone()],
+            outputs: self.outputs.clone(),
+        }
+    }
+
+    fn enrolment(&self, changed: watch::Receiver<u64>) -> roster::worker::Shared {
+        roster::worker::Shared {
+            settings: Arc::new(self.config.roster()),
+            bus: self.bus.clone(),
+            gallery: Arc::clone(&self.gallery),
+            report: Arc::clone(&self.report),
+            progress: self.enrolling.clone(),
+            changed,
+        }
+    }
+
+    fn mirror(&self, changed: watch::Sender<u64>) -> sync::Worker {
+        sync::Worker {
+            settings: Arc::new(self.config.sync()),
+            bus: self.bus.clone(),
+            changed,
+            now: Arc::clone(&self.sync_now),
+            progress: self.syncing.clone(),
+            failed: Arc::clone(&self.missing),
+        }
+    }
+
+    fn updates(&self) -> update::worker::Worker {
+        update::worker::Worker {
+            settings: Arc::new(self.config.updates()),
+            clock: Arc::clone(&self.clock),
+            zone: self.zone.clone(),
+            bus: self.bus.clone(),
+            running: update::record::System::running().version,
+            under_way: self.updating.clone(),
+        }
+    }
+
+    fn page(&self, board: Arc<Board>, counters: Counters) -> Page {
+        let hands = Hands {
+            config: Arc::clone(&self.config),
+            board: Arc::clone(&board),
+            bus: self.bus.clone(),
+            sync_now: Arc::clone(&self.sync_now),
+            frames: Arc::clone(&self.outputs.view),
+            uploader: self.uploader.clone(),
+            updating: self.updating.clone(),
+        };
+        Page {
+            config: Arc::clone(&self.config),
+            source: Arc::new(self.technician(board, counters)),
+            control: Arc::new(hands),
+            bus: self.bus.clone(),
+            place: Arc::clone(&self.place),
+        }
+    }
+
+    fn technician(&self, board: Arc<Board>, counters: Counters) -> Technician {
+        Technician {
+            config: Arc::clone(&self.config),
+            zone: self.zone.clone(),
+            clock: Arc::clone(&self.clock),
+            started: self.clock.now(),
+            board,
+            counters,
+            care: Arc::clone(&self.care),
+            frames: Arc::clone(&self.outputs.view),
+            inbox: self.outputs.sightings.clone(),
+            ledger: Arc::clone(&self.records.ledger),
+            report: Arc::clone(&self.report),
+            syncing: self.syncing.clone(),
+            missing: Arc::clone(&self.missing),
+            enrolling: self.enrolling.clone(),
+            memory: self.memory.clone(),
+            updating: self.updating.clone(),
+        }
+    }
+}
