@@ -3,7 +3,8 @@
 //! What is decided and cannot be written waits in memory, in order, and is tried again every second; nothing
 //! is announced before it is durable. What is seen while the wall clock is unknown is recorded whenever the
 //! gap allows, because the rules cannot say yet what it is; as soon as the clock is known, every such row
-//! gets its time, the rules go over them in order, and what they say is recorded as well.
+//! gets its time, the rules go over them in order, and what they say is recorded as well. A wall clock that is
+//! doubted ([`Clock::doubt`]) counts as unknown.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::fs::File;
@@ -27,7 +28,7 @@ use crate::storage::{
 };
 use base::event::{Bus, Event};
 use base::identity::RollNumber;
-use base::moment::{Clock, EARLIEST, Moment, SiteZone};
+use base::moment::{Believed, Clock, EARLIEST, Moment, SiteZone};
 use base::sightings::Sighted;
 
 /// Records that wait for the disk. A school of a thousand comes and goes five times; beyond that the disk has
@@ -76,7 +77,7 @@ pub fn open(
 pub(super) struct Past {
     book: Book,
     boot: Arc<str>,
-    /// A time of this boot at which the clock was right.
+    /// The last time that was believed, of whichever boot.
     known: Option<Stamp>,
 }
 
@@ -90,17 +91,24 @@ impl Past {
     }
 
     pub(super) fn see(&mut self, record: &Record, zone: &SiteZone) {
-        let at = match record {
+        match record {
             Record::Row(row) => {
                 self.book.record(&row.roll, &row.at, zone.local(row.at.utc).date(), row.status);
-                &row.at
+                // An estimate says nothing about the clock.
+                if row.clock == Certainty::Known {
+                    self.known = Some(row.at.clone());
+                }
             }
-            Record::Clock(at) => at,
-            _ => return,
-        };
-        if self.known.is_none() && at.boot == self.boot {
-            self.known = Some(at.clone());
+            Record::Clock(at) => self.known = Some(at.clone()),
+            _ => {}
         }
+    }
+
+    /// What the clock has to know of it.
+    fn believed(&self) -> Option<Believed> {
+        let known = self.known.as_ref()?;
+        let since_boot = (known.boot == self.boot).then_some(known.since_boot);
+        Some(Believed { utc: known.utc, since_boot })
     }
 }
 
@@ -114,8 +122,9 @@ pub struct Recorder {
     bus: Bus,
     boot: Arc<str>,
     keep: Duration,
-    /// A time of this boot at which the clock was right.
+    /// The last time of this boot at which the clock was believed; none while it is doubted.
     known: Option<Stamp>,
+    doubted: bool,
     /// Decided and not yet on the disk.
     waiting: VecDeque<Record>,
     /// Rows whose time is not known, waiting or on the disk.
@@ -145,7 +154,12 @@ impl Recorder {
             .map(|row| (row.roll.clone(), (row.at.since_boot, row.status)))
             .collect();
         days.check(&ledger);
+        // Before the clock is read for the first time.
+        if let Some(believed) = past.believed() {
+            clock.remember(believed);
+        }
         let now = clock.now().since_boot;
+        let known = past.known.filter(|known| known.boot == past.boot);
         let recorder = Self {
             book: past.book,
             journal,
@@ -155,7 +169,8 @@ impl Recorder {
             bus,
             boot: past.boot,
             keep: Duration::from_secs(u64::from(config.keep_days) * 86_400),
-            known: past.known,
+            known,
+            doubted: false,
             waiting: VecDeque::new(),
             unsettled,
             guesses,
@@ -188,7 +203,8 @@ impl Recorder {
     }
 
     fn consider(&mut self, roll: &RollNumber, moment: Moment) {
-        self.learn_clock(moment);
+        // Not from `moment`: it may have been taken before the clock came into doubt.
+        self.learn_clock(self.clock.now());
         let at = self.stamp(moment);
         let decided = match &self.known {
             Some(known) if !moment.trusted => {
@@ -261,7 +277,7 @@ impl Recorder {
         }
         row.id = self.journal.next_id();
         if row.clock == Certainty::Unknown {
-            if self.unsettled.is_empty() {
+            if self.unsettled.is_empty() && !self.doubted {
                 log::warn!(
                     "nobody vouches for the clock (no time server since boot, no hardware clock): rows are kept, and delivered \
                      once their time is known. Let the device reach a time server, or set site.clock = \"system\" \
@@ -278,13 +294,21 @@ impl Recorder {
     }
 
     /// Notes a time at which the clock is right and settles what waited for it.
-    fn learn_clock(&mut self, moment: Moment) {
-        if !moment.trusted {
+    fn learn_clock(&mut self, now: Moment) {
+        if self.clock.doubt().is_some() {
+            // What is seen now must not be measured from a time that may be the wrong one of the two.
+            self.known = None;
+            self.doubted = true;
             return;
         }
-        if self.known.is_none() {
-            self.known = Some(self.stamp(moment));
+        if !now.trusted {
+            return;
         }
+        if std::mem::take(&mut self.doubted) {
+            // The journal learns at once which time is believed: a restart then brings no doubt back.
+            self.next_note = Duration::ZERO;
+        }
+        self.known = Some(self.stamp(now));
         if let Some(known) = self.known.clone()
             && !self.unsettled.is_empty()
         {

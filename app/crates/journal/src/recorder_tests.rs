@@ -19,13 +19,15 @@ use crate::storage::disk::fake::FakeDisk;
 use crate::storage::{Deliveries, Delivery, Disk, Fate, Progress, RowView};
 use base::event::{Bus, Event};
 use base::identity::RollNumber;
-use base::moment::{Clock, ManualClock, SiteZone};
+use base::moment::{CheckedClock, Clock, ManualClock, SiteZone};
 
 /// A door: its disks live on over restarts and reboots.
 struct Door {
     journal: Arc<FakeDisk>,
     days: Arc<FakeDisk>,
     clock: Arc<ManualClock>,
+    /// `clock`, doubted when it jumps; made anew with the program.
+    checked: Arc<CheckedClock>,
     config: config::Attendance,
     zone: SiteZone,
     bus: Bus,
@@ -34,10 +36,12 @@ struct Door {
 
 impl Door {
     fn new(zone: &str, utc: OffsetDateTime) -> Self {
+        let clock = Arc::new(ManualClock::at(utc, "boot-1"));
         let mut door = Self {
             journal: Arc::default(),
             days: Arc::default(),
-            clock: Arc::new(ManualClock::at(utc, "boot-1")),
+            checked: Arc::new(CheckedClock::new(Arc::clone(&clock) as Arc<dyn Clock>)),
+            clock,
             config: config::Attendance::default(),
             zone: SiteZone::named(zone).unwrap(),
             bus: Bus::default(),
@@ -59,7 +63,8 @@ impl Door {
             Arc::clone(&self.days) as Arc<dyn Disk>,
             Arc::clone(&self.journal) as Arc<dyn Disk>,
         );
-        let clock = Arc::clone(&self.clock) as Arc<dyn Clock>;
+        self.checked = Arc::new(CheckedClock::new(Arc::clone(&self.clock) as Arc<dyn Clock>));
+        let clock = Arc::clone(&self.checked) as Arc<dyn Clock>;
         self.records = Some(Recorder::assemble(opened, past, days, &self.config, clock, self.bus.clone()));
     }
 
@@ -76,7 +81,7 @@ impl Door {
 
     fn see(&self, roll: &str) {
         let roll = RollNumber::parse(roll).unwrap();
-        self.records().with_recorder(|recorder| recorder.sighted(&roll, self.clock.now()));
+        self.records().with_recorder(|recorder| recorder.sighted(&roll, self.checked.now()));
     }
 
     fn tick(&self) {
@@ -219,6 +224,110 @@ fn rows_from_1970_wait_and_are_corrected_when_the_clock_is_known() {
     let roll = RollNumber::parse("9").unwrap();
     door.records().with_recorder(|recorder| recorder.sighted(&roll, moment));
     assert_eq!(door.rows().last().unwrap(), "9,in,2025-01-15 19:30:00");
+}
+
+/// How a doubt about the clock ends.
+#[derive(Debug, Clone, Copy)]
+enum End {
+    SecondSource,
+    Technician,
+    SetBack,
+}
+
+#[test]
+fn rows_of_a_doubtful_clock_are_held_and_delivered_once_the_doubt_ends() {
+    let start = datetime!(2026-11-23 08:00:00 UTC);
+    let steps = [time::Duration::hours(-1), time::Duration::days(2), time::Duration::days(-400)];
+    for (step, end, restarts) in steps.into_iter().flat_map(|step| {
+        [End::SecondSource, End::Technician, End::SetBack]
+            .into_iter()
+            .flat_map(move |end| [false, true].map(|restarts| (step, end, restarts)))
+    }) {
+        let mut door = Door::new("UTC", start);
+        door.see("1");
+        door.tick();
+        door.wait(600);
+        // Somebody answers for the time server.
+        let stepped = start + time::Duration::minutes(10) + step;
+        door.clock.set(stepped, true);
+        door.see("2");
+        if restarts {
+            door.restart();
+        }
+        door.wait(600);
+        door.see("1");
+        door.tick();
+        let case = format!("{step} {end:?} {restarts}");
+        assert_eq!(door.rows(), ["1,in,2026-11-23 08:00:00"], "{case}");
+        assert_eq!(door.records().ledger.summary().awaiting_clock, 2, "{case}");
+        assert!(door.checked.doubt().is_some(), "{case}");
+        let right = match end {
+            End::SecondSource => {
+                door.checked.compare(stepped + time::Duration::minutes(10));
+                stepped
+            }
+            End::Technician => {
+                assert!(door.checked.confirm());
+                stepped
+            }
+            End::SetBack => {
+                door.clock.set(start + time::Duration::minutes(20), true);
+                start + time::Duration::minutes(10)
+            }
+        };
+        door.tick();
+        let at = |utc| journal::timestamp(door.zone.local(utc));
+        // On another day it is the first row, and so an IN.
+        let status = if right.date() == start.date() { "out" } else { "in" };
+        let settled = [
+            "1,in,2026-11-23 08:00:00".to_owned(),
+            format!("2,in,{}", at(right)),
+            format!("1,{status},{}", at(right + time::Duration::minutes(10))),
+        ];
+        assert_eq!(door.rows(), settled, "{case}");
+        // A restart brings neither the doubt nor the wrong time back.
+        door.restart();
+        door.tick();
+        assert_eq!((door.rows(), door.checked.doubt()), (settled.to_vec(), None), "{case}");
+    }
+}
+
+#[test]
+fn over_a_boot_the_first_time_that_is_behind_or_far_ahead_is_doubtful() {
+    let start = datetime!(2026-11-23 08:00:00 UTC);
+    for (hours, doubted) in [(-1, true), (1, false), (24 * 399, false), (24 * 401, true)] {
+        let mut door = Door::new("UTC", start);
+        door.see("1");
+        door.reboot("boot-2", datetime!(1970-01-01 00:00:10 UTC), false);
+        door.see("2");
+        door.clock.set(start + time::Duration::hours(hours), true);
+        door.tick();
+        door.see("3");
+        assert_eq!(door.rows().len(), if doubted { 1 } else { 3 }, "{hours} hours");
+        assert_eq!(door.checked.confirm(), doubted, "{hours} hours");
+        door.tick();
+        assert_eq!(door.rows().len(), 3, "{hours} hours");
+        // The next boot starts from the time that was confirmed.
+        door.reboot("boot-3", start + time::Duration::hours(hours + 2), true);
+        door.see("4");
+        assert_eq!(door.rows().len(), 4, "{hours} hours");
+    }
+}
+
+#[test]
+fn a_sighting_from_before_a_jump_that_is_written_after_it_keeps_its_time() {
+    let door = Door::new("UTC", datetime!(2026-11-23 08:00:00 UTC));
+    let before = door.checked.now();
+    door.clock.set(datetime!(2026-11-25 08:00:00 UTC), true);
+    door.see("1");
+    let roll = RollNumber::parse("2").unwrap();
+    door.records().with_recorder(|recorder| recorder.sighted(&roll, before));
+    assert_eq!(door.rows(), ["2,in,2026-11-23 08:00:00"]);
+    assert_eq!(
+        door.records().ledger.summary().awaiting_clock,
+        1,
+        "it does not settle the row of the doubtful clock"
+    );
 }
 
 #[test]
