@@ -36,6 +36,8 @@ use base::sightings::Sighted;
 const MAX_WAITING: usize = 10_000;
 /// Records in one write: a full queue drains in some dozen writes, and none takes long.
 const MAX_WRITE: usize = 500;
+/// Times a sighting is decided about when a panic comes in between.
+const MAX_TRIES: u8 = 2;
 /// How often a time known to be right is noted, so that a boot without clock is placed well.
 const NOTE_CLOCK_EVERY: Duration = Duration::from_secs(3600);
 /// How often a broken disk is reported again.
@@ -53,7 +55,8 @@ pub struct Records {
     pub ledger: Arc<Ledger>,
 }
 
-/// Opens the journal below `data_dir` (`journal/`, and `attendance/` for the days' CSV files).
+/// Opens the journal below `data_dir` (`journal/`, and `attendance/` for the days' CSV files) of a site whose
+/// rows are delivered.
 ///
 /// # Errors
 /// [`JournalError`]: another process has it, or its folder cannot be listed.
@@ -64,8 +67,25 @@ pub fn open(
     clock: Arc<dyn Clock>,
     bus: Bus,
 ) -> Result<Records, JournalError> {
+    open_for(true, data_dir, config, zone, clock, bus)
+}
+
+/// As [`open`]; without a webhook (`delivered` is false) a row is finished as soon as its time is known, so
+/// that `keep_days` counts for it.
+///
+/// # Errors
+/// [`JournalError`].
+pub fn open_for(
+    delivered: bool,
+    data_dir: &Path,
+    config: &config::Attendance,
+    zone: SiteZone,
+    clock: Arc<dyn Clock>,
+    bus: Bus,
+) -> Result<Records, JournalError> {
     let mut past = Past::new(config, clock.as_ref());
-    let opened = journal::open(&data_dir.join("journal"), zone.clone(), |record| past.see(record, &zone))?;
+    let ledger = if delivered { Ledger::new(zone.clone()) } else { Ledger::of_rows_that_stay(zone.clone()) };
+    let opened = journal::open_into(&data_dir.join("journal"), ledger, |record| past.see(record, &zone))?;
     let days = DayFiles::new(
         Arc::new(Folder::new(data_dir.join("attendance"))),
         Arc::new(Folder::new(data_dir.join("journal"))),
@@ -125,8 +145,12 @@ pub struct Recorder {
     /// The last time of this boot at which the clock was believed; none while it is doubted.
     known: Option<Stamp>,
     doubted: bool,
+    /// Seen and not yet decided, each with the number of tries. Empty but for a moment, and after a panic.
+    seen: VecDeque<(Sighted, u8)>,
     /// Decided and not yet on the disk.
     waiting: VecDeque<Record>,
+    /// On the disk and not yet announced. Empty but for a moment, and after a panic.
+    written: VecDeque<Record>,
     /// Rows whose time is not known, waiting or on the disk.
     unsettled: BTreeMap<u64, Row>,
     /// What was last recorded in this boot while the clock was unknown.
@@ -171,7 +195,9 @@ impl Recorder {
             keep: Duration::from_secs(u64::from(config.keep_days) * 86_400),
             known,
             doubted: false,
+            seen: VecDeque::new(),
             waiting: VecDeque::new(),
+            written: VecDeque::new(),
             unsettled,
             guesses,
             next_note: Duration::ZERO,
@@ -196,10 +222,26 @@ impl Recorder {
     /// As [`sighted`](Self::sighted), for many at once: one write for all, so that a slow disk is caught up
     /// with.
     pub fn sighted_all(&mut self, seen: &[Sighted]) {
-        for Sighted { roll, at } in seen {
-            self.consider(roll, *at);
-        }
+        self.seen.extend(seen.iter().map(|sighted| (sighted.clone(), 0)));
+        self.consider_all();
         self.flush();
+    }
+
+    /// Decides about all that was seen. A panic leaves what is not decided for the next call; a sighting that
+    /// panics each time is given up.
+    fn consider_all(&mut self) {
+        while let Some((Sighted { roll, at }, tries)) = self.seen.front_mut() {
+            *tries += 1;
+            let (roll, at, tries) = (roll.clone(), *at, *tries);
+            if tries <= MAX_TRIES {
+                self.consider(&roll, at);
+            } else {
+                let reason =
+                    "a defect in the program stopped the recorder twice at this row; THIS ROW IS LOST";
+                self.bus.publish(Event::NotSaved { roll, reason: reason.to_owned() });
+            }
+            self.seen.pop_front();
+        }
     }
 
     fn consider(&mut self, roll: &RollNumber, moment: Moment) {
@@ -226,6 +268,7 @@ impl Recorder {
     pub fn tick(&mut self) {
         let now = self.clock.now();
         self.learn_clock(now);
+        self.consider_all();
         if now.trusted && now.since_boot >= self.next_note {
             let note = Record::Clock(self.stamp(now));
             self.next_note = now.since_boot + NOTE_CLOCK_EVERY;
@@ -238,9 +281,9 @@ impl Recorder {
         }
     }
 
-    /// Records decided and not yet on the disk.
+    /// Sightings and records that are not yet on the disk.
     pub fn waiting(&self) -> usize {
-        self.waiting.len()
+        self.seen.len() + self.waiting.len()
     }
 
     /// By the rules, with the time known.
@@ -356,18 +399,17 @@ impl Recorder {
 
     /// Writes what waits, in order, and announces what is written.
     fn flush(&mut self) {
+        self.announce_all();
         while !self.waiting.is_empty() {
             let batch: Vec<Record> = self.waiting.iter().take(MAX_WRITE).cloned().collect();
             if let Err(error) = self.journal.append(&batch) {
                 self.complain(&error);
                 return;
             }
-            self.waiting.drain(..batch.len());
+            self.written.extend(self.waiting.drain(..batch.len()));
             let unwritten = self.waiting.len();
             self.ledger.note_storage(|storage| storage.unwritten = unwritten);
-            for record in batch {
-                self.announce(record);
-            }
+            self.announce_all();
         }
         self.days.write(&self.ledger);
         if self.next_complaint > Duration::ZERO {
@@ -375,6 +417,12 @@ impl Recorder {
             self.next_complaint = Duration::ZERO;
         }
         self.ledger.note_storage(|storage| storage.trouble = None);
+    }
+
+    fn announce_all(&mut self) {
+        while let Some(record) = self.written.pop_front() {
+            self.announce(record);
+        }
     }
 
     /// `record` is durable: from now on everybody may know.
@@ -432,7 +480,7 @@ impl Recorder {
         });
     }
 
-    fn prune(&mut self, now: OffsetDateTime) {
+    pub(super) fn prune(&mut self, now: OffsetDateTime) {
         let before = now - self.keep;
         let removed = self
             .journal
