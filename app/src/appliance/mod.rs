@@ -35,7 +35,7 @@ use crate::supervisor::{Supervisor, pet_while};
 use backend::sync;
 use backend::upload::Uploader;
 use base::event::{Bus, narrate};
-use base::moment::{Clock, SiteZone, SystemClock};
+use base::moment::{CheckedClock, Clock, SiteZone, SystemClock};
 use base::progress::Progress;
 use recognition::roster;
 use recognition::watch::worker::Outputs;
@@ -54,13 +54,14 @@ const LAST_UPLOAD_TIME: Duration = Duration::from_secs(3);
 pub async fn run(config: Config, asked_to_stop: impl Future<Output = ()>) -> anyhow::Result<()> {
     let config = Arc::new(config);
     let zone = SiteZone::named(&config.site.time_zone)?;
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new(config.site.clock));
+    let clock: Arc<dyn Clock> = Arc::new(CheckedClock::new(Arc::new(SystemClock::new(config.site.clock))));
     let bus = Bus::default();
     let ended = CancellationToken::new();
     let narrator = tokio::spawn(narrate(bus.subscribe(), ended.clone()));
     log::info!("{}: attendance {} starts", config.site.name, env!("CARGO_PKG_VERSION"));
 
-    let records = journal::open(
+    let records = journal::open_for(
+        config.webhook.url.is_some(),
         &config.site.data_dir,
         &config.attendance,
         zone.clone(),
@@ -152,6 +153,7 @@ pub async fn run(config: Config, asked_to_stop: impl Future<Output = ()>) -> any
         sync_now,
         frames: Arc::clone(&outputs.view),
         uploader: uploader.clone(),
+        clock: Arc::clone(&clock),
         updating: updating.clone(),
     };
     let updates = update::worker::Worker {

@@ -184,6 +184,7 @@ impl Control for Fake {
                 Action::RetryAllRows => "All rows will be sent again.".to_owned(),
                 Action::DismissRow(row) => format!("Row {row} was dismissed."),
                 Action::ConfirmRemoval => "300 students were removed.".to_owned(),
+                Action::ConfirmTime => "The clock is believed.".to_owned(),
                 Action::InstallReceived => "The update is installed in slot B.".to_owned(),
                 Action::InstallFrom(address) => format!("Fetched from {address}."),
                 Action::TryUpdate => "It restarts.".to_owned(),

@@ -34,6 +34,7 @@ const ADDRESSES: [(&str, &str, u8); 33] = [
     ("GET", "/openapi.json", 1),
     ("POST", "/sync/manual", 2),
     ("POST", "/sync/confirm-removal", 2),
+    ("POST", "/clock/confirm", 2),
     ("POST", "/upload/manual", 2),
     ("POST", "/upload/retry/{row}", 2),
     ("POST", "/upload/retry-all", 2),
