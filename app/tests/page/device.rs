@@ -241,6 +241,7 @@ pub fn healthy() -> View {
             slowed_by_heat: false,
             lacks_power: false,
             clock_trusted: true,
+            clock_doubt: None,
             time_zone: "Asia/Kolkata".to_owned(),
             liveness: "passive+any".to_owned(),
         },
