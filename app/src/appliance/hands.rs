@@ -15,6 +15,7 @@ use backend::sync::confirm_removal;
 use backend::upload::Uploader;
 use base::event::WorkerState as State;
 use base::event::{Bus, Event};
+use base::moment::Clock;
 use recognition::watch::view::View as FramePath;
 use status::view::{Action, Control, Done, Incoming, Pending, Refused};
 use update::report::CAMERA;
@@ -47,6 +48,8 @@ pub struct Hands {
     pub frames: Arc<FramePath>,
     /// Delivers; none when rows stay on the device.
     pub uploader: Option<Arc<Uploader>>,
+    /// The device's clock.
+    pub clock: Arc<dyn Clock>,
     /// The update that comes in.
     pub updating: UnderWay,
 }
@@ -60,7 +63,8 @@ impl Control for Hands {
             Action::RetryRow(id) => self.retry(&id),
             Action::RetryAllRows => self.retry_all(),
             Action::DismissRow(id) => self.dismiss(&id),
-            Action::ConfirmRemoval => ready(self.confirm()),
+            Action::ConfirmRemoval => self.confirm_removal(),
+            Action::ConfirmTime => ready(self.confirm_time()),
             Action::InstallReceived => updates::install_received(&self.config, &self.updating),
             Action::InstallFrom(address) => updates::install_from(&self.config, &self.updating, address),
             Action::TryUpdate => ready(updates::try_installed(&self.config)),
@@ -176,14 +180,28 @@ impl Hands {
         })
     }
 
-    fn confirm(&self) -> Result<Done, Refused> {
-        match confirm_removal(&self.config.site.data_dir) {
-            Ok(Some(photos)) => {
-                self.sync_now.notify_one();
-                done(&format!("Confirmed: {photos} photos go if the server still lacks them"))
+    /// On a thread made for blocking: it looks through all photos and waits for the disk.
+    fn confirm_removal(&self) -> Pending<Result<Done, Refused>> {
+        let (config, sync_now) = (Arc::clone(&self.config), Arc::clone(&self.sync_now));
+        Box::pin(async move {
+            let confirmed = tokio::task::spawn_blocking(move || confirm_removal(&config.site.data_dir)).await;
+            match confirmed {
+                Ok(Ok(Some(photos))) => {
+                    sync_now.notify_one();
+                    done(&format!("Confirmed: {photos} photos go if the server still lacks them"))
+                }
+                Ok(Ok(None)) => refused("No removal waits for confirmation"),
+                Ok(Err(error)) => refused(&error.to_string()),
+                Err(panic) => refused(&format!("A defect in the program: {panic}")),
             }
-            Ok(None) => refused("No removal waits for confirmation"),
-            Err(error) => refused(&error.to_string()),
+        })
+    }
+
+    fn confirm_time(&self) -> Result<Done, Refused> {
+        if self.clock.confirm() {
+            done("The clock is believed; rows that waited for it get their time now")
+        } else {
+            refused("The clock is not in doubt")
         }
     }
 
@@ -244,7 +262,7 @@ mod tests {
     use base::failure::Failure;
     use base::identity::RollNumber;
     use base::moment::ClockTrust;
-    use base::moment::{Clock, SiteZone, SystemClock};
+    use base::moment::{CheckedClock, ManualClock, SiteZone, SystemClock};
     use base::secret::SecretUrl;
     use journal::open;
     use journal::storage::{Delivery, Fate, Ledger};
@@ -276,7 +294,7 @@ mod tests {
             &config.tls,
             Arc::clone(&ledger),
             Arc::clone(&records.deliveries),
-            clock,
+            Arc::clone(&clock),
             bus.clone(),
         )
         .map(Arc::new);
@@ -287,6 +305,7 @@ mod tests {
             sync_now: Arc::default(),
             frames: Arc::default(),
             uploader,
+            clock,
             updating: UnderWay::default(),
         };
         (hands, ledger)
@@ -306,6 +325,20 @@ mod tests {
         assert_eq!(done.message, "2 rows will be sent again");
         assert_eq!((ledger.needs_person().len(), ledger.open_count()), (0, 2));
         assert!(hands.perform(Action::RetryAllRows).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_technician_confirms_a_clock_in_doubt_and_no_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut hands, _) = hands(folder.path(), &[], &Bus::default(), Arc::default());
+        let start = time::macros::datetime!(2026-11-23 08:00:00 UTC);
+        let wall = Arc::new(ManualClock::at(start, "boot-1"));
+        hands.clock = Arc::new(CheckedClock::new(Arc::clone(&wall) as Arc<dyn Clock>));
+        assert!(hands.clock.now().trusted && hands.perform(Action::ConfirmTime).await.is_err());
+        wall.set(start + time::Duration::days(2), true);
+        assert!(!hands.clock.now().trusted);
+        assert!(hands.perform(Action::ConfirmTime).await.is_ok());
+        assert!(hands.clock.now().trusted);
     }
 
     #[tokio::test(start_paused = true)]

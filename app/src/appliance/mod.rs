@@ -28,7 +28,7 @@ use crate::config::Config;
 use crate::supervisor::{Supervisor, pet_while};
 use backend::upload::Uploader;
 use base::event::{Bus, narrate};
-use base::moment::{Clock, SystemClock};
+use base::moment::{CheckedClock, Clock, SystemClock};
 
 /// Time for all workers to stop; systemd and Ctrl-C both wait for ten seconds in all.
 const STOP_TIME: Duration = Duration::from_secs(6);
@@ -41,7 +41,7 @@ const LAST_UPLOAD_TIME: Duration = Duration::from_secs(3);
 /// What keeps it from starting at all: a journal that another process has, a time zone that is none.
 /// Everything later is the supervisor's business.
 pub async fn run(config: Config, asked_to_stop: impl Future<Output = ()>) -> anyhow::Result<()> {
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new(config.site.clock));
+    let clock: Arc<dyn Clock> = Arc::new(CheckedClock::new(Arc::new(SystemClock::new(config.site.clock))));
     let bus = Bus::default();
     let ended = CancellationToken::new();
     let narrator = tokio::spawn(narrate(bus.subscribe(), ended.clone()));

@@ -16,7 +16,7 @@ use super::systems::systems;
 use crate::config::Config;
 use crate::supervisor::Board;
 use backend::sync;
-use base::moment::{Clock, Moment, SiteZone};
+use base::moment::{Clock, DoubtKind, Moment, SiteZone};
 use base::progress::Progress;
 use base::sightings::Inbox;
 use journal::storage::{Folder, Ledger, Progress as Delivery, RowView};
@@ -121,6 +121,15 @@ impl Technician {
             slowed_by_heat: machine::slowed_by_heat(),
             lacks_power: machine::lacks_power(),
             clock_trusted: now.trusted,
+            clock_doubt: self.clock.doubt().map(|doubt| {
+                let (shown, expected) = (self.local(doubt.shown), self.local(doubt.expected));
+                match doubt.kind {
+                    DoubtKind::Stepped => format!("{doubt}. It shows {shown}; {expected} was expected"),
+                    DoubtKind::Backwards | DoubtKind::FarAhead => {
+                        format!("{doubt}. It shows {shown}; the last known time is {expected}")
+                    }
+                }
+            }),
             time_zone: self.zone.name().to_owned(),
             liveness: Requirement::at_hand(self.config.liveness.require, &self.config.models_dir())
                 .name()
@@ -260,7 +269,13 @@ impl Source for Technician {
                 refused: refused_photos(&report, &self.missing.load()),
             },
             plain_http: self.config.plain_addresses().map(str::to_owned).collect(),
-            problems: update.systems.as_ref().and_then(taken_back).into_iter().collect(),
+            problems: update
+                .systems
+                .as_ref()
+                .and_then(taken_back)
+                .into_iter()
+                .chain(self.ledger.summary().storage.csv_trouble.map(csv_trouble))
+                .collect(),
             update,
         }
     }
@@ -282,6 +297,10 @@ impl Source for Technician {
     fn roster(&self) -> Roster {
         let report = self.report.load();
         Roster { students: students(&report), refused: refused_photos(&report, &self.missing.load()) }
+    }
+
+    fn needs_person(&self, row: &str) -> bool {
+        row.parse().is_ok_and(|id| self.ledger.is_with_a_person(id))
     }
 
     fn log(&self, most: usize) -> Vec<String> {
@@ -337,6 +356,13 @@ fn taken_back(systems: &Systems) -> Option<Problem> {
     let sentence = systems.sentence.clone().filter(|_| systems.needs_acknowledgement)?;
     let advice = "Read why under “Updates”, then press “I have read this” there.".to_owned();
     Some(Problem { level: Level::Attention, what: sentence, advice })
+}
+
+/// A day's CSV file that cannot be written.
+fn csv_trouble(trouble: String) -> Problem {
+    let advice = "The journal has all rows, and the page shows them. Free space on the card, or remove what stands in \
+                  the file’s place in the folder “attendance”.";
+    Problem { level: Level::Attention, what: format!("{trouble}."), advice: advice.to_owned() }
 }
 
 /// A picture as the page shows it: no wider than it needs, with its marks.

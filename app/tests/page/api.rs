@@ -114,8 +114,13 @@ fn actions_answer_as_the_original_did_but_truthfully() {
     has(&upload, &[("/message", "text"), ("/csv_file", "text")]);
     let restart = device.post("/attendance/restart", &who, "").json();
     has(&restart, &[("/success", "bool"), ("/message", "text"), ("/pid", "number")]);
+    device.change(broken);
     assert_eq!(device.post("/upload/retry/2026-11-21:9999999:IN", &who, "").status, 200);
-    assert_eq!(device.post("/upload/retry/..%2F", &who, "").status, 404);
+    for no_row in ["..%2F", "2026-11-21:9999998:IN"] {
+        for action in ["retry", "dismiss"] {
+            assert_eq!(device.post(&format!("/upload/{action}/{no_row}"), &who, "").status, 404, "{no_row}");
+        }
+    }
 
     *device.fake.fails.lock().unwrap() = true;
     let sync = device.post("/sync/manual", &who, "");

@@ -15,7 +15,7 @@ use crate::client::As;
 use crate::device::{Device, PASSWORD};
 
 /// Every address with the least that opens it: nobody, a reading token, a full token, the technician.
-const ADDRESSES: [(&str, &str, u8); 33] = [
+const ADDRESSES: [(&str, &str, u8); 34] = [
     ("GET", "/healthz", 0),
     ("GET", "/login", 0),
     ("POST", "/login", 0),
@@ -34,6 +34,7 @@ const ADDRESSES: [(&str, &str, u8); 33] = [
     ("GET", "/openapi.json", 1),
     ("POST", "/sync/manual", 2),
     ("POST", "/sync/confirm-removal", 2),
+    ("POST", "/clock/confirm", 2),
     ("POST", "/upload/manual", 2),
     ("POST", "/upload/retry/{row}", 2),
     ("POST", "/upload/retry-all", 2),

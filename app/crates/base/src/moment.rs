@@ -1,5 +1,7 @@
 //! When something happened, told in a way that survives a wrong clock, a restart and a change of zone.
 
+mod checked;
+mod doubt;
 mod manual;
 mod system;
 
@@ -9,6 +11,8 @@ use serde::{Deserialize, Serialize};
 use time::{OffsetDateTime, PrimitiveDateTime};
 use tz::TimeZoneRef;
 
+pub use checked::CheckedClock;
+pub use doubt::{Believed, Doubt, DoubtKind};
 pub use manual::ManualClock;
 pub use system::{ClockTrust, EARLIEST, SystemClock, boot_id, since_boot};
 
@@ -33,6 +37,18 @@ pub trait Clock: Send + Sync {
     fn now(&self) -> Moment;
     /// Names this run of the kernel, so that times since boot of two boots are never compared.
     fn boot_id(&self) -> &str;
+    /// Why the wall clock is not believed although it was set; none when it is believed, or was never set.
+    fn doubt(&self) -> Option<Doubt> {
+        None
+    }
+    /// Tells which time was believed last, before the program started.
+    fn remember(&self, _believed: Believed) {}
+    /// A second source tells the time: a doubt ends when it agrees with the wall clock.
+    fn compare(&self, _told: OffsetDateTime) {}
+    /// A person says that the wall clock is right. Gives whether there was a doubt.
+    fn confirm(&self) -> bool {
+        false
+    }
 }
 
 /// The site's time zone, from the IANA data base: the site's, not the build machine's.

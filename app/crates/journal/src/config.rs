@@ -17,7 +17,7 @@ pub struct Attendance {
     #[schemars(with = "String")]
     pub minimum_gap: Duration,
     /// Days that delivered rows stay in the journal and the CSV files, 8 to 36500. What is not delivered
-    /// always stays.
+    /// always stays; without a webhook these days count for every row whose time is known.
     pub keep_days: u32,
 }
 

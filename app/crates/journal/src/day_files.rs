@@ -2,9 +2,10 @@
 //!
 //! The files follow the journal. A new row is appended; a file that is missing, damaged or was changed, and
 //! one whose rows got another time, is made anew from the journal and put in place at once. Rows whose time
-//! is not known yet stand in `attendance_clock-unknown.csv` until it is, and in no day's file.
+//! is not known yet stand in `attendance_clock-unknown.csv` until it is, and in no day's file. A file that
+//! cannot be written holds up no other.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
 use std::sync::Arc;
 
@@ -12,6 +13,9 @@ use time::{Date, OffsetDateTime};
 
 use crate::storage::{Disk, Ledger, RowView, rows_on};
 
+/// Calls of [`DayFiles::write`] after which a day that failed is read from the journal again: that takes up to
+/// a second.
+const REST: u32 = 60;
 const UNKNOWN: &str = "attendance_clock-unknown.csv";
 
 /// The days' files.
@@ -24,7 +28,10 @@ pub(super) struct DayFiles {
     unsettled_stale: bool,
     /// What is known to stand in a day's file.
     written: HashMap<Date, Vec<u8>>,
-    failing: bool,
+    /// Files that cannot be written, and why.
+    failing: BTreeMap<String, String>,
+    /// Calls of [`write`](Self::write) until a day that is not in memory is tried again.
+    resting: HashMap<Date, u32>,
 }
 
 impl DayFiles {
@@ -35,7 +42,8 @@ impl DayFiles {
             stale: BTreeSet::new(),
             unsettled_stale: true,
             written: HashMap::new(),
-            failing: false,
+            failing: BTreeMap::new(),
+            resting: HashMap::new(),
         }
     }
 
@@ -67,17 +75,53 @@ impl DayFiles {
     /// Brings the files up to date. What cannot be written is tried again by the next call: the journal has
     /// it.
     pub(super) fn write(&mut self, ledger: &Ledger) {
-        let result = self.try_write(ledger);
-        match &result {
-            Err(error) if !self.failing => {
-                log::error!(
-                    "the day's CSV file cannot be written ({error}); the journal has the rows, it is tried again"
-                );
-            }
-            Ok(()) if self.failing => log::warn!("the day's CSV file is written again"),
-            _ => {}
+        if self.unsettled_stale {
+            let written = self.write_unsettled(ledger);
+            self.unsettled_stale = written.is_err();
+            self.note_outcome(UNKNOWN.to_owned(), written);
         }
-        self.failing = result.is_err();
+        for date in self.stale.clone() {
+            if let Some(calls) = self.resting.get_mut(&date).filter(|calls| **calls > 0) {
+                *calls -= 1;
+                continue;
+            }
+            let in_memory = ledger.on(date);
+            let is_in_memory = in_memory.is_some();
+            let written = self.write_day(ledger, date, in_memory);
+            if written.is_ok() {
+                self.stale.remove(&date);
+                self.resting.remove(&date);
+            } else if !is_in_memory {
+                self.resting.insert(date, REST);
+            }
+            self.note_outcome(file_name(date), written);
+        }
+        let held = ledger.dates();
+        self.written.retain(|date, _| held.contains(date));
+        let trouble = self.failing.iter().next().map(|(file, error)| match self.failing.len() - 1 {
+            0 => format!("{file} cannot be written ({error})"),
+            others => format!("{file} and {others} other CSV files cannot be written ({error})"),
+        });
+        ledger.note_storage(|storage| storage.csv_trouble = trouble);
+    }
+
+    fn note_outcome(&mut self, file: String, written: io::Result<()>) {
+        match written {
+            Ok(()) => {
+                if self.failing.remove(&file).is_some() {
+                    log::warn!("{file} is written again");
+                }
+            }
+            Err(error) => {
+                let error = error.to_string();
+                if self.failing.get(&file) != Some(&error) {
+                    log::error!(
+                        "{file} cannot be written ({error}). The journal has its rows, and other days are written; it is tried again"
+                    );
+                    self.failing.insert(file, error);
+                }
+            }
+        }
     }
 
     /// Removes the files of days before `before` of which nothing is to be done any more; gives their number.
@@ -96,30 +140,20 @@ impl DayFiles {
         Ok(removed)
     }
 
-    fn try_write(&mut self, ledger: &Ledger) -> io::Result<()> {
-        if self.unsettled_stale {
-            let rows = ledger.awaiting_clock();
-            if rows.is_empty() {
-                self.disk.remove(UNKNOWN)?;
-            } else {
-                self.disk.replace(UNKNOWN, &content(rows)?)?;
-            }
-            self.unsettled_stale = false;
-        }
-        while let Some(date) = self.stale.first().copied() {
-            // A day of which only a part is in memory, because a row got a time long past, is read from the
-            // journal.
-            let rows = match ledger.on(date) {
-                Some(rows) => rows,
-                None => rows_on(Arc::clone(&self.journal), ledger.zone(), date)?,
-            };
-            let certain = |row: &RowView| row.clock != "doubtful";
-            self.bring_up_to_date(date, content(rows.into_iter().filter(certain))?)?;
-            self.stale.remove(&date);
-        }
-        let held = ledger.dates();
-        self.written.retain(|date, _| held.contains(date));
-        Ok(())
+    fn write_unsettled(&self, ledger: &Ledger) -> io::Result<()> {
+        let rows = ledger.awaiting_clock();
+        if rows.is_empty() { self.disk.remove(UNKNOWN) } else { self.disk.replace(UNKNOWN, &content(rows)?) }
+    }
+
+    fn write_day(&mut self, ledger: &Ledger, date: Date, in_memory: Option<Vec<RowView>>) -> io::Result<()> {
+        // A day of which only a part is in memory, because a row got a time long past, is read from the
+        // journal.
+        let rows = match in_memory {
+            Some(rows) => rows,
+            None => rows_on(Arc::clone(&self.journal), ledger.zone(), date)?,
+        };
+        let certain = |row: &RowView| row.clock != "doubtful";
+        self.bring_up_to_date(date, content(rows.into_iter().filter(certain))?)
     }
 
     fn bring_up_to_date(&mut self, date: Date, content: Vec<u8>) -> io::Result<()> {
@@ -132,13 +166,24 @@ impl DayFiles {
             Some(more) => {
                 let at = (content.len() - more.len()) as u64;
                 match self.disk.append(&name, at, more) {
-                    // Somebody removed or cut the file.
+                    Ok(()) => true,
+                    // Replacing needs more room than this did.
                     Err(error)
-                        if matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::NotFound) =>
+                        if matches!(
+                            error.kind(),
+                            io::ErrorKind::StorageFull
+                                | io::ErrorKind::QuotaExceeded
+                                | io::ErrorKind::ReadOnlyFilesystem
+                        ) =>
                     {
+                        return Err(error);
+                    }
+                    Err(error) => {
+                        log::warn!(
+                            "{name} takes no more rows ({error}): somebody changed it; it is replaced by one with the journal's rows"
+                        );
                         false
                     }
-                    result => result.map(|()| true)?,
                 }
             }
             None => false,

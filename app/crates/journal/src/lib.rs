@@ -13,7 +13,7 @@ mod rules;
 pub mod storage;
 mod worker;
 
-pub use recorder::{Recorder, Records, open};
+pub use recorder::{Recorder, Records, open, open_for};
 pub use row::{DAYS_HELD, Dates, Stamp, Status};
 pub use rules::{Book, Decision, Refusal};
 pub use worker::work;

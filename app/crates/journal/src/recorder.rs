@@ -3,7 +3,8 @@
 //! What is decided and cannot be written waits in memory, in order, and is tried again every second; nothing
 //! is announced before it is durable. What is seen while the wall clock is unknown is recorded whenever the
 //! gap allows, because the rules cannot say yet what it is; as soon as the clock is known, every such row
-//! gets its time, the rules go over them in order, and what they say is recorded as well.
+//! gets its time, the rules go over them in order, and what they say is recorded as well. A wall clock that is
+//! doubted ([`Clock::doubt`]) counts as unknown.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::fs::File;
@@ -28,7 +29,7 @@ use crate::storage::{
 use base::event::{Bus, Event};
 use base::failure::Fault;
 use base::identity::RollNumber;
-use base::moment::{Clock, EARLIEST, Moment, SiteZone};
+use base::moment::{Believed, Clock, EARLIEST, Moment, SiteZone};
 use base::sightings::Sighted;
 
 /// Records that wait for the disk. A school of a thousand comes and goes five times; beyond that the disk has
@@ -36,6 +37,8 @@ use base::sightings::Sighted;
 const MAX_WAITING: usize = 10_000;
 /// Records in one write: a full queue drains in some dozen writes, and none takes long.
 const MAX_WRITE: usize = 500;
+/// Times a sighting is decided about when a panic comes in between.
+const MAX_TRIES: u8 = 2;
 /// How often a time known to be right is noted, so that a boot without clock is placed well.
 const NOTE_CLOCK_EVERY: Duration = Duration::from_secs(3600);
 /// How often a broken disk is reported again.
@@ -53,7 +56,8 @@ pub struct Records {
     pub ledger: Arc<Ledger>,
 }
 
-/// Opens the journal below `data_dir` (`journal/`, and `attendance/` for the days' CSV files).
+/// Opens the journal below `data_dir` (`journal/`, and `attendance/` for the days' CSV files) of a site whose
+/// rows are delivered.
 ///
 /// # Errors
 /// [`JournalError`]: another process has it, or its folder cannot be listed.
@@ -64,8 +68,25 @@ pub fn open(
     clock: Arc<dyn Clock>,
     bus: Bus,
 ) -> Result<Records, JournalError> {
+    open_for(true, data_dir, config, zone, clock, bus)
+}
+
+/// As [`open`]; without a webhook (`delivered` is false) a row is finished as soon as its time is known, so
+/// that `keep_days` counts for it.
+///
+/// # Errors
+/// [`JournalError`].
+pub fn open_for(
+    delivered: bool,
+    data_dir: &Path,
+    config: &config::Attendance,
+    zone: SiteZone,
+    clock: Arc<dyn Clock>,
+    bus: Bus,
+) -> Result<Records, JournalError> {
     let mut past = Past::new(config, clock.as_ref());
-    let opened = journal::open(&data_dir.join("journal"), zone.clone(), |record| past.see(record, &zone))?;
+    let ledger = if delivered { Ledger::new(zone.clone()) } else { Ledger::of_rows_that_stay(zone.clone()) };
+    let opened = journal::open_into(&data_dir.join("journal"), ledger, |record| past.see(record, &zone))?;
     let days = DayFiles::new(
         Arc::new(Folder::new(data_dir.join("attendance"))),
         Arc::new(Folder::new(data_dir.join("journal"))),
@@ -77,7 +98,7 @@ pub fn open(
 pub(super) struct Past {
     book: Book,
     boot: Arc<str>,
-    /// A time of this boot at which the clock was right.
+    /// The last time that was believed, of whichever boot.
     known: Option<Stamp>,
 }
 
@@ -91,17 +112,24 @@ impl Past {
     }
 
     pub(super) fn see(&mut self, record: &Record, zone: &SiteZone) {
-        let at = match record {
+        match record {
             Record::Row(row) => {
                 self.book.record(&row.roll, &row.at, zone.local(row.at.utc).date(), row.status);
-                &row.at
+                // An estimate says nothing about the clock.
+                if row.clock == Certainty::Known {
+                    self.known = Some(row.at.clone());
+                }
             }
-            Record::Clock(at) => at,
-            _ => return,
-        };
-        if self.known.is_none() && at.boot == self.boot {
-            self.known = Some(at.clone());
+            Record::Clock(at) => self.known = Some(at.clone()),
+            _ => {}
         }
+    }
+
+    /// What the clock has to know of it.
+    fn believed(&self) -> Option<Believed> {
+        let known = self.known.as_ref()?;
+        let since_boot = (known.boot == self.boot).then_some(known.since_boot);
+        Some(Believed { utc: known.utc, since_boot })
     }
 }
 
@@ -115,10 +143,15 @@ pub struct Recorder {
     bus: Bus,
     boot: Arc<str>,
     keep: Duration,
-    /// A time of this boot at which the clock was right.
+    /// The last time of this boot at which the clock was believed; none while it is doubted.
     known: Option<Stamp>,
+    doubted: bool,
+    /// Seen and not yet decided, each with the number of tries. Empty but for a moment, and after a panic.
+    seen: VecDeque<(Sighted, u8)>,
     /// Decided and not yet on the disk.
     waiting: VecDeque<Record>,
+    /// On the disk and not yet announced. Empty but for a moment, and after a panic.
+    written: VecDeque<Record>,
     /// Rows whose time is not known, waiting or on the disk.
     unsettled: BTreeMap<u64, Row>,
     /// What was last recorded in this boot while the clock was unknown.
@@ -146,7 +179,12 @@ impl Recorder {
             .map(|row| (row.roll.clone(), (row.at.since_boot, row.status)))
             .collect();
         days.check(&ledger);
+        // Before the clock is read for the first time.
+        if let Some(believed) = past.believed() {
+            clock.remember(believed);
+        }
         let now = clock.now().since_boot;
+        let known = past.known.filter(|known| known.boot == past.boot);
         let recorder = Self {
             book: past.book,
             journal,
@@ -156,8 +194,11 @@ impl Recorder {
             bus,
             boot: past.boot,
             keep: Duration::from_secs(u64::from(config.keep_days) * 86_400),
-            known: past.known,
+            known,
+            doubted: false,
+            seen: VecDeque::new(),
             waiting: VecDeque::new(),
+            written: VecDeque::new(),
             unsettled,
             guesses,
             next_note: Duration::ZERO,
@@ -182,14 +223,31 @@ impl Recorder {
     /// As [`sighted`](Self::sighted), for many at once: one write for all, so that a slow disk is caught up
     /// with.
     pub fn sighted_all(&mut self, seen: &[Sighted]) {
-        for Sighted { roll, at } in seen {
-            self.consider(roll, *at);
-        }
+        self.seen.extend(seen.iter().map(|sighted| (sighted.clone(), 0)));
+        self.consider_all();
         self.flush();
     }
 
+    /// Decides about all that was seen. A panic leaves what is not decided for the next call; a sighting that
+    /// panics each time is given up.
+    fn consider_all(&mut self) {
+        while let Some((Sighted { roll, at }, tries)) = self.seen.front_mut() {
+            *tries += 1;
+            let (roll, at, tries) = (roll.clone(), *at, *tries);
+            if tries <= MAX_TRIES {
+                self.consider(&roll, at);
+            } else {
+                let reason =
+                    "a defect in the program stopped the recorder twice at this row; THIS ROW IS LOST";
+                self.bus.publish(Event::NotSaved { roll, reason: reason.to_owned() });
+            }
+            self.seen.pop_front();
+        }
+    }
+
     fn consider(&mut self, roll: &RollNumber, moment: Moment) {
-        self.learn_clock(moment);
+        // Not from `moment`: it may have been taken before the clock came into doubt.
+        self.learn_clock(self.clock.now());
         let at = self.stamp(moment);
         let decided = match &self.known {
             Some(known) if !moment.trusted => {
@@ -211,6 +269,7 @@ impl Recorder {
     pub fn tick(&mut self) {
         let now = self.clock.now();
         self.learn_clock(now);
+        self.consider_all();
         if now.trusted && now.since_boot >= self.next_note {
             let note = Record::Clock(self.stamp(now));
             self.next_note = now.since_boot + NOTE_CLOCK_EVERY;
@@ -223,9 +282,9 @@ impl Recorder {
         }
     }
 
-    /// Records decided and not yet on the disk.
+    /// Sightings and records that are not yet on the disk.
     pub fn waiting(&self) -> usize {
-        self.waiting.len()
+        self.seen.len() + self.waiting.len()
     }
 
     /// By the rules, with the time known.
@@ -262,7 +321,7 @@ impl Recorder {
         }
         row.id = self.journal.next_id();
         if row.clock == Certainty::Unknown {
-            if self.unsettled.is_empty() {
+            if self.unsettled.is_empty() && !self.doubted {
                 log::warn!(
                     "nobody vouches for the clock (no time server since boot, no hardware clock): rows are kept, and delivered \
                      once their time is known. Let the device reach a time server, or set site.clock = \"system\" \
@@ -279,13 +338,21 @@ impl Recorder {
     }
 
     /// Notes a time at which the clock is right and settles what waited for it.
-    fn learn_clock(&mut self, moment: Moment) {
-        if !moment.trusted {
+    fn learn_clock(&mut self, now: Moment) {
+        if self.clock.doubt().is_some() {
+            // What is seen now must not be measured from a time that may be the wrong one of the two.
+            self.known = None;
+            self.doubted = true;
             return;
         }
-        if self.known.is_none() {
-            self.known = Some(self.stamp(moment));
+        if !now.trusted {
+            return;
         }
+        if std::mem::take(&mut self.doubted) {
+            // The journal learns at once which time is believed: a restart then brings no doubt back.
+            self.next_note = Duration::ZERO;
+        }
+        self.known = Some(self.stamp(now));
         if let Some(known) = self.known.clone()
             && !self.unsettled.is_empty()
         {
@@ -333,18 +400,17 @@ impl Recorder {
 
     /// Writes what waits, in order, and announces what is written.
     fn flush(&mut self) {
+        self.announce_all();
         while !self.waiting.is_empty() {
             let batch: Vec<Record> = self.waiting.iter().take(MAX_WRITE).cloned().collect();
             if let Err(error) = self.journal.append(&batch) {
                 self.complain(&error);
                 return;
             }
-            self.waiting.drain(..batch.len());
+            self.written.extend(self.waiting.drain(..batch.len()));
             let unwritten = self.waiting.len();
             self.ledger.note_storage(|storage| storage.unwritten = unwritten);
-            for record in batch {
-                self.announce(record);
-            }
+            self.announce_all();
         }
         self.days.write(&self.ledger);
         if self.next_complaint > Duration::ZERO {
@@ -352,6 +418,12 @@ impl Recorder {
             self.next_complaint = Duration::ZERO;
         }
         self.ledger.note_storage(|storage| storage.trouble = None);
+    }
+
+    fn announce_all(&mut self) {
+        while let Some(record) = self.written.pop_front() {
+            self.announce(record);
+        }
     }
 
     /// `record` is durable: from now on everybody may know.
@@ -409,7 +481,7 @@ impl Recorder {
         });
     }
 
-    fn prune(&mut self, now: OffsetDateTime) {
+    pub(super) fn prune(&mut self, now: OffsetDateTime) {
         let before = now - self.keep;
         let removed = self
             .journal

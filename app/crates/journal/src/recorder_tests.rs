@@ -19,28 +19,35 @@ use crate::storage::disk::fake::FakeDisk;
 use crate::storage::{Deliveries, Delivery, Disk, Fate, Progress, RowView};
 use base::event::{Bus, Event};
 use base::identity::RollNumber;
-use base::moment::{Clock, ManualClock, SiteZone};
+use base::moment::{CheckedClock, Clock, ManualClock, SiteZone};
 
 /// A door: its disks live on over restarts and reboots.
 struct Door {
     journal: Arc<FakeDisk>,
     days: Arc<FakeDisk>,
     clock: Arc<ManualClock>,
+    /// `clock`, doubted when it jumps; made anew with the program.
+    checked: Arc<CheckedClock>,
     config: config::Attendance,
     zone: SiteZone,
     bus: Bus,
+    /// Whether there is a webhook.
+    delivered: bool,
     records: Option<Records>,
 }
 
 impl Door {
     fn new(zone: &str, utc: OffsetDateTime) -> Self {
+        let clock = Arc::new(ManualClock::at(utc, "boot-1"));
         let mut door = Self {
             journal: Arc::default(),
             days: Arc::default(),
-            clock: Arc::new(ManualClock::at(utc, "boot-1")),
+            checked: Arc::new(CheckedClock::new(Arc::clone(&clock) as Arc<dyn Clock>)),
+            clock,
             config: config::Attendance::default(),
             zone: SiteZone::named(zone).unwrap(),
             bus: Bus::default(),
+            delivered: true,
             records: None,
         };
         door.restart();
@@ -51,15 +58,19 @@ impl Door {
         self.records = None;
         let mut past = Past::new(&self.config, self.clock.as_ref());
         let zone = self.zone.clone();
-        let opened = journal::open_on(Arc::clone(&self.journal) as Arc<dyn Disk>, zone.clone(), |record| {
-            past.see(record, &zone);
-        })
-        .unwrap();
+        let ledger = if self.delivered {
+            journal::Ledger::new(zone.clone())
+        } else {
+            journal::Ledger::of_rows_that_stay(zone.clone())
+        };
+        let disk = Arc::clone(&self.journal) as Arc<dyn Disk>;
+        let opened = journal::read_into(disk, ledger, |record| past.see(record, &zone)).unwrap();
         let days = DayFiles::new(
             Arc::clone(&self.days) as Arc<dyn Disk>,
             Arc::clone(&self.journal) as Arc<dyn Disk>,
         );
-        let clock = Arc::clone(&self.clock) as Arc<dyn Clock>;
+        self.checked = Arc::new(CheckedClock::new(Arc::clone(&self.clock) as Arc<dyn Clock>));
+        let clock = Arc::clone(&self.checked) as Arc<dyn Clock>;
         self.records = Some(Recorder::assemble(opened, past, days, &self.config, clock, self.bus.clone()));
     }
 
@@ -76,7 +87,7 @@ impl Door {
 
     fn see(&self, roll: &str) {
         let roll = RollNumber::parse(roll).unwrap();
-        self.records().with_recorder(|recorder| recorder.sighted(&roll, self.clock.now()));
+        self.records().with_recorder(|recorder| recorder.sighted(&roll, self.checked.now()));
     }
 
     fn tick(&self) {
@@ -221,6 +232,110 @@ fn rows_from_1970_wait_and_are_corrected_when_the_clock_is_known() {
     assert_eq!(door.rows().last().unwrap(), "9,in,2025-01-15 19:30:00");
 }
 
+/// How a doubt about the clock ends.
+#[derive(Debug, Clone, Copy)]
+enum End {
+    SecondSource,
+    Technician,
+    SetBack,
+}
+
+#[test]
+fn rows_of_a_doubtful_clock_are_held_and_delivered_once_the_doubt_ends() {
+    let start = datetime!(2026-11-23 08:00:00 UTC);
+    let steps = [time::Duration::hours(-1), time::Duration::days(2), time::Duration::days(-400)];
+    for (step, end, restarts) in steps.into_iter().flat_map(|step| {
+        [End::SecondSource, End::Technician, End::SetBack]
+            .into_iter()
+            .flat_map(move |end| [false, true].map(|restarts| (step, end, restarts)))
+    }) {
+        let mut door = Door::new("UTC", start);
+        door.see("1");
+        door.tick();
+        door.wait(600);
+        // Somebody answers for the time server.
+        let stepped = start + time::Duration::minutes(10) + step;
+        door.clock.set(stepped, true);
+        door.see("2");
+        if restarts {
+            door.restart();
+        }
+        door.wait(600);
+        door.see("1");
+        door.tick();
+        let case = format!("{step} {end:?} {restarts}");
+        assert_eq!(door.rows(), ["1,in,2026-11-23 08:00:00"], "{case}");
+        assert_eq!(door.records().ledger.summary().awaiting_clock, 2, "{case}");
+        assert!(door.checked.doubt().is_some(), "{case}");
+        let right = match end {
+            End::SecondSource => {
+                door.checked.compare(stepped + time::Duration::minutes(10));
+                stepped
+            }
+            End::Technician => {
+                assert!(door.checked.confirm());
+                stepped
+            }
+            End::SetBack => {
+                door.clock.set(start + time::Duration::minutes(20), true);
+                start + time::Duration::minutes(10)
+            }
+        };
+        door.tick();
+        let at = |utc| journal::timestamp(door.zone.local(utc));
+        // On another day it is the first row, and so an IN.
+        let status = if right.date() == start.date() { "out" } else { "in" };
+        let settled = [
+            "1,in,2026-11-23 08:00:00".to_owned(),
+            format!("2,in,{}", at(right)),
+            format!("1,{status},{}", at(right + time::Duration::minutes(10))),
+        ];
+        assert_eq!(door.rows(), settled, "{case}");
+        // A restart brings neither the doubt nor the wrong time back.
+        door.restart();
+        door.tick();
+        assert_eq!((door.rows(), door.checked.doubt()), (settled.to_vec(), None), "{case}");
+    }
+}
+
+#[test]
+fn over_a_boot_the_first_time_that_is_behind_or_far_ahead_is_doubtful() {
+    let start = datetime!(2026-11-23 08:00:00 UTC);
+    for (hours, doubted) in [(-1, true), (1, false), (24 * 399, false), (24 * 401, true)] {
+        let mut door = Door::new("UTC", start);
+        door.see("1");
+        door.reboot("boot-2", datetime!(1970-01-01 00:00:10 UTC), false);
+        door.see("2");
+        door.clock.set(start + time::Duration::hours(hours), true);
+        door.tick();
+        door.see("3");
+        assert_eq!(door.rows().len(), if doubted { 1 } else { 3 }, "{hours} hours");
+        assert_eq!(door.checked.confirm(), doubted, "{hours} hours");
+        door.tick();
+        assert_eq!(door.rows().len(), 3, "{hours} hours");
+        // The next boot starts from the time that was confirmed.
+        door.reboot("boot-3", start + time::Duration::hours(hours + 2), true);
+        door.see("4");
+        assert_eq!(door.rows().len(), 4, "{hours} hours");
+    }
+}
+
+#[test]
+fn a_sighting_from_before_a_jump_that_is_written_after_it_keeps_its_time() {
+    let door = Door::new("UTC", datetime!(2026-11-23 08:00:00 UTC));
+    let before = door.checked.now();
+    door.clock.set(datetime!(2026-11-25 08:00:00 UTC), true);
+    door.see("1");
+    let roll = RollNumber::parse("2").unwrap();
+    door.records().with_recorder(|recorder| recorder.sighted(&roll, before));
+    assert_eq!(door.rows(), ["2,in,2026-11-23 08:00:00"]);
+    assert_eq!(
+        door.records().ledger.summary().awaiting_clock,
+        1,
+        "it does not settle the row of the doubtful clock"
+    );
+}
+
 #[test]
 fn what_was_seen_without_clock_is_judged_by_the_rules_at_its_true_time() {
     let mut door = Door::new("UTC", datetime!(2025-01-15 09:00:00 UTC));
@@ -347,10 +462,34 @@ fn the_days_csv_is_made_anew_when_it_is_missing_damaged_or_cut_while_running() {
     assert_eq!(door.csv("2025-01-15").unwrap().lines().count(), 3);
     door.days.limit(Some(0));
     door.see("3");
+    let trouble = door.records().ledger.summary().storage.csv_trouble.unwrap();
+    assert!(trouble.contains("attendance_2025-01-15.csv"), "{trouble}");
     assert_eq!(door.rows().len(), 3, "a CSV that cannot be written holds up no row");
     door.days.limit(None);
     door.tick();
     assert_eq!(door.csv("2025-01-15").unwrap().lines().count(), 4);
+}
+
+/// `sudo sed -i` makes a file that belongs to root; a folder may be in a file's place.
+#[test]
+fn a_days_csv_that_takes_no_rows_is_replaced_or_left_and_holds_up_no_other_day() {
+    let door = Door::new("UTC", datetime!(2025-01-15 09:00:00 UTC));
+    door.see("1");
+    door.days.forbid_appending(Some("attendance_2025-01-15.csv"));
+    door.see("2");
+    assert_eq!(door.csv("2025-01-15").unwrap().lines().count(), 3, "replaced");
+    door.days.forbid(Some("attendance_2025-01-15.csv"));
+    door.see("3");
+    door.wait(86_400);
+    door.see("1");
+    assert_eq!(door.csv("2025-01-15").unwrap().lines().count(), 3);
+    assert_eq!(door.csv("2025-01-16").unwrap().lines().count(), 2, "the later day is written");
+    let trouble = |door: &Door| door.records().ledger.summary().storage.csv_trouble;
+    assert!(trouble(&door).unwrap().contains("attendance_2025-01-15.csv"));
+    door.days.forbid(None);
+    door.tick();
+    assert_eq!(door.csv("2025-01-15").unwrap().lines().count(), 4);
+    assert_eq!(trouble(&door), None);
 }
 
 #[test]
@@ -425,6 +564,151 @@ fn delivered_files_are_pruned_after_their_time_and_others_never() {
     door.see("1");
     let row = &door.records().ledger.open_rows(1, |_| true)[0];
     assert_eq!(row.id, 16_001);
+}
+
+/// Days with so many students that a file holds a few of them.
+fn days(door: &Door, days: usize) {
+    for _ in 0..days {
+        door.wait(86_400);
+        let seen: Vec<_> = (0..300)
+            .map(|roll| base::sightings::Sighted {
+                roll: RollNumber::parse(&roll.to_string()).unwrap(),
+                at: door.checked.now(),
+            })
+            .collect();
+        door.records().with_recorder(|recorder| recorder.sighted_all(&seen));
+    }
+}
+
+#[test]
+fn without_a_webhook_rows_stay_for_their_time_and_are_not_held_in_memory() {
+    let mut door = Door::new("UTC", datetime!(2025-01-15 09:00:00 UTC));
+    (door.config.keep_days, door.delivered) = (10, false);
+    door.restart();
+    days(&door, 70);
+    let ledger = Arc::clone(&door.records().ledger);
+    assert!(ledger.open_count() <= 300 * crate::row::DAYS_HELD, "{} rows in memory", ledger.open_count());
+    assert_eq!(ledger.summary().backlog, 0);
+    door.tick();
+    assert!(!door.journal.files().contains_key("journal-00000001.log"), "the oldest days are over");
+    assert!(door.csv("2025-01-20").is_none() && door.csv("2025-03-20").is_some());
+    door.restart();
+    assert!(door.records().ledger.open_count() <= 300 * crate::row::DAYS_HELD);
+    // A webhook gets what is still there.
+    door.delivered = true;
+    door.restart();
+    assert!(door.records().ledger.open_count() >= 10 * 300);
+}
+
+#[test]
+fn without_a_webhook_rows_of_a_later_version_and_of_unknown_time_are_not_pruned() {
+    for last in ["badge,1,7,IN", "row,1,7,IN,1970-01-01T00:01:00Z,60000,boot-0,unknown"] {
+        let mut door = Door::new("UTC", datetime!(2025-01-15 09:00:00 UTC));
+        (door.config.keep_days, door.delivered) = (30, false);
+        let mut bytes = Vec::new();
+        journal::line::encode("journal,1,1", &mut bytes);
+        journal::line::encode(last, &mut bytes);
+        journal::line::encode("row,2,7,IN,2024-01-15T09:00:00Z,60000,boot-0,known", &mut bytes);
+        door.journal.put("journal-00000001.log", &bytes);
+        // The next row begins another file.
+        door.journal.put("journal-00000002.log", b"");
+        door.clock.set(datetime!(2025-01-15 09:00:00 UTC), false);
+        door.restart();
+        door.see("8");
+        assert!(door.journal.files().contains_key("journal-00000001.log"));
+        let records = door.records();
+        records.with_recorder(|recorder| recorder.prune(datetime!(2025-03-15 09:00:00 UTC)));
+        assert!(door.journal.files().contains_key("journal-00000001.log"), "{last}");
+    }
+}
+
+/// A row was seen before its clock was known, and its time stands in a later file: both files stay as long as
+/// that time says.
+#[test]
+fn a_row_whose_time_stands_in_a_later_file_is_pruned_by_that_time() {
+    let file = |lines: &[&str]| {
+        let mut bytes = Vec::new();
+        lines.iter().for_each(|line| journal::line::encode(line, &mut bytes));
+        bytes
+    };
+    let row = "row,1,7,IN,1970-01-01T00:01:00Z,60000,boot-0,unknown";
+    let settled = "settled,1,2025-01-10T09:00:00Z,IN,measured";
+    let names = |door: &Door| -> Vec<String> { door.journal.files().into_keys().collect() };
+    let (first, second) = ("journal-00000001.log", "journal-00000002.log");
+    for open in [None, Some("row,2,8,IN,2024-01-15T09:00:00Z,60000,boot-0,known")] {
+        let mut door = Door::new("UTC", datetime!(2025-01-15 09:00:00 UTC));
+        door.config.keep_days = 30;
+        let mut lines = vec!["journal,1,1", row];
+        lines.extend(open);
+        door.journal.put(first, &file(&lines));
+        door.journal.put(second, &file(&["journal,1,3", settled]));
+        door.journal.put("journal-00000003.log", &file(&["journal,1,3"]));
+        let delivered = Delivery { id: 1, utc: door.clock.now().utc, fate: Fate::Created };
+        door.restart();
+        door.records().deliveries.lock().unwrap().append(&[delivered]).unwrap();
+        door.restart();
+        let prune = |now| door.records().with_recorder(|recorder| recorder.prune(now));
+        prune(datetime!(2025-01-15 09:00:00 UTC));
+        assert!(names(&door).iter().any(|name| name == first), "it is five days old");
+        prune(datetime!(2025-03-15 09:00:00 UTC));
+        // The first file also has a row that is not delivered: then the time in the second is still needed.
+        let stays = open.is_some();
+        assert_eq!(names(&door).iter().any(|name| name == first), stays);
+        assert_eq!(names(&door).iter().any(|name| name == second), stays);
+    }
+}
+
+/// A clock that stops the recorder by a panic, as often as it is told to.
+struct Panicking {
+    clock: ManualClock,
+    after: std::sync::atomic::AtomicI64,
+    times: i64,
+}
+
+impl Clock for Panicking {
+    fn now(&self) -> base::moment::Moment {
+        let left = self.after.fetch_sub(1, std::sync::atomic::Ordering::Relaxed);
+        assert!(left > 0 || left <= -self.times, "a defect in the program");
+        self.clock.now()
+    }
+
+    fn boot_id(&self) -> &str {
+        self.clock.boot_id()
+    }
+}
+
+#[test]
+fn a_panic_in_the_recorder_loses_no_other_sighting() {
+    for (times, rows) in [(1, 100), (2, 99)] {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Arc::new(Panicking {
+            clock: ManualClock::at(datetime!(2025-01-15 09:00:00 UTC), "boot-1"),
+            after: i64::MAX.into(),
+            times,
+        });
+        let zone = SiteZone::named("UTC").unwrap();
+        let config = config::Attendance::default();
+        let for_recorder = Arc::clone(&clock) as Arc<dyn Clock>;
+        let records = super::open(folder.path(), &config, zone, for_recorder, Bus::default()).unwrap();
+        let sighted = |roll: i32| base::sightings::Sighted {
+            roll: RollNumber::parse(&roll.to_string()).unwrap(),
+            at: clock.clock.now(),
+        };
+        let seen: Vec<_> = (0..100).map(sighted).collect();
+        clock.after.store(10, std::sync::atomic::Ordering::Relaxed);
+        let once = |work: &(dyn Fn(&mut Recorder) + Sync)| {
+            std::thread::scope(|scope| {
+                scope.spawn(|| records.with_recorder(|recorder| work(recorder))).join()
+            })
+        };
+        assert!(once(&|recorder| recorder.sighted_all(&seen)).is_err());
+        // The worker starts again.
+        for _ in 0..times {
+            let _ = once(&|recorder| recorder.sighted_all(&[]));
+        }
+        assert_eq!(records.ledger.open_count(), rows, "{times} panics");
+        assert_eq!(records.with_recorder(|recorder| recorder.waiting()), 0);
+    }
 }
 
 #[test]

@@ -161,6 +161,7 @@ fn answer(route: &Route, schemas: &mut SchemaGenerator) -> Value {
         Endpoint::Restart => json_of::<api::Restarted>(schemas),
         Endpoint::Sync
         | Endpoint::ConfirmRemoval
+        | Endpoint::ConfirmTime
         | Endpoint::Retry
         | Endpoint::RetryAll
         | Endpoint::Dismiss

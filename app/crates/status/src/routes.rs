@@ -42,6 +42,7 @@ pub(super) enum Endpoint {
     OpenApi,
     Sync,
     ConfirmRemoval,
+    ConfirmTime,
     Upload,
     Retry,
     RetryAll,
@@ -76,7 +77,7 @@ const fn post(path: &'static str, access: Access, endpoint: Endpoint, summary: &
 }
 
 /// The addresses, in the order of the documentation. A fixed path stands before one with a varying part.
-pub(super) static ROUTES: [Route; 33] = [
+pub(super) static ROUTES: [Route; 34] = [
     get("/", Access::Read, Endpoint::Root, "The service in short; the page, for browsers"),
     get("/status", Access::Read, Endpoint::Status, "Server, recognition, today's attendance and workers"),
     get("/attendance/today", Access::Read, Endpoint::Today, "Today's rows"),
@@ -97,6 +98,7 @@ pub(super) static ROUTES: [Route; 33] = [
         Endpoint::ConfirmRemoval,
         "Believe a listing that removes many students",
     ),
+    post("/clock/confirm", Access::Full, Endpoint::ConfirmTime, "Believe the clock that is in doubt"),
     post("/upload/manual", Access::Full, Endpoint::Upload, "Deliver waiting rows now"),
     post("/upload/retry/{row}", Access::Full, Endpoint::Retry, "Try a refused row again"),
     post("/upload/retry-all", Access::Full, Endpoint::RetryAll, "Try every refused row again"),

@@ -231,14 +231,15 @@ impl Service {
             Endpoint::OpenApi => json(StatusCode::OK, &openapi::document()),
             Endpoint::Sync => self.act(Action::Sync, &asked).await,
             Endpoint::ConfirmRemoval => self.act(Action::ConfirmRemoval, &asked).await,
+            Endpoint::ConfirmTime => self.act(Action::ConfirmTime, &asked).await,
             Endpoint::Upload => self.act(Action::Upload, &asked).await,
             Endpoint::Restart => self.act(Action::RestartRecognition, &asked).await,
-            Endpoint::Retry => match asked.part.as_deref().and_then(row_id) {
+            Endpoint::Retry => match asked.part.as_deref().and_then(|row| self.refused_row(row)) {
                 Some(row) => self.act(Action::RetryRow(row), &asked).await,
                 None => no_such_row(),
             },
             Endpoint::RetryAll => self.act(Action::RetryAllRows, &asked).await,
-            Endpoint::Dismiss => match asked.part.as_deref().and_then(row_id) {
+            Endpoint::Dismiss => match asked.part.as_deref().and_then(|row| self.refused_row(row)) {
                 Some(row) => self.act(Action::DismissRow(row), &asked).await,
                 None => no_such_row(),
             },
@@ -254,6 +255,11 @@ impl Service {
             Endpoint::Preview => self.preview().await,
             Endpoint::Evidence => self.evidence(&asked).await,
         }
+    }
+
+    /// The id of a row that needs a person, as it stands in an address; none when there is no such row.
+    fn refused_row(&self, text: &str) -> Option<String> {
+        row_id(text).filter(|row| self.source.needs_person(row))
     }
 
     /// What `/healthz` answers. Anybody may ask, as often as he likes: the state is looked at once a second.
@@ -400,6 +406,7 @@ impl Service {
             Some("upload") => Some(Action::Upload),
             Some("restart") => Some(Action::RestartRecognition),
             Some("confirm-removal") => Some(Action::ConfirmRemoval),
+            Some("confirm-time") => Some(Action::ConfirmTime),
             Some("retry") => row().map(Action::RetryRow),
             Some("retry-all") => Some(Action::RetryAllRows),
             Some("dismiss") => row().map(Action::DismissRow),

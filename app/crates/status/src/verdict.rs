@@ -337,7 +337,12 @@ fn next_start(worker: &Worker) -> &'static str {
 }
 
 fn machine(view: &View, found: &mut Vec<Problem>) {
-    if !view.system.clock_trusted {
+    if let Some(doubt) = &view.system.clock_doubt {
+        found.push(attention(
+            format!("The clock is in doubt: {doubt}."),
+            "Rows are kept, and delivered once the backend’s clock agrees. If the clock is right, confirm it under “System”; if not, check the network’s time server.",
+        ));
+    } else if !view.system.clock_trusted {
         found.push(attention(
             "The clock is not set yet.".to_owned(),
             "Rows are kept and corrected as soon as a time server answers. Check that the network lets NTP through.",
@@ -529,7 +534,7 @@ mod tests {
     #[test]
     fn each_fault_has_its_sentence() {
         type BreakIt = fn(&mut View);
-        let cases: [(&str, BreakIt); 21] = [
+        let cases: [(&str, BreakIt); 22] = [
             ("1 recognition was lost: there is no row", |v| v.today.lost = 1),
             ("12 recognitions were lost: there are no rows", |v| v.today.lost = 12),
             ("Recognition is held: no network file", |v| {
@@ -586,6 +591,10 @@ mod tests {
             }),
             ("remove 7 of 9 students", |v| v.sync.removal = Some(Removal { students: 7, of: 9 })),
             ("clock is not set", |v| v.system.clock_trusted = false),
+            ("The clock is in doubt: it was set back by 2 days", |v| {
+                v.system.clock_trusted = false;
+                v.system.clock_doubt = Some("it was set back by 2 days".to_owned());
+            }),
             ("hot: 85", |v| v.system.temperature_c = Some(85.0)),
             ("hot: 70", |v| {
                 v.system.temperature_c = Some(70.0);

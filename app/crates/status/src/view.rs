@@ -35,6 +35,10 @@ pub trait Source: Send + Sync + 'static {
     fn rows(&self, day: Date) -> Result<Vec<Row>, Refused>;
     /// Everyone who has a photo, and every photo that is wrong. May read files.
     fn roster(&self) -> Roster;
+    /// Whether this row needs a person, and so may be retried or dismissed.
+    fn needs_person(&self, row: &str) -> bool {
+        self.view().upload.needs_person.iter().any(|refused| refused.id == row)
+    }
     /// The newest lines of the log, oldest first, at most `most`. Lines carry no secrets.
     fn log(&self, most: usize) -> Vec<String>;
     /// The same without what names a person, and without lines that say who was seen when: for the diagnostics,
@@ -94,6 +98,8 @@ pub enum Action {
     DismissRow(String),
     /// Believe the listing that would remove many students.
     ConfirmRemoval,
+    /// Believe the clock that is in doubt.
+    ConfirmTime,
     /// Install the update bundle that was received, into the other slot.
     InstallReceived,
     /// Install the update bundle at this address, or the one that the offer (`latest.json`) at this address
@@ -116,6 +122,7 @@ impl Action {
             Self::RetryAllRows => "retry-all",
             Self::DismissRow(_) => "dismiss",
             Self::ConfirmRemoval => "confirm-removal",
+            Self::ConfirmTime => "confirm-time",
             Self::InstallReceived | Self::InstallFrom(_) => "install",
             Self::TryUpdate => "try-update",
             Self::AcknowledgeUpdate => "acknowledge-update",
@@ -253,6 +260,8 @@ pub struct System {
     pub lacks_power: bool,
     /// Whether the wall clock is known to be right.
     pub clock_trusted: bool,
+    /// Why the wall clock is not believed although it was set, and what it shows; none without a doubt.
+    pub clock_doubt: Option<String>,
     /// The site's time zone, IANA name.
     pub time_zone: String,
     /// What counts as proof of life: `passive+any`, `off`; `blink` when the anti-spoof networks are missing.

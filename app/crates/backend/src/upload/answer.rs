@@ -9,6 +9,8 @@ use serde_json::Value;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
 
+use url::Url;
+
 use crate::http;
 use base::failure::{Diagnosis as _, Fault};
 use journal::storage::OpenRow;
@@ -272,6 +274,13 @@ fn shortened(text: &str) -> String {
 }
 
 /// `Retry-After` (RFC 9110 §10.2.3), within bounds: seconds, or a date where the present is known.
+/// The time that a server tells in the header `Date`, as a second source beside the device's clock. None over
+/// plain HTTP: anybody on the network could have written it.
+pub fn date(url: &Url, answer: &http::Answer) -> Option<OffsetDateTime> {
+    let date = answer.headers.get(::http::header::DATE).filter(|_| url.scheme() == "https")?;
+    OffsetDateTime::parse(date.to_str().ok()?.trim(), &Rfc2822).ok()
+}
+
 fn retry_after(text: &str, now: Option<OffsetDateTime>) -> Option<Duration> {
     let wait = match text.trim().parse() {
         Ok(seconds) => Duration::from_secs(seconds),
@@ -475,6 +484,20 @@ mod tests {
         assert_eq!(seconds("Sun, 06 Nov 1983 08:49:37 GMT"), Some(1));
         assert_eq!(seconds("soon"), None);
         assert_eq!(retry_after("Sun, 06 Nov 1994 08:49:37 GMT", None), None);
+    }
+
+    #[test]
+    fn the_date_counts_over_tls_only() {
+        let mut answer = answer(200, "");
+        let told = |answer: &http::Answer, url: &str| date(&Url::parse(url).unwrap(), answer);
+        assert_eq!(told(&answer, "https://backend.example/"), None);
+        for (text, utc) in
+            [("Mon, 23 Nov 2026 08:00:00 GMT", Some(datetime!(2026-11-23 08:00:00 UTC))), ("yesterday", None)]
+        {
+            answer.headers.insert(::http::header::DATE, text.parse().unwrap());
+            assert_eq!(told(&answer, "https://backend.example/"), utc);
+            assert_eq!(told(&answer, "http://backend.example/"), None);
+        }
     }
 
     proptest! {

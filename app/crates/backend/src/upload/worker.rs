@@ -274,8 +274,10 @@ impl Uploader {
             let now = self.clock.now().since_boot;
             let batch = run.plan.next(&self.ledger, now);
             if batch.is_empty() {
+                // While the clock is in doubt, the webhook's answer also tells the time.
+                let doubted = self.clock.doubt().is_some();
                 return match run.heard {
-                    Some(heard) if now.saturating_sub(heard) < heard_for => Ended::Done,
+                    Some(heard) if !doubted && now.saturating_sub(heard) < heard_for => Ended::Done,
                     _ => self.knock(run, now).await,
                 };
             }
@@ -342,6 +344,9 @@ impl Uploader {
         let posted =
             self.client()?.post(self.url.expose(), self.headers.clone(), body.into(), MAX_ANSWER).await;
         let answer = posted.map_err(|error| Trouble::from(&error))?;
+        if let Some(told) = answer::date(self.url.expose(), &answer) {
+            self.clock.compare(told);
+        }
         let now = self.clock.now();
         answer::read(&answer, batch, now.trusted.then_some(now.utc))
     }

@@ -129,6 +129,8 @@ pub mod fake {
         /// Bytes that can still be written; `None`: any number.
         room: Option<usize>,
         unreadable: Option<String>,
+        not_to_append: Option<String>,
+        forbidden: Option<String>,
     }
 
     impl FakeDisk {
@@ -144,6 +146,16 @@ pub mod fake {
         /// The card gives an error for this file.
         pub fn make_unreadable(&self, name: Option<&str>) {
             self.inner().unreadable = name.map(str::to_owned);
+        }
+
+        /// Nothing can be appended to this file; it can be replaced.
+        pub fn forbid_appending(&self, name: Option<&str>) {
+            self.inner().not_to_append = name.map(str::to_owned);
+        }
+
+        /// This file can be neither appended to nor replaced.
+        pub fn forbid(&self, name: Option<&str>) {
+            self.inner().forbidden = name.map(str::to_owned);
         }
 
         /// Every file with its content.
@@ -181,6 +193,9 @@ pub mod fake {
 
         fn append(&self, name: &str, at: u64, bytes: &[u8]) -> io::Result<()> {
             let mut inner = self.inner();
+            if [&inner.not_to_append, &inner.forbidden].iter().any(|file| file.as_deref() == Some(name)) {
+                return Err(io::ErrorKind::PermissionDenied.into());
+            }
             let written = inner.room.map_or(bytes.len(), |room| room.min(bytes.len()));
             if let Some(room) = &mut inner.room {
                 *room -= written;
@@ -199,6 +214,9 @@ pub mod fake {
 
         fn replace(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
             let mut inner = self.inner();
+            if inner.forbidden.as_deref() == Some(name) {
+                return Err(io::ErrorKind::IsADirectory.into());
+            }
             if inner.room.is_some_and(|room| room < bytes.len()) {
                 inner.room = Some(0);
                 return Err(full());

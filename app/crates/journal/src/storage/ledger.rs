@@ -1,6 +1,7 @@
 //! What the journal and the delivery log say, in memory: the rows that somebody may still ask for.
 //!
-//! Held are the rows that are not delivered and those of the last days. The lock is only ever held for
+//! Held are the rows that are not delivered and those of the last days; where rows stay on the device
+//! ([`Ledger::of_rows_that_stay`]), those of the last days only. The lock is only ever held for
 //! look-ups and changes in memory, never while a disk or a network is waited for, so the status page and the
 //! frame path cannot be held up by them.
 
@@ -29,11 +30,16 @@ pub struct Ledger {
 
 #[derive(Debug, Default)]
 struct State {
+    /// Whether there is no webhook: nothing is to be done about a row whose time is known.
+    stays: bool,
     rows: BTreeMap<u64, Entry>,
     /// The rows of each day whose time is settled.
     days: HashMap<Date, BTreeSet<u64>>,
     /// Rows to be delivered, in order.
     open: BTreeSet<u64>,
+    /// Rows that wait for the clock, and rows that need a person: nobody who looks goes through all rows.
+    awaiting_clock: BTreeSet<u64>,
+    with_a_person: BTreeSet<u64>,
     dates: Dates,
     /// Rows to which nothing can happen any more.
     done: Ids,
@@ -122,6 +128,8 @@ pub struct Storage {
     pub unwritten: usize,
     /// Why, and what to do.
     pub trouble: Option<Fault>,
+    /// Why a day's CSV file cannot be written; none when all are.
+    pub csv_trouble: Option<String>,
     /// Lines of the logs that cannot be read.
     pub damaged_lines: usize,
 }
@@ -130,6 +138,14 @@ impl Ledger {
     /// An empty ledger of a site in `zone`.
     pub fn new(zone: SiteZone) -> Self {
         Self { zone, only: None, state: Mutex::default() }
+    }
+
+    /// An empty ledger of a site without a webhook: a row is finished as soon as its time is known, and so
+    /// neither memory nor journal grow without end. Rows that are still in the journal when a webhook is
+    /// configured are delivered then.
+    pub fn of_rows_that_stay(zone: SiteZone) -> Self {
+        let state = Mutex::new(State { stays: true, ..State::default() });
+        Self { state, ..Self::new(zone) }
     }
 
     /// An empty ledger that holds the rows of `date` and those that wait for the clock, and forgets all
@@ -146,14 +162,12 @@ impl Ledger {
     /// Numbers for the status page.
     pub fn summary(&self) -> Summary {
         let state = self.state();
-        let count = |wanted: fn(&Progress) -> bool| {
-            state.rows.values().filter(|entry| wanted(&entry.progress)).count()
-        };
-        let awaiting_clock = count(|progress| *progress == Progress::AwaitsClock);
+        let awaiting_clock = state.awaiting_clock.len();
+        let backlog = if state.stays { 0 } else { state.open.len() + awaiting_clock };
         Summary {
-            backlog: state.open.len() + awaiting_clock,
+            backlog,
             awaiting_clock,
-            needs_person: count(|progress| matches!(progress, Progress::NeedsPerson(_))),
+            needs_person: state.with_a_person.len(),
             last_delivery: state.last_delivery,
             storage: state.storage.clone(),
         }
@@ -178,12 +192,14 @@ impl Ledger {
 
     /// The rows that need a person, oldest first.
     pub fn needs_person(&self) -> Vec<RowView> {
-        self.views(|progress| matches!(progress, Progress::NeedsPerson(_)))
+        let state = self.state();
+        state.all(&state.with_a_person).map(Entry::view).collect()
     }
 
     /// The rows whose time is not known yet, oldest first.
     pub fn awaiting_clock(&self) -> Vec<RowView> {
-        self.views(|progress| *progress == Progress::AwaitsClock)
+        let state = self.state();
+        state.all(&state.awaiting_clock).map(Entry::view).collect()
     }
 
     /// The first `limit` rows to be delivered that `wanted` accepts.
@@ -207,8 +223,7 @@ impl Ledger {
     /// Rows whose time is to be settled.
     pub(crate) fn unsettled(&self) -> Vec<Row> {
         let state = self.state();
-        let awaits = |entry: &&Entry| entry.progress == Progress::AwaitsClock;
-        state.rows.values().filter(awaits).map(|entry| entry.row.clone()).collect()
+        state.all(&state.awaiting_clock).map(|entry| entry.row.clone()).collect()
     }
 
     /// The latest time at which the clock was known to be right.
@@ -216,21 +231,22 @@ impl Ledger {
         self.state().latest_known
     }
 
-    /// Whether nothing can happen to the row any more.
-    pub(crate) fn is_done(&self, id: u64) -> bool {
-        id == 0 || self.state().done.contains(id)
+    /// Whether nothing can happen to the row any more. `ours`: whether all of its records are known to this
+    /// version.
+    pub(crate) fn is_done(&self, id: u64, ours: bool) -> bool {
+        let state = self.state();
+        id == 0 || state.done.contains(id) || (state.stays && ours && !state.awaiting_clock.contains(&id))
     }
 
     /// Whether a row of `date` is still to be delivered or looked at.
     pub(crate) fn has_unfinished(&self, date: Date) -> bool {
         let state = self.state();
-        state.day(date).any(|entry| !entry.is_finished())
+        state.day(date).any(|entry| !state.is_finished(entry))
     }
 
     /// Whether `id` may be retried or dismissed.
     pub fn is_with_a_person(&self, id: u64) -> bool {
-        let state = self.state();
-        state.rows.get(&id).is_some_and(|entry| matches!(entry.progress, Progress::NeedsPerson(_)))
+        self.state().with_a_person.contains(&id)
     }
 
     /// The first row in the journal's files, after pruning.
@@ -289,7 +305,7 @@ impl Ledger {
                 (status, Certainty::Doubtful, Progress::NeedsPerson(DOUBTFUL.to_owned()))
             }
             Verdict::Nothing => {
-                state.rows.remove(&settled.id);
+                state.forget(settled.id);
                 state.done.insert(settled.id);
                 return None;
             }
@@ -300,7 +316,7 @@ impl Ledger {
             state.enter(entry);
             state.use_date(date);
         } else {
-            state.rows.remove(&settled.id);
+            state.forget(settled.id);
         }
         // A doubtful row says nothing about the day it may belong to.
         (row.clock != Certainty::Doubtful).then_some(row)
@@ -338,11 +354,6 @@ impl Ledger {
         self.only.is_none_or(|only| only == date)
     }
 
-    fn views(&self, wanted: impl Fn(&Progress) -> bool) -> Vec<RowView> {
-        let state = self.state();
-        state.rows.values().filter(|entry| wanted(&entry.progress)).map(Entry::view).collect()
-    }
-
     /// The state, also after a panic elsewhere: each change leaves it whole.
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -367,23 +378,40 @@ impl State {
 
     fn enter(&mut self, entry: Entry) {
         let (id, date) = (entry.row.id, entry.local.date());
-        if entry.progress == Progress::Open {
-            self.open.insert(id);
-        } else {
-            self.open.remove(&id);
-        }
-        if entry.progress == Progress::AwaitsClock {
-            self.rows.insert(id, entry);
+        self.forget(id);
+        // A row of a day that was given up stays only until it is finished.
+        if self.is_finished(&entry) && self.dates.gave_up(date) && !self.dates.holds(date) {
+            if let Some(left) = self.days.get_mut(&date) {
+                left.remove(&id);
+            }
             return;
         }
-        // A row of a day that was given up stays only until it is finished.
-        let held = !entry.is_finished() || !self.dates.gave_up(date) || self.dates.holds(date);
-        if held {
-            self.rows.insert(id, entry);
+        match entry.progress {
+            Progress::Open => self.open.insert(id),
+            Progress::AwaitsClock => self.awaiting_clock.insert(id),
+            Progress::NeedsPerson(_) => self.with_a_person.insert(id),
+            Progress::Delivered | Progress::Dismissed => false,
+        };
+        if entry.progress != Progress::AwaitsClock {
             self.days.entry(date).or_default().insert(id);
-        } else {
-            self.rows.remove(&id);
-            self.days.entry(date).or_default().remove(&id);
+        }
+        self.rows.insert(id, entry);
+    }
+
+    /// Takes the row out of memory, but for its place in its day.
+    fn forget(&mut self, id: u64) {
+        self.rows.remove(&id);
+        self.open.remove(&id);
+        self.awaiting_clock.remove(&id);
+        self.with_a_person.remove(&id);
+    }
+
+    /// Whether nothing is to be done about the row any more.
+    fn is_finished(&self, entry: &Entry) -> bool {
+        match entry.progress {
+            Progress::Delivered | Progress::Dismissed => true,
+            Progress::Open | Progress::NeedsPerson(_) => self.stays,
+            Progress::AwaitsClock => false,
         }
     }
 
@@ -392,14 +420,18 @@ impl State {
         let Some(evicted) = self.dates.touch(date) else { return };
         let mut left = self.days.remove(&evicted).unwrap_or_default();
         left.retain(|id| {
-            let finished = self.rows.get(id).is_none_or(Entry::is_finished);
+            let finished = self.rows.get(id).is_none_or(|entry| self.is_finished(entry));
             if finished {
-                self.rows.remove(id);
+                self.forget(*id);
             }
             !finished
         });
         self.days.insert(evicted, left);
         self.days.retain(|_, ids| !ids.is_empty());
+    }
+
+    fn all<'a>(&'a self, ids: &'a BTreeSet<u64>) -> impl Iterator<Item = &'a Entry> {
+        ids.iter().filter_map(|id| self.rows.get(id))
     }
 
     fn day(&self, date: Date) -> impl Iterator<Item = &Entry> {
@@ -408,10 +440,6 @@ impl State {
 }
 
 impl Entry {
-    fn is_finished(&self) -> bool {
-        matches!(self.progress, Progress::Delivered | Progress::Dismissed)
-    }
-
     fn view(&self) -> RowView {
         RowView {
             id: self.row.id,

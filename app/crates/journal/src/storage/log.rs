@@ -105,16 +105,18 @@ impl Log {
         }
     }
 
-    /// Shows the payloads of each file but the newest, oldest first, to `judge`, and does as it says.
+    /// Shows the payloads of each file but the newest, oldest first, to `judge`, and does as it says. `judge`
+    /// is shown nothing of a file that cannot be read; such a file is kept.
     ///
     /// # Errors
     /// What the system says about listing or removing.
-    pub fn prune(&mut self, mut judge: impl FnMut(&Lines) -> Prune) -> io::Result<usize> {
+    pub fn prune(&mut self, mut judge: impl FnMut(Option<&Lines>) -> Prune) -> io::Result<usize> {
         let mut removed = 0;
         for number in self.numbers()?.into_iter().filter(|number| *number < self.number) {
             let file = file_name(self.name, number);
-            let Ok(bytes) = self.disk.read(&file) else { continue };
-            match judge(&line::decode(&bytes)) {
+            let lines = self.disk.read(&file).ok().map(|bytes| line::decode(&bytes));
+            match judge(lines.as_ref()) {
+                Prune::Remove if lines.is_none() => {}
                 Prune::Remove => {
                     self.disk.remove(&file)?;
                     removed += 1;
@@ -124,6 +126,18 @@ impl Log {
             }
         }
         Ok(removed)
+    }
+
+    /// Shows every payload of the files that can be read to `each`, oldest first.
+    ///
+    /// # Errors
+    /// The folder cannot be listed.
+    pub fn visit(&self, mut each: impl FnMut(&str)) -> io::Result<()> {
+        for number in self.numbers()? {
+            let Ok(bytes) = self.disk.read(&file_name(self.name, number)) else { continue };
+            line::decode(&bytes).payloads.iter().for_each(|payload| each(payload));
+        }
+        Ok(())
     }
 
     /// The first answer that `find` gives to a payload, oldest first.
@@ -265,7 +279,7 @@ mod tests {
         let mut seen = 0;
         let removed = log
             .prune(|lines| {
-                assert_eq!(lines.payloads[0], "head,1");
+                assert_eq!(lines.unwrap().payloads[0], "head,1");
                 seen += 1;
                 if seen == 1 { Prune::Remove } else { Prune::Stop }
             })

@@ -23,6 +23,7 @@ pub mod line;
 pub mod log;
 pub mod record;
 
+use std::collections::{HashMap, HashSet};
 use std::fs::{File, TryLockError};
 use std::io;
 use std::ops::RangeInclusive;
@@ -101,16 +102,33 @@ pub struct Opened {
 /// # Errors
 /// [`JournalError`]. Damage is no error: it is counted and logged.
 pub fn open(folder: &Path, zone: SiteZone, each: impl FnMut(&Record)) -> Result<Opened, JournalError> {
+    open_into(folder, Ledger::new(zone), each)
+}
+
+/// As [`open`], into `ledger`, which is empty.
+///
+/// # Errors
+/// [`JournalError`].
+pub fn open_into(folder: &Path, ledger: Ledger, each: impl FnMut(&Record)) -> Result<Opened, JournalError> {
     let lock = lock(folder)?;
-    let mut opened = open_on(Arc::new(Folder::new(folder)), zone, each)
+    let mut opened = read_into(Arc::new(Folder::new(folder)), ledger, each)
         .map_err(|source| JournalError::Unreadable { folder: folder.to_owned(), source })?;
     opened.lock = lock;
     Ok(opened)
 }
 
 /// As [`open`], on any disk and without a lock.
-pub fn open_on(disk: Arc<dyn Disk>, zone: SiteZone, mut each: impl FnMut(&Record)) -> io::Result<Opened> {
-    let ledger = Arc::new(Ledger::new(zone));
+pub fn open_on(disk: Arc<dyn Disk>, zone: SiteZone, each: impl FnMut(&Record)) -> io::Result<Opened> {
+    read_into(disk, Ledger::new(zone), each)
+}
+
+/// As [`open_into`], on any disk and without a lock.
+pub(crate) fn read_into(
+    disk: Arc<dyn Disk>,
+    ledger: Ledger,
+    mut each: impl FnMut(&Record),
+) -> io::Result<Opened> {
+    let ledger = Arc::new(ledger);
     // The deliveries first: a row that is delivered and of a past day then never stays in memory.
     let mut last_id = 0;
     let (deliveries, delivery_health) = Log::open(Arc::clone(&disk), DELIVERIES, |payload| {
@@ -194,27 +212,66 @@ impl Journal {
         self.log.append(&payloads, &Record::Header { version: VERSION, next: first }.encode())
     }
 
-    /// Removes the files whose rows are all done and none of whose times lies within `kept`. Files with rows
-    /// of a later version's making stay until those are done, too.
+    /// Removes the files whose rows are all done and none of whose times lies within `kept`; the time of a row
+    /// that was settled in a later file counts. Files with rows of a later version's making stay until those
+    /// are done, too. A file that settles rows stays as long as the file that holds them.
     ///
     /// # Errors
     /// What the system says.
     pub fn prune(&mut self, ledger: &Ledger, kept: RangeInclusive<OffsetDateTime>) -> io::Result<usize> {
+        let mut settled = HashMap::new();
+        self.log.visit(|payload| {
+            if let Some(Record::Settled(found)) = Record::decode(payload) {
+                settled.insert(found.id, found.utc);
+            }
+        })?;
+        // Rows without a time in files that are kept; and whether a file could not be read, which may have
+        // others.
+        let (mut staying, mut unread) = (HashSet::new(), false);
         self.log.prune(|lines| {
-            let records = || lines.payloads.iter().map(|payload| Record::decode(payload));
-            let young = records().flatten().any(|record| match record {
+            let Some(lines) = lines else {
+                unread = true;
+                return Prune::Keep;
+            };
+            let records: Vec<_> = lines.payloads.iter().map(|payload| Record::decode(payload)).collect();
+            let known = || records.iter().flatten();
+            let young = known().any(|record| match record {
+                Record::Row(row) if row.clock == Certainty::Unknown => {
+                    settled.get(&row.id).is_some_and(|utc| kept.contains(utc))
+                }
                 Record::Row(row) => kept.contains(&row.at.utc),
                 Record::Settled(settled) => kept.contains(&settled.utc),
                 Record::Clock(at) => kept.contains(&at.utc),
                 Record::Header { .. } | Record::Foreign(_) => false,
             });
             if young {
-                Prune::Stop
-            } else if records().all(|record| record.is_some_and(|record| ledger.is_done(record.id()))) {
-                Prune::Remove
-            } else {
-                Prune::Keep
+                return Prune::Stop;
             }
+            let foreign: HashSet<u64> = known()
+                .filter_map(|record| match record {
+                    Record::Foreign(id) => Some(*id),
+                    _ => None,
+                })
+                .collect();
+            let done = records.iter().all(|record| {
+                let Some(record) = record else { return false };
+                let id = record.id();
+                let needed = match record {
+                    Record::Settled(_) => unread || staying.contains(&id),
+                    // Its time stands in a file that cannot be read.
+                    Record::Row(row) => row.clock == Certainty::Unknown && !settled.contains_key(&id),
+                    _ => false,
+                };
+                !needed && ledger.is_done(id, !foreign.contains(&id))
+            });
+            if done {
+                return Prune::Remove;
+            }
+            staying.extend(known().filter_map(|record| match record {
+                Record::Row(row) if row.clock == Certainty::Unknown => Some(row.id),
+                _ => None,
+            }));
+            Prune::Keep
         })
     }
 
@@ -246,6 +303,7 @@ impl Deliveries {
     /// What the system says.
     pub fn prune(&mut self, first: u64) -> io::Result<usize> {
         self.log.prune(|lines| {
+            let Some(lines) = lines else { return Prune::Keep };
             if lines.payloads.iter().all(|payload| Delivery::id_of(payload) < first) {
                 Prune::Remove
             } else {

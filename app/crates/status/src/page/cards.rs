@@ -197,7 +197,11 @@ pub(super) fn system(home: &Home<'_>) -> Markup {
                     (fact("Version", &system.version))
                     @if let Some(slot) = &system.slot { (fact("Slot", slot)) }
                     (fact("Running for", &hours_minutes_seconds(system.uptime_s)))
-                    (fact("Clock", if system.clock_trusted { "right" } else { "not set yet" }))
+                    (fact("Clock", match &system.clock_doubt {
+                        Some(doubt) => doubt,
+                        None if system.clock_trusted => "right",
+                        None => "not set yet",
+                    }))
                     @if let Some(celsius) = system.temperature_c {
                         @let slowed = if system.slowed_by_heat { ", slowed down by heat" } else { "" };
                         (fact("Temperature", &format!("{celsius:.0} °C{slowed}")))
@@ -207,6 +211,8 @@ pub(super) fn system(home: &Home<'_>) -> Markup {
                     (fact("Proof of life", &system.liveness))
                     (fact("Certificate", &format!("until {} ({days} days)", expires.date())))
                 }
+                @if system.clock_doubt.is_some() { (action(home, "confirm-time", "The clock is right")) }
+                @else { (outcome(home, "confirm-time")) }
                 @let workers = &home.view.workers;
                 @if workers.iter().all(|worker| worker.state == WorkerState::Running) {
                     details #all-workers { summary { "All " (workers.len()) " workers run" } (table(workers)) }
