@@ -184,7 +184,7 @@ mod tests {
     fn black_frozen_and_garbled_are_told_within_three_seconds_and_a_room_never() {
         let black = told(|| grey(|_, _| 16), 100).unwrap();
         assert!(soon(black) && black.1 == Fault::Even { brightness: 16 });
-        assert!(black.1.to_string().contains("lens"));
+        assert!(black.1.advice().contains("lens"));
         let green = told(|| grey(|_, _| 80 + fastrand::u8(0..3)), 100).unwrap();
         assert!(matches!(green.1, Fault::Even { brightness: 80 }));
         let frozen = room(3);
