@@ -37,8 +37,8 @@ const FRAME_AGE: Duration = Duration::from_secs(30);
 /// five seconds, and an emulated board needs a minute for it.
 const PATIENCE: Duration = Duration::from_secs(180);
 
-/// How long a stick waits for another one: half of what its unit has (attendance-stick@.service), for then its
-/// own bundle is to be copied and installed.
+/// How long a stick waits for another one: half of what its unit has (attendance-stick@.service), for then
+/// its own bundle is to be copied and installed.
 const OTHER_STICK: Duration = Duration::from_secs(15 * 60);
 
 /// Time between two looks.
@@ -260,8 +260,8 @@ fn fetch(device: &Path, at: &Path, kept: &Path) -> Result<Option<Copied>, (Optio
     };
     let version = found.version.clone();
     let failed = |error: anyhow::Error| (Some(found.version.clone()), error);
-    // A folder of its own: a bundle may come through the page meanwhile. Two sticks take turns, and the second
-    // finds what the first one brought.
+    // A folder of its own: a bundle may come through the page meanwhile. Two sticks take turns, and the
+    // second finds what the first one brought.
     let desk = Desk::take(&kept.join("stick"), OTHER_STICK).map_err(|error| failed(error.into()))?;
     let view = view(&Places::default(), kept).map_err(|error| failed(error.into()))?;
     let present = present(&view, &System::running().version);

@@ -50,8 +50,8 @@ pub struct Tls {
     /// SHA-256 fingerprint (hex, colons allowed) of the one certificate that backend and file browser must
     /// show, for a self-signed server. Replaces the certificate authorities.
     pub pinned_sha256: Option<String>,
-    /// Accept addresses that begin with http:// without a warning. Keys, photos and rows then travel in clear:
-    /// everybody on the network can read them, put in photos and acknowledge rows. Without it such addresses
-    /// work, too, and are reported for as long as they are in use.
+    /// Accept addresses that begin with http:// without a warning. Keys, photos and rows then travel in
+    /// clear: everybody on the network can read them, put in photos and acknowledge rows. Without it such
+    /// addresses work, too, and are reported for as long as they are in use.
     pub allow_plain: bool,
 }

@@ -1,12 +1,12 @@
 //! Takes what names a person out of a text that leaves the site. Pure.
 //!
-//! Which parts of a text name a person is not guessed from its words: whoever logs it says so, in fields of the
-//! record ([`PERSONAL`], [`SIGHTING`]).
+//! Which parts of a text name a person is not guessed from its words: whoever logs it says so, in fields of
+//! the record ([`PERSONAL`], [`SIGHTING`]).
 
 use url::Url;
 
-/// Key of a field of a log record whose value names a person: a roll number, a photo, a folder of photos. Every
-/// key that begins so is one, for records that name several.
+/// Key of a field of a log record whose value names a person: a roll number, a photo, a folder of photos.
+/// Every key that begins so is one, for records that name several.
 ///
 /// ```
 /// let photo = "2110001/a.jpg";
@@ -14,14 +14,15 @@ use url::Url;
 /// ```
 pub const PERSONAL: &str = "personal";
 
-/// Key of a field of a log record that says who was seen when, whatever its words: nothing of it leaves the site.
+/// Key of a field of a log record that says who was seen when, whatever its words: nothing of it leaves the
+/// site.
 pub const SIGHTING: &str = "sighting";
 
 /// What stands where a person was named.
 pub const LEFT_OUT: &str = "(left out)";
 
-/// `text` without these values: neither as they are, nor as Rust quotes them, nor as they stand in addresses, nor
-/// the parts of a path. The values themselves are found anywhere, also within a word.
+/// `text` without these values: neither as they are, nor as Rust quotes them, nor as they stand in addresses,
+/// nor the parts of a path. The values themselves are found anywhere, also within a word.
 pub fn without<'a>(text: &str, values: impl IntoIterator<Item = &'a str>) -> String {
     let mut whole = Vec::new();
     let mut parts = Vec::new();

@@ -61,8 +61,8 @@ pub struct Record {
     pub restarts_ever: u32,
     /// Restarts of the machine for the camera's sake, ever.
     pub reboots_ever: u32,
-    /// Since when the camera does not work as a restart might mend, seconds since boot: a program that ends in
-    /// the middle for another reason must not begin to count anew.
+    /// Since when the camera does not work as a restart might mend, seconds since boot: a program that ends
+    /// in the middle for another reason must not begin to count anew.
     pub trouble_since: Option<u64>,
     /// The run of the kernel whose seconds these are.
     pub trouble_in: String,

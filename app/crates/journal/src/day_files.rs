@@ -13,8 +13,8 @@ use time::{Date, OffsetDateTime};
 
 use crate::storage::{Disk, Ledger, RowView, rows_on};
 
-/// Calls of [`DayFiles::write`] after which a day that failed is read from the journal again: that takes up to
-/// a second.
+/// Calls of [`DayFiles::write`] after which a day that failed is read from the journal again: that takes up
+/// to a second.
 const REST: u32 = 60;
 const UNKNOWN: &str = "attendance_clock-unknown.csv";
 

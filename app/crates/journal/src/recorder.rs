@@ -3,8 +3,8 @@
 //! What is decided and cannot be written waits in memory, in order, and is tried again every second; nothing
 //! is announced before it is durable. What is seen while the wall clock is unknown is recorded whenever the
 //! gap allows, because the rules cannot say yet what it is; as soon as the clock is known, every such row
-//! gets its time, the rules go over them in order, and what they say is recorded as well. A wall clock that is
-//! doubted ([`Clock::doubt`]) counts as unknown.
+//! gets its time, the rules go over them in order, and what they say is recorded as well. A wall clock that
+//! is doubted ([`Clock::doubt`]) counts as unknown.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::fs::File;

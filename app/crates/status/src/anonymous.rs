@@ -1,7 +1,7 @@
 //! Takes students out of texts that leave the site. Pure.
 //!
-//! The program's own log says itself what names a person ([`base::redaction`]), and comes here without it. This is
-//! for words from outside, such as a server's, and for the state: nobody marked students in them.
+//! The program's own log says itself what names a person ([`base::redaction`]), and comes here without it.
+//! This is for words from outside, such as a server's, and for the state: nobody marked students in them.
 //!
 //! Which words are roll numbers is known from the roster and the rows; a number of five digits or more is
 //! taken for one, because a webhook may name a student whom the device does not know. Folders and files may

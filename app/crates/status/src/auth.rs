@@ -82,8 +82,8 @@ pub(super) struct Door {
     /// Log-ins refused unread since the last one that was compared: told with the next, for a line each would
     /// fill the log.
     unread: AtomicU32,
-    /// Password checks: each takes 19 MiB and a tenth of a second of a core, so there are two at once at most,
-    /// one for addresses that knew the password before and one for all others.
+    /// Password checks: each takes 19 MiB and a tenth of a second of a core, so there are two at once at
+    /// most, one for addresses that knew the password before and one for all others.
     checks: [Turnstile; 2],
     /// Becomes true when the first password need not be shown any more: it was used, or there is another.
     entered: watch::Sender<bool>,

@@ -2,9 +2,9 @@
 //!
 //! The key (P-256) is made on first start and kept for the device's life, so that its fingerprint (`curl
 //! --pinnedpubkey`) stays the same; the self-signed certificate over it is made anew before it expires. A
-//! site may install its own instead. The clock of a Pi may be in the past at first start: a certificate made then
-//! is valid from [`CLOCK_FLOOR`], one made later counts from the present day, and whether it must be renewed is
-//! asked again every hour.
+//! site may install its own instead. The clock of a Pi may be in the past at first start: a certificate made
+//! then is valid from [`CLOCK_FLOOR`], one made later counts from the present day, and whether it must be
+//! renewed is asked again every hour.
 
 use std::io;
 use std::net::IpAddr;
@@ -25,8 +25,8 @@ use time::{Duration, OffsetDateTime};
 
 use super::private_file;
 
-/// No clock of this device is earlier: the image's own files are newer. Certificates are valid from here as long
-/// as the clock is not trusted.
+/// No clock of this device is earlier: the image's own files are newer. Certificates are valid from here as
+/// long as the clock is not trusted.
 const CLOCK_FLOOR: OffsetDateTime = datetime!(2026-01-01 00:00:00 UTC);
 
 /// How long a certificate is valid from now.
@@ -115,9 +115,9 @@ impl std::fmt::Display for Fingerprint {
 }
 
 impl CertificateSource {
-    /// Reads the certificate; makes or renews the device's own where `now` asks for it. `trusted`: whether that
-    /// is known to be the time. A site's own that is
-    /// of no use must not keep the page away: it gives way to the device's, with the reason.
+    /// Reads the certificate; makes or renews the device's own where `now` asks for it. `trusted`: whether
+    /// that is known to be the time. A site's own that is of no use must not keep the page away: it gives way
+    /// to the device's, with the reason.
     ///
     /// # Errors
     /// [`CertificateError`].
@@ -203,8 +203,8 @@ impl CertificateSource {
     }
 }
 
-/// Whether another certificate is to take this one's place: soon it is over, or, by a clock that is trusted, no
-/// browser takes it.
+/// Whether another certificate is to take this one's place: soon it is over, or, by a clock that is trusted,
+/// no browser takes it.
 fn is_due(identity: &Identity, now: OffsetDateTime, trusted: bool) -> bool {
     let refused = identity.begins > now || identity.expires - identity.begins > LONGEST_LIFE;
     identity.expires - now <= RENEW_BEFORE || (trusted && refused)

@@ -226,8 +226,8 @@ impl Password {
         }
     }
 
-    /// Whether `attempt` is the password; an empty one never is, also where its hash is kept. Takes a tenth of a
-    /// second of one core, whatever the answer.
+    /// Whether `attempt` is the password; an empty one never is, also where its hash is kept. Takes a tenth
+    /// of a second of one core, whatever the answer.
     pub fn is(&self, attempt: &str) -> bool {
         let compared = attempt.len() <= LONGEST
             && self

@@ -474,7 +474,8 @@ impl Service {
             Err(request::BundleRefused::Receiver(refused)) => Ok(Err(refused)),
             Err(request::BundleRefused::Unexpected) => return unexpected(),
         };
-        // Whatever becomes of this request, what was received does not stay: it is installed, or dropped here.
+        // Whatever becomes of this request, what was received does not stay: it is installed, or dropped
+        // here.
         let _received = match taken {
             Ok(Ok(received)) => received,
             Ok(Err(refused)) => {

@@ -1,8 +1,8 @@
 //! One password check at a time, and who is next.
 //!
-//! A check takes a tenth of a second. Were everybody served in the order of their coming, 250 addresses with a
-//! guess each would keep the technician waiting for half a minute. So the newest is next, and only a few wait:
-//! when there are more, the one who has waited longest is sent away, and may come again at once.
+//! A check takes a tenth of a second. Were everybody served in the order of their coming, 250 addresses with
+//! a guess each would keep the technician waiting for half a minute. So the newest is next, and only a few
+//! wait: when there are more, the one who has waited longest is sent away, and may come again at once.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 

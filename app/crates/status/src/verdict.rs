@@ -508,7 +508,8 @@ mod tests {
         assert_eq!(problems(&without_photo_server, LATER, NOW), []);
     }
 
-    /// Names of files and a server's words may hold a semicolon: it says nothing about where the advice begins.
+    /// Names of files and a server's words may hold a semicolon: it says nothing about where the advice
+    /// begins.
     #[test]
     fn semicolons_in_a_fault_do_not_become_advice() {
         let mut view = well();

@@ -41,8 +41,8 @@ pub trait Source: Send + Sync + 'static {
     }
     /// The newest lines of the log, oldest first, at most `most`. Lines carry no secrets.
     fn log(&self, most: usize) -> Vec<String>;
-    /// The same without what names a person, and without lines that say who was seen when: for the diagnostics,
-    /// which leave the site.
+    /// The same without what names a person, and without lines that say who was seen when: for the
+    /// diagnostics, which leave the site.
     fn redacted_log(&self, most: usize) -> Vec<String>;
     /// The configuration in use, as TOML, secrets hidden.
     fn configuration(&self) -> String;
@@ -73,8 +73,8 @@ pub trait Incoming: Send + 'static {
     /// # Errors
     /// [`Refused`] when there is no room, or more comes than was announced.
     fn take(&mut self, piece: &[u8]) -> Result<(), Refused>;
-    /// All has come. May write to the card. What it answers is kept until the request ends: dropped, the bundle is
-    /// deleted unless it was installed.
+    /// All has come. May write to the card. What it answers is kept until the request ends: dropped, the
+    /// bundle is deleted unless it was installed.
     ///
     /// # Errors
     /// [`Refused`] when less came than was announced, or it cannot be kept.
@@ -201,7 +201,8 @@ pub struct View {
     pub roster: RosterCount,
     /// The systems on the card, and updates of them.
     pub update: Update,
-    /// Settings whose addresses are asked without encryption, by their names, unless that is allowed knowingly.
+    /// Settings whose addresses are asked without encryption, by their names, unless that is allowed
+    /// knowingly.
     pub plain_http: Vec<String>,
     /// Problems only their own part can know, beside those the server sees in the other fields.
     pub problems: Vec<Problem>,

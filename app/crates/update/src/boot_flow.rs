@@ -129,8 +129,8 @@ impl Flow {
         }
     }
 
-    /// The slot into which a restart was asked for in this very start of the kernel. Its trial is still to come:
-    /// that it has not been heard of says nothing.
+    /// The slot into which a restart was asked for in this very start of the kernel. Its trial is still to
+    /// come: that it has not been heard of says nothing.
     fn under_way(&self) -> Option<Slot> {
         let begun_now = self.record.begun_in.is_some() && self.record.begun_in == self.start;
         let pending = self.record.pending.as_ref().filter(|pending| pending.progress == Progress::Begun)?;
@@ -185,8 +185,8 @@ impl Flow {
     /// RAUC calls `slot` bad before it begins to write it.
     ///
     /// # Errors
-    /// [`Refusal`] for the slot that runs, for the committed one, and for one into which the machine is about to
-    /// restart.
+    /// [`Refusal`] for the slot that runs, for the committed one, and for one into which the machine is about
+    /// to restart.
     pub fn set_bad(&self, slot: Slot) -> Result<Vec<Write>, Refusal> {
         if slot == self.booted.slot {
             return Err(Refusal::Running { slot });

@@ -130,8 +130,8 @@ impl Incoming {
         Ok(())
     }
 
-    /// All has come: the bundle is at [`received`], whole and on the disk. Nobody else gets the turn before it is
-    /// installed.
+    /// All has come: the bundle is at [`received`], whole and on the disk. Nobody else gets the turn before
+    /// it is installed.
     ///
     /// # Errors
     /// [`InboxError::CutShort`] when it has not.

@@ -249,8 +249,8 @@ struct Seen {
 
 /// Follows an installation to its end, whose result comes by `results`.
 ///
-/// A RAUC that dies says nothing: the stream of its signals goes on, and the next question starts another RAUC,
-/// which is idle. So one that is idle without having told a result has stopped in the middle.
+/// A RAUC that dies says nothing: the stream of its signals goes on, and the next question starts another
+/// RAUC, which is idle. So one that is idle without having told a result has stopped in the middle.
 async fn follow<F>(
     mut results: impl Stream<Item = i32> + Unpin,
     look: impl Fn() -> F,

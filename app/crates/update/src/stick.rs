@@ -144,7 +144,8 @@ pub struct Desk {
 }
 
 impl Desk {
-    /// Takes hold of `folder`, which is made where it is missing; waits for another stick, at most `patience`.
+    /// Takes hold of `folder`, which is made where it is missing; waits for another stick, at most
+    /// `patience`.
     ///
     /// # Errors
     /// [`StickError::Busy`], and [`StickError::Inbox`] when the folder cannot be made.

@@ -35,7 +35,8 @@ impl UnderWay {
         Some(self.turn())
     }
 
-    /// Takes over the turn that was kept for the installation of what was received; `None` when there is none.
+    /// Takes over the turn that was kept for the installation of what was received; `None` when there is
+    /// none.
     pub fn resume(&self) -> Option<Turn> {
         std::mem::take(&mut self.lock().kept).then(|| self.turn())
     }

@@ -131,7 +131,8 @@ fn riff(mut rest: &[u8]) -> impl Iterator<Item = (&[u8; 4], Option<&[u8]>)> {
 mod tests {
     use super::*;
 
-    /// A header: start of frame with these markers and sampling factors, start of scan with so many components.
+    /// A header: start of frame with these markers and sampling factors, start of scan with so many
+    /// components.
     fn jpeg(frame: u8, samples: &[u8], scanned: u8) -> Vec<u8> {
         let length = 8 + 3 * samples.len() as u8;
         let mut bytes = vec![0xff, 0xd8, 0xff, frame, 0, length, 8, 0, 16, 0, 16, samples.len() as u8];

@@ -22,7 +22,8 @@ pub const MAX_SIDE: u32 = 12_000;
 /// PNG, four channels of 16 bits.
 const BYTES_PER_PIXEL: u64 = 8;
 
-/// Bytes of memory beside the pixels: rows, tables, and what else lies in the file (colour profile, EXIF, text).
+/// Bytes of memory beside the pixels: rows, tables, and what else lies in the file (colour profile, EXIF,
+/// text).
 const BESIDE_PIXELS: u64 = 32 << 20;
 
 /// Pictures that take no more than this are decoded side by side, all others one after the other.
@@ -167,8 +168,8 @@ fn turns_sideways(orientation: Orientation) -> bool {
     matches!(orientation, Rotate90 | Rotate270 | Rotate90FlipH | Rotate270FlipH)
 }
 
-/// Decodes into one buffer and makes it RGB in place: a picture of 16 bits and a copy of 8 would take 11 bytes
-/// a pixel.
+/// Decodes into one buffer and makes it RGB in place: a picture of 16 bits and a copy of 8 would take 11
+/// bytes a pixel.
 fn read_rgb(decoder: impl ImageDecoder) -> Result<RgbImage, PhotoError> {
     let (width, height) = decoder.dimensions();
     let colour = decoder.color_type();

@@ -28,8 +28,8 @@ pub struct Photos {
     /// A listing that would remove more than this share of the students removes nothing and raises an alarm,
     /// 0 to 1. Students that were removed within the last 24 hours count, too.
     pub removal_limit: f32,
-    /// A large removal is believed when all listings of 24 hours agree about it, and never after fewer than this
-    /// many of them.
+    /// A large removal is believed when all listings of 24 hours agree about it, and never after fewer than
+    /// this many of them.
     pub removal_confirmations: u32,
     /// Largest photo file accepted, for example "20 MB".
     #[schemars(with = "String")]

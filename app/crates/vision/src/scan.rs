@@ -31,7 +31,8 @@ pub struct PhotoFile {
     pub modified_ns: i128,
     /// Number of the file within its file system. Another file in its place has another one.
     pub inode: u64,
-    /// Time of last change of the content, the name or the rights, nanoseconds since 1970. The system sets it.
+    /// Time of last change of the content, the name or the rights, nanoseconds since 1970. The system sets
+    /// it.
     pub changed_ns: i128,
 }
 
@@ -279,8 +280,8 @@ mod tests {
 
     #[test]
     fn a_folder_that_cannot_be_read_is_reported_and_the_others_are_listed() {
-        // Root may read everything, so a path of more than 4096 bytes stands for a folder that cannot be read:
-        // it is made below a short path, and moved.
+        // Root may read everything, so a path of more than 4096 bytes stands for a folder that cannot be
+        // read: it is made below a short path, and moved.
         let work = tempfile::tempdir().unwrap();
         let long = "x".repeat(250);
         let mut deep = work.path().join("2110001");

@@ -1,7 +1,7 @@
 //! JSON from outside, bounded while it is read.
 //!
-//! A limit on bytes alone is none on memory: `[0,0,…]` takes 32 bytes of memory for two of text, and a map more.
-//! So the values are counted as they come, and the reading ends at the limit.
+//! A limit on bytes alone is none on memory: `[0,0,…]` takes 32 bytes of memory for two of text, and a map
+//! more. So the values are counted as they come, and the reading ends at the limit.
 
 use std::fmt;
 

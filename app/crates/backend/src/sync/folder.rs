@@ -1,8 +1,8 @@
 //! Whether a page is the listing of the folder that was asked for: pure.
 //!
-//! An error, log-in or maintenance page may come with status 200, and with links and pictures on it. If it were
-//! believed, it would remove a student. So what a folder lacks is believed only from a page that shows that it
-//! lists this folder; a page that names photos and shows no more may add photos, and removes none.
+//! An error, log-in or maintenance page may come with status 200, and with links and pictures on it. If it
+//! were believed, it would remove a student. So what a folder lacks is believed only from a page that shows
+//! that it lists this folder; a page that names photos and shows no more may add photos, and removes none.
 
 use percent_encoding::percent_decode_str;
 

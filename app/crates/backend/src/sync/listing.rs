@@ -1,8 +1,8 @@
 //! The links on a directory page, whoever wrote it, and what tells a listing from another page.
 //!
-//! Django, nginx, Apache, Caddy and Python write HTML with `<a href>` ([`super::markup`]); older deployments a
-//! JSON array of URLs. JSON is read entry by entry: an entry that is no link takes no memory, and the reading
-//! ends at [`MAX_LINKS`] entries.
+//! Django, nginx, Apache, Caddy and Python write HTML with `<a href>` ([`super::markup`]); older deployments
+//! a JSON array of URLs. JSON is read entry by entry: an entry that is no link takes no memory, and the
+//! reading ends at [`MAX_LINKS`] entries.
 
 use std::cell::Cell;
 use std::fmt;

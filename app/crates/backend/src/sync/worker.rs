@@ -122,7 +122,8 @@ impl Worker {
     }
 }
 
-/// The photos that the roster would find in the mirror, with their sizes, times of change and inodes, as one number.
+/// The photos that the roster would find in the mirror, with their sizes, times of change and inodes, as one
+/// number.
 fn fingerprint(settings: &Settings) -> u64 {
     let photos = &settings.photos;
     match scan(&settings.data_dir.join(FOLDER), photos.roll_numbers, photos.max_photos) {

@@ -150,8 +150,8 @@ async fn one_bad_photo_on_disk_stops_nothing_and_is_replaced() {
     door.settings.photos.removal_limit = 1.0;
     assert_eq!(door.sync().await.new, 5);
     let photo = |roll: u32| door.mirror().join(format!("{roll}/a.bmp"));
-    // A directory where a photo belongs, with something in it; a file where a student's folder belongs; a link
-    // to nothing; directories in the places of our own files.
+    // A directory where a photo belongs, with something in it; a file where a student's folder belongs; a
+    // link to nothing; directories in the places of our own files.
     std::fs::remove_file(photo(2_110_000)).unwrap();
     std::fs::create_dir_all(photo(2_110_000).join("deep")).unwrap();
     std::fs::remove_dir_all(door.mirror().join("2110001")).unwrap();

@@ -1,9 +1,10 @@
 //! Whether a wall clock that was set can be believed: pure.
 //!
 //! NTP is not authenticated, so whoever controls the network can set the clock. Two things bound that. Within
-//! a boot, the time since boot never steps, so each step of the wall clock is seen. Over a boot, the last time
-//! that was believed bounds the next one from below, and generously from above. A time outside these bounds is
-//! doubtful until a second source or a person says that it is right, or until the wall clock comes back.
+//! a boot, the time since boot never steps, so each step of the wall clock is seen. Over a boot, the last
+//! time that was believed bounds the next one from below, and generously from above. A time outside these
+//! bounds is doubtful until a second source or a person says that it is right, or until the wall clock comes
+//! back.
 
 use std::fmt;
 use std::time::Duration;

@@ -212,9 +212,9 @@ impl Journal {
         self.log.append(&payloads, &Record::Header { version: VERSION, next: first }.encode())
     }
 
-    /// Removes the files whose rows are all done and none of whose times lies within `kept`; the time of a row
-    /// that was settled in a later file counts. Files with rows of a later version's making stay until those
-    /// are done, too. A file that settles rows stays as long as the file that holds them.
+    /// Removes the files whose rows are all done and none of whose times lies within `kept`; the time of a
+    /// row that was settled in a later file counts. Files with rows of a later version's making stay until
+    /// those are done, too. A file that settles rows stays as long as the file that holds them.
     ///
     /// # Errors
     /// What the system says.

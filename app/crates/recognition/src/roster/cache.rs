@@ -1,10 +1,11 @@
 //! Embeddings kept between starts, so that a thousand students are not embedded anew.
 //!
-//! One safetensors file: the embeddings as one matrix, and in its header what each came from. What was found in
-//! a photo is kept by the hash of its content, so it never belongs to another photo, whatever is renamed; and
-//! it counts only for the same networks. Whoever finds a face, its embedding is the same; so after a change of
-//! detectors only those photos are looked at again in which they had a choice: that were refused, or show
-//! several faces. The cache is never needed: one that is missing, damaged or of another version is made again.
+//! One safetensors file: the embeddings as one matrix, and in its header what each came from. What was found
+//! in a photo is kept by the hash of its content, so it never belongs to another photo, whatever is renamed;
+//! and it counts only for the same networks. Whoever finds a face, its embedding is the same; so after a
+//! change of detectors only those photos are looked at again in which they had a choice: that were refused,
+//! or show several faces. The cache is never needed: one that is missing, damaged or of another version is
+//! made again.
 //!
 //! Size, times and inode of a file only save the hashing, see [`Seen`].
 
@@ -83,7 +84,8 @@ pub struct Seen {
 }
 
 impl Seen {
-    /// The marks of a file that is listed at `now_ns`; none when it changed only just before, or in the future.
+    /// The marks of a file that is listed at `now_ns`; none when it changed only just before, or in the
+    /// future.
     pub fn of(photo: &PhotoFile, now_ns: i128) -> Self {
         if photo.changed_ns + SETTLED_NS > now_ns {
             return Self::default();

@@ -115,8 +115,9 @@ impl<F: FnMut(usize, usize) -> bool> Progress for F {
     }
 }
 
-/// Makes the roster of the photos in `places`, embedding only what the cache does not know. What cannot be read
-/// now, and students of whom `removal` does not believe that they are gone, stay as the cache knows them.
+/// Makes the roster of the photos in `places`, embedding only what the cache does not know. What cannot be
+/// read now, and students of whom `removal` does not believe that they are gone, stay as the cache knows
+/// them.
 ///
 /// # Errors
 /// [`BuildError`]. A photo that does not enrol is no error; it is in the report. A cache that cannot be
@@ -259,8 +260,8 @@ enum Looked {
     Gone,
 }
 
-/// Reads, decodes and embeds one photo. Only a failing network is an error: it says nothing about the photo. A
-/// panic over it refuses this photo.
+/// Reads, decodes and embeds one photo. Only a failing network is an error: it says nothing about the photo.
+/// A panic over it refuses this photo.
 fn look_at(
     file: &PhotoFile,
     folder: &Path,

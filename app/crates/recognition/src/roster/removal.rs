@@ -1,8 +1,8 @@
 //! When students whose photos are gone from the site's own folder are forgotten.
 //!
 //! The folder may lie on a stick or a share, and is missing or empty while that is not mounted. So the same
-//! rule holds as for the listing of a server: nothing at all is no removal, and a removal of too many students
-//! is believed only after it has stood for some looks at the folder.
+//! rule holds as for the listing of a server: nothing at all is no removal, and a removal of too many
+//! students is believed only after it has stood for some looks at the folder.
 
 use std::collections::BTreeSet;
 
