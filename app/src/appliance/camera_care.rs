@@ -1,4 +1,4 @@
-//! What is done about a camera that fails: [`camera::escalation`](camera::escalation) decides, this remembers
+//! What is done about a camera that fails: [`camera::escalation`] decides, this remembers
 //! and does it.
 
 use std::path::{Path, PathBuf};

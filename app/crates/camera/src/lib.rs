@@ -1,7 +1,7 @@
 //! Where frames come from.
 //!
 //! A [`Source`] fills the caller's [`Frame`]; [`capture`] runs it on a thread of its own and hands frames to
-//! the inference thread through [`latest`], a bounded queue on which nobody waits: a slow consumer drops
+//! the inference thread through [`vision::latest`], a bounded queue on which nobody waits: a slow consumer drops
 //! frames, it never queues them.
 #![forbid(unsafe_code)]
 

@@ -65,7 +65,7 @@ pub struct Scratch {
 
 impl Layout {
     /// Copies the picture in `planes` into `picture`, turned by `turn`. This is the one copy of a frame's
-    /// bytes; see [`super::libcamera`] for why there is one.
+    /// bytes; see the module `libcamera` for why there is one.
     ///
     /// `planes` is as the driver gives it: one slice for each plane, or one for all. A JPEG's must end with
     /// what the driver has written: behind it lies what is left of an older picture. `scratch` is used by

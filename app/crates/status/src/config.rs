@@ -14,6 +14,7 @@ use crate::token::StoredToken;
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Page {
+    #[allow(rustdoc::broken_intra_doc_links)]
     /// Address and port to listen on; "[::]" is every address, of IPv4 too. On the appliance leave the port
     /// at 8443: its firewall lets nothing else in, and leads https:// without a port there.
     pub listen: SocketAddr,

@@ -8,7 +8,7 @@
 //! # How
 //! Two append-only logs in one folder: `journal-*.log` ([`record`]) for the rows and their times,
 //! `deliveries-*.log` ([`delivery`]) for the webhook's answers. Each record is a line of text with a CRC
-//! ([`line`]), written and synced before anybody hears of it ([`log`]). Nothing is rewritten: a time that
+//! ([`mod@line`]), written and synced before anybody hears of it ([`log`]). Nothing is rewritten: a time that
 //! becomes known later is a record of its own. [`Ledger`] holds what the two logs say in memory.
 //!
 //! # Limits
