@@ -25,13 +25,13 @@ const ARGUMENT: &str = "/run/systemd/reboot-param";
 /// # Errors
 /// When systemd does not take the request.
 pub async fn into_trial() -> io::Result<()> {
-    Machine::default().into_trial().await
+    Machine::default().restart_on_trial().await
 }
 
 /// Restarts into the committed system, by force if need be. Returns only when not even that works; the
 /// hardware watchdog is what is left then.
 pub async fn into_committed() {
-    Machine::default().into_committed().await;
+    Machine::default().restart_committed().await;
 }
 
 /// What restarts.
@@ -51,7 +51,7 @@ impl Default for Machine {
 }
 
 impl Machine {
-    async fn into_trial(&self) -> io::Result<()> {
+    async fn restart_on_trial(&self) -> io::Result<()> {
         // systemctl writes the argument before it asks, and leaves it there when the answer is no.
         let _armed = Armed(&self.argument);
         let argument = format!("--reboot-argument={TRYBOOT}");
@@ -63,7 +63,7 @@ impl Machine {
         Err(io::Error::other("the machine does not restart"))
     }
 
-    async fn into_committed(&self) {
+    async fn restart_committed(&self) {
         // A request for a trial that was cut off must not make one of this restart.
         drop(Armed(&self.argument));
         for words in [&["reboot"][..], &["reboot", "--force"], &["reboot", "--force", "--force"]] {
@@ -124,15 +124,15 @@ mod tests {
     async fn a_refused_restart_arms_no_later_one() {
         let folder = tempfile::tempdir().unwrap();
         let refusing = machine(folder.path(), "echo no >&2; exit 1");
-        assert_eq!(refusing.into_trial().await.unwrap_err().to_string(), "no");
+        assert_eq!(refusing.restart_on_trial().await.unwrap_err().to_string(), "no");
         assert!(!refusing.argument.exists());
         // Taken, and nothing happens.
         let deaf = machine(folder.path(), "exit 0");
-        assert!(deaf.into_trial().await.is_err());
+        assert!(deaf.restart_on_trial().await.is_err());
         assert!(!deaf.argument.exists());
         // Whoever waits for it gives up.
         let slow = machine(folder.path(), "exec sleep 10");
-        assert!(timeout(Duration::from_millis(500), slow.into_trial()).await.is_err());
+        assert!(timeout(Duration::from_millis(500), slow.restart_on_trial()).await.is_err());
         assert!(!slow.argument.exists());
     }
 
@@ -141,7 +141,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let machine = machine(folder.path(), "exit 0");
         std::fs::write(&machine.argument, "0 tryboot").unwrap();
-        machine.into_committed().await;
+        machine.restart_committed().await;
         assert!(!machine.argument.exists());
     }
 }

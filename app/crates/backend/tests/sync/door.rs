@@ -33,8 +33,7 @@ pub struct Door {
 impl Door {
     pub fn new(photos_url: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let mut settings = Settings::default();
-        settings.data_dir = folder.path().to_owned();
+        let mut settings = Settings { data_dir: folder.path().to_owned(), ..Settings::default() };
         settings.photos.url = Some(SecretUrl::parse(photos_url).unwrap());
         settings.photos.max_file_size = ByteSize::from_mb(1);
         settings.photos.max_megapixels = 1;

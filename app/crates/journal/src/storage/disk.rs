@@ -109,10 +109,10 @@ impl Disk for Folder {
     }
 }
 
-/// A disk in memory that fails as it is told to, for tests of whoever writes to the journal.
 #[cfg(any(test, feature = "fake-disk"))]
 pub mod fake {
-    //! A folder in memory that fills up, loses power and breaks where a test says.
+    //! A folder in memory that fills up, loses power and breaks where a test says; for tests of whoever writes to
+    //! the journal.
 
     use std::collections::BTreeMap;
     use std::sync::{Mutex, MutexGuard};
