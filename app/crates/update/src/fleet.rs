@@ -180,7 +180,7 @@ impl Fleet {
     /// [`FleetError`].
     pub async fn ask(&self) -> Result<Orders, FleetError> {
         let answer = self.get(&self.target).await?;
-        let link = |name: &str| self.link(&answer["_links"][name]["href"]);
+        let link = |name: &str| self.own_link(&answer["_links"][name]["href"]);
         let sleep = answer["config"]["polling"]["sleep"].as_str().and_then(clock_time).unwrap_or(USUAL_SLEEP);
         Ok(Orders {
             sleep: sleep.clamp(SLEEP.0, SLEEP.1),
@@ -308,9 +308,23 @@ impl Fleet {
         headers
     }
 
-    /// A link of an answer. The token goes with requests, so those must stay on the server.
+    /// A link of an answer. It may lead to another server, which must not learn the token ([`Self::header_for`]).
     fn link(&self, value: &Value) -> Option<Url> {
         self.target.join(value.as_str()?).ok()
+    }
+
+    /// A link that is followed with the token: only one that stays on the server.
+    fn own_link(&self, value: &Value) -> Option<Url> {
+        let url = self.link(value)?;
+        let stays = url.origin() == self.target.origin();
+        if !stays {
+            log::warn!(
+                "the fleet's server links to another server ({}), which is not asked; check the server's own address \
+                 in its settings",
+                shown(&url)
+            );
+        }
+        stays.then_some(url)
     }
 }
 
