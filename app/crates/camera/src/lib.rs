@@ -1,8 +1,8 @@
 //! Where frames come from.
 //!
 //! A [`Source`] fills the caller's [`Frame`]; [`capture`] runs it on a thread of its own and hands frames to
-//! the inference thread through [`vision::latest`], a bounded queue on which nobody waits: a slow consumer drops
-//! frames, it never queues them.
+//! the inference thread through [`vision::latest`], a bounded queue on which nobody waits: a slow consumer
+//! drops frames, it never queues them.
 #![forbid(unsafe_code)]
 
 pub mod capture;

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use time::{Date, OffsetDateTime};
 
-/// Days a [`Book`](crate::Book) holds. One is needed; a clock that was corrected over a midnight needs two; the rest is
-/// for looking.
+/// Days a [`Book`](crate::Book) holds. One is needed; a clock that was corrected over a midnight needs two;
+/// the rest is for looking.
 pub const DAYS_HELD: usize = 8;
 
 /// Coming or going.

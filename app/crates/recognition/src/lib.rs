@@ -3,7 +3,8 @@
 //!
 //! The networks live in [`Engine`]; [`Pipeline`] decides with them, frame by frame, and says what it found as
 //! [`Outcome`]s. Everything that is a rule (tracking, gates, votes, thresholds) is pure and stands apart from
-//! the networks. State belongs to a track, never to the process. [`watch::worker`] runs a pipeline on its thread.
+//! the networks. State belongs to a track, never to the process. [`watch::worker`] runs a pipeline on its
+//! thread.
 #![forbid(unsafe_code)]
 
 pub mod config;

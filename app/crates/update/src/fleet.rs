@@ -308,7 +308,8 @@ impl Fleet {
         headers
     }
 
-    /// A link of an answer. It may lead to another server, which must not learn the token ([`Self::header_for`]).
+    /// A link of an answer. It may lead to another server, which must not learn the token
+    /// ([`Self::header_for`]).
     fn link(&self, value: &Value) -> Option<Url> {
         self.target.join(value.as_str()?).ok()
     }

@@ -111,8 +111,8 @@ impl Disk for Folder {
 
 #[cfg(any(test, feature = "fake-disk"))]
 pub mod fake {
-    //! A folder in memory that fills up, loses power and breaks where a test says; for tests of whoever writes to
-    //! the journal.
+    //! A folder in memory that fills up, loses power and breaks where a test says; for tests of whoever
+    //! writes to the journal.
 
     use std::collections::BTreeMap;
     use std::sync::{Mutex, MutexGuard};

@@ -1,8 +1,8 @@
 //! Who can be recognised: the photos on disk, turned into a gallery.
 //!
-//! [`vision::scan`] lists the photos, [`enrol`] makes an embedding of each that is new or changed and keeps those in
-//! [`cache`], and the result is a [`Gallery`] for recognition and a [`Report`] for the technician. [`worker`]
-//! does it again whenever photos change, and swaps the new gallery in while recognition runs.
+//! [`vision::scan`] lists the photos, [`enrol`] makes an embedding of each that is new or changed and keeps
+//! those in [`cache`], and the result is a [`Gallery`] for recognition and a [`Report`] for the technician.
+//! [`worker`] does it again whenever photos change, and swaps the new gallery in while recognition runs.
 
 pub mod cache;
 pub mod enrol;
