@@ -21,7 +21,10 @@ need_packages() {
     "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive \
         apt-get install -y -qq --no-install-recommends --no-remove "${missing[@]}" >&2 && return
     explain_refusal "${missing[@]}" >&2
-    exit 1
+    [ "${ATTENDANCE_REPLACE_PACKAGES-}" = 1 ] || exit 1
+    echo "ATTENDANCE_REPLACE_PACKAGES=1: the packages listed above are removed or replaced" >&2
+    "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive \
+        apt-get install -y -qq --no-install-recommends --allow-downgrades "${missing[@]}" >&2
 }
 
 # Says which installed packages stand in the way of these, if that is why they were not installed.
@@ -42,10 +45,11 @@ explain_refusal() {
     fi
     echo "Not installed: $*. They do not fit beside packages that this machine has:"
     printf '    %s\n' "${kept[@]}"
+    [ "${ATTENDANCE_REPLACE_PACKAGES-}" != 1 ] || return 0
     echo "Nothing was changed. Do one of these, then run the script again:"
     echo "  - install them from the release that your packages come from, such as bookworm-backports:"
     echo "    apt-get install -t RELEASE $*"
-    echo "  - if you can do without the packages listed above: apt-get install $*"
+    echo "  - if you can do without the packages listed above: set ATTENDANCE_REPLACE_PACKAGES=1"
 }
 
 # Package clients of other registries: whatever is on the PATH serves, Debian's where nothing is.
