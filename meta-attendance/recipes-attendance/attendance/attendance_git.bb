@@ -30,6 +30,6 @@ do_install() {
 }
 
 FILES:${PN} += "${nonarch_libdir}/attendance ${sysconfdir}/attendance ${localstatedir}/lib/attendance"
-# bash: attendance-data.service asks by it.
-RDEPENDS:${PN} += "attendance-accounts bash ca-certificates"
+# bash and findutils: attendance-data.service and attendance-rescued.service use them.
+RDEPENDS:${PN} += "attendance-accounts bash ca-certificates findutils"
 RRECOMMENDS:${PN} += "attendance-models"

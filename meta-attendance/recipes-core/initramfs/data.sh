@@ -7,8 +7,9 @@
 #   needs a full repair       everything readable is copied to memory first. After the repair, what it left in
 #                             lost+found goes back to its place, and so does what only the copy still has
 #   beyond repair             everything readable is copied to memory. If nothing had to be left out, a new
-#                             file system is made, and the copy goes back to its places and to
-#                             /data/rescued/N. Otherwise no file system is made
+#                             file system is made, and the copy goes back to its places. What cannot be
+#                             fetched again is also kept in /data/rescued/0, for a person to look at, until
+#                             attendance-rescued.timer removes it. Otherwise no file system is made
 #   takes no writes           (a card at the end of its life) nothing on it is changed: settings and rows are
 #   clean, does not mount     copied to memory, and the door works with the copy. The same where e2fsck could
 #   cannot be judged          not do its work, where not all could be read, and where making a new file system
@@ -33,6 +34,8 @@ WORTH="$SERVICE/journal $SERVICE/tls $SERVICE/page etc/changes var/changes/lib/i
     $SERVICE/attendance $SERVICE/known_faces $SERVICE/[!cu]* $SERVICE/c*"
 # All that a rescue may leave out, because it comes again: photos from the server, and bundles of updates.
 COMES_AGAIN="$SERVICE/(cached_faces|update)"
+# What /data/rescued does not keep: that, and embeddings, which are made from the photos.
+NOT_KEPT_ASIDE="$SERVICE/(cached_faces|update|embeddings[^/]*)$"
 # What shows where a folder from lost+found belongs: a name in it, and the folder's place. Outer folders
 # first.
 MARKS="changes/lib=var changes/machine-id=etc changes/attendance=etc lib/attendance=var/changes machine-id=etc/changes
@@ -273,13 +276,15 @@ take() {
 
 left_out() { echo "$1" | grep -Eq "$COMES_AGAIN" || copy=part; }
 
-# folder PATH: the folder and those above it, empty, with owner and mode as they were.
+# folder PATH [ROOT]: the folder and those above it in ROOT (/run/rescued), empty, with owner and mode as they
+# were.
 folder() {
-    [ -d "/run/rescued/$1" ] && return
-    case $1 in */*) folder "${1%/*}" ;; esac
-    mkdir "/run/rescued/$1"
-    chown "$(stat -c %u:%g "$1")" "/run/rescued/$1"
-    chmod "$(stat -c %a "$1")" "/run/rescued/$1"
+    set -- "$1" "${2:-/run/rescued}"
+    [ -d "$2/$1" ] && return
+    case $1 in */*) folder "${1%/*}" "$2" ;; esac
+    mkdir "$2/$1"
+    chown "$(stat -c %u:%g "$1")" "$2/$1"
+    chmod "$(stat -c %a "$1")" "$2/$1"
 }
 
 # Rescues from the card as e2fsck would leave it; its writes stay in memory (a snapshot). Rows of the last
@@ -352,14 +357,25 @@ put_back() {
     sync && ! is_read_only && forget_copy
 }
 
-# Into the new file system: everything to its place, and once more aside for a person to look at. Fails, and
-# keeps the copy, where the card does not take it.
+# Into the new file system: everything to its place, and the part that cannot be fetched again also to
+# /data/rescued. Fails, and keeps the copy in memory, where the card does not take it.
 return_rescued() {
     [ -n "$(ls /run/rescued)" ] || return 0
-    cp -a /run/rescued/. /run/data/ && mkdir -p /run/data/rescued || return
-    # shellcheck disable=SC2012 # these names are numbers
-    cp -a /run/rescued "/run/data/rescued/$(ls /run/data/rescued | wc -l)" || return
-    sync && ! is_read_only && forget_copy
+    cp -a /run/rescued/. /run/data/ && keep_aside && sync && ! is_read_only && forget_copy
+}
+
+# There is never more than one such copy: the file system is new, and earlier copies are not rescued.
+keep_aside() {
+    mkdir -p /run/data/rescued/0 && cd /run/rescued || return
+    missed=
+    for path in $WORTH; do
+        if [ ! -e "$path" ] || [ -e "/run/data/rescued/0/$path" ]; then continue; fi
+        ! echo "$path" | grep -Eq "$NOT_KEPT_ASIDE" || continue
+        case $path in */*) folder "${path%/*}" /run/data/rescued/0 ;; esac
+        cp -a "$path" "/run/data/rescued/0/$path" || missed=1
+    done
+    cd /
+    [ -z "$missed" ]
 }
 
 forget_copy() {
