@@ -1,9 +1,11 @@
-//! How much memory a decoder takes for a picture, told from its header before a pixel is decoded.
+//! How much memory and work a decoder needs for a picture, told from its header before a pixel is decoded.
 //!
 //! The decoders are bounded by the sides of a picture, but not by what they allocate beside the pixels: a
 //! progressive JPEG keeps all coefficients, an animated WebP a canvas and a frame.
 
 use image::{ColorType, ImageFormat};
+
+use crate::jpeg;
 
 /// Bytes of a pixel of the picture that comes out: RGB, 8 bits each.
 pub(crate) const RGB: u64 = 3;
@@ -23,6 +25,15 @@ pub(crate) fn per_pixel(format: ImageFormat, colour: ColorType, bytes: &[u8]) ->
         // Read line by line into the output.
         ImageFormat::Png | ImageFormat::Bmp => output,
         _ => 2 * output,
+    }
+}
+
+/// How often a decoder goes over the pixels of a picture of `format`. Only a JPEG that keeps its coefficients
+/// is decoded in more than one pass: each scan refines the picture, and it may have any number of them.
+pub(crate) fn passes(format: ImageFormat, bytes: &[u8]) -> u64 {
+    match format {
+        ImageFormat::Jpeg if jpeg_coefficients(bytes) > 0 => jpeg::scans(bytes).max(1) as u64,
+        _ => 1,
     }
 }
 

@@ -61,13 +61,27 @@ impl From<Panicked> for JpegError {
 /// [`JpegError`] when it cannot be read, or what comes is no JPEG.
 pub fn take(reader: &mut impl BufRead, jpeg: &mut Vec<u8>) -> Result<bool, JpegError> {
     jpeg.clear();
-    Ok(Walk { reader, jpeg }.picture()?.is_some())
+    Ok(Walk { reader, jpeg, scans: 0 }.picture()?.is_some())
+}
+
+/// How many scans a JPEG in memory has: a decoder goes over its picture once for each. Where its markers
+/// cannot be followed to the end, everything that looks like a scan counts.
+pub(crate) fn scans(mut bytes: &[u8]) -> usize {
+    let all = bytes;
+    let mut jpeg = Vec::new();
+    let mut walk = Walk { reader: &mut bytes, jpeg: &mut jpeg, scans: 0 };
+    match walk.picture() {
+        Ok(Some(())) => walk.scans,
+        _ => all.windows(2).filter(|pair| *pair == [0xff, SOS]).count(),
+    }
 }
 
 /// The bytes that were walked over lie in `jpeg`. `None`, of every method, is the end of what can be read.
 struct Walk<'a, R> {
     reader: &'a mut R,
     jpeg: &'a mut Vec<u8>,
+    /// Scans seen so far.
+    scans: usize,
 }
 
 impl<R: BufRead> Walk<'_, R> {
@@ -98,6 +112,7 @@ impl<R: BufRead> Walk<'_, R> {
                     }
                 }
             }
+            self.scans += usize::from(marker == SOS);
             let next = if marker == SOS { self.scan()? } else { self.marker()? };
             let Some(next) = next else { return Ok(None) };
             marker = next;

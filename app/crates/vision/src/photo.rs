@@ -2,7 +2,8 @@
 //!
 //! A photo comes from a server and may be anything: half a JPEG, a page of HTML, a small file that claims
 //! half a billion pixels, or one that makes the decoder panic. Size, sides, and the memory that it takes are
-//! checked before any pixel is decoded, and a panic of the decoder refuses this photo and nothing else.
+//! checked before any pixel is decoded, as is the number of passes that decoding needs, and a panic of the
+//! decoder refuses this photo and nothing else.
 
 use std::io::Cursor;
 use std::sync::{Mutex, PoisonError};
@@ -26,6 +27,10 @@ const BYTES_PER_PIXEL: u64 = 8;
 /// text).
 const BESIDE_PIXELS: u64 = 32 << 20;
 
+/// How often a decoder may go over a picture of as many pixels as are allowed. Programs write progressive
+/// JPEGs with 3 to 12 scans. A smaller picture may have more.
+const MOST_PASSES: u64 = 12;
+
 /// Pictures that take no more than this are decoded side by side, all others one after the other.
 const SIDE_BY_SIDE: u64 = 64 << 20;
 
@@ -48,6 +53,13 @@ impl PhotoLimits {
     /// as are allowed. What comes out takes 3 bytes a pixel, 150 MB for 50 megapixels.
     pub fn max_memory(self) -> u64 {
         self.max_pixels.saturating_mul(BYTES_PER_PIXEL).saturating_add(BESIDE_PIXELS)
+    }
+
+    /// How often a decoder may go over a picture of `pixels`. This bounds the time of decoding: the size of
+    /// the file, the pixels and this number are bounded, and no decoder does more than a fixed amount of work
+    /// for each byte and for each pixel of a pass.
+    fn max_passes(self, pixels: u64) -> u64 {
+        self.max_pixels.saturating_mul(MOST_PASSES) / pixels.max(1)
     }
 }
 
@@ -96,6 +108,16 @@ pub enum PhotoError {
         /// The limit, [`PhotoLimits::max_memory`].
         max_bytes: u64,
     },
+    /// Decoding would take too long.
+    #[error(
+        "the picture is a JPEG of {scans} scans, {most} are allowed for its size; save it again, as an ordinary JPEG"
+    )]
+    TooMuchWork {
+        /// How often a decoder goes over it.
+        scans: u64,
+        /// The limit for so many pixels.
+        most: u64,
+    },
     /// Not a picture of a kind that is supported.
     #[error("not a picture (JPEG, PNG, GIF, BMP or WebP); upload the photo again")]
     NotAPicture,
@@ -107,7 +129,13 @@ pub enum PhotoError {
 impl PhotoError {
     /// Whether the photo is beyond a limit that the site may raise.
     pub fn is_beyond_a_setting(&self) -> bool {
-        matches!(self, Self::TooManyBytes { .. } | Self::TooManyPixels { .. } | Self::TooMuchMemory { .. })
+        matches!(
+            self,
+            Self::TooManyBytes { .. }
+                | Self::TooManyPixels { .. }
+                | Self::TooMuchMemory { .. }
+                | Self::TooMuchWork { .. }
+        )
     }
 }
 
@@ -152,6 +180,10 @@ fn decoded(bytes: &[u8], limits: PhotoLimits) -> Result<RgbImage, PhotoError> {
     let needed = decoding.max(turning);
     if needed > limits.max_memory() {
         return Err(PhotoError::TooMuchMemory { bytes: needed, max_bytes: limits.max_memory() });
+    }
+    let (scans, most) = (cost::passes(format, bytes), limits.max_passes(pixels));
+    if scans > most {
+        return Err(PhotoError::TooMuchWork { scans, most });
     }
     let _turn = (needed > SIDE_BY_SIDE).then(|| TURN.lock().unwrap_or_else(PoisonError::into_inner));
     // Of the decoders only that of GIF heeds this: for a frame that is larger than the picture.

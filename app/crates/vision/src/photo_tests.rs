@@ -116,6 +116,26 @@ fn a_picture_that_takes_too_much_memory_is_refused() {
 }
 
 #[test]
+fn a_jpeg_of_too_many_scans_is_refused_before_it_is_decoded() {
+    let baseline = encoded(200, 160, ImageFormat::Jpeg);
+    let frame = baseline.windows(2).position(|two| two == [0xff, 0xc0]).unwrap();
+    let scan = baseline.windows(2).position(|two| two == [0xff, 0xda]).unwrap();
+    let with_scans = |kind: u8, count: usize| {
+        let (head, scan) = (&baseline[..scan], &baseline[scan..baseline.len() - 2]);
+        let mut jpeg = [head, &scan.repeat(count), &[0xff, 0xd9]].concat();
+        jpeg[frame + 1] = kind;
+        jpeg
+    };
+    // 32,000 pixels; 12 passes over 100,000 are allowed.
+    let refused = decode(&with_scans(0xc2, 38), LIMITS);
+    assert!(matches!(refused, Err(PhotoError::TooMuchWork { scans: 38, most: 37 })), "{refused:?}");
+    let allowed = decode(&with_scans(0xc2, 37), LIMITS);
+    assert!(!matches!(allowed, Err(PhotoError::TooMuchWork { .. })), "{allowed:?}");
+    // The decoder stops after the only scan of a baseline JPEG.
+    assert!(!matches!(decode(&with_scans(0xc0, 38), LIMITS), Err(PhotoError::TooMuchWork { .. })));
+}
+
+#[test]
 fn a_panic_of_the_decoder_refuses_the_photo_and_says_where() {
     // An indexed PNG of one pixel with 4 bytes of palette, which is no multiple of 3.
     let chunk = |name: &[u8; 4], body: &[u8]| {
