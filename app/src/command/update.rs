@@ -28,7 +28,7 @@ use update::store::{Places, Store};
 use update::trust;
 use update::trust::Signers;
 use update::view::{is_noted, present, view};
-use update::worker::{ask_for_trial, folder};
+use update::worker::{ask_for_trial, folder, stick_folder};
 
 /// A camera whose newest frame is older than this is absent.
 const FRAME_AGE: Duration = Duration::from_secs(30);
@@ -262,7 +262,7 @@ fn fetch(device: &Path, at: &Path, kept: &Path) -> Result<Option<Copied>, (Optio
     let failed = |error: anyhow::Error| (Some(found.version.clone()), error);
     // A folder of its own: a bundle may come through the page meanwhile. Two sticks take turns, and the
     // second finds what the first one brought.
-    let desk = Desk::take(&kept.join("stick"), OTHER_STICK).map_err(|error| failed(error.into()))?;
+    let desk = Desk::take(&stick_folder(kept), OTHER_STICK).map_err(|error| failed(error.into()))?;
     let view = view(&Places::default(), kept).map_err(|error| failed(error.into()))?;
     let present = present(&view, &System::running().version);
     match present.admits(&version) {

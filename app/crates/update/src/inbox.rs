@@ -97,13 +97,8 @@ impl Incoming {
         }
         let turn = under_way.begin(RECEIVING).ok_or(InboxError::Busy)?;
         std::fs::create_dir_all(folder).map_err(failed)?;
-        let path = folder.join("incoming.raucb");
-        for old in [&path, &received(folder)] {
-            match std::fs::remove_file(old) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
-                _ => {}
-            }
-        }
+        remove_leftovers(folder).map_err(failed)?;
+        let path = incoming(folder);
         let disk = rustix::fs::statvfs(folder).map_err(|error| failed(error.into()))?;
         let (free, needed) = (disk.f_bavail.saturating_mul(disk.f_frsize), announced + RESERVE);
         if free < needed {
@@ -161,6 +156,27 @@ impl Drop for Incoming {
     }
 }
 
+fn incoming(folder: &Path) -> PathBuf {
+    folder.join("incoming.raucb")
+}
+
+/// Removes what a program that was ended half-way left in `folder`: up to 400 MB, which the journal may need.
+/// For a time when no bundle comes in, as at the start of the program. RAUC, should it be installing the
+/// bundle, has opened it and goes on.
+///
+/// # Errors
+/// What the file system says, but for missing files.
+pub fn remove_leftovers(folder: &Path) -> io::Result<()> {
+    for old in [incoming(folder), received(folder)] {
+        match std::fs::remove_file(&old) {
+            Ok(()) => log::info!("{} was left over and is removed", old.display()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
 /// Where a bundle is that has come whole.
 pub fn received(folder: &Path) -> PathBuf {
     folder.join("bundle.raucb")
@@ -202,6 +218,18 @@ mod tests {
         drop(incoming.finish().unwrap());
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
         assert!(under_way.begin("checking").is_some());
+    }
+
+    #[test]
+    fn leftovers_of_a_crash_are_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        remove_leftovers(&folder.path().join("missing")).unwrap();
+        for name in ["incoming.raucb", "bundle.raucb", "boot.json"] {
+            std::fs::write(folder.path().join(name), "x").unwrap();
+        }
+        remove_leftovers(folder.path()).unwrap();
+        let left = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name());
+        assert_eq!(left.collect::<Vec<_>>(), ["boot.json"]);
     }
 
     #[test]

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use rustix::fs::{FlockOperation, flock};
 use rustix::mount::{MountFlags, UnmountFlags};
 
+use super::inbox;
 use super::inbox::{InboxError, Incoming, received};
 use super::schedule::{is_newer, is_version};
 use super::under_way::UnderWay;
@@ -135,6 +136,21 @@ fn version_of(name: &str) -> Option<String> {
     is_version(version).then(|| version.to_owned())
 }
 
+/// Removes what a stick's process that was ended half-way left in `folder`, unless another one works there.
+///
+/// # Errors
+/// What the file system says.
+pub fn remove_leftovers(folder: &Path) -> io::Result<()> {
+    if !folder.is_dir() {
+        return Ok(());
+    }
+    match Desk::take(folder, Duration::ZERO) {
+        Ok(desk) => inbox::remove_leftovers(&desk.folder),
+        Err(StickError::Busy) => Ok(()),
+        Err(error) => Err(io::Error::other(error)),
+    }
+}
+
 /// The folder that bundles are copied into, held so that no other stick's process writes or removes the same
 /// file. Dropped, it removes the bundle: installed or refused, nobody needs it any more.
 #[derive(Debug)]
@@ -245,6 +261,19 @@ mod tests {
         std::thread::sleep(Duration::from_millis(50));
         drop(first);
         assert!(second.join().unwrap().is_ok() && !bundle.exists());
+    }
+
+    #[test]
+    fn leftovers_are_removed_unless_a_stick_is_at_work() {
+        let kept = tempfile::tempdir().unwrap();
+        remove_leftovers(&kept.path().join("missing")).unwrap();
+        put(kept.path(), "incoming.raucb", b"half");
+        let desk = Desk::take(kept.path(), Duration::ZERO).unwrap();
+        remove_leftovers(kept.path()).unwrap();
+        assert!(kept.path().join("incoming.raucb").exists());
+        drop(desk);
+        remove_leftovers(kept.path()).unwrap();
+        assert_eq!(std::fs::read_dir(kept.path()).unwrap().count(), 0);
     }
 
     #[test]

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::attempt::{Attempt, Origin};
 use super::fleet::Fleet;
+use super::inbox;
 use super::install;
 use super::install::Source;
 use super::newer;
@@ -21,6 +22,7 @@ use super::rollout;
 use super::rollout::{Question, Wanted};
 use super::schedule;
 use super::schedule::{Policy, Situation, Step};
+use super::stick;
 use super::store::Places;
 use super::under_way::{Turn, UnderWay};
 use super::view::{View, is_noted, present, view};
@@ -53,6 +55,20 @@ pub struct Worker {
 /// The appliance's own folder of updates.
 pub fn folder(data_dir: &Path) -> PathBuf {
     data_dir.join("update")
+}
+
+/// Where bundles from sticks are copied to, below [`folder`].
+pub fn stick_folder(kept: &Path) -> PathBuf {
+    kept.join("stick")
+}
+
+/// Removes bundles that a crash left behind. For the start of the program, before anything comes in.
+pub fn remove_leftovers(data_dir: &Path) {
+    let kept = folder(data_dir);
+    let removed = inbox::remove_leftovers(&kept).and_then(|()| stick::remove_leftovers(&stick_folder(&kept)));
+    if let Err(error) = removed {
+        log::warn!("old update bundles in {} cannot be removed: {error}", kept.display());
+    }
 }
 
 /// Asks the root unit to restart into what was installed, on trial.
