@@ -1,8 +1,7 @@
 //! Taking files over from the card.
 
-use std::fs::{File, OpenOptions, Permissions};
-use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
@@ -10,6 +9,7 @@ use sha2::{Digest as _, Sha256};
 use super::card;
 use super::card::{Accepted, CardFile, WifiProfile};
 use crate::config::check_files;
+use base::durable::Access;
 
 /// Where things are taken from and where they go; on the appliance the defaults, in tests a folder each.
 #[derive(Debug, Clone)]
@@ -36,7 +36,7 @@ impl Default for Places {
             iwd: "/var/lib/iwd".into(),
             run: "/run/attendance-provision".into(),
             serial: "/proc/device-tree/serial-number".into(),
-            memory: "/run/attendance-boot/memory".into(),
+            memory: status::on_memory::PATH.into(),
         }
     }
 }
@@ -261,18 +261,7 @@ pub fn name_machine(places: &Places) -> io::Result<Option<String>> {
 
 /// Writes a file whole or not at all, with the folder's own group.
 pub(super) fn replace(path: &Path, text: &str, mode: u32) -> io::Result<()> {
-    let folder = path.parent().ok_or_else(|| io::Error::other("a file without a folder"))?;
-    std::fs::create_dir_all(folder)?;
-    let mut file = tempfile::Builder::new()
-        .prefix(".new-")
-        .permissions(Permissions::from_mode(0o600))
-        .tempfile_in(folder)?;
-    file.write_all(text.as_bytes())?;
-    std::os::unix::fs::fchown(file.as_file(), None, Some(std::fs::metadata(folder)?.gid()))?;
-    file.as_file().set_permissions(Permissions::from_mode(mode))?;
-    file.as_file().sync_all()?;
-    file.persist(path).map_err(|error| error.error)?;
-    File::open(folder)?.sync_all()
+    base::durable::replace_for(Access::FolderGroup(mode), path, text.as_bytes())
 }
 
 fn remove(path: &Path) -> io::Result<()> {
@@ -295,6 +284,8 @@ fn wipe(path: &Path) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHJvYm90cyBoYXZlIGZlZWxpbmdzIHRvbywgbWF5YmUh anna";

@@ -1,23 +1,18 @@
 //! Small files only the appliance may read: the device's key, the password's hash, the tokens' hashes.
 
-use std::fs::{DirBuilder, File};
-use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-/// Writes `content` so that the file is there whole, or as it was: to a temporary name (mode 0600), to the
-/// disk, then renamed. The folder is made (mode 0700) where it is missing.
+use base::durable::{Access, replace_for};
+
+/// Writes `content` so that the file is there whole, or as it was (mode 0600). The folder is made (mode 0700)
+/// where it is missing.
 ///
 /// # Errors
 /// What the file system says.
 pub(super) fn write(path: &Path, content: &[u8]) -> io::Result<()> {
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-    let mut file = tempfile::NamedTempFile::new_in(folder)?;
-    file.write_all(content)?;
-    file.as_file().sync_all()?;
-    file.persist(path).map_err(|error| error.error)?;
-    File::open(folder)?.sync_all()
+    replace_for(Access::Owner, path, content)
 }
 
 /// Reads a file that may not be there.

@@ -4,6 +4,8 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
+use base::durable::Access;
+
 /// Largest file read. Segments have a megabyte, a day's CSV far less; anything larger is not ours.
 const MAX_FILE: u64 = 64 * 1024 * 1024;
 
@@ -90,14 +92,7 @@ impl Disk for Folder {
     }
 
     fn replace(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
-        fs::create_dir_all(&self.0)?;
-        // The dot keeps a half-written file out of every listing that looks for names of ours.
-        let temporary = self.0.join(format!(".{name}.new"));
-        let mut file = File::create(&temporary)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        fs::rename(&temporary, self.0.join(name))?;
-        self.sync_names()
+        base::durable::replace_for(Access::ByMask, &self.0.join(name), bytes)
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
@@ -131,6 +126,7 @@ pub mod fake {
         unreadable: Option<String>,
         not_to_append: Option<String>,
         forbidden: Option<String>,
+        read_only: bool,
     }
 
     impl FakeDisk {
@@ -156,6 +152,11 @@ pub mod fake {
         /// This file can be neither appended to nor replaced.
         pub fn forbid(&self, name: Option<&str>) {
             self.inner().forbidden = name.map(str::to_owned);
+        }
+
+        /// Nothing can be written, as on a card at the end of its life.
+        pub fn make_read_only(&self, read_only: bool) {
+            self.inner().read_only = read_only;
         }
 
         /// Every file with its content.
@@ -193,6 +194,9 @@ pub mod fake {
 
         fn append(&self, name: &str, at: u64, bytes: &[u8]) -> io::Result<()> {
             let mut inner = self.inner();
+            if inner.read_only {
+                return Err(io::ErrorKind::ReadOnlyFilesystem.into());
+            }
             if [&inner.not_to_append, &inner.forbidden].iter().any(|file| file.as_deref() == Some(name)) {
                 return Err(io::ErrorKind::PermissionDenied.into());
             }
@@ -214,6 +218,9 @@ pub mod fake {
 
         fn replace(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
             let mut inner = self.inner();
+            if inner.read_only {
+                return Err(io::ErrorKind::ReadOnlyFilesystem.into());
+            }
             if inner.forbidden.as_deref() == Some(name) {
                 return Err(io::ErrorKind::IsADirectory.into());
             }
