@@ -24,6 +24,7 @@ use time::macros::datetime;
 use time::{Duration, OffsetDateTime};
 
 use super::private_file;
+use base::failure::{Diagnosis, Fault};
 
 /// No clock of this device is earlier: the image's own files are newer. Certificates are valid from here as
 /// long as the clock is not trusted.
@@ -48,7 +49,7 @@ pub const LONGEST_NAME: usize = 253;
 #[derive(Debug, thiserror::Error)]
 pub enum CertificateError {
     /// A file cannot be read or written.
-    #[error("{}: {source}; the page needs it for HTTPS", path.display())]
+    #[error("{}", self.fault())]
     File {
         /// The file.
         path: PathBuf,
@@ -56,11 +57,7 @@ pub enum CertificateError {
         source: io::Error,
     },
     /// The site's own files are no certificate and key, or do not belong together.
-    #[error(
-        "{}: {reason}; page.certificate_file must hold the certificate (then its issuers) and page.key_file its key, \
-         both as PEM",
-        path.display()
-    )]
+    #[error("{}", self.fault())]
     Unusable {
         /// The file.
         path: PathBuf,
@@ -68,8 +65,24 @@ pub enum CertificateError {
         reason: String,
     },
     /// The certificate cannot be made.
-    #[error("cannot make the device's certificate: {0}; check page.host_names")]
+    #[error("{}", self.fault())]
     Making(#[from] rcgen::Error),
+}
+
+impl Diagnosis for CertificateError {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::File { path, source } => {
+                Fault::new(format!("{}: {source}", path.display())).advise("the page needs it for HTTPS")
+            }
+            Self::Unusable { path, reason } => Fault::new(format!("{}: {reason}", path.display())).advise(
+                "page.certificate_file must hold the certificate (then its issuers) and page.key_file its key, both \
+                 as PEM",
+            ),
+            Self::Making(error) => Fault::new(format!("cannot make the device's certificate: {error}"))
+                .advise("check page.host_names"),
+        }
+    }
 }
 
 /// Where the certificate comes from.

@@ -14,6 +14,7 @@ use argon2::password_hash::{self, PasswordHash, PasswordHasher, PasswordVerifier
 use argon2::{Algorithm, Argon2, Params, Version};
 
 use super::private_file;
+use base::failure::{Diagnosis, Fault};
 use base::secret::Secret;
 
 /// OWASP's smallest recommended memory for Argon2id, KiB: a tenth of a second on a Pi, and little beside the
@@ -36,7 +37,7 @@ const GROUPS: usize = 4;
 #[derive(Debug, thiserror::Error)]
 pub enum PasswordError {
     /// The file of the hash cannot be read or written.
-    #[error("{}: {source}; nobody can log in until the service can read and write it", path.display())]
+    #[error("{}", self.fault())]
     File {
         /// The file.
         path: PathBuf,
@@ -44,26 +45,38 @@ pub enum PasswordError {
         source: io::Error,
     },
     /// Not an Argon2 hash.
-    #[error(
-        "{place} is not an Argon2 hash; it begins with \"$argon2id$\" and is made by `attendance password`"
-    )]
+    #[error("{}", self.fault())]
     NotAHash {
         /// Where it stands.
         place: String,
     },
     /// Nothing is no password.
-    #[error(
-        "an empty line is no password: nothing was hashed. Type one, or make one by `attendance password`"
-    )]
+    #[error("{}", self.fault())]
     Empty,
     /// More than would ever be compared.
-    #[error(
-        "the password has more than {LONGEST} bytes, and nobody could log in with it; choose a shorter one"
-    )]
+    #[error("{}", self.fault())]
     TooLong,
     /// The password cannot be hashed.
-    #[error("cannot hash the password: {0}")]
+    #[error("{}", self.fault())]
     Hashing(password_hash::Error),
+}
+
+impl Diagnosis for PasswordError {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::File { path, source } => Fault::new(format!("{}: {source}", path.display()))
+                .advise("nobody can log in until the service can read and write it"),
+            Self::NotAHash { place } => Fault::new(format!("{place} is not an Argon2 hash"))
+                .advise("a hash begins with \"$argon2id$\" and is made by `attendance password`"),
+            Self::Empty => Fault::new("an empty line is no password: nothing was hashed")
+                .advise("type one, or make one by `attendance password`"),
+            Self::TooLong => Fault::new(format!(
+                "the password has more than {LONGEST} bytes, and nobody could log in with it"
+            ))
+            .advise("choose a shorter one"),
+            Self::Hashing(error) => Fault::new(format!("cannot hash the password: {error}")),
+        }
+    }
 }
 
 /// The hash of the technician's password; without one, nothing is the password.

@@ -82,7 +82,7 @@ pub enum FleetError {
 impl Diagnosis for FleetError {
     fn fault(&self) -> Fault {
         match self {
-            Self::Tls(error) => Fault::new(error.to_string()),
+            Self::Tls(error) => error.fault(),
             Self::Http(error) => {
                 error.fault().described(|what| format!("cannot speak with the fleet's server: {what}"))
             }

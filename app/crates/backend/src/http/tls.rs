@@ -12,6 +12,7 @@ use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use sha2::{Digest, Sha256};
 
 use crate::config;
+use base::failure::{Diagnosis, Fault};
 
 /// Largest file of certificates read. The system's own bundle of all authorities has about 220 kB.
 const MAX_CA_BYTES: u64 = 2_000_000;
@@ -59,7 +60,7 @@ impl fmt::Debug for Fingerprint {
 #[derive(Debug, thiserror::Error)]
 pub enum TlsConfigError {
     /// The file of authorities cannot be read.
-    #[error("tls.ca_file: cannot read {}: {source}", path.display())]
+    #[error("{}", self.fault())]
     Unreadable {
         /// The file.
         path: PathBuf,
@@ -67,7 +68,7 @@ pub enum TlsConfigError {
         source: std::io::Error,
     },
     /// The file holds no certificate, or a broken one.
-    #[error("tls.ca_file: {} holds no usable certificate: {reason}; it must be PEM (-----BEGIN CERTIFICATE-----)", path.display())]
+    #[error("{}", self.fault())]
     NotCertificates {
         /// The file.
         path: PathBuf,
@@ -75,11 +76,31 @@ pub enum TlsConfigError {
         reason: String,
     },
     /// The pinned fingerprint is malformed.
-    #[error("tls.pinned_sha256: must be 64 hexadecimal digits, colons allowed")]
+    #[error("{}", self.fault())]
     Fingerprint,
     /// The TLS library refused its own defaults.
-    #[error("TLS cannot be set up: {0}")]
+    #[error("{}", self.fault())]
     Library(#[from] rustls::Error),
+}
+
+impl Diagnosis for TlsConfigError {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::Unreadable { path, source } => {
+                Fault::new(format!("tls.ca_file: cannot read {}: {source}", path.display()))
+                    .advise("put the authorities' certificates there, or correct the path")
+            }
+            Self::NotCertificates { path, reason } => {
+                Fault::new(format!("tls.ca_file: {} holds no usable certificate: {reason}", path.display()))
+                    .advise("it must be PEM (-----BEGIN CERTIFICATE-----)")
+            }
+            Self::Fingerprint => {
+                Fault::new("tls.pinned_sha256: must be 64 hexadecimal digits, colons allowed")
+                    .advise("copy the SHA-256 fingerprint of the server's certificate")
+            }
+            Self::Library(error) => Fault::new(format!("TLS cannot be set up: {error}")),
+        }
+    }
 }
 
 /// Which certificates a connection accepts.

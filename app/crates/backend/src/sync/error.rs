@@ -76,7 +76,7 @@ impl Diagnosis for Error {
     fn fault(&self) -> Fault {
         match self {
             Self::NoUrl => Fault::new("photos.url is not set: photos are read from the folder as it is"),
-            Self::Trust(error) => Fault::new(error.to_string()),
+            Self::Trust(error) => error.fault(),
             Self::Http(error) => error.fault(),
             Self::Redirected { from, to, reason } => {
                 Fault::new(format!("{from} redirects to {to}, which {reason}"))
