@@ -15,8 +15,9 @@ use status::systems::{
 };
 use status::token::{TokenAccess, TokenFile};
 use status::view::{
-    Action, Camera, Control, Done, Incoming, Mark, Pending, PhotoSync, Picture, Refused, RefusedPhoto,
-    RefusedRow, Roster, RosterCount, Row, Source, Student, System, Today, Update, Upload, View, Worker,
+    Action, Camera, Control, Done, Incoming, LivenessCheck, Mark, Pending, PhotoSync, Picture, Refused,
+    RefusedPhoto, RefusedRow, Roster, RosterCount, Row, RowDelivery, RowStatus, Source, Student, System,
+    Today,
 };
 use status::{Running, password, start};
 use time::Date;
@@ -207,10 +208,10 @@ impl Control for Fake {
 pub fn row(name: &str, status: &str, timestamp: &str) -> Row {
     Row {
         name: name.to_owned(),
-        status: status.to_owned(),
+        status: if status == "OUT" { RowStatus::Out } else { RowStatus::In },
         timestamp: timestamp.to_owned(),
         provisional: false,
-        delivery: "delivered".to_owned(),
+        delivery: RowDelivery::Delivered,
     }
 }
 
@@ -247,7 +248,7 @@ pub fn healthy() -> View {
             clock_trusted: true,
             clock_doubt: None,
             time_zone: "Asia/Kolkata".to_owned(),
-            liveness: "passive+any".to_owned(),
+            liveness: LivenessCheck::PassiveAny,
         },
         workers: ["recognition", "sync", "upload", "attendance"].map(running).to_vec(),
         camera: Camera {
@@ -364,7 +365,7 @@ pub fn broken(view: &mut View) {
         .map(|name| RefusedRow {
             id: format!("2026-11-21:{name}:IN"),
             name: name.to_owned(),
-            status: "IN".to_owned(),
+            status: RowStatus::In,
             timestamp: "2026-11-21 09:02:10".to_owned(),
             reason: format!("Student not found: {name}"),
         })

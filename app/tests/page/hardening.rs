@@ -328,48 +328,57 @@ fn scripts_that_forget_their_event_streams_leave_the_page_its_own() {
     assert_eq!(open(&device.log_in()).0, "200");
 }
 
-/// Paced work beside a flood (a frame every 20 ms, a few milliseconds each, as recognition has it) keeps its
-/// rate, and the technician still gets in, if not at the first try: a place is taken from who has many, and
-/// at times nobody has. What real recognition does is shown by `soak`.
+/// Under a flood each thread of the page has a lower priority than recognition, so that the scheduler gives
+/// recognition what it needs, and the technician gets in after some tries: a place is taken from who has
+/// many, and at times nobody has. Counted in tries, not in seconds, because others use this machine too. The
+/// frame rate of real recognition is measured by `soak`.
 #[test]
-fn a_flood_leaves_the_frame_rate_as_it_was() {
+fn a_flood_has_a_lower_priority_and_leaves_the_technician_in() {
+    const TRIES: u32 = 200;
     let device = Device::with(Limits::default());
-    let quiet = frames_a_second();
     let flood = Flood::begin(device.running.address(), &device.running.identity().fingerprint.to_string());
-    let flooded = frames_a_second();
-    let begun = Instant::now();
     let technician = As::token(&device.read);
-    while !device.try_send("GET", "/status", &technician, "").is_ok_and(|answer| answer.status == 200) {
-        assert!(begun.elapsed() < Duration::from_secs(30), "the technician does not get in");
-        std::thread::sleep(Duration::from_millis(200));
-    }
-    eprintln!("answered under the flood after {:?}", begun.elapsed());
-    drop(flood);
-    eprintln!("frames a second: {quiet} quiet, {flooded} flooded");
-    assert!(flooded * 10 >= quiet * 9, "{flooded} frames instead of {quiet}");
-}
-
-/// Frames done in a second, one due every 20 ms: the best of four seconds, because others use this machine
-/// too.
-fn frames_a_second() -> u64 {
-    (0..4).map(|_| frames_in(Duration::from_secs(1))).max().unwrap_or_default()
-}
-
-fn frames_in(time: Duration) -> u64 {
-    let start = Instant::now();
-    let mut frames = 0;
-    let mut due = start;
-    while start.elapsed() < time {
-        let mut sum = 0_u64;
-        for n in 0..200_000_u64 {
-            sum = sum.wrapping_mul(31).wrapping_add(std::hint::black_box(n));
+    let tried = (1..=TRIES).find(|_| {
+        let answered =
+            device.try_send("GET", "/status", &technician, "").is_ok_and(|answer| answer.status == 200);
+        if !answered {
+            std::thread::sleep(Duration::from_millis(200));
         }
-        std::hint::black_box(sum);
-        frames += 1;
-        due = (due + Duration::from_millis(20)).max(Instant::now());
-        std::thread::sleep(due.saturating_duration_since(Instant::now()));
-    }
-    frames
+        answered
+    });
+    let least = (rustix::process::getpriority_process(None).unwrap() + 15).min(19);
+    // Other tests start servers meanwhile, whose threads are new for a moment.
+    let is_nice = || {
+        let found = niceness_of("page");
+        assert!(!found.is_empty(), "the page has no thread");
+        found.iter().all(|nice| *nice >= least)
+    };
+    let nice = (0..100).any(|_| {
+        let nice = is_nice();
+        if !nice {
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        nice
+    });
+    drop(flood);
+    assert!(nice, "threads of the page have the priority of recognition");
+    eprintln!("the technician is in after {tried:?} tries");
+    assert!(tried.is_some(), "the technician does not get in");
+}
+
+/// Nice values of this program's threads whose names begin with `name`.
+fn niceness_of(name: &str) -> Vec<i32> {
+    let threads = std::fs::read_dir("/proc/self/task").unwrap().flatten();
+    threads
+        .filter_map(|thread| {
+            // Some end while they are looked at.
+            let stat = std::fs::read_to_string(thread.path().join("stat")).ok()?;
+            let (head, fields) = stat.rsplit_once(") ")?;
+            let (_, thread_name) = head.split_once('(')?;
+            // The 19th field of all, of which two stand before.
+            thread_name.starts_with(name).then(|| fields.split(' ').nth(16)?.parse().ok()).flatten()
+        })
+        .collect()
 }
 
 /// Over the real configuration, log, photo mirror and upload, which have failed with a backend that needs all
