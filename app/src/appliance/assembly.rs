@@ -1,5 +1,6 @@
 //! What the parts of the appliance share: made once, and handed to each worker from here.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -10,6 +11,7 @@ use super::camera_care::Care;
 use super::frame_path::FramePath;
 use super::hands::Hands;
 use super::latest::Memory;
+use super::machine;
 use super::page::Page;
 use super::self_report::{PagePlace, SelfReport};
 use super::technician::Technician;
@@ -24,6 +26,8 @@ use base::sightings::{Outbox, inbox};
 use journal::Records;
 use recognition::watch::worker::Outputs;
 use recognition::{SharedGallery, roster};
+use status::on_memory;
+use status::on_memory::OnMemory;
 use update::under_way::UnderWay;
 use vision::latest::Counters;
 
@@ -47,6 +51,7 @@ pub(super) struct Assembly {
     sync_now: Arc<Notify>,
     updating: UnderWay,
     place: PagePlace,
+    on_memory: Option<OnMemory>,
 }
 
 impl Assembly {
@@ -92,6 +97,7 @@ impl Assembly {
             sync_now: Arc::default(),
             updating: UnderWay::default(),
             place: PagePlace::default(),
+            on_memory: machine::on_memory(Path::new(on_memory::PATH)),
             config: Arc::new(config),
             clock,
             bus,
@@ -131,7 +137,8 @@ impl Assembly {
         stop: CancellationToken,
     ) -> impl Future<Output = ()> + use<> {
         let (frames, page) = (Arc::clone(&self.outputs.view), Arc::clone(&self.place));
-        SelfReport { board, counters, frames, page }.publish(stop)
+        let ledger = Arc::clone(&self.records.ledger);
+        SelfReport { board, counters, frames, page, ledger }.publish(stop)
     }
 
     fn frame_path(&self) -> FramePath {
@@ -216,6 +223,7 @@ impl Assembly {
             enrolling: self.enrolling.clone(),
             memory: self.memory.clone(),
             updating: self.updating.clone(),
+            on_memory: self.on_memory,
         }
     }
 }

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use status::on_memory::OnMemory;
+
 /// Free and all bytes of the file system that holds `path`, or of its nearest parent that exists.
 pub fn storage(path: &Path) -> Option<(u64, u64)> {
     let there = path.ancestors().find(|ancestor| ancestor.exists())?;
@@ -43,6 +45,15 @@ pub fn lacks_power() -> bool {
     })
 }
 
+/// What the initramfs says of a start on memory, in the file at `path`; none where there is none. Also logged:
+/// the file does not change before the next start.
+pub fn on_memory(path: &Path) -> Option<OnMemory> {
+    let on_memory = OnMemory::parse(&std::fs::read_to_string(path).ok()?);
+    let problem = on_memory.problem();
+    log::error!("{} {}", problem.what, problem.advice);
+    Some(on_memory)
+}
+
 fn entries(folder: &str) -> impl Iterator<Item = PathBuf> + use<> {
     std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path())
 }
@@ -58,6 +69,15 @@ mod tests {
         assert_eq!(meminfo(text, "MemAvailable:"), Some(23_488_000 * 1024));
         assert_eq!(meminfo("MemTotal: much\n", "MemTotal:"), None);
         assert_eq!(meminfo("", "MemTotal:"), None);
+    }
+
+    #[test]
+    fn a_start_on_memory_is_known_by_its_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("memory");
+        assert_eq!(on_memory(&path), None);
+        std::fs::write(&path, "state=read-only\ncopy=all\noriginal=kept\n").unwrap();
+        assert!(!on_memory(&path).unwrap().original_gone);
     }
 
     #[test]

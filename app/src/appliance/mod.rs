@@ -50,6 +50,8 @@ pub async fn run(config: Config, asked_to_stop: impl Future<Output = ()>) -> any
     // Who watches over the program also starts it again; at a desk a person starts it, once.
     let supervised = sd_notify::watchdog_enabled().is_some();
     let assembly = Assembly::new(config, Arc::clone(&clock), bus.clone(), supervised)?;
+    // The journal's lock says that no other process of ours takes in an update.
+    update::worker::remove_leftovers(&assembly.config.site.data_dir);
     let memorising = tokio::spawn(assembly.memory.clone().listen(bus.subscribe(), clock, ended.clone()));
     let mut supervisor = Supervisor::new(bus);
     let counters = assembly.start(&mut supervisor);

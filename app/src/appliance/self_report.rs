@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::supervisor::Board;
 use base::event::WorkerState as State;
+use journal::storage::Ledger;
 use recognition::watch::view::View as FramePath;
 use status::Running;
 use status::certificate::Identity;
@@ -42,6 +43,7 @@ pub(super) struct SelfReport {
     pub(super) counters: Counters,
     pub(super) frames: Arc<FramePath>,
     pub(super) page: PagePlace,
+    pub(super) ledger: Arc<Ledger>,
 }
 
 impl SelfReport {
@@ -81,6 +83,7 @@ impl SelfReport {
                 })
                 .collect(),
             page: self.page.load_full().map(|place| place.now()),
+            undelivered_in_memory: self.ledger.summary().undelivered_in_memory,
             ..Report::default()
         }
     }

@@ -21,16 +21,19 @@ use base::progress::Progress;
 use base::sightings::Inbox;
 use journal::storage::{Folder, Ledger, Progress as Delivery, RowView};
 use recognition::Finder;
+use recognition::config::LivenessRule;
 use recognition::liveness::Requirement;
 use recognition::roster::enrol::Places;
 use recognition::roster::{Outcome, Report};
 use recognition::watch::preview::TrackView;
 use recognition::watch::view::View as FramePath;
+use status::on_memory::OnMemory;
 use status::systems::Systems;
 use status::view;
 use status::view::{
-    Camera, Level, Mark, Pending, PhotoSync, Picture, Problem, Refused, RefusedPhoto, RefusedRow, Removal,
-    Roster, RosterCount, Row, Source, Student, System, Today, Update, Upload, View, Worker,
+    Camera, Level, LivenessCheck, Mark, Pending, PhotoSync, Picture, Problem, Refused, RefusedPhoto,
+    RefusedRow, Removal, Roster, RosterCount, Row, RowDelivery, RowStatus, Source, Student, System, Today,
+    Update, Upload, View, Worker,
 };
 use update::under_way::UnderWay;
 use vision::latest::Counters;
@@ -76,6 +79,8 @@ pub struct Technician {
     pub memory: Memory,
     /// The update that comes in.
     pub updating: UnderWay,
+    /// What is known of the card where this start runs on memory.
+    pub on_memory: Option<OnMemory>,
 }
 
 impl Technician {
@@ -131,9 +136,7 @@ impl Technician {
                 }
             }),
             time_zone: self.zone.name().to_owned(),
-            liveness: Requirement::at_hand(self.config.liveness.require, &self.config.models_dir())
-                .name()
-                .to_owned(),
+            liveness: liveness(Requirement::at_hand(self.config.liveness.require, &self.config.models_dir())),
         }
     }
 
@@ -167,8 +170,9 @@ impl Technician {
     fn today(&self, now: Moment) -> Today {
         let date = self.zone.local(now.utc).date();
         let file = self.config.site.data_dir.join(format!("attendance/attendance_{date}.csv"));
-        let storage = self.ledger.summary().storage;
+        let journal::storage::Summary { storage, undelivered_in_memory, .. } = self.ledger.summary();
         Today {
+            unsaved_undelivered: undelivered_in_memory,
             unsaved: storage.unwritten,
             unsaved_reason: storage.trouble,
             lost: self.inbox.lost(),
@@ -268,6 +272,7 @@ impl Source for Technician {
                 unrecognisable: named.len() - enrolled,
                 refused: refused_photos(&report, &self.missing.load()),
             },
+            on_memory: self.on_memory,
             plain_http: self.config.plain_addresses().map(str::to_owned).collect(),
             problems: update
                 .systems
@@ -395,19 +400,32 @@ fn mark(track: &TrackView) -> Mark {
     }
 }
 
+fn liveness(requirement: Requirement) -> LivenessCheck {
+    match requirement.in_force() {
+        (LivenessRule::Off, _) => LivenessCheck::Off,
+        (_, false) => LivenessCheck::Blink,
+        (LivenessRule::Passive, true) => LivenessCheck::Passive,
+        (LivenessRule::PassiveBlink, true) => LivenessCheck::PassiveBlink,
+        (LivenessRule::PassiveAny, true) => LivenessCheck::PassiveAny,
+    }
+}
+
+fn row_status(text: &str) -> RowStatus {
+    if text == RowStatus::Out.as_str() { RowStatus::Out } else { RowStatus::In }
+}
+
 fn row(view: &RowView) -> Row {
     Row {
         name: view.roll.to_string(),
-        status: view.status.to_owned(),
+        status: row_status(view.status),
         timestamp: view.timestamp.clone(),
         provisional: view.clock != "known",
         delivery: match view.progress {
-            Delivery::AwaitsClock | Delivery::Open => "waiting",
-            Delivery::NeedsPerson(_) => "needs-person",
-            Delivery::Delivered => "delivered",
-            Delivery::Dismissed => "dismissed",
-        }
-        .to_owned(),
+            Delivery::AwaitsClock | Delivery::Open => RowDelivery::Waiting,
+            Delivery::NeedsPerson(_) => RowDelivery::NeedsPerson,
+            Delivery::Delivered => RowDelivery::Delivered,
+            Delivery::Dismissed => RowDelivery::Dismissed,
+        },
     }
 }
 
@@ -415,7 +433,7 @@ fn refused_row(view: &RowView) -> RefusedRow {
     RefusedRow {
         id: view.id.to_string(),
         name: view.roll.to_string(),
-        status: view.status.to_owned(),
+        status: row_status(view.status),
         timestamp: view.timestamp.clone(),
         reason: match &view.progress {
             Delivery::NeedsPerson(reason) => reason.clone(),

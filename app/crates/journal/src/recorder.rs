@@ -1,7 +1,8 @@
 //! Decides by the rules what a recognition becomes, and sees that it reaches the disk.
 //!
 //! What is decided and cannot be written waits in memory, in order, and is tried again every second; nothing
-//! is announced before it is durable. What is seen while the wall clock is unknown is recorded whenever the
+//! is announced before it is durable. Where the disk has become read-only, rows whose time is known are
+//! delivered from memory. What is seen while the wall clock is unknown is recorded whenever the
 //! gap allows, because the rules cannot say yet what it is; as soon as the clock is known, every such row
 //! gets its time, the rules go over them in order, and what they say is recorded as well. A wall clock that
 //! is doubted ([`Clock::doubt`]) counts as unknown.
@@ -466,6 +467,13 @@ impl Recorder {
         );
         let now = self.clock.now().since_boot;
         let known = self.ledger.summary().storage.unwritten;
+        if error.kind() == io::ErrorKind::ReadOnlyFilesystem {
+            // It stays so until the next start: what can be delivered now is not lost then.
+            self.ledger.insert_unwritten(self.waiting.iter().filter_map(|record| match record {
+                Record::Row(row) => Some(row),
+                _ => None,
+            }));
+        }
         for record in self.waiting.iter().skip(known) {
             if let Record::Row(row) = record {
                 self.bus.publish(Event::NotSaved { roll: row.roll.clone(), reason: reason.clone() });

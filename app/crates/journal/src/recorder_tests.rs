@@ -411,6 +411,45 @@ fn nothing_is_announced_before_it_is_durable_and_a_full_disk_loses_nothing() {
 /// The disk fills up at every possible byte, and the power goes at that moment: all that was announced is
 /// there.
 #[test]
+fn a_read_only_disk_delivers_from_memory() {
+    let door = Door::new("UTC", datetime!(2025-01-15 09:00:00 UTC));
+    door.see("1");
+    door.journal.make_read_only(true);
+    door.wait(5);
+    door.see("2");
+    door.wait(5);
+    door.see("3");
+    let ledger = Arc::clone(&door.records().ledger);
+    assert_eq!(door.rows().len(), 3, "they can be delivered");
+    let summary = ledger.summary();
+    assert_eq!((summary.storage.unwritten, summary.undelivered_in_memory), (2, 2));
+    let utc = datetime!(2025-01-15 09:01:00 UTC);
+    ledger.deliver(Delivery { id: 2, utc, fate: Fate::Created });
+    door.tick();
+    assert_eq!(ledger.summary().undelivered_in_memory, 1);
+    assert_eq!(door.rows().len(), 2);
+    // Should the disk take writes again, all rows are written, and what was delivered stays so.
+    door.journal.make_read_only(false);
+    door.tick();
+    let summary = ledger.summary();
+    assert_eq!((summary.storage.unwritten, summary.undelivered_in_memory), (0, 0));
+    assert_eq!(door.rows().len(), 2);
+    let files = door.journal.files();
+    let written: usize =
+        files.values().map(|bytes| String::from_utf8_lossy(bytes).matches(",row,").count()).sum();
+    assert_eq!(written, 3, "{files:?}");
+}
+
+/// A full disk may take the rows later, after a restart too.
+#[test]
+fn a_full_disk_delivers_nothing_from_memory() {
+    let door = Door::new("UTC", datetime!(2025-01-15 09:00:00 UTC));
+    door.journal.limit(Some(0));
+    door.see("1");
+    assert_eq!(door.rows(), Vec::<String>::new());
+}
+
+#[test]
 fn a_power_cut_at_every_byte_keeps_every_announced_row() {
     let whole = {
         let door = Door::new("UTC", datetime!(2025-01-15 09:00:00 UTC));

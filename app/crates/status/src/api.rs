@@ -8,6 +8,9 @@ use serde_json::Number;
 use super::view::{Problem, Row, View};
 use base::event::WorkerState;
 
+/// Most entries of one list in `GET /status`: monitoring asks often.
+pub(super) const MOST_LISTED: usize = 500;
+
 /// `GET /`.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct Root {
@@ -56,8 +59,37 @@ pub(super) struct Status {
     today_attendance: TodayFile,
     sync_thread: Thread,
     upload_thread: Thread,
-    /// Everything else that is known.
+    /// Everything else that is known. Its long lists are cut, see `not_listed`.
     appliance: View,
+    /// How many entries were left out of the lists in `appliance`, which have at most 500 each.
+    not_listed: NotListed,
+}
+
+/// Entries that `GET /status` leaves out.
+#[derive(Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub(super) struct NotListed {
+    /// Of `today.rows`: the oldest. `GET /attendance/today` has all.
+    today_rows: usize,
+    /// Of `upload.needs_person`: the newest.
+    needs_person: usize,
+    /// Of `roster.refused`. `GET /roster` has all.
+    refused_photos: usize,
+}
+
+impl NotListed {
+    /// Cuts the long lists of `view`.
+    fn cut(view: &mut View) -> Self {
+        let more = |length: usize| length.saturating_sub(MOST_LISTED);
+        let cut = Self {
+            today_rows: more(view.today.rows.len()),
+            needs_person: more(view.upload.needs_person.len()),
+            refused_photos: more(view.roster.refused.len()),
+        };
+        view.today.rows.drain(..cut.today_rows);
+        view.upload.needs_person.truncate(MOST_LISTED);
+        view.roster.refused.truncate(MOST_LISTED);
+        cut
+    }
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
@@ -174,7 +206,9 @@ pub(super) fn root(view: View, problems: Vec<Problem>) -> Root {
     }
 }
 
-pub(super) fn status(view: View) -> Status {
+pub(super) fn status(mut view: View) -> Status {
+    let total_records = view.today.rows.len();
+    let not_listed = NotListed::cut(&mut view);
     Status {
         server: Server {
             running: true,
@@ -185,7 +219,7 @@ pub(super) fn status(view: View) -> Status {
         today_attendance: TodayFile {
             file: view.today.file.clone(),
             exists: view.today.exists,
-            total_records: view.today.rows.len(),
+            total_records,
         },
         sync_thread: Thread { running: runs(&view, "sync"), interval_minutes: minutes(view.sync.interval_s) },
         upload_thread: Thread {
@@ -193,6 +227,7 @@ pub(super) fn status(view: View) -> Status {
             interval_minutes: minutes(view.upload.interval_s),
         },
         appliance: view,
+        not_listed,
     }
 }
 
@@ -234,7 +269,7 @@ pub(super) fn csv(rows: &[Row]) -> Result<Vec<u8>, csv::Error> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     writer.write_record(["name", "status", "timestamp"])?;
     for row in rows {
-        writer.write_record([&row.name, &row.status, &row.timestamp])?;
+        writer.write_record([row.name.as_str(), row.status.as_str(), &row.timestamp])?;
     }
     writer.into_inner().map_err(|error| error.into_error().into())
 }
@@ -242,6 +277,22 @@ pub(super) fn csv(rows: &[Row]) -> Result<Vec<u8>, csv::Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::view::{RefusedPhoto, RefusedRow};
+
+    #[test]
+    fn status_lists_are_bounded() {
+        let row = |number: usize| Row { name: number.to_string(), ..Row::default() };
+        let mut view = View::default();
+        view.today.rows = (0..MOST_LISTED + 2).map(row).collect();
+        view.upload.needs_person = vec![RefusedRow::default(); MOST_LISTED + 3];
+        view.roster.refused = vec![RefusedPhoto::default(); MOST_LISTED];
+        let status = status(view);
+        assert_eq!(status.not_listed, NotListed { today_rows: 2, needs_person: 3, refused_photos: 0 });
+        assert_eq!(status.today_attendance.total_records, MOST_LISTED + 2);
+        let View { today, upload, roster, .. } = status.appliance;
+        assert_eq!((today.rows.len(), today.rows[0].name.as_str()), (MOST_LISTED, "2"), "the newest stay");
+        assert_eq!((upload.needs_person.len(), roster.refused.len()), (MOST_LISTED, MOST_LISTED));
+    }
 
     #[test]
     fn times_read_as_in_the_original() {

@@ -30,6 +30,7 @@ mod jobs;
 pub mod limits;
 mod listen;
 mod metrics;
+pub mod on_memory;
 mod openapi;
 mod page;
 pub mod password;
@@ -101,10 +102,10 @@ pub enum StatusError {
     #[error(transparent)]
     Password(#[from] password::PasswordError),
     /// TLS.
-    #[error("cannot set up TLS: {0}")]
+    #[error("{}", self.fault())]
     Tls(#[from] rustls::Error),
     /// No thread or runtime.
-    #[error("cannot start the page's thread: {0}")]
+    #[error("{}", self.fault())]
     Thread(io::Error),
 }
 
@@ -113,9 +114,10 @@ impl Diagnosis for StatusError {
         match self {
             Self::Bind { address, source } => Fault::new(format!("cannot listen on {address}: {source}"))
                 .advise("choose another page.listen, or end the program that has the port"),
-            Self::Certificate(_) | Self::Password(_) | Self::Tls(_) | Self::Thread(_) => {
-                Fault::new(self.to_string())
-            }
+            Self::Certificate(error) => error.fault(),
+            Self::Password(error) => error.fault(),
+            Self::Tls(error) => Fault::new(format!("cannot set up TLS: {error}")),
+            Self::Thread(error) => Fault::new(format!("cannot start the page's thread: {error}")),
         }
     }
 }

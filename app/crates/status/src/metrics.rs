@@ -4,7 +4,7 @@ use std::fmt::{Display, Write as _};
 
 use time::OffsetDateTime;
 
-use super::view::{Level, Problem, View};
+use super::view::{Level, Problem, RowStatus, View};
 use base::event::WorkerState;
 
 /// The content type Prometheus expects.
@@ -18,7 +18,7 @@ pub(super) fn text(
     certificate_expires: OffsetDateTime,
 ) -> String {
     let mut out = Metrics(String::with_capacity(4096));
-    let today = |status: &str| view.today.rows.iter().filter(|row| row.status == status).count();
+    let today = |status| view.today.rows.iter().filter(|row| row.status == status).count();
     let at_level = |level| problems.iter().filter(|problem| problem.level == level).count();
 
     out.gauge("healthy", "1 when the machine does its work.", Some(u8::from(healthy)));
@@ -54,13 +54,19 @@ pub(super) fn text(
         "attendance_rows_today",
         "Today's rows.",
         "status",
-        [("IN", today("IN")), ("OUT", today("OUT"))],
+        [RowStatus::In, RowStatus::Out].map(|status| (status.as_str(), today(status))),
     );
     out.counter("recognitions_lost_total", "Recognitions that became no row.", view.today.lost);
     out.gauge("upload_backlog_rows", "Rows that wait for delivery.", Some(view.upload.backlog));
     out.gauge("upload_refused_rows", "Rows that need a person.", Some(view.upload.needs_person.len()));
     out.gauge("upload_failing", "1 while deliveries fail.", Some(u8::from(view.upload.error.is_some())));
     out.gauge("sync_failing", "1 while synchronisations fail.", Some(u8::from(view.sync.error.is_some())));
+    out.labelled(
+        "runs_on_memory",
+        "1 while the data partition's content lies in memory, by the state of the card.",
+        "state",
+        view.on_memory.iter().map(|on_memory| (on_memory.state.name(), 1)),
+    );
     out.labelled(
         "plain_http",
         "1 for each setting whose address is asked without encryption.",
@@ -127,6 +133,7 @@ impl Metrics {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::on_memory::OnMemory;
     use crate::view::{System, Worker};
 
     #[test]
@@ -142,6 +149,7 @@ mod tests {
                 state: WorkerState::Running,
                 ..Worker::default()
             }],
+            on_memory: Some(OnMemory::parse("state=unreadable\ncopy=part\noriginal=gone\n")),
             plain_http: vec!["photos.url".to_owned()],
             ..View::default()
         };
@@ -150,6 +158,7 @@ mod tests {
         assert!(text.contains("attendance_worker_running{worker=\"sync\"} 1\n"));
         assert!(text.contains("attendance_info{version=\"1.0\\\"\\n\\\\\"} 1\n"));
         assert!(text.contains("attendance_plain_http{setting=\"photos.url\"} 1\n"));
+        assert!(text.contains("attendance_runs_on_memory{state=\"unreadable\"} 1\n"));
         assert!(!text.contains("storage"), "what is not known is left out");
         for line in text.lines().filter(|line| !line.starts_with('#')) {
             let (name, value) = line.rsplit_once(' ').unwrap_or_default();

@@ -2,7 +2,8 @@
 
 use time::OffsetDateTime;
 
-use super::view::{Level, Problem, View, Worker};
+use super::on_memory::OnMemory;
+use super::view::{Level, LivenessCheck, Problem, View, Worker};
 use base::event::WorkerState;
 use base::failure::Fault;
 
@@ -37,6 +38,7 @@ pub(super) fn problems(
     let mut found = view.problems.clone();
     recognition(view, &mut found);
     recorder(view, &mut found);
+    found.extend(view.on_memory.as_ref().map(OnMemory::problem));
     storage(view, &mut found);
     roster(view, &mut found);
     delivery(view, &mut found);
@@ -62,6 +64,7 @@ pub(super) fn healthy(view: &View) -> bool {
     let mut found = view.problems.clone();
     recognition(view, &mut found);
     recorder(view, &mut found);
+    found.extend(view.on_memory.as_ref().map(OnMemory::problem));
     storage(view, &mut found);
     found.iter().all(|problem| problem.level < Level::Broken)
 }
@@ -127,9 +130,14 @@ fn storage(view: &View, found: &mut Vec<Problem>) {
             1 => "1 row is in memory only, and is".to_owned(),
             n => format!("{n} rows are in memory only, and are"),
         };
+        let delivered = match view.today.unsaved_undelivered {
+            0 => String::new(),
+            1 => " The backend does not have 1 of them yet.".to_owned(),
+            n => format!(" The backend does not have {n} of them yet."),
+        };
         found.push(broken(
             format!("Rows cannot be saved: {what}."),
-            &format!("Leave the power on: {rows} saved as soon as that works again. {advice}"),
+            &format!("Leave the power on: {rows} saved as soon as that works again.{delivered} {advice}"),
         ));
     }
     let Some(free) = view.system.storage_free else { return };
@@ -150,17 +158,17 @@ fn roster(view: &View, found: &mut Vec<Problem>) {
     if view.roster.students == 0 {
         found.push(nobody(view));
     }
-    if view.system.liveness == "off" {
+    if view.system.liveness == LivenessCheck::Off {
         found.push(attention(
-            "A photo is taken for a person: the test for living faces is off.".to_owned(),
+            "A photo is taken for a person: the liveness check is off.".to_owned(),
             "Set liveness.require in the configuration, unless this is a trial.",
         ));
     }
-    if view.system.liveness == "blink" {
+    if view.system.liveness == LivenessCheck::Blink {
         found.push(attention(
-            "Everybody must blink before the camera: the anti-spoof networks are missing, and a video may pass for a person."
+            "Everybody must blink before the camera: the anti-spoof models are missing, and a video may pass for a person."
                 .to_owned(),
-            "Run fetch_models on this machine, or install an image that has the networks.",
+            "Run fetch_models on this machine, or install an image that has the models.",
         ));
     }
 }
@@ -458,6 +466,27 @@ mod tests {
             assert!(problem.advice.contains("tls.allow_plain"));
         }
         assert!(healthy(&view));
+    }
+
+    #[test]
+    fn unsaved_rows_that_the_backend_lacks_are_counted() {
+        let mut view = well();
+        (view.today.unsaved, view.today.unsaved_undelivered) = (3, 2);
+        view.today.unsaved_reason = Some("the journal cannot be written".into());
+        let advice = problems(&view, LATER, NOW).remove(0).advice;
+        assert!(
+            advice.contains("3 rows are in memory only") && advice.contains("have 2 of them"),
+            "{advice}"
+        );
+    }
+
+    #[test]
+    fn a_start_on_memory_is_a_problem() {
+        let mut view = well();
+        view.on_memory = Some(OnMemory::parse("state=read-only\ncopy=all\noriginal=kept\n"));
+        let (level, what) = worst(&view);
+        assert!(level == Level::Broken && what.contains("the card takes no writes"), "{what}");
+        assert!(!healthy(&view));
     }
 
     #[test]

@@ -7,6 +7,7 @@
 //! Everything here is shown to a technician and goes into support bundles: no field may carry a secret, a
 //! face or an embedding. URLs come without their credentials ([`base::secret::without_credentials`]).
 
+use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 
@@ -15,6 +16,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use time::Date;
 
+use crate::on_memory::OnMemory;
 use crate::systems::Systems;
 use base::event::WorkerState;
 use base::failure::Fault;
@@ -201,6 +203,8 @@ pub struct View {
     pub roster: RosterCount,
     /// The systems on the card, and updates of them.
     pub update: Update,
+    /// What is known of the card where this start runs on memory; none where it does not.
+    pub on_memory: Option<OnMemory>,
     /// Settings whose addresses are asked without encryption, by their names, unless that is allowed
     /// knowingly.
     pub plain_http: Vec<String>,
@@ -265,8 +269,8 @@ pub struct System {
     pub clock_doubt: Option<String>,
     /// The site's time zone, IANA name.
     pub time_zone: String,
-    /// What counts as proof of life: `passive+any`, `off`; `blink` when the anti-spoof networks are missing.
-    pub liveness: String,
+    /// What the liveness check asks for.
+    pub liveness: LivenessCheck,
 }
 
 /// The systems on the card, and updates of them.
@@ -341,6 +345,8 @@ pub struct Today {
     pub rows: Vec<Row>,
     /// Rows that could not be written to the disk yet: in memory only, lost when the power goes.
     pub unsaved: usize,
+    /// Those of them that the backend does not have either; 0 without a webhook.
+    pub unsaved_undelivered: usize,
     /// Why, and what to do; none when everything is on the disk.
     pub unsaved_reason: Option<Fault>,
     /// Recognitions since the program started that became no row, because rows could not be written for
@@ -354,13 +360,89 @@ pub struct Row {
     /// Roll number.
     pub name: String,
     /// `IN` or `OUT`.
-    pub status: String,
+    pub status: RowStatus,
     /// Local time of the site, `YYYY-MM-DD HH:MM:SS`.
     pub timestamp: String,
     /// Whether the clock could not be trusted when it was written.
     pub provisional: bool,
-    /// Whether the backend has it: `waiting`, `delivered` or `needs-person`.
-    pub delivery: String,
+    /// Whether the backend has it.
+    pub delivery: RowDelivery,
+}
+
+/// Whether somebody came or went.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum RowStatus {
+    /// Came.
+    #[default]
+    In,
+    /// Went.
+    Out,
+}
+
+impl RowStatus {
+    /// As the API and the CSV files have it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::In => "IN",
+            Self::Out => "OUT",
+        }
+    }
+}
+
+impl fmt::Display for RowStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Whether the backend has a row.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum RowDelivery {
+    /// Not yet.
+    #[default]
+    Waiting,
+    /// The backend has it.
+    Delivered,
+    /// The backend refused it, and a person must look.
+    NeedsPerson,
+    /// A person decided that it is not delivered.
+    Dismissed,
+}
+
+/// What the liveness check asks for, as the configuration names it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, JsonSchema)]
+pub enum LivenessCheck {
+    /// Nothing: a photo passes for a person.
+    #[default]
+    #[serde(rename = "off")]
+    Off,
+    /// A blink alone, because the anti-spoof models are missing.
+    #[serde(rename = "blink")]
+    Blink,
+    /// The anti-spoof models.
+    #[serde(rename = "passive")]
+    Passive,
+    /// The anti-spoof models and a blink.
+    #[serde(rename = "passive+blink")]
+    PassiveBlink,
+    /// The anti-spoof models, and a blink or a movement.
+    #[serde(rename = "passive+any")]
+    PassiveAny,
+}
+
+impl LivenessCheck {
+    /// As the API and the page have it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Blink => "blink",
+            Self::Passive => "passive",
+            Self::PassiveBlink => "passive+blink",
+            Self::PassiveAny => "passive+any",
+        }
+    }
 }
 
 /// Delivery to the backend.
@@ -391,7 +473,7 @@ pub struct RefusedRow {
     /// Roll number.
     pub name: String,
     /// `IN` or `OUT`.
-    pub status: String,
+    pub status: RowStatus,
     /// Local time of the site.
     pub timestamp: String,
     /// The backend's words.

@@ -42,6 +42,9 @@ pub struct Report {
     pub workers: Vec<Worker>,
     /// The page; none while it does not listen.
     pub page: Option<Page>,
+    /// Rows that neither the card nor the webhook has. attendance-data.service does not restart the machine
+    /// while there are some.
+    pub undelivered_in_memory: usize,
 }
 
 /// The camera as the service sees it.

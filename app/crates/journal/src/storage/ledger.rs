@@ -41,6 +41,8 @@ struct State {
     awaiting_clock: BTreeSet<u64>,
     with_a_person: BTreeSet<u64>,
     dates: Dates,
+    /// Rows that are not on the disk, because it takes no writes.
+    only_in_memory: BTreeSet<u64>,
     /// Rows to which nothing can happen any more.
     done: Ids,
     /// The last word about rows that are not simply delivered.
@@ -117,6 +119,8 @@ pub struct Summary {
     /// When the webhook last acknowledged a row.
     #[serde(with = "time::serde::rfc3339::option")]
     pub last_delivery: Option<OffsetDateTime>,
+    /// Rows that neither the disk nor the webhook has: a restart would lose them. 0 without a webhook.
+    pub undelivered_in_memory: usize,
     /// How the disk does.
     pub storage: Storage,
 }
@@ -164,7 +168,9 @@ impl Ledger {
         let state = self.state();
         let awaiting_clock = state.awaiting_clock.len();
         let backlog = if state.stays { 0 } else { state.open.len() + awaiting_clock };
+        let unsent = state.only_in_memory.iter().filter(|id| !state.done.contains(**id)).count();
         Summary {
+            undelivered_in_memory: if state.stays { 0 } else { unsent },
             backlog,
             awaiting_clock,
             needs_person: state.with_a_person.len(),
@@ -271,6 +277,7 @@ impl Ledger {
     /// Takes in a row that is on the disk.
     pub fn insert(&self, row: Row) {
         let mut state = self.state();
+        state.only_in_memory.remove(&row.id);
         let local = self.zone.local(row.at.utc);
         let progress = match row.clock {
             Certainty::Unknown => Progress::AwaitsClock,
@@ -285,6 +292,21 @@ impl Ledger {
         } else if self.wants(local.date()) {
             state.enter(Entry { row, local, progress });
             state.use_date(local.date());
+        }
+    }
+
+    /// Takes in rows that the disk does not take. Those whose time is known can be delivered; the webhook knows
+    /// duplicates, should they be sent again after they were written.
+    pub(crate) fn insert_unwritten<'a>(&self, rows: impl Iterator<Item = &'a Row>) {
+        let new: Vec<&Row> = {
+            let state = self.state();
+            rows.filter(|row| !state.only_in_memory.contains(&row.id)).collect()
+        };
+        for row in new {
+            if row.clock == Certainty::Known {
+                self.insert(row.clone());
+            }
+            self.state().only_in_memory.insert(row.id);
         }
     }
 

@@ -186,6 +186,11 @@ impl Requirement {
         Self::new(rule, Store::open(models).is_ok_and(|store| Passive::is_there(&store)))
     }
 
+    /// The site's rule, and whether the passive models are there: without them only a blink is asked for.
+    pub fn in_force(self) -> (LivenessRule, bool) {
+        (self.rule, self.passive_there)
+    }
+
     /// The rule in force, as the configuration names it; "blink" where the passive networks are missing.
     pub fn name(self) -> &'static str {
         match (self.rule, self.passive_there) {

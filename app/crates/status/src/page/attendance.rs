@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::parts::{Home, time_of};
-use crate::view::Row;
+use crate::view::{Row, RowDelivery, RowStatus};
 
 /// Rows shown before one asks for all: a busy day has thousands, the page is sent anew with every change, and
 /// on a phone the rest of the page stands below them.
@@ -41,11 +41,11 @@ pub(super) fn section(home: &Home<'_>) -> Markup {
 
 fn table(rows: &[Row], search: &str, all: bool, is_today: bool, day: &str) -> Markup {
     let found: Vec<_> = rows.iter().filter(|row| row.name.contains(search)).collect();
-    let count = |status: &str| found.iter().filter(|row| row.status == status).count();
+    let count = |status: RowStatus| found.iter().filter(|row| row.status == status).count();
     let shown = if all { found.len() } else { SHOWN.min(found.len()) };
     html! {
         p.counts {
-            strong { (count("IN")) } " in, " strong { (count("OUT")) } " out"
+            strong { (count(RowStatus::In)) } " in, " strong { (count(RowStatus::Out)) } " out"
             @if !search.is_empty() { " with “" (search) "” in the roll number" }
         }
         @if found.is_empty() {
@@ -62,12 +62,12 @@ fn table(rows: &[Row], search: &str, all: bool, is_today: bool, day: &str) -> Ma
                     @for row in found.iter().rev().take(shown) {
                         tr {
                             th scope="row" { (row.name) }
-                            td { span.status.(if row.status == "IN" { "in" } else { "out" }) { (row.status) } }
+                            td { span.status.(if row.status == RowStatus::In { "in" } else { "out" }) { (row.status.as_str()) } }
                             td {
                                 (time_of(&row.timestamp))
                                 @if row.provisional { " " span.badge.attention { "clock not set" } }
                             }
-                            td { (delivery(&row.delivery)) }
+                            td { (delivery(row.delivery)) }
                         }
                     }
                 }
@@ -79,12 +79,14 @@ fn table(rows: &[Row], search: &str, all: bool, is_today: bool, day: &str) -> Ma
     }
 }
 
-fn delivery(state: &str) -> Markup {
+fn delivery(state: RowDelivery) -> Markup {
     match state {
-        "delivered" => html! { span.quiet { span aria-hidden="true" { "✓ " } span.word { "delivered" } } },
-        "needs-person" => html! { span.badge.attention { "refused" } },
-        "waiting" => html! { span.badge { "waiting" } },
-        other => html! { span.quiet { (other) } },
+        RowDelivery::Delivered => {
+            html! { span.quiet { span aria-hidden="true" { "✓ " } span.word { "delivered" } } }
+        }
+        RowDelivery::NeedsPerson => html! { span.badge.attention { "refused" } },
+        RowDelivery::Waiting => html! { span.badge { "waiting" } },
+        RowDelivery::Dismissed => html! { span.quiet { "dismissed" } },
     }
 }
 

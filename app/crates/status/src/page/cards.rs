@@ -4,7 +4,7 @@ use maud::{Markup, html};
 use time::OffsetDateTime;
 
 use super::parts::{Home, action, outcome, time_of, token};
-use crate::api::hours_minutes_seconds;
+use crate::api::{MOST_LISTED, hours_minutes_seconds};
 use crate::view::{Decision, RefusedPhoto, RefusedRow, Worker};
 use base::event::WorkerState;
 
@@ -92,7 +92,7 @@ fn refused_rows(home: &Home<'_>, refused: &[RefusedRow]) -> Markup {
                 @let who = format!("{} {}", row.name, row.status);
                 li {
                     div {
-                        strong { (row.name) } " " (row.status) " " span.quiet { (row.timestamp) }
+                        strong { (row.name) } " " (row.status.as_str()) " " span.quiet { (row.timestamp) }
                         p { (row.reason) }
                     }
                     form method="post" action="/do/retry" data-act {
@@ -114,7 +114,7 @@ fn refused_rows(home: &Home<'_>, refused: &[RefusedRow]) -> Markup {
             }
         }
         @if refused.len() > REFUSED_ROWS_SHOWN {
-            p { "And " (rows(refused.len() - REFUSED_ROWS_SHOWN)) " more; all of them stand in " a #all-refused href="/status" { "the state" } "." }
+            p { "And " (rows(refused.len() - REFUSED_ROWS_SHOWN)) " more; the oldest " (MOST_LISTED) " stand in " a #all-refused href="/status" { "the state" } "." }
         }
     }
 }
@@ -208,7 +208,7 @@ pub(super) fn system(home: &Home<'_>) -> Markup {
                     }
                     @if let (Some(free), Some(total)) = (system.storage_free, system.storage_total) { (fact("Storage", &free_of(free, total))) }
                     @if let (Some(free), Some(total)) = (system.memory_free, system.memory_total) { (fact("Memory", &free_of(free, total))) }
-                    (fact("Proof of life", &system.liveness))
+                    (fact("Proof of life", system.liveness.as_str()))
                     (fact("Certificate", &format!("until {} ({days} days)", expires.date())))
                 }
                 @if system.clock_doubt.is_some() { (action(home, "confirm-time", "The clock is right")) }
