@@ -1,4 +1,4 @@
-//! The capture thread: from a source into the hand-over, until it is told to stop.
+//! The capture thread: from a source to the inference thread, until it is told to stop.
 
 use std::time::{Duration, Instant};
 
@@ -33,7 +33,7 @@ pub enum Finish {
 ///
 /// # Errors
 /// [`CameraError`] when the source fails, or [`CameraError::Stalled`] when it is silent for [`STALL`]; the
-/// caller opens it anew.
+/// caller opens it again.
 pub fn run(
     source: &mut dyn Source,
     sender: &mut Sender,
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn a_source_that_ends_closes_the_hand_over() {
+    fn end_of_source_closes_the_channel() {
         let (mut sender, mut receiver, _) = channel();
         let mut source = Scripted { frames: 1, then: || Ok(Grab::Ended) };
         assert_eq!(run(&mut source, &mut sender, &CancellationToken::new()).unwrap(), Finish::Ended);
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_is_handed_up_and_stop_is_obeyed() {
+    fn capture_reports_failures_and_stops() {
         let (mut sender, _receiver, _) = channel();
         let mut source =
             Scripted { frames: 0, then: || Err(CameraError::Device { reason: "unplugged".to_owned() }) };

@@ -38,7 +38,7 @@ pub struct Camera {
     pub mirror: bool,
     /// The mains frequency, whose lamps flicker: "50hz", "60hz", "auto" (where the camera can tell) or "off".
     pub flicker: Flicker,
-    /// Whether a camera that can focus does so by itself, on the face when there is one.
+    /// Whether a camera that can focus does so automatically, on the face when there is one.
     pub autofocus: bool,
     /// Whether the exposure is corrected so that the face is bright enough, not the whole picture.
     pub expose_for_face: bool,

@@ -1,10 +1,10 @@
-//! What is done about a camera that gives no pictures: open it anew, then start the program anew, and as a
+//! What is done about a camera that gives no pictures: open it again, then restart the program, and as a
 //! last resort the machine. Pure; what must survive a restart is in [`Record`].
 //!
 //! Dangers: a machine that restarts for ever is worse than one without a camera, since nobody can look at its
 //! page. So every step is counted and bounded, a restart of the machine is remembered on disk before it
-//! happens, and three in vain are the last. A camera that was not there when the machine started, or that
-//! sees nothing but darkness, is no reason to restart anything.
+//! happens, and after three without success there are no more. A camera that was not there when the machine
+//! started, or that sees nothing but darkness, is no reason to restart anything.
 
 use std::time::Duration;
 
@@ -14,18 +14,17 @@ use time::OffsetDateTime;
 use super::CameraError;
 use base::moment::Moment;
 
-/// Trouble that lasts so long is no loose cable that somebody is about to push home: the program is started
-/// anew.
+/// A fault that lasts so long is no loose cable that somebody is about to plug in: the program is restarted.
 const REOPENING: Duration = Duration::from_secs(5 * 60);
 
-/// New programs that are tried before the machine is.
+/// Restarts of the program before the machine is restarted.
 const RESTARTS: u32 = 3;
 
 /// Least time between two restarts of the machine: a camera that fails every few minutes must not take the
 /// page along each time.
 const BETWEEN_REBOOTS: Duration = Duration::from_secs(6 * 3600);
 
-/// Restarts of the machine without a picture in between; after them only a person helps.
+/// Most restarts of the machine without a picture in between; after them only a person can help.
 const IN_VAIN: u32 = 3;
 
 /// A camera that worked for so long works.
@@ -36,7 +35,7 @@ pub const STEADY: Duration = Duration::from_secs(60);
 pub enum Step {
     /// Open the camera again, after a moment.
     Reopen,
-    /// End the program; systemd starts it anew.
+    /// End the program; systemd starts it again.
     RestartProgram,
     /// Restart the machine.
     Reboot,
@@ -48,7 +47,7 @@ pub enum Step {
 pub struct Record {
     /// The run of the kernel in which the camera last worked.
     pub worked_in: String,
-    /// New programs since the camera worked or the machine was restarted for it.
+    /// Restarts of the program since the camera worked or the machine was restarted for it.
     pub restarts: u32,
     /// Restarts of the machine since the camera worked.
     pub in_vain: u32,
@@ -57,18 +56,18 @@ pub struct Record {
     pub rebooted: Option<OffsetDateTime>,
     /// The run of the kernel that was ended by it.
     pub rebooted_from: String,
-    /// New programs for the camera's sake, ever.
+    /// Restarts of the program because of the camera, ever.
     pub restarts_ever: u32,
-    /// Restarts of the machine for the camera's sake, ever.
+    /// Restarts of the machine because of the camera, ever.
     pub reboots_ever: u32,
-    /// Since when the camera does not work as a restart might mend, seconds since boot: a program that ends
-    /// in the middle for another reason must not begin to count anew.
+    /// Since when the camera has a fault that a restart may repair, seconds since boot: a program that ends
+    /// in the middle for another reason must not reset the count.
     pub trouble_since: Option<u64>,
     /// The run of the kernel whose seconds these are.
     pub trouble_in: String,
 }
 
-/// The trouble of this run of the program.
+/// The camera's faults in this run of the program.
 #[derive(Debug, Default, Clone)]
 pub struct Escalation {
     /// What is remembered on disk.
@@ -139,7 +138,7 @@ impl Escalation {
 }
 
 /// Whether the machine may be restarted again. Time since boot is right whatever the clock says; the clock
-/// serves where a power cut set it back to nought.
+/// serves where a power cut set it back to zero.
 fn rested(record: &Record, now: Moment, boot: &str) -> bool {
     if record.reboots_ever == 0 {
         return true;
@@ -213,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn a_camera_that_hangs_for_ever_ends_in_three_restarts_of_the_machine_six_hours_apart() {
+    fn hanging_camera_reboots_three_times_six_hours_apart() {
         for trusted in [true, false] {
             let (programs, machines) = lives(stalled, true, 15, 100, trusted);
             assert_eq!(machines.len(), 3, "{machines:?}");
@@ -224,14 +223,14 @@ mod tests {
     }
 
     #[test]
-    fn a_camera_that_never_was_there_restarts_nothing_and_one_that_was_does() {
+    fn absent_camera_restarts_nothing() {
         assert_eq!(lives(missing, false, 15, 100, true), (vec![], vec![]));
         let (programs, machines) = lives(missing, true, 15, 100, true);
         assert_eq!((programs.len(), machines.len()), (3, 1), "it is not there in the next run either");
     }
 
     #[test]
-    fn a_door_in_the_dark_restarts_nothing() {
+    fn dark_room_restarts_nothing() {
         let dark = || CameraError::Blind { fault: Fault::Even { brightness: 16 } };
         assert_eq!(lives(dark, true, 15, 100, true), (vec![], vec![]));
         // Nor does one stall at the end of the night.
@@ -247,13 +246,13 @@ mod tests {
     }
 
     #[test]
-    fn a_driver_that_hangs_is_left_at_once_by_a_new_program() {
+    fn hanging_driver_restarts_the_program_at_once() {
         let stuck = || CameraError::Stuck { waited: Duration::from_secs(3) };
         assert_eq!(lives(stuck, true, 15, 1, true).0[..3], [60, 75, 90]);
     }
 
     #[test]
-    fn a_program_that_ends_every_two_minutes_does_not_begin_to_count_anew() {
+    fn frequent_restarts_do_not_reset_the_count() {
         let mut escalation = Escalation::default();
         escalation.works("a");
         let mut programs = 0;
@@ -276,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn what_works_again_begins_anew() {
+    fn recovery_resets_the_count() {
         let mut escalation = Escalation::default();
         assert_eq!(escalation.fails(&stalled(), at(0, 0, true), "a"), Step::Reopen);
         assert_eq!(escalation.fails(&stalled(), at(301, 301, true), "a"), Step::RestartProgram);
@@ -286,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn the_record_survives_as_text_and_an_unknown_field_is_none() {
+    fn record_survives_serialisation() {
         let record = Record { rebooted: Some(OffsetDateTime::UNIX_EPOCH), restarts: 2, ..Record::default() };
         let text = serde_json::to_string(&record).unwrap();
         assert_eq!(serde_json::from_str::<Record>(&text).unwrap(), record);

@@ -12,7 +12,7 @@ use std::time::Duration;
 use vision::face::Bounds;
 use vision::frame::{Picture, PixelFormat};
 
-/// How bright a face should be (mean of the box's middle, 0 to 255, gamma-coded). The networks were trained
+/// How bright a face should be (mean of the box's middle, 0 to 255, gamma-coded). The models were trained
 /// on pictures of people of all complexions exposed by cameras, whose faces lie around the middle of the
 /// scale.
 const WANTED: f32 = 120.0;
@@ -29,7 +29,7 @@ const SHARE: f32 = 0.4;
 /// frames).
 const SETTLING: Duration = Duration::from_millis(400);
 
-/// Without a face for so long the compensation goes back, step by step, for whoever comes next.
+/// Without a face for so long the compensation goes back to zero, step by step.
 const FORGOTTEN: Duration = Duration::from_secs(5);
 
 /// Never more than this, whatever the camera allows: four times the light and a quarter of it.
@@ -73,7 +73,7 @@ impl Exposure {
         }
         let moved = (self.stops + (missing * SHARE).clamp(-STEP, STEP))
             .clamp(*self.allowed.start(), *self.allowed.end());
-        // Small rests are not worth a change, and nought is reached exactly.
+        // Small rests are not worth a change, and zero is reached exactly.
         let moved = if face.is_none() && moved.abs() < 0.1 { 0.0 } else { moved };
         if (moved - self.stops).abs() < 0.02 {
             return None;
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn a_face_before_a_window_is_lit_in_three_seconds_and_a_good_one_is_left_alone() {
+    fn backlit_face_is_exposed_within_three_seconds() {
         let mut sensor = Sensor::new(-1.8);
         let mut exposure = Exposure::new(-8.0..=8.0);
         let brightness = run(&mut sensor, &mut exposure, 45, 10);
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn when_nobody_is_there_it_goes_back_to_nought() {
+    fn compensation_returns_to_zero_without_a_face() {
         let mut exposure = Exposure::new(-8.0..=8.0);
         run(&mut Sensor::new(-1.8), &mut exposure, 45, 10);
         assert!(exposure.stops > 1.0);
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn the_middle_of_the_box_is_measured_and_nothing_outside() {
+    fn only_the_middle_of_the_box_is_measured() {
         let mut picture = Picture::default();
         let bytes = picture.reshape(200, 100, PixelFormat::default()).unwrap();
         bytes.fill(255);

@@ -8,7 +8,7 @@ use vision::face::Bounds;
 /// Time between two moves of the focus window: a lens that follows every twitch never comes to rest.
 const BETWEEN: Duration = Duration::from_secs(1);
 
-/// Without a face for so long the camera chooses by itself again.
+/// Without a face for so long the camera chooses the focus itself again.
 const FORGOTTEN: Duration = Duration::from_secs(5);
 
 /// A rectangle on the sensor: left, top, width, height, in its pixels.
@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_window_follows_a_face_slowly_and_lets_go() {
+    fn focus_window_follows_a_face_and_is_released() {
         let mut focus = Focus::default();
         let at = |seconds: f32| Duration::from_secs_f32(seconds);
         let (one, other) = ((0, 0, 10, 10), (5, 0, 10, 10));
@@ -100,7 +100,7 @@ mod tests {
     proptest! {
         /// A bright spot on the sensor, copied with its turn, is where it is looked for.
         #[test]
-        fn what_is_seen_in_the_picture_is_found_on_the_sensor(
+        fn picture_coordinates_map_to_the_sensor(
             quarters in 0..4u8, mirror: bool, x in 0..8usize, y in 0..6usize,
         ) {
             let turn = Turn::new(quarters, mirror);

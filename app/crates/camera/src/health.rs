@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn black_frozen_and_garbled_are_told_within_three_seconds_and_a_room_never() {
+    fn black_frozen_and_garbled_frames_are_faults() {
         let black = told(|| grey(|_, _| 16), 100).unwrap();
         assert!(soon(black) && black.1 == Fault::Even { brightness: 16 });
         assert!(black.1.advice().contains("lens"));
@@ -196,12 +196,12 @@ mod tests {
     }
 
     #[test]
-    fn a_dark_room_full_of_noise_is_no_fault() {
+    fn dark_noisy_room_is_no_fault() {
         assert_eq!(told(|| grey(|_, _| 10 + fastrand::u8(0..30)), 1000), None);
     }
 
     #[test]
-    fn a_fault_that_passes_is_forgotten() {
+    fn passing_fault_is_forgotten() {
         let mut n = 0;
         let flicker = || {
             n += 1;
@@ -214,7 +214,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(12))]
 
         #[test]
-        fn noise_of_any_strength_on_a_scene_is_none(noise in 1..60u8) {
+        fn noise_of_any_strength_is_no_fault(noise in 1..60u8) {
             prop_assert_eq!(told(|| room(noise), 100), None);
         }
 

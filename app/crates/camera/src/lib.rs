@@ -1,7 +1,7 @@
 //! Where frames come from.
 //!
 //! A [`Source`] fills the caller's [`Frame`]; [`capture`] runs it on a thread of its own and hands frames to
-//! the inference thread through [`vision::latest`], a bounded queue on which nobody waits: a slow consumer
+//! the inference thread through [`vision::latest`], a bounded queue that blocks nobody: a slow consumer
 //! drops frames, it never queues them.
 #![forbid(unsafe_code)]
 
@@ -35,7 +35,7 @@ pub trait Source: Send {
     /// reused.
     ///
     /// # Errors
-    /// [`CameraError`]; the source should be opened anew.
+    /// [`CameraError`]; the source should be opened again.
     fn next_frame(&mut self, frame: &mut Frame, patience: Duration) -> Result<Grab, CameraError>;
 
     /// Told before each frame: where in the picture the largest face is, to be exposed and focused for. Files

@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn every_packing_gives_its_colour_whichever_way_it_is_turned() {
+    fn every_packing_and_orientation_has_its_colour() {
         for (layout, planes) in reds() {
             let slices: Vec<&[u8]> = planes.iter().map(Vec::as_slice).collect();
             for turn in (0..8).map(|n| Turn::new(n / 2, n % 2 == 1)) {
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn planes_in_one_piece_are_found_too() {
+    fn contiguous_planes_are_found() {
         for (layout, planes) in reds() {
             let rgb = rgb(layout, &[&planes.concat()], Turn::default()).unwrap();
             assert!(rgb.pixels().all(|pixel| near(pixel, RED)), "{layout:?}");
@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn every_byte_is_copied_once_whichever_way_it_is_turned() {
+    fn every_byte_is_copied_once() {
         for (layout, planes) in reds() {
             let slices: Vec<&[u8]> = planes.iter().map(Vec::as_slice).collect();
             for turn in (0..8).map(|n| Turn::new(n / 2, n % 2 == 1)) {
@@ -275,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn a_jpeg_is_decoded_turned_and_refused_when_it_is_cut() {
+    fn jpeg_is_decoded_and_turned() {
         let mut picture = RgbImage::from_pixel(16, 8, Rgb([0, 0, 254]));
         for x in 0..8 {
             (0..8).for_each(|y| picture.put_pixel(x, y, RED));

@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn each_of_the_eight_ways_is_the_right_one() {
+    fn all_eight_orientations_are_correct() {
         // 1 2 3
         // 4 5 6
         let picture = (3, 2, vec![1, 2, 3, 4, 5, 6]);
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn a_buffer_that_is_too_short_is_refused() {
+    fn short_buffer_is_refused() {
         let mut target = [0; 6];
         let turn = Turn::default();
         assert!(turn.copy::<1>(&[0; 9], (3, 2), 8, &mut target).is_none(), "source");
@@ -155,7 +155,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_left_to_do_completes_what_was_done(
+        fn camera_and_software_turns_add_up(
             wanted in any_turn(), done in any_turn(), width in 1..7usize, height in 1..7usize,
         ) {
             let bytes = (0..(width * height * 2) as u8).collect();

@@ -11,14 +11,14 @@
 //! - on the Pi the buffers of the CSI receiver and the ISP are not cached for the processor: reading them
 //!   once, from first byte to last, is the fastest way there is, and everything after it reads memory that is
 //!   cached;
-//! - a camera that is unplugged or reopened takes its buffers with it, under the feet of whoever reads them.
+//! - a camera that is unplugged or reopened frees its buffers, also while somebody reads them.
 //!
-//! The copy also leaves out the rows' padding and turns the picture the right way up, so that nobody later
-//! has to know.
+//! The copy also leaves out the rows' padding and turns the picture the right way up, so that later
+//! code does not need to know either.
 //!
-//! One stream is asked for. A second, small one for detection would save the conversion of frames in which
-//! nobody is; while nobody is there few frames are converted anyway ([`recognition::watch::tempo`]), and once
-//! somebody is, the face is cut from the large one.
+//! One stream is asked for. A second, small one for detection would save the conversion of frames without a
+//! face. But few frames are converted while there is no face ([`recognition::watch::tempo`]), and once there
+//! is one, it is cut from the large stream.
 //!
 //! # Threads
 //!

@@ -63,7 +63,7 @@ fn rgb(frame: &Frame) -> RgbImage {
 }
 
 #[test]
-fn frames_come_at_their_rate_with_the_time_they_were_taken() {
+fn frames_have_their_rate_and_capture_time() {
     let _one = ONE_AT_A_TIME.lock();
     if !prepared() {
         return;
@@ -89,7 +89,7 @@ fn frames_come_at_their_rate_with_the_time_they_were_taken() {
 }
 
 #[test]
-fn a_size_it_has_not_becomes_the_nearest_and_the_colours_are_right() {
+fn unsupported_size_becomes_the_nearest() {
     let _one = ONE_AT_A_TIME.lock();
     if !prepared() {
         return;
@@ -107,7 +107,7 @@ fn a_size_it_has_not_becomes_the_nearest_and_the_colours_are_right() {
 }
 
 #[test]
-fn pictures_from_files_come_as_they_are() {
+fn virtual_camera_pictures_are_unchanged() {
     let _one = ONE_AT_A_TIME.lock();
     if !prepared() {
         return;
@@ -152,7 +152,7 @@ fn the_picture_is_turned_as_configured() {
 }
 
 #[test]
-fn a_camera_that_is_not_there_is_named_with_those_that_are() {
+fn missing_camera_error_lists_the_present_ones() {
     let _one = ONE_AT_A_TIME.lock();
     if !prepared() {
         return;
@@ -167,7 +167,7 @@ fn a_camera_that_is_not_there_is_named_with_those_that_are() {
 }
 
 #[test]
-fn two_sessions_at_once_are_refused_and_not_fatal() {
+fn second_session_is_refused() {
     let _one = ONE_AT_A_TIME.lock();
     if !prepared() {
         return;
@@ -179,7 +179,7 @@ fn two_sessions_at_once_are_refused_and_not_fatal() {
 }
 
 #[test]
-fn a_camera_that_freezes_is_seen_within_three_seconds_and_does_not_take_us_along() {
+fn frozen_camera_is_detected_and_blocks_nothing() {
     let _one = ONE_AT_A_TIME.lock();
     let Some(freeze) = std::env::var_os("CAMERA_FREEZE").map(PathBuf::from).filter(|_| prepared()) else {
         return;
@@ -211,7 +211,7 @@ fn a_camera_that_freezes_is_seen_within_three_seconds_and_does_not_take_us_along
 }
 
 #[test]
-fn a_picture_that_stands_still_to_the_last_bit_is_a_fault_and_one_that_moves_is_none() {
+fn identical_frames_are_a_fault() {
     let _one = ONE_AT_A_TIME.lock();
     if !prepared() {
         return;
@@ -235,7 +235,7 @@ fn a_picture_that_stands_still_to_the_last_bit_is_a_fault_and_one_that_moves_is_
 }
 
 #[test]
-fn a_thousand_rounds_leave_nothing_behind() {
+fn thousand_sessions_leak_nothing() {
     let _one = ONE_AT_A_TIME.lock();
     if !prepared() {
         return;

@@ -66,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pictures_come_by_name_and_bad_ones_are_skipped() {
+    fn pictures_are_sorted_and_bad_ones_skipped() {
         let dir = tempfile::tempdir().unwrap();
         for (name, width) in [("2.png", 2), ("1.png", 1), ("4.png", 4)] {
             image::RgbImage::new(width, 1).save(dir.path().join(name)).unwrap();

@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn every_picture_is_seen_and_a_thumbnail_is_none() {
+    fn thumbnails_are_no_frames() {
         let bytes = [jpeg(10), with_thumbnail(100), jpeg(200)].concat();
         let mut video = Mjpeg::open(&bytes[..]);
         let mut picture = Picture::default();
@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn a_video_cut_short_ends_with_its_last_whole_picture() {
+    fn truncated_mjpeg_ends_with_its_last_whole_picture() {
         let bytes = [jpeg(10), jpeg(20)].concat();
         let mut video = Mjpeg::open(&bytes[..bytes.len() - 5]);
         let mut picture = Picture::default();
@@ -93,7 +93,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_damage_makes_it_panic_or_hang(at in 0usize..600, byte: u8, tail in proptest::collection::vec(any::<u8>(), 0..50)) {
+        fn damaged_mjpeg_never_panics_or_hangs(at in 0usize..600, byte: u8, tail in proptest::collection::vec(any::<u8>(), 0..50)) {
             let mut bytes = jpeg(50);
             let at = at % bytes.len();
             bytes[at] = byte;

@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn files_follow_each_other_with_the_time_stamps_of_their_rates() {
+    fn time_stamps_follow_the_rate_of_each_file() {
         let dir = tempfile::tempdir().unwrap();
         let pictures = dir.path().join("pictures");
         std::fs::create_dir(&pictures).unwrap();
@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn a_replay_starts_again_when_it_should_and_never_spins_on_nothing() {
+    fn replay_loops_and_never_spins_on_empty_input() {
         let dir = tempfile::tempdir().unwrap();
         let mut frame = Frame::default();
         let mut replay = open(&[video(dir.path(), "v.y4m", 2)], f32::INFINITY, true).unwrap();
@@ -278,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn frames_come_when_they_are_due() {
+    fn frames_are_paced() {
         let dir = tempfile::tempdir().unwrap();
         let mut replay = open(&[video(dir.path(), "v.y4m", 5)], 1.0, false).unwrap();
         let mut frame = Frame::default();
@@ -292,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn slow_motion_takes_longer_and_keeps_the_time_stamps_of_the_film() {
+    fn slow_motion_keeps_time_stamps() {
         let dir = tempfile::tempdir().unwrap();
         let mut replay = open(&[video(dir.path(), "v.y4m", 3)], 0.5, false).unwrap();
         let mut frame = Frame::default();
@@ -306,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn a_named_pipe_that_nobody_writes_to_stalls_and_one_with_a_writer_plays() {
+    fn named_pipe_without_writer_stalls() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("pipe.y4m");
         rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
@@ -328,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_video_is_refused_at_the_start_with_advice() {
+    fn other_files_are_refused_at_start() {
         let dir = tempfile::tempdir().unwrap();
         let text = dir.path().join("notes.mp4");
         std::fs::write(&text, "hello").unwrap();

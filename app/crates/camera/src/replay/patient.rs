@@ -1,7 +1,7 @@
-//! A file or a named pipe, read without ever waiting for ever.
+//! A file or a named pipe, read without waiting for ever.
 //!
-//! A named pipe that nobody writes to would hold its reader in the kernel, where no error comes from and no
-//! stop signal reaches it. It is opened and read without blocking instead, and silence is an error.
+//! A named pipe without a writer would block its reader in the kernel, where neither an error nor a stop
+//! signal reaches it. It is opened and read without blocking instead, and silence is an error.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
@@ -79,14 +79,14 @@ mod tests {
     }
 
     #[test]
-    fn a_pipe_that_nobody_writes_to_times_out() {
+    fn pipe_without_writer_times_out() {
         let folder = tempfile::tempdir().unwrap();
         let mut reader = Patient::open(&pipe(folder.path()), SHORT).unwrap();
         assert_eq!(reader.read(&mut [0; 8]).unwrap_err().kind(), io::ErrorKind::TimedOut);
     }
 
     #[test]
-    fn a_pipe_is_read_to_its_end_and_a_writer_that_falls_silent_times_out() {
+    fn silent_writer_times_out() {
         let folder = tempfile::tempdir().unwrap();
         let path = pipe(folder.path());
         let mut reader = Patient::open(&path, SHORT).unwrap();

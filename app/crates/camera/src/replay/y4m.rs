@@ -135,7 +135,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn headers_as_ffmpeg_writes_them() {
+    fn ffmpeg_headers_are_read() {
         let line =
             b"YUV4MPEG2 W640 H524 F30000:1001 Ip A5764:5265 C420mpeg2 XYSCSS=420MPEG2 XCOLORRANGE=LIMITED";
         let header = Header::parse(line).unwrap();
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn hostile_headers_are_refused_before_anything_is_allocated() {
+    fn hostile_headers_are_refused_before_allocation() {
         for (line, reason) in [
             (&b"YUV4MPEG2 W99999999 H2"[..], "4096"),
             (b"YUV4MPEG2 W0 H2", "4096"),
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn a_video_cut_short_ends_with_its_last_whole_frame() {
+    fn truncated_video_ends_with_its_last_whole_frame() {
         let mut bytes = b"YUV4MPEG2 W2 H2 Cmono\nFRAME Ip\nabcdFRAME\nef".to_vec();
         let mut video = Y4m::open(&bytes[..]).unwrap();
         let mut picture = Picture::default();
