@@ -236,7 +236,7 @@ class Door:
             where, self.slot = "the commit's other side", OTHER[self.slot]
         self.start()
         self.whole()
-        told = self.trial_noted() != self.last_trial and "was taken back" in self.status()
+        told = self.trial_noted() != self.last_trial and "was rolled back" in self.status()
         expect(where != "the trial" or told, f"the cut trial is not told:\n{self.status()}")
         return f"{where}: {self.slot} starts"
 

@@ -277,7 +277,7 @@ impl Source for Technician {
             problems: update
                 .systems
                 .as_ref()
-                .and_then(taken_back)
+                .and_then(rolled_back)
                 .into_iter()
                 .chain(self.ledger.summary().storage.csv_trouble.map(csv_trouble))
                 .collect(),
@@ -356,8 +356,8 @@ impl Source for Technician {
     }
 }
 
-/// An update that was taken back, until somebody says that they know.
-fn taken_back(systems: &Systems) -> Option<Problem> {
+/// An update that was rolled back, until somebody says that they know.
+fn rolled_back(systems: &Systems) -> Option<Problem> {
     let sentence = systems.sentence.clone().filter(|_| systems.needs_acknowledgement)?;
     let advice = "Read why under “Updates”, then press “I have read this” there.".to_owned();
     Some(Problem { level: Level::Attention, what: sentence, advice })

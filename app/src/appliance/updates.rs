@@ -125,7 +125,7 @@ async fn install(config: &Config, bundle: &str, turn: &Turn) -> Result<Done, Ref
     let slot =
         systems(config)?.waits_for_trial.map_or("the other slot".to_owned(), |slot| format!("slot {slot}"));
     done(&format!(
-        "The update is installed in {slot}. It is tried by itself between {} when nobody is there, or now with the button “Restart into it”",
+        "The update is installed in {slot}. It is tried automatically between {} when nobody is there, or now with the button “Restart into it”",
         config.update.window
     ))
 }

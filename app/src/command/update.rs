@@ -63,9 +63,9 @@ pub(super) enum Request {
     /// Restart into the system that was installed; it is kept if it proves healthy.
     Try,
     /// Restart into the other system, if it is known to be whole; it is kept if it proves healthy. The
-    /// version that is left does not come by itself again until somebody acknowledges.
+    /// version that is left is not installed automatically until somebody acknowledges.
     GoBack,
-    /// Say that it is known which updates were taken back or left: the page stops showing it, and they may be
+    /// Acknowledge which updates were rolled back or left: the page stops showing it, and they may be
     /// offered again.
     Acknowledge,
     /// Install the newest bundle of a stick that was plugged in; asked for by attendance-stick@.service.
@@ -138,7 +138,10 @@ fn status(kept: &Path) -> anyhow::Result<()> {
     }
     let not_wanted = view(&Places::default(), kept)?.not_wanted;
     if !not_wanted.is_empty() {
-        println!("Not installed by itself until `attendance update acknowledge`: {}.", not_wanted.join(", "));
+        println!(
+            "Not installed automatically until `attendance update acknowledge`: {}.",
+            not_wanted.join(", ")
+        );
     }
     println!("{}", eeprom::sentence(Path::new(eeprom::MEMORIES)));
     if trust::signers(Path::new(trust::KEYRING)) == Signers::Development {
@@ -203,7 +206,7 @@ async fn begin_trial(origin: Origin, installed: Option<String>) -> anyhow::Resul
     Ok(())
 }
 
-/// Takes the newest bundle off a stick and installs it. Whatever becomes of it is noted for the page.
+/// Takes the newest bundle off a stick and installs it. The result is noted for the page.
 fn from_stick(config: &Config, device: &Path, at: &Path) -> anyhow::Result<ExitCode> {
     if config.update.stick == StickRule::Off {
         log::info!("a stick was plugged in and is not looked at (update.stick = \"off\")");

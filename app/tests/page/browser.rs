@@ -165,7 +165,7 @@ fn a_row_appears_by_itself_and_every_button_says_what_happened() {
         browser.until(said, |b| b.text("#said"));
         browser.until(said, |b| b.text("main"));
     }
-    // What cannot be taken back takes two steps.
+    // What cannot be undone takes two steps.
     browser.click(".people li:first-child summary");
     browser.click(".people li:first-child details button");
     browser.until("Row 2026-11-21:2110007:IN was dismissed", |b| b.text("#said"));
@@ -219,7 +219,7 @@ fn a_row_appears_by_itself_and_every_button_says_what_happened() {
         view.update.systems.as_mut().unwrap().waits_for_trial = Some(Slot::B);
         view.update.progress = Some(Progress { step: "receiving".to_owned(), done: 40, total: 100 });
     });
-    browser.until("tried by itself between 02:00-04:30", |b| b.text("#updates"));
+    browser.until("tried automatically between 02:00-04:30", |b| b.text("#updates"));
     assert!(browser.text("#updates").contains("receiving: 40 %"));
     browser.click("#do-try-update");
     browser.until("It restarts", |b| b.text("#said"));

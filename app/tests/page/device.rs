@@ -300,7 +300,7 @@ pub fn healthy() -> View {
     }
 }
 
-/// Slot A runs and is committed; the last update, in A or (taken back) in B, ended so.
+/// Slot A runs and is committed; the last update, in A or (rolled back) in B, ended so.
 pub fn systems(end: UpdateEnd) -> Systems {
     let system = |version: &str, day: &str| {
         Some(InstalledSystem { version: version.to_owned(), built: Some(format!("{day}T12:00:00Z")) })
@@ -324,7 +324,7 @@ pub fn systems(end: UpdateEnd) -> Systems {
         end,
     };
     let sentence = if failed {
-        "The update to version 1.4.0 was taken back: its check \"camera\" failed (no frame within 180 s). The previous version runs."
+        "The update to version 1.4.0 was rolled back: its check \"camera\" failed (no frame within 180 s). The previous version runs."
     } else {
         "Updated to version 1.3.0 from the page."
     };

@@ -120,7 +120,7 @@ pub(super) static ROUTES: [Route; 34] = [
         "/update/acknowledge",
         Access::Full,
         Endpoint::AcknowledgeUpdate,
-        "Say that it is known that the last update was taken back",
+        "Say that it is known that the last update was rolled back",
     ),
     get("/events", Access::Read, Endpoint::Events, "What happens, as server-sent events"),
     get("/logs/server", Access::Read, Endpoint::Logs, "The newest lines of the log"),

@@ -34,10 +34,10 @@ pub struct Systems {
     pub last: Option<UpdateOutcome>,
     /// The same in one sentence.
     pub sentence: Option<String>,
-    /// Whether the last update was taken back and nobody has said yet that they know.
+    /// Whether the last update was rolled back and nobody has said yet that they know.
     pub needs_acknowledgement: bool,
-    /// Versions that do not come by themselves until somebody acknowledges: taken back, or left by going
-    /// back.
+    /// Versions that are not installed automatically until somebody acknowledges: rolled back, or left by
+    /// going back.
     pub not_wanted: Vec<String>,
     /// Who may sign updates for this image.
     pub signers: Signers,

@@ -101,7 +101,7 @@ impl Guesses {
         Some(if waits_for_all { own.max(all) } else { own }).filter(|wait| !wait.is_zero())
     }
 
-    /// `address` failed. Counted before the answer is known, and taken back by [`Self::succeeded`], so that
+    /// `address` failed. Counted before the answer is known, and undone by [`Self::succeeded`], so that
     /// guesses sent all at once are counted too.
     pub(super) fn failed(&mut self, address: IpAddr, now: Instant) {
         let address = party(address);

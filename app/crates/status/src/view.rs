@@ -109,7 +109,7 @@ pub enum Action {
     InstallFrom(SecretUrl),
     /// Restart into the installed update, on trial.
     TryUpdate,
-    /// The technician has read that the last update was taken back.
+    /// The technician has read that the last update was rolled back.
     AcknowledgeUpdate,
 }
 
@@ -282,7 +282,7 @@ pub struct Update {
     pub systems: Option<Systems>,
     /// How far the update is that comes in now, of 100.
     pub progress: Option<Progress>,
-    /// When an installed update is tried by itself, once nobody is there: `02:00-04:30`.
+    /// When an installed update is tried automatically, once nobody is there: `02:00-04:30`.
     pub window: String,
 }
 

@@ -126,7 +126,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_last_attempt_is_kept_and_told() {
+    fn last_attempt_is_kept() {
         let folder = tempfile::tempdir().unwrap();
         assert_eq!(last(folder.path()), None);
         Attempt::now(Origin::Page, Some("1.1.0"), &Ok::<_, String>(())).note(folder.path());
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_newer_program_noted_is_read_as_far_as_it_is_known() {
+    fn attempt_of_a_newer_program_is_read_in_part() {
         let newer =
             br#"{"origin": "satellite", "at": "2030-01-02T03:04:05Z", "version": "9.0.0", "orbit": 7}"#;
         let attempt: Attempt = serde_json::from_slice(newer).unwrap();

@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn a_commit_rewrites_the_sector_in_place() {
+    fn commit_rewrites_the_sector_in_place() {
         use std::os::unix::fs::MetadataExt;
         let (_folder, path) = card(&render(Slot::A));
         let inode = std::fs::metadata(&path).unwrap().ino();
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn committing_again_writes_nothing() {
+    fn second_commit_writes_nothing() {
         let (_folder, path) = card(&render(Slot::B));
         let old = std::time::SystemTime::UNIX_EPOCH;
         File::options().write(true).open(&path).unwrap().set_modified(old).unwrap();
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_edited_by_hand_is_refused_and_left_alone() {
+    fn edited_file_is_refused_and_kept() {
         let short = b"[all]\ntryboot_a_b=1\nboot_partition=2\n[tryboot]\nboot_partition=3\n";
         let (_folder, path) = card(short);
         assert!(matches!(commit(&path, Slot::B), Err(AutobootError::Size { .. })));
@@ -215,7 +215,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_damaged_sector_is_taken_for_the_other_slot(at in 0..SIZE, byte in any::<u8>()) {
+        fn damaged_sector_never_names_the_other_slot(at in 0..SIZE, byte in any::<u8>()) {
             for slot in [Slot::A, Slot::B] {
                 let mut sector = render(slot);
                 sector[at] = byte;

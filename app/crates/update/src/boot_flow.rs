@@ -82,7 +82,7 @@ pub enum Refusal {
     },
     /// The restart into the slot is under way.
     #[error(
-        "the restart into slot {slot} is under way, so it must not be written to; if the appliance does not restart by itself, \
+        "the restart into slot {slot} is under way, so it must not be written to; if the appliance does not restart, \
          restart it"
     )]
     TrialBegun {
@@ -167,7 +167,7 @@ impl Flow {
                 Content::Partial if was_written_now => {}
                 content => return Err(Refusal::NotWhole { slot, content }),
             }
-            // What is written anew has not run yet.
+            // What was just written has not run yet.
             let went_back = known.content == Content::Whole && known.system.is_some();
             known.content = Content::Whole;
             known.writing = None;

@@ -32,9 +32,9 @@ pub struct Update {
     #[serde(with = "humantime_serde")]
     #[schemars(with = "String")]
     pub quiet: Duration,
-    /// What becomes of a newer bundle (attendance-rpi5-*.raucb in the top folder) when a USB stick is plugged
-    /// in: "at-once" (it is installed, and the appliance restarts into it as soon as nobody is there),
-    /// "in-window" (it is installed, and the restart waits for that part of the day) or "off".
+    /// What happens with a newer bundle (attendance-rpi5-*.raucb in the top folder) when a USB stick is
+    /// plugged in: "at-once" (it is installed, and the appliance restarts into it as soon as nobody is
+    /// there), "in-window" (it is installed, and the restart waits for that part of the day) or "off".
     pub stick: StickRule,
 }
 

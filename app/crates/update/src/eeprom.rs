@@ -95,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_not_set_is_named_with_its_value() {
+    fn missing_eeprom_settings_are_named() {
         let stock = "[all]\nBOOT_UART=1\nPOWER_OFF_ON_HALT=0\nBOOT_ORDER=0xf461\n\0\0\0\0";
         let named: Vec<_> = missing(stock).into_iter().map(|advice| advice.setting).collect();
         assert_eq!(named, ["PARTITION_WALK=1", "BOOT_WATCHDOG_TIMEOUT=60"]);
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_known_is_said_and_what_to_do() {
+    fn eeprom_advice_follows_what_is_known() {
         let folder = tempfile::tempdir().unwrap();
         assert_eq!(advice(folder.path()), None);
         let told = sentence(folder.path());

@@ -6,7 +6,7 @@
 //! updated, and a rollout, whose whole point is to stop when the first doors fail, would go on to the next.
 //! It knows neither our part of the day nor our health check. So an action is closed here only when the trial
 //! is over: success when the new system committed itself, failure, with the check and its reason, when it was
-//! taken back.
+//! rolled back.
 //!
 //! # Design
 //! [`Fleet`] asks and tells; it keeps nothing. [`Action`] is what must outlive the restart, in the
@@ -383,7 +383,7 @@ impl Action {
     }
 
     /// Whether the action stays open after a trial that a power cut may have ended: it is then looked at
-    /// anew.
+    /// again.
     fn is_tried_again(&self, last: &Outcome, seen: &View) -> bool {
         let is_known = last.to.as_ref().is_some_and(|system| system.version == self.version);
         matches!(last.end, End::Silent { .. }) && is_known && !seen.not_wanted.contains(&self.version)

@@ -315,7 +315,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_healthy_system_commits_itself() {
+    async fn healthy_system_is_committed() {
         let folder = tempfile::tempdir().unwrap();
         let gate = on_trial(folder.path(), false);
         assert_eq!(examined(&gate, true, Ok(()), Ok(()), &cable()).await, Ending::Passed);
@@ -327,7 +327,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn each_check_that_fails_keeps_the_old_system_and_says_why() {
+    async fn failed_check_rolls_back() {
         type Answer = Result<(), String>;
         let refused = || Err("connection refused".to_owned());
         let no_driver = Network { interfaces: Vec::new(), ..cable() };
@@ -356,7 +356,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_camera_that_was_absent_before_may_be_absent() {
+    async fn camera_may_stay_absent() {
         let folder = tempfile::tempdir().unwrap();
         let gate = on_trial(folder.path(), true);
         assert_eq!(examined(&gate, false, Ok(()), Ok(()), &cable()).await, Ending::Passed);
@@ -369,7 +369,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_service_that_ran_before_must_run_though_its_settings_are_gone() {
+    async fn lost_settings_fail_the_check() {
         let folder = tempfile::tempdir().unwrap();
         let gate = on_trial(folder.path(), false);
         std::fs::remove_file(&gate.config).unwrap();
@@ -379,10 +379,10 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_not_known_of_the_old_system_any_more_is_expected_of_the_new_one() {
+    async fn unknown_previous_system_expects_everything() {
         let folder = tempfile::tempdir().unwrap();
         let gate = on_trial(folder.path(), false);
-        // The new system made the data partition anew: record and settings are gone.
+        // The new system recreated the data partition: record and settings are gone.
         std::fs::remove_file(&gate.config).unwrap();
         std::fs::remove_file(gate.places.state.join("boot.json")).unwrap();
         let ending = without_service(&gate).await;
@@ -391,7 +391,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_whole_system_that_the_initramfs_asks_for_needs_no_camera() {
+    async fn fallback_of_the_initramfs_needs_no_camera() {
         for (content, waits, passes) in
             [(Content::Whole, false, true), (Content::Whole, true, true), (Content::Unknown, false, false)]
         {
@@ -417,7 +417,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_machine_that_was_never_set_up_can_be_updated() {
+    async fn unconfigured_machine_can_be_updated() {
         let folder = tempfile::tempdir().unwrap();
         let gate = on_trial(folder.path(), false);
         std::fs::remove_file(&gate.config).unwrap();
@@ -430,7 +430,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_defect_in_a_check_is_a_failure() {
+    async fn panic_in_a_check_is_a_failure() {
         let folder = tempfile::tempdir().unwrap();
         let gate = on_trial(folder.path(), false);
         let ending = gate
@@ -442,7 +442,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_trial_without_verdict_ends_by_its_deadline() {
+    async fn trial_ends_at_its_deadline() {
         let folder = tempfile::tempdir().unwrap();
         let gate = on_trial(folder.path(), false);
         gate.arrive(system("2.0.0")).unwrap();
@@ -452,7 +452,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_machine_that_does_not_say_what_booted_commits_nothing() {
+    async fn unknown_boot_slot_commits_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let gate = on_trial(folder.path(), false);
         std::fs::remove_dir_all(&gate.places.bootloader).unwrap();
@@ -463,7 +463,7 @@ mod tests {
     }
 
     #[test]
-    fn the_probe_writes_reads_back_and_leaves_nothing() {
+    fn storage_probe_leaves_nothing() {
         let folder = tempfile::tempdir().unwrap();
         probe(folder.path(), false).unwrap();
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);

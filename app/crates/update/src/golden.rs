@@ -57,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_network_that_is_here_gives_its_golden_answer() {
+    fn every_model_gives_its_golden_answer() {
         match Store::open(Store::default_dir()) {
             Ok(store) if store.has(Role::Embedder) => models(store.dir()).unwrap(),
             _ => skipped::skipped("the weight files (fetch_models)"),
@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_without_models_does_not_pass() {
+    fn missing_models_fail() {
         let folder = tempfile::tempdir().unwrap();
         assert!(models(folder.path()).unwrap_err().contains("embedder"));
         assert!(models(&folder.path().join("none")).is_err());

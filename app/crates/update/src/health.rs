@@ -303,19 +303,19 @@ mod tests {
     }
 
     #[test]
-    fn a_service_that_holds_is_well() {
+    fn steady_service_is_healthy() {
         let (second, verdict) = watch(true, |second| (Some(well(second * 15)), Ok(())));
         assert_eq!((second, verdict), (10, Ok(())));
     }
 
     #[test]
-    fn a_service_that_never_reports_is_not() {
+    fn silent_service_is_a_fault() {
         let (second, check, _) = ill(true, |_| (None, Ok(())));
         assert_eq!((second, check), (20, Check::Service));
     }
 
     #[test]
-    fn a_camera_that_is_gone_is_a_fault_only_if_there_was_one_before() {
+    fn lost_camera_is_a_fault_only_if_it_was_there() {
         let blind = |_| {
             let camera = Camera { frames: 0, newest: None, fault: Some("no camera found".to_owned()) };
             let mut report = Report { camera, ..well(0) };
@@ -329,19 +329,19 @@ mod tests {
     }
 
     #[test]
-    fn a_camera_that_stands_still_is_a_fault() {
+    fn stalled_camera_is_a_fault() {
         let (_, check, _) = ill(true, |_| (Some(well(33)), Ok(())));
         assert_eq!(check, Check::Steady);
     }
 
     #[test]
-    fn recognition_that_stands_still_is_a_fault() {
+    fn stalled_recognition_is_a_fault() {
         let (_, check, _) = ill(true, |second| (Some(Report { processed: 4, ..well(second * 15) }), Ok(())));
         assert_eq!(check, Check::Steady);
     }
 
     #[test]
-    fn a_page_that_does_not_answer_is_a_fault() {
+    fn unreachable_page_is_a_fault() {
         let (second, check, reason) = ill(true, |second| (Some(well(second)), Err("connection refused")));
         assert_eq!((second, check), (40, Check::Https));
         assert!(reason.contains("refused"), "{reason}");
@@ -359,7 +359,7 @@ mod tests {
     }
 
     #[test]
-    fn what_did_not_work_before_is_no_fault() {
+    fn earlier_faults_do_not_count() {
         let with_sick = |name: &'static str| {
             move |second| {
                 let mut report = well(second);
@@ -375,7 +375,7 @@ mod tests {
     }
 
     #[test]
-    fn a_worker_or_service_that_restarts_again_and_again_is_a_fault() {
+    fn restart_loop_is_a_fault() {
         let (second, check, reason) = ill(true, |second| {
             let mut report = well(second);
             report.workers[1].restarts = u32::try_from(second / 7).unwrap();
@@ -397,7 +397,7 @@ mod tests {
     }
 
     #[test]
-    fn a_network_that_was_there_must_come_back_in_time_and_stay() {
+    fn lost_network_is_a_fault() {
         let cable = Interface { name: "end0".to_owned(), address: Some("a".to_owned()), wireless: false };
         let network = Network { interfaces: vec![cable], units: vec!["nftables.service".to_owned()] };
         let before = Before { network: network.clone(), ..Before::default() };

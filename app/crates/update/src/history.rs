@@ -48,7 +48,7 @@ impl History {
         &self.outcomes[known.map_or(0, |at| at + 1)..]
     }
 
-    /// Versions that may not come by themselves until somebody says that they know. A failed check is enough
+    /// Versions that are not installed automatically until somebody acknowledges. A failed check is enough
     /// for that. A version that said nothing may have been cut off from power: the second time it counts,
     /// too. And where somebody went back, they do not want what they left. What was committed later is wanted
     /// again.
@@ -167,16 +167,16 @@ impl Outcome {
                 self.slot
             ),
             End::Failed { check, reason, .. } => format!(
-                "The update to {to} was taken back: its check \"{check}\" failed ({reason}). The previous version runs. Send the \
+                "The update to {to} was rolled back: its check \"{check}\" failed ({reason}). The previous version runs. Send the \
                  diagnostics to support before trying again."
             ),
             End::Silent { reached: Progress::Up } => format!(
-                "The update to {to} was taken back: it came up and ended before its checks were through (crash, hang, or power \
+                "The update to {to} was rolled back: it came up and ended before its checks were through (crash, hang, or power \
                  cut). The previous version runs. {}",
                 self.second_try()
             ),
             End::Silent { .. } => format!(
-                "The update to {to} was taken back: it did not come up (kernel, boot files, or a power cut before). The previous \
+                "The update to {to} was rolled back: it did not come up (kernel, boot files, or a power cut before). The previous \
                  version runs. {}",
                 self.second_try()
             ),
@@ -189,7 +189,7 @@ impl Outcome {
     fn second_try(&self) -> &'static str {
         match self.origin {
             Origin::Address | Origin::Stick | Origin::Fleet => {
-                "It is tried twice at most when it comes by itself. If the power was not cut, send the diagnostics to support."
+                "It is tried twice at most when it is installed automatically. If the power was not cut, send the diagnostics to support."
             }
             Origin::Page | Origin::Console | Origin::Unknown => "If the power was cut, install it again.",
         }
@@ -218,7 +218,7 @@ pub(super) fn from_text(text: &[u8]) -> History {
     let raw: Raw = match serde_json::from_slice(text) {
         Ok(raw) => raw,
         Err(error) => {
-            log::warn!("the history of updates cannot be read and begins anew: {error}");
+            log::warn!("the history of updates cannot be read and begins again: {error}");
             return History::default();
         }
     };
@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn the_newest_outcomes_are_kept_and_a_trial_has_one() {
+    fn newest_outcomes_are_kept() {
         let mut history = History::default();
         for trial in 1..=40 {
             history.add(outcome(trial, End::Silent { reached: Progress::Begun }));
@@ -270,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn an_outcome_in_unknown_words_hides_no_other() {
+    fn unknown_outcome_hides_no_other() {
         let mut history = History::default();
         history.add(outcome(1, End::Committed));
         history.add(outcome(2, End::Rescued));
@@ -285,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn a_report_of_an_earlier_version_names_the_check_by_its_present_name() {
+    fn old_check_names_are_translated() {
         let history =
             History { outcomes: vec![outcome(3, End::failed("networks", "no", &[]))], foreign: Vec::new() };
         let read = from_text(&to_text(&history));
@@ -296,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_keeps_the_end_of_the_log_and_says_which_check() {
+    fn failure_keeps_its_check_and_the_end_of_the_log() {
         let log: Vec<String> = (0..500).map(|n| format!("line {n} {}", "é".repeat(1000))).collect();
         let end = End::failed("camera", "no frame within 60 s", &log);
         let End::Failed { log, .. } = &end else { unreachable!() };
@@ -327,17 +327,17 @@ mod tests {
     }
 
     #[test]
-    fn two_broken_versions_do_not_take_turns() {
+    fn broken_versions_do_not_alternate() {
         let both = vec![of(1, "5", failed(), None), of(2, "6", failed(), None)];
         assert_eq!(not_wanted(both.clone(), None), ["5", "6"]);
         assert_eq!(not_wanted(both.clone(), Some(1)), ["6"]);
         assert_eq!(not_wanted(both.clone(), Some(2)), [""; 0]);
-        // The counter of trials began anew with a new data partition: an old acknowledgement says nothing.
+        // The counter of trials began again with a new data partition: an old acknowledgement says nothing.
         assert_eq!(not_wanted(both, Some(7)), ["5", "6"]);
     }
 
     #[test]
-    fn one_power_cut_blocks_no_version_and_two_silences_do() {
+    fn two_silent_trials_block_a_version() {
         let once = vec![of(1, "5", silent(), None), of(2, "6", silent(), None)];
         assert_eq!(not_wanted(once.clone(), None), [""; 0]);
         let twice = [once, vec![of(3, "5", silent(), None)]].concat();
@@ -347,7 +347,7 @@ mod tests {
     }
 
     #[test]
-    fn a_version_that_was_left_is_not_wanted_until_somebody_wants_it() {
+    fn abandoned_version_is_not_installed_automatically() {
         let back = vec![of(1, "6", End::Committed, None), of(2, "5", End::Committed, Some("6"))];
         assert_eq!(not_wanted(back.clone(), None), ["6"]);
         assert_eq!(not_wanted(back.clone(), Some(2)), [""; 0]);
@@ -359,10 +359,10 @@ mod tests {
     }
 
     proptest! {
-        /// What comes by itself is tried twice at most: an appliance that nobody looks at restarts a bounded
-        /// number of times.
+        /// What is installed automatically is tried twice at most: an appliance that nobody looks at restarts
+        /// a bounded number of times.
         #[test]
-        fn nothing_is_tried_a_third_time_by_itself(
+        fn no_automatic_third_trial(
             offers in proptest::collection::vec((0_usize..3, 0_u8..3, any::<bool>()), 0..60),
         ) {
             let mut history = History::default();

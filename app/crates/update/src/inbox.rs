@@ -1,4 +1,4 @@
-//! Bundles that come by hand, through the page or from a stick: streamed to the data partition, within
+//! Bundles that a person brings, through the page or on a stick: streamed to the data partition, within
 //! limits.
 
 use std::fs::{File, OpenOptions};
@@ -188,7 +188,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_bundle_is_kept_whole_and_the_next_takes_its_place() {
+    fn next_bundle_replaces_the_last() {
         let folder = tempfile::tempdir().unwrap();
         let under_way = UnderWay::default();
         for content in [&b"first bundle"[..], b"second"] {
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bundle_that_nobody_installs_leaves_neither_its_turn_nor_its_file() {
+    fn uninstalled_bundle_is_removed() {
         let folder = tempfile::tempdir().unwrap();
         let under_way = UnderWay::default();
         let mut incoming = Incoming::begin(folder.path(), 4, &under_way).unwrap();
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_long_or_cut_short_leaves_nothing() {
+    fn wrong_length_leaves_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let begin = |bytes| Incoming::begin(folder.path(), bytes, &UnderWay::default());
         assert!(matches!(begin(MAX_BUNDLE + 1), Err(InboxError::TooLarge)));

@@ -1,4 +1,4 @@
-//! RAUC over D-Bus: install a bundle, follow it, and say what became of it.
+//! RAUC over D-Bus: install a bundle, follow it, and say how it ended.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -316,7 +316,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_rauc_that_dies_in_the_middle_is_seen_within_seconds() {
+    async fn dead_rauc_is_detected() {
         let looks = Cell::new(0);
         let look = || async {
             looks.set(looks.get() + 1);
@@ -331,7 +331,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_end_that_was_told_counts_although_rauc_is_idle() {
+    async fn reported_end_counts_although_rauc_is_idle() {
         // Idle at the first look, before it begins; and a result that is heard only after it is idle again.
         let looks = Cell::new(0);
         let look = || async {

@@ -17,7 +17,7 @@
 //!
 //! In the service, [`worker`] follows the site's [`schedule`]: it asks a server for an [`offer`], or a
 //! [`fleet`]'s server for orders ([`rollout`]), installs at night, and asks for the restart when nobody is
-//! there. [`newer`] admits what comes by itself; [`inbox`] takes bundles that come by hand, [`under_way`]
+//! there. [`newer`] admits automatic updates; [`inbox`] takes bundles that a person brings, [`under_way`]
 //! lets only one come in at a time, and [`stick`] fetches those on a USB stick. [`attempt`] remembers what
 //! came last; [`view`] is what the page shows, also whose updates are taken ([`trust`]).
 //!

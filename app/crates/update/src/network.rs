@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn the_kernels_folders_name_what_is_built_in() {
+    fn built_in_interfaces_are_listed() {
         let folder = tempfile::tempdir().unwrap();
         let class = folder.path().join("class/net");
         let add = |name: &str, device: Option<&str>, assigned: &str| {
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_there_must_be_there_again() {
+    fn lost_interfaces_are_faults() {
         let before = network(
             &[card("eth0", Some("a"), false), card("wlan0", None, true)],
             &["nftables.service", "systemd-networkd.service"],
@@ -224,7 +224,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn nothing_new_is_a_fault_and_nothing_lost_passes(
+        fn only_losses_are_faults(
             before in any_network(),
             more in any_network(),
             order in any::<prop::sample::Index>(),

@@ -1,9 +1,9 @@
-//! Updates that nobody installs by hand: from the configured address, a stick, a fleet's server.
+//! Automatic updates: from the configured address, a stick, a fleet's server.
 //!
 //! What such a place *says* a bundle is, is not signed. So RAUC is asked first which version the bundle's
 //! own, signed manifest names; only one that is newer than the running system is installed, and none that was
-//! taken back or left. (RAUC's own `min-bundle-version` knows releases alone; two builds of one release would
-//! be equal to it.)
+//! rolled back or left. (RAUC's own `min-bundle-version` knows releases alone; two builds of one release
+//! would be equal to it.)
 
 use super::install;
 use super::install::{InstallError, Progress, Source};
@@ -26,7 +26,7 @@ pub enum Objection {
     },
     /// It was tried and failed, or somebody went back from it.
     #[error(
-        "version {version} was taken back, or left for an older one; say that you know (“acknowledge”), then it may come again"
+        "version {version} was rolled back, or left for an older one; acknowledge that, then it may be installed again"
     )]
     NotWanted {
         /// The version.
@@ -56,7 +56,7 @@ pub struct Present {
     pub running: String,
     /// The version that waits for its trial, where it is known.
     pub waiting: Option<String>,
-    /// Versions that may not come by themselves ([`super::history::History::not_wanted`]).
+    /// Versions that are not installed automatically ([`super::history::History::not_wanted`]).
     pub not_wanted: Vec<String>,
 }
 
@@ -117,7 +117,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_is_newer_and_was_not_taken_back_may_come() {
+    fn only_newer_versions_are_admitted() {
         let present = Present {
             running: "1.1.0".to_owned(),
             waiting: Some("1.2.0".to_owned()),

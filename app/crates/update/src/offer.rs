@@ -81,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_bundle_lies_beside_its_offer_or_elsewhere_but_always_encrypted() {
+    fn bundle_addresses_must_be_https() {
         let url = Url::parse("https://updates.backend.example/rpi5/latest.json?key=s3cr3t").unwrap();
         let bundle = |name: &str| {
             let text = format!(r#"{{"version": "1.2.0", "bundle": "{name}", "bytes": 1, "sha256": ""}}"#);

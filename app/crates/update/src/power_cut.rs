@@ -260,7 +260,7 @@ fn image(nature: Nature) -> Image {
 }
 
 #[test]
-fn the_power_may_go_before_any_write_and_again_before_any_write_of_what_follows() {
+fn two_power_cuts_before_any_write() {
     for nature in [Nature::Healthy, Nature::Sick, Nature::Dead] {
         let image = image(nature);
         let writes = writes_of(&image);
@@ -288,7 +288,7 @@ fn the_power_may_go_before_any_write_and_again_before_any_write_of_what_follows(
 }
 
 #[test]
-fn a_refused_restart_leaves_the_update_waiting_wherever_the_power_goes() {
+fn refused_restart_keeps_the_update_waiting() {
     for nature in [Nature::Healthy, Nature::Sick, Nature::Dead] {
         let image = image(nature);
         let writes = writes_of(&image);
@@ -320,7 +320,7 @@ fn a_refused_restart_leaves_the_update_waiting_wherever_the_power_goes() {
 }
 
 #[test]
-fn a_trial_that_is_about_to_begin_is_not_over_and_its_slot_is_not_written() {
+fn beginning_trial_protects_its_slot() {
     let mut machine = Machine::new(Slot::A);
     machine.install(&image(Nature::Healthy)).unwrap();
     machine.ask_for_restart().unwrap();
@@ -344,7 +344,7 @@ fn a_trial_that_is_about_to_begin_is_not_over_and_its_slot_is_not_written() {
 }
 
 #[test]
-fn only_a_whole_system_is_activated() {
+fn only_a_whole_slot_is_activated() {
     // RAUC was cut off in the middle; then somebody marks the slot active.
     let mut machine = Machine::new(Slot::A);
     machine.fuse = Some(2);
@@ -366,7 +366,7 @@ fn only_a_whole_system_is_activated() {
 }
 
 #[test]
-fn a_rollback_says_how_far_the_new_system_came() {
+fn rollback_says_how_far_the_trial_came() {
     let ends = |nature| {
         let mut machine = Machine::new(Slot::A);
         machine.update(&image(nature)).unwrap();
@@ -390,7 +390,7 @@ fn a_rollback_says_how_far_the_new_system_came() {
 }
 
 #[test]
-fn a_system_on_trial_protects_the_committed_one() {
+fn trial_protects_the_committed_slot() {
     let mut machine = Machine::new(Slot::A);
     machine.install(&image(Nature::Healthy)).unwrap();
     machine.booted = Booted { slot: Slot::B, tryboot: true };
@@ -409,7 +409,7 @@ fn a_system_on_trial_protects_the_committed_one() {
 }
 
 #[test]
-fn when_the_committed_system_does_not_start_the_other_is_committed_once_it_is_well() {
+fn fallback_slot_is_committed_when_healthy() {
     let mut machine = Machine::new(Slot::A);
     machine.update(&image(Nature::Healthy)).unwrap();
     assert_eq!(machine.committed, Slot::B);
@@ -431,7 +431,7 @@ fn when_the_committed_system_does_not_start_the_other_is_committed_once_it_is_we
 }
 
 #[test]
-fn the_technician_can_go_back_to_a_whole_system_and_to_no_other() {
+fn technician_can_return_to_a_whole_slot_only() {
     let mut machine = Machine::new(Slot::A);
     assert!(machine.flow().go_back().is_err(), "the other slot was never written");
     machine.update(&image(Nature::Healthy)).unwrap();
@@ -440,7 +440,11 @@ fn the_technician_can_go_back_to_a_whole_system_and_to_no_other() {
     machine.begin_trial().unwrap();
     assert_eq!((machine.committed, machine.version()), (Slot::A, "old"));
     assert!(machine.history.last().unwrap().went_back);
-    assert_eq!(machine.history.not_wanted(None), ["new"], "what was left does not come back by itself");
+    assert_eq!(
+        machine.history.not_wanted(None),
+        ["new"],
+        "an abandoned version is not installed automatically"
+    );
 
     let mut machine = Machine::new(Slot::A);
     machine.update(&image(Nature::Sick)).unwrap();
@@ -448,7 +452,7 @@ fn the_technician_can_go_back_to_a_whole_system_and_to_no_other() {
 }
 
 #[test]
-fn a_lost_record_costs_a_report_and_no_system() {
+fn lost_record_loses_no_slot() {
     for nature in [Nature::Healthy, Nature::Sick, Nature::Dead] {
         let mut machine = Machine::new(Slot::A);
         machine.install(&image(nature)).unwrap();

@@ -116,7 +116,7 @@ pub struct Pending {
     /// The trial's number, from when it began.
     #[serde(default)]
     pub trial: u64,
-    /// Whether it is a system that ran before, and somebody wants it back.
+    /// Whether it is a system that ran before, to which somebody returns.
     #[serde(default)]
     pub went_back: bool,
     /// How the old system was when the trial began.
@@ -166,7 +166,7 @@ pub(super) fn to_text(record: &Record) -> Vec<u8> {
 /// The record of a text. One that cannot be read counts as lost, with a word in the log.
 pub(super) fn from_text(text: &[u8]) -> Record {
     serde_json::from_slice(text).unwrap_or_else(|error| {
-        log::warn!("the record of updates cannot be read and begins anew: {error}");
+        log::warn!("the record of updates cannot be read and begins again: {error}");
         Record::default()
     })
 }
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn an_old_system_reads_what_a_newer_one_wrote() {
+    fn old_program_reads_a_newer_record() {
         let newer = br#"{"format": 9, "trials": 3, "later": [1], "a": {"content": "whole", "signed": true},
             "b": {"content": "half-baked"}, "pending": {"slot": "b", "progress": "installed", "reason": "night"}}"#;
         let record = from_text(newer);
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_older_version_wrote_claims_nothing_it_did_not_know() {
+    fn old_record_leaves_new_fields_unknown() {
         let older = br#"{"format": 1, "trials": 3, "pending": {"slot": "b", "progress": "begun", "trial": 3,
             "before": {"system": {"version": "1.0.0"}, "camera_was_absent": true, "ailing": ["roster"], "origin": "stick"}}}"#;
         let before = from_text(older).pending.unwrap().before;

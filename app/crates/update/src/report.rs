@@ -1,7 +1,7 @@
 //! What the running service says of itself, for the health gate.
 //!
 //! The gate is another process and another user, and must judge a service that may be broken. So the service
-//! says what it sees in a small file in its runtime folder, anew every second; the gate believes only a fresh
+//! says what it sees in a small file in its runtime folder, every second; the gate believes only a fresh
 //! one, and asks the page over HTTPS besides. No network, no login, nothing to agree on but this file.
 
 use std::io;
@@ -132,7 +132,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_report_is_written_while_the_service_lives_and_believed_while_it_is_fresh() {
+    async fn only_fresh_reports_count() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("report.json");
         assert_eq!(read(&path), None);

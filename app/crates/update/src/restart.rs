@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_refused_restart_arms_no_later_one() {
+    async fn refused_restart_leaves_nothing_armed() {
         let folder = tempfile::tempdir().unwrap();
         let refusing = machine(folder.path(), "echo no >&2; exit 1");
         assert_eq!(refusing.restart_on_trial().await.unwrap_err().to_string(), "no");
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_restart_into_the_committed_system_is_none_into_a_trial() {
+    async fn restart_into_the_committed_slot_is_no_trial() {
         let folder = tempfile::tempdir().unwrap();
         let machine = machine(folder.path(), "exit 0");
         std::fs::write(&machine.argument, "0 tryboot").unwrap();

@@ -398,16 +398,16 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_action_is_closed_when_the_trial_is_over_and_not_before() {
+    async fn action_is_closed_after_the_trial() {
         for (end, closed) in [
             (End::Committed, "closed success: Updated to version 1.1.0"),
             (
                 End::failed("camera", "no frame within 180 s", &[]),
-                "closed failure: The update to version 1.1.0 was taken back",
+                "closed failure: The update to version 1.1.0 was rolled back",
             ),
             (
                 End::Silent { reached: Progress::Begun },
-                "closed failure: The update to version 1.1.0 was taken back: it did not",
+                "closed failure: The update to version 1.1.0 was rolled back: it did not",
             ),
         ] {
             let mut door = Door::new("s3cr3t").await;
@@ -430,7 +430,7 @@ mod tests {
             assert_eq!(door.told().len(), 1);
             // The restart: nothing but what is on the disk is left.
             if matches!(end, End::Silent { .. }) {
-                // Perhaps the power was cut: the action stays open, and is looked at anew.
+                // Perhaps the power was cut: the action stays open, and is looked at again.
                 door.ended("1.1.0", end.clone());
                 assert_eq!(door.ask(&Ok("1.1.0")).await, None);
                 assert!(door.told()[0].starts_with("proceeding none: It is installed and tried once more."));
@@ -449,7 +449,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_cannot_be_installed_is_refused_at_once_with_the_reason_and_what_may_pass_waits() {
+    async fn bundle_that_cannot_be_installed_is_refused() {
         let compatible = Refusal::Compatible { detail: "toaster".to_owned() };
         for (rauc, said) in [
             (Err(compatible), "closed failure: the bundle is for another kind of machine"),
@@ -477,7 +477,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_update_can_be_cancelled_until_it_is_installed() {
+    async fn update_can_be_cancelled_before_installation() {
         let mut door = Door::new("s3cr3t").await;
         door.server.lock().unwrap().cancels = true;
         assert_eq!(door.ask(&Ok("1.1.0")).await, None);
@@ -496,7 +496,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_wrong_token_is_named_and_never_shown() {
+    async fn wrong_token_is_never_shown() {
         let door = Door::new("wr0ng").await;
         let error =
             door.question(None).ask(async |_: Source<'_>| unreachable!()).await.unwrap_err().to_string();

@@ -1,7 +1,7 @@
 //! When to look for updates, install them and restart: pure policy.
 //!
 //! Fetching and installing go on beside the work (RAUC runs at low priority) and may begin at any time in the
-//! window; only the restart closes the door's eye for a minute, so it waits until nobody has stood before the
+//! window; only the restart stops recognition for a minute, so it waits until nobody has stood before the
 //! camera for a while.
 
 use std::fmt;
@@ -86,7 +86,7 @@ impl From<Window> for String {
     }
 }
 
-/// What becomes of a bundle on a stick.
+/// What happens with a bundle on a stick.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum StickRule {
@@ -105,7 +105,7 @@ pub struct Policy {
     pub window: Window,
     /// How long nobody must have stood before the camera.
     pub quiet: Duration,
-    /// What becomes of a bundle on a stick.
+    /// What happens with a bundle on a stick.
     pub stick: StickRule,
 }
 
@@ -122,7 +122,7 @@ pub struct Situation<'a> {
     pub running: &'a str,
     /// The version that was found at the last question and is not installed.
     pub offered: Option<&'a str>,
-    /// Versions that were taken back, or left, and not acknowledged: trying one again would only repeat it.
+    /// Versions that were rolled back, or left, and not acknowledged: trying one again would only repeat it.
     pub not_wanted: &'a [String],
     /// Whether an installed system waits for its trial.
     pub waits_for_trial: bool,
@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn windows_go_over_midnight_or_not() {
+    fn windows_may_cross_midnight() {
         let window: Window = "22:30-01:00".parse().unwrap();
         assert!(window.contains(time!(22:30)) && window.contains(time!(00:59)));
         assert!(!window.contains(time!(01:00)) && !window.contains(time!(12:00)));
@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn a_newer_version_is_installed_at_night_and_tried_when_nobody_is_there() {
+    fn newer_version_is_installed_and_tried_at_night() {
         let offered = Situation { offered: Some("1.1.0"), ..night() };
         assert_eq!(next(&policy(), &offered), Step::Install);
         let day = Situation { time: Some(time!(12:00)), ..offered.clone() };
@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_older_the_same_or_was_taken_back_is_not_installed() {
+    fn only_wanted_newer_versions_are_installed() {
         for version in ["1.0.0", "0.9.9", "1.0", "latest", ""] {
             let offered = Situation { offered: Some(version), question_due: true, ..night() };
             assert_eq!(next(&policy(), &offered), Step::Ask, "{version}");
@@ -282,13 +282,13 @@ mod tests {
     }
 
     #[test]
-    fn without_a_clock_nothing_is_done() {
+    fn nothing_is_done_without_a_clock() {
         let lost = Situation { time: None, offered: Some("1.1.0"), question_due: true, ..night() };
         assert_eq!(next(&policy(), &lost), Step::Wait);
     }
 
     #[test]
-    fn what_came_by_a_stick_is_tried_as_soon_as_nobody_is_there() {
+    fn stick_update_is_tried_when_the_door_is_quiet() {
         let day = Situation { waits_for_trial: true, time: Some(time!(12:00)), ..night() };
         assert_eq!(next(&policy(), &day), Step::Wait);
         let stick = Situation { from_stick: true, ..day };

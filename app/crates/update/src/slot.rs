@@ -145,13 +145,13 @@ mod tests {
     }
 
     #[test]
-    fn the_firmwares_cells_name_the_slot() {
+    fn firmware_cells_name_the_slot() {
         assert_eq!(firmware(&[0, 0, 0, 2], &[0, 0, 0, 0]).unwrap(), Booted { slot: Slot::A, tryboot: false });
         assert_eq!(firmware(&[0, 0, 0, 3], &[0, 0, 0, 1]).unwrap(), Booted { slot: Slot::B, tryboot: true });
     }
 
     #[test]
-    fn unknown_is_an_error_and_never_a_guess() {
+    fn unknown_slot_is_an_error() {
         assert!(matches!(firmware(&[0, 0, 0, 1], &[0, 0, 0, 0]), Err(SlotError::NeitherSlot { number: 1 })));
         assert!(matches!(firmware(&[3, 0, 0, 0], &[0, 0, 0, 0]), Err(SlotError::NeitherSlot { .. })));
         assert!(matches!(firmware(b"2\n", &[0, 0, 0, 0]), Err(SlotError::NotACell { length: 2, .. })));

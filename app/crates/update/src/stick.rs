@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn the_newest_bundle_of_the_top_folder_is_taken() {
+    fn newest_bundle_is_taken() {
         let folder = tempfile::tempdir().unwrap();
         let top = folder.path();
         assert_eq!(newest(top).unwrap(), None);
@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn a_second_stick_waits_and_does_not_remove_the_firsts_bundle() {
+    fn second_stick_waits_for_the_first() {
         let (sticks, kept) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         put(sticks.path(), "attendance-rpi5-1.0.0.raucb", b"first");
         let found = newest(sticks.path()).unwrap().unwrap();
@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bundle_is_copied_whole_or_leaves_nothing() {
+    fn partial_copy_leaves_nothing() {
         let (stick, kept) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let content: Vec<u8> = (0..2_500_000_u32).map(|n| (n % 251) as u8).collect();
         put(stick.path(), "attendance-rpi5-1.0.0.raucb", &content);

@@ -292,7 +292,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn torn_temporary_files_disturb_nothing_and_are_removed() {
+    fn torn_temporary_files_are_removed() {
         let folder = tempfile::tempdir().unwrap();
         let places = card(folder.path(), Slot::A);
         let store = Store::open(&places).unwrap();
@@ -306,7 +306,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn nothing_is_written_after_a_write_that_failed() {
+    fn failed_write_stops_later_writes() {
         let folder = tempfile::tempdir().unwrap();
         let places = card(folder.path(), Slot::A);
         let store = Store::open(&places).unwrap();
@@ -320,7 +320,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_data_partition_that_is_not_there_is_an_error() {
+    fn missing_data_partition_is_an_error() {
         let folder = tempfile::tempdir().unwrap();
         let mut places = card(folder.path(), Slot::A);
         std::fs::write(folder.path().join("full"), b"").unwrap();

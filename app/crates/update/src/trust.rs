@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn a_development_authority_is_known_by_its_subject() {
+    fn development_authority_is_recognised() {
         let (own, development) = (authority("A school's IT"), authority("DEVELOPMENT ONLY"));
         assert_eq!(of_text(own.as_bytes()), Signers::Own);
         assert_eq!(of_text(development.as_bytes()), Signers::Development);

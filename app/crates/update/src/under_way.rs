@@ -83,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_update_at_a_time_and_the_next_after_it() {
+    fn one_update_at_a_time() {
         let under_way = UnderWay::default();
         let turn = under_way.begin("receiving").unwrap();
         assert!(under_way.clone().begin("installing").is_none());

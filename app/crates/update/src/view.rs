@@ -42,10 +42,10 @@ pub struct View {
     pub last: Option<Outcome>,
     /// The same in one sentence.
     pub sentence: Option<String>,
-    /// Whether the last update was taken back and nobody has said yet that they know.
+    /// Whether the last update was rolled back and nobody has said yet that they know.
     pub needs_acknowledgement: bool,
-    /// Versions that do not come by themselves until somebody acknowledges: taken back, or left by going
-    /// back.
+    /// Versions that are not installed automatically until somebody acknowledges: rolled back, or left by
+    /// going back.
     pub not_wanted: Vec<String>,
     /// Who may sign updates for this image.
     pub signers: Signers,
@@ -111,7 +111,7 @@ impl View {
 }
 
 /// Whether the history knows how the last trial ended. The health gate notes it soon after the start; before
-/// that nobody can say which version was taken back, and nothing may be installed by itself.
+/// that nobody can say which version was rolled back, and nothing may be installed automatically.
 ///
 /// # Errors
 /// As for [`view`].
@@ -122,7 +122,7 @@ pub fn is_noted(places: &Places) -> Result<bool, StoreError> {
     Ok(!record.pending.as_ref().is_some_and(open))
 }
 
-/// What is on the card, for updates that come by themselves.
+/// What is on the card, for automatic updates.
 pub fn present(view: &View, running: &str) -> Present {
     let waits = view.installed.iter().filter(|_| view.waits_for_trial.is_some());
     Present {
@@ -161,7 +161,7 @@ mod tests {
     use crate::store::tests::{card, start};
 
     #[test]
-    fn a_rollback_is_shown_until_it_is_acknowledged() {
+    fn rollback_is_shown_until_acknowledged() {
         let folder = tempfile::tempdir().unwrap();
         let places = card(folder.path(), Slot::A);
         let kept = folder.path().join("kept");

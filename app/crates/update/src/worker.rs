@@ -145,7 +145,7 @@ pub async fn run(worker: Worker, stop: CancellationToken) -> Result<(), Failure>
                 if let Some(wanted) = wanted.take() {
                     tokio::select! {
                         () = worker.install(fleet.as_ref(), &seen, &kept, wanted, &turn) => {}
-                        // RAUC goes on by itself; what it finishes waits for its trial.
+                        // RAUC goes on alone; what it installs waits for its trial.
                         () = stop.cancelled() => return Ok(()),
                     }
                 }

@@ -100,7 +100,7 @@ fn refused_rows(home: &Home<'_>, refused: &[RefusedRow]) -> Markup {
                         input type="hidden" name="row" value=(row.id);
                         button id=(format!("retry-{}", row.id)) type="submit" aria-label=(format!("Retry {who}")) { "Retry" }
                     }
-                    // It cannot be taken back, so it takes two steps; also without scripts.
+                    // It cannot be undone, so it takes two steps; also without scripts.
                     details id=(format!("give-up-{}", row.id)) {
                         summary aria-label=(format!("Dismiss {who}")) { "Dismiss" }
                         form method="post" action="/do/dismiss" data-act {

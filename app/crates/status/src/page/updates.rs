@@ -44,7 +44,7 @@ fn state(home: &Home<'_>, systems: &Systems, update: &Update) -> Markup {
         @if let Some(slot) = systems.waits_for_trial {
             div.ask {
                 p {
-                    "The update in slot " (slot) " is tried by itself between " (update.window) ", when nobody is there. Attendance "
+                    "The update in slot " (slot) " is tried automatically between " (update.window) ", when nobody is there. Attendance "
                     "pauses for a minute or two."
                 }
                 (action(home, "try-update", "Restart into it now"))
@@ -117,12 +117,12 @@ fn ended(home: &Home<'_>, systems: &Systems, last: &UpdateOutcome) -> Markup {
             @if !log.is_empty() {
                 details #update-log {
                     summary { "What the new system logged" }
-                    pre #update-lines tabindex="0" aria-label="Log of the system that was taken back" { @for line in log { (line) "\n" } }
+                    pre #update-lines tabindex="0" aria-label="Log of the system that was rolled back" { @for line in log { (line) "\n" } }
                 }
             }
         }
         @if !systems.not_wanted.is_empty() {
-            p.quiet { "Not installed by itself until you say so here: version " (systems.not_wanted.join(", ")) "." }
+            p.quiet { "Not installed automatically until you say so here: version " (systems.not_wanted.join(", ")) "." }
         }
         @if systems.needs_acknowledgement {
             (action(home, "acknowledge-update", "I have read this"))
