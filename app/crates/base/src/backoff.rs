@@ -4,9 +4,9 @@ use std::time::Duration;
 
 /// First delay: long enough for a port or a device to be free again.
 const FIRST: Duration = Duration::from_secs(1);
-/// Longest delay: a technician who mended something should not wait longer than for the kettle.
+/// Longest delay: a technician who repaired something should not have to wait long.
 const LONGEST: Duration = Duration::from_secs(300);
-/// Share of a delay that is random, so that many doors do not knock at a recovering server together.
+/// Share of a delay that is random, so that many devices do not ask a recovering server at the same time.
 const JITTER: f64 = 0.25;
 
 /// Delays that double from one second to five minutes, each shortened at random by up to a quarter.
@@ -41,7 +41,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn delays_grow_stay_bounded_and_differ() {
+    fn delays_grow_within_bounds() {
         let mut backoff = Backoff::default();
         let delays: Vec<_> = (0..20).map(|_| backoff.next_delay()).collect();
         assert!(delays[0] <= FIRST && delays[0] >= FIRST.mul_f64(1.0 - JITTER));

@@ -29,8 +29,8 @@ pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     replace_for(Access::Everybody, path, content)
 }
 
-/// Writes `content` so that a power cut at any moment leaves the old file or the new one: to a temporary name,
-/// to the disk, renamed, the folder to the disk. The folder is made where it is missing.
+/// Writes `content` so that a power cut at any moment leaves the old file or the new one: to a temporary
+/// name, to the disk, renamed, the folder to the disk. The folder is made where it is missing.
 ///
 /// # Errors
 /// What the file system says; the old file stands then.
@@ -79,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_is_replaced_and_nothing_is_left_beside_it() {
+    fn replaced_file_leaves_no_temporary_one() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("new/boot.json");
         assert_eq!(read(&path).unwrap(), None);

@@ -143,7 +143,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_fault_stays_in_two_parts_and_is_one_text_in_json() {
+    fn fault_is_one_text_in_json() {
         let fault = Fault::new("none of 2 photos; the first: 404").advise("check photos.url");
         assert_eq!(fault.what, "none of 2 photos; the first: 404", "a semicolon in it splits nothing");
         let inside = fault.described(|what| format!("not synced: {what}"));

@@ -75,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn digits_and_identifiers_are_accepted_and_paths_are_not() {
+    fn paths_are_no_roll_numbers() {
         for good in ["2110001", "A-17_b", "0"] {
             assert_eq!(RollNumber::parse(good).unwrap().as_str(), good);
         }

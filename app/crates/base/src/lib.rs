@@ -1,4 +1,4 @@
-//! What every other crate stands on: who, when, what happened, and how small files survive a power cut.
+//! What every other crate uses: who, when, what happened, and how small files survive a power cut.
 //!
 //! Nothing here knows of cameras, photos, servers or models.
 #![forbid(unsafe_code)]

@@ -16,13 +16,13 @@ use crate::redaction::{PERSONAL, SIGHTING, without};
 const RECENT_LINES: usize = 1000;
 /// Longest line kept, bytes.
 const RECENT_LINE_BYTES: usize = 1000;
-/// Longest record that goes to the journal, bytes: everything of ours fits, and nobody on the network fills
-/// the disk with a few words of his own that an error repeats.
+/// Longest record that goes to the journal, bytes: everything of ours fits, and an attacker on the network
+/// cannot fill the disk with words that an error message repeats.
 const RECORD_BYTES: usize = 4000;
 
 static RECENT: Mutex<VecDeque<Line>> = Mutex::new(VecDeque::new());
 
-/// The crates of this program, whose records are all heard.
+/// The crates of this program: all their records are logged.
 const OWN: [&str; 11] = [
     "attendance",
     "backend",
@@ -40,14 +40,14 @@ const OWN: [&str; 11] = [
 /// A line that is remembered.
 struct Line {
     text: String,
-    /// The same without whom it names; none where it says who was seen when.
+    /// The same without the people that it names; none where it says who was seen when.
     redacted: Option<String>,
 }
 
 /// Sends the log of this program to journald when standard error is connected to it, to standard error
 /// otherwise.
 ///
-/// Libraries are heard from warnings upward only: at `debug` the HTTP client would log whole URLs, and a URL
+/// Libraries are logged from warnings upward only: at `debug` the HTTP client would log whole URLs, and a URL
 /// may be a credential.
 pub fn start(level: LevelFilter) {
     let journal = systemd_journal_logger::connected_to_journal()
@@ -110,7 +110,7 @@ impl Log for OwnFirst {
         }
         let mut marks = Marks::default();
         if let Err(error) = record.key_values().visit(&mut marks) {
-            // Not read to the end: what it names is not known.
+            // Not all fields were read, so nobody knows what it names.
             marks.sighting = true;
             debug_assert!(false, "the fields of a record cannot be read: {error}");
         }
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn libraries_are_heard_from_warnings_upward_and_the_newest_lines_are_kept() {
+    fn recent_lines_and_library_warnings_are_kept() {
         static LONGEST: AtomicUsize = AtomicUsize::new(0);
         let logger = OwnFirst { sink: Box::new(Measure(&LONGEST)), level: LevelFilter::Debug };
         let say = |target: &str, level, text: &str| {

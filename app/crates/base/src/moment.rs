@@ -99,7 +99,7 @@ mod tests {
     use time::macros::datetime;
 
     #[test]
-    fn one_moment_has_the_time_of_each_site() {
+    fn local_time_depends_on_the_site() {
         let utc = datetime!(2025-01-15 23:30:00 UTC);
         let local = |zone: &str| SiteZone::named(zone).unwrap().local(utc);
         assert_eq!(local("Asia/Kolkata"), datetime!(2025-01-16 05:00:00));
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn daylight_saving_moves_the_wall_clock_and_not_the_moment() {
+    fn daylight_saving_changes_local_time_only() {
         let zone = SiteZone::named("Europe/Berlin").unwrap();
         assert_eq!(zone.local(datetime!(2025-03-30 00:59:59 UTC)), datetime!(2025-03-30 01:59:59));
         assert_eq!(zone.local(datetime!(2025-03-30 01:00:00 UTC)), datetime!(2025-03-30 03:00:00));
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_zone_says_what_is_allowed() {
+    fn unknown_zone_error_says_what_is_allowed() {
         assert!(SiteZone::named("Mars/Base").unwrap_err().to_string().contains("IANA"));
     }
 }

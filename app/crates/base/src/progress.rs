@@ -1,4 +1,4 @@
-//! How far a long action is: written by the one who does it, read by whoever shows it.
+//! How far a long action is: written by the worker, read by the page.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -31,7 +31,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_finished_is_not_under_way() {
+    fn finished_work_is_not_in_progress() {
         let progress = Progress::default();
         assert_eq!(progress.under_way(), None);
         progress.clone().set(0, 2);

@@ -1,7 +1,7 @@
 //! Takes what names a person out of a text that leaves the site. Pure.
 //!
-//! Which parts of a text name a person is not guessed from its words: whoever logs it says so, in fields of
-//! the record ([`PERSONAL`], [`SIGHTING`]).
+//! Which parts of a text name a person is not guessed from its words: the code that logs it says so, in
+//! fields of the record ([`PERSONAL`], [`SIGHTING`]).
 
 use url::Url;
 
@@ -75,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_way_of_writing_a_value_is_left_out() {
+    fn every_spelling_of_a_value_is_redacted() {
         for (text, expected) in [
             ("photo CS-17/Asha Rao.jpg: 404", "photo (left out): 404"),
             ("https://b.example/CS-17/Asha%20Rao.jpg: 404", "https://b.example/(left out): 404"),

@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn a_url_is_shown_without_its_credentials() {
+    fn url_is_shown_without_credentials() {
         let url = SecretUrl::parse("https://user:pw@backend.example:8443/media/a%20b/?key=k3y#top").unwrap();
         for shown in [url.to_string(), format!("{url:?}"), serde_json::to_string(&url).unwrap()] {
             assert_eq!(shown.trim_matches('"'), "https://backend.example:8443/media/a%20b/");
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn refusals_do_not_repeat_the_url() {
+    fn refusals_never_repeat_the_url() {
         for text in ["ftp://backend.example/?key=k3y", "backend.example?key=k3y", "http:///x?key=k3y#k3y"] {
             if let Err(message) = SecretUrl::parse(text) {
                 assert!(!message.contains("k3y"), "{message}");

@@ -509,7 +509,7 @@ mod tests {
     }
 
     #[test]
-    fn the_worst_species_counts_and_a_missing_face_is_refused() {
+    fn worst_species_determines_apcer() {
         let figures = figures(&[
             shown(None, Some(0.99), true),
             shown(None, Some(0.99), true),
@@ -533,7 +533,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rule_whose_networks_are_missing_is_not_measured() {
+    fn rule_without_its_models_is_not_measured() {
         let seen = |networks: bool| {
             let mut trial = Trial::new(Rule { threshold: 0.5, margin: 0.05, votes: 3 }, networks).unwrap();
             trial.frame(Duration::ZERO);
@@ -548,7 +548,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_accepted_late_is_accepted_and_not_soon() {
+    fn late_acceptance_is_no_early_one() {
         let decided = |seconds: f32| {
             let decision = Some(Decision { frames: (seconds * 30.0) as u32, seconds });
             [decision, None, None, None]
@@ -562,7 +562,7 @@ mod tests {
     }
 
     #[test]
-    fn folders_name_the_species_and_both_kinds_are_needed() {
+    fn folders_name_the_species() {
         let dir = tempfile::tempdir().unwrap();
         let (genuine, attacks) = (dir.path().join("genuine"), dir.path().join("attacks"));
         std::fs::create_dir_all(genuine.join("deep")).unwrap();

@@ -174,7 +174,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_perfect_separation_lies_on_the_upper_edge() {
+    fn perfect_separation_is_at_the_top() {
         let scores = Scores::new(vec![0.9; 100], vec![0.1; 1000]);
         let svg = roc("a < b", &scores);
         let line = svg.lines().find(|line| line.starts_with("<polyline")).unwrap_or_default();
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn every_score_has_its_bar_even_outside_the_range() {
+    fn out_of_range_scores_have_a_bar() {
         let svg = histogram("t", "s", (0.0, 1.0), [("live", &[-1.0, 0.5, 2.0]), ("attack", &[])]);
         assert_eq!(svg.matches("fill-opacity").count(), 3);
     }

@@ -36,8 +36,8 @@ pub struct Identification {
     /// Probes of strangers, those without a face that counts among them.
     pub stranger_probes: usize,
     /// Pictures without a face, or whose face the caller does not count. As probes of people on the roster
-    /// they count as not identified; as probes of strangers they count for nothing, for nobody was searched
-    /// for with them (ISO/IEC 19795-1 counts a failure to acquire apart).
+    /// they count as not identified; as probes of strangers they do not count, because no search was made
+    /// with them (ISO/IEC 19795-1 counts a failure to acquire apart).
     pub without_face: Rate,
     /// Mated probes whose best match is the right person, whatever the similarity (rank 1).
     pub rank_one: Rate,
@@ -69,7 +69,7 @@ pub struct Probe {
 
 impl Measured {
     /// Similarities of probes to the right person (mated; no better than nothing when another was found, or
-    /// no face), and of strangers with a face to whoever is most like them.
+    /// no face), and of strangers with a face to the most similar person.
     pub fn scores(&self) -> Scores {
         let of = |mated: bool| {
             let counts = |probe: &&Probe| probe.truth.is_some() == mated && (mated || probe.found.is_some());
@@ -215,7 +215,7 @@ fn measure(
             comparisons: impostors.impostor().len(),
             points: CALIBRATED_FMR
                 .into_iter()
-                // Below ten events a threshold is an accident of the pictures at hand.
+                // Below ten events a threshold depends on chance.
                 .filter(|fmr| fmr * impostors.impostor().len() as f64 >= 10.0)
                 .map(|fmr| Calibrated { fmr, threshold: impostors.threshold_at_far(fmr) })
                 .collect(),
@@ -288,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn strangers_and_the_roster_are_told_apart_and_counted() {
+    fn fpir_and_fnir_are_counted() {
         // One picture in which nobody is found.
         let Measured { figures: measured, probes } = measured(|person, picture| person != 7 || picture != 2);
         assert_eq!(probes.len(), 100);
@@ -304,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stranger_who_was_not_seen_was_no_trial_and_somebody_on_the_roster_was_missed() {
+    fn unseen_stranger_is_no_trial_and_unseen_member_is_missed() {
         // Of each person the third picture shows nobody: one of two probes of those on the roster, one of a
         // stranger's three.
         let measured = measured(|_, picture| picture != 2);

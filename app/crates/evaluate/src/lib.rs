@@ -1,11 +1,11 @@
-//! How right is it? Measured on pictures, with the count and a confidence interval beside every figure.
+//! Accuracy, measured on pictures, with the count and a confidence interval beside every figure.
 //!
 //! - [`verification`]: are two pictures one person (LFW's protocol; accuracy, TAR at FAR, EER)?
 //! - [`identification`]: who of the roster is it, and is a stranger told apart (open set; FPIR, FNIR; ISO/IEC
 //!   19795-1)?
 //! - [`attacks`]: is it a living person (APCER, BPCER, ACER; ISO/IEC 30107-3)?
 //!
-//! The figures are made by the very path that runs at the door. [`statistics`] and [`chart`] are pure.
+//! The figures come from the same code that runs at the door. [`statistics`] and [`chart`] are pure.
 #![forbid(unsafe_code)]
 
 pub mod attacks;

@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_list_is_refused_with_its_line() {
+    fn malformed_list_is_refused_with_its_line() {
         for (text, line) in
             [("", 1), ("x y\n", 1), ("1 1\nAnn 1\n", 2), ("1 1\nAnn one 2\n", 2), ("1 1\n../Ann 1 2\n", 2)]
         {

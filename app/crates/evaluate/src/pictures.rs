@@ -39,7 +39,7 @@ pub enum EvaluateError {
         /// What is wrong with it.
         source: photo::PhotoError,
     },
-    /// A network failed.
+    /// A model failed.
     #[error(transparent)]
     Engine(#[from] EngineError),
     /// The list of pairs.

@@ -1,6 +1,6 @@
 //! A picture held before the camera and moved in every way in which a flat or bent sheet can move.
 //!
-//! The picture itself is clean (no paper, no screen), so the anti-spoof networks see little: what stands
+//! The picture itself is clean (no paper, no screen), so the anti-spoof models see little: what stands
 //! between it and a row are the tests that ask for something that a sheet cannot do.
 
 use std::f32::consts::TAU;
@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn a_held_sheet_shows_its_face_in_the_middle_before_the_wall() {
+    fn held_sheet_shows_its_face_in_the_middle() {
         let red = still([250, 0, 0]);
         let (frame, at) = Sheet::new(&red, None).frame(&HELD, RATE);
         assert_eq!(at, Duration::from_secs(1));
@@ -289,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn the_other_picture_and_the_finger_come_for_a_moment() {
+    fn second_picture_and_finger_appear_briefly() {
         let (red, green) = (still([250, 0, 0]), still([0, 250, 0]));
         let sheet = Sheet::new(&red, Some(&green));
         // The middle of the frame is that of the face; the eyes are a fifth of its width higher.
@@ -308,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn every_motion_moves_the_sheet_and_stays_finite() {
+    fn every_motion_moves_the_sheet() {
         for Motion { name, place, over, other } in &MOTIONS[1..] {
             let frames = || (0..FRAMES).map(|number| number as f32 / RATE as f32);
             let places: Vec<_> = frames().map(|t| place([0.4, 0.3], t)).collect();

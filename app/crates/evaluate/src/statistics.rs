@@ -1,4 +1,4 @@
-//! Error rates from scores, and how sure one may be of them.
+//! Error rates from scores, with their confidence intervals.
 
 use serde::Serialize;
 
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_measured_is_not_perfect() {
+    fn no_trials_is_not_perfect() {
         let scores = Scores::new(Vec::new(), Vec::new());
         assert_eq!(scores.tar(0.5).rate, 0.0);
         assert_eq!(scores.tar(0.5).high, 1.0);

@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn the_threshold_of_a_fold_is_chosen_on_the_others_and_a_missing_face_never_matches() {
+    fn fold_threshold_is_chosen_on_the_other_folds() {
         let embedded = BTreeMap::from([
             ("a1".into(), face(0, 0.1)),
             ("a2".into(), face(0, 0.2)),

@@ -85,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_panic_becomes_an_error_that_says_where() {
+    fn panic_becomes_an_error_with_its_place() {
         assert_eq!(contained(|| 7), Ok(7));
         let said = contained(|| panic!("index {}", 7)).unwrap_err().to_string();
         assert!(said.starts_with("index 7, contain.rs:"), "{said}");
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn only_contained_panics_are_kept_from_the_hook() {
+    fn other_panics_reach_the_hook() {
         // The hook belongs to the whole process: only panics of this test are counted.
         let heard = Arc::new(AtomicUsize::new(0));
         contained(|| ()).unwrap();

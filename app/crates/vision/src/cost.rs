@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn a_jpeg_that_keeps_its_coefficients_is_dearer() {
+    fn progressive_jpeg_needs_more_memory() {
         assert_eq!(jpeg_coefficients(&jpeg(0xc0, &[0x22, 0x11, 0x11], 3)), 0, "baseline");
         assert_eq!(jpeg_coefficients(&jpeg(0xc0, &[0x22, 0x11, 0x11], 1)), 3, "in several scans");
         assert_eq!(jpeg_coefficients(&jpeg(0xc2, &[0x22, 0x11, 0x11], 3)), 3, "progressive, 4:2:0");
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn a_webp_must_fit_its_file_and_its_own_size() {
+    fn webp_chunks_must_fit_the_file() {
         let chunk = |name: &[u8; 4], body: &[u8]| {
             [&name[..], &(body.len() as u32).to_le_bytes(), body, &[0][..body.len() % 2]].concat()
         };

@@ -12,11 +12,11 @@ pub struct Embedding(Box<[f32; DIMENSIONS]>);
 
 /// The numbers are no embedding.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("not an embedding: {DIMENSIONS} finite numbers, not all zero, are needed; embed the picture anew")]
+#[error("not an embedding: {DIMENSIONS} finite numbers, not all zero, are needed; embed the picture again")]
 pub struct NotAnEmbedding;
 
 impl Embedding {
-    /// Normalises a network's raw answer.
+    /// Normalises a model's raw output.
     ///
     /// # Errors
     /// [`NotAnEmbedding`] when the count is wrong, a number is not finite, or all are zero.
@@ -66,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn any_length_becomes_one_and_nonsense_is_refused() {
+    fn embedding_is_normalised() {
         let raw: Vec<f32> = (0..DIMENSIONS).map(|i| i as f32 - 90.0).collect();
         let embedding = Embedding::normalised(&raw).unwrap();
         assert!((embedding.similarity(&embedding) - 1.0).abs() < 1e-5);

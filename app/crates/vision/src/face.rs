@@ -85,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn overlap_is_one_for_the_same_and_zero_for_apart() {
+    fn overlap_is_one_for_equal_boxes() {
         let bounds = Bounds { x: 10.0, y: 10.0, width: 20.0, height: 10.0 };
         let half = Bounds { x: 20.0, ..bounds };
         assert_eq!(bounds.overlap(&bounds), 1.0);

@@ -195,7 +195,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn yuv_of_an_odd_size_becomes_the_colour_it_stands_for() {
+    fn yuv_of_an_odd_size_is_converted() {
         // Pure red: by BT.601 and BT.709, in the short and in the full range.
         for (colour, [y, u, v]) in [
             (Colour::Bt601, [81, 90, 240]),
@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn a_buffer_is_reused_for_a_picture_of_the_same_size() {
+    fn buffer_of_equal_size_is_reused() {
         let mut picture = Picture::default();
         picture.reshape(64, 48, PixelFormat::Grey).unwrap().fill(7);
         let before = picture.bytes().as_ptr();

@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_that_is_cut_anywhere_is_none() {
+    fn truncated_jpeg_is_refused() {
         let whole = noise();
         let pixels = decoded(&whole).unwrap().unwrap();
         let reference = image::load_from_memory(&whole).unwrap().into_rgb8();
@@ -279,14 +279,14 @@ mod tests {
     }
 
     #[test]
-    fn what_lies_behind_a_picture_is_not_looked_at() {
+    fn trailing_data_is_ignored() {
         let whole = noise();
         let padded = [whole.as_slice(), &[0; 1000], &[0xff, 0xda, 7]].concat();
         assert_eq!(decoded(&padded).unwrap(), decoded(&whole).unwrap());
     }
 
     #[test]
-    fn a_picture_without_huffman_tables_has_the_standards() {
+    fn missing_huffman_tables_are_the_standard_ones() {
         let whole = noise();
         let mut bare = whole.clone();
         while let Some(at) = bare.windows(2).position(|two| two == [0xff, DHT]) {

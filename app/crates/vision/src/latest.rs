@@ -1,4 +1,5 @@
-//! The hand-over from the capture thread to the inference thread: newest frame wins, nobody waits to deliver.
+//! The channel from the capture thread to the inference thread: the newest frame wins, and the sender never
+//! waits.
 //!
 //! Two bounded single-producer single-consumer queues carry frames there and empty buffers back, so that a
 //! running camera allocates nothing. The receiver drains what has come and keeps the newest. When the queue
@@ -19,7 +20,7 @@ use crate::frame::Frame;
 /// than the slowest frame takes on the device; at 1280×720 it is 4 MB.
 const SLOTS: usize = 4;
 
-/// Slots of the way back: every frame that can be under way, and one in each hand.
+/// Slots of the way back: every frame that can be under way, and one held by each end.
 const RETURN_SLOTS: usize = 8;
 
 /// What both ends share.
@@ -47,11 +48,11 @@ pub struct Receiver {
     shared: Arc<Shared>,
 }
 
-/// Counters of a hand-over, readable from anywhere.
+/// Counters of a channel, readable from anywhere.
 #[derive(Debug, Clone)]
 pub struct Counters(Arc<Shared>);
 
-/// Makes a hand-over.
+/// Makes a channel.
 ///
 /// Its queues live as long as the process: call this once for a camera, not once for every time it is opened.
 pub fn channel() -> (Sender, Receiver, Counters) {
@@ -186,7 +187,7 @@ mod tests {
     const SOON: Duration = Duration::from_millis(20);
 
     #[test]
-    fn the_newest_frame_wins_and_the_older_ones_are_counted() {
+    fn newest_frame_wins_and_dropped_ones_are_counted() {
         let (mut sender, mut receiver, counters) = channel();
         for n in 1..=3 {
             assert!(sender.send(numbered(n)).is_none());
@@ -197,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn after_an_overflow_only_a_fresh_frame_is_taken() {
+    fn only_a_fresh_frame_is_taken_after_an_overflow() {
         let (mut sender, mut receiver, counters) = channel();
         for n in 1..=10 {
             let _ = sender.send(numbered(n));
@@ -221,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_frame_of_a_source_that_ends_is_still_seen() {
+    fn last_frame_is_delivered_after_the_end() {
         let (mut sender, mut receiver, _) = channel();
         let _ = sender.send(numbered(1));
         sender.close();
@@ -230,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stuck_consumer_never_blocks_capture_and_a_waiting_one_is_woken() {
+    fn stuck_consumer_never_blocks_capture() {
         let (mut sender, mut receiver, counters) = channel();
         let consumer = std::thread::spawn(move || {
             let mut last = 0;

@@ -116,7 +116,7 @@ fn a_picture_that_takes_too_much_memory_is_refused() {
 }
 
 #[test]
-fn a_jpeg_of_too_many_scans_is_refused_before_it_is_decoded() {
+fn too_many_scans_are_refused_before_decoding() {
     let baseline = encoded(200, 160, ImageFormat::Jpeg);
     let frame = baseline.windows(2).position(|two| two == [0xff, 0xc0]).unwrap();
     let scan = baseline.windows(2).position(|two| two == [0xff, 0xda]).unwrap();

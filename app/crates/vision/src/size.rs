@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sizes_are_read_and_shown_alike() {
+    fn sizes_are_read_and_written_alike() {
         for (text, bytes) in [("20 MB", 20_000_000), ("512kB", 512_000), ("7 B", 7), ("4 GB", 4_000_000_000)]
         {
             assert_eq!(ByteSize::parse(text), Some(ByteSize(bytes)));

@@ -52,7 +52,7 @@ pub enum Event {
         /// What to do.
         advice: String,
     },
-    /// The gallery was made anew and is in use.
+    /// A new gallery was made and is in use.
     RosterReady {
         /// Students that can be recognised.
         students: usize,
@@ -227,7 +227,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_slow_listener_misses_the_oldest_and_learns_how_many() {
+    fn slow_listener_learns_how_many_it_missed() {
         let bus = Bus::default();
         let mut slow = bus.subscribe();
         for track in 0..(CAPACITY as u64 + 5) {

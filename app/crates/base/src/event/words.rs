@@ -91,14 +91,14 @@ impl fmt::Display for Event {
             Self::Stranger { track, similarity, threshold } if similarity >= threshold => {
                 write!(
                     f,
-                    "Not named: somebody who is like two people on the roster (similarity {similarity:.2}); \
+                    "Not named: two people on the roster are almost equally similar (similarity {similarity:.2}); \
                      `attendance check-photos` names photos of one person in two folders (face {track})"
                 )
             }
             Self::Stranger { track, similarity, threshold } => {
                 write!(
                     f,
-                    "A stranger: nobody on the roster is alike (best similarity {similarity:.2} of {threshold:.2} needed, \
+                    "A stranger: no match on the roster (best similarity {similarity:.2} of {threshold:.2} needed, \
                      face {track})"
                 )
             }

@@ -87,7 +87,7 @@ mod tests {
     use crate::moment::ManualClock;
 
     #[test]
-    fn a_step_is_doubted_until_a_second_source_or_a_person_says_that_it_is_right() {
+    fn step_is_doubted_until_confirmed() {
         let (start, later) = (datetime!(2026-11-23 08:00:00 UTC), datetime!(2026-11-25 08:00:00 UTC));
         for by_a_person in [true, false] {
             let wall = Arc::new(ManualClock::at(start, "boot-1"));

@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn the_steps_of_the_report_are_doubted() {
+    fn reported_steps_are_doubted() {
         for step in [time::Duration::hours(-1), time::Duration::days(2), time::Duration::days(-400)] {
             let mut judge = started();
             let judged = judge.judge(moment(START + time::Duration::minutes(1) + step, 120_000));
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn a_doubt_says_how_far_the_clock_moved() {
+    fn doubt_says_how_far_the_clock_moved() {
         let told = |kind, hours| {
             Doubt { kind, shown: START + time::Duration::hours(hours), expected: START }.to_string()
         };
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn before_a_time_server_answered_nothing_is_judged() {
+    fn unset_clock_is_not_judged() {
         let mut judge = Judge::default();
         judge.remember(Believed { utc: START, since_boot: None });
         let unset = Moment { trusted: false, ..moment(OffsetDateTime::UNIX_EPOCH, 1000) };
@@ -237,7 +237,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_clock_that_nobody_sets_is_always_believed(pauses in prop::collection::vec(0i64..1_000_000_000, 1..40)) {
+        fn steady_clock_is_always_believed(pauses in prop::collection::vec(0i64..1_000_000_000, 1..40)) {
             let (mut judge, mut passed) = (started(), 0);
             for pause in pauses {
                 passed += pause;
@@ -248,7 +248,7 @@ mod tests {
         }
 
         #[test]
-        fn each_step_above_5_seconds_is_doubted_until_it_is_confirmed_or_taken_back(
+        fn steps_above_5_seconds_are_doubted_until_confirmed_or_undone(
             pause in 0i64..1_000_000_000,
             step in prop_oneof![5_001i64..100_000_000_000, -40_000_000_000i64..-5_000],
             later in 0i64..1_000_000_000,
@@ -293,7 +293,7 @@ mod tests {
         }
 
         #[test]
-        fn over_a_boot_a_time_is_believed_from_the_last_one_to_400_days_after_it(
+        fn reboot_may_take_up_to_400_days(
             ahead in -80_000_000i64..80_000_000,
         ) {
             let mut judge = Judge::default();
@@ -307,7 +307,7 @@ mod tests {
         }
 
         #[test]
-        fn a_restart_of_the_program_forgets_no_step(pause in 0i64..100_000_000, step in -20_000i64..20_000) {
+        fn program_restart_forgets_no_step(pause in 0i64..100_000_000, step in -20_000i64..20_000) {
             let mut judge = Judge::default();
             judge.remember(Believed { utc: START, since_boot: Some(Duration::from_secs(60)) });
             let seen = moment(START + time::Duration::milliseconds(pause + step), 60_000 + pause);

@@ -126,7 +126,7 @@ impl Clock for SystemClock {
 
 impl Signs {
     fn show(&self, utc: OffsetDateTime) -> bool {
-        // Nothing makes 1970 right.
+        // 1970 is never right.
         utc >= EARLIEST
             && match self.trust {
                 ClockTrust::System => true,
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn the_clock_moves_on_and_names_its_boot() {
+    fn system_clock_advances_and_names_its_boot() {
         let clock = SystemClock::new(ClockTrust::System);
         let (first, second) = (clock.now(), clock.now());
         assert!(first.trusted && second.since_boot >= first.since_boot);
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn without_time_server_and_battery_the_clock_is_not_believed() {
+    fn clock_without_source_is_not_trusted() {
         let folder = tempfile::tempdir().unwrap();
         let signs = signs(folder.path());
         let utc = datetime!(2026-05-05 05:05:05 UTC);
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hardware_clock_is_believed_when_it_kept_the_time() {
+    fn hardware_clock_that_kept_time_is_trusted() {
         let folder = tempfile::tempdir().unwrap();
         let rtc = folder.path().join("rtc/rtc0");
         std::fs::create_dir_all(&rtc).unwrap();
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_from_before_the_clock_was_set_is_not_called_right() {
+    fn time_before_the_clock_was_set_is_not_trusted() {
         let folder = tempfile::tempdir().unwrap();
         let clock = SystemClock { signs: signs(folder.path()), ..SystemClock::new(ClockTrust::Automatic) };
         let (late, right) = (datetime!(2026-05-05 05:05:05 UTC), datetime!(2026-05-06 07:00:00 UTC));
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn the_signs_are_not_read_for_every_frame() {
+    fn clock_signs_are_cached() {
         let folder = tempfile::tempdir().unwrap();
         let clock = SystemClock { signs: signs(folder.path()), ..SystemClock::new(ClockTrust::Automatic) };
         let utc = datetime!(2026-05-05 05:05:05 UTC);
