@@ -106,7 +106,7 @@ impl Care {
             Step::RestartProgram => {
                 let remembered = self.remember(&next.record);
                 if remembered {
-                    log::error!("the program is started anew for the camera's sake: {error}");
+                    log::error!("the program restarts because of the camera: {error}");
                     self.given_up.cancel();
                 }
                 remembered
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn three_new_programs_and_then_one_new_start_of_the_machine() {
+    fn three_program_restarts_then_one_reboot() {
         let folder = tempfile::tempdir().unwrap();
         let reboot = folder.path().join("camera/reboot");
         for n in 1..=3 {
@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_remembered_is_not_done() {
+    fn unrecorded_step_is_not_taken() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("camera"), "a file where the folder should be").unwrap();
         let care = care(folder.path(), true);
@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn a_step_that_was_not_done_is_not_spent() {
+    fn failed_step_is_not_counted() {
         let folder = tempfile::tempdir().unwrap();
         let camera = folder.path().join("camera");
         // No write succeeds, as on a full disk.
@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn the_time_of_trouble_outlives_a_program_that_is_killed() {
+    fn fault_duration_survives_a_killed_program() {
         let folder = tempfile::tempdir().unwrap();
         let clock = Arc::new(ManualClock::at(time::OffsetDateTime::UNIX_EPOCH, "one"));
         let silent = CameraError::Stalled { waited: Duration::from_secs(10) };
@@ -298,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn at_a_desk_the_camera_is_only_opened_again() {
+    fn unsupervised_program_only_reopens_the_camera() {
         let folder = tempfile::tempdir().unwrap();
         let care = care(folder.path(), false);
         care.fails(&stuck());

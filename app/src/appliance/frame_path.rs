@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_camera_that_says_nothing_for_an_hour_does_not_starve_the_watchdog() {
+    async fn silent_camera_does_not_trip_the_watchdog() {
         // Opens and is silent; a driver that takes its whole time to open and is silent then; a pipe.
         for seconds in [10, 28, 5] {
             let hunger = longest_hunger(Some(Duration::from_secs(seconds))).await;
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_thread_that_hangs_without_a_word_starves_it() {
+    async fn hanging_thread_trips_the_watchdog() {
         assert!(longest_hunger(None).await > 3 * TICK);
     }
 }

@@ -28,7 +28,7 @@ const SYNC_TIME: Duration = Duration::from_secs(900);
 /// How long the page waits for an upload of what waits.
 const UPLOAD_TIME: Duration = Duration::from_secs(120);
 
-/// How long camera and recognition may take to begin anew: a camera opens in two or three seconds, and one
+/// How long camera and recognition may take to restart: a camera opens in two or three seconds, and one
 /// that is not ready at once is tried a second and a third time.
 const RESTART_TIME: Duration = Duration::from_secs(12);
 /// How often it is looked whether they have.
@@ -114,7 +114,7 @@ impl Hands {
         })
     }
 
-    /// Starts camera and recognition anew, and says so when a picture has come through both.
+    /// Restarts camera and recognition, and says so when a picture has come through both.
     fn restart(&self) -> Pending<Result<Done, Refused>> {
         let (board, frames) = (Arc::clone(&self.board), Arc::clone(&self.frames));
         let before = [CAMERA, RECOGNITION].map(|name| (name, worker(&board, name)));
@@ -126,7 +126,7 @@ impl Hands {
             loop {
                 tokio::time::sleep(RESTART_LOOK).await;
                 let now = before.each_ref().map(|(name, before)| (before, worker(&board, name)));
-                let anew = now.iter().all(|(before, now)| match (before, now) {
+                let restarted = now.iter().all(|(before, now)| match (before, now) {
                     (Some(before), Some(now)) => {
                         now.restarts > before.restarts
                             && now.state == State::Running
@@ -134,8 +134,8 @@ impl Hands {
                     }
                     _ => false,
                 });
-                if anew {
-                    return done("Camera and recognition were started anew, and pictures come");
+                if restarted {
+                    return done("Camera and recognition were restarted, and pictures come");
                 }
                 if Instant::now() >= until {
                     return Err(still_not(now.into_iter().filter_map(|(_, now)| now)));
@@ -226,7 +226,7 @@ fn still_not(workers: impl Iterator<Item = WorkerView>) -> Refused {
         })
         .collect();
     Refused {
-        message: "Camera and recognition were asked to start anew, and no picture has come yet".to_owned(),
+        message: "Camera and recognition were asked to restart, and no picture has come yet".to_owned(),
         details: troubles.join(". "),
     }
 }
@@ -312,7 +312,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn refused_rows_are_retried_all_at_once_or_dismissed_for_good() {
+    async fn refused_rows_are_retried_or_dismissed() {
         let folder = tempfile::tempdir().unwrap();
         let (hands, ledger) =
             hands(folder.path(), &["2110001", "2110002", "2110003"], &Bus::default(), Arc::default());
@@ -328,7 +328,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_technician_confirms_a_clock_in_doubt_and_no_other() {
+    async fn only_a_doubted_clock_can_be_confirmed() {
         let folder = tempfile::tempdir().unwrap();
         let (mut hands, _) = hands(folder.path(), &[], &Bus::default(), Arc::default());
         let start = time::macros::datetime!(2026-11-23 08:00:00 UTC);
@@ -342,7 +342,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_restart_is_said_to_have_worked_only_when_pictures_come_again() {
+    async fn restart_is_reported_only_when_pictures_come() {
         let folder = tempfile::tempdir().unwrap();
         let bus = Bus::default();
         let mut supervisor = Supervisor::new(bus.clone());

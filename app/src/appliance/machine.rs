@@ -45,8 +45,8 @@ pub fn lacks_power() -> bool {
     })
 }
 
-/// What the initramfs says of a start on memory, in the file at `path`; none where there is none. Also logged:
-/// the file does not change before the next start.
+/// What the initramfs says of a start on memory, in the file at `path`; none where there is none. Also
+/// logged: the file does not change before the next start.
 pub fn on_memory(path: &Path) -> Option<OnMemory> {
     let on_memory = OnMemory::parse(&std::fs::read_to_string(path).ok()?);
     let problem = on_memory.problem();
@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn meminfo_is_read_and_nonsense_is_left_out() {
+    fn malformed_meminfo_is_ignored() {
         let text = "MemTotal:       24588284 kB\nMemFree:        100 kB\nMemAvailable:   23488000 kB\n";
         assert_eq!(meminfo(text, "MemAvailable:"), Some(23_488_000 * 1024));
         assert_eq!(meminfo("MemTotal: much\n", "MemTotal:"), None);
@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn a_start_on_memory_is_known_by_its_file() {
+    fn start_on_memory_is_read_from_its_file() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("memory");
         assert_eq!(on_memory(&path), None);
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn storage_of_a_folder_yet_to_be_made_is_its_parents() {
+    fn storage_of_a_missing_folder_is_that_of_its_parent() {
         let (free, total) = storage(Path::new("/tmp/not/yet/made")).unwrap();
         assert!(total > 0 && free <= total);
     }

@@ -67,7 +67,7 @@ pub struct Technician {
     pub inbox: Inbox,
     /// The rows.
     pub ledger: Arc<Ledger>,
-    /// What became of the photos.
+    /// The result of the last enrolment of photos.
     pub report: Arc<ArcSwap<Report>>,
     /// How far a synchronisation is.
     pub syncing: Progress,

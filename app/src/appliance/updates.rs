@@ -145,7 +145,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn at_a_desk_every_request_is_refused_and_nothing_is_written() {
+    async fn updates_are_refused_without_slots() {
         let folder = tempfile::tempdir().unwrap();
         let mut config = Config::default();
         config.site.data_dir = folder.path().to_owned();

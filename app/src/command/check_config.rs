@@ -66,7 +66,7 @@ mod tests {
     use recognition::config::LivenessRule;
 
     #[test]
-    fn plain_http_is_noted_until_it_is_allowed() {
+    fn plain_http_is_noted_until_allowed() {
         let told = |text: &str| {
             let config: Config = toml::from_str(text).unwrap();
             remarks(&config).into_iter().filter(|remark| remark.contains("http://")).count()
@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn missing_anti_spoof_networks_are_told_for_every_rule_that_needs_them() {
+    fn missing_anti_spoof_models_are_noted() {
         let empty = tempfile::tempdir().unwrap();
         let mut config = Config::default();
         config.site.models_dir = Some(empty.path().to_owned());

@@ -180,7 +180,7 @@ mod tests {
     use vision::face::Bounds;
 
     #[test]
-    fn the_table_fits_a_terminal_and_a_refusal_says_why() {
+    fn table_fits_a_terminal() {
         let photo = |name: &str, outcome| PhotoReport {
             photo: name.to_owned(),
             roll: RollNumber::parse("2110001").unwrap(),
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_without_photos_says_what_is_expected() {
+    fn empty_folder_says_what_is_expected() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("no roll number")).unwrap();
         let error = listed(folder.path(), &Config::default()).unwrap_err().to_string();

@@ -47,7 +47,7 @@ enum Command {
     CheckConfig(check_config::Arguments),
     /// Look at every photo: does it enrol, and if not, why; exit code 3 when a person must act.
     CheckPhotos(check_photos::Arguments),
-    /// Mirror the photos from the backend and print what became of them.
+    /// Mirror the photos from the backend and print the result.
     Sync(sync::Arguments),
     /// Deliver the rows that wait, while the appliance does not run; exit code 3 when rows need a person.
     Upload(upload::Arguments),

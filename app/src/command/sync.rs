@@ -53,7 +53,7 @@ pub(super) fn execute(path: &Path, arguments: &Arguments) -> anyhow::Result<Exit
     })
 }
 
-/// Synchronises and prints what became of the photos; whether everything could be had.
+/// Synchronises and prints the result; whether every photo could be fetched.
 async fn synchronise(config: &Config) -> anyhow::Result<bool> {
     let bar = super::progress_bar("photos");
     let report = once(&config.sync(), &|step| match step {

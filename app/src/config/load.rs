@@ -272,7 +272,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_older_version_takes_what_it_knows_of_a_later_ones_settings() {
+    fn unknown_later_settings_are_ignored() {
         let later = "[site]\nname = \"gate\"\nfloor = 3\n[liveness]\nrequire = \"telepathy\"\n[attendance]\nkeep_days = \"long\"\n\
             minimum_gap = \"3m\"\n[oracle]\nkey = \"s3cr3t\"\n";
         assert!(parse(later).is_err(), "strict where a person can still correct it");
@@ -289,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_earlier_version_allowed_does_not_close_the_door() {
+    fn formerly_allowed_settings_still_start() {
         let earlier = "[site]\nname = \"gate\"\n[camera]\nframe_rate = 2.0\n[recognition]\nvotes = 30\n[page]\nhost_names = [\"tür.example\"]\npassword_hash = \"x\"\n";
         assert!(parse(earlier).is_err());
         let (config, left_out) = parse_known(earlier).unwrap();
@@ -301,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fleets_server_needs_https_one_token_and_no_other_source() {
+    fn fleet_settings_are_checked() {
         let wrong = |text: &str| parse(&format!("[fleet]\nurl = \"{text}")).unwrap_err().to_string();
         assert!(wrong("http://h.example\"\ntarget_token = \"t\"").contains("fleet.url"));
         assert!(wrong("https://h.example\"").contains("fleet.gateway_token"));
@@ -322,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn a_typo_is_named_with_its_line_and_what_is_allowed() {
+    fn typo_is_named_with_its_line() {
         let message = parse("[site]\nname = \"gate\"\ntimezone = \"UTC\"\n").unwrap_err().to_string();
         assert!(
             message.contains("line 3") && message.contains("timezone") && message.contains("time_zone"),
@@ -349,7 +349,7 @@ mod tests {
     }
 
     #[test]
-    fn every_wrong_value_is_reported_at_once() {
+    fn all_wrong_values_are_reported_at_once() {
         let message =
             parse("[webhook]\nbatch_rows = 0\n[recognition]\nvotes = 99\n[camera]\nsource = \"replay\"\n")
                 .unwrap_err()
@@ -361,13 +361,13 @@ mod tests {
     }
 
     #[test]
-    fn a_password_in_the_place_of_its_hash_is_refused_and_not_repeated() {
+    fn plain_password_is_refused_and_not_repeated() {
         let message = parse("[page]\npassword_hash = \"s3cr3t\"\n").unwrap_err().to_string();
         assert!(message.contains("page.password_hash") && !message.contains("s3cr3t"), "{message}");
     }
 
     #[test]
-    fn a_name_that_cannot_stand_in_a_certificate_is_refused_with_what_to_write() {
+    fn invalid_certificate_name_is_refused() {
         let with = |name: &str| parse(&format!("[page]\nhost_names = [\"door.example\", \"{name}\"]\n"));
         for wrong in ["tür.schule.example", "", "north gate", &"a".repeat(254)] {
             let message = with(wrong).unwrap_err().to_string();
@@ -379,7 +379,7 @@ mod tests {
     }
 
     #[test]
-    fn files_that_cannot_be_used_are_named_before_anything_starts() {
+    fn unusable_files_are_named_at_start() {
         let folder = tempfile::tempdir().unwrap();
         let write = |name: &str, text: &str| {
             let path = folder.path().join(name);
@@ -402,7 +402,7 @@ mod tests {
     }
 
     #[test]
-    fn a_camera_is_described_in_the_words_of_its_box() {
+    fn wrong_camera_settings_say_what_is_allowed() {
         let camera = parse("[camera]\nid = \"imx219\"\nrotation = 270\nmirror = true\nflicker = \"60hz\"\n")
             .unwrap()
             .camera;

@@ -93,7 +93,7 @@ impl Config {
         })
     }
 
-    /// The folder of the networks' weights.
+    /// The folder of the models' weights.
     pub fn models_dir(&self) -> PathBuf {
         self.site.models_dir.clone().unwrap_or_else(models::store::Store::default_dir)
     }
@@ -113,7 +113,7 @@ pub struct Site {
     pub clock: ClockTrust,
     /// Folder for photos, journal and everything else that is kept.
     pub data_dir: PathBuf,
-    /// Folder of the networks' weights; empty: /usr/share/attendance/models, or the cache of fetch_models.
+    /// Folder of the models' weights; empty: /usr/share/attendance/models, or the cache of fetch_models.
     pub models_dir: Option<PathBuf>,
 }
 

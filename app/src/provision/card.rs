@@ -266,7 +266,7 @@ mod tests {
         "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHJvYm90cyBoYXZlIGZlZWxpbmdzIHRvbywgbWF5YmUh anna@desk";
 
     #[test]
-    fn settings_saved_by_a_windows_editor_are_taken() {
+    fn settings_with_byte_order_mark_are_accepted() {
         let text = "\u{feff}[site]\r\nname = \"gate\"\r\n";
         assert!(
             matches!(parse(CardFile::Settings, text.as_bytes()), Ok(Accepted::Settings(kept, _)) if kept.starts_with("[site]"))
@@ -290,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn the_pages_certificate_and_key_are_what_they_are_called() {
+    fn certificate_and_key_files_are_checked() {
         let made = rcgen::generate_simple_self_signed(vec!["door.example".to_owned()]).unwrap();
         let (certificate, key) = (made.cert.pem(), made.signing_key.serialize_pem());
         let parse = |file, text: &str| parse(file, text.as_bytes());
@@ -305,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn wifi_profiles_are_named_and_spelt_as_iwd_wants_them() {
+    fn wifi_profiles_follow_iwd() {
         let profile = |text: &str| match parse(CardFile::Wifi, text.as_bytes()).unwrap() {
             Accepted::Wifi(profile) => profile,
             other => panic!("{other:?}"),
@@ -329,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn ssh_keys_are_whole_public_keys_or_nothing() {
+    fn only_whole_public_ssh_keys_are_accepted() {
         let taken = parse(CardFile::SshKeys, format!("# ours\n\n{KEY}\n").as_bytes()).unwrap();
         assert!(matches!(taken, Accepted::SshKeys(keys) if keys == format!("{KEY}\n")));
         let rsa = KEY.replacen("ssh-ed25519", "ssh-rsa", 1);
@@ -361,7 +361,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_bytes_make_a_profile_that_leaves_iwds_folder_or_its_own_line(bytes in proptest::collection::vec(any::<u8>(), 0..120)) {
+        fn wifi_profile_never_leaves_its_folder_or_line(bytes in proptest::collection::vec(any::<u8>(), 0..120)) {
             if let Ok(Accepted::Wifi(Some(profile))) = parse(CardFile::Wifi, &bytes) {
                 prop_assert!(!profile.file.contains('/') && !profile.file.starts_with('.'));
                 prop_assert!(profile.content.lines().count() <= 2);
@@ -369,7 +369,7 @@ mod tests {
         }
 
         #[test]
-        fn no_bytes_make_a_hash_that_adds_a_field_to_shadow(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+        fn password_hash_never_adds_a_shadow_field(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
             if let Ok(Accepted::ConsolePassword(hash)) = parse(CardFile::ConsolePassword, &bytes) {
                 prop_assert!(!hash.contains([':', '\n']));
             }

@@ -41,7 +41,7 @@ impl Default for Places {
     }
 }
 
-/// What became of one file of the card.
+/// The result of importing one file of the card.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Outcome {
     /// Its name on the card.
@@ -159,8 +159,8 @@ fn take(places: &Places, file: CardFile, paths: &[PathBuf], stays: bool) -> Resu
     if let Accepted::Settings(_, config) = &accepted {
         let port = config.page.listen.port();
         if port != OPEN_PORT {
-            remarks.push(format!("page.listen has port {port}, which the firewall keeps closed: set it to {OPEN_PORT}, or nobody sees \
-                 the page"));
+            remarks.push(format!("page.listen has port {port}, which the firewall keeps closed: set it to {OPEN_PORT}, or the page cannot be \
+                 reached"));
         }
     }
     keep(places, &accepted).map_err(|error| format!("cannot be kept: {error}"))?;
@@ -312,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn good_files_are_taken_over_and_leave_the_card() {
+    fn good_files_are_imported_and_removed_from_the_card() {
         let folder = tempfile::tempdir().unwrap();
         let places = places(folder.path());
         let hash = format!("$6$saltsalt${}", "x".repeat(86));
@@ -340,7 +340,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_file_stays_on_the_card_and_the_old_settings_in_force() {
+    fn wrong_file_stays_and_changes_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let places = places(folder.path());
         let settings = places.etc.join("attendance/attendance.toml");
@@ -356,7 +356,7 @@ mod tests {
     }
 
     #[test]
-    fn of_two_settings_the_correct_one_is_taken_and_both_are_told() {
+    fn correct_one_of_two_settings_files_is_imported() {
         let [exact, notepads] = ["attendance.toml", "attendance.toml.txt"];
         let [right, wrong] = ["[site]\nname = \"new\"\n", "[site]\nnaem = \"new\"\n"];
         for (corrected, mistaken) in [(notepads, exact), (exact, notepads)] {
@@ -396,7 +396,7 @@ mod tests {
     }
 
     #[test]
-    fn settings_whose_files_are_missing_are_refused_until_the_card_brings_them() {
+    fn settings_need_their_files() {
         let folder = tempfile::tempdir().unwrap();
         let places = places(folder.path());
         let ours = places.etc.join("attendance");
@@ -416,7 +416,7 @@ mod tests {
     }
 
     #[test]
-    fn a_port_that_the_firewall_keeps_closed_is_told() {
+    fn port_closed_by_the_firewall_is_reported() {
         let folder = tempfile::tempdir().unwrap();
         let places = places(folder.path());
         let told = |listen: &str| {
@@ -431,7 +431,7 @@ mod tests {
     }
 
     #[test]
-    fn empty_files_take_access_away_again() {
+    fn empty_files_revoke_access() {
         let folder = tempfile::tempdir().unwrap();
         let places = places(folder.path());
         for (name, first) in [("authorized_keys", KEY), ("wifi.txt", "School\npassword1\n")] {
@@ -449,7 +449,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_kept_stays_on_the_card() {
+    fn unsaved_file_stays_on_the_card() {
         let folder = tempfile::tempdir().unwrap();
         let places = places(folder.path());
         std::fs::remove_dir(places.etc.join("attendance")).unwrap();
@@ -461,7 +461,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_power_cut_left_of_a_wiped_file_is_no_file() {
+    fn half_wiped_file_is_ignored() {
         let folder = tempfile::tempdir().unwrap();
         let places = places(folder.path());
         std::fs::write(places.card.join("wifi.txt"), "School\npassword1\n").unwrap();
@@ -475,7 +475,7 @@ mod tests {
     }
 
     #[test]
-    fn a_start_on_memory_leaves_the_files_where_the_next_start_finds_them() {
+    fn start_on_memory_leaves_files_on_the_card() {
         let folder = tempfile::tempdir().unwrap();
         let places = places(folder.path());
         std::fs::write(&places.memory, "").unwrap();
@@ -487,7 +487,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_too_large_to_be_ours_is_not_read_whole() {
+    fn oversized_file_is_not_read() {
         let folder = tempfile::tempdir().unwrap();
         let places = places(folder.path());
         File::create(places.card.join("ca.pem")).unwrap().set_len(1 << 40).unwrap();
@@ -495,7 +495,7 @@ mod tests {
     }
 
     #[test]
-    fn the_machine_is_named_once_and_after_its_board() {
+    fn machine_is_named_once_after_its_board() {
         let folder = tempfile::tempdir().unwrap();
         let places = places(folder.path());
         std::fs::write(&places.serial, "9f2a771c00000001\0").unwrap();

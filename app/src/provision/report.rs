@@ -1,4 +1,4 @@
-//! What is written back to the card (`attendance-status.txt`, for the technician and his laptop), and what
+//! What is written back to the card (`attendance-status.txt`, for the technician and their laptop), and what
 //! stands above the log-in prompt of the console: the same, with the address as a QR code and, until it was
 //! used once, the page's first password.
 
@@ -170,7 +170,7 @@ pub fn show(path: &Path, state: &State) -> io::Result<bool> {
     replace(path, &issue, 0o600).map(|()| true)
 }
 
-/// Asks every agetty to show its text anew.
+/// Asks every agetty to show its text again.
 ///
 /// # Errors
 /// When agetty cannot be started.
@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn the_report_says_where_the_page_is_and_what_is_wrong() {
+    fn report_names_page_address_and_problems() {
         let folder = tempfile::tempdir().unwrap();
         let places = places(folder.path());
         let outcomes = [
@@ -290,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn the_console_shows_the_first_password_and_the_card_never_does() {
+    fn first_password_is_on_the_console_never_on_the_card() {
         let folder = tempfile::tempdir().unwrap();
         let places = places(folder.path());
         std::fs::create_dir_all(&places.card).unwrap();
@@ -329,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn the_running_page_says_which_certificate_it_shows_and_nothing_else() {
+    fn running_page_reports_its_fingerprint() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("report.json");
         let say = |fingerprint: &str| {
@@ -346,7 +346,7 @@ mod tests {
     }
 
     #[test]
-    fn only_addresses_that_are_listened_on_are_told() {
+    fn only_listening_addresses_are_reported() {
         let all = || vec!["192.0.2.7".to_owned(), "2001:db8::7".to_owned()];
         assert_eq!(reachable(all(), "::".parse().unwrap()), all());
         assert_eq!(reachable(all(), "0.0.0.0".parse().unwrap()), all()[..1]);
@@ -354,7 +354,7 @@ mod tests {
     }
 
     #[test]
-    fn the_fingerprint_is_the_one_that_browsers_show() {
+    fn fingerprint_is_that_of_browsers() {
         let folder = tempfile::tempdir().unwrap();
         let made = rcgen::generate_simple_self_signed(vec!["door.local".to_owned()]).unwrap();
         let path = folder.path().join("certificate.pem");
@@ -367,7 +367,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unchanged_report_is_not_written_again() {
+    fn unchanged_report_is_not_rewritten() {
         let folder = tempfile::tempdir().unwrap();
         let places = places(folder.path());
         std::fs::create_dir_all(&places.card).unwrap();

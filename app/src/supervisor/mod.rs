@@ -49,7 +49,7 @@ impl Supervisor {
         Arc::clone(&self.board)
     }
 
-    /// Starts a worker. `work` is called anew for every restart with a token that asks it to stop; it ends
+    /// Starts a worker. `work` is called again for every restart with a token that asks it to stop; it ends
     /// with `Ok` only when it was asked to or when its work is done for good.
     ///
     /// Must be called within a tokio runtime.
@@ -168,7 +168,7 @@ impl Watch {
             () = wake => {
                 log::info!("{} is restarted, as asked", self.name);
                 stop.cancel();
-                // Whatever it says at its end: a worker that is to begin anew has not failed.
+                // Whatever it says at its end: a worker that is to be restarted has not failed.
                 let _ = running.await;
                 return Ended::ToBeStartedAgain;
             }
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_worker_that_fails_or_panics_is_started_again_ever_more_slowly() {
+    async fn failed_worker_restarts_with_growing_delay() {
         let (inside, runs) = counted();
         let mut supervisor = Supervisor::new(Bus::default());
         supervisor.start("failing", move |_| {
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_held_worker_waits_for_a_person_and_says_why() {
+    async fn held_worker_waits_for_a_person() {
         let (inside, runs) = counted();
         let bus = Bus::default();
         let mut supervisor = Supervisor::new(bus);
@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn workers_stop_in_order_and_one_that_hangs_costs_no_more_than_the_deadline() {
+    async fn workers_stop_in_order_within_the_deadline() {
         let order = Arc::new(Mutex::new(Vec::new()));
         let mut supervisor = Supervisor::new(Bus::default());
         for name in ["camera", "attendance"] {
@@ -262,7 +262,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_restart_by_hand_keeps_the_workers_own_delays() {
+    async fn manual_restart_keeps_the_delays() {
         let (inside, runs) = counted();
         let mut supervisor = Supervisor::new(Bus::default());
         let delays = Backoff::between(Duration::from_secs(1), Duration::from_secs(2));
@@ -283,7 +283,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_running_worker_can_be_restarted_and_that_is_no_failure() {
+    async fn restart_of_a_running_worker_is_no_failure() {
         let (inside, runs) = counted();
         let bus = Bus::default();
         let mut told = bus.subscribe();

@@ -31,7 +31,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn its_answer_and_its_panic_both_arrive() {
+    async fn thread_answer_and_panic_arrive() {
         assert_eq!(on_own_thread("good", || Ok(())).await, Ok(()));
         assert_eq!(on_own_thread("bad", || Err(Failure::hold("key"))).await, Err(Failure::hold("key")));
         assert!(on_own_thread("ugly", || panic!("on purpose")).await.is_err());

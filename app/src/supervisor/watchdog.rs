@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 /// Tells systemd every third of its watchdog interval that the program is well, as long as `moving` says so.
 /// Without a watchdog (a desk machine) this only waits for `stop`.
 ///
-/// A program that hangs in the camera or in a network is then killed and started anew by systemd, and a
+/// A program that hangs in the camera or in a model is then killed and restarted by systemd, and a
 /// kernel that hangs is reset by the hardware watchdog behind it.
 pub async fn pet_while(moving: impl Fn() -> bool + Send, stop: CancellationToken) {
     let Some(interval) = sd_notify::watchdog_enabled() else {

@@ -20,7 +20,7 @@ fn below(folder: &Path) -> Vec<PathBuf> {
 }
 
 #[test]
-fn what_root_does_by_hand_leaves_everything_to_the_service() {
+fn files_made_by_root_belong_to_the_service() {
     const SERVICE: u32 = 12_345;
     if std::fs::metadata("/proc/self").unwrap().uid() != 0 {
         skipped::skipped("root");
@@ -59,7 +59,7 @@ fn what_root_does_by_hand_leaves_everything_to_the_service() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_waits_is_delivered_and_what_needs_a_person_is_listed() {
+async fn upload_command_delivers_and_lists_refused_rows() {
     let (site, url) = demo(&["7"]).await;
     let door = Door::at(&url);
     door.see("7");

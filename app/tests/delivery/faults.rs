@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::door::{Door, demo, stored};
 
 #[tokio::test]
-async fn whatever_the_webhook_does_no_row_is_lost_and_none_is_stored_twice() {
+async fn webhook_faults_lose_and_duplicate_no_row() {
     for (fault, words) in [
         ("500", "500"),
         ("503", "503"),
@@ -29,7 +29,7 @@ async fn whatever_the_webhook_does_no_row_is_lost_and_none_is_stored_twice() {
         let told = heard.try_recv().unwrap().to_string();
         assert!(told.contains("kept, next try in"), "{fault}: {told}");
         assert!(door.uploader.view().failure.is_some());
-        // The webhook comes and goes, and the program is started anew.
+        // The webhook comes and goes, and the program is restarted.
         let door = door.restart();
         site.misbehave(None, Some(format!("{fault}/2").parse().unwrap()));
         let report = door.upload_everything().await;
@@ -41,7 +41,7 @@ async fn whatever_the_webhook_does_no_row_is_lost_and_none_is_stored_twice() {
 }
 
 #[tokio::test]
-async fn nobody_listening_is_a_failure_that_says_where() {
+async fn refused_connection_names_the_address() {
     let door = Door::at("http://127.0.0.1:9/attendance/webhook/?key=s3cret");
     door.see("7");
     let report = door.upload().await;
@@ -51,7 +51,7 @@ async fn nobody_listening_is_a_failure_that_says_where() {
 }
 
 #[tokio::test]
-async fn the_last_upload_keeps_its_deadline() {
+async fn last_upload_keeps_its_deadline() {
     let (site, url) = demo(&["7"]).await;
     let door = Door::at(&url);
     door.see("7");
@@ -67,7 +67,7 @@ async fn the_last_upload_keeps_its_deadline() {
 }
 
 #[tokio::test]
-async fn a_full_disk_during_the_upload_sends_nothing_for_ever_and_loses_nothing() {
+async fn full_disk_during_upload_sends_nothing_twice() {
     let (site, url) = demo(&["7"]).await;
     let door = Door::at(&url);
     door.see("7");

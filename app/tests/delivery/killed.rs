@@ -25,7 +25,7 @@ fn open(folder: &std::path::Path, clock: Arc<ManualClock>, bus: Bus) -> Records 
 /// Not a test of its own: what the parent below starts and kills. Sees one new student after the other, and
 /// says each row that was announced.
 #[test]
-#[ignore = "started by every_announced_row_survives_kill_9"]
+#[ignore = "started by announced_rows_survive_kill_9"]
 fn child() {
     let Some(folder) = std::env::var_os(FOLDER).map(PathBuf::from) else { return };
     let clock = Arc::new(ManualClock::at(datetime!(2025-01-15 09:00:00 UTC), "boot-1"));
@@ -47,7 +47,7 @@ fn child() {
 }
 
 #[test]
-fn every_announced_row_survives_kill_9() {
+fn announced_rows_survive_kill_9() {
     let folder = tempfile::tempdir().unwrap();
     let mut announced = BTreeSet::new();
     for kill in 0..KILLS {

@@ -70,7 +70,7 @@ fn door_with(url: &str, rows: usize) -> Door {
 }
 
 #[tokio::test]
-async fn a_row_that_breaks_every_batch_is_found_and_the_others_pass() {
+async fn poisonous_row_is_isolated() {
     for status in [StatusCode::BAD_REQUEST, StatusCode::UNPROCESSABLE_ENTITY] {
         let (url, bodies) = webhook(move |rows, _| match rows.iter().any(|row| row.starts_with("33,")) {
             true => answer(status, "no"),
@@ -107,7 +107,7 @@ async fn only_the_first_goes_to_a_person(door: &Door) {
 }
 
 #[tokio::test]
-async fn a_row_on_which_the_server_fails_does_not_hold_up_the_others() {
+async fn failing_row_does_not_block_others() {
     let (url, _) = webhook(|rows, _| match rows.iter().any(|row| row.starts_with("1,")) {
         true => answer(StatusCode::INTERNAL_SERVER_ERROR, "<h1>Internal Server Error"),
         false => created(0..rows.len()),
@@ -130,7 +130,7 @@ fn with_errors(rows: &[&str], failing: &[&str]) -> Response<String> {
 }
 
 #[tokio::test]
-async fn a_sick_webhook_that_answers_row_by_row_blames_nobody_and_is_told() {
+async fn webhook_failing_for_all_rows_refuses_none() {
     let sick = Arc::new(AtomicBool::new(true));
     let is_sick = Arc::clone(&sick);
     let (url, _) = webhook(move |rows, _| match is_sick.load(Ordering::Relaxed) {
@@ -154,14 +154,14 @@ async fn a_sick_webhook_that_answers_row_by_row_blames_nobody_and_is_told() {
 }
 
 #[tokio::test]
-async fn a_row_with_an_error_that_nobody_knows_goes_to_a_person_while_others_are_taken() {
+async fn unknown_row_error_needs_a_person() {
     let (url, _) = webhook(|rows, _| with_errors(rows, &["1,"])).await;
     let door = door_with(&url, 20);
     only_the_first_goes_to_a_person(&door).await;
 }
 
 #[tokio::test]
-async fn rows_that_are_not_named_are_sent_again() {
+async fn unanswered_rows_are_sent_again() {
     // It lists at most three rows, whatever it did, and knows what it has.
     let seen = Mutex::new(std::collections::BTreeSet::new());
     let (url, _) = webhook(move |rows, _| {
@@ -184,7 +184,7 @@ async fn rows_that_are_not_named_are_sent_again() {
 }
 
 #[tokio::test]
-async fn retry_after_is_told_and_a_redirect_does_not_carry_the_key_away() {
+async fn redirect_never_gets_the_key() {
     let (url, bodies) = webhook(|rows, number| match number {
         1 => {
             let mut answer = answer(StatusCode::TOO_MANY_REQUESTS, "");
@@ -218,7 +218,7 @@ async fn an_answer_without_end_is_cut_off() {
 }
 
 #[tokio::test]
-async fn a_wrong_key_is_known_before_there_are_rows() {
+async fn wrong_key_is_detected_without_rows() {
     let refuses =
         |_: &[&str], _| answer(StatusCode::UNAUTHORIZED, json!({"success": false, "error": "Unauthorized"}));
     let (url, bodies) = webhook(refuses).await;

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::door::{Door, demo, stored};
 
 #[tokio::test]
-async fn rows_of_all_days_are_delivered_in_order_and_once() {
+async fn rows_are_delivered_in_order_once() {
     let (site, url) = demo(&["7", "8"]).await;
     let door = Door::at(&url);
     door.see("7");
@@ -34,7 +34,7 @@ async fn rows_of_all_days_are_delivered_in_order_and_once() {
 }
 
 #[tokio::test]
-async fn batches_are_as_large_as_configured_and_a_backlog_drains() {
+async fn batches_have_the_configured_size() {
     let students: Vec<String> = (1..=95).map(|student| student.to_string()).collect();
     let students: Vec<&str> = students.iter().map(String::as_str).collect();
     let (site, url) = demo(&students).await;
@@ -45,7 +45,7 @@ async fn batches_are_as_large_as_configured_and_a_backlog_drains() {
 }
 
 #[tokio::test]
-async fn an_unknown_student_waits_for_a_person_and_holds_up_nobody() {
+async fn unknown_student_needs_a_person() {
     let (site, url) = demo(&["7"]).await;
     let door = Door::at(&url);
     door.see("9999999");
@@ -69,7 +69,7 @@ async fn an_unknown_student_waits_for_a_person_and_holds_up_nobody() {
 }
 
 #[tokio::test]
-async fn a_crash_between_the_answer_and_its_record_only_makes_duplicates() {
+async fn crash_after_the_answer_makes_duplicates_only() {
     let (site, url) = demo(&["7", "8"]).await;
     let door = Door::at(&url);
     door.see("7");
@@ -83,7 +83,7 @@ async fn a_crash_between_the_answer_and_its_record_only_makes_duplicates() {
 }
 
 #[tokio::test]
-async fn the_worker_delivers_by_itself_and_says_so() {
+async fn worker_delivers_automatically() {
     let (site, url) = demo(&["7"]).await;
     let door = Door::at(&url);
     let mut heard = door.bus.subscribe();
@@ -106,7 +106,7 @@ async fn the_worker_delivers_by_itself_and_says_so() {
 }
 
 #[tokio::test]
-async fn a_refused_key_holds_the_worker_and_says_what_to_do() {
+async fn refused_key_holds_the_worker() {
     let (site, url) = demo(&["7"]).await;
     let door = Door::at(&url);
     door.see("7");
@@ -124,7 +124,7 @@ async fn a_refused_key_holds_the_worker_and_says_what_to_do() {
 }
 
 #[tokio::test]
-async fn a_missing_file_of_authorities_holds_the_worker_until_it_is_there() {
+async fn missing_ca_file_holds_the_worker() {
     let (_site, url) = demo(&["7"]).await;
     let folder = tempfile::tempdir().unwrap();
     let ca_file = folder.path().join("ca.pem");
@@ -143,7 +143,7 @@ async fn a_missing_file_of_authorities_holds_the_worker_until_it_is_there() {
 }
 
 #[tokio::test]
-async fn two_processes_do_not_share_a_journal() {
+async fn second_process_is_refused_the_journal() {
     let (_, url) = demo(&[]).await;
     let door = Door::at(&url);
     let zone = base::moment::SiteZone::named("UTC").unwrap();

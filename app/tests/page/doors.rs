@@ -64,7 +64,7 @@ fn the_list_of_addresses_is_whole() {
 }
 
 #[test]
-fn every_address_opens_to_exactly_who_may() {
+fn every_address_requires_its_access() {
     let device = Device::start();
     let technician = device.log_in();
     let everyone = [As::default(), As::token(&device.read), As::token(&device.full), technician];
@@ -102,7 +102,7 @@ fn every_address_opens_to_exactly_who_may() {
 }
 
 #[test]
-fn the_cookie_is_strict_and_log_out_ends_it() {
+fn cookie_is_strict_and_ends_at_log_out() {
     let device = Device::start();
     let answer = device.post("/login", &As::default(), &format!("password={PASSWORD}"));
     let cookie = answer.header("set-cookie").unwrap();
@@ -119,7 +119,7 @@ fn the_cookie_is_strict_and_log_out_ends_it() {
 }
 
 #[test]
-fn changes_need_the_pages_own_token_and_origin() {
+fn changes_require_csrf_token_and_origin() {
     let device = Device::start();
     let technician = device.log_in();
     let cookie_only = As { headers: technician.headers[..1].to_vec() };
@@ -147,7 +147,7 @@ fn changes_need_the_pages_own_token_and_origin() {
 }
 
 #[test]
-fn guessing_is_slowed_down_and_the_right_password_must_wait_too() {
+fn guessing_is_slowed_down() {
     base::logging::start(log::LevelFilter::Info);
     let device = Device::start();
     let attempt = |password: &str| device.post("/login", &As::default(), &format!("password={password}"));
@@ -182,7 +182,7 @@ fn guessing_is_slowed_down_and_the_right_password_must_wait_too() {
 }
 
 #[test]
-fn guesses_sent_all_at_once_are_counted_too() {
+fn parallel_guesses_are_counted() {
     let device = Device::start();
     let compared = std::thread::scope(|scope| {
         let tries: Vec<_> = (0..12)
@@ -199,7 +199,7 @@ fn guesses_sent_all_at_once_are_counted_too() {
 }
 
 #[test]
-fn wrong_tokens_are_refused_and_slowed_down_and_revoking_works_at_once() {
+fn wrong_and_revoked_tokens_are_refused() {
     let device = Device::start();
     let who = As::token(&device.read);
     assert_eq!(device.get("/status", &who).status, 200);
@@ -217,7 +217,7 @@ fn wrong_tokens_are_refused_and_slowed_down_and_revoking_works_at_once() {
 /// A guess is compared by its hash, whole, whatever is wrong with it: one that is refused sooner tells how
 /// far it was right.
 #[test]
-fn no_guess_is_answered_before_its_hash_was_computed() {
+fn every_guess_costs_a_hash() {
     let least = |work: &dyn Fn()| {
         let times = (0..3).map(|_| {
             let start = Instant::now();
@@ -240,7 +240,7 @@ fn no_guess_is_answered_before_its_hash_was_computed() {
 }
 
 #[test]
-fn the_first_start_makes_a_password_and_says_it_once() {
+fn first_start_makes_a_password() {
     let folder = tempfile::tempdir().unwrap();
     let begin = || {
         let fake = Device::start().fake;
@@ -274,7 +274,7 @@ fn used(running: &Running) -> bool {
 }
 
 #[test]
-fn the_console_forgets_the_first_password_with_the_first_log_in() {
+fn console_forgets_the_password_at_first_log_in() {
     let device = Device::with_own_password();
     assert_eq!(device.post("/login", &As::default(), "password=wrong").status, 401);
     assert!(!used(&device.running));
@@ -286,7 +286,7 @@ fn the_console_forgets_the_first_password_with_the_first_log_in() {
 /// A data folder that takes no password, as one that is full: the page is there, and lets in who reads the
 /// console.
 #[test]
-fn a_first_password_that_cannot_be_kept_opens_the_page_all_the_same() {
+fn unsaved_first_password_still_works() {
     let folder = tempfile::tempdir().unwrap();
     std::os::unix::fs::symlink("/sys/attendance-test", folder.path().join("page")).unwrap();
     let config = Page { listen: "127.0.0.1:0".parse().unwrap(), ..Page::default() };
@@ -300,7 +300,7 @@ fn a_first_password_that_cannot_be_kept_opens_the_page_all_the_same() {
 }
 
 #[test]
-fn a_log_in_makes_the_first_password_the_last_that_is_made_by_itself() {
+fn used_first_password_is_kept() {
     let device = Device::with_own_password();
     let mark = status::password_file(device.path()).with_extension("unused");
     assert!(mark.exists(), "a power cut now, and the next start shows another");
@@ -309,7 +309,7 @@ fn a_log_in_makes_the_first_password_the_last_that_is_made_by_itself() {
 }
 
 #[test]
-fn files_that_cannot_be_used_are_told_on_a_page_that_answers() {
+fn unusable_files_are_reported_on_the_page() {
     let folder = tempfile::tempdir().unwrap();
     let file = status::password_file(folder.path());
     std::fs::create_dir_all(&file).unwrap();
@@ -336,7 +336,7 @@ fn files_that_cannot_be_used_are_told_on_a_page_that_answers() {
 }
 
 #[test]
-fn a_new_password_counts_at_once_and_ends_every_log_in() {
+fn new_password_ends_every_session() {
     let device = Device::with_own_password();
     let old = device.log_in();
     let file = status::password_file(device.path());

@@ -63,7 +63,7 @@ fn every_answer_carries_the_headers() {
 }
 
 #[test]
-fn bodies_headers_and_nonsense_are_bounded() {
+fn request_sizes_are_bounded() {
     let device = Device::start();
     let who = As::token(&device.full);
     assert_eq!(device.post("/login", &As::default(), &"x".repeat(1025)).status, 413);
@@ -155,7 +155,7 @@ fn no_request_slips_by() {
 
 /// A cookie that somebody else chose is never a log-in: not before one, and not after.
 #[test]
-fn a_log_in_cannot_be_fixed_beforehand() {
+fn session_fixation_is_impossible() {
     let device = Device::start();
     let chosen = As::default().with("Cookie", &format!("__Host-session={}", "A".repeat(43)));
     assert_eq!(device.get("/status", &chosen).status, 401);
@@ -166,7 +166,7 @@ fn a_log_in_cannot_be_fixed_beforehand() {
 }
 
 #[test]
-fn who_says_nothing_or_reads_nothing_is_dropped() {
+fn silent_clients_are_dropped() {
     let quick = Duration::from_millis(300);
     let device = Device::with(Limits {
         handshake_time: quick,
@@ -211,7 +211,7 @@ fn who_says_nothing_or_reads_nothing_is_dropped() {
 }
 
 #[test]
-fn who_forgets_https_is_sent_there_and_told_nothing() {
+fn plain_http_is_redirected_to_https() {
     let device = Device::start();
     let mut plain = plain(device.running.address());
     plain.write_all(b"GET /status HTTP/1.1\r\nHost: door.local:8443\r\n\r\n").unwrap();
@@ -282,7 +282,7 @@ fn one_address_takes_only_its_share() {
 /// Six addresses that hold every place, eight each, do not keep out a seventh; and what it then has they do
 /// not take from it.
 #[test]
-fn who_holds_every_place_gives_some_up_to_who_has_none() {
+fn address_with_most_connections_loses_one() {
     let limits = Limits {
         connections: 48,
         connections_per_address: 16,
@@ -312,7 +312,7 @@ fn who_holds_every_place_gives_some_up_to_who_has_none() {
 }
 
 #[test]
-fn scripts_that_forget_their_event_streams_leave_the_page_its_own() {
+fn forgotten_event_streams_leave_room_for_the_page() {
     let device = Device::with(Limits { event_streams: 2, ..Limits::default() });
     let open = |who: &As| {
         let mut stream = device.connect().unwrap();
@@ -333,7 +333,7 @@ fn scripts_that_forget_their_event_streams_leave_the_page_its_own() {
 /// many, and at times nobody has. Counted in tries, not in seconds, because others use this machine too. The
 /// frame rate of real recognition is measured by `soak`.
 #[test]
-fn a_flood_has_a_lower_priority_and_leaves_the_technician_in() {
+fn flood_has_lower_priority() {
     const TRIES: u32 = 200;
     let device = Device::with(Limits::default());
     let flood = Flood::begin(device.running.address(), &device.running.identity().fingerprint.to_string());

@@ -126,7 +126,7 @@ impl Real {
 /// Who was seen before a time server answered is not gone: the row stands with today's, marked, until its day
 /// is known.
 #[test]
-fn rows_from_before_the_clock_was_known_can_be_seen() {
+fn rows_without_clock_are_shown() {
     let folder = tempfile::tempdir().unwrap();
     let real = Real::start("[site]\ndata_dir = \"DATA\"\ntime_zone = \"UTC\"", folder.path());
     let who = As::token(&real.device.read);

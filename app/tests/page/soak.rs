@@ -115,7 +115,7 @@ fn video() -> Option<PathBuf> {
 /// 200 clients and 1,000 half-open handshakes leave recognition nine tenths of its frames.
 #[test]
 #[ignore = "measures time, so it needs a machine that nobody else uses; cargo test -p attendance --test page -- --ignored soak::"]
-fn a_flood_leaves_recognition_its_frame_rate() {
+fn flood_leaves_the_frame_rate() {
     let Some(appliance) = Appliance::start() else { return };
     while appliance.frames().0 == 0 {
         std::thread::sleep(Duration::from_millis(200));

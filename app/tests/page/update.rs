@@ -52,7 +52,7 @@ fn until(complaint: &str, reached: impl Fn() -> bool) {
 }
 
 #[test]
-fn a_bundle_is_streamed_to_the_card_and_installed() {
+fn bundle_is_streamed_and_installed() {
     let device = Device::start();
     let bundle: Vec<u8> = (0..3_000_000_u32).map(|n| ((n * 31) >> 5) as u8).collect();
     let sent = send(&device, &As::token(&device.full), &bundle);
@@ -69,7 +69,7 @@ fn a_bundle_is_streamed_to_the_card_and_installed() {
 }
 
 #[test]
-fn what_is_no_bundle_or_comes_from_others_is_refused_before_it_is_read() {
+fn foreign_upload_is_refused_unread() {
     let device = Device::start();
     let full = As::token(&device.full);
     for (who, length, status) in [
@@ -87,7 +87,7 @@ fn what_is_no_bundle_or_comes_from_others_is_refused_before_it_is_read() {
 }
 
 #[test]
-fn who_stops_sending_leaves_nothing_behind_and_another_may_send() {
+fn aborted_upload_leaves_nothing() {
     let device = Device::with(Limits { bundle_pause: Duration::from_secs(2), ..Limits::default() });
     let full = As::token(&device.full);
     let mut slow = begin(&device, &full, "Content-Length: 1000");
@@ -110,7 +110,7 @@ fn who_stops_sending_leaves_nothing_behind_and_another_may_send() {
 }
 
 #[test]
-fn who_is_refused_hears_why_when_all_was_sent() {
+fn refused_upload_gets_its_reason() {
     let device = Device::start();
     let full = As::token(&device.full);
     let _first = begin(&device, &full, "Content-Length: 1000");
@@ -125,7 +125,7 @@ fn who_is_refused_hears_why_when_all_was_sent() {
 }
 
 #[test]
-fn more_than_was_announced_is_another_request_and_never_part_of_the_bundle() {
+fn excess_bytes_are_no_part_of_the_bundle() {
     let device = Device::start();
     let mut stream = begin(&device, &As::token(&device.full), "Content-Length: 5");
     stream.write_all(b"12345GET /status HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
@@ -136,7 +136,7 @@ fn more_than_was_announced_is_another_request_and_never_part_of_the_bundle() {
 }
 
 #[test]
-fn an_address_is_installed_from_and_its_credential_is_told_nobody() {
+fn credential_of_an_update_address_is_hidden() {
     let device = Device::start();
     let full = As::token(&device.full);
     let form = "url=https%3A%2F%2Fupdates.backend.example%2Flatest.json%3Fkey%3Ds3cr3t";
@@ -163,7 +163,7 @@ fn an_address_is_installed_from_and_its_credential_is_told_nobody() {
 }
 
 #[test]
-fn the_slots_and_a_rollback_are_shown_until_it_is_acknowledged() {
+fn page_shows_a_rollback_until_acknowledged() {
     let device = Device::start();
     let read = As::token(&device.read);
     let systems = device.get("/status", &read).json()["appliance"]["update"]["systems"].clone();

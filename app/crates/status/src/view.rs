@@ -315,9 +315,9 @@ pub struct Camera {
     pub frames: u64,
     /// Seconds since the last frame came; none before the first.
     pub last_frame_age_s: Option<f32>,
-    /// How often the program ended itself to start anew for the camera's sake, ever.
+    /// How often the program restarted itself because of the camera, ever.
     pub restarts: u32,
-    /// How often the device restarted for the camera's sake, ever.
+    /// How often the device restarted because of the camera, ever.
     pub reboots: u32,
     /// The last decisions about faces, newest first, each with the scores that led to it.
     pub decisions: Vec<Decision>,
