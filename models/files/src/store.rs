@@ -20,7 +20,7 @@ pub struct Store {
     lock: &'static Lock,
 }
 
-/// Why a network's weights cannot be had.
+/// Why a model's weights cannot be loaded.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {

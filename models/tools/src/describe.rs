@@ -1,4 +1,4 @@
-//! A converted file in words, for whoever writes a network against it.
+//! A converted file in words, for writing a model against it.
 
 use std::fmt::Write as _;
 

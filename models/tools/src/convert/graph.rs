@@ -1,4 +1,4 @@
-//! The operator list of a source file, for whoever writes the network as candle modules and for `fetch_models
+//! The operator list of a source file, for writing the model as candle modules and for `fetch_models
 //! --describe`.
 
 use std::collections::BTreeMap;
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 /// Inputs, outputs and operators in execution order. Names are those of the source, with `/` written as `.`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Graph {
-    /// What the network is fed.
+    /// The model's input.
     pub inputs: Vec<Port>,
     /// What it answers.
     pub outputs: Vec<Port>,

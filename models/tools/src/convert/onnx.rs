@@ -14,7 +14,7 @@ use super::protobuf::{FORMAT, Field, Fields, Message, Varints, malformed, nested
 use super::tensor::{self, Collector};
 use super::{Data, Error, Graph, Node, Parsed, Port, Tensor, half};
 
-/// Most operators; the largest pinned network has some 200.
+/// Most operators; the largest pinned model has some 200.
 const MAX_NODES: usize = 16_384;
 
 /// Longest list of numbers in an attribute that is kept for the operator list.

@@ -1,6 +1,6 @@
 //! TFLite: a flatbuffer of operator codes, one subgraph and the buffers it names.
 //!
-//! Schema: tensorflow/lite/schema/schema.fbs, version 3. Only what the pinned networks need is read, by field
+//! Schema: tensorflow/lite/schema/schema.fbs, version 3. Only what the pinned models need is read, by field
 //! number; a generated reader for the whole schema would be some 20,000 lines.
 //!
 //! Weights stored as fp16 stand behind a `DEQUANTIZE` operator each. The operator disappears: the constant
@@ -14,7 +14,7 @@ use super::{Data, Error, Graph, Node, Parsed, Port, half};
 
 const FORMAT: &str = "TFLite";
 
-/// Most entries of one vector of tables or numbers; the largest network has 717 tensors.
+/// Most entries of one vector of tables or numbers; the largest model has 717 tensors.
 const MAX_VECTOR: usize = 65_536;
 
 /// Longest name; the longest seen has 150 bytes.
@@ -246,7 +246,7 @@ const POOL: Options = &[
     (5, FUSED.0, FUSED.1),
 ];
 
-/// Operators of the pinned networks: number in the schema, name, options by field number.
+/// Operators of the pinned models: number in the schema, name, options by field number.
 const OPERATORS: &[(u32, &str, Options)] = &[
     (0, "ADD", &[(0, FUSED.0, FUSED.1)]),
     (1, "AVERAGE_POOL_2D", POOL),

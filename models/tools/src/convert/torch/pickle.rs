@@ -341,7 +341,7 @@ mod tests {
     }
 
     #[test]
-    fn a_dict_filled_after_it_was_memoised_is_the_same_dict() {
+    fn memoised_dict_keeps_later_entries() {
         // {} memoised as 0, filled, dropped into a tuple with itself recalled.
         let (arena, root, end) = run(b"\x80\x02}q\x00K\x01K\x02sh\x00\x86.rest").unwrap();
         assert_eq!(end, 14);
@@ -351,7 +351,7 @@ mod tests {
     }
 
     #[test]
-    fn what_could_run_code_is_refused_by_name() {
+    fn code_in_a_pickle_is_refused() {
         for (program, named) in [
             (&b"\x80\x02cos\nsystem\n."[..], "os.system"),
             (b"\x80\x02cbuiltins\neval\n.", "builtins.eval"),
@@ -365,7 +365,7 @@ mod tests {
     }
 
     #[test]
-    fn marks_protect_what_lies_below_them() {
+    fn marks_protect_lower_stack_entries() {
         // POP below a mark, a mark that nobody takes, an empty stack.
         for program in [&b"\x80\x02K\x01(\x85."[..], b"\x80\x02t.", b"\x80\x02.", b"\x80\x02K\x01K\x02."] {
             assert!(run(program).is_err(), "{program:?}");
