@@ -26,7 +26,7 @@ def main() -> None:
     parser.add_argument("--only", action="append", default=[], choices=updates.PARTS, help="one part of --all, on a card of its own")
     arguments = parser.parse_args()
     sys.stdout.reconfigure(line_buffering=True)
-    # Whoever stops a test in time leaves neither a machine nor its card behind.
+    # A stopped test leaves neither a machine nor its card behind.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     if arguments.test_updates:
         sys.exit(test_updates(arguments))

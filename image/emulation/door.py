@@ -202,7 +202,7 @@ class Door:
         return subprocess.run(read, capture_output=True, text=True, check=False).stdout
 
     def goes_back(self, words: str) -> None:
-        """The trial ends by itself, the old slot starts, and there the reason is told in these words."""
+        """The trial ends automatically, the old slot starts, and there the reason is told in these words."""
         self.machine.wait_for_restart(VERDICT_TIMEOUT)
         self.start()
         self.up()

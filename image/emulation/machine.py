@@ -117,7 +117,7 @@ class Machine:
         socket.unlink(missing_ok=True)
         net = ",".join(["user,id=net,restrict=on", *self.forwards, *self.services])
         command = [
-            # Whoever ends the player, however roughly, ends the machine.
+            # When the player ends in whatever way, the machine ends.
             "setpriv",
             "--pdeathsig",
             "KILL",

@@ -44,9 +44,9 @@ FAULTS = {
 DEAD = {"no-cmdline": [], "panic": [], "flipped": [], "hang": ["-device", "i6300esb"]}
 
 # What needs the film: a camera that shows somebody before the update, or a row after it.
-SEEING = {"ways", "dark", "again", "rotten"}
-# What rotted leaves a slot that is not whole, until an update.
-PARTS = ["ways", *FAULTS, *DEAD, "cuts", "rotten-behind", "again", "rotten", "fleet"]
+SEEING = {"ways", "dark", "again", "corrupted"}
+# Corruption leaves a slot that is not whole, until an update.
+PARTS = ["ways", *FAULTS, *DEAD, "cuts", "corrupted-late", "again", "corrupted", "fleet"]
 
 
 def test(
@@ -74,7 +74,7 @@ def test(
             if "ways" not in parts:
                 _settled(door, done, film=not SEEING.isdisjoint(parts))
             for before, part in zip([None, *alone], alone, strict=False):
-                if part.startswith("rotten") and (before in FAULTS or before in DEAD):
+                if part.startswith("corrupted") and (before in FAULTS or before in DEAD):
                     # What is broken is whole, too, to the initramfs.
                     _to_the_other(door)
                 _part(door, part, cuts, rounds, done)
@@ -96,7 +96,7 @@ def _part(door: Door, part: str, cuts: int, rounds: int, done: Done) -> None:
         for _ in range(rounds):
             _back_again(door, done)
     else:
-        {"ways": _one_update, "rotten": _rotten, "rotten-behind": _rotten_behind}[part](door, done)
+        {"ways": _one_update, "corrupted": _corrupted, "corrupted-late": _corrupted_late}[part](door, done)
 
 
 @contextlib.contextmanager
@@ -191,21 +191,21 @@ def _back_again(door: Door, done: Done) -> None:
     done(f"to {door.slot}: down after {installed:.0f} s, committed after {span:.0f} s, there again after a power cut; a row was delivered")
 
 
-def _rotten(door: Door, done: Done) -> None:
-    """The committed root rots where a start reads at once: the initramfs asks for the other slot, which is
-    examined and commits itself."""
+def _corrupted(door: Door, done: Done) -> None:
+    """The committed root is corrupted where a start reads at once: the initramfs asks for the other slot,
+    which is examined and commits itself."""
     door.machine.power_cut()
     eeprom.flip_bit(door.machine.card, _root(door))
     door.start()
     door.machine.wait_for_console("initramfs: FAILED: cannot mount")
     _other_commits_itself(door)
     door.works()
-    done(f"the committed root's head rotted: {door.slot} started by itself, committed itself, and works")
+    done(f"the committed root's head was corrupted: {door.slot} started automatically, committed itself, and works")
 
 
-def _rotten_behind(door: Door, done: Done) -> None:
-    """The same far behind what a start reads at once: three starts in vain lead to it, unless nothing has
-    rotted."""
+def _corrupted_late(door: Door, done: Done) -> None:
+    """The same far behind what a start reads at once: three failed starts lead to it, unless
+    nothing is corrupted."""
     door.machine.power_cut()
     _starts_cut_short(door)
     door.start()
@@ -221,7 +221,7 @@ def _rotten_behind(door: Door, done: Done) -> None:
     door.machine.wait_for_console("initramfs: FAILED: parts of .* cannot be read any more")
     _other_commits_itself(door)
     door.serves()
-    done(f"the committed root rotted where no start looks: {door.slot} started by itself after three starts in vain, and committed itself")
+    done(f"the committed root was corrupted where no start looks: after three failed starts {door.slot} started and committed itself")
 
 
 def _root(door: Door) -> int:

@@ -11,7 +11,7 @@ import os
 import pathlib
 import sys
 
-# Folders of the root file system that a reader wants to see by themselves.
+# Folders of the root file system that a reader wants to see separately.
 PLACES = [
     "usr/bin/attendance",
     "usr/share/attendance/models",

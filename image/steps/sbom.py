@@ -5,7 +5,7 @@ licence.
     sbom.py WORK > image.cdx.json
 
 Debian packages come from the lock and their own copyright files, crates from cargo's resolved graph of the
-appliance's target (build-time and test-time crates excluded), networks from the model folder.
+appliance's target (build-time and test-time crates excluded), models from the model folder.
 """
 
 import hashlib
@@ -74,7 +74,7 @@ IDENTIFIERS = {
 
 def main() -> None:
     work = pathlib.Path(sys.argv[1])
-    components = [*debian(work), *crates(work), *networks(work)]
+    components = [*debian(work), *crates(work), *models(work)]
     version = os.environ["VERSION"]
     json.dump(
         {
@@ -201,7 +201,7 @@ def crates(work: pathlib.Path) -> Iterator[Component]:
         }
 
 
-def networks(work: pathlib.Path) -> Iterator[Component]:
+def models(work: pathlib.Path) -> Iterator[Component]:
     """The weight files, with the licences that models.lock states."""
     folder = work / "models"
     stated = {}

@@ -10,7 +10,7 @@ FILESEXTRAPATHS:prepend = "${FILE_DIRNAME}:"
 SRC_URI += "file://files"
 
 def attendance_files(d):
-    """The files below files/, as absolute paths of the root file system. The recipe is parsed anew when the folder changes."""
+    """The files below files/, as absolute paths of the root file system. The recipe is parsed again when the folder changes."""
     top = os.path.join(os.path.dirname(d.getVar("FILE")), "files")
     found = []
     for folder, _, names in os.walk(top):

@@ -1,4 +1,4 @@
-SUMMARY = "Checks and converts the weight files of the appliance's networks"
+SUMMARY = "Checks and converts the weight files of the appliance's models"
 DESCRIPTION = "The project's fetch_models, compiled for the machine that builds, where attendance-models runs it."
 SECTION = "devel"
 CVE_PRODUCT = "attendance"

@@ -1,4 +1,4 @@
-SUMMARY = "Weights of the appliance's networks"
+SUMMARY = "Weights of the appliance's models"
 DESCRIPTION = "The files that models.lock pins, each checked against its SHA-256, converted to safetensors as models.lock states them."
 SECTION = "base"
 LICENSE = "Apache-2.0 & MIT"

@@ -10,6 +10,7 @@ FILESEXTRAPATHS:prepend := "${THISDIR}:"
 SRC_URI = "\
     file://init \
     file://data.sh \
+    file://rescue.sh \
     file://other.sh \
     file://modules \
     file://restart.c \
@@ -23,12 +24,12 @@ do_compile() {
 do_install() {
     install -d ${D}/dev ${D}/proc ${D}/sys ${D}/run ${D}/root
     install -m 0755 ${S}/init ${D}/init
-    install -m 0644 ${S}/data.sh ${S}/other.sh ${D}/
+    install -m 0644 ${S}/data.sh ${S}/rescue.sh ${S}/other.sh ${D}/
     sed -e 's/#.*//' -e '/^$/d' ${S}/modules > ${D}/modules
     install -D -m 0755 ${B}/restart ${D}${bindir}/restart
 }
 
-FILES:${PN} += "/init /data.sh /other.sh /modules /dev /proc /sys /run /root ${bindir}/restart"
+FILES:${PN} += "/init /data.sh /rescue.sh /other.sh /modules /dev /proc /sys /run /root ${bindir}/restart"
 # Busybox for the scripts; the programs of the file `programs` beside this recipe, and blockdev, which busybox leaves out.
 RDEPENDS:${PN} = "\
     busybox \

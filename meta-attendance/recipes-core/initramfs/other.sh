@@ -1,5 +1,6 @@
 # shellcheck shell=sh disable=SC2034,SC2154
-# The other slot, sourced by init: when a committed system that cannot start, or has rotted, gives way to it.
+# The other slot, sourced by init: when a committed system that cannot start, or is corrupted, is replaced by
+# it.
 #
 #   cannot be opened or mounted     init's give_up asks for the other slot
 #   corrupted behind what a         from the fourth start on that did not get the service up
@@ -9,9 +10,9 @@
 # Starts are counted on the data partition; where nothing can be counted, nothing is asked.
 
 # The other slot is asked for at the first failing start and again at every so many, so that two slots that
-# both fail do not play the machine to each other without a pause.
+# both fail do not alternate without a pause.
 ASK_EVERY=20
-# Starts running without the service before the root is read to its end. It takes seconds; somebody who
+# Consecutive starts without the service before the root is read to its end. It takes seconds; somebody who
 # switches the power off and on gets no more than that.
 UNFINISHED=3
 
@@ -24,8 +25,8 @@ count() {
     sync
 }
 
-# Whether this committed root cannot be read to its end, asked only after starts in vain.
-has_rotted() {
+# Whether this committed root cannot be read to its end, asked only after failed starts.
+is_corrupted() {
     [ "$trial" != 1 ] || return
     count unfinished-starts
     [ $counted -gt $UNFINISHED ] || return

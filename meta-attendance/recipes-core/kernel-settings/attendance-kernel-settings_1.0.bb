@@ -1,4 +1,4 @@
-SUMMARY = "Kernel settings for a machine nobody stands beside"
+SUMMARY = "Kernel settings for an unattended machine"
 DESCRIPTION = "A panic restarts the machine, and what an intruder would like is switched off."
 SECTION = "base"
 RDEPENDS:${PN} = "systemd"

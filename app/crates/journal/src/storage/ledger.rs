@@ -295,8 +295,8 @@ impl Ledger {
         }
     }
 
-    /// Takes in rows that the disk does not take. Those whose time is known can be delivered; the webhook knows
-    /// duplicates, should they be sent again after they were written.
+    /// Takes in rows that the disk does not take. Those whose time is known can be delivered; the webhook
+    /// knows duplicates, should they be sent again after they were written.
     pub(crate) fn insert_unwritten<'a>(&self, rows: impl Iterator<Item = &'a Row>) {
         let new: Vec<&Row> = {
             let state = self.state();
