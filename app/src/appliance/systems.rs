@@ -4,15 +4,15 @@ use status::systems as shown;
 use status::view;
 use status::view::Refused;
 use update::attempt::{Attempt, Origin};
-use update::history::{End, Outcome};
+use update::history::{End, TrialOutcome};
 use update::inbox;
-use update::record::{Content, Progress, System};
+use update::record::{Content, System, TrialProgress};
 use update::slot::Slot;
 use update::trust::Signers;
-use update::view::{SlotView, View};
+use update::view::{SlotView, SystemsView};
 
 /// The systems on the card, as the page shows them.
-pub fn systems(view: &View) -> shown::Systems {
+pub fn systems(view: &SystemsView) -> shown::Systems {
     shown::Systems {
         slot: slot(view.slot),
         on_trial: view.on_trial,
@@ -77,7 +77,7 @@ fn attempt(attempt: &Attempt) -> shown::Attempt {
     }
 }
 
-fn outcome(outcome: &Outcome) -> shown::UpdateOutcome {
+fn outcome(outcome: &TrialOutcome) -> shown::UpdateOutcome {
     shown::UpdateOutcome {
         trial: outcome.trial,
         slot: slot(outcome.slot),
@@ -94,9 +94,9 @@ fn outcome(outcome: &Outcome) -> shown::UpdateOutcome {
             }
             End::Silent { reached } => shown::UpdateEnd::Silent {
                 reached: match reached {
-                    Progress::Installed => shown::TrialProgress::Installed,
-                    Progress::Begun => shown::TrialProgress::Begun,
-                    Progress::Up => shown::TrialProgress::Up,
+                    TrialProgress::Installed => shown::TrialProgress::Installed,
+                    TrialProgress::Begun => shown::TrialProgress::Begun,
+                    TrialProgress::Up => shown::TrialProgress::Up,
                 },
             },
         },
@@ -142,9 +142,9 @@ mod tests {
             End::Committed,
             End::Rescued,
             End::failed("camera", "no frame", &["line".to_owned()]),
-            End::Silent { reached: Progress::Installed },
-            End::Silent { reached: Progress::Begun },
-            End::Silent { reached: Progress::Up },
+            End::Silent { reached: TrialProgress::Installed },
+            End::Silent { reached: TrialProgress::Begun },
+            End::Silent { reached: TrialProgress::Up },
         ];
         let contents = [Content::Partial, Content::Whole, Content::Failed, Content::Unknown];
         let signers = [Signers::Own, Signers::Development, Signers::Unknown];
@@ -156,7 +156,7 @@ mod tests {
                 at,
                 refused: (n % 2 == 0).then(|| "too old".to_owned()),
             };
-            let last = Outcome {
+            let last = TrialOutcome {
                 trial: 3,
                 slot: Slot::B,
                 from: named("1.2.0"),
@@ -166,7 +166,7 @@ mod tests {
                 at,
                 end,
             };
-            let view = View {
+            let view = SystemsView {
                 slot: Slot::A,
                 on_trial: n == 2,
                 committed: Slot::B,

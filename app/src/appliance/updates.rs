@@ -19,7 +19,7 @@ use update::install::Source;
 use update::offer;
 use update::store::Places;
 use update::under_way::{Turn, UnderWay};
-use update::view::{View, acknowledge as note, view};
+use update::view::{SystemsView, acknowledge as note, view};
 use update::worker::{ask_for_trial, folder};
 
 /// Begins to take a bundle.
@@ -91,7 +91,7 @@ pub(super) fn acknowledge(config: &Config) -> Result<Done, Refused> {
 }
 
 /// The systems on the card, where there are any.
-fn systems(config: &Config) -> Result<View, Refused> {
+fn systems(config: &Config) -> Result<SystemsView, Refused> {
     view(&Places::default(), &folder(&config.site.data_dir)).map_err(|error| Refused {
         message: "Updates cannot be installed here".to_owned(),
         details: error.to_string(),

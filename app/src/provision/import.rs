@@ -43,7 +43,7 @@ impl Default for Places {
 
 /// The result of importing one file of the card.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Outcome {
+pub struct ImportedFile {
     /// Its name on the card.
     pub name: &'static str,
     /// `None`: taken over. Otherwise what is wrong; nothing was changed.
@@ -56,7 +56,7 @@ pub struct Outcome {
 
 /// Takes over every good file of the card. One wrong file does not keep the others back, and no fault of the
 /// card's ends it: what cannot be done is said in the outcome.
-pub fn import(places: &Places) -> Vec<Outcome> {
+pub fn import(places: &Places) -> Vec<ImportedFile> {
     let mut outcomes = Vec::new();
     let stays = places.memory.exists();
     for file in CardFile::ALL {
@@ -75,7 +75,7 @@ pub fn import(places: &Places) -> Vec<Outcome> {
                 log::warn!("{} on the card: {reason}; the settings in force stay", file.name());
             }
         }
-        outcomes.push(Outcome { name: file.name(), stays: stays && wrong.is_none(), wrong, remark });
+        outcomes.push(ImportedFile { name: file.name(), stays: stays && wrong.is_none(), wrong, remark });
     }
     outcomes
 }

@@ -14,7 +14,7 @@ use sha2::{Digest as _, Sha256};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
 
-use super::import::{Outcome, Places, replace};
+use super::import::{ImportedFile, Places, replace};
 use crate::config;
 use backend::http::Fingerprint;
 use base::secret::Secret;
@@ -35,7 +35,7 @@ const PASSWORD_BYTES: u64 = 64;
 ///
 /// # Errors
 /// What the file system says.
-pub fn remember(places: &Places, outcomes: &[Outcome]) -> io::Result<()> {
+pub fn remember(places: &Places, outcomes: &[ImportedFile]) -> io::Result<()> {
     let lines = outcomes.iter().fold(String::new(), |mut text, outcome| {
         let _ = match &outcome.wrong {
             None => {
@@ -255,14 +255,14 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let places = places(folder.path());
         let outcomes = [
-            Outcome {
+            ImportedFile {
                 name: "attendance.toml",
                 wrong: Some("line 3: unknown field\nallowed: …".into()),
                 stays: false,
                 remark: None,
             },
-            Outcome { name: "wifi.txt", wrong: None, stays: false, remark: Some("the firewall".into()) },
-            Outcome { name: "ca.pem", wrong: None, stays: true, remark: None },
+            ImportedFile { name: "wifi.txt", wrong: None, stays: false, remark: Some("the firewall".into()) },
+            ImportedFile { name: "ca.pem", wrong: None, stays: true, remark: None },
         ];
         remember(&places, &outcomes).unwrap();
         std::fs::create_dir_all(&places.etc).unwrap();

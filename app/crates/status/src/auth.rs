@@ -72,8 +72,8 @@ pub(super) enum LogIn {
     MustWait(Duration),
 }
 
-/// Everything that knows who may.
-pub(super) struct Door {
+/// Decides who may do what: password, tokens, sessions, and their delays.
+pub(super) struct AccessGuard {
     password: Arc<CurrentPassword>,
     tokens: Tokens,
     sessions: Mutex<Sessions>,
@@ -89,7 +89,7 @@ pub(super) struct Door {
     entered: watch::Sender<bool>,
 }
 
-impl Door {
+impl AccessGuard {
     pub(super) fn new(password: Arc<CurrentPassword>, tokens: Tokens, lifetimes: Lifetimes) -> Self {
         let now = Instant::now();
         Self {
@@ -234,7 +234,7 @@ mod tests {
         let current = CurrentPassword::new(Password::parse(&hash, "here"), None);
         let lifetimes = Lifetimes { idle: Duration::from_secs(60), longest: Duration::from_secs(60) };
         let tokens = Tokens::new(Default::default(), TokenFile::below(folder.path()));
-        let door = Arc::new(Door::new(Arc::new(current), tokens, lifetimes));
+        let door = Arc::new(AccessGuard::new(Arc::new(current), tokens, lifetimes));
         let begun = Instant::now();
         assert!(matches!(door.log_in("a guess".to_owned(), ip(0)).await, LogIn::Wrong(_)));
         let one = begun.elapsed();

@@ -16,7 +16,7 @@ use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
-use super::auth::Door;
+use super::auth::AccessGuard;
 use super::reply::{Reply, with_body};
 use base::event::Event;
 
@@ -28,7 +28,7 @@ const TICK: Duration = Duration::from_secs(4);
 /// The stream of events, until the client leaves, its log-in ends, or the server stops.
 pub(super) fn stream_events(
     events: Receiver<Event>,
-    door: Arc<Door>,
+    door: Arc<AccessGuard>,
     headers: HeaderMap,
     permit: OwnedSemaphorePermit,
 ) -> Reply {
@@ -46,7 +46,7 @@ pub(super) fn stream_events(
 
 struct Listener {
     events: Receiver<Event>,
-    door: Arc<Door>,
+    door: Arc<AccessGuard>,
     headers: HeaderMap,
     ticks: Interval,
     _permit: OwnedSemaphorePermit,

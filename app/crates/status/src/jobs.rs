@@ -12,7 +12,7 @@ use super::view::{Action, Control, Done, Incoming, Refused};
 const NEWS: Duration = Duration::from_secs(10 * 60);
 
 /// What became of an action.
-pub(super) type Outcome = Result<Done, Refused>;
+pub(super) type ActionResult = Result<Done, Refused>;
 
 /// The actions, at most one of each kind at a time.
 pub(super) struct Jobs {
@@ -34,7 +34,7 @@ impl Job {
 
 #[derive(Clone)]
 struct Finished {
-    outcome: Outcome,
+    outcome: ActionResult,
     at: Instant,
 }
 
@@ -43,7 +43,7 @@ pub(super) struct Waiting(watch::Receiver<Option<Finished>>);
 
 impl Waiting {
     /// The outcome, whenever it comes.
-    pub(super) async fn outcome(mut self) -> Outcome {
+    pub(super) async fn outcome(mut self) -> ActionResult {
         match self.0.wait_for(Option::is_some).await.as_deref() {
             Ok(Some(finished)) => finished.outcome.clone(),
             // The sender is gone without a word only if the action panicked.
@@ -97,7 +97,7 @@ impl Jobs {
 
     /// What became of the last action of this kind; none while it is under way, before the first, and when it
     /// is old.
-    pub(super) fn last(&self, kind: &str) -> Option<Outcome> {
+    pub(super) fn last(&self, kind: &str) -> Option<ActionResult> {
         let jobs = self.lock();
         let job = jobs.get(kind)?;
         let finished = job.finished.borrow().clone()?;
@@ -127,7 +127,7 @@ mod tests {
     struct Slow(AtomicUsize);
 
     impl Control for Slow {
-        fn perform(&self, action: Action) -> Pending<Outcome> {
+        fn perform(&self, action: Action) -> Pending<ActionResult> {
             let count = self.0.fetch_add(1, Ordering::SeqCst) + 1;
             Box::pin(async move {
                 tokio::time::sleep(Duration::from_millis(30)).await;

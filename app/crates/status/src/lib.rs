@@ -62,7 +62,7 @@ use time::{Date, OffsetDateTime};
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
-use crate::auth::Door;
+use crate::auth::AccessGuard;
 use crate::certificate::{CertificateSource, Identity};
 use crate::config::Page;
 use crate::limits::Limits;
@@ -222,7 +222,7 @@ pub fn start(
     let (password, first_password) = password(config, data_dir)?;
     let tokens = Tokens::new(config.tokens.clone(), TokenFile::below(data_dir));
     let lifetimes = Lifetimes { idle: config.session_idle, longest: config.session_longest };
-    let door = Door::new(Arc::clone(&password), tokens, lifetimes);
+    let door = AccessGuard::new(Arc::clone(&password), tokens, lifetimes);
     let entered = door.entered();
     let acceptor = TlsAcceptor::from(Arc::new(listen::tls(Arc::clone(&identity))?));
     let source = Arc::new(WithDoor { source, identity: Arc::clone(&identity), password });

@@ -13,9 +13,9 @@ use tokio::sync::Semaphore;
 
 use super::api;
 use super::audit::AUDIT;
-use super::auth::{Door, LogIn, MustWait, Who};
+use super::auth::{AccessGuard, LogIn, MustWait, Who};
 use super::certificate::Identity;
-use super::jobs::{Jobs, Outcome};
+use super::jobs::{ActionResult, Jobs};
 use super::limits::Limits;
 use super::page;
 use super::reply::{Reply, download, empty, error, json, of_type, secured, see_other};
@@ -59,7 +59,7 @@ pub(super) struct Service {
     pub(super) source: Arc<dyn Source>,
     pub(super) jobs: Jobs,
     pub(super) bus: Bus,
-    pub(super) door: Arc<Door>,
+    pub(super) door: Arc<AccessGuard>,
     pub(super) identity: Arc<ArcSwap<Identity>>,
     pub(super) limits: Limits,
     /// Event streams of pages.
@@ -81,7 +81,7 @@ impl Service {
         source: Arc<dyn Source>,
         control: Arc<dyn Control>,
         bus: Bus,
-        door: Door,
+        door: AccessGuard,
         identity: Arc<ArcSwap<Identity>>,
         limits: Limits,
     ) -> Self {
@@ -433,7 +433,7 @@ impl Service {
     }
 
     /// Starts an action; its outcome, or after a moment that it goes on by itself.
-    async fn outcome(&self, action: Action) -> Outcome {
+    async fn outcome(&self, action: Action) -> ActionResult {
         let waiting = self.jobs.start(action)?;
         tokio::time::timeout(PAGE_WAIT, waiting.outcome()).await.unwrap_or_else(|_| Ok(still_under_way()))
     }
@@ -606,12 +606,12 @@ fn row_id(text: &str) -> Option<String> {
     (text.len() <= 128 && text.bytes().all(plain)).then(|| text.to_owned())
 }
 
-fn acted(outcome: &Outcome) -> api::Acted {
+fn acted(outcome: &ActionResult) -> api::Acted {
     let output = outcome.as_ref().map(|done| done.output.clone()).unwrap_or_default();
     api::Acted { success: outcome.is_ok(), message: message(outcome), output }
 }
 
-fn message(outcome: &Outcome) -> String {
+fn message(outcome: &ActionResult) -> String {
     match outcome {
         Ok(done) => done.message.clone(),
         Err(refused) => refused.message.clone(),

@@ -15,8 +15,8 @@
 
 use time::OffsetDateTime;
 
-use super::history::{End, History, Outcome};
-use super::record::{Before, Content, Pending, Progress, Record, System};
+use super::history::{End, History, TrialOutcome};
+use super::record::{Before, Content, Pending, Record, System, TrialProgress};
 use super::slot::{Booted, Slot};
 
 /// One atomic change on disk.
@@ -27,7 +27,7 @@ pub enum Write {
     /// The record.
     Record(Record),
     /// An outcome for the history.
-    Outcome(Outcome),
+    Outcome(TrialOutcome),
 }
 
 /// How this boot came about.
@@ -121,7 +121,7 @@ impl Flow {
     pub fn primary(&self) -> Slot {
         match &self.record.pending {
             Some(pending)
-                if pending.progress == Progress::Installed && self.arrival() == Arrival::Committed =>
+                if pending.progress == TrialProgress::Installed && self.arrival() == Arrival::Committed =>
             {
                 pending.slot
             }
@@ -133,7 +133,8 @@ impl Flow {
     /// come: that it has not been heard of says nothing.
     fn under_way(&self) -> Option<Slot> {
         let begun_now = self.record.begun_in.is_some() && self.record.begun_in == self.start;
-        let pending = self.record.pending.as_ref().filter(|pending| pending.progress == Progress::Begun)?;
+        let pending =
+            self.record.pending.as_ref().filter(|pending| pending.progress == TrialProgress::Begun)?;
         (begun_now && self.arrival() == Arrival::Committed).then_some(pending.slot)
     }
 
@@ -173,7 +174,7 @@ impl Flow {
             known.writing = None;
             record.pending = Some(Pending {
                 slot,
-                progress: Progress::Installed,
+                progress: TrialProgress::Installed,
                 trial: 0,
                 went_back,
                 before: Before::default(),
@@ -245,7 +246,7 @@ impl Flow {
         let mut record = self.record.clone();
         let pending = match &mut record.pending {
             Some(pending)
-                if pending.progress == Progress::Installed
+                if pending.progress == TrialProgress::Installed
                     && pending.slot != self.committed
                     && self.arrival() == Arrival::Committed =>
             {
@@ -255,7 +256,7 @@ impl Flow {
         };
         record.trials += 1;
         record.begun_in.clone_from(&self.start);
-        pending.progress = Progress::Begun;
+        pending.progress = TrialProgress::Begun;
         pending.trial = record.trials;
         pending.before = before;
         Ok(vec![Write::Record(record)])
@@ -265,8 +266,10 @@ impl Flow {
     pub fn call_off_trial(&self) -> Vec<Write> {
         let mut record = self.record.clone();
         match &mut record.pending {
-            Some(pending) if pending.progress == Progress::Begun && self.arrival() == Arrival::Committed => {
-                pending.progress = Progress::Installed;
+            Some(pending)
+                if pending.progress == TrialProgress::Begun && self.arrival() == Arrival::Committed =>
+            {
+                pending.progress = TrialProgress::Installed;
                 vec![Write::Record(record)]
             }
             _ => Vec::new(),
@@ -286,7 +289,7 @@ impl Flow {
                 writes.extend(self.note(&pending, &record, End::Committed, history, at));
             }
             (Arrival::Committed, Some(pending))
-                if pending.progress == Progress::Installed || self.under_way() == Some(pending.slot) =>
+                if pending.progress == TrialProgress::Installed || self.under_way() == Some(pending.slot) =>
             {
                 record.pending = Some(pending);
             }
@@ -296,12 +299,12 @@ impl Flow {
                 record.known_mut(pending.slot).content = Content::Failed;
             }
             (Arrival::Trial | Arrival::Fallback, Some(mut pending)) if pending.slot == booted => {
-                if pending.progress == Progress::Installed {
+                if pending.progress == TrialProgress::Installed {
                     // It waited for its trial and the initramfs asked for it, because the committed one does
                     // not start: as below.
                     pending.before.camera_was_absent = true;
                 }
-                pending.progress = Progress::Up;
+                pending.progress = TrialProgress::Up;
                 if pending.trial == 0 {
                     record.trials += 1;
                     pending.trial = record.trials;
@@ -320,7 +323,7 @@ impl Flow {
                 record.trials += 1;
                 record.pending = Some(Pending {
                     slot: booted,
-                    progress: Progress::Up,
+                    progress: TrialProgress::Up,
                     trial: record.trials,
                     went_back: false,
                     before: Before { service_ran, camera_was_absent, ..Before::default() },
@@ -373,15 +376,21 @@ impl Flow {
         at: OffsetDateTime,
     ) -> Option<Write> {
         let known = history.of_trial(pending.trial).is_some();
-        (!known && pending.progress != Progress::Installed)
+        (!known && pending.progress != TrialProgress::Installed)
             .then(|| Write::Outcome(self.outcome(Some(pending), record, end, at)))
     }
 
-    fn outcome(&self, pending: Option<&Pending>, record: &Record, end: End, at: OffsetDateTime) -> Outcome {
+    fn outcome(
+        &self,
+        pending: Option<&Pending>,
+        record: &Record,
+        end: End,
+        at: OffsetDateTime,
+    ) -> TrialOutcome {
         let slot = pending.map_or(self.booted.slot, |pending| pending.slot);
         let installed = pending.and_then(|pending| pending.before.installed.clone());
         let told = installed.map(|version| System { version, built: None });
-        Outcome {
+        TrialOutcome {
             trial: pending.map_or(record.trials, |pending| pending.trial),
             slot,
             from: pending.map(|pending| pending.before.system.clone()).unwrap_or_default(),

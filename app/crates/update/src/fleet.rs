@@ -28,8 +28,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use url::Url;
 
-use super::history::{End, Outcome};
-use super::view::View;
+use super::history::{End, TrialOutcome};
+use super::view::SystemsView;
 use crate::config;
 use backend::http::{Client, Timeouts};
 use base::durable;
@@ -256,7 +256,7 @@ impl Fleet {
     ///
     /// # Errors
     /// [`FleetError`].
-    pub async fn describe(&self, link: &Url, version: &str, seen: &View) -> Result<(), FleetError> {
+    pub async fn describe(&self, link: &Url, version: &str, seen: &SystemsView) -> Result<(), FleetError> {
         let last = seen.sentence.clone().unwrap_or_default();
         let data = json!({"version": version, "slot": seen.slot.to_string(), "last_update": last});
         self.send(Method::PUT, link, &json!({"mode": "merge", "data": data})).await?;
@@ -355,7 +355,7 @@ pub struct Action {
 
 impl Action {
     /// How it ended; none while its trial is still to come or under way.
-    pub fn verdict(&self, seen: &View) -> Option<Feedback> {
+    pub fn verdict(&self, seen: &SystemsView) -> Option<Feedback> {
         let trial = seen.last.as_ref().filter(|last| last.trial > self.after);
         match trial {
             Some(last) => {
@@ -384,7 +384,7 @@ impl Action {
 
     /// Whether the action stays open after a trial that a power cut may have ended: it is then looked at
     /// again.
-    fn is_tried_again(&self, last: &Outcome, seen: &View) -> bool {
+    fn is_tried_again(&self, last: &TrialOutcome, seen: &SystemsView) -> bool {
         let is_known = last.to.as_ref().is_some_and(|system| system.version == self.version);
         matches!(last.end, End::Silent { .. }) && is_known && !seen.not_wanted.contains(&self.version)
     }

@@ -243,7 +243,7 @@ mod tests {
     use super::*;
     use crate::autoboot;
     use crate::network::Interface;
-    use crate::record::{Content, Pending, Progress};
+    use crate::record::{Content, Pending, TrialProgress};
     use crate::report::{Camera, Page, Report};
     use crate::slot::Slot;
     use crate::store::tests::{card, start};
@@ -402,7 +402,7 @@ mod tests {
             let mut record = store.flow().unwrap().record;
             // An update may have waited in it for its night.
             record.pending = record.pending.filter(|_| waits).map(|pending| Pending {
-                progress: Progress::Installed,
+                progress: TrialProgress::Installed,
                 trial: 0,
                 before: Before::default(),
                 ..pending

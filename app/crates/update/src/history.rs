@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 
 use super::attempt::Origin;
-use super::record::{Progress, System};
+use super::record::{System, TrialProgress};
 use super::slot::Slot;
 
 /// Outcomes kept. One a month for over a year.
@@ -25,7 +25,7 @@ const LINE_LENGTH: usize = 300;
 #[serde(default)]
 pub struct History {
     /// The outcomes.
-    pub outcomes: Vec<Outcome>,
+    pub outcomes: Vec<TrialOutcome>,
     /// Outcomes that a later version noted in words unknown here: kept for it.
     #[serde(skip)]
     pub foreign: Vec<Value>,
@@ -33,17 +33,17 @@ pub struct History {
 
 impl History {
     /// The newest outcome.
-    pub fn last(&self) -> Option<&Outcome> {
+    pub fn last(&self) -> Option<&TrialOutcome> {
         self.outcomes.last()
     }
 
     /// The outcome of a trial.
-    pub fn of_trial(&self, trial: u64) -> Option<&Outcome> {
+    pub fn of_trial(&self, trial: u64) -> Option<&TrialOutcome> {
         self.outcomes.iter().find(|outcome| outcome.trial == trial)
     }
 
     /// The outcomes after the one that a technician acknowledged last.
-    pub fn unacknowledged(&self, acknowledged: Option<u64>) -> &[Outcome] {
+    pub fn unacknowledged(&self, acknowledged: Option<u64>) -> &[TrialOutcome] {
         let known = self.outcomes.iter().rposition(|outcome| Some(outcome.trial) == acknowledged);
         &self.outcomes[known.map_or(0, |at| at + 1)..]
     }
@@ -77,7 +77,7 @@ impl History {
     }
 
     /// Adds an outcome and forgets the oldest.
-    pub(super) fn add(&mut self, outcome: Outcome) {
+    pub(super) fn add(&mut self, outcome: TrialOutcome) {
         self.outcomes.retain(|kept| kept.trial != outcome.trial);
         self.outcomes.push(outcome);
         let surplus = self.outcomes.len().saturating_sub(KEPT);
@@ -87,7 +87,7 @@ impl History {
 
 /// How one trial ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Outcome {
+pub struct TrialOutcome {
     /// The trial's number, by which a technician acknowledges it.
     pub trial: u64,
     /// The slot that was tried.
@@ -133,7 +133,7 @@ pub enum End {
     /// The new system said nothing: it did not come up, crashed, hung, or lost its power.
     Silent {
         /// How far it came.
-        reached: Progress,
+        reached: TrialProgress,
     },
 }
 
@@ -151,7 +151,7 @@ impl End {
     }
 }
 
-impl Outcome {
+impl TrialOutcome {
     /// One sentence for the technician: what happened, and what to do.
     pub fn sentence(&self) -> String {
         let to = match &self.to {
@@ -170,7 +170,7 @@ impl Outcome {
                 "The update to {to} was rolled back: its check \"{check}\" failed ({reason}). The previous version runs. Send the \
                  diagnostics to support before trying again."
             ),
-            End::Silent { reached: Progress::Up } => format!(
+            End::Silent { reached: TrialProgress::Up } => format!(
                 "The update to {to} was rolled back: it came up and ended before its checks were through (crash, hang, or power \
                  cut). The previous version runs. {}",
                 self.second_try()
@@ -184,7 +184,7 @@ impl Outcome {
     }
 }
 
-impl Outcome {
+impl TrialOutcome {
     /// What follows when a system said nothing, which a power cut looks like.
     fn second_try(&self) -> &'static str {
         match self.origin {
@@ -224,7 +224,7 @@ pub(super) fn from_text(text: &[u8]) -> History {
     };
     let mut history = History::default();
     for value in raw.outcomes {
-        match Outcome::deserialize(&value) {
+        match TrialOutcome::deserialize(&value) {
             Ok(outcome) => history.outcomes.push(outcome),
             Err(_) => history.foreign.push(value),
         }
@@ -242,9 +242,9 @@ mod tests {
 
     use super::*;
 
-    fn outcome(trial: u64, end: End) -> Outcome {
+    fn outcome(trial: u64, end: End) -> TrialOutcome {
         let to = Some(System { version: "2.0.0".to_owned(), built: None });
-        Outcome {
+        TrialOutcome {
             trial,
             slot: Slot::B,
             from: System::default(),
@@ -260,7 +260,7 @@ mod tests {
     fn newest_outcomes_are_kept() {
         let mut history = History::default();
         for trial in 1..=40 {
-            history.add(outcome(trial, End::Silent { reached: Progress::Begun }));
+            history.add(outcome(trial, End::Silent { reached: TrialProgress::Begun }));
             history.add(outcome(trial, End::Committed));
         }
         assert_eq!(history.outcomes.len(), KEPT);
@@ -308,10 +308,10 @@ mod tests {
     }
 
     /// An outcome of `version`, after which the other version of two runs if it went back.
-    fn of(trial: u64, version: &str, end: End, left: Option<&str>) -> Outcome {
+    fn of(trial: u64, version: &str, end: End, left: Option<&str>) -> TrialOutcome {
         let system = |version: &str| System { version: version.to_owned(), built: None };
         let from = left.map(system).unwrap_or_default();
-        Outcome { to: Some(system(version)), from, went_back: left.is_some(), ..outcome(trial, end) }
+        TrialOutcome { to: Some(system(version)), from, went_back: left.is_some(), ..outcome(trial, end) }
     }
 
     fn failed() -> End {
@@ -319,10 +319,10 @@ mod tests {
     }
 
     fn silent() -> End {
-        End::Silent { reached: Progress::Begun }
+        End::Silent { reached: TrialProgress::Begun }
     }
 
-    fn not_wanted(outcomes: Vec<Outcome>, acknowledged: Option<u64>) -> Vec<String> {
+    fn not_wanted(outcomes: Vec<TrialOutcome>, acknowledged: Option<u64>) -> Vec<String> {
         History { outcomes, foreign: Vec::new() }.not_wanted(acknowledged)
     }
 

@@ -6,7 +6,7 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-use super::install::Progress;
+use super::install::InstallProgress;
 use super::under_way::{Turn, UnderWay};
 
 /// Largest bundle taken. Both images of a slot together have 384 MiB at most; a usual bundle has 120 MB.
@@ -120,7 +120,7 @@ impl Incoming {
         self.file.write_all(piece).map_err(|source| self.failed(source))?;
         let percent = u8::try_from(self.received * 100 / self.announced.max(1)).unwrap_or(100);
         if let Some(turn) = &self.turn {
-            turn.show(Progress { percent, step: RECEIVING.to_owned() });
+            turn.show(InstallProgress { percent, step: RECEIVING.to_owned() });
         }
         Ok(())
     }

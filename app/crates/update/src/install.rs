@@ -68,7 +68,7 @@ impl InstallError {
 
 /// How far an installation is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Progress {
+pub struct InstallProgress {
     /// 0 to 100.
     pub percent: u8,
     /// What is being done.
@@ -215,7 +215,7 @@ fn clock() -> String {
 ///
 /// # Errors
 /// [`InstallError`]; whatever it is, the running system and what starts next are as before.
-pub async fn install(source: Source<'_>, progress: impl FnMut(Progress)) -> Result<(), InstallError> {
+pub async fn install(source: Source<'_>, progress: impl FnMut(InstallProgress)) -> Result<(), InstallError> {
     let bus = answer(zbus::Connection::system()).await?;
     let rauc = answer(InstallerProxy::new(&bus)).await?;
     let operation = answer(rauc.operation()).await?;
@@ -232,7 +232,7 @@ pub async fn install(source: Source<'_>, progress: impl FnMut(Progress)) -> Resu
         let operation = answer(rauc.operation()).await?;
         let (percent, step, _) = answer(rauc.progress()).await?;
         let percent = percent.clamp(0, 100).try_into().unwrap_or(100);
-        Ok::<_, InstallError>(Seen { operation, progress: Progress { percent, step } })
+        Ok::<_, InstallError>(Seen { operation, progress: InstallProgress { percent, step } })
     };
     if follow(results, look, progress).await? == 0 {
         return Ok(());
@@ -244,7 +244,7 @@ pub async fn install(source: Source<'_>, progress: impl FnMut(Progress)) -> Resu
 /// What RAUC is at.
 struct Seen {
     operation: String,
-    progress: Progress,
+    progress: InstallProgress,
 }
 
 /// Follows an installation to its end, whose result comes by `results`.
@@ -254,7 +254,7 @@ struct Seen {
 async fn follow<F>(
     mut results: impl Stream<Item = i32> + Unpin,
     look: impl Fn() -> F,
-    mut progress: impl FnMut(Progress),
+    mut progress: impl FnMut(InstallProgress),
 ) -> Result<i32, InstallError>
 where
     F: Future<Output = Result<Seen, InstallError>>,
@@ -311,7 +311,7 @@ mod tests {
     use super::*;
 
     fn seen(operation: &str) -> Result<Seen, InstallError> {
-        let progress = Progress { percent: 40, step: "Copying image".to_owned() };
+        let progress = InstallProgress { percent: 40, step: "Copying image".to_owned() };
         Ok(Seen { operation: operation.to_owned(), progress })
     }
 

@@ -6,7 +6,7 @@
 //! would be equal to it.)
 
 use super::install;
-use super::install::{InstallError, Progress, Source};
+use super::install::{InstallError, InstallProgress, Source};
 use super::schedule::is_newer;
 
 /// Why a version is not to be installed.
@@ -102,7 +102,7 @@ pub async fn install(
     source: Source<'_>,
     present: &Present,
     checked: impl FnOnce(&str),
-    progress: impl FnMut(Progress),
+    progress: impl FnMut(InstallProgress),
 ) -> Result<(), NotInstalled> {
     let bundle = install::inspect(source).await?;
     checked(&bundle.version);

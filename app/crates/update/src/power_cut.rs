@@ -11,7 +11,7 @@ use time::OffsetDateTime;
 
 use super::boot_flow::{Arrival, Flow, Healthy, Write};
 use super::history::{End, History};
-use super::record::{Before, Content, Pending, Progress, Record, System};
+use super::record::{Before, Content, Pending, Record, System, TrialProgress};
 use super::slot::{Booted, Slot};
 
 /// Pieces in which the simulated RAUC writes a slot.
@@ -229,7 +229,7 @@ impl Machine {
         match &self.record.pending {
             None => assert_eq!(flow.primary(), self.committed),
             // Installed whole, and the trial still to come.
-            Some(Pending { slot, progress: Progress::Installed, .. }) => {
+            Some(Pending { slot, progress: TrialProgress::Installed, .. }) => {
                 assert_eq!(self.slots[*slot as usize], *image);
                 assert_eq!(flow.primary(), *slot);
             }
@@ -301,7 +301,7 @@ fn refused_restart_keeps_the_update_waiting() {
                 machine.is_sound(&image);
                 assert_eq!(machine.version(), "old");
                 if finished {
-                    assert_eq!(machine.record.pending.as_ref().unwrap().progress, Progress::Installed);
+                    assert_eq!(machine.record.pending.as_ref().unwrap().progress, TrialProgress::Installed);
                     machine.begin_trial().unwrap();
                     machine.is_sound(&image);
                     assert_eq!(machine.version() == "new", nature == Nature::Healthy);
@@ -339,7 +339,7 @@ fn beginning_trial_protects_its_slot() {
     machine.install(&image(Nature::Healthy)).unwrap();
     machine.ask_for_restart().unwrap();
     machine.boot(false).unwrap();
-    assert_eq!(machine.history.last().unwrap().end, End::Silent { reached: Progress::Begun });
+    assert_eq!(machine.history.last().unwrap().end, End::Silent { reached: TrialProgress::Begun });
     assert!(machine.flow().set_bad(Slot::B).is_ok());
 }
 
@@ -378,7 +378,7 @@ fn rollback_says_how_far_the_trial_came() {
         machine.history.last().unwrap().end.clone()
     };
     assert_eq!(ends(Nature::Sick), End::failed("camera", "no frame", &[]));
-    assert_eq!(ends(Nature::Dead), End::Silent { reached: Progress::Begun });
+    assert_eq!(ends(Nature::Dead), End::Silent { reached: TrialProgress::Begun });
 
     // Up, and then the power went before its checks were through: before the last two writes, outcome and
     // record.
@@ -386,7 +386,7 @@ fn rollback_says_how_far_the_trial_came() {
     machine.fuse = Some(writes_of(&image(Nature::Sick)) - 2);
     assert!(machine.update(&image(Nature::Sick)).is_err());
     machine.power_on(None);
-    assert_eq!(machine.history.last().unwrap().end, End::Silent { reached: Progress::Up });
+    assert_eq!(machine.history.last().unwrap().end, End::Silent { reached: TrialProgress::Up });
 }
 
 #[test]
@@ -490,7 +490,7 @@ proptest! {
             prop_assert!(healthy, "{:?}", booted);
             prop_assert_eq!(machine.booted.slot, machine.committed);
             let pending = machine.record.pending.as_ref().map(|pending| pending.progress);
-            prop_assert!(pending.is_none_or(|progress| progress == Progress::Installed));
+            prop_assert!(pending.is_none_or(|progress| progress == TrialProgress::Installed));
             machine.activates_nothing_unfit();
         }
     }

@@ -112,7 +112,7 @@ pub struct Pending {
     /// Where it lies.
     pub slot: Slot,
     /// How far its trial came.
-    pub progress: Progress,
+    pub progress: TrialProgress,
     /// The trial's number, from when it began.
     #[serde(default)]
     pub trial: u64,
@@ -147,7 +147,7 @@ pub struct Before {
 /// How far a trial came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Progress {
+pub enum TrialProgress {
     /// Installed whole; the trial has not begun.
     Installed,
     /// The reboot into it was asked for.
@@ -183,7 +183,7 @@ mod tests {
     fn a_record_survives_its_text() {
         let pending = Pending {
             slot: Slot::B,
-            progress: Progress::Begun,
+            progress: TrialProgress::Begun,
             trial: 7,
             went_back: true,
             before: Before {

@@ -11,7 +11,7 @@ use super::install::{Bundle, InstallError, Source};
 use super::newer::{NotInstalled, Objection};
 use super::offer::Offer;
 use super::refusal::Refusal;
-use super::view::{View, present};
+use super::view::{SystemsView, present};
 use crate::config::Settings;
 
 /// Pause after something was told: what the server asks for next may be known at once.
@@ -38,7 +38,7 @@ pub struct Question<'a> {
     /// The running version.
     pub running: &'a str,
     /// The systems on the card.
-    pub seen: &'a View,
+    pub seen: &'a SystemsView,
     /// The appliance's own folder of updates.
     pub kept: &'a Path,
     /// What the server wanted the last time and still is to be installed.
@@ -193,8 +193,8 @@ mod tests {
     use tokio::net::{TcpListener, TcpStream};
 
     use super::*;
-    use crate::history::{End, Outcome};
-    use crate::record::{Progress, System};
+    use crate::history::{End, TrialOutcome};
+    use crate::record::{System, TrialProgress};
     use crate::slot::Slot;
     use crate::trust::Signers;
     use crate::view::SlotView;
@@ -310,15 +310,15 @@ mod tests {
     }
 
     /// A door in slot A, and its fleet.
-    struct Door {
+    struct TestAppliance {
         server: Arc<Mutex<Server>>,
         fleet: Fleet,
         settings: Settings,
-        seen: View,
+        seen: SystemsView,
         kept: tempfile::TempDir,
     }
 
-    impl Door {
+    impl TestAppliance {
         async fn new(token: &str) -> Self {
             let link = "https://updates.backend.example/door.raucb?sig=1".to_owned();
             let server = Arc::new(Mutex::new(Server {
@@ -333,7 +333,7 @@ mod tests {
             settings.fleet.target = Some("gate 1".to_owned());
             settings.fleet.target_token = Some(Secret::new(token));
             let fleet = Fleet::from_config(&settings.fleet, &settings.tls).unwrap().unwrap();
-            let seen = View {
+            let seen = SystemsView {
                 slot: Slot::A,
                 on_trial: false,
                 committed: Slot::A,
@@ -381,7 +381,7 @@ mod tests {
 
         fn ended(&mut self, version: &str, end: End) {
             let to = Some(System { version: version.to_owned(), built: None });
-            let last = Outcome {
+            let last = TrialOutcome {
                 trial: self.seen.last.as_ref().map_or(0, |last| last.trial) + 1,
                 slot: Slot::B,
                 from: System::default(),
@@ -406,11 +406,11 @@ mod tests {
                 "closed failure: The update to version 1.1.0 was rolled back",
             ),
             (
-                End::Silent { reached: Progress::Begun },
+                End::Silent { reached: TrialProgress::Begun },
                 "closed failure: The update to version 1.1.0 was rolled back: it did not",
             ),
         ] {
-            let mut door = Door::new("s3cr3t").await;
+            let mut door = TestAppliance::new("s3cr3t").await;
             door.ended("1.0.0", End::Committed);
             let wanted = door.ask(&Ok("1.1.0")).await.unwrap();
             assert_eq!((wanted.action.as_deref(), wanted.offer.version.as_str()), (Some("8"), "1.1.0"));
@@ -456,12 +456,12 @@ mod tests {
             (Ok("0.9.0"), "closed failure: version 0.9.0 is not newer than the running version 1.0.0"),
             (Ok("1.0.0"), "closed success: version 1.0.0 runs already"),
         ] {
-            let door = Door::new("s3cr3t").await;
+            let door = TestAppliance::new("s3cr3t").await;
             assert_eq!(door.ask(&rauc).await, None);
             let told = door.told();
             assert!(told.len() == 1 && told[0].starts_with(said), "{told:?}");
         }
-        let door = Door::new("s3cr3t").await;
+        let door = TestAppliance::new("s3cr3t").await;
         let unreachable = Refusal::Unreachable { detail: "no route".to_owned() };
         assert_eq!(door.ask(&Err(unreachable)).await, None);
         door.server.lock().unwrap().update = "skip";
@@ -470,7 +470,7 @@ mod tests {
         door.server.lock().unwrap().update = "attempt";
         assert!(door.ask(&Ok("1.1.0")).await.is_some());
 
-        let door = Door::new("s3cr3t").await;
+        let door = TestAppliance::new("s3cr3t").await;
         door.server.lock().unwrap().link = "http://updates.backend.example/door.raucb".to_owned();
         assert_eq!(door.ask(&Ok("1.1.0")).await, None);
         assert!(door.told()[0].contains("https"));
@@ -478,7 +478,7 @@ mod tests {
 
     #[tokio::test]
     async fn update_can_be_cancelled_before_installation() {
-        let mut door = Door::new("s3cr3t").await;
+        let mut door = TestAppliance::new("s3cr3t").await;
         door.server.lock().unwrap().cancels = true;
         assert_eq!(door.ask(&Ok("1.1.0")).await, None);
         assert!(door.told()[0].starts_with("closed success"));
@@ -497,7 +497,7 @@ mod tests {
 
     #[tokio::test]
     async fn wrong_token_is_never_shown() {
-        let door = Door::new("wr0ng").await;
+        let door = TestAppliance::new("wr0ng").await;
         let error =
             door.question(None).ask(async |_: Source<'_>| unreachable!()).await.unwrap_err().to_string();
         assert!(error.contains("401") && error.contains("key") && !error.contains("wr0ng"), "{error}");

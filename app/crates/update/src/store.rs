@@ -225,7 +225,7 @@ pub(super) mod tests {
     use crate::attempt::Origin;
     use crate::boot_flow::{Arrival, Healthy};
     use crate::history::End;
-    use crate::record::{Before, Progress, System};
+    use crate::record::{Before, System, TrialProgress};
     use crate::slot::Slot;
 
     /// A card in a folder, with the firmware's notes for a start of `slot`.
@@ -278,7 +278,7 @@ pub(super) mod tests {
         let flow = arrive("2.0.0");
         assert_eq!(flow.arrival(), Arrival::Trial);
         let pending = flow.record.pending.as_ref().unwrap();
-        assert_eq!((pending.progress, &pending.before), (Progress::Up, &before));
+        assert_eq!((pending.progress, &pending.before), (TrialProgress::Up, &before));
         store.apply(flow.commit(&Healthy(()), OffsetDateTime::UNIX_EPOCH)).unwrap();
         assert_eq!(autoboot::committed(&places.autoboot).unwrap(), Slot::B);
         start(&places, Slot::B, false);

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::install::Progress;
+use super::install::InstallProgress;
 
 /// Shared and cheap to clone.
 #[derive(Debug, Clone, Default)]
@@ -11,7 +11,7 @@ pub struct UnderWay(Arc<Mutex<State>>);
 #[derive(Debug, Default)]
 struct State {
     /// How far it is; none when nothing comes in.
-    progress: Option<Progress>,
+    progress: Option<InstallProgress>,
     /// The turn is kept for whoever installs what was received.
     kept: bool,
 }
@@ -30,7 +30,7 @@ impl UnderWay {
         if now.progress.is_some() {
             return None;
         }
-        now.progress = Some(Progress { percent: 0, step: step.to_owned() });
+        now.progress = Some(InstallProgress { percent: 0, step: step.to_owned() });
         drop(now);
         Some(self.turn())
     }
@@ -42,7 +42,7 @@ impl UnderWay {
     }
 
     /// How far it is; none when nothing comes in.
-    pub fn progress(&self) -> Option<Progress> {
+    pub fn progress(&self) -> Option<InstallProgress> {
         self.lock().progress.clone()
     }
 
@@ -57,7 +57,7 @@ impl UnderWay {
 
 impl Turn {
     /// Shows how far it is.
-    pub fn show(&self, progress: Progress) {
+    pub fn show(&self, progress: InstallProgress) {
         self.under_way.lock().progress = Some(progress);
     }
 
@@ -87,7 +87,7 @@ mod tests {
         let under_way = UnderWay::default();
         let turn = under_way.begin("receiving").unwrap();
         assert!(under_way.clone().begin("installing").is_none());
-        turn.show(Progress { percent: 40, step: "receiving".to_owned() });
+        turn.show(InstallProgress { percent: 40, step: "receiving".to_owned() });
         assert_eq!(under_way.progress().unwrap().percent, 40);
         drop(turn);
         assert_eq!(under_way.progress(), None);

@@ -7,9 +7,9 @@ use serde::Serialize;
 use super::attempt;
 use super::attempt::Attempt;
 use super::eeprom;
-use super::history::Outcome;
+use super::history::TrialOutcome;
 use super::newer::Present;
-use super::record::{Content, Pending, Progress, System};
+use super::record::{Content, Pending, System, TrialProgress};
 use super::slot;
 use super::slot::Slot;
 use super::store::{Places, StoreError, read_history, read_record};
@@ -19,7 +19,7 @@ use base::durable;
 
 /// The systems on the card and how the last update ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct View {
+pub struct SystemsView {
     /// The slot that runs.
     pub slot: Slot,
     /// Whether it is on trial.
@@ -39,7 +39,7 @@ pub struct View {
     /// What was installed last.
     pub installed: Option<Attempt>,
     /// How the last update ended.
-    pub last: Option<Outcome>,
+    pub last: Option<TrialOutcome>,
     /// The same in one sentence.
     pub sentence: Option<String>,
     /// Whether the last update was rolled back and nobody has said yet that they know.
@@ -67,7 +67,7 @@ pub struct SlotView {
 ///
 /// # Errors
 /// [`StoreError`] where there are no slots, as at a desk, or the data partition cannot be read.
-pub fn view(places: &Places, kept: &Path) -> Result<View, StoreError> {
+pub fn view(places: &Places, kept: &Path) -> Result<SystemsView, StoreError> {
     let booted = slot::booted(&places.bootloader)?;
     let record = read_record(&places.state)?;
     let history = read_history(&places.state)?;
@@ -80,14 +80,14 @@ pub fn view(places: &Places, kept: &Path) -> Result<View, StoreError> {
     let acknowledged = acknowledged(kept);
     let unread = history.unacknowledged(acknowledged).last();
     let on_trial = pending.is_some_and(|pending| pending.slot == booted.slot);
-    Ok(View {
+    Ok(SystemsView {
         slot: booted.slot,
         on_trial,
         committed: if on_trial { booted.slot.other() } else { booted.slot },
         a: known(Slot::A),
         b: known(Slot::B),
         waits_for_trial: pending
-            .filter(|pending| pending.slot != booted.slot && pending.progress == Progress::Installed)
+            .filter(|pending| pending.slot != booted.slot && pending.progress == TrialProgress::Installed)
             .map(|pending| pending.slot),
         needs_acknowledgement: unread.is_some_and(|outcome| !outcome.end.is_success()),
         not_wanted: history.not_wanted(acknowledged),
@@ -95,12 +95,12 @@ pub fn view(places: &Places, kept: &Path) -> Result<View, StoreError> {
         eeprom: eeprom::sentence(Path::new(eeprom::MEMORIES)),
         attempt: attempt::last(kept),
         installed: attempt::installed(kept),
-        sentence: last.as_ref().map(Outcome::sentence),
+        sentence: last.as_ref().map(TrialOutcome::sentence),
         last,
     })
 }
 
-impl View {
+impl SystemsView {
     /// What is known of `slot`.
     pub fn known(&self, slot: Slot) -> &SlotView {
         match slot {
@@ -118,12 +118,13 @@ impl View {
 pub fn is_noted(places: &Places) -> Result<bool, StoreError> {
     let booted = slot::booted(&places.bootloader)?;
     let record = read_record(&places.state)?;
-    let open = |pending: &Pending| pending.slot != booted.slot && pending.progress != Progress::Installed;
+    let open =
+        |pending: &Pending| pending.slot != booted.slot && pending.progress != TrialProgress::Installed;
     Ok(!record.pending.as_ref().is_some_and(open))
 }
 
 /// What is on the card, for automatic updates.
-pub fn present(view: &View, running: &str) -> Present {
+pub fn present(view: &SystemsView, running: &str) -> Present {
     let waits = view.installed.iter().filter(|_| view.waits_for_trial.is_some());
     Present {
         running: running.to_owned(),

@@ -25,7 +25,7 @@ use super::schedule::{Policy, Situation, Step};
 use super::stick;
 use super::store::Places;
 use super::under_way::{Turn, UnderWay};
-use super::view::{View, is_noted, present, view};
+use super::view::{SystemsView, is_noted, present, view};
 use crate::config::Settings;
 use base::event::{Bus, Event};
 use base::failure::Failure;
@@ -165,7 +165,7 @@ impl Worker {
     async fn ask(
         &self,
         fleet: Option<&Fleet>,
-        seen: &View,
+        seen: &SystemsView,
         kept: &Path,
         wanted: Option<Wanted>,
     ) -> (Duration, Option<Wanted>) {
@@ -192,7 +192,14 @@ impl Worker {
     }
 
     /// Installs what is wanted. What fails comes back with the next question, and not before.
-    async fn install(&self, fleet: Option<&Fleet>, seen: &View, kept: &Path, wanted: Wanted, turn: &Turn) {
+    async fn install(
+        &self,
+        fleet: Option<&Fleet>,
+        seen: &SystemsView,
+        kept: &Path,
+        wanted: Wanted,
+        turn: &Turn,
+    ) {
         let Wanted { action, offer } = wanted;
         log::info!("installing version {}", offer.version);
         let header = fleet.and_then(|fleet| fleet.header_for(&offer.bundle));
@@ -225,7 +232,7 @@ impl Worker {
     fn question<'a>(
         &'a self,
         fleet: &'a Fleet,
-        seen: &'a View,
+        seen: &'a SystemsView,
         kept: &'a Path,
         wanted: Option<&'a Wanted>,
     ) -> Question<'a> {

@@ -15,7 +15,7 @@ use std::collections::HashMap;
 use super::bytes::Bytes;
 use super::tensor::{self, Collector};
 use super::{Data, Error, Parsed};
-use value::{Arena, Element, Id, Value, View};
+use value::{Arena, Element, Id, TensorView, Value};
 
 pub(super) const FORMAT: &str = "legacy torch";
 
@@ -141,7 +141,7 @@ fn read_storages<'a>(
     Ok(storages)
 }
 
-fn views(state: &Arena, root: Id) -> Result<Vec<(&str, &View)>, Error> {
+fn views(state: &Arena, root: Id) -> Result<Vec<(&str, &TensorView)>, Error> {
     let Value::Dict(entries) = state.value(root) else {
         return Err(malformed("the checkpoint is no state dict"));
     };
@@ -156,7 +156,7 @@ fn views(state: &Arena, root: Id) -> Result<Vec<(&str, &View)>, Error> {
 
 fn read_view(
     name: &str,
-    view: &View,
+    view: &TensorView,
     storage: &Storage<'_>,
     collector: &mut Collector,
 ) -> Result<(Vec<usize>, Data), Error> {

@@ -7,7 +7,7 @@
 
 use std::collections::HashMap;
 
-use super::value::{Arena, Element, Global, Id, StorageRef, Value, View};
+use super::value::{Arena, Element, Global, Id, StorageRef, TensorView, Value};
 use super::{FORMAT, malformed};
 use crate::convert::Error;
 use crate::convert::bytes::Bytes;
@@ -290,7 +290,7 @@ impl<'a> Machine<'a> {
                 let Value::Storage(storage) = self.arena.value(*storage) else {
                     return Err(malformed("a tensor without storage"));
                 };
-                Value::View(View {
+                Value::View(TensorView {
                     storage: storage.clone(),
                     offset: self.arena.int(*offset)?,
                     shape: self.arena.ints(*shape)?,

@@ -25,7 +25,7 @@ pub(super) enum Value {
     Dict(Vec<(Id, Id)>),
     Global(Global),
     Storage(StorageRef),
-    View(View),
+    View(TensorView),
 }
 
 /// The globals that may be named.
@@ -63,7 +63,7 @@ pub(super) struct StorageRef {
 
 /// A tensor: a window on a storage.
 #[derive(Debug)]
-pub(super) struct View {
+pub(super) struct TensorView {
     pub(super) storage: StorageRef,
     pub(super) offset: i64,
     pub(super) shape: Vec<i64>,
