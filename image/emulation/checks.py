@@ -154,7 +154,7 @@ def settings_are_taken_over(site: Site) -> None:
     assert float(re.search(r": ([0-9.]+)", exposure)[1]) <= 2.0
 
 
-def what_the_first_boot_wrote_is_there(site: Site) -> None:
+def state_of_the_first_boot_is_there(site: Site) -> None:
     """The second start after a power cut: identity, journal and name are those of the first."""
     machine = site.machine
     assert machine.run("cat /etc/machine-id") == site.remembered["machine-id"]
@@ -163,7 +163,7 @@ def what_the_first_boot_wrote_is_there(site: Site) -> None:
     assert boots == 2, f"the journal knows {boots} boots"
 
 
-def page_answers_with_the_fingerprint_of_the_card(site: Site) -> None:
+def page_has_the_fingerprint_of_the_card(site: Site) -> None:
     """HTTPS on port 443 shows the certificate whose fingerprint stands in attendance-status.txt and on the
     console, with a first password."""
     context = ssl.create_default_context()
@@ -224,7 +224,7 @@ def libcamera_captures(site: Site) -> None:
     machine.run("systemctl daemon-reload && systemctl restart attendance.service", timeout=300)
 
 
-def the_service_may_have_the_machine_restarted(site: Site) -> None:
+def service_may_request_a_reboot(site: Site) -> None:
     """The file by which the service asks for a restart when its camera stays away: one restart, and no
     loop."""
     machine, asked = site.machine, "/var/lib/attendance/camera/reboot"
@@ -252,8 +252,8 @@ def wrong_settings_change_nothing(site: Site) -> None:
     machine.run("rm /boot/config/attendance.toml; sync")
 
 
-def a_data_partition_that_takes_no_writes_is_left(site: Site) -> None:
-    """An error made the data partition read-only: one restart, which mends it, and settings and identity are
+def read_only_data_partition_causes_a_restart(site: Site) -> None:
+    """An error made the data partition read-only: one restart, which repairs it, and settings and identity are
     there again."""
     machine = site.machine
     before = machine.run("cat /etc/machine-id")
@@ -270,8 +270,8 @@ def a_data_partition_that_takes_no_writes_is_left(site: Site) -> None:
     assert machine.run("cat /etc/machine-id") == before
 
 
-def a_corrupt_data_partition_is_survived(site: Site) -> None:
-    """The file system's start overwritten, garbage strewn over it: the next start says so, and works."""
+def corrupted_data_partition_is_survived(site: Site) -> None:
+    """The beginning of the file system is overwritten with garbage: the next start says so, and works."""
     machine = site.machine
     machine.power_cut()
     first, length = eeprom.partitions(machine.card)[6]
@@ -305,20 +305,20 @@ CHECKS = [
     root_is_read_only,
     nothing_waits_for_the_network,
     settings_are_taken_over,
-    what_the_first_boot_wrote_is_there,
-    page_answers_with_the_fingerprint_of_the_card,
+    state_of_the_first_boot_is_there,
+    page_has_the_fingerprint_of_the_card,
     a_row_is_delivered,
     libcamera_captures,
-    the_service_may_have_the_machine_restarted,
+    service_may_request_a_reboot,
     wrong_settings_change_nothing,
-    a_data_partition_that_takes_no_writes_is_left,
-    a_corrupt_data_partition_is_survived,
+    read_only_data_partition_causes_a_restart,
+    corrupted_data_partition_is_survived,
     verity_refuses_a_flipped_bit,
 ]
 
 
 def free_port() -> int:
-    """A port of 127.0.0.1 that nobody uses now."""
+    """A free port of 127.0.0.1."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]

@@ -1,4 +1,4 @@
-"""A card with its machine, and the words for what a technician, or a power failure, does to it."""
+"""A card with its machine, and what a technician, or a power failure, does to it."""
 
 import contextlib
 import datetime
@@ -26,7 +26,7 @@ OTHER = {"A": "B", "B": "A"}
 
 
 class Failed(Exception):
-    """A promise that was not kept."""
+    """A check failed."""
 
 
 def expect(holds: object, message: str) -> None:

@@ -40,7 +40,7 @@ FAULTS = {
 }
 
 # Systems that do not come up, and the hardware that notices, where it is not the initramfs or the kernel.
-# QEMU's watchdog is left out elsewhere: on a busy host it would bite a machine that got no time.
+# QEMU's watchdog is left out elsewhere: on a busy host it would restart a machine that got no time.
 DEAD = {"no-cmdline": [], "panic": [], "flipped": [], "hang": ["-device", "i6300esb"]}
 
 # What needs the film: a camera that shows somebody before the update, or a row after it.

@@ -92,7 +92,7 @@ class Side:
 
 
 def model_files(lock, folder, store, converter):
-    """Lays the networks' files into `folder` as ROLE.tflite and ROLE.onnx; gives for each network the files
+    """Puts the models' files into `folder` as ROLE.tflite and ROLE.onnx; gives for each model the files
     and who runs them, and for those without a peer the reason."""
     archives, models = folder / "archives", folder / "models"
     archives.mkdir(parents=True, exist_ok=True)
@@ -353,7 +353,7 @@ def main():
         instructions(ours, {"networks": list(peers) + list(without), "frame_path": FRAMES})
     if arguments.picture:
         arguments.picture.write_text(chart.svg(lines))
-    # Nothing compared at all is a failure; how fast something is never is.
+    # It is a failure when nothing could be compared, never how fast something is.
     return 0 if lines or counts else 1
 
 

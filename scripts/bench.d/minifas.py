@@ -13,7 +13,7 @@ ANSWERS = {"antispoof-v2": (-4.39215, -2.3028, 6.69682), "antispoof-v1se": (-2.9
 
 
 def write(role, weights, path):
-    """Writes the network's file, unless it is there. LookupError when it does not answer as PyTorch does."""
+    """Writes the model's file, unless it is there. LookupError when it does not answer as PyTorch does."""
     if path.exists() and path.stat().st_mtime >= weights.stat().st_mtime:
         return
     import onnxruntime
