@@ -253,8 +253,8 @@ def wrong_settings_change_nothing(site: Site) -> None:
 
 
 def read_only_data_partition_causes_a_restart(site: Site) -> None:
-    """An error made the data partition read-only: one restart, which repairs it, and settings and identity are
-    there again."""
+    """An error made the data partition read-only: one restart, which repairs it, and settings and identity
+    are there again."""
     machine = site.machine
     before = machine.run("cat /etc/machine-id")
     refused, _ = machine.run(

@@ -63,8 +63,8 @@ def write(image: StrPath, partition: int, path: str, content: bytes) -> None:
 
 
 def flip_bit(image: StrPath, partition: int, byte: int = 1024 + 64) -> None:
-    """Corruption of a root partition: one bit, where not said otherwise of its EROFS superblock (at 1024), in the
-    label that nothing reads."""
+    """Corruption of a root partition: one bit, where not said otherwise of its EROFS superblock (at 1024), in
+    the label that nothing reads."""
     offset, _ = partitions(image)[partition]
     with open(image, "r+b") as card:
         card.seek(offset + byte)
