@@ -49,8 +49,7 @@ pub fn lacks_power() -> bool {
 /// logged: the file does not change before the next start.
 pub fn on_memory(path: &Path) -> Option<OnMemory> {
     let on_memory = OnMemory::parse(&std::fs::read_to_string(path).ok()?);
-    let problem = on_memory.problem();
-    log::error!("{} {}", problem.what, problem.advice);
+    log::error!("{}", on_memory.fault());
     Some(on_memory)
 }
 

@@ -18,7 +18,7 @@ pub(super) fn text(
     certificate_expires: OffsetDateTime,
 ) -> String {
     let mut out = Metrics(String::with_capacity(4096));
-    let today = |status| view.today.rows.iter().filter(|row| row.status == status).count();
+    let today = |status: RowStatus| view.today.rows.iter().filter(|row| row.status == status).count();
     let at_level = |level| problems.iter().filter(|problem| problem.level == level).count();
 
     out.gauge("healthy", "1 when the machine does its work.", Some(u8::from(healthy)));

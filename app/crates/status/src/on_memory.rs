@@ -5,7 +5,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::view::{Level, Problem};
+use base::failure::Fault;
 
 /// Where the initramfs says so. There only if `/data` lies in memory.
 pub const PATH: &str = "/run/attendance-boot/memory";
@@ -83,11 +83,11 @@ impl OnMemory {
     }
 
     /// What it means, and what to do.
-    pub fn problem(&self) -> Problem {
+    pub fn fault(&self) -> Fault {
         let copied = match self.copy {
-            Copied::All => "Settings and earlier rows were copied to memory.",
-            Copied::Part => "Only a part of the settings and earlier rows could be copied to memory.",
-            Copied::None => "None of the settings and earlier rows could be copied to memory.",
+            Copied::All => "settings and earlier rows were copied to memory",
+            Copied::Part => "only a part of the settings and earlier rows could be copied to memory",
+            Copied::None => "no settings and no earlier rows could be copied to memory",
         };
         let advice = match (self.copy, self.original_gone) {
             (Copied::None, _) => {
@@ -103,11 +103,8 @@ impl OnMemory {
                  until all rows are delivered, or save the days’ rows from this page; then replace the card."
             }
         };
-        Problem {
-            level: Level::Broken,
-            what: format!("The device runs on memory, because {}. {copied}", self.state.reason()),
-            advice: advice.to_owned(),
-        }
+        let reason = self.state.reason();
+        Fault::new(format!("the device runs on memory, because {reason} ({copied})")).advise(advice)
     }
 }
 
@@ -176,11 +173,10 @@ mod tests {
 
     #[test]
     fn the_only_copy_must_not_be_switched_off() {
-        let problem = OnMemory::parse("state=not-restored\ncopy=part\noriginal=gone\n").problem();
-        assert_eq!(problem.level, Level::Broken);
-        assert!(problem.what.contains("failed half-way") && problem.what.contains("a part"), "{problem:?}");
-        assert!(problem.advice.starts_with("Do not switch off"), "{problem:?}");
-        let kept = OnMemory::parse("state=read-only\ncopy=all\noriginal=kept\n").problem();
-        assert!(!kept.advice.contains("Do not switch off"), "{kept:?}");
+        let fault = OnMemory::parse("state=not-restored\ncopy=part\noriginal=gone\n").fault();
+        assert!(fault.what.contains("failed half-way") && fault.what.contains("a part"), "{fault}");
+        assert!(fault.advice.unwrap().starts_with("Do not switch off"));
+        let kept = OnMemory::parse("state=read-only\ncopy=all\noriginal=kept\n").fault();
+        assert!(!kept.advice.unwrap().contains("Do not switch off"));
     }
 }

@@ -2,7 +2,6 @@
 
 use time::OffsetDateTime;
 
-use super::on_memory::OnMemory;
 use super::view::{Level, LivenessCheck, Problem, View, Worker};
 use base::event::WorkerState;
 use base::failure::Fault;
@@ -38,7 +37,7 @@ pub(super) fn problems(
     let mut found = view.problems.clone();
     recognition(view, &mut found);
     recorder(view, &mut found);
-    found.extend(view.on_memory.as_ref().map(OnMemory::problem));
+    on_memory(view, &mut found);
     storage(view, &mut found);
     roster(view, &mut found);
     delivery(view, &mut found);
@@ -64,7 +63,7 @@ pub(super) fn healthy(view: &View) -> bool {
     let mut found = view.problems.clone();
     recognition(view, &mut found);
     recorder(view, &mut found);
-    found.extend(view.on_memory.as_ref().map(OnMemory::problem));
+    on_memory(view, &mut found);
     storage(view, &mut found);
     found.iter().all(|problem| problem.level < Level::Broken)
 }
@@ -111,6 +110,13 @@ fn recorder(view: &View, found: &mut Vec<Problem>) {
         format!("No rows are written, for their worker is {}: {why}.", worker.state),
         &format!("{} {advice}", next_start(worker)),
     ));
+}
+
+fn on_memory(view: &View, found: &mut Vec<Problem>) {
+    if let Some(on_memory) = &view.on_memory {
+        let (what, advice) = told(Some(&on_memory.fault()), "", "replace the card");
+        found.push(broken(format!("{}.", sentence(&what)), &advice));
+    }
 }
 
 fn storage(view: &View, found: &mut Vec<Problem>) {
@@ -417,6 +423,7 @@ mod tests {
     use time::macros::datetime;
 
     use super::*;
+    use crate::on_memory::OnMemory;
     use crate::view::{Camera, PhotoSync, Removal, RosterCount, System, Upload};
 
     const NOW: OffsetDateTime = datetime!(2026-11-01 12:00:00 UTC);
