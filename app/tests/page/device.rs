@@ -267,6 +267,7 @@ pub fn healthy() -> View {
             file: "/var/lib/attendance/attendance_2026-11-22.csv".to_owned(),
             exists: true,
             unsaved: 0,
+            unsaved_undelivered: 0,
             unsaved_reason: None,
             lost: 0,
             rows: (0..42)
@@ -296,6 +297,7 @@ pub fn healthy() -> View {
             ..Update::default()
         },
         plain_http: Vec::new(),
+        on_memory: None,
         problems: Vec::new(),
     }
 }
