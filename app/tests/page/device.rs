@@ -17,7 +17,7 @@ use status::token::{TokenAccess, TokenFile};
 use status::view::{
     Action, Camera, Control, Done, Incoming, LivenessCheck, Mark, Pending, PhotoSync, Picture, Refused,
     RefusedPhoto, RefusedRow, Roster, RosterCount, Row, RowDelivery, RowStatus, Source, Student, System,
-    Today,
+    Today, Update, Upload, View, Worker,
 };
 use status::{Running, password, start};
 use time::Date;
