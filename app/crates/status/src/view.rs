@@ -415,7 +415,6 @@ pub enum RowDelivery {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub enum LivenessCheck {
     /// Nothing: a photo passes for a person.
-    #[default]
     #[serde(rename = "off")]
     Off,
     /// A blink alone, because the anti-spoof models are missing.
@@ -428,6 +427,7 @@ pub enum LivenessCheck {
     #[serde(rename = "passive+blink")]
     PassiveBlink,
     /// The anti-spoof models, and a blink or a movement.
+    #[default]
     #[serde(rename = "passive+any")]
     PassiveAny,
 }
