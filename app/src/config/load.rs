@@ -102,7 +102,12 @@ fn parse_known(text: &str) -> Option<(Config, Vec<String>)> {
         }
     }
     let config: Config = known.try_into().ok()?;
-    problems(&config).is_empty().then_some((config, left_out))
+    problems(&config).is_empty().then(|| (settled(config), left_out))
+}
+
+/// The configuration with what its values depend on each other for.
+fn settled(config: Config) -> Config {
+    Config { photos: config.photos.settled(), ..config }
 }
 
 /// Parses and checks configuration text.
@@ -112,7 +117,7 @@ fn parse_known(text: &str) -> Option<(Config, Vec<String>)> {
 pub fn parse(text: &str) -> Result<Config, ConfigError> {
     let config: Config = toml::from_str(text).map_err(|error| ConfigError::Syntax(explain(text, &error)))?;
     let problems = problems(&config);
-    if problems.is_empty() { Ok(config) } else { Err(ConfigError::Values(problems)) }
+    if problems.is_empty() { Ok(settled(config)) } else { Err(ConfigError::Values(problems)) }
 }
 
 /// The parser's message with its place, and the line's key: the value may be a secret, and so may all of a
@@ -213,6 +218,15 @@ fn problems(config: &Config) -> Vec<String> {
         config.page.certificate_file.is_some() == config.page.key_file.is_some(),
         "page.certificate_file and page.key_file: set both, or neither".to_owned(),
     );
+    if let Some(port) = config.page.original_port {
+        check(
+            port >= 1024 && port != config.page.listen.port(),
+            format!(
+                "page.original_port: is {port}; it must be another one than that of page.listen, from 1024 on; the \
+                 original's is 8000"
+            ),
+        );
+    }
     for name in &config.page.host_names {
         check(
             certificate::can_name(name),
@@ -274,6 +288,34 @@ fn seconds(least: u64, most: u64) -> std::ops::RangeInclusive<Duration> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+
+    #[test]
+    fn photos_are_read_every_five_minutes_and_rows_delivered_every_minute_unless_a_site_says_otherwise() {
+        let config = parse("").unwrap();
+        assert_eq!(config.photos.interval, Duration::from_secs(300));
+        assert_eq!(config.webhook.interval, Duration::from_secs(60));
+        assert_eq!(parse("[photos]\ninterval = \"15m\"").unwrap().photos.interval, Duration::from_secs(900));
+    }
+
+    #[test]
+    fn without_a_photo_server_roll_numbers_are_identifiers_unless_a_site_says_otherwise() {
+        use vision::photos::RollPattern;
+        let pattern = |text: &str| parse(text).unwrap().photos.roll_numbers;
+        assert_eq!(pattern(""), RollPattern::Identifier);
+        assert_eq!(pattern("[photos]\nroll_numbers = \"digits\""), RollPattern::Digits);
+        let url = "[photos]\nurl = \"https://backend.example/media/students?key=k\"\n";
+        assert_eq!(pattern(url), RollPattern::Digits);
+        assert_eq!(pattern(&format!("{url}roll_numbers = \"identifier\"")), RollPattern::Identifier);
+    }
+
+    #[test]
+    fn the_originals_port_is_another_one() {
+        let port = |port: u16| parse(&format!("[page]\noriginal_port = {port}"));
+        assert_eq!(port(8000).unwrap().page.original_port, Some(8000));
+        for wrong in [80, 8443] {
+            assert!(port(wrong).unwrap_err().to_string().contains("page.original_port"), "{wrong}");
+        }
+    }
 
     #[test]
     fn an_older_version_takes_what_it_knows_of_a_later_ones_settings() {

@@ -13,7 +13,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use backend::config::{Server, Tls, Webhook};
-use base::moment::ClockTrust;
+use base::moment::{ClockTrust, SiteZone};
 use camera::config::Camera;
 use journal::config::Attendance;
 use recognition::config::{Liveness, Recognition};
@@ -61,6 +61,8 @@ impl Config {
             photos: self.photos.clone(),
             tls: self.tls.of(Server::Photos, self.photos.pinned_sha256.as_ref()),
             data_dir: self.site.data_dir.clone(),
+            // The name was checked when the file was read.
+            zone: SiteZone::named(&self.site.time_zone).unwrap_or_default(),
         }
     }
 

@@ -66,6 +66,29 @@ pub(super) fn healthy(view: &View) -> bool {
     found.iter().all(|problem| problem.level < Level::Broken)
 }
 
+/// Whether recognition gets pictures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Frames {
+    /// They come.
+    Coming,
+    /// None has come, and the program has only just started.
+    NotYet,
+    /// They do not come, or nobody looks at them.
+    Missing,
+}
+
+/// Whether recognition gets pictures. A worker that waits for a camera does its work, and recognises nobody.
+pub(super) fn frames(view: &View) -> Frames {
+    let starting = view.system.uptime_s < START_GRACE_S;
+    let worker = view.workers.iter().find(|worker| worker.name == "recognition");
+    let runs = worker.is_some_and(|worker| worker.state == WorkerState::Running);
+    match view.camera.last_frame_age_s {
+        Some(age) if runs && age <= FRAME_AGE_LIMIT_S => Frames::Coming,
+        None if starting => Frames::NotYet,
+        _ => Frames::Missing,
+    }
+}
+
 fn recognition(view: &View, found: &mut Vec<Problem>) {
     let starting = view.system.uptime_s < START_GRACE_S;
     if let Some(worker) = idle(view, "recognition") {

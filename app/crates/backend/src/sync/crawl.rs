@@ -151,7 +151,7 @@ pub(super) async fn list(
     if !no_rolls.is_empty() {
         listing.no_rolls.clone_from(&no_rolls);
         let form = match config.roll_numbers {
-            RollPattern::Digits => "digits",
+            RollPattern::Automatic | RollPattern::Digits => "digits",
             RollPattern::Identifier => "an identifier",
         };
         let folders = no_rolls.into_iter().collect::<Vec<_>>().join(", ");
@@ -168,7 +168,7 @@ fn is_missing(error: &Error) -> bool {
 }
 
 /// The places that a page links to, within the base, and whether those are all that its folder holds.
-async fn read_page(site: &Site, place: Place) -> (Place, Result<(Vec<Place>, bool), Error>) {
+pub(super) async fn read_page(site: &Site, place: Place) -> (Place, Result<(Vec<Place>, bool), Error>) {
     let found = async {
         let Found { at, content, is_framed } = site.page(&place).await?;
         if !place.segments().is_empty() && !at.is_same_as(&place) {

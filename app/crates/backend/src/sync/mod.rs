@@ -11,6 +11,8 @@
 //! - `cached_faces/.sync_state.json`: what the next one needs: validators and hashes, and a removal that
 //!   waits.
 
+pub mod account;
+mod connection;
 mod crawl;
 mod download;
 mod error;
@@ -20,6 +22,7 @@ mod json;
 pub mod link;
 pub mod listing;
 mod markup;
+mod metadata;
 mod mirror;
 mod names;
 mod removal;
@@ -37,6 +40,7 @@ use crate::config::Tls;
 use crate::http::{Client, Retry, Timeouts};
 use base::event::Event;
 use base::failure::{Diagnosis as _, Fault};
+use base::moment::SiteZone;
 use vision::photos::Photos as PhotoSettings;
 
 use download::blocking;
@@ -46,7 +50,9 @@ use mirror::Mirror;
 use state::State;
 use work::Work;
 
+pub use connection::check as check_connection;
 pub use error::Error;
+pub use metadata::LastSync;
 pub use mirror::FOLDER;
 pub use removal::Alarm;
 pub use worker::{Worker, run};
@@ -99,6 +105,11 @@ pub enum Step<'a> {
         path: &'a str,
         /// What became of it.
         outcome: Outcome,
+    },
+    /// A photo is gone from the server, and was removed here.
+    Removed {
+        /// `<roll>/<file>`.
+        path: &'a str,
     },
 }
 
@@ -184,6 +195,8 @@ pub struct Settings {
     pub tls: Tls,
     /// Folder that holds the mirror and its state.
     pub data_dir: PathBuf,
+    /// The site's time zone, in which the time of the last synchronisation is written.
+    pub zone: SiteZone,
 }
 
 /// Synchronises once, with the contract's patience. `step` hears of the progress.
@@ -238,10 +251,10 @@ pub async fn once_with(
     work.download(&site, settings, &named, &local, step).await;
     // A server that is not well does not tell what is gone, neither now nor for a removal that waits.
     if !work.gave_up && work.report.fault().is_none() {
-        work.remove(settings, &named, &local).await;
+        work.remove(settings, &named, &local, step).await;
     }
     work.report.alarm = work.state.pending.as_ref().map(|pending| pending.alarm(&settings.photos));
-    work.finish(url.to_string()).await
+    work.finish(url.to_string(), &settings.zone).await
 }
 
 /// Confirms the removal that waits, so that the next synchronisation makes it; how many photos that are, or

@@ -5,34 +5,22 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32};
 
 use futures_util::{StreamExt as _, stream};
-use serde::Serialize;
 use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 use tokio::sync::Semaphore;
 
 use super::crawl::RemotePhoto;
 use super::download::{Downloads, Fetched, blocking};
 use super::error::Error;
 use super::fetch::Site;
+use super::metadata;
+use super::metadata::Metadata;
 use super::mirror::Mirror;
 use super::removal;
 use super::removal::{Before, Decision};
 use super::state::State;
 use super::{CONCURRENCY, CONFIRMATION, METADATA, Outcome, Report, SAVE_EVERY, STATE, Settings, Step, now};
+use base::moment::SiteZone;
 use vision::photo::PhotoLimits;
-
-/// `.cache_metadata.json`, field for field as the original wrote it.
-#[derive(Serialize)]
-struct Metadata {
-    last_sync: String,
-    source_url: String,
-    total_images: usize,
-    downloaded: usize,
-    updated: usize,
-    skipped: usize,
-    removed: usize,
-    failed: usize,
-}
 
 /// A synchronisation at work.
 pub(super) struct Work {
@@ -187,6 +175,7 @@ impl Work {
         settings: &Settings,
         named: &BTreeMap<String, RemotePhoto>,
         local: &BTreeMap<String, u64>,
+        step: &(dyn Fn(Step<'_>) + Sync),
     ) {
         if named.is_empty() {
             // An empty listing says nothing, neither for nor against a removal that waits.
@@ -196,13 +185,13 @@ impl Work {
         let listed: BTreeSet<String> = named.keys().cloned().collect();
         let confirmed = self.mirror.take(CONFIRMATION).map(|text| text.trim_matches('"').to_owned());
         let now = now();
-        let step = removal::step(self.state.listed_at.replace(now), now, settings.photos.interval);
+        let passed = removal::step(self.state.listed_at.replace(now), now, settings.photos.interval);
         let students: BTreeSet<&str> = listed.iter().map(|path| removal::student(path)).collect();
-        self.state.lately.pass(step, |student| students.contains(student));
+        self.state.lately.pass(passed, |student| students.contains(student));
         let earlier = Before {
             pending: self.state.pending.as_ref(),
             lately: &self.state.lately,
-            step,
+            step: passed,
             confirmed: confirmed.as_deref(),
         };
         let gone = match removal::decide(&on_disk, &listed, &self.kept, earlier, &settings.photos) {
@@ -247,6 +236,7 @@ impl Work {
                     self.report.fail(path, error);
                 }
                 for path in removed {
+                    step(Step::Removed { path: &path });
                     self.state.photos.remove(&path);
                 }
                 self.report.stopped = error;
@@ -262,15 +252,20 @@ impl Work {
         }
     }
 
-    pub(super) async fn finish(mut self, source_url: String) -> Result<Report, Error> {
+    pub(super) async fn finish(mut self, source_url: String, zone: &SiteZone) -> Result<Report, Error> {
         self.save_state().await;
         let mirror = Arc::clone(&self.mirror);
         let report = self.report;
+        // What could not be done is no synchronisation, and the photos here are as old as before.
+        let worked = report.fault().is_none();
+        let last_sync = metadata::written(OffsetDateTime::now_utc(), zone);
         let (downloaded, updated, skipped, removed, failed) =
             (report.new, report.updated, report.unchanged, report.removed, report.failed.len());
         let written = blocking(move || {
             let total_images = mirror.photos()?.len();
-            let last_sync = OffsetDateTime::now_utc().format(&Rfc3339).unwrap_or_default();
+            if !worked {
+                return Ok(total_images);
+            }
             let metadata = Metadata {
                 last_sync,
                 source_url,

@@ -264,11 +264,11 @@ fn is_about((roll, status): (Option<&Value>, Option<&Value>), row: &OpenRow) -> 
 }
 
 /// What the answer says in words.
-fn message(json: &Value) -> Option<String> {
+pub(super) fn message(json: &Value) -> Option<String> {
     ["error", "message", "detail"].iter().find_map(|name| json[*name].as_str()).map(shortened)
 }
 
-fn not_an_answer(body: &[u8]) -> Fault {
+pub(super) fn not_an_answer(body: &[u8]) -> Fault {
     let text = String::from_utf8_lossy(&body[..body.len().min(4096)]);
     let start = text.trim_start().to_lowercase();
     let what = if start.is_empty() {

@@ -24,7 +24,7 @@ use base::secret::SecretUrl;
 use journal::storage::{Deliveries, Delivery, Fate, Ledger, OpenRow};
 
 /// Largest answer read: a thousand rows are answered in some 300 kB.
-const MAX_ANSWER: u64 = 4_000_000;
+pub(super) const MAX_ANSWER: u64 = 4_000_000;
 /// First and longest delay after a failure. Rows wait in the journal; a school's network is mended by the
 /// hour.
 const DELAYS: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(600));
@@ -34,7 +34,7 @@ const HEARD_FOR: Duration = Duration::from_secs(24 * 3600);
 /// The same for who asks for a delivery, and wants to know whether it works, rows or none.
 const HEARD_NOW: Duration = Duration::from_secs(60);
 /// The header that carries the key. The original also accepts it in the query, where it would be logged.
-const KEY_HEADER: HeaderName = HeaderName::from_static("x-webhook-key");
+pub(super) const KEY_HEADER: HeaderName = HeaderName::from_static("x-webhook-key");
 
 /// Delivers the journal's rows.
 pub struct Uploader {

@@ -236,6 +236,8 @@ async fn nothing_is_under_way_once_the_key_was_refused() {
         now: Arc::default(),
         progress: progress.clone(),
         failed: Arc::default(),
+        enrolling: Progress::default(),
+        account: Arc::default(),
     };
     let failure = sync::run(worker, CancellationToken::new()).await.unwrap_err();
     assert_eq!(failure.disposition, Disposition::Hold, "{}", failure.reason);
