@@ -19,7 +19,7 @@ pub async fn check(settings: &Settings) -> Result<String, Fault> {
     let patience = Patience::default();
     let client = Client::new(&settings.tls, patience.timeouts).map_err(|error| Error::from(error).fault())?;
     let site = Site::new(client, Base::new(url), patience.retry);
-    let mut first = read_page(&site, site.base.root()).await;
+    let mut first = read_page(&site, site.base().root()).await;
     if matches!(&first.1, Err(Error::Http(HttpError::Status { status, .. })) if status.as_u16() == 404)
         && !first.0.ends_in_slash()
     {
