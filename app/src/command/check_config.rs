@@ -15,8 +15,8 @@ pub(super) struct Arguments {
     /// Print every field with its documentation and default value, as a file to begin from.
     #[arg(long)]
     print_defaults: bool,
-    /// Also ask the photo server and the webhook whether they answer and take their keys; exit code 1 when one
-    /// does not.
+    /// Also ask the photo server and the webhook whether they answer and take their keys; exit code 1 when
+    /// one does not.
     #[arg(long)]
     connect: bool,
 }

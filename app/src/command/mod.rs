@@ -47,8 +47,8 @@ enum Command {
     Run,
     /// Check the configuration; exit code 64 and the reasons when it is wrong.
     CheckConfig(check_config::Arguments),
-    /// Ask the photo server and the webhook whether they answer and take their keys; exit code 1 when one does
-    /// not.
+    /// Ask the photo server and the webhook whether they answer and take their keys; exit code 1 when one
+    /// does not.
     CheckConnection,
     /// Look at every photo: does it enrol, and if not, why; exit code 3 when a person must act.
     CheckPhotos(check_photos::Arguments),

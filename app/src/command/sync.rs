@@ -1,5 +1,5 @@
-//! `attendance sync`: mirror the photos once, or again and again, without the rest of the appliance. Prints what
-//! the original printed, in its words: scripts look for them.
+//! `attendance sync`: mirror the photos once, or again and again, without the rest of the appliance. Prints
+//! what the original printed, in its words: scripts look for them.
 
 use std::path::Path;
 use std::process::ExitCode;

@@ -105,7 +105,8 @@ impl Day {
 /// `GET /attendance/health`.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct Health {
-    /// `running`, `stopped`, or `not_started`: no picture has come since the start, half a minute ago at most.
+    /// `running`, `stopped`, or `not_started`: no picture has come since the start, half a minute ago at
+    /// most.
     status: &'static str,
     /// The worst problem, or that there is none.
     message: String,

@@ -60,8 +60,8 @@ impl Asked<'_> {
         Ok(headers)
     }
 
-    /// Asks one address. Where the header is refused, the key is sent as the contract writes it, in the query:
-    /// a webhook may read it only there.
+    /// Asks one address. Where the header is refused, the key is sent as the contract writes it, in the
+    /// query: a webhook may read it only there.
     async fn status(&self, place: &Url) -> Result<Answer, Fault> {
         let answer = self.get(place).await?;
         let refused = matches!(answer.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);

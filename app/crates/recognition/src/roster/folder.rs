@@ -137,7 +137,7 @@ mod tests {
         let seen = Fingerprint::of(folder.path(), 100);
         let grows = async {
             for size in 2.. {
-                std::fs::write(&photo, vec![0; size]).unwrap();
+                std::fs::write(&photo, vec![0_u8; size]).unwrap();
                 sleep(Duration::from_millis(500)).await;
             }
         };

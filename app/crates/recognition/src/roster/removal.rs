@@ -1,11 +1,11 @@
 //! When students whose photos are gone from the site's own folder are forgotten.
 //!
 //! A folder that the site named may lie on a stick or a share, and is missing or empty while that is not
-//! mounted. So the same rule holds as for the listing of a server: nothing at all is no removal, and a removal
-//! of too many students is believed only after it has stood for some looks at the folder.
+//! mounted. So the same rule holds as for the listing of a server: nothing at all is no removal, and a
+//! removal of too many students is believed only after it has stood for some looks at the folder.
 //!
-//! `known_faces` in the data folder is on the device itself: while it is there, whoever takes photos out of it
-//! means that, however many.
+//! `known_faces` in the data folder is on the device itself: while it is there, whoever takes photos out of
+//! it means that, however many.
 
 use std::collections::BTreeSet;
 

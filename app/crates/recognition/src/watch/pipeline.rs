@@ -97,8 +97,8 @@ impl Pipeline {
         })
     }
 
-    /// While any of these is under way nobody is called a stranger: the photo may be on its way. Nor is anybody
-    /// while nobody is enrolled.
+    /// While any of these is under way nobody is called a stranger: the photo may be on its way. Nor is
+    /// anybody while nobody is enrolled.
     pub fn while_loading(mut self, loading: Vec<Progress>) -> Self {
         self.loading = loading;
         self
