@@ -30,8 +30,9 @@ pub async fn check(webhook: &Webhook, tls: &Tls) -> Result<String, Fault> {
     let Some(url) = &webhook.url else {
         return Err(Fault::new("webhook.url is not set: rows stay on the device"));
     };
+    let tls = tls.of(Server::Webhook, webhook.pinned_sha256.as_ref());
     let client =
-        Client::new(tls, Timeouts::whole(webhook.timeout)).map_err(|error| Fault::new(error.to_string()))?;
+        Client::new(&tls, Timeouts::whole(webhook.timeout)).map_err(|error| Fault::new(error.to_string()))?;
     let asked = Asked { client, url: url.expose(), key: webhook.key.as_ref() };
     for place in places(url.expose()) {
         let answer = asked.status(&place).await?;
