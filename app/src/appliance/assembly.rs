@@ -48,6 +48,7 @@ pub(super) struct Assembly {
     syncing: Progress,
     enrolling: Progress,
     missing: Arc<ArcSwap<Vec<sync::Failure>>>,
+    account: Arc<ArcSwap<String>>,
     sync_now: Arc<Notify>,
     updating: UnderWay,
     place: PagePlace,
@@ -94,6 +95,7 @@ impl Assembly {
             syncing: Progress::default(),
             enrolling: Progress::default(),
             missing: Arc::default(),
+            account: Arc::default(),
             sync_now: Arc::default(),
             updating: UnderWay::default(),
             place: PagePlace::default(),
@@ -109,6 +111,12 @@ impl Assembly {
 
     /// Starts every worker, in the order in which they stop. The counters are the frame path's.
     pub(super) fn start(&self, supervisor: &mut Supervisor) -> Counters {
+        // Before the first frame is looked at: until the photos were fetched and enrolled, nobody is a
+        // stranger.
+        self.enrolling.ask();
+        if self.config.photos.url.is_some() {
+            self.syncing.set(0, 1);
+        }
         let counters = self.frame_path().start(supervisor);
         let (recorder, sightings) = (Arc::clone(&self.records.recorder), Arc::clone(&self.sightings));
         supervisor.start("attendance", move |stop| {
@@ -171,6 +179,8 @@ impl Assembly {
             now: Arc::clone(&self.sync_now),
             progress: self.syncing.clone(),
             failed: Arc::clone(&self.missing),
+            enrolling: self.enrolling.clone(),
+            account: Arc::clone(&self.account),
         }
     }
 
@@ -195,6 +205,7 @@ impl Assembly {
             uploader: self.uploader.clone(),
             clock: Arc::clone(&self.clock),
             updating: self.updating.clone(),
+            account: Arc::clone(&self.account),
         };
         Page {
             config: Arc::clone(&self.config),

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use tokio::sync::{Notify, broadcast};
 use tokio::time::{Instant, timeout_at};
 
@@ -11,10 +12,13 @@ use super::frame_path::RECOGNITION;
 use super::updates;
 use crate::config::Config;
 use crate::supervisor::{Board, WorkerView};
+use backend::sync;
 use backend::sync::confirm_removal;
+use backend::upload;
 use backend::upload::Uploader;
 use base::event::WorkerState as State;
 use base::event::{Bus, Event};
+use base::failure::Fault;
 use base::moment::Clock;
 use recognition::watch::view::View as FramePath;
 use status::view::{Action, Control, Done, Incoming, Pending, Refused};
@@ -52,6 +56,8 @@ pub struct Hands {
     pub clock: Arc<dyn Clock>,
     /// The update that comes in.
     pub updating: UnderWay,
+    /// What the last synchronisation did, line by line.
+    pub account: Arc<ArcSwap<String>>,
 }
 
 impl Control for Hands {
@@ -59,6 +65,8 @@ impl Control for Hands {
         match action {
             Action::Sync => self.sync(),
             Action::Upload => self.upload(),
+            Action::TestPhotos => self.test_photos(),
+            Action::TestWebhook => self.test_webhook(),
             Action::RestartRecognition => self.restart(),
             Action::RetryRow(id) => self.retry(&id),
             Action::RetryAllRows => self.retry_all(),
@@ -91,7 +99,33 @@ impl Hands {
         } else {
             self.sync_now.notify_one();
         }
-        Box::pin(outcome_of_sync(heard))
+        Box::pin(outcome_of_sync(heard, Arc::clone(&self.account)))
+    }
+
+    /// Asks the photo server for its first page. A worker that is held then tries again.
+    fn test_photos(&self) -> Pending<Result<Done, Refused>> {
+        let (settings, board) = (self.config.sync(), Arc::clone(&self.board));
+        let held = self.is_held("sync");
+        Box::pin(async move {
+            let answered = sync::check_connection(&settings).await.map_err(failed)?;
+            if held {
+                board.ask_restart("sync");
+            }
+            done(&answered)
+        })
+    }
+
+    /// Asks the webhook whether it takes the key. A worker that is held then tries again.
+    fn test_webhook(&self) -> Pending<Result<Done, Refused>> {
+        let (config, board) = (Arc::clone(&self.config), Arc::clone(&self.board));
+        let held = self.is_held("upload");
+        Box::pin(async move {
+            let answered = upload::check_connection(&config.webhook, &config.tls).await.map_err(failed)?;
+            if held {
+                board.ask_restart("upload");
+            }
+            done(&answered)
+        })
     }
 
     fn upload(&self) -> Pending<Result<Done, Refused>> {
@@ -210,6 +244,11 @@ impl Hands {
     }
 }
 
+/// A fault as the page shows it.
+fn failed(fault: Fault) -> Refused {
+    Refused { message: fault.what, details: fault.advice.unwrap_or_default() }
+}
+
 fn worker(board: &Board, name: &str) -> Option<WorkerView> {
     board.views().into_iter().find(|worker| worker.name == name)
 }
@@ -232,16 +271,26 @@ fn still_not(workers: impl Iterator<Item = WorkerView>) -> Refused {
 }
 
 /// Waits for the words of the synchronisation that was asked for.
-async fn outcome_of_sync(mut heard: broadcast::Receiver<Event>) -> Result<Done, Refused> {
+async fn outcome_of_sync(
+    mut heard: broadcast::Receiver<Event>,
+    account: Arc<ArcSwap<String>>,
+) -> Result<Done, Refused> {
     let until = Instant::now() + SYNC_TIME;
+    // Written before the event was published.
+    let output = || account.load().to_string();
+    let refused = |message: String| Err(Refused { message, details: output() });
     loop {
         match timeout_at(until, heard.recv()).await {
-            Ok(Ok(event @ Event::PhotosSynced { .. })) => return done(&event.to_string()),
-            Ok(Ok(Event::SyncFailed { reason, .. })) => return refused(&reason.to_string()),
-            Ok(Ok(Event::Worker { name: "sync", state: State::Held, reason })) => {
-                return refused(&reason.map(|reason| reason.to_string()).unwrap_or_default());
+            Ok(Ok(event @ Event::PhotosSynced { .. })) => {
+                return Ok(Done { message: event.to_string(), output: output() });
             }
-            Ok(Err(broadcast::error::RecvError::Closed)) => return refused("The appliance is stopping"),
+            Ok(Ok(Event::SyncFailed { reason, .. })) => return refused(reason.to_string()),
+            Ok(Ok(Event::Worker { name: "sync", state: State::Held, reason })) => {
+                return refused(reason.map(|reason| reason.to_string()).unwrap_or_default());
+            }
+            Ok(Err(broadcast::error::RecvError::Closed)) => {
+                return refused("The appliance is stopping".to_owned());
+            }
             Ok(_) => {}
             Err(_) => {
                 return done(
@@ -307,6 +356,7 @@ mod tests {
             uploader,
             clock,
             updating: UnderWay::default(),
+            account: Arc::default(),
         };
         (hands, ledger)
     }

@@ -15,6 +15,10 @@ pub(super) struct Arguments {
     /// Print every field with its documentation and default value, as a file to begin from.
     #[arg(long)]
     print_defaults: bool,
+    /// Also ask the photo server and the webhook whether they answer and take their keys; exit code 1 when
+    /// one does not.
+    #[arg(long)]
+    connect: bool,
 }
 
 pub(super) fn execute(path: &Path, arguments: &Arguments) -> anyhow::Result<ExitCode> {
@@ -27,6 +31,9 @@ pub(super) fn execute(path: &Path, arguments: &Arguments) -> anyhow::Result<Exit
     println!("{} is valid.", path.display());
     for remark in remarks(&config) {
         println!("Note: {remark}");
+    }
+    if arguments.connect && !super::check_connection::test(&config)? {
+        return Ok(ExitCode::FAILURE);
     }
     Ok(ExitCode::SUCCESS)
 }

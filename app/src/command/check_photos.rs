@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::bail;
+use serde::Serialize;
 
+use super::cache_status::CacheStatus;
 use crate::config::Config;
 use recognition::roster::enrol::{Places, build_from};
 use recognition::roster::removal::Removal;
@@ -62,15 +64,33 @@ pub(super) fn execute(path: &Path, arguments: &Arguments) -> anyhow::Result<Exit
         true
     };
     // The appliance decides when a removal is believed; here it is only shown.
-    let removal = &mut Removal::default();
+    let mut removal = Removal::default();
+    if arguments.photos.is_none() {
+        removal.look_at_folder(&config.roster());
+    }
+    let removal = &mut removal;
     let roster = build_from(listing, &places, &config.photos, &mut engine, removal, &mut looked_at)?;
     bar.finish_and_clear();
+    let cache = arguments.photos.is_none().then(|| {
+        let (images, students) = (roster.report.photos.len(), roster.report.students().len());
+        CacheStatus::of(&config, images, students)
+    });
+    let cache = cache.flatten();
     if arguments.json {
-        println!("{}", serde_json::to_string_pretty(&roster.report)?);
+        println!("{}", serde_json::to_string_pretty(&Told { report: &roster.report, cache })?);
     } else {
-        print!("{}", table(&roster.report));
+        print!("{}{}", cache.map(|cache| cache.text()).unwrap_or_default(), table(&roster.report));
     }
     Ok(ExitCode::from(if roster.report.needs_attention() { EXIT_ATTENTION } else { 0 }))
+}
+
+/// The JSON.
+#[derive(Serialize)]
+struct Told<'a> {
+    #[serde(flatten)]
+    report: &'a Report,
+    /// How old the photos of a server are.
+    cache: Option<CacheStatus>,
 }
 
 /// The photos of a folder given by hand: as the backend lays them out, or side by side.
@@ -123,7 +143,12 @@ fn table(report: &Report) -> String {
     }
     let refused = report.refused().count();
     let enrolled = report.photos.len() - refused;
-    let _ = writeln!(text, "{} photos, {enrolled} enrolled, {refused} not", report.photos.len());
+    let _ = writeln!(
+        text,
+        "{} photos of {} students, {enrolled} enrolled, {refused} not",
+        report.photos.len(),
+        report.students().len()
+    );
     let found = DETECTORS.map(|(letter, _, name)| format!("{letter} {name}")).join(", ");
     let _ = writeln!(text, "faces by who found them first: {found}");
     text

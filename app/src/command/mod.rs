@@ -3,7 +3,9 @@
 #![allow(clippy::print_stdout)]
 
 mod boot_slot;
+mod cache_status;
 mod check_config;
+mod check_connection;
 mod check_photos;
 mod evaluate;
 mod health_gate;
@@ -45,6 +47,9 @@ enum Command {
     Run,
     /// Check the configuration; exit code 64 and the reasons when it is wrong.
     CheckConfig(check_config::Arguments),
+    /// Ask the photo server and the webhook whether they answer and take their keys; exit code 1 when one
+    /// does not.
+    CheckConnection,
     /// Look at every photo: does it enrol, and if not, why; exit code 3 when a person must act.
     CheckPhotos(check_photos::Arguments),
     /// Mirror the photos from the backend and print the result.
@@ -92,6 +97,7 @@ pub fn execute(cli: Cli) -> ExitCode {
     let done = match &cli.command {
         Command::Run => run::execute(&cli.config),
         Command::CheckConfig(arguments) => check_config::execute(&cli.config, arguments),
+        Command::CheckConnection => check_connection::execute(&cli.config),
         Command::CheckPhotos(arguments) => check_photos::execute(&cli.config, arguments),
         Command::Sync(arguments) => sync::execute(&cli.config, arguments),
         Command::Upload(arguments) => upload::execute(&cli.config, arguments),

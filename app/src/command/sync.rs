@@ -1,11 +1,16 @@
-//! `attendance sync`: mirror the photos once, or again and again, without the rest of the appliance.
+//! `attendance sync`: mirror the photos once, or again and again, without the rest of the appliance. Prints
+//! what the original printed, in its words: scripts look for them.
 
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use crate::config::Config;
-use backend::sync::{Report, Step, confirm_removal, once};
+use backend::sync::account::{Account, ending, failed};
+use backend::sync::{FOLDER, Report, Step, confirm_removal, once};
+use base::failure::Diagnosis as _;
+use base::moment::SiteZone;
+use time::OffsetDateTime;
 
 /// Arguments of `sync`.
 #[derive(Debug, clap::Args)]
@@ -35,16 +40,14 @@ pub(super) fn execute(path: &Path, arguments: &Arguments) -> anyhow::Result<Exit
     let pause = arguments.interval.map_or(config.photos.interval, Duration::from_secs);
     super::runtime()?.block_on(async {
         loop {
-            let done = tokio::select! {
-                done = synchronise(&config) => done,
+            let worked = tokio::select! {
+                worked = synchronise(&config) => worked?,
                 () = super::asked_to_stop() => return Ok(ExitCode::SUCCESS),
             };
-            match done {
-                Ok(whole) if !arguments.continuous => return Ok(ExitCode::from(u8::from(!whole))),
-                Ok(_) => {}
-                Err(error) if !arguments.continuous => return Err(error),
-                Err(error) => log::error!("{error}; next try in {} s", pause.as_secs()),
+            if !arguments.continuous {
+                return Ok(ExitCode::from(u8::from(!worked)));
             }
+            println!("\n  Waiting {} seconds until next sync...\n", pause.as_secs());
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}
                 () = super::asked_to_stop() => return Ok(ExitCode::SUCCESS),
@@ -55,47 +58,51 @@ pub(super) fn execute(path: &Path, arguments: &Arguments) -> anyhow::Result<Exit
 
 /// Synchronises and prints the result; whether every photo could be fetched.
 async fn synchronise(config: &Config) -> anyhow::Result<bool> {
-    let bar = super::progress_bar("photos");
-    let report = once(&config.sync(), &|step| match step {
-        Step::Listed { photos, .. } => bar.set_position(photos as u64),
-        Step::Photos { total } => {
-            bar.set_length(total as u64);
-            bar.set_position(0);
+    let settings = config.sync();
+    println!("[{}] Starting face sync...", now(&SiteZone::named(&config.site.time_zone)?));
+    if let Some(url) = &settings.photos.url {
+        println!("  Source: {url}");
+    }
+    println!("  Cache: {}", settings.data_dir.join(FOLDER).display());
+    let (bar, account) = (super::progress_bar("photos"), Account::default());
+    let done = once(&settings, &|step| {
+        match step {
+            Step::Listed { photos, .. } => bar.set_position(photos as u64),
+            Step::Photos { total } => {
+                bar.set_length(total as u64);
+                bar.set_position(0);
+            }
+            Step::Photo { .. } => bar.inc(1),
+            Step::Removed { .. } => {}
         }
-        Step::Photo { .. } => bar.inc(1),
+        if let Some(line) = account.note(step) {
+            bar.suspend(|| println!("  {line}"));
+        }
     })
     .await;
     bar.finish_and_clear();
-    let report = report?;
-    print!("{}", summary(&report));
-    if report.changed() {
-        println!("A running appliance takes this over with its next synchronisation.");
+    let report = match done {
+        Ok(report) => report,
+        Err(error) => {
+            println!("  {}", failed(&error.fault()));
+            return Ok(false);
+        }
+    };
+    for line in ending(&report) {
+        println!("  {line}");
     }
-    Ok(report.failed.is_empty() && report.stopped.is_none() && report.alarm.is_none())
+    if report.changed() {
+        println!("  A running appliance takes this over with its next synchronisation.");
+    }
+    Ok(is_whole(&report))
 }
 
-/// What the original printed, and what is wrong beside it.
-fn summary(report: &Report) -> String {
-    use std::fmt::Write as _;
-    let mut text = String::new();
-    for failure in &report.failed {
-        let _ = writeln!(text, "failed: {}: {}", failure.photo, failure.reason);
-    }
-    if let Some(alarm) = &report.alarm {
-        let _ = writeln!(text, "alarm: {}", alarm.event());
-    }
-    if let Some(error) = &report.stopped {
-        let _ = writeln!(text, "stopped: {error}");
-    }
-    let counts = [
-        ("New", report.new),
-        ("Updated", report.updated),
-        ("Unchanged", report.unchanged),
-        ("Removed", report.removed),
-        ("Failed", report.failed.len()),
-    ];
-    for (name, count) in counts {
-        let _ = writeln!(text, "{:<10} {count}", format!("{name}:"));
-    }
-    text
+/// Whether everything could be had, and nothing waits for a person.
+fn is_whole(report: &Report) -> bool {
+    report.failed.is_empty() && report.fault().is_none() && report.alarm.is_none()
+}
+
+/// The present time at the site, `2025-11-09 10:00:15`.
+fn now(zone: &SiteZone) -> String {
+    journal::storage::timestamp(zone.local(OffsetDateTime::now_utc()))
 }

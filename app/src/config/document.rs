@@ -78,7 +78,7 @@ mod tests {
             "[site]",
             "#time_zone = \"UTC\"",
             "IANA",
-            "#interval = \"15m\"",
+            "#interval = \"5m\"",
             "#url = ...",
             "#require = \"passive+any\"",
         ] {

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::Config;
-use backend::http::TlsPolicy;
+use backend::config::Server;
+use backend::http::{Fingerprint, TlsConfigError, TlsPolicy};
 use base::moment::SiteZone;
 use camera::config::CameraSource;
 use status::certificate;
@@ -101,7 +102,12 @@ fn parse_known(text: &str) -> Option<(Config, Vec<String>)> {
         }
     }
     let config: Config = known.try_into().ok()?;
-    problems(&config).is_empty().then_some((config, left_out))
+    problems(&config).is_empty().then(|| (settled(config), left_out))
+}
+
+/// The configuration with what its values depend on each other for.
+fn settled(config: Config) -> Config {
+    Config { photos: config.photos.settled(), ..config }
 }
 
 /// Parses and checks configuration text.
@@ -111,7 +117,7 @@ fn parse_known(text: &str) -> Option<(Config, Vec<String>)> {
 pub fn parse(text: &str) -> Result<Config, ConfigError> {
     let config: Config = toml::from_str(text).map_err(|error| ConfigError::Syntax(explain(text, &error)))?;
     let problems = problems(&config);
-    if problems.is_empty() { Ok(config) } else { Err(ConfigError::Values(problems)) }
+    if problems.is_empty() { Ok(settled(config)) } else { Err(ConfigError::Values(problems)) }
 }
 
 /// The parser's message with its place, and the line's key: the value may be a secret, and so may all of a
@@ -212,6 +218,15 @@ fn problems(config: &Config) -> Vec<String> {
         config.page.certificate_file.is_some() == config.page.key_file.is_some(),
         "page.certificate_file and page.key_file: set both, or neither".to_owned(),
     );
+    if let Some(port) = config.page.original_port {
+        check(
+            port >= 1024 && port != config.page.listen.port(),
+            format!(
+                "page.original_port: is {port}; it must be another one than that of page.listen, from 1024 on; the \
+                 original's is 8000"
+            ),
+        );
+    }
     for name in &config.page.host_names {
         check(
             certificate::can_name(name),
@@ -233,13 +248,16 @@ fn problems(config: &Config) -> Vec<String> {
             format!("page.tokens: the sha256 of {:?} must be 64 hexadecimal digits", token.name),
         );
     }
-    if let Some(fingerprint) = &config.tls.pinned_sha256 {
-        let digits = fingerprint.chars().filter(|c| *c != ':').collect::<String>();
-        check(
-            digits.len() == 64 && digits.bytes().all(|b| b.is_ascii_hexdigit()),
-            "tls.pinned_sha256: must be 64 hexadecimal digits (SHA-256 of the certificate, colons allowed)"
-                .to_owned(),
-        );
+    for (server, pin) in [
+        (Server::Any, &config.tls.pinned_sha256),
+        (Server::Photos, &config.photos.pinned_sha256),
+        (Server::Webhook, &config.webhook.pinned_sha256),
+        (Server::Update, &config.update.pinned_sha256),
+        (Server::Fleet, &config.fleet.pinned_sha256),
+    ] {
+        if pin.as_ref().is_some_and(|pin| Fingerprint::parse(pin).is_none()) {
+            check(false, TlsConfigError::Fingerprint { setting: server.pin() }.to_string());
+        }
     }
     found
 }
@@ -270,6 +288,34 @@ fn seconds(least: u64, most: u64) -> std::ops::RangeInclusive<Duration> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+
+    #[test]
+    fn photos_are_read_every_five_minutes_and_rows_delivered_every_minute_unless_a_site_says_otherwise() {
+        let config = parse("").unwrap();
+        assert_eq!(config.photos.interval, Duration::from_secs(300));
+        assert_eq!(config.webhook.interval, Duration::from_secs(60));
+        assert_eq!(parse("[photos]\ninterval = \"15m\"").unwrap().photos.interval, Duration::from_secs(900));
+    }
+
+    #[test]
+    fn without_a_photo_server_roll_numbers_are_identifiers_unless_a_site_says_otherwise() {
+        use vision::photos::RollPattern;
+        let pattern = |text: &str| parse(text).unwrap().photos.roll_numbers;
+        assert_eq!(pattern(""), RollPattern::Identifier);
+        assert_eq!(pattern("[photos]\nroll_numbers = \"digits\""), RollPattern::Digits);
+        let url = "[photos]\nurl = \"https://backend.example/media/students?key=k\"\n";
+        assert_eq!(pattern(url), RollPattern::Digits);
+        assert_eq!(pattern(&format!("{url}roll_numbers = \"identifier\"")), RollPattern::Identifier);
+    }
+
+    #[test]
+    fn the_originals_port_is_another_one() {
+        let port = |port: u16| parse(&format!("[page]\noriginal_port = {port}"));
+        assert_eq!(port(8000).unwrap().page.original_port, Some(8000));
+        for wrong in [80, 8443] {
+            assert!(port(wrong).unwrap_err().to_string().contains("page.original_port"), "{wrong}");
+        }
+    }
 
     #[test]
     fn unknown_later_settings_are_ignored() {
@@ -319,6 +365,30 @@ mod tests {
                 .contains("https")
         );
         parse("[fleet]\nurl = \"https://h.example\"\ngateway_token = \"g\"").unwrap();
+    }
+
+    #[test]
+    fn each_server_may_have_a_pin_of_its_own() {
+        let pin = "ab:".repeat(31) + "ab";
+        for section in ["tls", "photos", "webhook", "update", "fleet"] {
+            let with = |pin: &str| parse(&format!("[{section}]\npinned_sha256 = \"{pin}\"\n"));
+            with(&pin).unwrap();
+            let message = with("ab:cd").unwrap_err().to_string();
+            assert!(message.contains(&format!("{section}.pinned_sha256: must be 64 hexa")), "{message}");
+        }
+        let other = "cd".repeat(32);
+        let config = parse(&format!(
+            "[tls]\npinned_sha256 = \"{pin}\"\n[photos]\npinned_sha256 = \"{other}\"\n[update]\npinned_sha256 = \"{other}\"\n"
+        ))
+        .unwrap();
+        let photos = config.sync().tls;
+        assert_eq!((photos.pinned_sha256.as_ref(), photos.server), (Some(&other), Server::Photos));
+        assert_eq!(config.updates().update_tls().pinned_sha256.as_ref(), Some(&other));
+        assert_eq!(
+            config.tls.of(Server::Webhook, None).pinned_sha256.as_ref(),
+            Some(&pin),
+            "the default of all"
+        );
     }
 
     #[test]

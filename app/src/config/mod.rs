@@ -12,8 +12,8 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use backend::config::{Tls, Webhook};
-use base::moment::ClockTrust;
+use backend::config::{Server, Tls, Webhook};
+use base::moment::{ClockTrust, SiteZone};
 use camera::config::Camera;
 use journal::config::Attendance;
 use recognition::config::{Liveness, Recognition};
@@ -59,8 +59,10 @@ impl Config {
     pub fn sync(&self) -> backend::sync::Settings {
         backend::sync::Settings {
             photos: self.photos.clone(),
-            tls: self.tls.clone(),
+            tls: self.tls.of(Server::Photos, self.photos.pinned_sha256.as_ref()),
             data_dir: self.site.data_dir.clone(),
+            // The name was checked when the file was read.
+            zone: SiteZone::named(&self.site.time_zone).unwrap_or_default(),
         }
     }
 

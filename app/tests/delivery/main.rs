@@ -5,6 +5,7 @@ mod command;
 mod door;
 mod faults;
 mod killed;
+mod promises;
 mod scripted;
 mod working;
 

@@ -53,7 +53,10 @@ fn the_originals_fields_are_all_there() {
             ("/upload/backend_url", "text"),
         ],
     );
+    assert_eq!(root["service"], "Face Attendance System");
     assert_eq!(root["uptime"], "51:30:12");
+    assert_eq!(root["started_at"], "2026-11-20T06:00:00");
+    assert_eq!(root["sync"]["csv_file"], "attendance_2026-11-22.csv");
     assert_eq!(root["sync"]["interval_minutes"], 15);
     let status = get("/status");
     has(
@@ -72,6 +75,8 @@ fn the_originals_fields_are_all_there() {
             ("/upload_thread/interval_minutes", "number"),
         ],
     );
+    assert_eq!(status["server"]["started"], "2026-11-20T06:00:00");
+    assert_eq!(status["today_attendance"]["file"], "attendance_2026-11-22.csv");
     assert_eq!(status["today_attendance"]["total_records"], 42);
     let today = get("/attendance/today");
     assert_eq!((&today["date"], &today["total"]), (&json!("2026-11-22"), &json!(42)));
@@ -90,13 +95,36 @@ fn the_originals_fields_are_all_there() {
             ("/exit_code", "null"),
         ],
     );
-    assert_eq!(health["status"], "healthy");
+    assert_eq!((&health["status"], &health["healthy"]), (&json!("running"), &json!(true)));
     let logs = get("/logs/server");
+    assert_eq!(logs["total"], 50, "the last fifty lines");
     assert_eq!(logs["lines"].as_array().unwrap().len() as u64, logs["total"].as_u64().unwrap());
 
     device.change(|view| view.workers[0].state = WorkerState::Restarting);
     assert_eq!(get("/")["attendance_system"], json!({ "running": false, "pid": null }));
-    assert_eq!(get("/attendance/health")["status"], "unhealthy");
+    assert_eq!(get("/attendance/health")["status"], "stopped");
+}
+
+/// In the original the process ends without a camera.
+#[test]
+fn without_a_camera_recognition_does_not_run() {
+    let device = Device::start();
+    let who = As::token(&device.read);
+    let states = || {
+        let health = device.get("/attendance/health", &who).json();
+        let running = ["/", "/status"].map(|path| device.get(path, &who).json()["attendance_system"].clone());
+        for system in &running {
+            assert_eq!(system, &json!({ "running": health["running"], "pid": health["pid"] }));
+        }
+        (health["status"].as_str().unwrap().to_owned(), health["running"].as_bool().unwrap())
+    };
+    assert_eq!(states(), ("running".to_owned(), true));
+    device.change(|view| view.camera.last_frame_age_s = Some(12.0));
+    assert_eq!(states(), ("stopped".to_owned(), false));
+    device.change(|view| view.camera.last_frame_age_s = None);
+    assert_eq!(states(), ("stopped".to_owned(), false));
+    device.change(|view| view.system.uptime_s = 5);
+    assert_eq!(states(), ("not_started".to_owned(), false));
 }
 
 #[test]
@@ -111,7 +139,11 @@ fn actions_answer_as_the_original_did_but_truthfully() {
     );
     let upload = device.post("/upload/manual", &who, "").json();
     assert_eq!(upload["success"], true);
-    has(&upload, &[("/message", "text"), ("/csv_file", "text")]);
+    has(&upload, &[("/message", "text")]);
+    assert_eq!(upload["csv_file"], "attendance_2026-11-22.csv");
+    for test in ["/sync/test", "/upload/test"] {
+        assert_eq!(device.post(test, &who, "").json()["message"], "It answers and takes the key.", "{test}");
+    }
     let restart = device.post("/attendance/restart", &who, "").json();
     has(&restart, &[("/success", "bool"), ("/message", "text"), ("/pid", "number")]);
     device.change(broken);
@@ -131,7 +163,16 @@ fn actions_answer_as_the_original_did_but_truthfully() {
     let retry = Action::RetryRow("2026-11-21:9999999:IN".to_owned());
     assert_eq!(
         *device.fake.performed.lock().unwrap(),
-        [Action::Sync, Action::Upload, Action::RestartRecognition, retry, Action::Sync, Action::Upload]
+        [
+            Action::Sync,
+            Action::Upload,
+            Action::TestPhotos,
+            Action::TestWebhook,
+            Action::RestartRecognition,
+            retry,
+            Action::Sync,
+            Action::Upload
+        ]
     );
 }
 

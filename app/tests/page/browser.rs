@@ -158,6 +158,8 @@ fn a_row_appears_by_itself_and_every_button_says_what_happened() {
         ("#do-sync", "12 photos are new"),
         ("#do-upload", "7 rows were delivered"),
         ("#do-restart", "Recognition was started again"),
+        ("#do-test-photos", "It answers and takes the key"),
+        ("#do-test-webhook", "It answers and takes the key"),
         (".people li:first-child button", "Row 2026-11-21:2110007:IN was delivered"),
         ("#do-retry-all", "All rows will be sent again"),
     ] {
@@ -175,7 +177,7 @@ fn a_row_appears_by_itself_and_every_button_says_what_happened() {
     browser.until("300 students were removed", |b| b.text("#said"));
     let row = "2026-11-21:2110007:IN".to_owned();
     assert_eq!(
-        device.fake.performed.lock().unwrap()[3..],
+        device.fake.performed.lock().unwrap()[5..],
         [
             Action::RetryRow(row.clone()),
             Action::RetryAllRows,

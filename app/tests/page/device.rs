@@ -61,26 +61,31 @@ impl Device {
     }
 
     pub fn with(limits: Limits) -> Self {
-        Self::made(limits, true, None)
+        Self::made(limits, Page::default(), true, None)
+    }
+
+    /// One that also listens on the port of the original system's scripts.
+    pub fn with_original_port(port: u16) -> Self {
+        Self::made(Limits::default(), Page { original_port: Some(port), ..Page::default() }, true, None)
     }
 
     /// The server before another source than the stand-in.
     pub fn showing(source: Arc<dyn Source>, bus: Bus) -> Self {
-        Self::made(Limits::default(), true, Some((source, bus)))
+        Self::made(Limits::default(), Page::default(), true, Some((source, bus)))
     }
 
     /// One that made its password itself.
     pub fn with_own_password() -> Self {
-        Self::made(Limits::default(), false, None)
+        Self::made(Limits::default(), Page::default(), false, None)
     }
 
-    fn made(limits: Limits, configured: bool, shown: Option<(Arc<dyn Source>, Bus)>) -> Self {
+    fn made(limits: Limits, page: Page, configured: bool, shown: Option<(Arc<dyn Source>, Bus)>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let hash = password::hash(&Secret::new(PASSWORD)).unwrap();
         let config = Page {
             listen: "127.0.0.1:0".parse().unwrap(),
             password_hash: configured.then(|| Secret::new(hash)),
-            ..Page::default()
+            ..page
         };
         let tokens = TokenFile::below(folder.path());
         let read = tokens.add("monitoring", TokenAccess::Read).unwrap();
@@ -141,7 +146,7 @@ impl Source for Fake {
     }
 
     fn log(&self, most: usize) -> Vec<String> {
-        (0..40)
+        (0..60)
             .map(|n| format!("2026-11-22 09:{n:02}:00 INFO line {n} <script>alert(1)</script>"))
             .take(most)
             .collect()
@@ -183,6 +188,7 @@ impl Control for Fake {
             let message = match action {
                 Action::Sync => "12 photos are new, 988 as they were.".to_owned(),
                 Action::Upload => "7 rows were delivered.".to_owned(),
+                Action::TestPhotos | Action::TestWebhook => "It answers and takes the key.".to_owned(),
                 Action::RestartRecognition => "Recognition was started again.".to_owned(),
                 Action::RetryRow(row) => format!("Row {row} was delivered."),
                 Action::RetryAllRows => "All rows will be sent again.".to_owned(),

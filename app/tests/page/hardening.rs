@@ -216,8 +216,40 @@ fn plain_http_is_redirected_to_https() {
     let mut plain = plain(device.running.address());
     plain.write_all(b"GET /status HTTP/1.1\r\nHost: door.local:8443\r\n\r\n").unwrap();
     let sent = answer(&mut plain).unwrap();
-    assert_eq!((sent.status, sent.header("location")), (307, Some("https://door.local:8443/")));
-    assert!(sent.body.is_empty());
+    assert_eq!((sent.status, sent.header("location")), (307, Some("https://door.local:8443/status")));
+    assert_eq!(sent.text(), "This device answers over HTTPS only: https://door.local:8443/status\n");
+}
+
+/// A site that asks for it gets the original's port, with the same tokens over HTTPS.
+#[test]
+fn the_originals_port_answers_over_https_with_tokens() {
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let device = Device::with_original_port(port);
+    let address = device.running.original_address().unwrap();
+    assert_eq!(address.port(), port);
+    let ask = |who: &As| {
+        let fingerprint = device.running.identity().fingerprint.to_string();
+        let mut stream = tls(std::net::TcpStream::connect(address).unwrap(), &fingerprint).unwrap();
+        stream.write_all(request(&device, "GET", "/status", who, "").as_bytes()).unwrap();
+        answer(&mut stream).unwrap().status
+    };
+    assert_eq!((ask(&As::token(&device.read)), ask(&As::default())), (200, 401));
+    // The old call, without HTTPS: it is told where to go, with its path.
+    let mut plain = plain(address);
+    let old = format!("POST /sync/manual HTTP/1.1\r\nHost: door.local:{port}\r\n\r\n");
+    plain.write_all(old.as_bytes()).unwrap();
+    let sent = answer(&mut plain).unwrap();
+    let to = format!("https://door.local:{port}/sync/manual");
+    assert_eq!((sent.status, sent.header("location")), (307, Some(to.as_str())));
+
+    assert!(Device::start().running.original_address().is_none(), "nobody listens unasked");
+    // A port that is taken is told, and the page works.
+    let other = Device::with_original_port(port);
+    let problems = other.get("/", &As::token(&other.read)).json()["problems"].to_string();
+    assert!(
+        other.running.original_address().is_none() && problems.contains("page.original_port"),
+        "{problems}"
+    );
 }
 
 proptest! {

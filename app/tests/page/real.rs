@@ -93,6 +93,8 @@ impl Real {
             now: Arc::new(Notify::new()),
             progress: Default::default(),
             failed: Arc::new(ArcSwap::from_pointee(Vec::new())),
+            enrolling: Default::default(),
+            account: Arc::default(),
         };
         let uploader = Uploader::new(
             &self.config.webhook,

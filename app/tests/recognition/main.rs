@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod allocations;
+mod known_faces;
 mod material;
 mod picture_attack;
 
@@ -21,7 +22,7 @@ use recognition::config::LivenessRule;
 use recognition::faces::warp::{Affine, warp};
 use recognition::liveness::depth::Parallax;
 use recognition::liveness::{State, Verdict};
-use recognition::{Advice, Engine, Outcome, Pipeline};
+use recognition::{Advice, Engine, Gallery, Outcome, Pipeline};
 use vision::face::Bounds;
 use vision::face::DetectorChoice;
 use vision::frame::{Frame, Picture};
@@ -153,6 +154,24 @@ fn nobody_is_a_stranger_while_photos_are_loading() {
     let (frame, roll) = named.unwrap();
     assert_eq!(roll, person);
     assert!((40..75).contains(&frame), "named in frame {frame}");
+}
+
+/// A first start: the door opens before the first photo is there, and nothing says yet that one will come.
+#[test]
+fn nobody_is_a_stranger_while_nobody_is_enrolled() {
+    let Some(material) = Material::find() else { return };
+    let mut pipeline = material.pipeline(Gallery::default(), LivenessRule::Off);
+    let mut asked = 0;
+    material.replay(|frame| {
+        for outcome in pipeline.process(frame).unwrap() {
+            match outcome {
+                Outcome::Hint { advice: Advice::WaitForPhotos, .. } => asked += 1,
+                Outcome::Hint { .. } => {}
+                other => panic!("{other:?}"),
+            }
+        }
+    });
+    assert_eq!(asked, 1, "asked once");
 }
 
 /// Two people before the camera at once are two tracks and two names.

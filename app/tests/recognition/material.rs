@@ -58,6 +58,11 @@ impl Material {
         self.photos(roll).remove(0)
     }
 
+    /// The folder of a student's photos.
+    pub(crate) fn folder_of(&self, roll: &str) -> PathBuf {
+        self.folder.join("students").join(roll)
+    }
+
     /// All photos of a student.
     pub(crate) fn photos(&self, roll: &str) -> Vec<RgbImage> {
         let mut photos: Vec<_> = entries(&self.folder.join("students").join(roll));

@@ -58,6 +58,13 @@ pub struct SiteZone {
     zone: TimeZoneRef<'static>,
 }
 
+impl Default for SiteZone {
+    /// UTC, as in a configuration that names none.
+    fn default() -> Self {
+        Self { name: "UTC".to_owned(), zone: tzdb::time_zone::UTC }
+    }
+}
+
 /// The name is not in the time-zone data base.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(

@@ -5,6 +5,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Number;
 
+use super::verdict;
+use super::verdict::Frames;
 use super::view::{Problem, Row, View};
 use base::event::WorkerState;
 
@@ -19,7 +21,7 @@ pub(super) struct Root {
     status: &'static str,
     /// `H:MM:SS`.
     uptime: String,
-    /// Local time, `YYYY-MM-DD HH:MM:SS`.
+    /// Local time, `YYYY-MM-DDTHH:MM:SS`.
     started_at: String,
     attendance_system: Recognition,
     sync: RootSync,
@@ -33,6 +35,7 @@ pub(super) struct Root {
 
 #[derive(Debug, Serialize, JsonSchema)]
 struct Recognition {
+    /// Whether recognition gets pictures: without a camera nobody can be recognised.
     running: bool,
     /// The process; none when recognition does not run.
     pid: Option<u32>,
@@ -41,6 +44,7 @@ struct Recognition {
 #[derive(Debug, Serialize, JsonSchema)]
 struct RootSync {
     interval_minutes: Number,
+    /// The name of today's file.
     csv_file: String,
 }
 
@@ -97,11 +101,13 @@ struct Server {
     running: bool,
     /// `H:MM:SS`.
     uptime: String,
+    /// Local time, `YYYY-MM-DDTHH:MM:SS`.
     started: String,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
 struct TodayFile {
+    /// The name of today's file.
     file: String,
     exists: bool,
     total_records: usize,
@@ -131,7 +137,8 @@ impl Day {
 /// `GET /attendance/health`.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct Health {
-    /// `healthy` or `unhealthy`.
+    /// `running`, `stopped`, or `not_started`: no picture has come since the start, half a minute ago at
+    /// most.
     status: &'static str,
     /// The worst problem, or that there is none.
     message: String,
@@ -139,6 +146,8 @@ pub(super) struct Health {
     pid: Option<u32>,
     /// Always null: recognition is a worker of the program, which ends with it.
     exit_code: Option<i32>,
+    /// Whether the machine does its work, as `/healthz` says it.
+    healthy: bool,
 }
 
 /// `GET /logs/server`.
@@ -161,6 +170,7 @@ pub(super) struct Acted {
 pub(super) struct Uploaded {
     pub(super) success: bool,
     pub(super) message: String,
+    /// The name of today's file.
     pub(super) csv_file: String,
 }
 
@@ -190,12 +200,15 @@ struct FailureDetail {
 
 pub(super) fn root(view: View, problems: Vec<Problem>) -> Root {
     Root {
-        service: "Attendance appliance",
+        service: "Face Attendance System",
         status: "running",
         uptime: hours_minutes_seconds(view.system.uptime_s),
-        started_at: view.system.started.clone(),
+        started_at: iso(&view.system.started),
         attendance_system: recognition(&view),
-        sync: RootSync { interval_minutes: minutes(view.sync.interval_s), csv_file: view.today.file },
+        sync: RootSync {
+            interval_minutes: minutes(view.sync.interval_s),
+            csv_file: file_name(&view.today.file),
+        },
         upload: RootUpload {
             interval_minutes: minutes(view.upload.interval_s),
             backend_url: view.upload.url,
@@ -213,11 +226,11 @@ pub(super) fn status(mut view: View) -> Status {
         server: Server {
             running: true,
             uptime: hours_minutes_seconds(view.system.uptime_s),
-            started: view.system.started.clone(),
+            started: iso(&view.system.started),
         },
         attendance_system: recognition(&view),
         today_attendance: TodayFile {
-            file: view.today.file.clone(),
+            file: file_name(&view.today.file),
             exists: view.today.exists,
             total_records,
         },
@@ -234,21 +247,36 @@ pub(super) fn status(mut view: View) -> Status {
 pub(super) fn health(view: &View, healthy: bool, problems: &[Problem]) -> Health {
     let Recognition { running, pid } = recognition(view);
     Health {
-        status: if healthy { "healthy" } else { "unhealthy" },
+        status: match verdict::frames(view) {
+            Frames::Coming => "running",
+            Frames::NotYet => "not_started",
+            Frames::Missing => "stopped",
+        },
         message: problems.first().map_or("All well.".to_owned(), |p| format!("{} {}", p.what, p.advice)),
         running,
         pid,
         exit_code: None,
+        healthy,
     }
 }
 
 fn recognition(view: &View) -> Recognition {
-    let running = runs(view, "recognition");
+    let running = verdict::frames(view) == Frames::Coming;
     Recognition { running, pid: running.then_some(view.system.pid) }
 }
 
 fn runs(view: &View, worker: &str) -> bool {
     view.workers.iter().any(|w| w.name == worker && w.state == WorkerState::Running)
+}
+
+/// A local time stamp in the form of ISO 8601.
+fn iso(timestamp: &str) -> String {
+    timestamp.replacen(' ', "T", 1)
+}
+
+/// The file's name, as the original has it: its files lay where the program was started.
+pub(super) fn file_name(path: &str) -> String {
+    path.rsplit('/').next().unwrap_or(path).to_owned()
 }
 
 /// `H:MM:SS`, the hours growing without end, as scripts split it at the colons.

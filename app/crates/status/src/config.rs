@@ -18,6 +18,10 @@ pub struct Page {
     /// Address and port to listen on; "[::]" is every address, of IPv4 too. On the appliance leave the port
     /// at 8443: its firewall lets nothing else in, and leads https:// without a port there.
     pub listen: SocketAddr,
+    /// A second port with the same answers, for scripts that were written for the original system: 8000,
+    /// which is the only other one that the appliance's firewall lets in. HTTPS and tokens as on the first
+    /// port; plain http:// is sent on to https://. Empty: nobody listens there.
+    pub original_port: Option<u16>,
     /// Further names the device is reached by, for its certificate. The host name, the same below .local, and
     /// the addresses at first start stand in it anyway. A name with other letters than ASCII is written in
     /// its xn-- form.
@@ -48,6 +52,7 @@ impl Default for Page {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from((Ipv6Addr::UNSPECIFIED, 8443)),
+            original_port: None,
             host_names: Vec::new(),
             password_hash: None,
             tokens: Vec::new(),

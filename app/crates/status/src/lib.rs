@@ -130,6 +130,7 @@ pub fn password_file(data_dir: &Path) -> std::path::PathBuf {
 /// A running server. Dropping it stops it.
 pub struct Running {
     address: SocketAddr,
+    original: Option<SocketAddr>,
     identity: Arc<ArcSwap<Identity>>,
     first_password: Option<Secret>,
     entered: watch::Receiver<bool>,
@@ -141,6 +142,11 @@ impl Running {
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where it listens as well, for scripts of the original system.
+    pub fn original_address(&self) -> Option<SocketAddr> {
+        self.original
     }
 
     /// The certificate it shows.
@@ -219,13 +225,17 @@ pub fn start(
     let bound = |source| StatusError::Bind { address: config.listen, source };
     let listener = listen::bind(config.listen).map_err(bound)?;
     let address = listener.local_addr().map_err(bound)?;
+    let (original, original_concern) = original_listener(config).unzip();
     let (password, first_password) = password(config, data_dir)?;
     let tokens = Tokens::new(config.tokens.clone(), TokenFile::below(data_dir));
     let lifetimes = Lifetimes { idle: config.session_idle, longest: config.session_longest };
     let door = AccessGuard::new(Arc::clone(&password), tokens, lifetimes);
     let entered = door.entered();
     let acceptor = TlsAcceptor::from(Arc::new(listen::tls(Arc::clone(&identity))?));
-    let source = Arc::new(WithDoor { source, identity: Arc::clone(&identity), password });
+    let original = original.flatten();
+    let original_address = original.as_ref().and_then(|listener| listener.local_addr().ok());
+    let concern = original_concern.flatten();
+    let source = Arc::new(WithDoor { source, identity: Arc::clone(&identity), password, concern });
 
     let service = Arc::new(Service::new(source, control, bus, door, Arc::clone(&identity), limits));
     let (stop, stopped) = watch::channel(false);
@@ -241,8 +251,9 @@ pub fn start(
         .spawn(move || {
             be_nice();
             runtime.block_on(async move {
-                match tokio::net::TcpListener::from_std(listener) {
-                    Ok(listener) => listen::serve(listener, acceptor, service, certificate, stopped).await,
+                let bound = [listener].into_iter().chain(original).map(tokio::net::TcpListener::from_std);
+                match bound.collect::<io::Result<Vec<_>>>() {
+                    Ok(listeners) => listen::serve(listeners, acceptor, service, certificate, stopped).await,
                     Err(error) => log::error!("the page cannot listen: {error}"),
                 }
             });
@@ -250,7 +261,28 @@ pub fn start(
         })
         .map_err(StatusError::Thread)?;
     log::info!("the page is at https://{address}/, certificate {}", identity.load().fingerprint);
-    Ok(Running { address, identity, first_password, entered, stop, thread: Some(thread) })
+    Ok(Running {
+        address,
+        original: original_address,
+        identity,
+        first_password,
+        entered,
+        stop,
+        thread: Some(thread),
+    })
+}
+
+/// The second port, for scripts of the original system, or why it cannot be had: the page works without.
+/// `None` when it is not asked for.
+fn original_listener(config: &Page) -> Option<(Option<std::net::TcpListener>, Option<String>)> {
+    let address = SocketAddr::new(config.listen.ip(), config.original_port?);
+    Some(match listen::bind(address) {
+        Ok(listener) => (Some(listener), None),
+        Err(error) => {
+            log::error!("the page cannot listen on {address} (page.original_port) as well: {error}");
+            (None, Some(format!("{address}: {error}")))
+        }
+    })
 }
 
 /// The password to compare with, and the one that was made for the console to show. A hash that cannot be
@@ -275,6 +307,8 @@ struct WithDoor {
     source: Arc<dyn Source>,
     identity: Arc<ArcSwap<Identity>>,
     password: Arc<CurrentPassword>,
+    /// Why the second port cannot be had.
+    concern: Option<String>,
 }
 
 impl Source for WithDoor {
@@ -290,6 +324,11 @@ impl Source for WithDoor {
                 self.password.trouble(),
                 "The password kept on the device does not count",
                 "Run `attendance password` on the device: it makes another.",
+            ),
+            (
+                self.concern.clone(),
+                "The port for the original’s scripts cannot be opened",
+                "Choose another page.original_port, or end the program that has the port.",
             ),
         ];
         view.problems.extend(told.into_iter().filter_map(|(reason, what, advice)| {

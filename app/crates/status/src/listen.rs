@@ -64,9 +64,9 @@ impl ResolvesServerCert for Present {
     }
 }
 
-/// Accepts and serves until `stop` says so.
+/// Accepts and serves until `stop` says so, on all listeners alike.
 pub(super) async fn serve(
-    listener: TcpListener,
+    listeners: Vec<TcpListener>,
     acceptor: TlsAcceptor,
     service: Arc<Service>,
     certificate: CertificateSource,
@@ -84,7 +84,7 @@ pub(super) async fn serve(
                 renew(&certificate, &service.identity, service.clock_is_trusted());
                 continue;
             }
-            accepted = listener.accept() => accepted,
+            accepted = accept(&listeners) => accepted,
         };
         let (socket, from) = match accepted {
             // A socket for both families names IPv4 clients in IPv6's way.
@@ -119,6 +119,15 @@ pub(super) async fn serve(
         }
     })
     .await;
+}
+
+/// The next connection on any of the listeners.
+async fn accept(listeners: &[TcpListener]) -> io::Result<(TcpStream, SocketAddr)> {
+    std::future::poll_fn(|context| {
+        let mut accepted = listeners.iter().map(|listener| listener.poll_accept(context));
+        accepted.find(Poll::is_ready).unwrap_or(Poll::Pending)
+    })
+    .await
 }
 
 fn renew(certificate: &CertificateSource, identity: &ArcSwap<Identity>, trusted: bool) {

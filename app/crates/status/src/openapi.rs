@@ -160,6 +160,8 @@ fn answer(route: &Route, schemas: &mut SchemaGenerator) -> Value {
         Endpoint::Upload => json_of::<api::Uploaded>(schemas),
         Endpoint::Restart => json_of::<api::Restarted>(schemas),
         Endpoint::Sync
+        | Endpoint::TestPhotos
+        | Endpoint::TestWebhook
         | Endpoint::ConfirmRemoval
         | Endpoint::ConfirmTime
         | Endpoint::Retry

@@ -44,6 +44,8 @@ pub(super) enum Endpoint {
     ConfirmRemoval,
     ConfirmTime,
     Upload,
+    TestPhotos,
+    TestWebhook,
     Retry,
     RetryAll,
     Dismiss,
@@ -77,7 +79,7 @@ const fn post(path: &'static str, access: Access, endpoint: Endpoint, summary: &
 }
 
 /// The addresses, in the order of the documentation. A fixed path stands before one with a varying part.
-pub(super) static ROUTES: [Route; 34] = [
+pub(super) static ROUTES: [Route; 36] = [
     get("/", Access::Read, Endpoint::Root, "The service in short; the page, for browsers"),
     get("/status", Access::Read, Endpoint::Status, "Server, recognition, today's attendance and workers"),
     get("/attendance/today", Access::Read, Endpoint::Today, "Today's rows"),
@@ -98,8 +100,20 @@ pub(super) static ROUTES: [Route; 34] = [
         Endpoint::ConfirmRemoval,
         "Believe a listing that removes many students",
     ),
+    post(
+        "/sync/test",
+        Access::Full,
+        Endpoint::TestPhotos,
+        "Ask the photo server whether it answers and takes the key",
+    ),
     post("/clock/confirm", Access::Full, Endpoint::ConfirmTime, "Believe the clock that is in doubt"),
     post("/upload/manual", Access::Full, Endpoint::Upload, "Deliver waiting rows now"),
+    post(
+        "/upload/test",
+        Access::Full,
+        Endpoint::TestWebhook,
+        "Ask the webhook whether it answers and takes the key; sends no row",
+    ),
     post("/upload/retry/{row}", Access::Full, Endpoint::Retry, "Try a refused row again"),
     post("/upload/retry-all", Access::Full, Endpoint::RetryAll, "Try every refused row again"),
     post(

@@ -32,8 +32,10 @@ use base::secret::SecretUrl;
 
 /// How old the answer of `/healthz` may be. No monitor asks more often, and the state costs files and locks.
 const HEALTH_AGE: Duration = Duration::from_secs(1);
-/// Lines of the log in `/logs/server` and the diagnostics.
-const LOG_LINES: usize = 500;
+/// Lines of the log in `/logs/server`, as in the original.
+const LOG_LINES: usize = 50;
+/// Lines of the log in the diagnostics.
+const DIAGNOSTICS_LOG_LINES: usize = 500;
 /// How long a script's request waits for a long action; a first sync of thousands of photos takes minutes.
 const ACTION_WAIT: Duration = Duration::from_secs(15 * 60);
 /// Lines of the log on the page.
@@ -233,6 +235,8 @@ impl Service {
             Endpoint::ConfirmRemoval => self.act(Action::ConfirmRemoval, &asked).await,
             Endpoint::ConfirmTime => self.act(Action::ConfirmTime, &asked).await,
             Endpoint::Upload => self.act(Action::Upload, &asked).await,
+            Endpoint::TestPhotos => self.act(Action::TestPhotos, &asked).await,
+            Endpoint::TestWebhook => self.act(Action::TestWebhook, &asked).await,
             Endpoint::Restart => self.act(Action::RestartRecognition, &asked).await,
             Endpoint::Retry => match asked.part.as_deref().and_then(|row| self.refused_row(row)) {
                 Some(row) => self.act(Action::RetryRow(row), &asked).await,
@@ -359,7 +363,7 @@ impl Service {
                 problems,
                 roster: source.roster(),
                 configuration: source.configuration(),
-                log: source.redacted_log(LOG_LINES),
+                log: source.redacted_log(DIAGNOSTICS_LOG_LINES),
                 certificate: format!("{} until {}", identity.fingerprint, identity.expires),
             })
         });
@@ -404,6 +408,8 @@ impl Service {
         let action = match asked.part.as_deref() {
             Some("sync") => Some(Action::Sync),
             Some("upload") => Some(Action::Upload),
+            Some("test-photos") => Some(Action::TestPhotos),
+            Some("test-webhook") => Some(Action::TestWebhook),
             Some("restart") => Some(Action::RestartRecognition),
             Some("confirm-removal") => Some(Action::ConfirmRemoval),
             Some("confirm-time") => Some(Action::ConfirmTime),
@@ -528,7 +534,7 @@ impl Service {
                 let reply = api::Uploaded {
                     success: outcome.is_ok(),
                     message: message(&outcome),
-                    csv_file: view.today.file,
+                    csv_file: api::file_name(&view.today.file),
                 };
                 json(if reply.success { StatusCode::OK } else { StatusCode::INTERNAL_SERVER_ERROR }, &reply)
             }

@@ -68,6 +68,29 @@ pub(super) fn healthy(view: &View) -> bool {
     found.iter().all(|problem| problem.level < Level::Broken)
 }
 
+/// Whether recognition gets pictures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Frames {
+    /// They come.
+    Coming,
+    /// None has come, and the program has only just started.
+    NotYet,
+    /// They do not come, or nobody looks at them.
+    Missing,
+}
+
+/// Whether recognition gets pictures. A worker that waits for a camera does its work, and recognises nobody.
+pub(super) fn frames(view: &View) -> Frames {
+    let starting = view.system.uptime_s < START_GRACE_S;
+    let worker = view.workers.iter().find(|worker| worker.name == "recognition");
+    let runs = worker.is_some_and(|worker| worker.state == WorkerState::Running);
+    match view.camera.last_frame_age_s {
+        Some(age) if runs && age <= FRAME_AGE_LIMIT_S => Frames::Coming,
+        None if starting => Frames::NotYet,
+        _ => Frames::Missing,
+    }
+}
+
 fn recognition(view: &View, found: &mut Vec<Problem>) {
     let starting = view.system.uptime_s < START_GRACE_S;
     if let Some(worker) = idle(view, "recognition") {
@@ -219,7 +242,7 @@ fn delivery(view: &View, found: &mut Vec<Problem>) {
             let why =
                 |otherwise| told(worker.reason.as_ref(), "the worker that does it gave no reason", otherwise);
             Some(if worker.state == WorkerState::Held {
-                (why(ASK), "Then press “Upload now”. Nothing is lost.")
+                (why(ASK), "“Upload now” tries at once. Nothing is lost.")
             } else {
                 (why(SUPPORT), by_itself)
             })
@@ -343,10 +366,11 @@ fn idle<'a>(view: &'a View, name: &str) -> Option<&'a Worker> {
 
 /// When a worker that does not run is started again.
 fn next_start(worker: &Worker) -> &'static str {
-    if worker.state == WorkerState::Restarting {
-        "The device starts it again by itself."
-    } else {
-        "It starts again with the appliance."
+    match worker.state {
+        WorkerState::Restarting => "The device starts it again by itself.",
+        // Its advice says when.
+        WorkerState::Held => "",
+        _ => "It starts again with the appliance.",
     }
 }
 

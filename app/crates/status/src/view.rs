@@ -90,6 +90,10 @@ pub enum Action {
     Sync,
     /// Deliver what waits, now.
     Upload,
+    /// Ask the photo server whether it answers and takes the key.
+    TestPhotos,
+    /// Ask the webhook whether it answers and takes the key.
+    TestWebhook,
     /// Stop and start camera and recognition.
     RestartRecognition,
     /// Try again to deliver a row that needs a person, by its id.
@@ -119,6 +123,8 @@ impl Action {
         match self {
             Self::Sync => "sync",
             Self::Upload => "upload",
+            Self::TestPhotos => "test-photos",
+            Self::TestWebhook => "test-webhook",
             Self::RestartRecognition => "restart",
             Self::RetryRow(_) => "retry",
             Self::RetryAllRows => "retry-all",

@@ -17,11 +17,16 @@ pub struct Photos {
     /// "https://backend.example/media/students?key=...". Without it the folder below is used as it is.
     #[schemars(with = "Option<String>")]
     pub url: Option<SecretUrl>,
+    /// SHA-256 fingerprint (hex, colons allowed) of the one certificate that the file browser must show.
+    /// Takes the place of tls.pinned_sha256 for this server.
+    pub pinned_sha256: Option<String>,
     /// Folder of photos, `<roll>/<file>`, used when there is no URL; empty: known_faces in the data folder.
     pub folder: Option<PathBuf>,
-    /// How roll numbers look: "digits" (the original) or "identifier" (letters, digits, '-' and '_').
+    /// How roll numbers look: "digits" (the original), "identifier" (letters, digits, '-' and '_'), or
+    /// "auto": digits with a URL, identifiers without, for a folder of the site's own may be named after
+    /// persons.
     pub roll_numbers: RollPattern,
-    /// Time between two synchronisations, for example "15m".
+    /// Time between two synchronisations, for example "5m".
     #[serde(with = "humantime_serde")]
     #[schemars(with = "String")]
     pub interval: Duration,
@@ -44,9 +49,10 @@ impl Default for Photos {
     fn default() -> Self {
         Self {
             url: None,
+            pinned_sha256: None,
             folder: None,
-            roll_numbers: RollPattern::Digits,
-            interval: Duration::from_secs(15 * 60),
+            roll_numbers: RollPattern::Automatic,
+            interval: Duration::from_secs(5 * 60),
             removal_limit: 0.3,
             removal_confirmations: 12,
             max_file_size: ByteSize::from_mb(20),
@@ -56,10 +62,25 @@ impl Default for Photos {
     }
 }
 
+impl Photos {
+    /// Decides what "auto" means for these photos.
+    #[must_use]
+    pub fn settled(mut self) -> Self {
+        if self.roll_numbers == RollPattern::Automatic {
+            self.roll_numbers =
+                if self.url.is_some() { RollPattern::Digits } else { RollPattern::Identifier };
+        }
+        self
+    }
+}
+
 /// How a site's roll numbers look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum RollPattern {
+    /// As the photos' source suggests: see [`Photos::settled`]. Where nobody has settled it, digits only.
+    #[serde(rename = "auto")]
+    Automatic,
     /// Digits only, as in the original deployment.
     Digits,
     /// ASCII letters, digits, `-` and `_`.
@@ -70,8 +91,25 @@ impl RollPattern {
     /// Whether `roll` has this form.
     pub fn admits(self, roll: &base::identity::RollNumber) -> bool {
         match self {
-            Self::Digits => roll.as_str().bytes().all(|b| b.is_ascii_digit()),
+            Self::Automatic | Self::Digits => roll.as_str().bytes().all(|b| b.is_ascii_digit()),
             Self::Identifier => true,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_folder_of_the_sites_own_may_be_named_after_persons() {
+        let own = Photos::default().settled();
+        assert_eq!(own.roll_numbers, RollPattern::Identifier);
+        let served =
+            Photos { url: Some(SecretUrl::parse("https://backend.example/").unwrap()), ..own.clone() };
+        assert_eq!(served.clone().settled().roll_numbers, RollPattern::Identifier, "what was chosen stays");
+        let automatic = Photos { roll_numbers: RollPattern::Automatic, ..served };
+        assert_eq!(automatic.settled().roll_numbers, RollPattern::Digits);
     }
 }

@@ -9,6 +9,8 @@ use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::Settings;
+use super::account;
+use super::account::Account;
 use super::{FOLDER, Failure as PhotoFailure, Report, Step, once, waiting};
 use crate::plain::Reminder;
 use base::backoff::Backoff;
@@ -43,19 +45,24 @@ pub struct Worker {
     pub progress: Progress,
     /// What the last one could not have, for the page.
     pub failed: Arc<ArcSwap<Vec<PhotoFailure>>>,
+    /// The roster's work: asked for before the roster is told of changed photos, so that there is no moment
+    /// at which a photo is neither being fetched nor being enrolled.
+    pub enrolling: Progress,
+    /// What the last one did, line by line.
+    pub account: Arc<ArcSwap<String>>,
 }
 
 /// Synchronises at once, then at the configured interval or when asked, until `stop`. A server that cannot be
 /// reached is tried again after growing pauses, never longer than the interval.
 ///
 /// # Errors
-/// A [`Failure`] to hold when the server refuses the key or the configured trust cannot be set up.
+/// A [`Failure`] to hold when the server refuses the key or the configured trust cannot be set up: it is then
+/// tried again seldom.
 pub async fn run(worker: Worker, stop: CancellationToken) -> Result<(), Failure> {
     let Some(url) = &worker.settings.photos.url else { return Ok(()) };
     let mut reminder = Reminder::default();
     let interval = worker.settings.photos.interval;
     let mut backoff = Backoff::between(FIRST_PAUSE, interval);
-    let note = |step: Step<'_>| worker.note(step);
     // Before the server has said what there is, there is something to do.
     worker.progress.set(0, 1);
     worker.tell_roster().await;
@@ -65,11 +72,20 @@ pub async fn run(worker: Worker, stop: CancellationToken) -> Result<(), Failure>
     }
     loop {
         reminder.tell("photos.url", url, &worker.settings.tls);
+        let account = Account::default();
+        let note = |step: Step<'_>| {
+            account.note(step);
+            worker.note(step);
+        };
         let done = tokio::select! {
             done = once(&worker.settings, &note) => done,
             () = stop.cancelled() => return Ok(()),
         };
         worker.tell_roster().await;
+        worker.account.store(Arc::new(match &done {
+            Ok(report) => account.text(report),
+            Err(error) => account::failed(&error.fault()) + "\n",
+        }));
         if let Ok(report) = &done {
             tell(&worker, report);
         }
@@ -109,13 +125,17 @@ impl Worker {
         let photos = tokio::task::spawn_blocking(move || fingerprint(&settings)).await.unwrap_or(UNREADABLE);
         self.changed.send_if_modified(|told| {
             let before = std::mem::replace(told, photos);
-            before != 0 && before != photos
+            let changed = before != 0 && before != photos;
+            if changed {
+                self.enrolling.ask();
+            }
+            changed
         });
     }
 
     fn note(&self, step: Step<'_>) {
         match step {
-            Step::Listed { .. } => {}
+            Step::Listed { .. } | Step::Removed { .. } => {}
             Step::Photos { total } => self.progress.set(0, total),
             Step::Photo { .. } => self.progress.step(),
         }

@@ -8,9 +8,11 @@
 
 pub mod answer;
 mod body;
+mod connection;
 pub mod plan;
 mod worker;
 
+pub use connection::check as check_connection;
 pub use worker::{Report, RetryError, Uploader, View};
 
 #[cfg(test)]

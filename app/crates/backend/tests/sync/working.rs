@@ -27,6 +27,8 @@ async fn worker(key: &str) -> (Worker, Door, tempfile::TempDir) {
         now: Arc::new(Notify::new()),
         progress: base::progress::Progress::default(),
         failed: Arc::default(),
+        enrolling: Default::default(),
+        account: Arc::default(),
     };
     (worker, door, root)
 }
@@ -126,4 +128,31 @@ async fn a_refused_key_holds_the_worker() {
         "{}",
         failure.reason
     );
+}
+
+/// Between fetching and enrolling there is no moment at which a new student would be called a stranger.
+#[tokio::test]
+async fn enrolment_is_asked_for_before_fetching_is_said_to_be_over() {
+    let (worker, _door, _root) = worker(KEY).await;
+    let (progress, enrolling) = (worker.progress.clone(), worker.enrolling.clone());
+    let mut events = worker.bus.subscribe();
+    let stop = CancellationToken::new();
+    let running = tokio::spawn(run(worker, stop.clone()));
+    let watching = async {
+        loop {
+            let event = events.recv().await.unwrap();
+            // In the order in which recognition looks at them.
+            let loading = progress.under_way().is_some() || enrolling.under_way().is_some();
+            if let Event::PhotosSynced { new, .. } = event {
+                return (loading, new);
+            }
+        }
+    };
+    let (loading, new) = tokio::time::timeout(Duration::from_secs(20), watching).await.unwrap();
+    assert_eq!((loading, new), (true, 1));
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert_eq!(progress.under_way(), None, "the synchronisation is over");
+    assert!(enrolling.under_way().is_some(), "the enrolment was asked for, and has not begun");
+    stop.cancel();
+    running.await.unwrap().unwrap();
 }

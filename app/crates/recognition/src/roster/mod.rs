@@ -6,6 +6,7 @@
 
 pub mod cache;
 pub mod enrol;
+mod folder;
 pub mod removal;
 pub mod worker;
 

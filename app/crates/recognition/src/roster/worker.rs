@@ -1,6 +1,7 @@
 //! Makes the roster at start and whenever photos change, beside running recognition.
 
 use std::collections::HashSet;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Settings;
 use super::enrol::{BuildError, Places, build};
+use super::folder::{self, Fingerprint};
 use super::removal::Removal;
 use super::{Report, Roster};
 use crate::{Engine, SharedGallery};
@@ -44,35 +46,57 @@ pub struct Shared {
 pub async fn run(mut shared: Shared, stop: CancellationToken) -> Result<(), Failure> {
     let mut told = HashSet::new();
     let mut removal = Removal::default();
+    // A folder of the site's own is filled by hand, and nobody tells.
+    let own = shared.settings.photos.url.is_none().then(|| Places::of(&shared.settings).photos);
+    let most = shared.settings.photos.max_photos.saturating_mul(2).saturating_add(1_000);
     loop {
         // Before the networks are loaded: until the photos are counted there is one thing to do.
-        shared.progress.set(0, 1);
+        shared.changed.mark_unchanged();
+        let begun = shared.progress.begin();
         let roster = tokio::task::spawn_blocking({
             let (settings, progress, stop) =
                 (Arc::clone(&shared.settings), shared.progress.clone(), stop.clone());
-            let mut removal = std::mem::take(&mut removal);
-            move || (make(&settings, &mut removal, &progress, &stop), removal)
+            let (mut removal, own) = (std::mem::take(&mut removal), own.clone());
+            move || {
+                // Before the photos are read: what changes meanwhile is another change.
+                let seen = own.map(|folder| Fingerprint::of(&folder, most));
+                removal.look_at_folder(&settings);
+                (make(&settings, &mut removal, &progress, &stop), removal, seen)
+            }
         })
         .await
         .map_err(Failure::restart)?;
-        let (roster, seen) = roster;
-        removal = seen;
+        let (roster, decided, seen) = roster;
+        removal = decided;
         match roster {
             Ok(roster) => announce(roster, &shared, &mut told),
             Err(BuildError::Stopped) => return Ok(()),
             Err(error) => return Err(Failure::restart(error)),
         }
+        // Only now: the gallery in use has every photo that was there.
+        shared.progress.finish(begun);
         tokio::select! {
-            changed = shared.changed.changed() => {
-                if changed.is_err() {
-                    stop.cancelled().await;
-                    return Ok(());
-                }
-            }
-            // A folder of the site's own is filled by hand, and nobody tells.
-            () = tokio::time::sleep(shared.settings.photos.interval), if shared.settings.photos.url.is_none() => {}
+            () = told_of_change(&mut shared.changed) => {}
+            () = folder_changed(own.as_deref(), most, seen) => {}
+            // What could not be read, and removals that are not believed yet, are looked at again.
+            () = tokio::time::sleep(shared.settings.photos.interval), if own.is_some() => {}
             () = stop.cancelled() => return Ok(()),
         }
+    }
+}
+
+/// Ends when whoever mirrors the photos says that they changed; never when nobody mirrors any.
+async fn told_of_change(changed: &mut watch::Receiver<u64>) {
+    if changed.changed().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
+/// Ends when the site's own folder has changed; never without one.
+async fn folder_changed(own: Option<&Path>, most: usize, seen: Option<Fingerprint>) {
+    match own.zip(seen) {
+        Some((own, seen)) => folder::changed(own.to_owned(), most, seen).await,
+        None => std::future::pending().await,
     }
 }
 

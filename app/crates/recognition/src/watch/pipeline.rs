@@ -52,6 +52,8 @@ pub struct Pipeline {
     calibration: Calibration,
     /// What may still bring faces into the gallery.
     loading: Vec<Progress>,
+    /// Whether any of it was under way when the gallery of this frame was taken.
+    incomplete: bool,
     tracker: Tracker<Subject>,
     /// When a frame was looked at last, and when the detector did, since boot.
     looked: Option<Duration>,
@@ -86,6 +88,7 @@ impl Pipeline {
             recognition: recognition.clone(),
             calibration,
             loading: Vec::new(),
+            incomplete: false,
             tracker: Tracker::default(),
             looked: None,
             detected: None,
@@ -94,7 +97,8 @@ impl Pipeline {
         })
     }
 
-    /// While any of these is under way nobody is called a stranger: the photo may be on its way.
+    /// While any of these is under way nobody is called a stranger: the photo may be on its way. Nor is
+    /// anybody while nobody is enrolled.
     pub fn while_loading(mut self, loading: Vec<Progress>) -> Self {
         self.loading = loading;
         self
@@ -108,7 +112,10 @@ impl Pipeline {
         let mut latency = Latency::default();
         let mut outcomes = Vec::new();
         let start = Instant::now();
+        // In this order: a gallery that is exchanged between the two is taken for one that may be incomplete.
+        let loading = self.loading.iter().any(|progress| progress.under_way().is_some());
         self.follow_gallery();
+        self.incomplete = loading || self.voted_on.faces() == 0;
         self.tracker.tracks_mut().iter_mut().for_each(|track| track.state.expire(frame.at.since_boot));
         if self.is_due(frame.at.since_boot) {
             self.looked = Some(frame.at.since_boot);
@@ -255,7 +262,7 @@ impl Pipeline {
             quality,
             rule,
             requirement,
-            loading: self.loading.iter().any(|progress| progress.under_way().is_some()),
+            loading: self.incomplete,
         };
         let mut senses = Networks {
             engine: &mut self.engine,

@@ -73,6 +73,7 @@ pub(super) fn delivery(home: &Home<'_>) -> Markup {
                 }
                 @if let Some(error) = &upload.error { p.outcome.attention { (error) } }
                 (action(home, "upload", "Upload now"))
+                @if upload.url.is_some() { (action(home, "test-webhook", "Test connection")) }
                 @if !upload.needs_person.is_empty() { (refused_rows(home, &upload.needs_person)) }
                 // Outside the list: the message stays when the row is gone.
                 (outcome(home, "retry"))
@@ -147,6 +148,7 @@ pub(super) fn photos(home: &Home<'_>) -> Markup {
                     }
                 }
                 (action(home, "sync", "Sync photos now"))
+                (action(home, "test-photos", "Test connection"))
                 @if let Some(removal) = &sync.removal {
                     div.ask {
                         p { "The photo server no longer has " strong { (removal.students) " of " (removal.of) " students" } ". Were they really removed?" }
