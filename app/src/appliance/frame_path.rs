@@ -92,7 +92,8 @@ impl FramePath {
         let gallery = Arc::clone(&self.gallery);
         let mut pipeline = Pipeline::new(engine, gallery, &config.recognition, &config.liveness)
             .map_err(Failure::restart)?
-            .while_loading(self.loading.to_vec());
+            .while_loading(self.loading.to_vec())
+            .with_scene_in(config.site.data_dir.join("scene"));
         worker::run(&mut pipeline, &mut receiver, &self.outputs, stop).map_err(Failure::restart)?;
         Ok(())
     }

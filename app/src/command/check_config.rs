@@ -91,7 +91,12 @@ mod tests {
         config.site.models_dir = Some(empty.path().to_owned());
         let told =
             |config: &Config| remarks(config).iter().any(|remark| remark.contains("networks are missing"));
-        for rule in [LivenessRule::Passive, LivenessRule::PassiveBlink, LivenessRule::PassiveAny] {
+        for rule in [
+            LivenessRule::Passive,
+            LivenessRule::PassiveBlink,
+            LivenessRule::PassiveAny,
+            LivenessRule::PassivePrompt,
+        ] {
             config.liveness.require = rule;
             assert!(told(&config), "{rule:?}");
         }

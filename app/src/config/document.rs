@@ -80,7 +80,7 @@ mod tests {
             "IANA",
             "#interval = \"5m\"",
             "#url = ...",
-            "#require = \"passive+any\"",
+            "#require = \"passive+prompt\"",
         ] {
             assert!(text.contains(part), "{part} is missing in\n{text}");
         }

@@ -88,8 +88,13 @@ impl Material {
     pub(crate) fn pipeline(&self, gallery: Gallery, require: LivenessRule) -> Pipeline {
         let engine = self.engine();
         let gallery = Arc::new(ArcSwap::from_pointee(gallery));
-        Pipeline::new(engine, gallery, &Recognition::default(), &recognition::config::Liveness { require })
-            .unwrap()
+        Pipeline::new(
+            engine,
+            gallery,
+            &Recognition::default(),
+            &recognition::config::Liveness { require, ..Default::default() },
+        )
+        .unwrap()
     }
 
     /// All frames of the video.

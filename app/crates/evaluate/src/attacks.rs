@@ -26,6 +26,7 @@ use camera::replay::{Pace, Replay};
 use camera::{Grab, Source as _};
 use recognition::config::LivenessRule;
 use recognition::faces::landmarks::Landmarks;
+use recognition::liveness::latch::Latch;
 use recognition::liveness::passive::LIVE_FROM;
 use recognition::liveness::{Checker, Observation, Requirement};
 use recognition::naming::vote::Rule;
@@ -336,6 +337,7 @@ struct Beginning {
 #[derive(Default)]
 struct Try {
     subject: Subject,
+    latch: Latch,
     frames: u32,
     decided: Option<Decision>,
 }
@@ -397,10 +399,21 @@ impl Trial {
                 }
                 attempt.frames += 1;
                 let requirement = Requirement::new(*rule, *networks);
-                let look =
-                    Look { track: 0, now, landmarks, quality, rule: self.rule, requirement, loading: false };
+                let mut look = Look {
+                    latch: &mut attempt.latch,
+                    // A file shows no empty scene, and a recording answers no prompt.
+                    surround: None,
+                    exempt: &[],
+                    track: 0,
+                    now,
+                    landmarks,
+                    quality,
+                    rule: self.rule,
+                    requirement,
+                    loading: false,
+                };
                 let mut heard = Heard { said, networks: *networks, roll: &self.roll, enrolled };
-                let (_, decision) = attempt.subject.look(&look, &mut heard)?;
+                let (_, decision) = attempt.subject.look(&mut look, &mut heard)?;
                 if matches!(decision, Some(decision::Decision::Recognised { .. })) {
                     attempt.decided =
                         Some(Decision { frames: attempt.frames, seconds: waited.as_secs_f32() });

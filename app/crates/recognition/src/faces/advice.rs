@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use crate::liveness::prompt::Turn;
+
 /// Frames in a row with the same problem before the person is told: a single blurred frame is nobody's fault.
 const PATIENCE: u32 = 5;
 
@@ -25,8 +27,29 @@ pub enum Advice {
     BlinkOrTurn,
     /// The anti-spoof networks cannot tell a person from a picture yet.
     BetterView,
+    /// The head is to be turned to the person's left, because nothing else shows a living person.
+    TurnLeft,
+    /// The same to the right.
+    TurnRight,
+    /// The head is to be raised.
+    LookUp,
+    /// The head is to be lowered.
+    LookDown,
+    /// The face was refused. It is looked at again after it has been gone for some seconds.
+    StepAside,
     /// The face is not among the photos that are loaded, and more are on their way.
     WaitForPhotos,
+}
+
+impl From<Turn> for Advice {
+    fn from(turn: Turn) -> Self {
+        match turn {
+            Turn::Left => Self::TurnLeft,
+            Turn::Right => Self::TurnRight,
+            Turn::Up => Self::LookUp,
+            Turn::Down => Self::LookDown,
+        }
+    }
 }
 
 impl Advice {
@@ -41,6 +64,11 @@ impl Advice {
             Self::Blink => "blink, please",
             Self::BlinkOrTurn => "blink or turn your head, please",
             Self::BetterView => "come closer, into better light",
+            Self::TurnLeft => "turn your head to your left, please",
+            Self::TurnRight => "turn your head to your right, please",
+            Self::LookUp => "look up, please",
+            Self::LookDown => "look down, please",
+            Self::StepAside => "not accepted; step aside for a few seconds and come back without a picture",
             Self::WaitForPhotos => "one moment, photos are still being loaded",
         }
     }
@@ -63,9 +91,24 @@ impl Counsel {
         // change it.
         let lasts = matches!(
             self.told,
-            Some(Advice::Blink | Advice::BlinkOrTurn | Advice::BetterView | Advice::WaitForPhotos)
+            Some(
+                Advice::Blink
+                    | Advice::BlinkOrTurn
+                    | Advice::TurnLeft
+                    | Advice::TurnRight
+                    | Advice::LookUp
+                    | Advice::LookDown
+                    | Advice::StepAside
+                    | Advice::BetterView
+                    | Advice::WaitForPhotos
+            )
         );
-        let asked = lasts && advice.is_none();
+        // A head that turns as it was asked to looks away from the camera, and moves.
+        let turning = matches!(
+            self.told,
+            Some(Advice::TurnLeft | Advice::TurnRight | Advice::LookUp | Advice::LookDown)
+        ) && matches!(advice, Some(Advice::LookAtTheCamera | Advice::HoldStill));
+        let asked = lasts && (advice.is_none() || turning);
         if self.frames < PATIENCE || advice == self.told || asked {
             return None;
         }

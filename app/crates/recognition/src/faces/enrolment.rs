@@ -127,6 +127,11 @@ impl EnrolRefusal {
             | Advice::Blink
             | Advice::BlinkOrTurn
             | Advice::BetterView
+            | Advice::TurnLeft
+            | Advice::TurnRight
+            | Advice::LookUp
+            | Advice::LookDown
+            | Advice::StepAside
             | Advice::WaitForPhotos => Self::Turned { yaw: quality.yaw, pitch: quality.pitch },
         })
     }

@@ -76,7 +76,7 @@ impl Checker {
 
 /// The box of a face as the anti-spoof networks' own detector draws it: forehead to chin and ear to ear,
 /// which is where the mesh ends. It does not depend on which detector found the face.
-fn face_bounds(mesh: &[[f32; 3]]) -> Bounds {
+pub(crate) fn face_bounds(mesh: &[[f32; 3]]) -> Bounds {
     let range = |axis: usize| {
         mesh.iter().fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), point| {
             (low.min(point[axis]), high.max(point[axis]))

@@ -216,12 +216,12 @@ fn solve(mut system: [[f64; TERMS + 3]; TERMS]) -> Option<[[f64; TERMS]; 3]> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use proptest::prelude::*;
 
     /// A head of 468 points: an ellipsoid's front with a nose in its middle, in pixels.
-    fn head() -> Vec<[f32; 3]> {
+    pub(crate) fn head() -> Vec<[f32; 3]> {
         (0..468)
             .map(|i| {
                 let (u, v) = ((i % 22) as f32 / 10.5 - 1.0, (i / 22) as f32 / 10.5 - 1.0);

@@ -8,6 +8,12 @@
 //! - [`depth`]: points of the face move against each other as only a body with depth makes them. No flat or
 //!   bent picture can.
 //!
+//! A recording of a person does all three. Against it stand two more, where the site has them:
+//! - [`scene`]: the known empty scene is visible around the head, and not the edge of a screen;
+//! - [`prompt`]: the head turns as it was asked to, in a direction drawn by chance.
+//!
+//! What was refused stays refused until it has gone for a while: [`latch`].
+//!
 //! All that is known belongs to one face that was before the camera without a break: a face that was gone for
 //! a moment, or that does not look as it did a moment ago, is looked at from the beginning ([`State`]).
 //! Otherwise two photos of a person shown in turn would be a head that turns, and a finger before the eyes a
@@ -20,7 +26,10 @@ pub mod blink;
 mod checker;
 pub mod depth;
 mod eyes;
+pub mod latch;
 pub mod passive;
+pub mod prompt;
+pub mod scene;
 
 use std::fmt;
 use std::path::Path;
@@ -34,7 +43,9 @@ use crate::faces::landmarks::Landmarks;
 use vision::embedding::Embedding;
 
 pub use checker::Checker;
+pub(crate) use checker::face_bounds;
 use passive::Passive;
+use prompt::{Prompt, Turn};
 
 /// What was found about the liveness of one track, with the scores that led to it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -49,6 +60,10 @@ pub struct Summary {
     /// Motion that a flat picture cannot make, as a multiple of what is required; `None` before there was
     /// motion to judge.
     pub motion: Option<f32>,
+    /// Whether the known scene was visible around the head.
+    pub scene: bool,
+    /// Whether a turn that was asked for was shown; `None` where none was asked for.
+    pub prompt: Option<bool>,
 }
 
 /// Longest time between two frames of one face. A picture can be exchanged for another in less, but not by
@@ -111,10 +126,26 @@ pub struct State {
     pub blink: blink::Lids,
     /// The points over time.
     pub depth: depth::Parallax,
+    /// What was around the head over time.
+    pub surroundings: scene::around::Surroundings,
+    /// The prompt, where one was given.
+    prompt: Prompted,
     /// When the newest frame was noted.
     noted: Option<Duration>,
     /// Whether the eyes were too small in it to see a blink.
     eyes_too_small: bool,
+    /// Whether the face was turned too far to be embedded since it was embedded last.
+    turned_away: bool,
+}
+
+/// The prompt of one face.
+#[derive(Debug, Clone, Default)]
+enum Prompted {
+    #[default]
+    Not,
+    Asked(Prompt),
+    Passed,
+    Failed,
 }
 
 impl State {
@@ -124,7 +155,10 @@ impl State {
     pub fn compare(&mut self, before: &(Embedding, Duration), face: &Embedding, now: Duration) -> bool {
         let (looked, at) = before;
         let gap = now.saturating_sub(*at);
-        let same = gap > WITHOUT_A_BREAK || looked.similarity(face) >= same_picture(gap);
+        // Longer ago says nothing, unless the face was turned away meanwhile and followed all the time: then
+        // it has to be the same person's still.
+        let said = gap <= WITHOUT_A_BREAK || std::mem::take(&mut self.turned_away);
+        let same = !said || looked.similarity(face) >= same_picture(gap);
         if !same {
             *self = Self::default();
         }
@@ -151,7 +185,65 @@ impl State {
             self.blink.note(opening, landmarks.pose.pitch, now);
         }
         let turned = self.depth.note(&landmarks.mesh, now);
+        self.note_pose(landmarks, now);
         turned || self.blink.are_closed()
+    }
+
+    /// Notes a face that is turned too far, or moves too fast, to be embedded: that is what a turn looks
+    /// like that was asked for.
+    pub fn note_turned(&mut self, landmarks: &Landmarks, now: Duration) {
+        if let Prompted::Asked(_) = self.prompt {
+            self.keep(now);
+            self.turned_away = true;
+            self.depth.note(&landmarks.mesh, now);
+            self.note_pose(landmarks, now);
+        }
+    }
+
+    /// Asks for `turns` turns of the head, unless that was done. What the head did before does not count.
+    pub fn ask(&mut self, turns: u32, now: Duration) {
+        if matches!(self.prompt, Prompted::Not) {
+            self.depth = depth::Parallax::default();
+            self.prompt = Prompted::Asked(Prompt::new(drawn(), turns, now));
+        }
+    }
+
+    /// What the person is asked to do now.
+    pub fn asked(&self) -> Option<Turn> {
+        if let Prompted::Asked(prompt) = &self.prompt { Some(prompt.asked()) } else { None }
+    }
+
+    fn note_pose(&mut self, landmarks: &Landmarks, now: Duration) {
+        let Prompted::Asked(prompt) = &mut self.prompt else { return };
+        let depth = self.depth.score().is_some_and(|score| score >= depth_needed(prompt.asked()));
+        match prompt.note(landmarks.pose, depth, now, drawn) {
+            prompt::Answer::Waiting => {}
+            prompt::Answer::Next(_) => self.depth = depth::Parallax::default(),
+            prompt::Answer::Passed => self.prompt = Prompted::Passed,
+            prompt::Answer::Failed => self.prompt = Prompted::Failed,
+        }
+    }
+
+    fn prompt_shown(&self) -> Option<bool> {
+        match self.prompt {
+            Prompted::Not => None,
+            Prompted::Passed => Some(true),
+            Prompted::Asked(_) | Prompted::Failed => Some(false),
+        }
+    }
+}
+
+/// A turn drawn by chance.
+fn drawn() -> Turn {
+    Turn::ALL[fastrand::usize(..Turn::ALL.len())]
+}
+
+/// How much depth the motion of a turn has to show, as a multiple of what an unprompted one needs. A nod is
+/// a smaller turn.
+fn depth_needed(turn: Turn) -> f32 {
+    match turn {
+        Turn::Left | Turn::Right => 0.8,
+        Turn::Up | Turn::Down => 0.6,
     }
 }
 
@@ -166,6 +258,8 @@ pub enum Missing {
     BlinkOrTurn,
     /// A blink, which eyes as small as these could not show.
     LargerEyes,
+    /// A turn of the head that is asked for.
+    Prompt,
 }
 
 /// What a site requires, as far as the networks at hand allow.
@@ -173,12 +267,38 @@ pub enum Missing {
 pub struct Requirement {
     rule: LivenessRule,
     passive_there: bool,
+    asks: bool,
+    /// Refusals of this face's name lately.
+    refusals: u32,
+    exempt: bool,
 }
 
 impl Requirement {
     /// The site's rule, and whether the passive networks are there.
     pub fn new(rule: LivenessRule, passive_there: bool) -> Self {
-        Self { rule, passive_there }
+        Self { rule, passive_there, asks: false, refusals: 0, exempt: false }
+    }
+
+    /// The same where the device can ask a person to turn the head, by a screen or by spoken words.
+    pub fn asking(self, asks: bool) -> Self {
+        Self { asks, ..self }
+    }
+
+    /// The same for somebody who was refused so often lately: then only the prompt counts.
+    pub fn after(self, refusals: u32) -> Self {
+        Self { refusals, ..self }
+    }
+
+    /// The same for somebody who cannot turn the head: they are not asked to, and need the models and the
+    /// scene.
+    pub fn exempting(self, exempt: bool) -> Self {
+        Self { exempt, ..self }
+    }
+
+    /// Turns to ask for where nothing else shows liveness; 0 where a prompt does not help.
+    pub fn turns(self) -> u32 {
+        let asks = self.rule == LivenessRule::PassivePrompt && self.asks && !self.exempt;
+        if asks { (1 + self.refusals).min(prompt::MAX_TURNS) } else { 0 }
     }
 
     /// The site's rule with the weights in this folder.
@@ -195,7 +315,10 @@ impl Requirement {
     pub fn name(self) -> &'static str {
         match (self.rule, self.passive_there) {
             (LivenessRule::Off, _) => "off",
+            (LivenessRule::PassivePrompt, false) if self.asks => "prompt",
             (_, false) => "blink",
+            (LivenessRule::PassivePrompt, true) if self.asks => "passive+prompt",
+            (LivenessRule::PassivePrompt, true) => "passive+any",
             (LivenessRule::Passive, true) => "passive",
             (LivenessRule::PassiveBlink, true) => "passive+blink",
             (LivenessRule::PassiveAny, true) => "passive+any",
@@ -220,11 +343,19 @@ impl Requirement {
     fn text(self) -> &'static str {
         match self.rule {
             LivenessRule::Off => "liveness is not checked",
+            LivenessRule::PassivePrompt if !self.passive_there && self.asks => {
+                "liveness needs a turn of the head that is asked for"
+            }
             _ if !self.passive_there => "liveness needs a blink",
             LivenessRule::Passive => "liveness needs the anti-spoof networks",
             LivenessRule::PassiveBlink => "liveness needs the anti-spoof networks and a blink",
-            LivenessRule::PassiveAny => {
-                "liveness needs the anti-spoof networks, and a blink or a turn of the head"
+            LivenessRule::PassivePrompt if self.asks => {
+                "liveness needs the anti-spoof models, and the known scene around the head or a turn that is \
+                 asked for"
+            }
+            LivenessRule::PassiveAny | LivenessRule::PassivePrompt => {
+                "liveness needs the anti-spoof models, and a blink, a turn of the head or the known scene \
+                 around it; a recording of a person may pass"
             }
         }
     }
@@ -242,29 +373,47 @@ impl Requirement {
         let blinks = state.blink.blinks();
         let motion = state.depth.score();
         let passive = state.passive.mean();
+        let scene = state.surroundings.are_evidence();
+        let prompt = state.prompt_shown();
+        let moved = blinks > 0 || motion.is_some_and(|score| score >= 1.0);
         let verdict = match (self.rule, self.passive_there, state.passive.verdict()) {
             (LivenessRule::Off, ..) => Verdict::Unchecked,
-            (_, false, _) => live_if(blinks > 0),
             (_, true, passive::Verdict::Attack) => Verdict::Attack,
+            (LivenessRule::PassivePrompt, ..) if matches!(state.prompt, Prompted::Failed) => Verdict::Attack,
             (_, true, passive::Verdict::Open) => Verdict::Undecided,
+            (LivenessRule::PassivePrompt, there, _) if self.turns() > 0 => {
+                live_if(prompt == Some(true) || (there && scene && self.refusals == 0))
+            }
+            (LivenessRule::PassivePrompt, true, _) if self.exempt => live_if(scene),
+            (_, false, _) => live_if(blinks > 0),
             (LivenessRule::Passive, ..) => Verdict::Live,
             (LivenessRule::PassiveBlink, ..) => live_if(blinks > 0),
-            (LivenessRule::PassiveAny, ..) => live_if(blinks > 0 || motion.is_some_and(|score| score >= 1.0)),
+            (LivenessRule::PassiveAny, ..) => live_if(moved),
+            (LivenessRule::PassivePrompt, ..) => live_if(moved || scene),
         };
-        Summary { verdict, passive, blinks, motion }
+        Summary { verdict, passive, blinks, motion, scene, prompt }
     }
 
     /// What would help a person about whom the decision is open.
     pub fn missing(self, state: &State) -> Missing {
         if self.passive_there && state.passive.verdict() != passive::Verdict::Live {
             Missing::Certainty
-        } else if self.passive_there && self.rule == LivenessRule::PassiveAny {
+        } else if self.turns() > 0 {
+            Missing::Prompt
+        } else if self.passive_there
+            && matches!(self.rule, LivenessRule::PassiveAny | LivenessRule::PassivePrompt)
+        {
             Missing::BlinkOrTurn
         } else if state.eyes_too_small {
             Missing::LargerEyes
         } else {
             Missing::Blink
         }
+    }
+
+    /// Whether what is around the head counts.
+    pub fn uses_scene(self) -> bool {
+        self.passive_there && self.rule == LivenessRule::PassivePrompt
     }
 
     /// Whether anything is to be checked.
@@ -293,6 +442,12 @@ impl fmt::Display for Summary {
         if let Some(motion) = self.motion {
             write!(f, ", depth {motion:.2}")?;
         }
+        if self.scene {
+            f.write_str(", scene visible")?;
+        }
+        if let Some(shown) = self.prompt {
+            f.write_str(if shown { ", prompt answered" } else { ", prompt not answered" })?;
+        }
         Ok(())
     }
 }
@@ -305,7 +460,7 @@ mod tests {
 
     fn state(passive: f32) -> State {
         let mut state = State::default();
-        for _ in 0..passive::MIN_VOTES {
+        for _ in 0..passive::MIN_REFUSING {
             state.passive.cast(passive);
         }
         state

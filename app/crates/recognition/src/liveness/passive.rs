@@ -4,7 +4,6 @@
 //! the frame, limited to the frame's size, stretched to 80×80 with plain bilinear interpolation, BGR, 0
 //! to 255. The networks are very sensitive to all of this.
 
-use heapless::Deque;
 use image::RgbImage;
 use models::Role;
 use models::minifas::{LIVE, MiniFas, Variant};
@@ -13,11 +12,18 @@ use models::store::Store;
 use crate::faces::error::EngineError;
 use vision::face::Bounds;
 
-/// Votes that are remembered, about a second and a half of frames.
-const WINDOW: usize = 24;
+/// Votes after which an old one counts less: about six seconds of frames. All votes of a visit count alike
+/// for that long, so that no short good moment of a picture outweighs what was seen before it.
+const HORIZON: u32 = 90;
+
+/// Log-odds of the clearest votes that count, for an attack and for a living person.
+const CLEAR: std::ops::RangeInclusive<f32> = -4.0..=3.0;
 
 /// Votes before anything is decided: a single frame may be blurred, or catch a reflection.
-pub const MIN_VOTES: usize = 5;
+pub const MIN_VOTES: u32 = 5;
+
+/// Votes before a face is refused. More than it takes to pass: a refusal lasts until the face has gone.
+pub const MIN_REFUSING: u32 = 12;
 
 /// Mean P(live) from which a track is alive. Of the frames at hand the genuine ones score above 0.95 and one
 /// of three attacks 0.72: the middle is no place for the line.
@@ -143,9 +149,13 @@ impl Crop {
     }
 }
 
-/// The last votes of the passive networks about one track.
+/// What the passive networks say of one track, over all of its frames: the mean of the votes' log-odds. A
+/// clear vote counts for no more than [`CLEAR`], so that one frame never decides.
 #[derive(Debug, Clone, Default)]
-pub struct Votes(Deque<f32, WINDOW>);
+pub struct Votes {
+    count: u32,
+    mean: f32,
+}
 
 /// What the votes say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -161,23 +171,22 @@ pub enum Verdict {
 impl Votes {
     /// Counts P(live) of one frame.
     pub fn cast(&mut self, live: f32) {
-        if self.0.is_full() {
-            self.0.pop_front();
-        }
-        // There is room now.
-        let _ = self.0.push_back(live);
+        let live = live.clamp(1e-6, 1.0 - 1e-6);
+        let odds = (live / (1.0 - live)).ln().clamp(*CLEAR.start(), *CLEAR.end());
+        self.count = self.count.saturating_add(1);
+        self.mean += (odds - self.mean) / self.count.min(HORIZON) as f32;
     }
 
-    /// Mean of the votes.
+    /// The mean of the votes as a probability, 0 to 1; `None` before the first.
     pub fn mean(&self) -> Option<f32> {
-        (!self.0.is_empty()).then(|| self.0.iter().sum::<f32>() / self.0.len() as f32)
+        (self.count > 0).then(|| 1.0 / (1.0 + (-self.mean).exp()))
     }
 
     /// What they say.
     pub fn verdict(&self) -> Verdict {
         match self.mean() {
-            Some(mean) if self.0.len() >= MIN_VOTES && mean >= LIVE_FROM => Verdict::Live,
-            Some(mean) if self.0.len() >= MIN_VOTES && mean < ATTACK_BELOW => Verdict::Attack,
+            Some(mean) if self.count >= MIN_VOTES && mean >= LIVE_FROM => Verdict::Live,
+            Some(mean) if self.count >= MIN_REFUSING && mean < ATTACK_BELOW => Verdict::Attack,
             _ => Verdict::Open,
         }
     }
@@ -218,7 +227,7 @@ mod tests {
     #[test]
     fn a_few_bad_frames_do_not_refuse_a_person_and_few_frames_decide_nothing() {
         let mut votes = Votes::default();
-        for _ in 0..MIN_VOTES - 1 {
+        for _ in 1..MIN_VOTES {
             votes.cast(0.99);
         }
         assert_eq!(votes.verdict(), Verdict::Open);
@@ -226,7 +235,7 @@ mod tests {
         assert_eq!(votes.verdict(), Verdict::Open, "one bad frame of five asks for more");
         (0..4).for_each(|_| votes.cast(0.99));
         assert_eq!(votes.verdict(), Verdict::Live);
-        for _ in 0..WINDOW {
+        for _ in 0..40 {
             votes.cast(0.01);
         }
         assert_eq!(votes.verdict(), Verdict::Attack);

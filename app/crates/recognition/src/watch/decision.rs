@@ -10,15 +10,21 @@ use crate::faces::advice::Advice;
 use crate::faces::error::EngineError;
 use crate::faces::landmarks::Landmarks;
 use crate::faces::quality::Quality;
+use crate::liveness::latch::Latch;
+use crate::liveness::scene::around::Surround;
 use crate::liveness::{Missing, Observation, Requirement, Summary, Verdict, passive};
 use crate::naming::gallery::Match;
 use crate::naming::vote::{Answer, Rule};
 use base::identity::RollNumber;
 use vision::embedding::Embedding;
 
-/// A known face that shows no sign of life for this long is asked for one. People blink every three seconds
-/// or so without being asked.
+/// A known face whose liveness is open for this long is asked to blink or to turn. People blink every three
+/// seconds or so without being asked.
 const ASK_AFTER: Duration = Duration::from_secs(2);
+
+/// The same where a turn is asked for that was drawn by chance: everybody whom the scene does not show waits
+/// for it.
+const PROMPT_AFTER: Duration = Duration::from_millis(1_500);
 
 /// What the networks say of the face that is looked at, and the gallery of its embedding. Only what is needed
 /// is asked.
@@ -38,6 +44,12 @@ pub trait Senses {
 
 /// A face that passed the quality gate, and the rules that hold for it.
 pub struct Look<'a> {
+    /// Who was refused lately.
+    pub latch: &'a mut Latch,
+    /// What is around the head, where the scene is known and it was time to look.
+    pub surround: Option<Surround>,
+    /// Who cannot turn the head.
+    pub exempt: &'a [RollNumber],
     /// Number of the track, for the log.
     pub track: u64,
     /// When the frame was taken, since boot.
@@ -75,7 +87,7 @@ pub enum Decision {
         /// Best similarity that was seen.
         similarity: f32,
     },
-    /// Like somebody on the roster, and not a living person; told once a track.
+    /// Like somebody on the roster, and not a living person; told once for each refusal.
     AttackRefused {
         /// Whom it looks like.
         roll: RollNumber,
@@ -103,9 +115,10 @@ impl Subject {
     /// What the networks say when they fail.
     pub fn look(
         &mut self,
-        look: &Look<'_>,
+        look: &mut Look<'_>,
         senses: &mut impl Senses,
     ) -> Result<(Continuity, Option<Decision>), EngineError> {
+        self.requirement_for_leader(look);
         let embeds = self.is_to_be_embedded(&look.rule, look.requirement, look.now);
         let mut continuity = Continuity::Same;
         if embeds {
@@ -113,6 +126,7 @@ impl Subject {
                 senses.foresee()?;
             }
             continuity = self.vote(look, senses)?;
+            self.requirement_for_leader(look);
         }
         continuity = continuity.max(self.look_for_life(look, embeds, senses)?);
         if continuity != Continuity::Same {
@@ -121,6 +135,18 @@ impl Subject {
         // Nobody is announced for a face that somebody else has exchanged meanwhile.
         let decision = if embeds { self.decide(look) } else { None };
         Ok((continuity, decision))
+    }
+
+    /// Whether the face was refused and has not been gone for long enough since.
+    fn is_latched(&self, look: &mut Look<'_>) -> bool {
+        self.ballot.leader().is_some_and(|(leader, _)| look.latch.holds(leader, look.now))
+    }
+
+    /// What is required depends on who it is.
+    fn requirement_for_leader(&self, look: &mut Look<'_>) {
+        let Some((leader, _)) = self.ballot.leader() else { return };
+        look.requirement =
+            look.requirement.after(look.latch.refusals(leader)).exempting(look.exempt.contains(leader));
     }
 
     /// Whether the tests of liveness have something to say about whoever it is.
@@ -156,7 +182,7 @@ impl Subject {
     /// whether the face of this frame was.
     fn look_for_life(
         &mut self,
-        look: &Look<'_>,
+        look: &mut Look<'_>,
         embedded: bool,
         senses: &mut impl Senses,
     ) -> Result<Continuity, EngineError> {
@@ -165,12 +191,18 @@ impl Subject {
             || !requirement.checks()
             || !self.prove_life_of_leader(look.now)
             || !self.needs_a_sign_of_life(requirement)
+            || self.is_latched(look)
         {
             return Ok(Continuity::Same);
         }
         let votes = embedded || self.liveness.passive.verdict() == passive::Verdict::Open;
         let seen = senses.observe(votes)?;
         let mut continuity = Continuity::Same;
+        if let Some(surround) = look.surround
+            && self.liveness.surroundings.is_due(look.now)
+        {
+            self.liveness.surroundings.note(surround, look.now);
+        }
         if self.liveness.note(&seen, look.landmarks, look.now) && !embedded {
             let face = senses.embed()?;
             continuity = self.take(&face, look.now);
@@ -180,7 +212,7 @@ impl Subject {
     }
 
     /// What follows from the votes and from liveness, in a frame whose face was embedded.
-    fn decide(&mut self, look: &Look<'_>) -> Option<Decision> {
+    fn decide(&mut self, look: &mut Look<'_>) -> Option<Decision> {
         match self.ballot.answer(&look.rule) {
             Answer::Open => None,
             Answer::Stranger { .. } if self.greeted => None,
@@ -192,18 +224,16 @@ impl Subject {
             Answer::Known { .. } if self.has_its_answer() => None,
             // The newest frame is somebody else's, or the liveness is.
             Answer::Known { roll, .. } if !self.is_now(&roll, look.requirement.checks()) => None,
+            Answer::Known { roll, .. } if look.requirement.checks() && look.latch.holds(&roll, look.now) => {
+                self.advise(Advice::StepAside)
+            }
             Answer::Known { roll, similarity, margin, votes } => {
                 let liveness = look.requirement.judge(&self.liveness);
                 match liveness.verdict {
                     Verdict::Undecided => self.ask(look),
                     Verdict::Attack => {
-                        let first = !std::mem::replace(&mut self.attack_told, true);
-                        // Whoever is a person all the same can do something about it.
-                        if first {
-                            Some(Decision::AttackRefused { roll, liveness })
-                        } else {
-                            self.advise(Advice::BetterView)
-                        }
+                        look.latch.refuse(&roll, look.now);
+                        Some(Decision::AttackRefused { roll, liveness })
                     }
                     Verdict::Live | Verdict::Unchecked => {
                         self.announce(&roll, look.now);
@@ -217,7 +247,15 @@ impl Subject {
     /// Asks for what is missing, where it is missing for long.
     fn ask(&mut self, look: &Look<'_>) -> Option<Decision> {
         let since = *self.waiting_since.get_or_insert(look.now);
-        if look.now.saturating_sub(since) < ASK_AFTER {
+        let waited = look.now.saturating_sub(since);
+        let turns = look.requirement.turns();
+        if turns > 0 && waited >= PROMPT_AFTER {
+            self.liveness.ask(turns, look.now);
+        }
+        if let Some(turn) = self.liveness.asked() {
+            return self.advise(turn.into());
+        }
+        if waited < ASK_AFTER {
             return None;
         }
         self.advise(match look.requirement.missing(&self.liveness) {
@@ -225,6 +263,8 @@ impl Subject {
             Missing::Blink => Advice::Blink,
             Missing::BlinkOrTurn => Advice::BlinkOrTurn,
             Missing::LargerEyes => Advice::ComeCloser,
+            // It is asked for above.
+            Missing::Prompt => return None,
         })
     }
 
@@ -232,3 +272,7 @@ impl Subject {
         (!self.greeted && self.advice.tell(advice)).then_some(Decision::Advise(advice))
     }
 }
+
+#[cfg(test)]
+#[path = "decision_tests.rs"]
+mod tests;

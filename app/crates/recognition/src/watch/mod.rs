@@ -5,6 +5,7 @@ pub(crate) mod follow;
 pub mod outcome;
 pub mod pipeline;
 pub mod preview;
+mod scenery;
 pub(crate) mod senses;
 pub mod subject;
 pub mod tempo;

@@ -44,7 +44,8 @@ pub enum Outcome {
         /// When.
         at: Moment,
     },
-    /// A face looks like somebody on the roster and not like a living person; told once a track.
+    /// A face looks like somebody on the roster and not like a living person; told once for
+    /// each refusal.
     AttackRefused {
         /// The track.
         track: u64,

@@ -1,6 +1,8 @@
 //! One frame after the other, and what is known after each.
 
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use image::RgbImage;
@@ -9,6 +11,7 @@ use super::decision::{Decision, Look};
 use super::follow::Followed;
 use super::outcome::{Outcome, Sighting};
 use super::preview::TrackView;
+use super::scenery::Scenery;
 use super::senses::{Ahead, Beside, Networks};
 use super::subject::{Continuity, Subject};
 use super::track::{MAX_TRACKS, Track, Tracker};
@@ -18,10 +21,12 @@ use crate::config;
 use crate::engine::Engine;
 use crate::faces::advice::Advice;
 use crate::faces::error::EngineError;
-use crate::liveness::Checker;
+use crate::liveness::latch::Latch;
+use crate::liveness::{Checker, Requirement, face_bounds};
 use crate::naming::gallery::{Gallery, SharedGallery};
 use crate::naming::threshold::Calibration;
 use crate::naming::vote::{Ballot, Rule};
+use base::identity::RollNumber;
 use base::moment::Moment;
 use base::progress::Progress;
 use vision::face::{Bounds, Face};
@@ -49,6 +54,12 @@ pub struct Pipeline {
     liveness: Checker,
     beside: Beside,
     recognition: config::Recognition,
+    latch: Latch,
+    scenery: Scenery,
+    prompt: config::PromptUse,
+    exempt: Vec<RollNumber>,
+    /// Whether something shows or speaks what a person is asked to do.
+    screen: Arc<AtomicBool>,
     calibration: Calibration,
     /// What may still bring faces into the gallery.
     loading: Vec<Progress>,
@@ -74,6 +85,7 @@ impl Pipeline {
         recognition: &config::Recognition,
         liveness: &config::Liveness,
     ) -> Result<Self, EngineError> {
+        let (prompt, exempt) = (liveness.prompt, liveness.exempt.clone());
         let liveness = engine.liveness(liveness)?;
         liveness.requirement().tell();
         let calibration = Calibration::of(recognition.calibration.as_deref()).map_err(|error| {
@@ -86,6 +98,11 @@ impl Pipeline {
             liveness,
             beside: Beside::start(),
             recognition: recognition.clone(),
+            latch: Latch::default(),
+            scenery: Scenery::default(),
+            prompt,
+            exempt,
+            screen: Arc::default(),
             calibration,
             loading: Vec::new(),
             incomplete: false,
@@ -101,6 +118,18 @@ impl Pipeline {
     /// anybody while nobody is enrolled.
     pub fn while_loading(mut self, loading: Vec<Progress>) -> Self {
         self.loading = loading;
+        self
+    }
+
+    /// Goes on with the empty scene that was learnt before, and keeps it in this file.
+    pub fn with_scene_in(mut self, file: PathBuf) -> Self {
+        self.scenery = Scenery::kept_in(file);
+        self
+    }
+
+    /// Asks people to turn the head while this is true: something shows or speaks the advice then.
+    pub fn asking_with(mut self, screen: Arc<AtomicBool>) -> Self {
+        self.screen = screen;
         self
     }
 
@@ -128,6 +157,8 @@ impl Pipeline {
                         usize::from(self.consider(&face, index, frame.at, &mut latency, &mut outcomes)?);
                 }
             }
+            let somebody = !self.tracker.tracks().is_empty();
+            self.scenery.note(&self.picture, somebody, frame.at.since_boot);
             latency.total = millis(start);
             latency.since_capture = view::since(frame.at);
         }
@@ -151,7 +182,7 @@ impl Pipeline {
                     roll: leader.map(|(roll, _)| roll.clone()),
                     similarity: leader.map_or(0.0, |(_, similarity)| similarity),
                     votes: leader.map_or(0, |(roll, _)| track.state.ballot.votes_for(roll)),
-                    liveness: self.liveness.judge(&track.state.liveness).to_string(),
+                    liveness: self.requirement().judge(&track.state.liveness).to_string(),
                     advice: track.state.advice.told().map(Advice::text),
                 }
             })
@@ -229,7 +260,7 @@ impl Pipeline {
             return Ok(false);
         }
         let rule = self.rule();
-        let requirement = self.liveness.requirement();
+        let requirement = self.requirement();
         if !self.tracker.tracks()[index].state.wants_a_look(&rule, requirement, at.since_boot) {
             return Ok(false);
         }
@@ -253,9 +284,20 @@ impl Pipeline {
                 self.tracker.tracks()[index].id,
                 problem.text()
             );
+            let turned = matches!(problem, Advice::LookAtTheCamera | Advice::HoldStill);
+            if turned {
+                self.tracker.track_mut(index).state.liveness.note_turned(&landmarks, at.since_boot);
+            }
             return Ok(true);
         }
-        let look = Look {
+        let looks_around = requirement.uses_scene()
+            && self.tracker.tracks()[index].state.liveness.surroundings.is_due(at.since_boot);
+        let surround = looks_around
+            .then(|| self.scenery.around(&self.picture, &face_bounds(&landmarks.mesh), at.since_boot));
+        let mut look = Look {
+            latch: &mut self.latch,
+            surround,
+            exempt: &self.exempt,
             track: self.tracker.tracks()[index].id,
             now: at.since_boot,
             landmarks: &landmarks,
@@ -274,7 +316,7 @@ impl Pipeline {
             latency,
             ahead: Ahead::default(),
         };
-        let (continuity, decision) = self.tracker.track_mut(index).state.look(&look, &mut senses)?;
+        let (continuity, decision) = self.tracker.track_mut(index).state.look(&mut look, &mut senses)?;
         if continuity == Continuity::Another {
             self.tracker.renumber(index);
         }
@@ -291,6 +333,15 @@ impl Pipeline {
         {
             outcomes.push(Outcome::Hint { track: track.id, advice });
         }
+    }
+
+    fn requirement(&self) -> Requirement {
+        let asks = match self.prompt {
+            config::PromptUse::Auto => self.screen.load(Ordering::Relaxed),
+            config::PromptUse::Always => true,
+            config::PromptUse::Never => false,
+        };
+        self.liveness.requirement().asking(asks)
     }
 
     fn rule(&self) -> Rule {
@@ -319,6 +370,7 @@ impl Pipeline {
         }
         snapshot.last_frame = Some(frame.at);
         snapshot.latency_ms.update(&latency);
+        snapshot.scene = self.scenery.usefulness();
     }
 }
 

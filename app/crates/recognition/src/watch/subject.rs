@@ -42,10 +42,8 @@ pub struct Subject {
     pub liveness: State,
     /// Since when the name is known and the sign of life is missing.
     pub(super) waiting_since: Option<Duration>,
-    /// Whether it was said that this is a stranger; that this is no living person; that somebody was
-    /// recognised.
+    /// Whether it was said that this is a stranger; that somebody was recognised.
     pub(super) stranger_told: bool,
-    pub(super) attack_told: bool,
     pub(super) greeted: bool,
     /// The newest embedding, by which an exchange of the face is seen.
     embedding: Option<(Embedding, Duration)>,

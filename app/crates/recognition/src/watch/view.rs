@@ -8,6 +8,7 @@ use rustix::time::{ClockId, clock_gettime};
 use serde::Serialize;
 
 use super::preview::{Preview, TrackView};
+use crate::liveness::scene::learnt::Usefulness;
 use base::moment::Moment;
 use vision::face::Bounds;
 
@@ -31,6 +32,8 @@ pub struct Snapshot {
     pub last_frame: Option<Moment>,
     /// Time of each stage in the last frame that had it.
     pub latency_ms: Latency,
+    /// Whether the empty scene behind the people is known, and serves as evidence of liveness.
+    pub scene: Usefulness,
     /// The faces of the last frame.
     pub tracks: Vec<TrackView>,
 }

@@ -1,0 +1,200 @@
+//! What one face leads to over its frames: refusals that last, prompts, and the scene.
+#![allow(clippy::unwrap_used)]
+
+use super::*;
+use crate::config::LivenessRule;
+use crate::faces::landmarks::Pose;
+use crate::liveness::depth::tests::head;
+use crate::liveness::scene::around::Surround;
+
+use vision::embedding::DIMENSIONS;
+
+const RULE: Rule = Rule { threshold: 0.4, margin: 0.05, votes: 3 };
+const FRAME: Duration = Duration::from_millis(66);
+
+/// Networks that say the same of every frame.
+struct Said {
+    live: f32,
+}
+
+impl Senses for Said {
+    fn embed(&mut self) -> Result<Embedding, EngineError> {
+        let mut raw = [0.0; DIMENSIONS];
+        raw[0] = 1.0;
+        Ok(Embedding::normalised(&raw).unwrap())
+    }
+
+    fn search(&mut self, _: &Embedding) -> Option<Match> {
+        Some(Match { roll: roll(), similarity: 0.8, runner_up: 0.1 })
+    }
+
+    fn observe(&mut self, votes: bool) -> Result<Observation, EngineError> {
+        Ok(Observation { live: votes.then_some(self.live), opening: Some(0.4) })
+    }
+}
+
+fn roll() -> RollNumber {
+    RollNumber::parse("1").unwrap()
+}
+
+/// A head before the camera, turned so far, in degrees.
+fn landmarks(yaw: f32, pitch: f32) -> Landmarks {
+    let (yaw_sin, yaw_cos) = yaw.to_radians().sin_cos();
+    let (pitch_sin, pitch_cos) = pitch.to_radians().sin_cos();
+    let mesh = head()
+        .into_iter()
+        .map(|[x, y, z]| [x * yaw_cos + z * yaw_sin, y * pitch_cos + z * pitch_sin, z])
+        .collect();
+    Landmarks { mesh, five: Default::default(), pose: Pose { yaw, pitch, roll: 0.0 } }
+}
+
+/// One visit after another before the same device.
+struct Door {
+    subject: Subject,
+    latch: Latch,
+    now: Duration,
+    asks: bool,
+    exempt: Vec<RollNumber>,
+    decisions: Vec<Decision>,
+}
+
+impl Door {
+    fn new(asks: bool) -> Self {
+        Self {
+            subject: Subject::default(),
+            latch: Latch::default(),
+            now: Duration::ZERO,
+            asks,
+            exempt: Vec::new(),
+            decisions: Vec::new(),
+        }
+    }
+
+    fn frame(&mut self, live: f32, landmarks: &Landmarks, surround: Option<Surround>) {
+        self.now += FRAME;
+        let requirement = Requirement::new(LivenessRule::PassivePrompt, true).asking(self.asks);
+        let mut look = Look {
+            latch: &mut self.latch,
+            surround,
+            exempt: &self.exempt,
+            track: 1,
+            now: self.now,
+            landmarks,
+            quality: Quality { width: 200.0, ..Quality::default() },
+            rule: RULE,
+            requirement,
+            loading: false,
+        };
+        let (_, decision) = self.subject.look(&mut look, &mut Said { live }).unwrap();
+        self.decisions.extend(decision);
+    }
+
+    fn still(&mut self, frames: u32, live: f32, surround: Option<Surround>) {
+        let front = landmarks(0.0, 0.0);
+        (0..frames).for_each(|_| self.frame(live, &front, surround));
+    }
+
+    /// The face is gone for so long: its next frame is a new track.
+    fn gone(&mut self, seconds: u64) {
+        self.now += Duration::from_secs(seconds);
+        self.subject = Subject::default();
+        self.decisions.clear();
+    }
+
+    /// Turns the head as it was asked to, or the other way, and holds it.
+    fn answer(&mut self, sign: f32) {
+        let Some(Decision::Advise(advice)) = self.decisions.last().cloned() else {
+            panic!("nothing was asked for: {:?}", self.decisions)
+        };
+        let (yaw, pitch) = match advice {
+            Advice::TurnLeft => (1.0, 0.0),
+            Advice::TurnRight => (-1.0, 0.0),
+            Advice::LookUp => (0.0, -1.0),
+            Advice::LookDown => (0.0, 1.0),
+            other => panic!("{other:?}"),
+        };
+        self.still(6, 0.99, None);
+        for n in 1..=30u8 {
+            let angle = sign * (2.0 * f32::from(n)).min(28.0);
+            self.frame(0.99, &landmarks(yaw * angle, pitch * angle), None);
+        }
+        for n in (0..14u8).rev() {
+            let angle = sign * 2.0 * f32::from(n);
+            self.frame(0.99, &landmarks(yaw * angle, pitch * angle), None);
+        }
+    }
+
+    fn recognised(&self) -> usize {
+        self.decisions.iter().filter(|decision| matches!(decision, Decision::Recognised { .. })).count()
+    }
+
+    fn refused(&self) -> usize {
+        self.decisions.iter().filter(|decision| matches!(decision, Decision::AttackRefused { .. })).count()
+    }
+}
+
+#[test]
+fn a_refused_face_is_not_tried_again_while_it_is_there() {
+    let mut door = Door::new(false);
+    door.still(20, 0.01, None);
+    assert_eq!(door.refused(), 1);
+    for _ in 0..20 {
+        door.still(40, 0.99, Some(Surround::Visible));
+        door.gone(1);
+        assert_eq!((door.recognised(), door.refused()), (0, 0), "lowered for a second each time");
+    }
+    door.gone(3);
+    door.still(60, 0.99, Some(Surround::Visible));
+    assert_eq!(door.recognised(), 1);
+}
+
+#[test]
+fn a_person_before_the_known_scene_passes_without_a_prompt() {
+    let mut door = Door::new(true);
+    door.still(22, 0.99, Some(Surround::Visible));
+    assert_eq!(door.recognised(), 1, "{:?}", door.decisions);
+}
+
+#[test]
+fn a_recording_is_asked_to_turn_and_does_not_pass() {
+    let mut door = Door::new(true);
+    door.still(40, 0.99, Some(Surround::Undecided));
+    assert!(matches!(door.decisions.last(), Some(Decision::Advise(_))), "{:?}", door.decisions);
+    door.still(100, 0.99, Some(Surround::Undecided));
+    assert_eq!((door.recognised(), door.refused()), (0, 1), "{:?}", door.decisions);
+}
+
+#[test]
+fn only_the_asked_turn_is_an_answer() {
+    for _ in 0..12 {
+        let mut door = Door::new(true);
+        door.still(40, 0.99, None);
+        door.answer(1.0);
+        assert_eq!((door.recognised(), door.refused()), (1, 0), "{:?}", door.decisions);
+        let mut door = Door::new(true);
+        door.still(40, 0.99, None);
+        door.answer(-1.0);
+        assert_eq!((door.recognised(), door.refused()), (0, 1), "{:?}", door.decisions);
+    }
+}
+
+#[test]
+fn after_a_refusal_the_scene_is_not_enough() {
+    let mut door = Door::new(true);
+    door.still(20, 0.01, None);
+    door.gone(3);
+    door.still(40, 0.99, Some(Surround::Visible));
+    assert_eq!(door.recognised(), 0);
+    assert!(door.subject.liveness.asked().is_some(), "it is asked to turn");
+}
+
+#[test]
+fn whoever_cannot_turn_passes_with_the_scene_alone_and_is_not_asked() {
+    let mut door = Door::new(true);
+    door.exempt = vec![roll()];
+    door.still(60, 0.99, None);
+    assert_eq!(door.recognised(), 0);
+    assert!(door.subject.liveness.asked().is_none());
+    door.still(30, 0.99, Some(Surround::Visible));
+    assert_eq!(door.recognised(), 1);
+}
