@@ -32,6 +32,15 @@ fn missing_required_model_is_an_error() {
 }
 
 #[test]
+fn what_only_measures_is_fetched_by_name_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_, said) = fetch_models(&folder, &[]);
+    assert!(said.contains("embedder-sface:") && !said.contains("embedder-sface-fp32"), "{said}");
+    let (_, said) = fetch_models(&folder, &["--only", "embedder-sface-fp32"]);
+    assert!(said.contains("embedder-sface-fp32: missing"), "{said}");
+}
+
+#[test]
 fn missing_optional_model_is_no_error() {
     let folder = tempfile::tempdir().unwrap();
     let (output, said) = fetch_models(&folder, &["--only", "antispoof-v2", "detector-yunet-320"]);

@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::Settings;
+use super::earlier::{earlier, forget};
 use super::enrol::{BuildError, Places, build};
 use super::folder::{self, Fingerprint};
 use super::removal::Removal;
@@ -49,6 +50,15 @@ pub async fn run(mut shared: Shared, stop: CancellationToken) -> Result<(), Fail
     // A folder of the site's own is filled by hand, and nobody tells.
     let own = shared.settings.photos.url.is_none().then(|| Places::of(&shared.settings).photos);
     let most = shared.settings.photos.max_photos.saturating_mul(2).saturating_add(1_000);
+    let settings = Arc::clone(&shared.settings);
+    let known = tokio::task::spawn_blocking(move || earlier(&settings)).await.map_err(Failure::restart)?;
+    if let Some(roster) = known {
+        log::info!(
+            "The embedder was changed: {} photos go on with the earlier one until all are embedded anew",
+            roster.gallery.faces()
+        );
+        announce(roster, &shared, &mut told);
+    }
     loop {
         // Before the networks are loaded: until the photos are counted there is one thing to do.
         shared.changed.mark_unchanged();
@@ -69,7 +79,10 @@ pub async fn run(mut shared: Shared, stop: CancellationToken) -> Result<(), Fail
         let (roster, decided, seen) = roster;
         removal = decided;
         match roster {
-            Ok(roster) => announce(roster, &shared, &mut told),
+            Ok(roster) => {
+                announce(roster, &shared, &mut told);
+                forget(&shared.settings.data_dir, shared.settings.recognition.embedder);
+            }
             Err(BuildError::Stopped) => return Ok(()),
             Err(error) => return Err(Failure::restart(error)),
         }

@@ -18,6 +18,7 @@ use super::track::{MAX_TRACKS, Track, Tracker};
 use super::view;
 use super::view::{Latency, Snapshot, millis};
 use crate::config;
+use crate::config::EmbedderChoice;
 use crate::engine::Engine;
 use crate::faces::advice::Advice;
 use crate::faces::error::EngineError;
@@ -60,6 +61,7 @@ pub struct Pipeline {
     exempt: Vec<RollNumber>,
     /// Whether something shows or speaks what a person is asked to do.
     screen: Arc<AtomicBool>,
+    /// Of the embedder that the gallery in use was made with.
     calibration: Calibration,
     /// What may still bring faces into the gallery.
     loading: Vec<Progress>,
@@ -88,9 +90,7 @@ impl Pipeline {
         let (prompt, exempt) = (liveness.prompt, liveness.exempt.clone());
         let liveness = engine.liveness(liveness)?;
         liveness.requirement().tell();
-        let calibration = Calibration::of(recognition.calibration.as_deref()).map_err(|error| {
-            EngineError::Load { role: "calibration".to_owned(), reason: error.to_string().into() }
-        })?;
+        let calibration = calibration(recognition, engine.embedder())?;
         Ok(Self {
             engine,
             voted_on: gallery.load_full(),
@@ -143,7 +143,7 @@ impl Pipeline {
         let start = Instant::now();
         // In this order: a gallery that is exchanged between the two is taken for one that may be incomplete.
         let loading = self.loading.iter().any(|progress| progress.under_way().is_some());
-        self.follow_gallery();
+        self.follow_gallery()?;
         self.incomplete = loading || self.voted_on.faces() == 0;
         self.tracker.tracks_mut().iter_mut().for_each(|track| track.state.expire(frame.at.since_boot));
         if self.is_due(frame.at.since_boot) {
@@ -195,13 +195,23 @@ impl Pipeline {
         &self.picture
     }
 
-    /// Votes about another gallery say nothing: who was nobody in it may be somebody in the new one.
-    fn follow_gallery(&mut self) {
+    /// Votes about another gallery say nothing: who was nobody in it may be somebody in the new one. One of
+    /// another embedder takes that embedder and its calibration with it, and no track knows its face any
+    /// more.
+    fn follow_gallery(&mut self) -> Result<(), EngineError> {
         let gallery = self.gallery.load_full();
+        let embedder = gallery.embedder().unwrap_or(self.engine.embedder());
+        if embedder != self.engine.embedder() {
+            self.engine.use_embedder(embedder)?;
+            self.calibration = calibration(&self.recognition, embedder)?;
+            self.tracker.tracks_mut().iter_mut().for_each(|track| track.state = Subject::default());
+            log::info!("Faces are compared with {} from now on", embedder.name());
+        }
         if !Arc::ptr_eq(&gallery, &self.voted_on) {
             self.voted_on = gallery;
             self.tracker.tracks_mut().iter_mut().for_each(|track| track.state.ballot = Ballot::default());
         }
+        Ok(())
     }
 
     fn is_due(&self, now: Duration) -> bool {
@@ -372,6 +382,17 @@ impl Pipeline {
         snapshot.latency_ms.update(&latency);
         snapshot.scene = self.scenery.usefulness();
     }
+}
+
+/// The site's calibration, or the shipped one.
+fn calibration(
+    recognition: &config::Recognition,
+    embedder: EmbedderChoice,
+) -> Result<Calibration, EngineError> {
+    Calibration::of(recognition.calibration.as_deref(), embedder).map_err(|error| EngineError::Load {
+        role: "calibration".to_owned(),
+        reason: error.to_string().into(),
+    })
 }
 
 /// A decision about a track, as the others are told.
