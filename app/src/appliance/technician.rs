@@ -23,6 +23,7 @@ use journal::storage::{Folder, Ledger, Progress as Delivery, RowView};
 use recognition::Finder;
 use recognition::config::LivenessRule;
 use recognition::liveness::Requirement;
+use recognition::liveness::scene::learnt::Usefulness;
 use recognition::roster::enrol::Places;
 use recognition::roster::{Outcome, Report};
 use recognition::watch::preview::TrackView;
@@ -31,9 +32,9 @@ use status::on_memory::OnMemory;
 use status::systems::Systems;
 use status::view;
 use status::view::{
-    Camera, Level, LivenessCheck, Mark, Pending, PhotoSync, Picture, Problem, Refused, RefusedPhoto,
-    RefusedRow, Removal, Roster, RosterCount, Row, RowDelivery, RowStatus, Source, Student, System, Today,
-    Update, Upload, View, Worker,
+    Camera, KnownScene, Level, LivenessCheck, Mark, Pending, PhotoSync, Picture, Problem, Refused,
+    RefusedPhoto, RefusedRow, Removal, Roster, RosterCount, Row, RowDelivery, RowStatus, Source, Student,
+    System, Today, Update, Upload, View, Worker,
 };
 use update::under_way::UnderWay;
 use vision::latest::Counters;
@@ -137,6 +138,11 @@ impl Technician {
             }),
             time_zone: self.zone.name().to_owned(),
             liveness: liveness(Requirement::at_hand(self.config.liveness.require, &self.config.models_dir())),
+            scene: match self.frames.snapshot().scene {
+                Usefulness::Learning => KnownScene::Learning,
+                Usefulness::Usable => KnownScene::Usable,
+                Usefulness::TooPlain => KnownScene::TooPlain,
+            },
         }
     }
 
@@ -407,6 +413,7 @@ fn liveness(requirement: Requirement) -> LivenessCheck {
         (LivenessRule::Passive, true) => LivenessCheck::Passive,
         (LivenessRule::PassiveBlink, true) => LivenessCheck::PassiveBlink,
         (LivenessRule::PassiveAny, true) => LivenessCheck::PassiveAny,
+        (LivenessRule::PassivePrompt, true) => LivenessCheck::PassivePrompt,
     }
 }
 

@@ -172,7 +172,8 @@ pub(super) fn execute(path: &Path, arguments: &Arguments) -> anyhow::Result<Exit
         }
         What::Attacks { genuine, attacks: folder, stills, out } => {
             // Every rule is measured, whatever the site's own is.
-            let mut checker = engine.liveness(&Liveness { require: LivenessRule::PassiveAny, ..Default::default() })?;
+            let mut checker =
+                engine.liveness(&Liveness { require: LivenessRule::PassiveAny, ..Default::default() })?;
             let calibration =
                 Calibration::of(config.recognition.calibration.as_deref(), config.recognition.embedder)?;
             let clock: Arc<dyn Clock> = Arc::new(SystemClock::new(config.site.clock));

@@ -15,9 +15,9 @@ use status::systems::{
 };
 use status::token::{TokenAccess, TokenFile};
 use status::view::{
-    Action, Camera, Control, Done, Incoming, LivenessCheck, Mark, Pending, PhotoSync, Picture, Refused,
-    RefusedPhoto, RefusedRow, Roster, RosterCount, Row, RowDelivery, RowStatus, Source, Student, System,
-    Today, Update, Upload, View, Worker,
+    Action, Camera, Control, Done, Incoming, KnownScene, LivenessCheck, Mark, Pending, PhotoSync, Picture,
+    Refused, RefusedPhoto, RefusedRow, Roster, RosterCount, Row, RowDelivery, RowStatus, Source, Student,
+    System, Today, Update, Upload, View, Worker,
 };
 use status::{Running, password, start};
 use time::Date;
@@ -255,6 +255,7 @@ pub fn healthy() -> View {
             clock_doubt: None,
             time_zone: "Asia/Kolkata".to_owned(),
             liveness: LivenessCheck::PassiveAny,
+            scene: KnownScene::Usable,
         },
         workers: ["recognition", "sync", "upload", "attendance"].map(running).to_vec(),
         camera: Camera {

@@ -15,7 +15,7 @@ use crate::client::As;
 use crate::device::{Device, PASSWORD};
 
 /// Every address with the least that opens it: nobody, a reading token, a full token, the technician.
-const ADDRESSES: [(&str, &str, u8); 34] = [
+const ADDRESSES: [(&str, &str, u8); 36] = [
     ("GET", "/healthz", 0),
     ("GET", "/login", 0),
     ("POST", "/login", 0),

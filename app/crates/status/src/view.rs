@@ -277,6 +277,8 @@ pub struct System {
     pub time_zone: String,
     /// What the liveness check asks for.
     pub liveness: LivenessCheck,
+    /// Whether the empty scene behind the people is known, and serves the liveness check.
+    pub scene: KnownScene,
 }
 
 /// The systems on the card, and updates of them.
@@ -436,6 +438,33 @@ pub enum LivenessCheck {
     #[default]
     #[serde(rename = "passive+any")]
     PassiveAny,
+    /// The anti-spoof models, and the known scene around the head or a turn that is asked for.
+    #[serde(rename = "passive+prompt")]
+    PassivePrompt,
+}
+
+/// What is known of the empty scene that the camera sees.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum KnownScene {
+    /// It is being learnt: for about a minute nobody may be before the camera.
+    #[default]
+    Learning,
+    /// It is known.
+    Usable,
+    /// It is known, and too plain to decide anything.
+    TooPlain,
+}
+
+impl KnownScene {
+    /// In words for a technician.
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::Learning => "being learnt; keep the doorway empty for a minute",
+            Self::Usable => "usable",
+            Self::TooPlain => "too plain; hang a poster behind where people stand",
+        }
+    }
 }
 
 impl LivenessCheck {
@@ -447,6 +476,7 @@ impl LivenessCheck {
             Self::Passive => "passive",
             Self::PassiveBlink => "passive+blink",
             Self::PassiveAny => "passive+any",
+            Self::PassivePrompt => "passive+prompt",
         }
     }
 }

@@ -34,7 +34,7 @@ pub(super) struct Scenery {
 
 impl Scenery {
     /// Goes on with the scene in this file, if it is whole, and keeps it there.
-    pub fn kept_in(file: PathBuf) -> Self {
+    pub(super) fn kept_in(file: PathBuf) -> Self {
         let whole = std::fs::metadata(&file).is_ok_and(|meta| meta.len() <= MAX_BYTES);
         let bytes = if whole { std::fs::read(&file).ok() } else { None };
         let scene = bytes.as_deref().and_then(Scene::from_bytes).unwrap_or_default();
@@ -42,7 +42,7 @@ impl Scenery {
     }
 
     /// Notes a frame; `somebody` is whether a face is there.
-    pub fn note(&mut self, picture: &RgbImage, somebody: bool, now: Duration) {
+    pub(super) fn note(&mut self, picture: &RgbImage, somebody: bool, now: Duration) {
         if self.looked.is_some_and(|at| now.saturating_sub(at) < LOOK_EVERY) && !somebody {
             return;
         }
@@ -57,7 +57,7 @@ impl Scenery {
     }
 
     /// What is around the head with this face, in the frame taken at `now`.
-    pub fn around(&mut self, picture: &RgbImage, face: &Bounds, now: Duration) -> Surround {
+    pub(super) fn around(&mut self, picture: &RgbImage, face: &Bounds, now: Duration) -> Surround {
         if !self.scene.is_known() {
             return Surround::Undecided;
         }
@@ -71,7 +71,7 @@ impl Scenery {
     }
 
     /// What a technician should know of it.
-    pub fn usefulness(&self) -> Usefulness {
+    pub(super) fn usefulness(&self) -> Usefulness {
         self.scene.usefulness()
     }
 

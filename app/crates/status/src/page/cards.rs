@@ -211,6 +211,7 @@ pub(super) fn system(home: &Home<'_>) -> Markup {
                     @if let (Some(free), Some(total)) = (system.storage_free, system.storage_total) { (fact("Storage", &free_of(free, total))) }
                     @if let (Some(free), Some(total)) = (system.memory_free, system.memory_total) { (fact("Memory", &free_of(free, total))) }
                     (fact("Liveness check", system.liveness.as_str()))
+                    (fact("Scene behind people", system.scene.text()))
                     (fact("Certificate", &format!("until {} ({days} days)", expires.date())))
                 }
                 @if system.clock_doubt.is_some() { (action(home, "confirm-time", "The clock is right")) }
