@@ -9,7 +9,7 @@ use url::Url;
 use super::answer::{self, TroubleKind};
 use super::body;
 use super::worker::{KEY_HEADER, MAX_ANSWER};
-use crate::config::{Tls, Webhook};
+use crate::config::{Server, Tls, Webhook};
 use crate::http::{Answer, Client, Timeouts, json};
 use base::failure::{Diagnosis as _, Fault};
 use base::secret::{Secret, without_credentials};

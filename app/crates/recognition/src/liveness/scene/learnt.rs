@@ -275,7 +275,7 @@ pub(super) mod tests {
     use super::*;
 
     /// A drawn room with texture everywhere, moved by some pixels of the full picture.
-    pub fn room(seed: u64, moved: u32) -> RgbImage {
+    pub(in crate::liveness::scene) fn room(seed: u64, moved: u32) -> RgbImage {
         let mut random = fastrand::Rng::with_seed(seed);
         let mut blocks = vec![0u8; 100 * 60];
         blocks.iter_mut().for_each(|value| *value = random.u8(40..210));
@@ -284,7 +284,7 @@ pub(super) mod tests {
         })
     }
 
-    pub fn gradient(picture: &RgbImage) -> Gradient {
+    pub(in crate::liveness::scene) fn gradient(picture: &RgbImage) -> Gradient {
         let mut gradient = Gradient::default();
         assert!(gradient.take(picture));
         gradient
@@ -295,7 +295,7 @@ pub(super) mod tests {
     }
 
     /// A scene that was learnt from this picture.
-    pub fn learnt(picture: &RgbImage) -> Scene {
+    pub(in crate::liveness::scene) fn learnt(picture: &RgbImage) -> Scene {
         let (mut scene, frame) = (Scene::default(), gradient(picture));
         (0..200u16).for_each(|n| scene.note(&frame, false, seconds(0.25 * f32::from(n))));
         assert!(scene.is_known());
