@@ -220,7 +220,7 @@ pub(super) fn root(view: View, problems: Vec<Problem>) -> Root {
 }
 
 pub(super) fn status(mut view: View) -> Status {
-    let total_records = view.today.rows.len();
+    let total_records = view.today.rows.iter().filter(|row| !row.open).count();
     let not_listed = NotListed::cut(&mut view);
     Status {
         server: Server {
@@ -292,11 +292,12 @@ fn minutes(seconds: u64) -> Number {
     Number::from_f64(seconds as f64 / 60.0).unwrap_or_else(|| Number::from(seconds / 60))
 }
 
-/// One day's rows as the original's file: `name,status,timestamp`.
+/// One day's rows as the original's file: `name,status,timestamp`. An OUT that is open gets into it when the
+/// day closes.
 pub(super) fn csv(rows: &[Row]) -> Result<Vec<u8>, csv::Error> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     writer.write_record(["name", "status", "timestamp"])?;
-    for row in rows {
+    for row in rows.iter().filter(|row| !row.open) {
         writer.write_record([row.name.as_str(), row.status.as_str(), &row.timestamp])?;
     }
     writer.into_inner().map_err(|error| error.into_error().into())
@@ -320,6 +321,19 @@ mod tests {
         let View { today, upload, roster, .. } = status.appliance;
         assert_eq!((today.rows.len(), today.rows[0].name.as_str()), (MOST_LISTED, "2"), "the newest stay");
         assert_eq!((upload.needs_person.len(), roster.refused.len()), (MOST_LISTED, MOST_LISTED));
+    }
+
+    #[test]
+    fn an_open_out_is_no_row_of_the_file_yet() {
+        let row = |status: &str, open| Row {
+            name: "7".to_owned(),
+            status: status.to_owned(),
+            timestamp: "2026-11-29 08:00:00".to_owned(),
+            open,
+            ..Row::default()
+        };
+        let text = csv(&[row("IN", false), row("OUT", true)]).unwrap_or_default();
+        assert_eq!(String::from_utf8_lossy(&text), "name,status,timestamp\n7,IN,2026-11-29 08:00:00\n");
     }
 
     #[test]

@@ -115,6 +115,8 @@ pub enum Action {
     TryUpdate,
     /// The technician has read that the last update was rolled back.
     AcknowledgeUpdate,
+    /// Close today's attendance: the OUTs that are open are sent.
+    CloseDay,
 }
 
 impl Action {
@@ -134,6 +136,7 @@ impl Action {
             Self::InstallReceived | Self::InstallFrom(_) => "install",
             Self::TryUpdate => "try-update",
             Self::AcknowledgeUpdate => "acknowledge-update",
+            Self::CloseDay => "close-day",
         }
     }
 }
@@ -360,6 +363,16 @@ pub struct Today {
     /// Recognitions since the program started that became no row, because rows could not be written for
     /// hours.
     pub lost: u64,
+    /// The policy: `first-in-last-out` or `alternate`.
+    pub policy: String,
+    /// OUTs that are open: a later visit moves them, and they are sent when the day closes.
+    pub open_outs: usize,
+    /// When OUT rows are sent, one sentence; empty with the policy `alternate`.
+    pub outs_are_sent: String,
+    /// Whether attendance of today is closed.
+    pub closed: bool,
+    /// Rows of today that a person made, changed or took away, and those that the rules took back unsent.
+    pub corrected: Vec<Row>,
 }
 
 /// A row of attendance, as the original writes it.
@@ -375,6 +388,13 @@ pub struct Row {
     pub provisional: bool,
     /// Whether the backend has it.
     pub delivery: RowDelivery,
+    /// Whether it is an OUT that a later visit can still move: it is sent when the day closes.
+    pub open: bool,
+    /// What else there is to say: `no departure seen`, that the student was seen after the OUT was sent, who
+    /// corrected the row and why; empty when nothing.
+    pub note: String,
+    /// Names the row for a correction; empty for an OUT that is open.
+    pub id: String,
 }
 
 /// Whether somebody came or went.
@@ -415,8 +435,12 @@ pub enum RowDelivery {
     Delivered,
     /// The backend refused it, and a person must look.
     NeedsPerson,
+    /// The backend has another row in its place, which this door did not send.
+    Conflict,
     /// A person decided that it is not delivered.
     Dismissed,
+    /// A person declared it void.
+    Void,
 }
 
 /// What the liveness check asks for, as the configuration names it.
