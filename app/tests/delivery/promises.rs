@@ -12,7 +12,7 @@ use attendance::config;
 use attendance::supervisor::Supervisor;
 use backend::sync;
 use base::event::Bus;
-use base::moment::{Clock, ClockTrust, SystemClock};
+use base::moment::{Clock, ClockTrust, SiteZone, SystemClock};
 use status::view::{Action, Control as _, Done, Refused};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
@@ -81,8 +81,13 @@ impl Backend {
         let (sync_now, account) = (Arc::clone(&worker.now), Arc::clone(&worker.account));
         supervisor.start("sync", move |stop| sync::run(worker.clone(), stop));
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new(ClockTrust::System));
+        let zone = SiteZone::named("UTC").unwrap();
+        let records =
+            journal::open(self.data.path(), &config.attendance, zone, Arc::clone(&clock), bus.clone())
+                .unwrap();
         Hands {
             config,
+            recorder: records.recorder,
             board: supervisor.board(),
             bus: bus.clone(),
             sync_now,

@@ -306,7 +306,7 @@ pub(super) fn csv(rows: &[Row]) -> Result<Vec<u8>, csv::Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::view::{RefusedPhoto, RefusedRow};
+    use crate::view::{RefusedPhoto, RefusedRow, RowStatus};
 
     #[test]
     fn status_lists_are_bounded() {
@@ -325,14 +325,14 @@ mod tests {
 
     #[test]
     fn an_open_out_is_no_row_of_the_file_yet() {
-        let row = |status: &str, open| Row {
+        let row = |status, open| Row {
             name: "7".to_owned(),
-            status: status.to_owned(),
+            status,
             timestamp: "2026-11-29 08:00:00".to_owned(),
             open,
             ..Row::default()
         };
-        let text = csv(&[row("IN", false), row("OUT", true)]).unwrap_or_default();
+        let text = csv(&[row(RowStatus::In, false), row(RowStatus::Out, true)]).unwrap_or_default();
         assert_eq!(String::from_utf8_lossy(&text), "name,status,timestamp\n7,IN,2026-11-29 08:00:00\n");
     }
 
