@@ -62,14 +62,8 @@ impl Assembly {
     ) -> anyhow::Result<Self> {
         let zone = SiteZone::named(&config.site.time_zone)?;
         let data_dir = &config.site.data_dir;
-        let records = journal::open_for(
-            config.webhook.url.is_some(),
-            data_dir,
-            &config.attendance,
-            zone.clone(),
-            Arc::clone(&clock),
-            bus.clone(),
-        )?;
+        let records =
+            journal::open(data_dir, config.rows(), zone.clone(), Arc::clone(&clock), bus.clone())?;
         let uploader = Uploader::new(
             &config.webhook,
             &config.tls,
@@ -186,6 +180,7 @@ impl Assembly {
             sync_now: Arc::clone(&self.sync_now),
             frames: Arc::clone(&self.outputs.view),
             uploader: self.uploader.clone(),
+            recorder: Arc::clone(&self.records.recorder),
             clock: Arc::clone(&self.clock),
             updating: self.updating.clone(),
         };

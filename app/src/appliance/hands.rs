@@ -1,6 +1,6 @@
 //! What the technician's page may ask for, done.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Notify, broadcast};
@@ -16,6 +16,7 @@ use backend::upload::Uploader;
 use base::event::WorkerState as State;
 use base::event::{Bus, Event};
 use base::moment::Clock;
+use journal::Recorder;
 use recognition::watch::view::View as FramePath;
 use status::view::{Action, Control, Done, Incoming, Pending, Refused};
 use update::report::CAMERA;
@@ -48,6 +49,8 @@ pub struct Hands {
     pub frames: Arc<FramePath>,
     /// Delivers; none when rows stay on the device.
     pub uploader: Option<Arc<Uploader>>,
+    /// Records, and closes the day.
+    pub recorder: Arc<Mutex<Recorder>>,
     /// The device's clock.
     pub clock: Arc<dyn Clock>,
     /// The update that comes in.
@@ -69,6 +72,7 @@ impl Control for Hands {
             Action::InstallFrom(address) => updates::install_from(&self.config, &self.updating, address),
             Action::TryUpdate => ready(updates::try_installed(&self.config)),
             Action::AcknowledgeUpdate => ready(updates::acknowledge(&self.config)),
+            Action::CloseDay => self.close_day(),
         }
     }
 
@@ -101,10 +105,17 @@ impl Hands {
         if self.is_held("upload") {
             self.board.ask_restart("upload");
         }
+        let recorder = Arc::clone(&self.recorder);
         Box::pin(async move {
             let report = uploader.once(UPLOAD_TIME).await;
+            let open = recorded(&recorder, |recorder| recorder.open_outs()).await.unwrap_or_default();
+            let waits = match open {
+                0 => String::new(),
+                1 => "; 1 open OUT waits for the day to close".to_owned(),
+                open => format!("; {open} open OUT rows wait for the day to close"),
+            };
             let message = format!(
-                "{} rows stored, {} the backend had already, {} need a person, {} still to deliver",
+                "{} rows stored, {} the backend had already, {} need a person, {} still to deliver{waits}",
                 report.created, report.duplicates, report.refused, report.backlog
             );
             match report.failure {
@@ -197,6 +208,22 @@ impl Hands {
         })
     }
 
+    /// On a thread made for blocking: it writes to the disk.
+    fn close_day(&self) -> Pending<Result<Done, Refused>> {
+        let (recorder, uploader) = (Arc::clone(&self.recorder), self.uploader.clone());
+        Box::pin(async move {
+            match recorded(&recorder, Recorder::close_day_now).await? {
+                Ok(rows) => {
+                    if let Some(uploader) = uploader {
+                        uploader.nudge();
+                    }
+                    done(&format!("The day is closed; {rows} OUT rows are written and will be delivered"))
+                }
+                Err(reason) => refused(&reason),
+            }
+        })
+    }
+
     fn confirm_time(&self) -> Result<Done, Refused> {
         if self.clock.confirm() {
             done("The clock is believed; rows that waited for it get their time now")
@@ -208,6 +235,20 @@ impl Hands {
     fn is_held(&self, name: &str) -> bool {
         worker(&self.board, name).is_some_and(|worker| worker.state == State::Held)
     }
+}
+
+/// Runs `work` on the recorder, on a thread made for blocking.
+async fn recorded<T: Send + 'static>(
+    recorder: &Arc<Mutex<Recorder>>,
+    work: impl FnOnce(&mut Recorder) -> T + Send + 'static,
+) -> Result<T, Refused> {
+    let recorder = Arc::clone(recorder);
+    tokio::task::spawn_blocking(move || work(&mut recorder.lock().unwrap_or_else(PoisonError::into_inner)))
+        .await
+        .map_err(|panic| Refused {
+            message: "A defect in the program; the log says more".to_owned(),
+            details: panic.to_string(),
+        })
 }
 
 fn worker(board: &Board, name: &str) -> Option<WorkerView> {
@@ -255,8 +296,6 @@ async fn outcome_of_sync(mut heard: broadcast::Receiver<Event>) -> Result<Done, 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use std::sync::Mutex;
-
     use super::*;
     use crate::supervisor::Supervisor;
     use base::failure::Failure;
@@ -305,6 +344,7 @@ mod tests {
             sync_now: Arc::default(),
             frames: Arc::default(),
             uploader,
+            recorder: records.recorder,
             clock,
             updating: UnderWay::default(),
         };

@@ -91,6 +91,8 @@ impl Memory {
             Event::Recognised { .. }
             | Event::Stranger { .. }
             | Event::AttackRefused { .. }
+            | Event::NotRecorded { .. }
+            | Event::OutOpen { .. }
             | Event::Hint { .. } => {
                 latest.decisions.truncate(DECISIONS - 1);
                 latest.decisions.push_front((clock.now(), event.to_string()));
@@ -104,6 +106,17 @@ impl Memory {
 mod tests {
     use super::*;
     use base::moment::SystemClock;
+
+    #[test]
+    fn a_recognition_that_makes_no_row_says_why_among_the_decisions() {
+        let clock = SystemClock::new(base::moment::ClockTrust::System);
+        let memory = Memory::default();
+        let Ok(roll) = base::identity::RollNumber::parse("2110001") else { return };
+        let reason = "IN 07:51:42 stands, and the visit goes on".to_owned();
+        memory.remember(Event::NotRecorded { roll, reason, again: true }, &clock);
+        let (_, said) = memory.latest().decisions.pop_front().unwrap_or_else(|| (clock.now(), String::new()));
+        assert!(said.contains("No row for 2110001: IN 07:51:42 stands"), "{said}");
+    }
 
     #[test]
     fn a_success_takes_the_error_away() {

@@ -1,6 +1,7 @@
 //! What the technician's page is shown: every part's state, read and put into the page's words. Changes
 //! nothing.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -16,9 +17,11 @@ use super::systems::systems;
 use crate::config::Config;
 use crate::supervisor::Board;
 use backend::sync;
+use base::identity::RollNumber;
 use base::moment::{Clock, DoubtKind, Moment, SiteZone};
 use base::progress::Progress;
 use base::sightings::Inbox;
+use journal::config::{Direction, Policy};
 use journal::storage::{Folder, Ledger, Progress as Delivery, RowView};
 use recognition::Finder;
 use recognition::liveness::Requirement;
@@ -165,24 +168,70 @@ impl Technician {
     }
 
     fn today(&self, now: Moment) -> Today {
-        let date = self.zone.local(now.utc).date();
+        let date = self.ledger.day().date(now.utc);
         let file = self.config.site.data_dir.join(format!("attendance/attendance_{date}.csv"));
-        let storage = self.ledger.summary().storage;
+        let summary = self.ledger.summary();
+        let storage = summary.storage;
+        let closed = self.ledger.is_closed(date);
         Today {
+            policy: match self.config.attendance.policy {
+                Policy::FirstInLastOut => "first-in-last-out",
+                Policy::Alternate => "alternate",
+            }
+            .to_owned(),
+            open_outs: summary.open_outs,
+            outs_are_sent: self.outs_are_sent(closed),
+            closed,
+            corrected: self.ledger.corrected(date).unwrap_or_default().iter().map(row).collect(),
             unsaved: storage.unwritten,
             unsaved_reason: storage.trouble,
             lost: self.inbox.lost(),
             date: date.to_string(),
             exists: file.exists(),
             file: file.display().to_string(),
-            rows: self.day(date, date).unwrap_or_default().iter().map(row).collect(),
+            rows: self.shown(date, self.day(date, date).unwrap_or_default(), closed),
         }
+    }
+
+    /// When OUT rows are sent, in one sentence.
+    fn outs_are_sent(&self, closed: bool) -> String {
+        let attendance = &self.config.attendance;
+        let closes = self.ledger.day().closes();
+        match (attendance.policy, attendance.departure_settles) {
+            (Policy::Alternate, _) => String::new(),
+            _ if closed => "The day is closed; its OUT rows are sent.".to_owned(),
+            (_, Some(settles)) => format!(
+                "An OUT is sent once nobody has seen the student for {} minutes, and at {closes} at the latest.",
+                settles.as_secs() / 60
+            ),
+            _ if self.ledger.day().has_an_end() => {
+                format!("OUT rows are open until {closes}, and are sent then.")
+            }
+            _ => format!("OUT rows are sent at {closes}. Set attendance.day_ends to send them earlier."),
+        }
+    }
+
+    /// Rows as the page shows them. On a day that is closed, who came and was not seen leaving is named.
+    fn shown(&self, date: Date, rows: Vec<RowView>, closed: bool) -> Vec<Row> {
+        let today = self.ledger.day().date(self.clock.now().utc);
+        let over = (closed || date < today)
+            && self.config.attendance.policy == Policy::FirstInLastOut
+            && self.config.door.direction == Direction::Both;
+        let left: HashSet<&RollNumber> =
+            rows.iter().filter(|row| row.status == "OUT").map(|row| &row.roll).collect();
+        let mut shown: Vec<Row> = rows.iter().map(row).collect();
+        for (view, row) in rows.iter().zip(&mut shown) {
+            if over && view.status == "IN" && row.note.is_empty() && !left.contains(&view.roll) {
+                row.note = "no departure seen".to_owned();
+            }
+        }
+        shown
     }
 
     /// The rows of `date`; none when they are not in memory. What was seen before the clock was known has no
     /// day yet: it stands with today's, marked as provisional, until the clock tells where it belongs.
     fn day(&self, date: Date, today: Date) -> Option<Vec<RowView>> {
-        let mut rows = self.ledger.on(date)?;
+        let mut rows = self.ledger.with_open_outs(date)?;
         if date == today {
             rows.extend(self.ledger.awaiting_clock());
         }
@@ -281,17 +330,17 @@ impl Source for Technician {
     }
 
     fn rows(&self, day: Date) -> Result<Vec<Row>, Refused> {
-        let today = self.zone.local(self.clock.now().utc).date();
+        let today = self.ledger.day().date(self.clock.now().utc);
+        let closed = self.ledger.is_closed(day);
         if let Some(rows) = self.day(day, today) {
-            return Ok(rows.iter().map(row).collect());
+            return Ok(self.shown(day, rows, closed));
         }
         let folder = Arc::new(Folder::new(self.config.site.data_dir.join("journal")));
-        journal::storage::rows_on(folder, &self.zone, day).map(|rows| rows.iter().map(row).collect()).map_err(
-            |error| Refused {
-                message: format!("The rows of {day} cannot be read. Check the storage, then try again."),
-                details: error.to_string(),
-            },
-        )
+        let rows = journal::storage::rows_on(folder, self.ledger.day(), day);
+        rows.map(|rows| self.shown(day, rows, closed)).map_err(|error| Refused {
+            message: format!("The rows of {day} cannot be read. Check the storage, then try again."),
+            details: error.to_string(),
+        })
     }
 
     fn roster(&self) -> Roster {
@@ -403,12 +452,28 @@ fn row(view: &RowView) -> Row {
         provisional: view.clock != "known",
         delivery: match view.progress {
             Delivery::AwaitsClock | Delivery::Open => "waiting",
+            Delivery::NeedsPerson(_) if view.conflict => "conflict",
             Delivery::NeedsPerson(_) => "needs-person",
             Delivery::Delivered => "delivered",
             Delivery::Dismissed => "dismissed",
+            Delivery::Void(_) => "void",
         }
         .to_owned(),
+        open: view.open,
+        note: note(view),
+        id: if view.id == 0 { String::new() } else { view.id.to_string() },
     }
+}
+
+/// What else there is to say of a row.
+fn note(view: &RowView) -> String {
+    let late = view.late.as_ref().map(|seen| format!("seen again at {seen}, after this OUT was sent"));
+    let void = match &view.progress {
+        Delivery::Void(reason) if view.by_hand.is_none() => Some(format!("taken back unsent: {reason}")),
+        _ => None,
+    };
+    let by_hand = view.by_hand.as_ref().map(|by_hand| format!("by hand, {by_hand}"));
+    [late, void, by_hand].into_iter().flatten().collect::<Vec<_>>().join("; ")
 }
 
 fn refused_row(view: &RowView) -> RefusedRow {

@@ -46,8 +46,8 @@ async fn upload(config: &Config, arguments: &Arguments) -> anyhow::Result<ExitCo
     let clock: Arc<dyn Clock> = Arc::new(CheckedClock::new(Arc::new(SystemClock::new(config.site.clock))));
     let bus = Bus::default();
     let records =
-        journal::open(&config.site.data_dir, &config.attendance, zone, Arc::clone(&clock), bus.clone())?;
-    // Rows that waited for the clock get their time where it is known now.
+        journal::open(&config.site.data_dir, config.rows(), zone, Arc::clone(&clock), bus.clone())?;
+    // Rows that waited for the clock get their time where it is known now, and days that are over are closed.
     records.with_recorder(journal::Recorder::tick);
     let ledger = Arc::clone(&records.ledger);
     let deliveries = Arc::clone(&records.deliveries);
@@ -125,6 +125,7 @@ fn summary(report: &Report, ledger: &Ledger) -> String {
         ("Refused", report.refused),
         ("Waiting", report.backlog),
         ("No clock", ledger.summary().awaiting_clock),
+        ("Open OUT", ledger.summary().open_outs),
     ];
     for (name, count) in counts {
         let _ = writeln!(text, "{:<10} {count}", format!("{name}:"));

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::Config;
 use backend::http::TlsPolicy;
 use base::moment::SiteZone;
+use journal::config::TimeOfDay;
 use camera::config::CameraSource;
 use status::certificate;
 use status::password::Password;
@@ -17,7 +18,8 @@ const MAX_BYTES: u64 = 256 * 1024;
 const TAKEN_OVER: &str = "/etc/attendance/attendance.toml";
 
 /// Settings that an earlier version took over from the card with values that this one refuses.
-const NARROWED: [&str; 5] = [
+const NARROWED: [&str; 6] = [
+    "attendance.minimum_gap",
     "camera.frame_rate",
     "camera.slowest_frame_rate",
     "page.host_names",
@@ -132,6 +134,37 @@ fn in_a_key(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"_.-".contains(&byte)
 }
 
+/// The times of a school day, which must lie in an order.
+fn rows_of_a_day(config: &Config, check: &mut impl FnMut(bool, String)) {
+    let (attendance, starts) = (&config.attendance, config.site.day_starts);
+    let since_start = |time: TimeOfDay| (time.time() - starts.time()).whole_seconds().rem_euclid(86_400);
+    if let Some(ends) = attendance.day_ends {
+        check(
+            ends != starts,
+            format!("attendance.day_ends: is {ends}, when the next day begins (site.day_starts); leave it out"),
+        );
+        if let Some(from) = attendance.departures_from {
+            check(
+                since_start(from) < since_start(ends),
+                format!("attendance.departures_from: is {from}; it must be before attendance.day_ends ({ends})"),
+            );
+        }
+    }
+    if let Some(settles) = attendance.departure_settles {
+        check(
+            attendance.departures_from.is_some(),
+            "attendance.departure_settles: needs attendance.departures_from, for example \"12:00\": otherwise \
+             who lingers in the morning is sent as gone"
+                .to_owned(),
+        );
+        let allowed = seconds(60, 12 * 3600);
+        check(
+            allowed.contains(&settles),
+            format!("attendance.departure_settles: is {settles:?}; allowed is 1 minute to 12 hours"),
+        );
+    }
+}
+
 fn problems(config: &Config) -> Vec<String> {
     let mut found = Vec::new();
     let mut check = |holds: bool, message: String| {
@@ -165,13 +198,15 @@ fn problems(config: &Config) -> Vec<String> {
         (1..=1000).contains(&config.webhook.batch_rows),
         format!("webhook.batch_rows: is {}; allowed is 1 to 1000", config.webhook.batch_rows),
     );
+    rows_of_a_day(config, &mut check);
     for (name, value, allowed) in [
         ("photos.interval", config.photos.interval, seconds(10, 86_400)),
         ("webhook.interval", config.webhook.interval, seconds(1, 86_400)),
         ("webhook.timeout", config.webhook.timeout, seconds(1, 300)),
         ("update.interval", config.update.interval, seconds(600, 30 * 86_400)),
         ("update.quiet", config.update.quiet, seconds(0, 86_400)),
-        ("attendance.minimum_gap", config.attendance.minimum_gap, seconds(1, 86_400)),
+        // Recognition tells of somebody who stays every ten seconds.
+        ("attendance.minimum_gap", config.attendance.minimum_gap, seconds(15, 86_400)),
         ("page.session_idle", config.page.session_idle, seconds(60, 86_400)),
         ("page.session_longest", config.page.session_longest, seconds(60, 7 * 86_400)),
     ] {

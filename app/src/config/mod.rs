@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use backend::config::{Tls, Webhook};
 use base::moment::ClockTrust;
 use camera::config::Camera;
-use journal::config::Attendance;
+use journal::config::{Attendance, Door, Settings, TimeOfDay};
 use recognition::config::{Liveness, Recognition};
 use status::config::Page;
 use update::config::{Fleet, Update};
@@ -44,6 +44,8 @@ pub struct Config {
     pub liveness: Liveness,
     /// The rules that turn recognitions into rows.
     pub attendance: Attendance,
+    /// The door.
+    pub door: Door,
     /// The technician's HTTPS page.
     pub page: Page,
     /// Updates over the network.
@@ -61,6 +63,16 @@ impl Config {
             photos: self.photos.clone(),
             tls: self.tls.clone(),
             data_dir: self.site.data_dir.clone(),
+        }
+    }
+
+    /// What making rows needs.
+    pub fn rows(&self) -> Settings {
+        Settings {
+            attendance: self.attendance.clone(),
+            door: self.door.clone(),
+            day_starts: self.site.day_starts,
+            rows_stay: self.webhook.url.is_none(),
         }
     }
 
@@ -107,6 +119,9 @@ pub struct Site {
     pub name: String,
     /// The site's time zone, a name of the IANA data base such as "Asia/Kolkata".
     pub time_zone: String,
+    /// When a school day begins, for example "04:00" where people leave after midnight. What happens between
+    /// midnight and then belongs to the day before; the backend is told 23:59:59 of that day.
+    pub day_starts: TimeOfDay,
     /// When the device's clock is believed: "automatic" (after a time server answered since boot, or when a
     /// battery-backed hardware clock kept the time) or "system" (always, if later than 2024: a machine whose
     /// host keeps its clock right). Rows seen before that are kept, and delivered once their time is known.
@@ -122,6 +137,7 @@ impl Default for Site {
         Self {
             name: "attendance".to_owned(),
             time_zone: "UTC".to_owned(),
+            day_starts: TimeOfDay::MIDNIGHT,
             clock: ClockTrust::Automatic,
             data_dir: PathBuf::from("/var/lib/attendance"),
             models_dir: None,

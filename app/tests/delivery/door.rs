@@ -74,6 +74,11 @@ impl Door {
         self.records.with_recorder(|recorder| recorder.sighted(&roll, self.clock.now()));
     }
 
+    /// What the recorder does every second: days that are over are closed.
+    pub fn tick(&self) {
+        self.records.with_recorder(journal::Recorder::tick);
+    }
+
     pub fn wait(&self, seconds: u64) {
         self.clock.advance(Duration::from_secs(seconds));
     }

@@ -19,6 +19,7 @@ async fn rows_of_all_days_are_delivered_in_order_and_once() {
     door.see("7");
     // Nothing is delivered on this day: the original forgot these rows at midnight.
     door.wait(86_400);
+    door.tick();
     door.see("8");
     let report = door.upload().await;
     assert_eq!((report.created, report.backlog, report.failure), (3, 0, None));
@@ -42,6 +43,50 @@ async fn batches_are_as_large_as_configured_and_a_backlog_drains() {
     students.iter().for_each(|student| door.see(student));
     let report = door.upload().await;
     assert_eq!((report.created, site.webhook.requests()), (95, 10));
+}
+
+#[tokio::test]
+async fn an_open_out_is_not_delivered_before_its_day_closes() {
+    let (site, url) = demo(&["7"]).await;
+    let door = Door::at(&url);
+    door.see("7");
+    door.wait(3600);
+    door.see("7");
+    let report = door.upload().await;
+    assert_eq!((report.created, report.backlog), (1, 0));
+    assert_eq!(door.records.ledger.summary().open_outs, 1);
+    door.wait(300);
+    let closed = door.records.with_recorder(journal::Recorder::close_day_now);
+    assert_eq!(closed, Ok(1));
+    assert_eq!(door.upload().await.created, 1);
+    assert!(site.webhook.rows().ends_with("7,out,2025-01-15 10:00:00\n"));
+}
+
+/// Somebody typed the row into the backend, or a device of another site sent it.
+#[tokio::test]
+async fn a_row_that_the_backend_had_before_this_door_sent_one_is_a_conflict() {
+    let (_site, url) = demo(&["7"]).await;
+    let other = Door::at(&url);
+    other.see("7");
+    assert_eq!(other.upload().await.created, 1);
+    let door = Door::at(&url);
+    door.wait(600);
+    door.see("7");
+    let report = door.upload().await;
+    assert_eq!((report.created, report.duplicates, report.refused), (0, 0, 1));
+    let door = door.restart();
+    let list = door.records.ledger.needs_person();
+    assert!(list.len() == 1 && list[0].conflict, "{list:?}");
+    // The answer to our own repeated request stays "delivered".
+    let row = other.records.ledger.on(time::macros::date!(2025 - 01 - 15)).unwrap()[0].id;
+    let folder = other.folder.path().join("journal/deliveries-00000001.log");
+    let log = std::fs::read_to_string(&folder).unwrap();
+    let without: String =
+        log.lines().filter(|line| !line.contains(&format!("delivered,{row},"))).map(|line| format!("{line}\n")).collect();
+    std::fs::write(&folder, without).unwrap();
+    let other = other.restart();
+    let report = other.upload().await;
+    assert_eq!((report.created, report.duplicates, report.refused), (0, 1, 0));
 }
 
 #[tokio::test]

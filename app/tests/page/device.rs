@@ -192,6 +192,7 @@ impl Control for Fake {
                 Action::InstallFrom(address) => format!("Fetched from {address}."),
                 Action::TryUpdate => "It restarts.".to_owned(),
                 Action::AcknowledgeUpdate => "Noted.".to_owned(),
+                Action::CloseDay => "The day is closed.".to_owned(),
             };
             Ok(Done { message, output: "details\n".to_owned() })
         })
@@ -211,6 +212,7 @@ pub fn row(name: &str, status: &str, timestamp: &str) -> Row {
         timestamp: timestamp.to_owned(),
         provisional: false,
         delivery: "delivered".to_owned(),
+        ..Row::default()
     }
 }
 
@@ -268,12 +270,15 @@ pub fn healthy() -> View {
             unsaved: 0,
             unsaved_reason: None,
             lost: 0,
+            policy: "first-in-last-out".to_owned(),
+            outs_are_sent: "OUT rows are open until 19:00, and are sent then.".to_owned(),
             rows: (0..42)
                 .map(|n| {
                     let at = format!("2026-11-22 {:02}:{:02}:{:02}", 8 + n / 30, (n * 2) % 60, (n * 37) % 60);
                     row(&format!("21100{:02}", n % 36 + 1), if n < 36 { "IN" } else { "OUT" }, &at)
                 })
                 .collect(),
+            ..Today::default()
         },
         upload: Upload {
             url: Some("https://backend.example/attendance/webhook".to_owned()),

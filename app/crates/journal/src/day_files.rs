@@ -126,7 +126,7 @@ impl DayFiles {
 
     /// Removes the files of days before `before` of which nothing is to be done any more; gives their number.
     pub(super) fn prune(&mut self, ledger: &Ledger, before: OffsetDateTime) -> io::Result<usize> {
-        let limit = ledger.zone().local(before).date();
+        let limit = ledger.day().date(before);
         let mut removed = 0;
         for name in self.disk.names()? {
             if let Some(date) = date_of(&name)
@@ -150,9 +150,10 @@ impl DayFiles {
         // journal.
         let rows = match in_memory {
             Some(rows) => rows,
-            None => rows_on(Arc::clone(&self.journal), ledger.zone(), date)?,
+            None => rows_on(Arc::clone(&self.journal), ledger.day(), date)?,
         };
-        let certain = |row: &RowView| row.clock != "doubtful";
+        // An OUT that is open gets into the file when the day closes.
+        let certain = |row: &RowView| row.clock != "doubtful" && !row.open;
         self.bring_up_to_date(date, content(rows.into_iter().filter(certain))?)
     }
 

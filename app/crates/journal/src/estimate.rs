@@ -33,6 +33,21 @@ pub(super) fn estimated(
         .collect()
 }
 
+/// The earliest and the latest time that each of them can have.
+pub(super) fn bounds(
+    seen: &[Stamp],
+    floor: OffsetDateTime,
+    ceiling: OffsetDateTime,
+) -> Vec<(OffsetDateTime, OffsetDateTime)> {
+    let Some(end) = seen.iter().map(|at| at.since_boot).max() else { return Vec::new() };
+    seen.iter()
+        .map(|at| {
+            let latest = ceiling - (end - at.since_boot);
+            ((floor + at.since_boot).min(latest), latest)
+        })
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use time::macros::datetime;

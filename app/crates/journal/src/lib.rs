@@ -1,19 +1,26 @@
-//! From a recognition to a row on disk: the rules that decide, the recorder that writes, and what became of
-//! every row.
+//! From a recognition to a row on disk: visits, the rules that say which rows follow from them,
+//! the recorder that writes, and what became of every row.
 #![forbid(unsafe_code)]
 
+mod book;
 pub mod config;
+pub mod day;
 mod day_files;
+mod doors;
 mod estimate;
+mod judging;
+mod opening;
 mod recorder;
 #[cfg(test)]
 mod recorder_tests;
 pub mod row;
-mod rules;
+pub mod rules;
+mod settling;
 pub mod storage;
 mod worker;
 
-pub use recorder::{Recorder, Records, open, open_for};
+pub use day::SchoolDay;
+pub use opening::open;
+pub use recorder::{Recorder, Records};
 pub use row::{DAYS_HELD, Dates, Stamp, Status};
-pub use rules::{Book, Decision, Refusal};
 pub use worker::work;

@@ -1,35 +1,36 @@
-//! Decides by the rules what a recognition becomes, and sees that it reaches the disk.
+//! Sees that what the rules say reaches the disk, and says what became of each recognition.
 //!
-//! What is decided and cannot be written waits in memory, in order, and is tried again every second; nothing
-//! is announced before it is durable. What is seen while the wall clock is unknown is recorded whenever the
-//! gap allows, because the rules cannot say yet what it is; as soon as the clock is known, every such row
-//! gets its time, the rules go over them in order, and what they say is recorded as well. A wall clock that
-//! is doubted ([`Clock::doubt`]) counts as unknown.
+//! A sighting begins a visit or goes on with one. The visit is written first, then the rules look at the
+//! student's day ([`judge`](crate::rules::judge)), and what they say is written as well. So whatever the power
+//! or a crash does in between, the next start comes to the same rows. What cannot be written waits in memory,
+//! in order, and is tried again every second; nothing is announced before it is durable.
+//!
+//! What is seen while the wall clock is unknown, or doubted ([`Clock::doubt`]), is recorded as a row of unknown
+//! time for each visit; as soon as the clock is known, every such visit gets its time ([`super::settling`]).
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::fs::File;
 use std::io;
-use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use time::OffsetDateTime;
+use time::{Date, OffsetDateTime};
 
 use super::day_files::DayFiles;
 use super::estimate;
-use super::{Book, Decision, Refusal};
-use crate::config;
-use crate::row::{Stamp, Status};
-use crate::storage as journal;
+use crate::book::{Book, WRITE_EVERY};
+use crate::config::Settings;
+use crate::opening::Past;
+use crate::row::{DAYS_HELD, Stamp, Status};
+use crate::rules::DoorName;
 use crate::storage::record::rounded;
 use crate::storage::{
-    Certainty, Deliveries, Folder, Journal, JournalError, Ledger, Opened, Record, Row, Settled, Verdict,
-    timestamp,
+    Certainty, Deliveries, Journal, Ledger, Opened, Record, Row, VisitRecord, Visits, timestamp,
 };
 use base::event::{Bus, Event};
 use base::failure::Fault;
 use base::identity::RollNumber;
-use base::moment::{Believed, Clock, EARLIEST, Moment, SiteZone};
+use base::moment::{Clock, Moment};
 use base::sightings::Sighted;
 
 /// Records that wait for the disk. A school of a thousand comes and goes five times; beyond that the disk has
@@ -45,6 +46,8 @@ const NOTE_CLOCK_EVERY: Duration = Duration::from_secs(3600);
 const COMPLAIN_EVERY: Duration = Duration::from_secs(60);
 /// How often old files are looked for.
 const PRUNE_EVERY: Duration = Duration::from_secs(24 * 3600);
+/// How long visits are kept: as long as a day can be judged, and a day more.
+const KEEP_VISITS: time::Duration = time::Duration::days(DAYS_HELD as i64 + 1);
 
 /// The journal with everything that works on it.
 pub struct Records {
@@ -56,149 +59,123 @@ pub struct Records {
     pub ledger: Arc<Ledger>,
 }
 
-/// Opens the journal below `data_dir` (`journal/`, and `attendance/` for the days' CSV files) of a site whose
-/// rows are delivered.
-///
-/// # Errors
-/// [`JournalError`]: another process has it, or its folder cannot be listed.
-pub fn open(
-    data_dir: &Path,
-    config: &config::Attendance,
-    zone: SiteZone,
-    clock: Arc<dyn Clock>,
-    bus: Bus,
-) -> Result<Records, JournalError> {
-    open_for(true, data_dir, config, zone, clock, bus)
-}
-
-/// As [`open`]; without a webhook (`delivered` is false) a row is finished as soon as its time is known, so
-/// that `keep_days` counts for it.
-///
-/// # Errors
-/// [`JournalError`].
-pub fn open_for(
-    delivered: bool,
-    data_dir: &Path,
-    config: &config::Attendance,
-    zone: SiteZone,
-    clock: Arc<dyn Clock>,
-    bus: Bus,
-) -> Result<Records, JournalError> {
-    let mut past = Past::new(config, clock.as_ref());
-    let ledger = if delivered { Ledger::new(zone.clone()) } else { Ledger::of_rows_that_stay(zone.clone()) };
-    let opened = journal::open_into(&data_dir.join("journal"), ledger, |record| past.see(record, &zone))?;
-    let days = DayFiles::new(
-        Arc::new(Folder::new(data_dir.join("attendance"))),
-        Arc::new(Folder::new(data_dir.join("journal"))),
-    );
-    Ok(Recorder::assemble(opened, past, days, config, clock, bus))
-}
-
-/// What the journal's records say about the rules' state.
-pub(super) struct Past {
-    book: Book,
-    boot: Arc<str>,
-    /// The last time that was believed, of whichever boot.
-    known: Option<Stamp>,
-}
-
-impl Past {
-    pub(super) fn new(config: &config::Attendance, clock: &dyn Clock) -> Self {
-        Self {
-            book: Book::new(config.policy, config.minimum_gap),
-            boot: Arc::from(clock.boot_id()),
-            known: None,
-        }
-    }
-
-    pub(super) fn see(&mut self, record: &Record, zone: &SiteZone) {
-        match record {
-            Record::Row(row) => {
-                self.book.record(&row.roll, &row.at, zone.local(row.at.utc).date(), row.status);
-                // An estimate says nothing about the clock.
-                if row.clock == Certainty::Known {
-                    self.known = Some(row.at.clone());
-                }
-            }
-            Record::Clock(at) => self.known = Some(at.clone()),
-            _ => {}
-        }
-    }
-
-    /// What the clock has to know of it.
-    fn believed(&self) -> Option<Believed> {
-        let known = self.known.as_ref()?;
-        let since_boot = (known.boot == self.boot).then_some(known.since_boot);
-        Some(Believed { utc: known.utc, since_boot })
-    }
-}
-
 /// The one who records.
 pub struct Recorder {
-    book: Book,
-    journal: Journal,
-    ledger: Arc<Ledger>,
-    days: DayFiles,
-    clock: Arc<dyn Clock>,
-    bus: Bus,
-    boot: Arc<str>,
+    pub(super) book: Book,
+    pub(super) journal: Journal,
+    pub(super) visits: Visits,
+    pub(super) ledger: Arc<Ledger>,
+    pub(super) days: DayFiles,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) bus: Bus,
+    pub(super) boot: Arc<str>,
     keep: Duration,
     /// The last time of this boot at which the clock was believed; none while it is doubted.
-    known: Option<Stamp>,
-    doubted: bool,
+    pub(super) known: Option<Stamp>,
+    pub(super) doubted: bool,
     /// Seen and not yet decided, each with the number of tries. Empty but for a moment, and after a panic.
     seen: VecDeque<(Sighted, u8)>,
-    /// Decided and not yet on the disk.
-    waiting: VecDeque<Record>,
+    /// Visits that are not on the disk yet, each with whether it was said that it is not.
+    visiting: VecDeque<(VisitRecord, bool)>,
+    /// Decided and not yet on the disk, each with whether it was said that it is not.
+    pub(super) waiting: VecDeque<(Record, bool)>,
     /// On the disk and not yet announced. Empty but for a moment, and after a panic.
     written: VecDeque<Record>,
-    /// Rows whose time is not known, waiting or on the disk.
-    unsettled: BTreeMap<u64, Row>,
-    /// What was last recorded in this boot while the clock was unknown.
-    guesses: HashMap<RollNumber, (Duration, Status)>,
+    /// Students whose day the rules must look at.
+    pub(super) to_judge: BTreeSet<(Date, RollNumber)>,
+    /// Recognitions of which it is to be said what they became.
+    pub(super) to_explain: VecDeque<Recognition>,
+    /// Days that are closed, which is not on the disk yet, and whether a person did it.
+    pub(super) closing: BTreeMap<Date, bool>,
+    /// Whether every open day was looked at since the start, with the time known.
+    pub(super) looked_at_days: bool,
+    /// Doors that have been gone for long.
+    pub(super) absent: BTreeSet<DoorName>,
+    /// Rows whose time is not known, waiting or on the disk, each with the last sighting of its visit.
+    pub(super) unsettled: BTreeMap<u64, (Row, Duration)>,
+    /// The newest visit of this boot of each student, while the clock was unknown.
+    pub(super) guesses: HashMap<RollNumber, Guess>,
     next_note: Duration,
     next_complaint: Duration,
     next_prune: Duration,
     _lock: Option<File>,
 }
 
+/// A visit while the clock is unknown.
+#[derive(Debug, Clone)]
+pub(super) struct Guess {
+    pub(super) id: u64,
+    pub(super) last: Duration,
+    /// The last sighting that is written or waits to be.
+    pub(super) written: Duration,
+    pub(super) status: Status,
+    /// Whether it was said why a recognition of this visit made no row.
+    pub(super) told: bool,
+}
+
+/// A recognition of which it is to be said what it became.
+#[derive(Debug, Clone)]
+pub(super) struct Recognition {
+    pub(super) roll: RollNumber,
+    pub(super) date: Date,
+    /// Whether a visit began with it.
+    pub(super) begins: bool,
+}
+
 impl Recorder {
     pub(super) fn assemble(
         opened: Opened,
-        past: Past,
-        mut days: DayFiles,
-        config: &config::Attendance,
+        mut past: Past,
+        days: DayFiles,
+        settings: &Settings,
         clock: Arc<dyn Clock>,
         bus: Bus,
     ) -> Records {
-        let Opened { journal, deliveries, ledger, lock } = opened;
-        let unsettled: BTreeMap<u64, Row> = ledger.unsettled().into_iter().map(|row| (row.id, row)).collect();
+        let Opened { journal, visits, visited, deliveries, ledger, lock } = opened;
+        past.visited(visited, &ledger);
+        let unsettled: BTreeMap<u64, (Row, Duration)> = ledger
+            .unsettled()
+            .into_iter()
+            .map(|row| {
+                let until = past.untils.get(&row.id).copied().unwrap_or(row.at.since_boot);
+                (row.id, (row.clone(), until.max(row.at.since_boot)))
+            })
+            .collect();
         let guesses = unsettled
             .values()
-            .filter(|row| row.at.boot == past.boot)
-            .map(|row| (row.roll.clone(), (row.at.since_boot, row.status)))
+            .filter(|(row, _)| row.at.boot == past.boot)
+            .map(|(row, last)| {
+                let (id, status) = (row.id, row.status);
+                (row.roll.clone(), Guess { id, last: *last, written: *last, status, told: false })
+            })
             .collect();
-        days.check(&ledger);
         // Before the clock is read for the first time.
         if let Some(believed) = past.believed() {
             clock.remember(believed);
         }
         let now = clock.now().since_boot;
         let known = past.known.filter(|known| known.boot == past.boot);
-        let recorder = Self {
+        let mut recorder = Self {
             book: past.book,
             journal,
+            visits,
             ledger: Arc::clone(&ledger),
             days,
             clock,
             bus,
             boot: past.boot,
-            keep: Duration::from_secs(u64::from(config.keep_days) * 86_400),
+            keep: Duration::from_secs(u64::from(settings.attendance.keep_days) * 86_400),
             known,
             doubted: false,
             seen: VecDeque::new(),
+            visiting: VecDeque::new(),
             waiting: VecDeque::new(),
             written: VecDeque::new(),
+            to_judge: BTreeSet::new(),
+            to_explain: VecDeque::new(),
+            closing: BTreeMap::new(),
+            looked_at_days: false,
+            absent: BTreeSet::new(),
             unsettled,
             guesses,
             next_note: Duration::ZERO,
@@ -207,6 +184,9 @@ impl Recorder {
             next_prune: now + Duration::from_secs(600),
             _lock: lock,
         };
+        // Before the files are compared: what is open stands in no file.
+        recorder.look_at_days(None);
+        recorder.days.check(&recorder.ledger);
         Records {
             recorder: Arc::new(Mutex::new(recorder)),
             deliveries: Arc::new(Mutex::new(deliveries)),
@@ -214,7 +194,7 @@ impl Recorder {
         }
     }
 
-    /// A living person was recognised. Writes the row, or says why there is none.
+    /// A living person was recognised. Writes what follows, or says why there is no row.
     pub fn sighted(&mut self, roll: &RollNumber, moment: Moment) {
         self.consider(roll, moment);
         self.flush();
@@ -249,20 +229,63 @@ impl Recorder {
         // Not from `moment`: it may have been taken before the clock came into doubt.
         self.learn_clock(self.clock.now());
         let at = self.stamp(moment);
-        let decided = match &self.known {
+        match &self.known {
             Some(known) if !moment.trusted => {
                 let utc = estimate::measured(at.since_boot, known);
-                self.decide(roll, Stamp { utc, ..at })
+                self.visited(roll, Stamp { utc, ..at });
             }
-            None if !moment.trusted => self.decide_without_clock(roll, at),
-            _ => self.decide(roll, at),
-        };
-        match decided {
-            Ok(row) => self.take(row),
-            Err(refusal) => {
-                self.bus.publish(Event::NotRecorded { roll: roll.clone(), reason: refusal.to_string() });
-            }
+            None if !moment.trusted => self.visited_without_clock(roll, at),
+            _ => self.visited(roll, at),
         }
+    }
+
+    /// A sighting whose time is known.
+    fn visited(&mut self, roll: &RollNumber, at: Stamp) {
+        if self.has_no_room(roll) {
+            return;
+        }
+        let sight = self.book.sight(roll, &at, false);
+        if sight.write {
+            self.hand_over(roll, false);
+        }
+        self.to_judge.insert((sight.date, roll.clone()));
+        self.to_explain.push_back(Recognition { roll: roll.clone(), date: sight.date, begins: sight.begins });
+    }
+
+    /// Whether the disk has been broken for so long that nothing more fits into memory; says so.
+    pub(super) fn has_no_room(&self, roll: &RollNumber) -> bool {
+        let full = self.waiting.len() + self.visiting.len() >= MAX_WAITING;
+        if full {
+            let reason =
+                format!("{MAX_WAITING} rows wait for the disk and no more fit into memory; THIS ROW IS LOST");
+            self.bus.publish(Event::NotSaved { roll: roll.clone(), reason });
+        }
+        full
+    }
+
+    /// Queues the newest visit of a student to be written.
+    pub(super) fn hand_over(&mut self, roll: &RollNumber, ended: bool) {
+        let Some(current) = self.book.hand_over(roll) else { return };
+        let record = VisitRecord::Here {
+            student: roll.clone(),
+            first: current.first,
+            last: current.last,
+            estimated: current.estimated,
+            ended,
+        };
+        // A later word about a visit that still waits takes the place of the earlier one.
+        let waits = self.visiting.iter_mut().rev().find(|(waiting, _)| {
+            matches!(waiting, VisitRecord::Here { student, first, .. } if student == roll && *first == current.first)
+        });
+        match waits {
+            Some((waiting, _)) => *waiting = record,
+            None => self.visiting.push_back((record, false)),
+        }
+    }
+
+    /// Queues a record about visits.
+    pub(super) fn queue(&mut self, record: VisitRecord) {
+        self.visiting.push_back((record, true));
     }
 
     /// What has to be done from time to time; called about once a second.
@@ -270,10 +293,20 @@ impl Recorder {
         let now = self.clock.now();
         self.learn_clock(now);
         self.consider_all();
+        let at = self.stamp(now);
+        for roll in self.book.ended(&at) {
+            self.hand_over(&roll, true);
+            if let Some(current) = self.book.current(&roll) {
+                self.to_judge.insert((current.date, roll));
+            }
+        }
+        self.write_guesses(now.since_boot, false);
+        if now.trusted {
+            self.look_at_days(Some(now.utc));
+        }
         if now.trusted && now.since_boot >= self.next_note {
-            let note = Record::Clock(self.stamp(now));
             self.next_note = now.since_boot + NOTE_CLOCK_EVERY;
-            self.waiting.push_back(note);
+            self.waiting.push_back((Record::Clock(at), true));
         }
         self.flush();
         if now.trusted && now.since_boot >= self.next_prune && self.waiting.is_empty() {
@@ -282,142 +315,82 @@ impl Recorder {
         }
     }
 
+    /// The program ends: writes down when everybody who is there was last seen.
+    pub fn finish(&mut self) {
+        for roll in self.book.active() {
+            self.hand_over(&roll, true);
+        }
+        self.write_guesses(self.clock.now().since_boot, true);
+        self.tick();
+    }
+
     /// Sightings and records that are not yet on the disk.
     pub fn waiting(&self) -> usize {
-        self.seen.len() + self.waiting.len()
+        self.seen.len() + self.visiting.len() + self.waiting.len() + self.closing.len()
     }
 
-    /// By the rules, with the time known.
-    fn decide(&mut self, roll: &RollNumber, at: Stamp) -> Result<Row, Refusal> {
-        let date = self.ledger.zone().local(at.utc).date();
-        match self.book.decide(roll, &at, date) {
-            Decision::Refuse(refusal) => Err(refusal),
-            Decision::Record(status) => {
-                Ok(Row { id: 0, roll: roll.clone(), status, at, clock: Certainty::Known })
-            }
-        }
+    /// Asks for the clock's note at the next tick.
+    pub(super) fn note_clock_soon(&mut self) {
+        self.next_note = Duration::ZERO;
     }
 
-    /// By the gap alone: which day it is, and so what the recognition is, will be known later.
-    fn decide_without_clock(&mut self, roll: &RollNumber, at: Stamp) -> Result<Row, Refusal> {
-        let guess = self.guesses.get(roll);
-        if let Some((last, _)) = guess
-            && let Some(left) = self.book.gap().checked_sub(at.since_boot.saturating_sub(*last))
-            && !left.is_zero()
-        {
-            return Err(Refusal::GapNotOver { left });
-        }
-        let status = guess.map_or(Status::In, |(_, status)| status.opposite());
-        Ok(Row { id: 0, roll: roll.clone(), status, at, clock: Certainty::Unknown })
-    }
-
-    /// Queues a decided row and takes it into account.
-    fn take(&mut self, mut row: Row) {
-        if self.waiting.len() >= MAX_WAITING {
-            let reason =
-                format!("{MAX_WAITING} rows wait for the disk and no more fit into memory; THIS ROW IS LOST");
-            self.bus.publish(Event::NotSaved { roll: row.roll, reason });
+    /// Writes what waits, in order: the visits, what the rules say of them, and that days are closed.
+    pub(super) fn flush(&mut self) {
+        let written = self.write_visits().and_then(|()| self.write_rows());
+        if let Err(error) = written {
+            self.complain(&error);
             return;
-        }
-        row.id = self.journal.next_id();
-        if row.clock == Certainty::Unknown {
-            if self.unsettled.is_empty() && !self.doubted {
-                log::warn!(
-                    "nobody vouches for the clock (no time server since boot, no hardware clock): rows are kept, and delivered \
-                     once their time is known. Let the device reach a time server, or set site.clock = \"system\" \
-                     where its clock is right by itself"
-                );
-            }
-            self.guesses.insert(row.roll.clone(), (row.at.since_boot, row.status));
-            self.unsettled.insert(row.id, row.clone());
-        } else {
-            let date = self.ledger.zone().local(row.at.utc).date();
-            self.book.record(&row.roll, &row.at, date, row.status);
-        }
-        self.waiting.push_back(Record::Row(row));
-    }
-
-    /// Notes a time at which the clock is right and settles what waited for it.
-    fn learn_clock(&mut self, now: Moment) {
-        if self.clock.doubt().is_some() {
-            // What is seen now must not be measured from a time that may be the wrong one of the two.
-            self.known = None;
-            self.doubted = true;
-            return;
-        }
-        if !now.trusted {
-            return;
-        }
-        if std::mem::take(&mut self.doubted) {
-            // The journal learns at once which time is believed: a restart then brings no doubt back.
-            self.next_note = Duration::ZERO;
-        }
-        self.known = Some(self.stamp(now));
-        if let Some(known) = self.known.clone()
-            && !self.unsettled.is_empty()
-        {
-            self.settle(&known);
-        }
-    }
-
-    /// Gives every row of unknown time its time and goes over them with the rules, in the order in which they
-    /// were seen.
-    fn settle(&mut self, known: &Stamp) {
-        let began = estimate::measured(Duration::ZERO, known);
-        let mut floor = self.ledger.latest_known().unwrap_or(EARLIEST).min(began);
-        let rows: Vec<Row> = std::mem::take(&mut self.unsettled).into_values().collect();
-        self.guesses.clear();
-        for boot in rows.chunk_by(|a, b| a.at.boot == b.at.boot) {
-            let this_boot = boot[0].at.boot == known.boot;
-            let times = if this_boot {
-                boot.iter().map(|row| estimate::measured(row.at.since_boot, known)).collect()
-            } else {
-                let seen: Vec<Stamp> = boot.iter().map(|row| row.at.clone()).collect();
-                estimate::estimated(&seen, floor, began)
-            };
-            floor = times.iter().copied().fold(floor, OffsetDateTime::max);
-            for (row, utc) in boot.iter().zip(times) {
-                let verdict = self.settle_row(row, utc, this_boot);
-                self.waiting.push_back(Record::Settled(Settled { id: row.id, utc, verdict }));
-            }
-        }
-        log::info!("the clock is known: {} rows seen before that have got their time", rows.len());
-    }
-
-    fn settle_row(&mut self, row: &Row, utc: OffsetDateTime, measured: bool) -> Verdict {
-        let at = Stamp { utc, ..row.at.clone() };
-        match self.decide(&row.roll, at) {
-            Ok(row) => {
-                let date = self.ledger.zone().local(utc).date();
-                self.book.record(&row.roll, &row.at, date, row.status);
-                Verdict::Row { status: row.status, measured }
-            }
-            Err(_) if measured => Verdict::Nothing,
-            // The refusal rests on a guess.
-            Err(_) => Verdict::Doubtful(row.status),
-        }
-    }
-
-    /// Writes what waits, in order, and announces what is written.
-    fn flush(&mut self) {
-        self.announce_all();
-        while !self.waiting.is_empty() {
-            let batch: Vec<Record> = self.waiting.iter().take(MAX_WRITE).cloned().collect();
-            if let Err(error) = self.journal.append(&batch) {
-                self.complain(&error);
-                return;
-            }
-            self.written.extend(self.waiting.drain(..batch.len()));
-            let unwritten = self.waiting.len();
-            self.ledger.note_storage(|storage| storage.unwritten = unwritten);
-            self.announce_all();
         }
         self.days.write(&self.ledger);
         if self.next_complaint > Duration::ZERO {
             log::warn!("the journal can be written again; everything that waited is saved");
             self.next_complaint = Duration::ZERO;
         }
-        self.ledger.note_storage(|storage| storage.trouble = None);
+        self.ledger.note_storage(|storage| {
+            storage.trouble = None;
+            storage.unwritten = 0;
+        });
+    }
+
+    fn write_visits(&mut self) -> io::Result<()> {
+        while !self.visiting.is_empty() {
+            let batch: Vec<VisitRecord> =
+                self.visiting.iter().take(MAX_WRITE).map(|(record, _)| record.clone()).collect();
+            self.visits.append(&batch)?;
+            self.visiting.drain(..batch.len());
+            batch.into_iter().for_each(|record| self.note_visit(record));
+        }
+        Ok(())
+    }
+
+    fn write_rows(&mut self) -> io::Result<()> {
+        self.announce_all();
+        loop {
+            while self.waiting.len() < MAX_WRITE
+                && let Some((date, roll)) = self.to_judge.pop_first()
+            {
+                self.judge(date, &roll);
+            }
+            if self.waiting.is_empty() {
+                break;
+            }
+            let batch: Vec<Record> =
+                self.waiting.iter().take(MAX_WRITE).map(|(record, _)| record.clone()).collect();
+            self.journal.append(&batch)?;
+            self.written.extend(self.waiting.drain(..batch.len()).map(|(record, _)| record));
+            let unwritten = self.waiting.len();
+            self.ledger.note_storage(|storage| storage.unwritten = unwritten);
+            self.announce_all();
+        }
+        self.explain_all();
+        while let Some((date, by_a_person)) = self.closing.first_key_value() {
+            let (date, by_a_person) = (*date, *by_a_person);
+            let utc = rounded(self.clock.now().utc, Duration::ZERO).0;
+            self.visits.append(&[VisitRecord::Closed { date, utc, by_a_person }])?;
+            self.closing.remove(&date);
+            self.ledger.note_closed(date);
+        }
+        Ok(())
     }
 
     fn announce_all(&mut self) {
@@ -435,7 +408,7 @@ impl Recorder {
                 if row.clock == Certainty::Unknown {
                     self.days.note_unsettled();
                 } else {
-                    self.days.note(local.date());
+                    self.days.note(self.ledger.day().date(row.at.utc));
                 }
                 self.ledger.insert(row);
                 self.bus.publish(Event::Recorded { roll, status, timestamp: timestamp(local) });
@@ -443,11 +416,28 @@ impl Recorder {
             Record::Settled(settled) => {
                 self.days.note_unsettled();
                 if let Some(row) = self.ledger.settle(&settled) {
-                    self.days.note(self.ledger.zone().local(row.at.utc).date());
+                    self.days.note(self.ledger.day().date(row.at.utc));
                 }
             }
             Record::Clock(at) => self.ledger.note_clock(at.utc),
-            Record::Header { .. } | Record::Foreign(_) => {}
+            Record::Added(row, hand) => {
+                self.days.note(self.ledger.day().date(row.at.utc));
+                self.ledger.add(row, hand);
+            }
+            Record::Moved(id, _)
+            | Record::Withdrawn(id, ..)
+            | Record::Late(id, _)
+            | Record::Changed { id, .. }
+            | Record::Voided(id, _) => {
+                let before = self.ledger.view(id).map(|(date, _)| date);
+                self.ledger.correct(&record);
+                let after = self.ledger.view(id).map(|(date, _)| date);
+                before.into_iter().chain(after).for_each(|date| self.days.note(date));
+                if matches!(record, Record::Moved(..)) {
+                    self.to_judge.extend(self.book.find(id));
+                }
+            }
+            Record::Header { .. } | Record::Foreign(_) | Record::Until(..) => {}
         }
     }
 
@@ -459,18 +449,25 @@ impl Recorder {
             io::ErrorKind::PermissionDenied => "check who owns the data folder",
             _ => "check the disk",
         };
-        let waiting = self.waiting.len();
+        let waiting = self.visiting.len() + self.waiting.len();
         let trouble = Fault::new(format!("the journal cannot be written ({error})")).advise(advice);
         let reason = format!(
             "{trouble}. {waiting} records are kept in memory and tried again every second; they are lost if the power goes now"
         );
         let now = self.clock.now().since_boot;
-        let known = self.ledger.summary().storage.unwritten;
-        for record in self.waiting.iter().skip(known) {
-            if let Record::Row(row) = record {
-                self.bus.publish(Event::NotSaved { roll: row.roll.clone(), reason: reason.clone() });
+        let visits = self.visiting.iter_mut().map(|(record, told)| (record.student().cloned(), told));
+        let rows = self.waiting.iter_mut().map(|(record, told)| match record {
+            Record::Row(row) => (Some(row.roll.clone()), told),
+            _ => (None, told),
+        });
+        for (roll, told) in visits.chain(rows) {
+            if let Some(roll) = roll.filter(|_| !*told) {
+                self.bus.publish(Event::NotSaved { roll, reason: reason.clone() });
             }
+            *told = true;
         }
+        // It was said that they are not saved.
+        self.to_explain.clear();
         if now >= self.next_complaint {
             log::error!("{reason}");
             self.next_complaint = now + COMPLAIN_EVERY;
@@ -490,7 +487,8 @@ impl Recorder {
                 self.ledger.note_first_id(self.journal.first_id()?);
                 Ok(files)
             })
-            .and_then(|files| Ok(files + self.days.prune(&self.ledger, before)?));
+            .and_then(|files| Ok(files + self.days.prune(&self.ledger, before)?))
+            .and_then(|files| Ok(files + self.visits.prune(now - KEEP_VISITS)?));
         match removed {
             Ok(0) => {}
             Ok(files) => log::info!("{files} files of delivered rows before {} removed", before.date()),
@@ -498,9 +496,24 @@ impl Recorder {
         }
     }
 
-    fn stamp(&self, moment: Moment) -> Stamp {
+    pub(super) fn stamp(&self, moment: Moment) -> Stamp {
         let (utc, since_boot) = rounded(moment.utc, moment.since_boot);
         Stamp { utc, since_boot, boot: Arc::clone(&self.boot) }
+    }
+
+    /// Queues the last sightings of visits without a clock: of those that are over, or have lasted for a
+    /// minute since they were written, or of all.
+    fn write_guesses(&mut self, now: Duration, all: bool) {
+        let gap = self.book.rules().gap;
+        for guess in self.guesses.values_mut() {
+            let due = all
+                || now.saturating_sub(guess.last) >= gap
+                || guess.last.saturating_sub(guess.written) >= WRITE_EVERY;
+            if due && guess.last > guess.written {
+                guess.written = guess.last;
+                self.waiting.push_back((Record::Until(guess.id, guess.last), true));
+            }
+        }
     }
 }
 

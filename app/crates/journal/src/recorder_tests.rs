@@ -12,8 +12,9 @@ use time::macros::{date, datetime};
 use tokio::sync::broadcast::Receiver;
 
 use super::day_files::DayFiles;
-use super::recorder::{Past, Recorder, Records};
-use crate::config;
+use super::opening::Past;
+use super::recorder::{Recorder, Records};
+use crate::config::{Attendance, Direction, Policy, Settings};
 use crate::storage as journal;
 use crate::storage::disk::fake::FakeDisk;
 use crate::storage::{Deliveries, Delivery, Disk, Fate, Progress, RowView};
@@ -28,11 +29,9 @@ struct Door {
     clock: Arc<ManualClock>,
     /// `clock`, doubted when it jumps; made anew with the program.
     checked: Arc<CheckedClock>,
-    config: config::Attendance,
+    settings: Settings,
     zone: SiteZone,
     bus: Bus,
-    /// Whether there is a webhook.
-    delivered: bool,
     records: Option<Records>,
 }
 
@@ -44,10 +43,9 @@ impl Door {
             days: Arc::default(),
             checked: Arc::new(CheckedClock::new(Arc::clone(&clock) as Arc<dyn Clock>)),
             clock,
-            config: config::Attendance::default(),
+            settings: Settings::default(),
             zone: SiteZone::named(zone).unwrap(),
             bus: Bus::default(),
-            delivered: true,
             records: None,
         };
         door.restart();
@@ -56,22 +54,17 @@ impl Door {
 
     fn restart(&mut self) {
         self.records = None;
-        let mut past = Past::new(&self.config, self.clock.as_ref());
-        let zone = self.zone.clone();
-        let ledger = if self.delivered {
-            journal::Ledger::new(zone.clone())
-        } else {
-            journal::Ledger::of_rows_that_stay(zone.clone())
-        };
+        let mut past = Past::new(&self.settings, self.zone.clone(), self.clock.as_ref());
+        let ledger = past.ledger(&self.settings);
         let disk = Arc::clone(&self.journal) as Arc<dyn Disk>;
-        let opened = journal::read_into(disk, ledger, |record| past.see(record, &zone)).unwrap();
+        let opened = journal::read_into(disk, ledger, |record| past.see(record)).unwrap();
         let days = DayFiles::new(
             Arc::clone(&self.days) as Arc<dyn Disk>,
             Arc::clone(&self.journal) as Arc<dyn Disk>,
         );
         self.checked = Arc::new(CheckedClock::new(Arc::clone(&self.clock) as Arc<dyn Clock>));
         let clock = Arc::clone(&self.checked) as Arc<dyn Clock>;
-        self.records = Some(Recorder::assemble(opened, past, days, &self.config, clock, self.bus.clone()));
+        self.records = Some(Recorder::assemble(opened, past, days, &self.settings, clock, self.bus.clone()));
     }
 
     /// Power off and on; the wall clock starts at `utc`.
@@ -92,6 +85,23 @@ impl Door {
 
     fn tick(&self) {
         self.records().with_recorder(Recorder::tick);
+    }
+
+    /// The program ends in an orderly way.
+    fn stop(&self) {
+        self.records().with_recorder(Recorder::finish);
+    }
+
+    /// The day's OUTs that are open: roll number and time.
+    fn open(&self, day: time::Date) -> Vec<String> {
+        let rows = self.records().ledger.with_open_outs(day).unwrap();
+        rows.iter().filter(|row| row.open).map(|row| format!("{} {}", row.roll, row.timestamp)).collect()
+    }
+
+    /// Midnight passes.
+    fn next_day(&self) {
+        self.wait(86_400);
+        self.tick();
     }
 
     fn wait(&self, seconds: u64) {
@@ -126,33 +136,67 @@ fn a_day_is_in_and_out_in_the_journal_the_csv_and_the_backlog() {
     }
     door.wait(3600);
     door.see("23040453");
-    assert_eq!(door.rows(), ["23040453,in,2025-11-09 09:30:00", "23040453,out,2025-11-09 09:32:00"]);
-    assert_eq!(
-        door.csv("2025-11-09").unwrap(),
-        "name,status,timestamp\n23040453,IN,2025-11-09 09:30:00\n23040453,OUT,2025-11-09 09:32:00\n"
-    );
+    let day = date!(2025 - 11 - 09);
+    assert_eq!(door.rows(), ["23040453,in,2025-11-09 09:30:00"]);
+    assert_eq!(door.open(day), ["23040453 2025-11-09 10:33:00"]);
+    assert_eq!(door.csv("2025-11-09").unwrap().lines().count(), 2, "an open OUT is in no file");
     let heard = events(&mut heard);
     assert_eq!(heard.len(), 4);
-    assert!(heard[0].contains("IN") && heard[2].contains("OUT"), "{heard:?}");
-    assert!(heard[1].contains("60 s") && heard[3].contains("already"), "{heard:?}");
+    assert!(
+        heard[0].contains("IN") && heard[3].contains("OUT") && heard[3].contains("midnight"),
+        "{heard:?}"
+    );
+    assert!(heard[1].contains("IN 09:30:00 stands") && heard[2].contains("goes on"), "{heard:?}");
+    door.next_day();
+    assert_eq!(door.rows(), ["23040453,in,2025-11-09 09:30:00", "23040453,out,2025-11-09 10:33:00"]);
+    assert!(door.open(day).is_empty());
+    assert_eq!(
+        door.csv("2025-11-09").unwrap(),
+        "name,status,timestamp\n23040453,IN,2025-11-09 09:30:00\n23040453,OUT,2025-11-09 10:33:00\n"
+    );
+}
+
+/// The report that this rule answers: 07:51:42 IN, 07:53:45 no departure, 16:00 the departure.
+#[test]
+fn who_lingers_in_the_morning_leaves_in_the_afternoon() {
+    let mut door = Door::new("UTC", datetime!(2026-11-23 07:51:42 UTC));
+    for _ in 0..12 {
+        door.see("7");
+        door.wait(11);
+        door.tick();
+    }
+    assert!(door.open(date!(2026 - 11 - 23)).is_empty(), "one visit, however long it lasts");
+    door.wait(8 * 3600);
+    door.see("7");
+    // The power goes at once, and the device stays off over midnight.
+    door.reboot("boot-2", datetime!(2026-11-24 06:00:00 UTC), true);
+    door.tick();
+    assert_eq!(door.rows(), ["7,in,2026-11-23 07:51:42", "7,out,2026-11-23 15:53:54"]);
+    door.restart();
+    door.tick();
+    assert_eq!(door.rows().len(), 2, "a day is closed once");
 }
 
 #[test]
 fn a_restart_never_turns_an_in_into_an_out() {
     let mut door = Door::new("UTC", datetime!(2025-01-15 09:00:00 UTC));
+    let day = date!(2025 - 01 - 15);
     door.see("7");
     for _ in 0..5 {
         door.restart();
         door.wait(20);
         door.see("7");
     }
-    assert_eq!(door.rows(), ["7,in,2025-01-15 09:00:00"]);
     door.reboot("boot-2", datetime!(2025-01-15 09:01:50 UTC), true);
     door.see("7");
-    assert_eq!(door.rows().len(), 1, "ten seconds are missing over the reboot");
     door.wait(60);
     door.see("7");
-    assert_eq!(door.rows()[1], "7,out,2025-01-15 09:02:50");
+    assert_eq!((door.rows().len(), door.open(day).len()), (1, 0), "the visit goes on over the reboot");
+    door.wait(120);
+    door.see("7");
+    assert_eq!(door.open(day), ["7 2025-01-15 09:04:50"]);
+    door.restart();
+    assert_eq!(door.open(day), ["7 2025-01-15 09:04:50"]);
 }
 
 #[test]
@@ -162,29 +206,61 @@ fn midnight_at_the_site_begins_a_new_day_while_running() {
     door.wait(119);
     door.see("7");
     door.wait(2);
+    // A visit that goes on over midnight belongs to the day on which it began.
     door.see("7");
     door.wait(600);
     door.see("7");
-    assert_eq!(
-        door.rows(),
-        ["7,in,2025-01-15 23:58:00", "7,in,2025-01-16 00:00:01", "7,out,2025-01-16 00:10:01"]
-    );
+    door.tick();
+    assert_eq!(door.rows(), ["7,in,2025-01-15 23:58:00", "7,in,2025-01-16 00:10:01"]);
     assert!(door.csv("2025-01-15").is_some() && door.csv("2025-01-16").is_some());
 }
 
 #[test]
-fn the_change_of_daylight_saving_changes_no_gap() {
+fn a_visit_that_ends_after_midnight_ends_its_day() {
+    let door = Door::new("UTC", datetime!(2026-11-23 08:00:00 UTC));
+    door.see("7");
+    door.wait(57_590);
+    // 23:59:50, 00:00:30.
+    door.see("7");
+    door.wait(40);
+    door.see("7");
+    door.wait(300);
+    door.tick();
+    assert_eq!(door.rows(), ["7,in,2026-11-23 08:00:00", "7,out,2026-11-23 23:59:59"]);
+}
+
+#[test]
+fn where_the_day_starts_at_four_who_leaves_at_night_leaves_on_the_day_before() {
+    let mut door = Door::new("UTC", datetime!(2026-11-23 08:00:00 UTC));
+    door.settings.day_starts = "04:00".parse().unwrap();
+    door.restart();
+    door.see("7");
+    door.wait(59_400);
+    door.see("7");
+    door.next_day();
+    assert_eq!(door.rows(), ["7,in,2026-11-23 08:00:00", "7,out,2026-11-23 23:59:59"], "what is sent");
+    let file = door.csv("2026-11-23").unwrap();
+    assert!(file.ends_with("7,OUT,2026-11-24 00:30:00\n"), "the true time stands in the file: {file}");
+    assert!(door.csv("2026-11-24").is_none());
+}
+
+#[test]
+fn the_change_of_daylight_saving_changes_no_gap_and_no_order() {
     // In Berlin 02:59:59 is followed by 02:00:00 on this night, in Kolkata nothing happens.
     for (zone, rows) in [
-        ("Europe/Berlin", ["7,in,2025-10-26 02:59:00", "7,out,2025-10-26 02:01:00"]),
-        ("Asia/Kolkata", ["7,in,2025-10-26 06:29:00", "7,out,2025-10-26 06:31:00"]),
+        // The true time of the OUT is 02:02:59, after the IN: rows of a student do not run backwards.
+        ("Europe/Berlin", ["7,in,2025-10-26 02:59:00", "7,out,2025-10-26 02:59:00"]),
+        ("Asia/Kolkata", ["7,in,2025-10-26 06:29:00", "7,out,2025-10-26 06:32:59"]),
     ] {
-        let door = Door::new(zone, datetime!(2025-10-26 00:59:00 UTC));
+        let mut door = Door::new(zone, datetime!(2025-10-26 00:59:00 UTC));
         door.see("7");
         door.wait(119);
         door.see("7");
-        door.wait(1);
+        door.wait(120);
         door.see("7");
+        door.next_day();
+        assert_eq!(door.rows(), rows);
+        door.restart();
         assert_eq!(door.rows(), rows);
     }
 }
@@ -211,17 +287,20 @@ fn rows_from_1970_wait_and_are_corrected_when_the_clock_is_known() {
     // A time server answers: it is 17:30 at the site.
     door.clock.set(datetime!(2025-01-15 12:00:00 UTC), true);
     door.tick();
-    let corrected = [
-        "7,in,2025-01-15 09:00:00",
-        "7,out,2025-01-15 16:29:00",
-        "8,in,2025-01-15 16:29:00",
-        "8,out,2025-01-15 17:30:00",
-    ];
-    assert_eq!(door.rows(), corrected);
+    let corrected = ["7,in,2025-01-15 09:00:00", "8,in,2025-01-15 16:29:00"];
+    let open = ["7 2025-01-15 16:29:00", "8 2025-01-15 17:30:00"];
+    let day = date!(2025 - 01 - 15);
+    assert_eq!(
+        (door.rows(), door.open(day)),
+        (corrected.map(str::to_owned).to_vec(), open.map(str::to_owned).to_vec())
+    );
     assert!(door.csv("clock-unknown").is_none());
-    assert_eq!(door.csv("2025-01-15").unwrap().lines().count(), 5);
+    assert_eq!(door.csv("2025-01-15").unwrap().lines().count(), 3);
     door.restart();
-    assert_eq!(door.rows(), corrected);
+    assert_eq!(
+        (door.rows(), door.open(day)),
+        (corrected.map(str::to_owned).to_vec(), open.map(str::to_owned).to_vec())
+    );
     // A frame from just before the clock was known is measured, too.
     door.wait(7200);
     let mut moment = door.clock.now();
@@ -283,18 +362,19 @@ fn rows_of_a_doubtful_clock_are_held_and_delivered_once_the_doubt_ends() {
         };
         door.tick();
         let at = |utc| journal::timestamp(door.zone.local(utc));
-        // On another day it is the first row, and so an IN.
-        let status = if right.date() == start.date() { "out" } else { "in" };
-        let settled = [
-            "1,in,2026-11-23 08:00:00".to_owned(),
-            format!("2,in,{}", at(right)),
-            format!("1,{status},{}", at(right + time::Duration::minutes(10))),
-        ];
+        let again = right + time::Duration::minutes(10);
+        // A clock that was an hour ahead before: the second sighting was the first of the day.
+        let first = if again.date() == start.date() { again.min(start) } else { start };
+        let mut settled = vec![format!("1,in,{}", at(first)), format!("2,in,{}", at(right))];
+        // On another day it is the first visit, and so an IN; on the same one it leaves an open OUT.
+        if again.date() != start.date() {
+            settled.push(format!("1,in,{}", at(again)));
+        }
         assert_eq!(door.rows(), settled, "{case}");
         // A restart brings neither the doubt nor the wrong time back.
         door.restart();
         door.tick();
-        assert_eq!((door.rows(), door.checked.doubt()), (settled.to_vec(), None), "{case}");
+        assert_eq!((door.rows(), door.checked.doubt()), (settled, None), "{case}");
     }
 }
 
@@ -339,22 +419,27 @@ fn a_sighting_from_before_a_jump_that_is_written_after_it_keeps_its_time() {
 #[test]
 fn what_was_seen_without_clock_is_judged_by_the_rules_at_its_true_time() {
     let mut door = Door::new("UTC", datetime!(2025-01-15 09:00:00 UTC));
+    let day = date!(2025 - 01 - 15);
     door.see("7");
     door.wait(600);
     door.see("7");
     door.reboot("boot-2", datetime!(1970-01-01 00:00:10 UTC), false);
-    door.see("7");
+    for _ in 0..4 {
+        door.see("7");
+        door.wait(50);
+    }
     door.clock.set(datetime!(2025-01-15 12:00:00 UTC), true);
     door.tick();
-    assert_eq!(door.rows().len(), 2, "in and out today already");
-    assert_eq!(door.records().ledger.summary().backlog, 2);
+    assert_eq!((door.rows().len(), door.open(day)), (1, vec!["7 2025-01-15 11:59:10".to_owned()]));
+    assert_eq!(door.records().ledger.summary().awaiting_clock, 0);
+    door.stop();
     door.restart();
-    assert_eq!(door.rows().len(), 2);
-    assert_eq!(door.csv("2025-01-15").unwrap().lines().count(), 3);
+    assert_eq!((door.rows().len(), door.open(day)), (1, vec!["7 2025-01-15 11:59:10".to_owned()]));
+    assert_eq!(door.csv("2025-01-15").unwrap().lines().count(), 2);
 }
 
-#[test]
-fn a_boot_that_never_knew_the_time_is_estimated_and_doubt_goes_to_a_person() {
+/// A boot that never knew the time, between 17:05 and the time at which the next boot knows it.
+fn lost_boot(known_at: OffsetDateTime) -> (Door, BTreeMap<u64, RowView>) {
     let mut door = Door::new("UTC", datetime!(2025-01-15 17:00:00 UTC));
     door.see("7");
     door.wait(300);
@@ -365,20 +450,41 @@ fn a_boot_that_never_knew_the_time_is_estimated_and_doubt_goes_to_a_person() {
     door.reboot("boot-3", datetime!(1970-01-01 00:00:10 UTC), false);
     door.tick();
     assert_eq!(door.records().ledger.summary().awaiting_clock, 2);
-    door.clock.set(datetime!(2025-01-16 08:00:00 UTC), true);
+    door.clock.set(known_at, true);
     door.tick();
     let views = |door: &Door| -> BTreeMap<u64, RowView> {
         let day = door.records().ledger.on(date!(2025 - 01 - 15)).unwrap();
         day.into_iter().map(|row| (row.id, row)).collect()
     };
     let rows = views(&door);
-    assert_eq!((rows[&3].clock, rows[&4].clock), ("doubtful", "estimated"));
-    assert!(matches!(&rows[&3].progress, Progress::NeedsPerson(reason) if reason.contains("estimate")));
-    assert_eq!(rows[&4].timestamp, "2025-01-15 17:06:00", "a minute after the boot, at the earliest");
-    assert_eq!(door.rows().len(), 3);
-    assert_eq!(door.csv("2025-01-15").unwrap().lines().count(), 4, "doubtful rows are no rows yet");
     door.restart();
     assert_eq!(views(&door), rows);
+    (door, rows)
+}
+
+#[test]
+fn a_boot_that_never_knew_the_time_is_estimated_where_its_day_is_certain() {
+    let (door, rows) = lost_boot(datetime!(2025-01-15 20:00:00 UTC));
+    assert_eq!((rows[&3].clock, rows[&3].status), ("estimated", "IN"));
+    assert_eq!(rows[&3].timestamp, "2025-01-15 17:06:00", "a minute after the boot, at the earliest");
+    assert_eq!(door.rows().len(), 2);
+    assert_eq!(
+        door.open(date!(2025 - 01 - 15)),
+        ["7 2025-01-15 17:05:00"],
+        "the visit goes on over the reboot"
+    );
+}
+
+/// Otherwise who comes this morning would be taken for somebody who left last evening.
+#[test]
+fn where_a_midnight_lies_in_a_boot_that_never_knew_the_time_a_person_decides_the_day() {
+    let (door, rows) = lost_boot(datetime!(2025-01-16 08:00:00 UTC));
+    for id in [2, 3] {
+        assert_eq!((rows[&id].clock, rows[&id].status), ("doubtful", "IN"));
+        assert!(matches!(&rows[&id].progress, Progress::NeedsPerson(reason) if reason.contains("day")));
+    }
+    assert_eq!(door.rows(), ["7,in,2025-01-15 17:00:00", "7,out,2025-01-15 17:05:00"]);
+    assert_eq!(door.csv("2025-01-15").unwrap().lines().count(), 3, "doubtful rows are no rows yet");
 }
 
 #[test]
@@ -509,7 +615,13 @@ fn what_a_later_version_wrote_is_kept_and_does_not_stop_an_older_one() {
     door.restart();
     assert_eq!(door.rows(), ["7,in,2025-01-15 08:00:00"]);
     door.see("7");
-    assert_eq!(door.rows()[1], "7,out,2025-01-15 09:00:00", "the later version's row counts for the rules");
+    assert_eq!(
+        door.open(date!(2025 - 01 - 15)),
+        ["7 2025-01-15 09:00:00"],
+        "the later version's row counts for the rules"
+    );
+    door.next_day();
+    assert_eq!(door.rows()[1], "7,out,2025-01-15 09:00:00");
     let files = door.journal.files();
     let file = &files["journal-00000001.log"];
     assert!(file.starts_with(&later), "nothing of it is lost");
@@ -522,7 +634,7 @@ fn what_a_later_version_wrote_is_kept_and_does_not_stop_an_older_one() {
 #[test]
 fn delivered_files_are_pruned_after_their_time_and_others_never() {
     let mut door = Door::new("UTC", datetime!(2025-01-15 09:00:00 UTC));
-    door.config.keep_days = 30;
+    door.settings.attendance.keep_days = 30;
     door.restart();
     // Enough days for more than one file.
     let mut ids = Vec::new();
@@ -536,7 +648,7 @@ fn delivered_files_are_pruned_after_their_time_and_others_never() {
         ids.push(row.id);
     }
     assert_eq!(ids.len(), 16_000);
-    let files = |door: &Door| door.journal.files().len();
+    let files = |door: &Door| door.journal.files().keys().filter(|name| name.starts_with("journal-")).count();
     let before = files(&door);
     assert!(before >= 2);
     door.tick();
@@ -583,7 +695,7 @@ fn days(door: &Door, days: usize) {
 #[test]
 fn without_a_webhook_rows_stay_for_their_time_and_are_not_held_in_memory() {
     let mut door = Door::new("UTC", datetime!(2025-01-15 09:00:00 UTC));
-    (door.config.keep_days, door.delivered) = (10, false);
+    (door.settings.attendance.keep_days, door.settings.rows_stay) = (10, true);
     door.restart();
     days(&door, 70);
     let ledger = Arc::clone(&door.records().ledger);
@@ -595,7 +707,7 @@ fn without_a_webhook_rows_stay_for_their_time_and_are_not_held_in_memory() {
     door.restart();
     assert!(door.records().ledger.open_count() <= 300 * crate::row::DAYS_HELD);
     // A webhook gets what is still there.
-    door.delivered = true;
+    door.settings.rows_stay = false;
     door.restart();
     assert!(door.records().ledger.open_count() >= 10 * 300);
 }
@@ -604,7 +716,7 @@ fn without_a_webhook_rows_stay_for_their_time_and_are_not_held_in_memory() {
 fn without_a_webhook_rows_of_a_later_version_and_of_unknown_time_are_not_pruned() {
     for last in ["badge,1,7,IN", "row,1,7,IN,1970-01-01T00:01:00Z,60000,boot-0,unknown"] {
         let mut door = Door::new("UTC", datetime!(2025-01-15 09:00:00 UTC));
-        (door.config.keep_days, door.delivered) = (30, false);
+        (door.settings.attendance.keep_days, door.settings.rows_stay) = (30, true);
         let mut bytes = Vec::new();
         journal::line::encode("journal,1,1", &mut bytes);
         journal::line::encode(last, &mut bytes);
@@ -637,7 +749,7 @@ fn a_row_whose_time_stands_in_a_later_file_is_pruned_by_that_time() {
     let (first, second) = ("journal-00000001.log", "journal-00000002.log");
     for open in [None, Some("row,2,8,IN,2024-01-15T09:00:00Z,60000,boot-0,known")] {
         let mut door = Door::new("UTC", datetime!(2025-01-15 09:00:00 UTC));
-        door.config.keep_days = 30;
+        door.settings.attendance.keep_days = 30;
         let mut lines = vec!["journal,1,1", row];
         lines.extend(open);
         door.journal.put(first, &file(&lines));
@@ -687,7 +799,7 @@ fn a_panic_in_the_recorder_loses_no_other_sighting() {
             times,
         });
         let zone = SiteZone::named("UTC").unwrap();
-        let config = config::Attendance::default();
+        let config = Attendance::default();
         let for_recorder = Arc::clone(&clock) as Arc<dyn Clock>;
         let records = super::open(folder.path(), &config, zone, for_recorder, Bus::default()).unwrap();
         let sighted = |roll: i32| base::sightings::Sighted {
@@ -724,7 +836,8 @@ fn a_day_long_past_is_read_from_the_disk_with_what_became_of_its_rows() {
     door.restart();
     let day = date!(2025 - 01 - 15);
     assert_eq!(door.records().ledger.on(day), None, "not in memory any more");
-    let read = |day| journal::rows_on(Arc::clone(&door.journal) as Arc<dyn Disk>, &door.zone, day).unwrap();
+    let days = door.records().ledger.day().clone();
+    let read = |day| journal::rows_on(Arc::clone(&door.journal) as Arc<dyn Disk>, &days, day).unwrap();
     let rows = read(day);
     assert_eq!((rows.len(), rows[0].timestamp.as_str()), (1, "2025-01-15 09:00:00"));
     assert_eq!(rows[0].progress, Progress::Delivered);
@@ -772,6 +885,7 @@ fn play(steps: &[Step], restarts: bool) -> (Door, Vec<String>) {
                 door.journal.limit(None);
                 door.tick();
                 if restarts {
+                    door.stop();
                     door.restart();
                 }
             }
@@ -781,6 +895,7 @@ fn play(steps: &[Step], restarts: bool) -> (Door, Vec<String>) {
                 // The last time known before the power goes is the same in both plays, and so is what is
                 // estimated from it.
                 door.see(&format!("last-of-{boot}"));
+                door.stop();
                 truth += Duration::from_secs(*off);
                 boot += 1;
                 let utc = if *trusted { truth } else { OffsetDateTime::UNIX_EPOCH };
@@ -928,4 +1043,334 @@ fn a_lost_block_costs_its_own_rows_and_no_number_is_given_twice() {
     let new: Vec<u64> = state(&door).into_keys().filter(|id| !left.contains_key(id)).collect();
     assert!(new.len() == 1 && !whole.keys().any(|id| *id == new[0] && *id <= 3), "{new:?}");
     assert_eq!(state(&door)[&new[0]].progress, Progress::Open, "not taken for delivered");
+}
+
+/// What an earlier version wrote: its rule took the second sighting for the last.
+fn earlier_version(out_is_delivered: bool) -> Door {
+    let mut door = Door::new("UTC", datetime!(2026-11-23 09:00:00 UTC));
+    let mut rows = Vec::new();
+    for payload in [
+        "journal,1,1",
+        "row,1,7,IN,2026-11-23T07:51:42Z,1000000,boot-0,known",
+        "row,2,7,OUT,2026-11-23T07:53:45Z,1123000,boot-0,known",
+    ] {
+        journal::line::encode(payload, &mut rows);
+    }
+    let mut deliveries = Vec::new();
+    journal::line::encode("deliveries,1,0", &mut deliveries);
+    journal::line::encode("delivered,1,2026-11-23T07:52:00Z,created", &mut deliveries);
+    if out_is_delivered {
+        journal::line::encode("delivered,2,2026-11-23T07:54:00Z,created", &mut deliveries);
+    }
+    door.journal.put("journal-00000001.log", &rows);
+    door.journal.put("deliveries-00000001.log", &deliveries);
+    door.restart();
+    door
+}
+
+#[test]
+fn an_undelivered_out_of_an_earlier_version_becomes_movable() {
+    let mut door = earlier_version(false);
+    let day = date!(2026 - 11 - 23);
+    assert!(door.rows().is_empty(), "it is held back from the start");
+    assert_eq!(door.csv("2026-11-23"), None);
+    door.tick();
+    assert_eq!(door.open(day), ["7 2026-11-23 07:53:45"]);
+    door.wait(7 * 3600);
+    door.see("7");
+    assert_eq!(door.open(day), ["7 2026-11-23 16:00:00"]);
+    door.restart();
+    assert_eq!(door.open(day), ["7 2026-11-23 16:00:00"]);
+    door.next_day();
+    assert_eq!(door.rows(), ["7,out,2026-11-23 16:00:00"]);
+    let row = &door.records().ledger.open_rows(1, |_| true)[0];
+    assert_eq!(row.id, 2, "it is the same row");
+    assert!(door.csv("2026-11-23").unwrap().ends_with("7,OUT,2026-11-23 16:00:00\n"));
+}
+
+#[test]
+fn a_delivered_out_of_an_earlier_version_stands_and_the_departure_is_shown_as_late() {
+    let mut door = earlier_version(true);
+    let day = date!(2026 - 11 - 23);
+    let mut heard = door.bus.subscribe();
+    door.tick();
+    door.wait(7 * 3600);
+    door.see("7");
+    assert!(events(&mut heard)[0].contains("OUT 07:53:45 was sent already"));
+    door.wait(200);
+    door.tick();
+    let late = |door: &Door| door.records().ledger.on(day).unwrap()[1].late.clone();
+    assert_eq!(late(&door).unwrap(), "2026-11-23 16:00:00");
+    assert!(door.rows().is_empty() && door.open(day).is_empty());
+    door.restart();
+    assert_eq!(late(&door).unwrap(), "2026-11-23 16:00:00");
+}
+
+/// The version before reads the journal by its own rules: rows it knows, and nothing else.
+#[test]
+fn after_a_rollback_in_the_middle_of_a_day_the_earlier_version_knows_the_in_and_no_open_out() {
+    let door = Door::new("UTC", datetime!(2026-11-23 08:00:00 UTC));
+    door.see("7");
+    door.wait(3 * 3600);
+    door.see("7");
+    door.tick();
+    let files = door.journal.files();
+    let payloads = |log: &str| journal::line::decode(&files[&format!("{log}-00000001.log")]).payloads;
+    let kinds = ["journal,", "row,", "clock,"];
+    for payload in payloads("journal") {
+        assert!(kinds.iter().any(|kind| payload.starts_with(kind)), "{payload}");
+    }
+    assert_eq!(payloads("journal").iter().filter(|payload| payload.starts_with("row,")).count(), 1);
+    // That version wrote an OUT of its own, which waits, and then this one came back.
+    let mut rows = files["journal-00000001.log"].clone();
+    journal::line::encode("row,2,7,OUT,2026-11-23T12:00:00Z,14460000,boot-1,known", &mut rows);
+    let mut door = door;
+    door.journal.put("journal-00000001.log", &rows);
+    door.wait(8 * 3600);
+    door.restart();
+    door.see("7");
+    door.next_day();
+    assert_eq!(door.rows(), ["7,in,2026-11-23 08:00:00", "7,out,2026-11-23 19:00:00"]);
+}
+
+#[test]
+fn closing_the_day_by_hand_sends_the_outs_and_later_sightings_move_them_until_they_are_sent() {
+    let mut door = Door::new("UTC", datetime!(2026-11-23 08:00:00 UTC));
+    let day = date!(2026 - 11 - 23);
+    for roll in ["7", "8"] {
+        door.see(roll);
+    }
+    door.wait(8 * 3600);
+    door.see("7");
+    door.wait(300);
+    assert_eq!(door.records().with_recorder(Recorder::close_day_now), Ok(1));
+    assert!(door.records().with_recorder(Recorder::close_day_now).unwrap_err().contains("closed already"));
+    assert_eq!(door.rows()[2], "7,out,2026-11-23 16:00:00");
+    // Nobody has taken it yet: a later visit moves it, and holds it while it lasts.
+    door.wait(600);
+    door.see("7");
+    assert_eq!(door.rows().len(), 2);
+    assert_eq!(door.open(day), ["7 2026-11-23 16:15:00"]);
+    door.restart();
+    door.wait(200);
+    door.tick();
+    assert_eq!(door.rows()[2], "7,out,2026-11-23 16:15:00");
+    // It is sent: what comes now is late.
+    let rows = door.records().ledger.open_rows(9, |_| true);
+    let (sent, intents) = door.records().ledger.begin_sending(&rows, door.clock.now().utc);
+    assert_eq!((sent.len(), intents.len()), (3, 4), "three rows, and since when intents are kept");
+    door.wait(600);
+    door.see("7");
+    door.wait(200);
+    door.tick();
+    let out = &door.records().ledger.on(day).unwrap()[2];
+    assert_eq!(
+        (out.timestamp.as_str(), out.late.as_deref()),
+        ("2026-11-23 16:15:00", Some("2026-11-23 16:28:20"))
+    );
+    // Who had no OUT gets one when they leave after the close.
+    door.see("8");
+    door.wait(200);
+    door.tick();
+    assert_eq!(door.rows().last().unwrap(), "8,out,2026-11-23 16:31:40");
+}
+
+#[test]
+fn a_day_that_ends_at_seven_is_closed_then_and_a_departure_that_settles_is_sent_before() {
+    let mut door = Door::new("UTC", datetime!(2026-11-23 08:00:00 UTC));
+    door.settings.attendance.day_ends = Some("19:00".parse().unwrap());
+    door.settings.attendance.departures_from = Some("12:00".parse().unwrap());
+    door.settings.attendance.departure_settles = Some(Duration::from_secs(1800));
+    door.restart();
+    let mut heard = door.bus.subscribe();
+    door.see("7");
+    door.wait(3 * 3600);
+    door.see("7");
+    assert!(events(&mut heard)[1].contains("before 12:00 nobody departs"));
+    door.wait(2 * 3600);
+    door.see("7");
+    door.wait(1799);
+    door.tick();
+    assert_eq!(door.rows().len(), 1);
+    door.wait(1);
+    door.tick();
+    assert_eq!(door.rows()[1], "7,out,2026-11-23 13:00:00");
+    door.see("8");
+    door.wait(5 * 3600);
+    door.see("8");
+    door.wait(1200);
+    door.tick();
+    assert_eq!(door.rows().len(), 3, "18:50");
+    door.wait(600);
+    door.tick();
+    assert_eq!(door.rows()[3], "8,out,2026-11-23 18:30:00");
+    assert!(door.records().ledger.is_closed(date!(2026 - 11 - 23)));
+}
+
+#[test]
+fn lanes_and_alternate_write_what_they_say() {
+    let mut door = Door::new("UTC", datetime!(2026-11-23 08:00:00 UTC));
+    door.settings.door.direction = Direction::Out;
+    door.restart();
+    door.see("7");
+    door.next_day();
+    assert_eq!(door.rows(), ["7,out,2026-11-23 08:00:00"]);
+    let mut door = Door::new("UTC", datetime!(2026-11-23 08:00:00 UTC));
+    door.settings.door.direction = Direction::In;
+    door.restart();
+    let mut heard = door.bus.subscribe();
+    door.see("7");
+    door.wait(3600);
+    door.see("7");
+    assert!(events(&mut heard)[1].contains("IN 08:00:00 stands, and this door writes INs only"));
+    door.next_day();
+    assert_eq!(door.rows().len(), 1);
+    let mut door = Door::new("UTC", datetime!(2026-11-23 08:00:00 UTC));
+    door.settings.attendance.policy = Policy::Alternate;
+    door.restart();
+    for _ in 0..4 {
+        door.see("7");
+        door.restart();
+        door.wait(60);
+        door.see("7");
+        door.wait(3600);
+        door.tick();
+    }
+    let statuses: Vec<_> = door.rows().iter().map(|row| row.split(',').nth(1).unwrap().to_owned()).collect();
+    assert_eq!(statuses, ["in", "out", "in", "out"]);
+}
+
+#[test]
+fn visits_of_another_door_are_kept_and_decide_who_sends() {
+    let mut door = Door::new("UTC", datetime!(2026-11-23 08:00:00 UTC));
+    let (day, north) = (date!(2026 - 11 - 23), crate::rules::DoorName::parse("North").unwrap());
+    door.see("7");
+    let seen = |hour: i64| crate::rules::Visit {
+        student: RollNumber::parse("7").unwrap(),
+        door: north.clone(),
+        direction: Direction::Both,
+        first: datetime!(2026-11-23 00:00:00 UTC) + time::Duration::hours(hour),
+        last: datetime!(2026-11-23 00:00:00 UTC) + time::Duration::hours(hour),
+        estimated: false,
+    };
+    let take_in = |door: &Door, visits| door.records().with_recorder(|recorder| recorder.take_in(visits));
+    // Seen there at seven: our IN was not sent yet, so it is taken back. A day long past changes nothing.
+    let long_past = crate::rules::Visit { first: datetime!(2020-01-01 00:00:00 UTC), ..seen(7) };
+    assert_eq!(take_in(&door, vec![seen(7), long_past]), 1);
+    assert_eq!(take_in(&door, vec![seen(7)]), 0, "it is known");
+    assert!(door.rows().is_empty());
+    door.restart();
+    door.tick();
+    assert!(door.rows().is_empty());
+    door.wait(8 * 3600);
+    door.see("7");
+    assert_eq!(door.open(day), ["7 2026-11-23 16:00:00"]);
+    assert_eq!(door.records().with_recorder(|recorder| recorder.visits_on(day)).len(), 2);
+    // Seen there at seventeen: the OUT is the other door's.
+    door.wait(2 * 3600);
+    take_in(&door, vec![seen(17)]);
+    assert!(door.open(day).is_empty());
+    door.restart();
+    door.next_day();
+    assert!(door.rows().is_empty());
+}
+
+/// What happens before the camera of one student, and to the device.
+#[derive(Debug, Clone)]
+enum Turn {
+    Seen,
+    Wait(u64),
+    Stop,
+    Reboot(u64),
+    Jump(i64),
+    SetRight,
+}
+
+fn turns() -> impl Strategy<Value = Vec<Turn>> {
+    let turn = prop_oneof![
+        8 => Just(Turn::Seen),
+        8 => prop_oneof![1u64..200, 1u64..30_000].prop_map(Turn::Wait),
+        2 => Just(Turn::Stop),
+        1 => (60u64..50_000).prop_map(Turn::Reboot),
+        1 => prop_oneof![-80_000i64..-10, 10i64..80_000].prop_map(Turn::Jump),
+        2 => Just(Turn::SetRight),
+    ];
+    prop::collection::vec(turn, 0..50)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+
+    /// An oracle writes down every sighting with its true time, and cannot be restarted, switched off or
+    /// given a wrong clock.
+    #[test]
+    fn the_rows_are_those_of_an_oracle_that_saw_everything(turns in turns()) {
+        let start = datetime!(2026-11-23 06:00:00 UTC);
+        let mut door = Door::new("Asia/Kolkata", start);
+        let (mut truth, mut boot) = (start, 1);
+        let mut seen: Vec<OffsetDateTime> = Vec::new();
+        door.tick();
+        for turn in turns {
+            match turn {
+                Turn::Seen => {
+                    door.see("7");
+                    seen.push(truth);
+                }
+                Turn::Wait(seconds) => {
+                    truth += Duration::from_secs(seconds);
+                    door.wait(seconds);
+                    door.tick();
+                }
+                Turn::Stop => {
+                    door.stop();
+                    door.restart();
+                }
+                Turn::Reboot(off) => {
+                    // With a clock that is wrong nobody knows afterwards when it was.
+                    door.clock.set(truth, true);
+                    door.tick();
+                    door.stop();
+                    truth += Duration::from_secs(off);
+                    boot += 1;
+                    door.reboot(&format!("boot-{boot}"), truth, true);
+                    door.tick();
+                }
+                Turn::Jump(seconds) => {
+                    door.clock.set(truth + time::Duration::seconds(seconds), true);
+                }
+                Turn::SetRight => {
+                    door.clock.set(truth, true);
+                    door.tick();
+                }
+            }
+        }
+        door.clock.set(truth, true);
+        door.tick();
+        door.next_day();
+        let mut visits: Vec<(OffsetDateTime, OffsetDateTime)> = Vec::new();
+        for utc in seen {
+            match visits.last_mut().filter(|(_, last)| utc - *last < Duration::from_secs(120)) {
+                Some((_, last)) => *last = utc,
+                None => visits.push((utc, utc)),
+            }
+        }
+        let mut expected: BTreeMap<time::Date, Vec<String>> = BTreeMap::new();
+        let day_of = |utc| door.zone.local(utc).date();
+        let mut days: BTreeMap<time::Date, Vec<(OffsetDateTime, OffsetDateTime)>> = BTreeMap::new();
+        visits.iter().for_each(|visit| days.entry(day_of(visit.0)).or_default().push(*visit));
+        for (date, visits) in days {
+            let at = |utc| journal::timestamp(door.zone.local(utc));
+            let rows = expected.entry(date).or_default();
+            rows.push(format!("7,in,{}", at(visits[0].0)));
+            if let Some((_, last)) = visits.get(1).and(visits.last()) {
+                let end = if day_of(*last) == date { at(*last) } else { format!("{date} 23:59:59") };
+                rows.push(format!("7,out,{end}"));
+            }
+        }
+        let mut rows = door.rows();
+        rows.sort_by(|a, b| (&a[6..], a).cmp(&(&b[6..], b)));
+        let mut expected: Vec<String> = expected.into_values().flatten().collect();
+        expected.sort_by(|a, b| (&a[6..], a).cmp(&(&b[6..], b)));
+        prop_assert_eq!(rows, expected);
+    }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use time::{Date, OffsetDateTime};
 
-/// Days a [`Book`](crate::Book) holds. One is needed; a clock that was corrected over a midnight needs two;
+/// Days that are held in memory. One is needed; a clock that was corrected over a midnight needs two;
 /// the rest is for looking.
 pub const DAYS_HELD: usize = 8;
 

@@ -1,294 +1,340 @@
-//! The rules that turn recognitions into rows: pure, without clock, file or zone (backend-contract.md §4).
+//! The rules that turn visits into rows: pure, without clock or file.
 //!
-//! A [`Book`] knows what was written and decides what comes next. It is filled the same way while running and
-//! from the journal after a restart, so a restart changes no decision.
+//! A [`Visit`] is a stretch of sightings of one student at one door. [`derive`] says which IN and which OUT
+//! follow from the visits of a day, whichever doors they come from and in whatever order they are known.
+//! [`judge`] compares that with the rows which this door has, and says what is to be done.
 
-use std::collections::HashMap;
+use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
-use time::Date;
+use time::OffsetDateTime;
 
-use crate::config::Policy;
-use crate::row::{Dates, Stamp, Status};
+use crate::config::{Direction, Policy, Settings, TimeOfDay};
+use crate::day::SchoolDay;
+use crate::row::Status;
 use base::identity::RollNumber;
+use base::moment::SiteZone;
 
-/// What a recognition becomes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Decision {
-    /// A row.
-    Record(Status),
-    /// No row.
-    Refuse(Refusal),
+/// Longest name of a door.
+const LONGEST_NAME: usize = 64;
+
+/// The name of a door, as the doors of a site know each other.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DoorName(Arc<str>);
+
+impl DoorName {
+    /// A name of 1 to 64 characters without commas and control characters; `None` for anything else.
+    pub fn parse(text: &str) -> Option<Self> {
+        let fits = (1..=LONGEST_NAME).contains(&text.chars().count());
+        (fits && !text.chars().any(|c| c == ',' || c.is_control())).then(|| Self(Arc::from(text)))
+    }
+
+    /// This door, whatever its name is.
+    pub fn here() -> Self {
+        Self(Arc::from(""))
+    }
+
+    /// Whether it is this door.
+    pub fn is_here(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
 }
 
-/// Why a recognition becomes no row.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Refusal {
-    /// The last row of this student is too fresh.
-    GapNotOver {
-        /// Time still to pass.
-        left: Duration,
-    },
-    /// The policy allows one IN and one OUT a day, and both are written.
-    AlreadyOut,
-}
-
-impl fmt::Display for Refusal {
+impl fmt::Display for DoorName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::GapNotOver { left } => {
-                write!(
-                    f,
-                    "the last row is too fresh; the next one is possible in {} s",
-                    left.as_secs().max(1)
-                )
+        f.write_str(if self.is_here() { "this door" } else { &self.0 })
+    }
+}
+
+/// Sightings of one student at one door that belong together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Visit {
+    /// Who.
+    pub student: RollNumber,
+    /// Where.
+    pub door: DoorName,
+    /// Which way people pass there.
+    pub direction: Direction,
+    /// The first sighting.
+    pub first: OffsetDateTime,
+    /// The last sighting.
+    pub last: OffsetDateTime,
+    /// Whether its times are an estimate: it was made by a boot that never knew the time.
+    pub estimated: bool,
+}
+
+/// The rules of a door.
+#[derive(Debug, Clone)]
+pub struct Rules {
+    /// How visits become rows.
+    pub policy: Policy,
+    /// Sightings less than this apart are one visit.
+    pub gap: Duration,
+    /// Earlier sightings are no departures.
+    pub departures_from: Option<TimeOfDay>,
+    /// An OUT that stood so long is a row at once.
+    pub settles: Option<Duration>,
+    /// Which way people pass this door.
+    pub direction: Direction,
+    /// When a school day begins and ends.
+    pub day: SchoolDay,
+}
+
+impl Rules {
+    /// The rules that the configuration asks for, of a site in `zone`.
+    pub fn new(settings: &Settings, zone: SiteZone) -> Self {
+        let attendance = &settings.attendance;
+        Self {
+            policy: attendance.policy,
+            gap: attendance.minimum_gap,
+            departures_from: attendance.departures_from,
+            settles: attendance.departure_settles.filter(|_| attendance.departures_from.is_some()),
+            direction: settings.door.direction,
+            day: SchoolDay::new(zone, settings.day_starts, attendance.day_ends),
+        }
+    }
+}
+
+/// What follows from the visits of one student on one day, under `first-in-last-out`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Derived<'a> {
+    /// The visit that begins with the IN.
+    pub arrival: Option<&'a Visit>,
+    /// The visit that ends with the OUT.
+    pub departure: Option<&'a Visit>,
+}
+
+/// IN and OUT of one student and day. The order of `visits` does not matter.
+///
+/// IN is the beginning of the first visit at a door through which one can come. OUT is the end of the last
+/// visit at a door through which one can go, if there was a second one: at a door for departures one suffices.
+/// Visits at doors for both ways that are less than the gap apart are one: who walks past two doors has not
+/// left.
+pub fn derive<'a>(rules: &Rules, visits: &'a [Visit]) -> Derived<'a> {
+    let arrival = visits
+        .iter()
+        .filter(|visit| visit.direction != Direction::Out)
+        .min_by_key(|visit| (visit.first, &visit.door));
+    let departure = visits
+        .iter()
+        .filter(|visit| visit.direction != Direction::In)
+        .max_by_key(|visit| (visit.last, &visit.door))
+        .filter(|last| last.direction == Direction::Out || is_second(rules, visits, last))
+        .filter(|last| rules.departures_from.is_none_or(|from| rules.day.is_from(last.last, from)));
+    Derived { arrival, departure }
+}
+
+/// Whether somebody was away between the first visit and `last`.
+fn is_second(rules: &Rules, visits: &[Visit], last: &Visit) -> bool {
+    let mut before: Vec<&Visit> = visits.iter().filter(|visit| visit.first <= last.last).collect();
+    before.sort_by_key(|visit| (visit.first, visit.last));
+    let mut seen_until: Option<OffsetDateTime> = None;
+    before.into_iter().any(|visit| {
+        let away = seen_until.is_some_and(|until| visit.first - until >= rules.gap);
+        seen_until = seen_until.max(Some(visit.last));
+        away
+    })
+}
+
+/// A row that this door has of a student and day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RowFact {
+    /// Its number.
+    pub id: u64,
+    /// Coming or going.
+    pub status: Status,
+    /// When.
+    pub utc: OffsetDateTime,
+    /// Whether it can still change: it was never sent, and no person has decided about it.
+    pub movable: bool,
+    /// Whether a person made it, or changed it: then the rules leave it as it is.
+    pub by_hand: bool,
+}
+
+/// What is known when a student's day is judged.
+#[derive(Debug, Clone, Copy)]
+pub struct Circumstances<'a> {
+    /// Whether attendance of the day is closed.
+    pub closed: bool,
+    /// The present time; none while the clock is not known.
+    pub now: Option<OffsetDateTime>,
+    /// Doors that have been gone for so long that another one delivers their OUT.
+    pub absent: &'a BTreeSet<DoorName>,
+    /// The rows of this day that were taken away by a person.
+    pub voided: &'a [(Status, OffsetDateTime)],
+}
+
+/// What is to be done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Act {
+    /// A row is to be written.
+    Write {
+        /// Coming or going.
+        status: Status,
+        /// When.
+        utc: OffsetDateTime,
+        /// Whether that is an estimate.
+        estimated: bool,
+    },
+    /// A row gets another time.
+    Move {
+        /// Which.
+        id: u64,
+        /// Its new time.
+        utc: OffsetDateTime,
+    },
+    /// A row is not sent for now: its time may still change.
+    Hold(u64),
+    /// A row may be sent.
+    Release(u64),
+    /// A row is taken back before it was sent.
+    Withdraw {
+        /// Which.
+        id: u64,
+        /// Why.
+        reason: String,
+    },
+    /// The student was seen after an OUT that was sent.
+    Late {
+        /// The OUT.
+        id: u64,
+        /// The last sighting.
+        utc: OffsetDateTime,
+    },
+}
+
+/// What is to be done about the rows of one student and day, from all visits and from the rows of this door.
+pub fn judge(rules: &Rules, visits: &[Visit], rows: &[RowFact], so: Circumstances<'_>) -> Vec<Act> {
+    match rules.policy {
+        Policy::Alternate => alternate(rules, visits, rows, so.voided).into_iter().collect(),
+        Policy::FirstInLastOut => first_in_last_out(rules, visits, rows, so),
+    }
+}
+
+/// The row of the newest visit, if it is one at this door and has none yet.
+fn alternate(
+    rules: &Rules,
+    visits: &[Visit],
+    rows: &[RowFact],
+    voided: &[(Status, OffsetDateTime)],
+) -> Option<Act> {
+    let mut ordered: Vec<&Visit> = visits.iter().collect();
+    ordered.sort_by_key(|visit| (visit.first, &visit.door));
+    let holds = |visit: &Visit, utc| visit.door.is_here() && (visit.first..=visit.last).contains(&utc);
+    let row_of = |visit: &Visit| rows.iter().find(|row| holds(visit, row.utc));
+    let newest = *ordered.last().filter(|newest| newest.door.is_here() && row_of(newest).is_none())?;
+    let is_voided = |visit: &Visit| voided.iter().any(|(_, utc)| holds(visit, *utc));
+    if is_voided(newest) {
+        return None;
+    }
+    let mut last = None;
+    for visit in ordered[..ordered.len() - 1].iter().filter(|visit| !is_voided(visit)) {
+        last = Some(row_of(visit).map_or_else(|| follows(visit.direction, last), |row| row.status));
+    }
+    // A row that a person made stands in no visit.
+    let newest_row = rows.iter().max_by_key(|row| row.utc).filter(|row| row.by_hand);
+    let newest_visit = ordered.iter().rev().nth(1).map(|visit| visit.first);
+    if let Some(row) = newest_row
+        && newest_visit.is_none_or(|first| row.utc > first)
+    {
+        last = Some(row.status);
+    }
+    let status = follows(rules.direction, last);
+    Some(Act::Write { status, utc: newest.first, estimated: newest.estimated })
+}
+
+/// What a visit is after a row of this status.
+fn follows(direction: Direction, last: Option<Status>) -> Status {
+    match direction {
+        Direction::In => Status::In,
+        Direction::Out => Status::Out,
+        Direction::Both => last.map_or(Status::In, Status::opposite),
+    }
+}
+
+fn first_in_last_out(rules: &Rules, visits: &[Visit], rows: &[RowFact], so: Circumstances<'_>) -> Vec<Act> {
+    let Derived { arrival, departure } = derive(rules, visits);
+    let mut acts = Vec::new();
+    let of = |status| rows.iter().filter(move |row| row.status == status);
+    let by_hand =
+        |status| so.voided.iter().any(|(voided, _)| *voided == status) || of(status).any(|row| row.by_hand);
+    if let Some(arrival) = arrival.filter(|_| !by_hand(Status::In)) {
+        let (here, utc) = (arrival.door.is_here(), arrival.first);
+        match of(Status::In).min_by_key(|row| row.utc) {
+            None if here => {
+                acts.push(Act::Write { status: Status::In, utc, estimated: arrival.estimated });
             }
-            Self::AlreadyOut => f.write_str("already in and out today"),
+            Some(row) if row.movable && utc < row.utc => acts.push(match here {
+                true => Act::Move { id: row.id, utc },
+                false => {
+                    Act::Withdraw { id: row.id, reason: format!("{} saw the student earlier", arrival.door) }
+                }
+            }),
+            _ => {}
         }
     }
+    if by_hand(Status::Out) {
+        return acts;
+    }
+    let row = of(Status::Out).max_by_key(|row| row.utc);
+    let Some(departure) = departure else {
+        // Only a version that knew another rule wrote such a row.
+        let reason = || "no departure was seen after it".to_owned();
+        if let Some(row) = row.filter(|row| row.movable) {
+            acts.push(match so.closed {
+                true => Act::Withdraw { id: row.id, reason: reason() },
+                false => Act::Hold(row.id),
+            });
+        }
+        return acts;
+    };
+    let here = is_ours(visits, departure, so.absent);
+    let stood = |for_: Duration| so.now.is_some_and(|now| now - departure.last >= for_);
+    let ended = stood(rules.gap);
+    let is_final = (so.closed && ended) || rules.settles.is_some_and(|settles| stood(settles.max(rules.gap)));
+    match row {
+        None if is_final && here => {
+            acts.push(Act::Write { status: Status::Out, utc: departure.last, estimated: departure.estimated })
+        }
+        None => {}
+        Some(row) if row.movable => match (here, is_final) {
+            (true, false) => acts.push(Act::Hold(row.id)),
+            (true, true) if row.utc != departure.last => {
+                acts.push(Act::Move { id: row.id, utc: departure.last });
+            }
+            (true, true) => acts.push(Act::Release(row.id)),
+            (false, true) => acts.push(Act::Withdraw {
+                id: row.id,
+                reason: format!("{} saw the student later", departure.door),
+            }),
+            (false, false) => acts.push(Act::Hold(row.id)),
+        },
+        Some(row) if ended && departure.last > row.utc => {
+            acts.push(Act::Late { id: row.id, utc: departure.last });
+        }
+        Some(_) => {}
+    }
+    acts
 }
 
-/// What was written about everybody lately.
-#[derive(Debug)]
-pub struct Book {
-    policy: Policy,
-    gap: Duration,
-    days: Dates,
-    /// The last status of each student and day.
-    latest: HashMap<Date, HashMap<RollNumber, Status>>,
-    /// The last row of each student, on whichever day. Bounded by the roster.
-    last: HashMap<RollNumber, Stamp>,
-}
-
-impl Book {
-    /// An empty book. `gap` is the least time between two rows of a student.
-    pub fn new(policy: Policy, gap: Duration) -> Self {
-        Self { policy, gap, days: Dates::default(), latest: HashMap::new(), last: HashMap::new() }
+/// Whether this door delivers the OUT: it has the latest sighting, or the door that has it is gone and this
+/// one comes next.
+fn is_ours(visits: &[Visit], departure: &Visit, absent: &BTreeSet<DoorName>) -> bool {
+    if departure.door.is_here() {
+        return true;
     }
-
-    /// The least time between two rows of a student.
-    pub fn gap(&self) -> Duration {
-        self.gap
-    }
-
-    /// What a recognition of `roll` at `at` becomes; `date` is the site's date at that time.
-    pub fn decide(&self, roll: &RollNumber, at: &Stamp, date: Date) -> Decision {
-        if let Some(left) = self.gap_left(roll, at) {
-            return Decision::Refuse(Refusal::GapNotOver { left });
-        }
-        match (self.policy, self.status(roll, date)) {
-            (_, None) => Decision::Record(Status::In),
-            (_, Some(Status::In)) => Decision::Record(Status::Out),
-            (Policy::Alternate, Some(Status::Out)) => Decision::Record(Status::In),
-            (Policy::FirstInLastOut, Some(Status::Out)) => Decision::Refuse(Refusal::AlreadyOut),
-        }
-    }
-
-    /// Takes a written row into account. Rows come in the order in which they were written.
-    pub fn record(&mut self, roll: &RollNumber, at: &Stamp, date: Date, status: Status) {
-        if let Some(evicted) = self.days.touch(date) {
-            self.latest.remove(&evicted);
-        }
-        self.latest.entry(date).or_default().insert(roll.clone(), status);
-        self.last.insert(roll.clone(), at.clone());
-    }
-
-    /// The last status of `roll` on `date`.
-    pub fn status(&self, roll: &RollNumber, date: Date) -> Option<Status> {
-        self.latest.get(&date)?.get(roll).copied()
-    }
-
-    fn gap_left(&self, roll: &RollNumber, at: &Stamp) -> Option<Duration> {
-        let passed = at.since(self.last.get(roll)?);
-        (passed < self.gap).then(|| self.gap - passed)
-    }
+    let next = visits.iter().filter(|visit| !absent.contains(&visit.door));
+    absent.contains(&departure.door)
+        && next.max_by_key(|visit| (visit.last, &visit.door)).is_some_and(|visit| visit.door.is_here())
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use proptest::prelude::*;
-    use time::macros::{date, datetime};
-
-    use std::collections::BTreeSet;
-
-    use time::OffsetDateTime;
-
-    use super::*;
-    use crate::row::DAYS_HELD;
-
-    const GAP: Duration = Duration::from_secs(120);
-
-    fn roll(text: &str) -> RollNumber {
-        RollNumber::parse(text).unwrap()
-    }
-
-    fn stamp(utc: OffsetDateTime, since_boot: u64, boot: &str) -> Stamp {
-        Stamp { utc, since_boot: Duration::from_secs(since_boot), boot: boot.into() }
-    }
-
-    /// Goes through moments (seconds after nine o'clock) of one student and gives what is written.
-    fn day(policy: Policy, seconds: &[u64]) -> Vec<Status> {
-        let mut book = Book::new(policy, GAP);
-        let mut written = Vec::new();
-        for second in seconds {
-            let at = stamp(
-                datetime!(2025-01-15 09:00:00 UTC) + Duration::from_secs(*second),
-                1000 + second,
-                "boot",
-            );
-            let date = at.utc.date();
-            if let Decision::Record(status) = book.decide(&roll("7"), &at, date) {
-                book.record(&roll("7"), &at, date, status);
-                written.push(status);
-            }
-        }
-        written
-    }
-
-    #[test]
-    fn first_is_in_the_next_after_the_gap_is_out() {
-        use Status::{In, Out};
-        assert_eq!(day(Policy::FirstInLastOut, &[0, 5, 119, 120, 500, 20_000]), [In, Out]);
-        assert_eq!(day(Policy::Alternate, &[0, 5, 119, 120, 239, 240, 20_000]), [In, Out, In, Out]);
-    }
-
-    #[test]
-    fn a_wall_clock_that_steps_within_a_boot_changes_no_gap() {
-        let mut book = Book::new(Policy::FirstInLastOut, GAP);
-        let first = stamp(datetime!(2025-01-15 09:00:00 UTC), 1000, "a");
-        book.record(&roll("7"), &first, first.utc.date(), Status::In);
-        let stepped = stamp(datetime!(2025-01-15 11:00:00 UTC), 1010, "a");
-        let left = Duration::from_secs(110);
-        assert_eq!(
-            book.decide(&roll("7"), &stepped, stepped.utc.date()),
-            Decision::Refuse(Refusal::GapNotOver { left })
-        );
-    }
-
-    #[test]
-    fn over_a_boot_the_wall_clock_counts_and_never_less_than_the_boot() {
-        let before = stamp(datetime!(2025-01-15 09:00:00 UTC), 90_000, "a");
-        let after = stamp(datetime!(2025-01-15 09:01:00 UTC), 20, "b");
-        assert_eq!(after.since(&before), Duration::from_secs(60));
-        let backwards = stamp(datetime!(2025-01-15 08:00:00 UTC), 500, "b");
-        assert_eq!(backwards.since(&before), Duration::from_secs(500));
-    }
-
-    #[test]
-    fn a_row_from_the_far_future_does_not_push_out_today() {
-        let mut book = Book::new(Policy::FirstInLastOut, GAP);
-        let at = stamp(datetime!(2099-12-31 09:00:00 UTC), 10, "a");
-        book.record(&roll("1"), &at, at.utc.date(), Status::In);
-        let today = date!(2025 - 01 - 15);
-        for day in 0..20_u64 {
-            let at = stamp(datetime!(2025-01-15 09:00:00 UTC), 1000 * day, "b");
-            book.record(&roll("7"), &at, today, Status::In);
-        }
-        assert_eq!(book.status(&roll("7"), today), Some(Status::In));
-    }
-
-    #[test]
-    fn only_the_days_in_use_are_held() {
-        let mut book = Book::new(Policy::Alternate, GAP);
-        for day in 0..100 {
-            let at = stamp(datetime!(2025-01-01 09:00:00 UTC) + Duration::from_secs(86_400 * day), 10, "a");
-            book.record(&roll("7"), &at, at.utc.date(), Status::In);
-        }
-        assert_eq!(book.latest.len(), DAYS_HELD);
-        assert!(book.days.holds(date!(2025 - 04 - 10)) && !book.days.holds(date!(2025 - 01 - 01)));
-    }
-
-    #[derive(Debug, Clone)]
-    enum Step {
-        Seen(u8),
-        Wait(u64),
-        Reboot { off: u64 },
-        RestartProgram,
-        WallClockSteps(i64),
-    }
-
-    fn steps() -> impl Strategy<Value = Vec<Step>> {
-        let step = prop_oneof![
-            6 => (0u8..3).prop_map(Step::Seen),
-            4 => prop_oneof![0u64..200, 0u64..40_000].prop_map(Step::Wait),
-            1 => (1u64..500).prop_map(|off| Step::Reboot { off }),
-            2 => Just(Step::RestartProgram),
-            1 => (-90i64..90).prop_map(Step::WallClockSteps),
-        ];
-        prop::collection::vec(step, 0..120)
-    }
-
-    /// Plays `steps`; with `restarts` the book is thrown away and filled anew from what was written. Gives
-    /// the rows with the true second at which each was made.
-    fn play(
-        policy: Policy,
-        steps: &[Step],
-        restarts: bool,
-    ) -> Vec<(RollNumber, Stamp, Date, Status, u64, Duration)> {
-        let mut book = Book::new(policy, GAP);
-        let mut rows: Vec<(RollNumber, Stamp, Date, Status, u64, Duration)> = Vec::new();
-        let (mut truth, mut boot, mut booted_at, mut skew) = (0u64, 0u32, 0u64, 0i64);
-        for step in steps {
-            match step {
-                Step::Wait(seconds) => truth += seconds,
-                Step::Reboot { off } => {
-                    truth += off;
-                    booted_at = truth;
-                    boot += 1;
-                }
-                Step::WallClockSteps(seconds) => skew += seconds,
-                Step::RestartProgram if restarts => {
-                    book = Book::new(policy, GAP);
-                    for (roll, at, date, status, ..) in &rows {
-                        book.record(roll, at, *date, *status);
-                    }
-                }
-                Step::RestartProgram => {}
-                Step::Seen(who) => {
-                    let utc = datetime!(2025-03-29 20:00:00 UTC)
-                        + time::Duration::seconds(i64::try_from(truth).unwrap() + skew);
-                    let at = stamp(utc, truth - booted_at, &boot.to_string());
-                    let (roll, date) = (roll(&who.to_string()), utc.date());
-                    if let Decision::Record(status) = book.decide(&roll, &at, date) {
-                        book.record(&roll, &at, date, status);
-                        rows.push((roll, at, date, status, truth, Duration::from_secs(truth - booted_at)));
-                    }
-                }
-            }
-        }
-        rows
-    }
-
-    proptest! {
-        #[test]
-        fn a_restart_at_any_point_is_no_restart(steps in steps(), alternate: bool) {
-            let policy = if alternate { Policy::Alternate } else { Policy::FirstInLastOut };
-            prop_assert_eq!(play(policy, &steps, true), play(policy, &steps, false));
-        }
-
-        #[test]
-        fn rows_of_a_student_keep_the_gap_and_take_turns(steps in steps(), alternate: bool) {
-            let policy = if alternate { Policy::Alternate } else { Policy::FirstInLastOut };
-            let rows = play(policy, &steps, true);
-            for who in 0..3 {
-                let own: Vec<_> = rows.iter().filter(|row| row.0 == roll(&who.to_string())).collect();
-                for pair in own.windows(2) {
-                    // A step of the wall clock blurs a gap over a boot; within a boot the gap is exact.
-                    if pair[0].1.boot == pair[1].1.boot {
-                        prop_assert!(pair[1].4 - pair[0].4 >= GAP.as_secs());
-                    }
-                }
-                let dates: BTreeSet<Date> = own.iter().map(|row| row.2).collect();
-                for date in dates {
-                    let day: Vec<Status> =
-                        own.iter().filter(|row| row.2 == date).map(|row| row.3).collect();
-                    prop_assert_eq!(day[0], Status::In);
-                    prop_assert!(day.windows(2).all(|pair| pair[0] != pair[1]));
-                    prop_assert!(policy == Policy::Alternate || day.len() <= 2);
-                }
-            }
-        }
-    }
-}
+#[path = "rules_tests.rs"]
+mod tests;

@@ -49,10 +49,14 @@ pub async fn work(
     }
     let mut waiting = on_disk(&recorder, move |recorder| {
         recorder.sighted_all(&rest);
-        recorder.tick();
+        recorder.finish();
         recorder.waiting()
     })
     .await?;
+    let open = recorder.lock().unwrap_or_else(PoisonError::into_inner).open_outs();
+    if open > 0 {
+        log::info!("{open} open OUT rows stay on the device until their day closes");
+    }
     for _ in 0..LAST_TRIES {
         if waiting == 0 {
             return Ok(());

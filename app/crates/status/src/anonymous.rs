@@ -33,7 +33,8 @@ impl Anonymous {
         let refused = roster.refused.iter().chain(&view.roster.refused).map(|photo| photo.photo.as_str());
         let enrolled = roster.students.iter().flat_map(|student| &student.photos).map(String::as_str);
         let students = roster.students.iter().map(|student| student.name.as_str());
-        let rows = view.today.rows.iter().map(|row| row.name.as_str());
+        let today = view.today.rows.iter().chain(&view.today.corrected);
+        let rows = today.map(|row| row.name.as_str());
         let refused_rows = view.upload.needs_person.iter().map(|row| row.name.as_str());
         Self::of(&refused.chain(enrolled).collect::<Vec<_>>(), students.chain(rows).chain(refused_rows))
     }

@@ -185,7 +185,7 @@ pub(super) fn status(view: View) -> Status {
         today_attendance: TodayFile {
             file: view.today.file.clone(),
             exists: view.today.exists,
-            total_records: view.today.rows.len(),
+            total_records: view.today.rows.iter().filter(|row| !row.open).count(),
         },
         sync_thread: Thread { running: runs(&view, "sync"), interval_minutes: minutes(view.sync.interval_s) },
         upload_thread: Thread {
@@ -229,11 +229,12 @@ fn minutes(seconds: u64) -> Number {
     Number::from_f64(seconds as f64 / 60.0).unwrap_or_else(|| Number::from(seconds / 60))
 }
 
-/// One day's rows as the original's file: `name,status,timestamp`.
+/// One day's rows as the original's file: `name,status,timestamp`. An OUT that is open gets into it when the
+/// day closes.
 pub(super) fn csv(rows: &[Row]) -> Result<Vec<u8>, csv::Error> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     writer.write_record(["name", "status", "timestamp"])?;
-    for row in rows {
+    for row in rows.iter().filter(|row| !row.open) {
         writer.write_record([&row.name, &row.status, &row.timestamp])?;
     }
     writer.into_inner().map_err(|error| error.into_error().into())
@@ -242,6 +243,19 @@ pub(super) fn csv(rows: &[Row]) -> Result<Vec<u8>, csv::Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_open_out_is_no_row_of_the_file_yet() {
+        let row = |status: &str, open| Row {
+            name: "7".to_owned(),
+            status: status.to_owned(),
+            timestamp: "2026-11-29 08:00:00".to_owned(),
+            open,
+            ..Row::default()
+        };
+        let text = csv(&[row("IN", false), row("OUT", true)]).unwrap_or_default();
+        assert_eq!(String::from_utf8_lossy(&text), "name,status,timestamp\n7,IN,2026-11-29 08:00:00\n");
+    }
 
     #[test]
     fn times_read_as_in_the_original() {

@@ -33,6 +33,7 @@ pub(super) fn bundle(parts: Parts) -> io::Result<Vec<u8>> {
     let rows_today = view.today.rows.len();
     // Who came when is the site's affair. That rows wait or were refused, and why, is enough for support.
     view.today.rows.clear();
+    view.today.corrected.clear();
     view.camera.decisions.clear();
     for row in &mut view.upload.needs_person {
         row.name.clear();
@@ -133,7 +134,16 @@ mod tests {
         let heard = bus.subscribe();
         for event in [
             Event::Recorded { roll: roll(), status: "IN".to_owned(), timestamp: seen },
-            Event::NotRecorded { roll: roll(), reason: "already out at 09:31:08".to_owned() },
+            Event::NotRecorded {
+                roll: roll(),
+                reason: "OUT 09:31:08 was sent already".to_owned(),
+                again: false,
+            },
+            Event::OutOpen {
+                roll: roll(),
+                timestamp: "09:31:08".to_owned(),
+                until: "it is sent at 09:31:08".to_owned(),
+            },
             Event::NotSaved { roll: roll(), reason: "09:31:08".to_owned() },
             Event::Recognised {
                 track: 93_107,

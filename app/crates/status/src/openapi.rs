@@ -168,7 +168,8 @@ fn answer(route: &Route, schemas: &mut SchemaGenerator) -> Value {
         | Endpoint::ReceiveUpdate
         | Endpoint::InstallUpdate
         | Endpoint::TryUpdate
-        | Endpoint::AcknowledgeUpdate => json_of::<api::Acted>(schemas),
+        | Endpoint::AcknowledgeUpdate
+        | Endpoint::CloseDay => json_of::<api::Acted>(schemas),
         Endpoint::OpenApi => ("application/json", json!({ "type": "object" })),
         Endpoint::DayCsv => ("text/csv", text()),
         Endpoint::Metrics => ("text/plain", text()),

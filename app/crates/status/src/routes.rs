@@ -48,6 +48,7 @@ pub(super) enum Endpoint {
     RetryAll,
     Dismiss,
     Restart,
+    CloseDay,
     ReceiveUpdate,
     InstallUpdate,
     TryUpdate,
@@ -77,12 +78,18 @@ const fn post(path: &'static str, access: Access, endpoint: Endpoint, summary: &
 }
 
 /// The addresses, in the order of the documentation. A fixed path stands before one with a varying part.
-pub(super) static ROUTES: [Route; 34] = [
+pub(super) static ROUTES: [Route; 35] = [
     get("/", Access::Read, Endpoint::Root, "The service in short; the page, for browsers"),
     get("/status", Access::Read, Endpoint::Status, "Server, recognition, today's attendance and workers"),
     get("/attendance/today", Access::Read, Endpoint::Today, "Today's rows"),
     get("/attendance/health", Access::Read, Endpoint::SystemHealth, "Whether recognition runs"),
     post("/attendance/restart", Access::Full, Endpoint::Restart, "Stop and start camera and recognition"),
+    post(
+        "/attendance/close",
+        Access::Full,
+        Endpoint::CloseDay,
+        "Close today's attendance: every open OUT becomes a row and is delivered",
+    ),
     get("/attendance/{date}.csv", Access::Read, Endpoint::DayCsv, "One day's rows as CSV"),
     get("/attendance/{date}", Access::Read, Endpoint::Day, "One day's rows"),
     get(

@@ -249,6 +249,7 @@ impl Service {
             },
             Endpoint::TryUpdate => self.act(Action::TryUpdate, &asked).await,
             Endpoint::AcknowledgeUpdate => self.act(Action::AcknowledgeUpdate, &asked).await,
+            Endpoint::CloseDay => self.act(Action::CloseDay, &asked).await,
             // Answered before its body was read.
             Endpoint::ReceiveUpdate => unexpected(),
             Endpoint::Act => self.act_from_page(&asked).await,
@@ -418,6 +419,7 @@ impl Service {
             },
             Some("try-update") => Some(Action::TryUpdate),
             Some("acknowledge-update") => Some(Action::AcknowledgeUpdate),
+            Some("close-day") => Some(Action::CloseDay),
             _ => None,
         };
         let Some(action) = action else {

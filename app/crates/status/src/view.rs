@@ -109,6 +109,8 @@ pub enum Action {
     TryUpdate,
     /// The technician has read that the last update was taken back.
     AcknowledgeUpdate,
+    /// Close today's attendance: the OUTs that are open are sent.
+    CloseDay,
 }
 
 impl Action {
@@ -126,6 +128,7 @@ impl Action {
             Self::InstallReceived | Self::InstallFrom(_) => "install",
             Self::TryUpdate => "try-update",
             Self::AcknowledgeUpdate => "acknowledge-update",
+            Self::CloseDay => "close-day",
         }
     }
 }
@@ -346,6 +349,16 @@ pub struct Today {
     /// Recognitions since the program started that became no row, because rows could not be written for
     /// hours.
     pub lost: u64,
+    /// The policy: `first-in-last-out` or `alternate`.
+    pub policy: String,
+    /// OUTs that are open: a later visit moves them, and they are sent when the day closes.
+    pub open_outs: usize,
+    /// When OUT rows are sent, one sentence; empty with the policy `alternate`.
+    pub outs_are_sent: String,
+    /// Whether attendance of today is closed.
+    pub closed: bool,
+    /// Rows of today that a person made, changed or took away, and those that the rules took back unsent.
+    pub corrected: Vec<Row>,
 }
 
 /// A row of attendance, as the original writes it.
@@ -359,8 +372,16 @@ pub struct Row {
     pub timestamp: String,
     /// Whether the clock could not be trusted when it was written.
     pub provisional: bool,
-    /// Whether the backend has it: `waiting`, `delivered` or `needs-person`.
+    /// Whether the backend has it: `waiting`, `delivered`, `needs-person`, `conflict` (it has another's row in
+    /// its place), `dismissed` or `void`.
     pub delivery: String,
+    /// Whether it is an OUT that a later visit can still move: it is sent when the day closes.
+    pub open: bool,
+    /// What else there is to say: `no departure seen`, that the student was seen after the OUT was sent, who
+    /// corrected the row and why; empty when nothing.
+    pub note: String,
+    /// Names the row for a correction; empty for an OUT that is open.
+    pub id: String,
 }
 
 /// Delivery to the backend.

@@ -226,5 +226,6 @@ fn is_about_a_face(event: &Event) -> bool {
             | Event::Stranger { .. }
             | Event::AttackRefused { .. }
             | Event::NotRecorded { .. }
+            | Event::OutOpen { .. }
     )
 }

@@ -1,5 +1,6 @@
 //! The worker that delivers, and what others can ask of it.
 
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -33,6 +34,9 @@ const DELAYS: (Duration, Duration) = (Duration::from_secs(5), Duration::from_sec
 const HEARD_FOR: Duration = Duration::from_secs(24 * 3600);
 /// The same for who asks for a delivery, and wants to know whether it works, rows or none.
 const HEARD_NOW: Duration = Duration::from_secs(60);
+/// Why a person must look at a row in whose place the webhook has another.
+const CONFLICT: &str = "the backend has such a row of this student and day already, and no door of this site sent one. \
+                        Compare the two there; then correct it there, or dismiss this row";
 /// The header that carries the key. The original also accepts it in the query, where it would be logged.
 const KEY_HEADER: HeaderName = HeaderName::from_static("x-webhook-key");
 
@@ -281,10 +285,15 @@ impl Uploader {
                     _ => self.knock(run, now).await,
                 };
             }
+            let (batch, first) = self.intend(&batch).await;
+            if batch.is_empty() {
+                // Somebody was seen again meanwhile: the row waits for its new time.
+                continue;
+            }
             match self.send(&batch).await {
                 Ok(answers) => {
                     run.heard = Some(now);
-                    self.take(run, &batch, &answers, report).await;
+                    self.take(run, &batch, &answers, &first, report).await;
                 }
                 Err(trouble) => {
                     self.note_failure(&trouble);
@@ -335,6 +344,24 @@ impl Uploader {
         Ended::Later(trouble, delay)
     }
 
+    /// Writes down that these rows are about to be sent. Gives those of them that may be, as they are now, and
+    /// which of them are sent for the first time. "Recorded already" in answer to a first request tells of
+    /// somebody else's row; in answer to a repeated one it may be our own.
+    async fn intend(&self, batch: &[OpenRow]) -> (Vec<OpenRow>, HashSet<u64>) {
+        let (ready, intents) = self.ledger.begin_sending(batch, self.clock.now().utc);
+        let sending = intents.iter().filter(|intent| intent.fate == Fate::Sending);
+        let first = sending.map(|intent| intent.id).collect();
+        if !intents.is_empty()
+            && let Err(reason) = self.write(intents).await
+        {
+            // Not to send would lose more: at worst a row of ours is taken for another's after a power cut.
+            log::error!(
+                "it cannot be written that rows are sent ({reason}); they are sent all the same: check the disk"
+            );
+        }
+        (ready, first)
+    }
+
     async fn send(&self, batch: &[OpenRow]) -> Result<Vec<RowAnswer>, Trouble> {
         let body = body::encode(batch).map_err(|error| Trouble {
             kind: TroubleKind::Server,
@@ -366,14 +393,26 @@ impl Uploader {
     }
 
     /// Takes in what the webhook said of each row.
-    async fn take(&self, run: &mut Run, batch: &[OpenRow], answers: &[RowAnswer], report: &mut Report) {
+    async fn take(
+        &self,
+        run: &mut Run,
+        batch: &[OpenRow],
+        answers: &[RowAnswer],
+        first: &HashSet<u64>,
+        report: &mut Report,
+    ) {
         run.backoff = Backoff::between(DELAYS.0, DELAYS.1);
         {
             let mut view = self.view.lock().unwrap_or_else(PoisonError::into_inner);
             view.failure = None;
             view.answered += 1;
         }
-        let fates = run.plan.answered(batch, answers, self.clock.now().since_boot);
+        let mut fates = run.plan.answered(batch, answers, self.clock.now().since_boot);
+        for (id, fate) in &mut fates {
+            if *fate == Fate::Duplicate && first.contains(id) && self.ledger.is_a_conflict(*id) {
+                *fate = Fate::Conflict(CONFLICT.to_owned());
+            }
+        }
         self.record(run, fates, report).await;
     }
 
@@ -385,12 +424,12 @@ impl Uploader {
             match &fate {
                 Fate::Created => created += 1,
                 Fate::Duplicate => duplicates += 1,
-                Fate::Refused(reason) => {
+                Fate::Refused(reason) | Fate::Conflict(reason) => {
                     refused += 1;
                     // The server's words may name anybody.
                     log::warn!(personal:% = reason; "row {id} needs a person: {reason}");
                 }
-                Fate::Reopened | Fate::Dismissed => {}
+                Fate::Reopened | Fate::Dismissed | Fate::Sending | Fate::Intents => {}
             }
             run.unsaved.push(Delivery { id, utc, fate });
         }

@@ -133,8 +133,19 @@ pub enum Event {
     NotRecorded {
         /// Who.
         roll: RollNumber,
-        /// Why: "gap of 2 min not over", "already out today".
+        /// Why, with the time of the row that stands against it.
         reason: String,
+        /// Whether this was said of the same visit before.
+        again: bool,
+    },
+    /// A departure was seen. Its OUT is open: a later visit moves it, and it becomes a row when the day closes.
+    OutOpen {
+        /// Who.
+        roll: RollNumber,
+        /// Local time of the site, `YYYY-MM-DD HH:MM:SS`.
+        timestamp: String,
+        /// When it becomes a row, in words.
+        until: String,
     },
     /// The webhook answered a batch.
     Delivered {

@@ -16,7 +16,7 @@ impl Event {
             Self::RemovalWaits { .. } => log::Level::Error,
             Self::PhotosSynced { failed, .. } if *failed > 0 => log::Level::Warn,
             Self::Delivered { refused, .. } if *refused > 0 => log::Level::Warn,
-            Self::Hint { .. } | Self::NotRecorded { .. } => log::Level::Debug,
+            Self::Hint { .. } | Self::NotRecorded { again: true, .. } => log::Level::Debug,
             // The supervisor logs failures itself, with the delay.
             Self::Worker { .. } => log::Level::Debug,
             _ => log::Level::Info,
@@ -40,7 +40,8 @@ impl Event {
             Self::Recognised { roll, .. }
             | Self::Recorded { roll, .. }
             | Self::NotSaved { roll, .. }
-            | Self::NotRecorded { roll, .. } => Personal { values: vec![roll.as_str()], sighting: true },
+            | Self::NotRecorded { roll, .. }
+            | Self::OutOpen { roll, .. } => Personal { values: vec![roll.as_str()], sighting: true },
             Self::AttackRefused { roll, .. } => Personal { values: vec![roll.as_str()], ..nobody },
             Self::PhotoRefused { photo, .. } => Personal { values: vec![photo], ..nobody },
             Self::SyncFailed { reason, .. }
@@ -109,7 +110,10 @@ impl fmt::Display for Event {
                 write!(f, "{status:<3} {roll} at {timestamp}, saved")
             }
             Self::NotSaved { roll, reason } => write!(f, "The row of {roll} is not saved yet: {reason}"),
-            Self::NotRecorded { roll, reason } => write!(f, "No row for {roll}: {reason}"),
+            Self::NotRecorded { roll, reason, .. } => write!(f, "No row for {roll}: {reason}"),
+            Self::OutOpen { roll, timestamp, until } => {
+                write!(f, "OUT {roll} at {timestamp} is open: a later visit moves it; {until}")
+            }
             Self::Delivered { created, duplicates, refused, backlog } => write!(
                 f,
                 "Webhook answered: {created} rows stored, {duplicates} it had already, {refused} need a person; \

@@ -7,10 +7,14 @@
 //! | `refused` | id, UTC, reason | a person must look |
 //! | `reopened` | id, UTC | a person asked to deliver it again |
 //! | `dismissed` | id, UTC | a person decided that it is not to be delivered |
+//! | `sending` | id, UTC | the row is about to be sent |
+//! | `conflict` | id, UTC, reason | the webhook had another row in its place, which no door of the site sent |
+//! | `intents` | id, UTC | from this row on, `sending` is written before a row is sent |
 //!
-//! The last record about a row counts. A crash between the webhook's answer and this log sends rows again,
-//! which the webhook answers with "duplicate": that is delivered too. The promise between versions is the
-//! journal's.
+//! The last record about a row counts, but for `sending` and `intents`, which say nothing of the row's fate. A
+//! crash between the webhook's answer and this log sends rows again. The webhook answers with "duplicate", and
+//! that is delivered too, because `sending` says that the row may be ours. The promise between versions is
+//! the journal's.
 
 use time::OffsetDateTime;
 
@@ -40,6 +44,12 @@ pub enum Fate {
     Reopened,
     /// A person decided that it is not to be delivered.
     Dismissed,
+    /// It is about to be sent.
+    Sending,
+    /// The webhook had another row in its place, which no door of the site sent: a person must look.
+    Conflict(String),
+    /// From this row on, [`Fate::Sending`] is written before a row is sent.
+    Intents,
 }
 
 impl Delivery {
@@ -53,6 +63,9 @@ impl Delivery {
             Fate::Refused(reason) => format!("refused,{id},{utc},{}", reason.replace(',', ";")),
             Fate::Reopened => format!("reopened,{id},{utc}"),
             Fate::Dismissed => format!("dismissed,{id},{utc}"),
+            Fate::Sending => format!("sending,{id},{utc}"),
+            Fate::Conflict(reason) => format!("conflict,{id},{utc},{}", reason.replace(',', ";")),
+            Fate::Intents => format!("intents,{id},{utc}"),
         }
     }
 
@@ -66,9 +79,17 @@ impl Delivery {
             ("refused", Some(reason)) => Fate::Refused((*reason).to_owned()),
             ("reopened", _) => Fate::Reopened,
             ("dismissed", _) => Fate::Dismissed,
+            ("sending", _) => Fate::Sending,
+            ("conflict", Some(reason)) => Fate::Conflict((*reason).to_owned()),
+            ("intents", _) => Fate::Intents,
             _ => return None,
         };
         Some(Self { id, utc, fate })
+    }
+
+    /// Whether a payload must stay for as long as the log: it says since when intents are kept.
+    pub(super) fn stays(payload: &str) -> bool {
+        payload.starts_with("intents,")
     }
 
     /// The row a payload is about, whatever its kind; 0: none.
@@ -99,6 +120,9 @@ mod tests {
             ),
             (Fate::Reopened, "reopened,7,2025-01-15T09:00:00Z"),
             (Fate::Dismissed, "dismissed,7,2025-01-15T09:00:00Z"),
+            (Fate::Sending, "sending,7,2025-01-15T09:00:00Z"),
+            (Fate::Conflict("it has an IN".to_owned()), "conflict,7,2025-01-15T09:00:00Z,it has an IN"),
+            (Fate::Intents, "intents,7,2025-01-15T09:00:00Z"),
         ] {
             let delivery = Delivery { id: 7, utc: datetime!(2025-01-15 09:00:00 UTC), fate };
             assert_eq!(delivery.encode(), text);

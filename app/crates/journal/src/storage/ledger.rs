@@ -13,7 +13,8 @@ use time::{Date, OffsetDateTime, PrimitiveDateTime};
 
 use super::delivery::{Delivery, Fate};
 use super::ids::Ids;
-use super::record::{Certainty, Row, Settled, Verdict};
+use super::record::{BY_HAND, Certainty, Hand, Record, Row, Settled, Verdict};
+use crate::day::SchoolDay;
 use crate::row::{Dates, Status};
 use base::failure::Fault;
 use base::identity::RollNumber;
@@ -22,7 +23,7 @@ use base::moment::SiteZone;
 /// The rows in memory.
 #[derive(Debug)]
 pub struct Ledger {
-    zone: SiteZone,
+    day: SchoolDay,
     /// The only day whose rows are held, for looking one up.
     only: Option<Date>,
     state: Mutex<State>,
@@ -49,13 +50,42 @@ struct State {
     last_delivery: Option<OffsetDateTime>,
     storage: Storage,
     first_id: u64,
+    /// Rows that are not sent for now: their time may still change.
+    held: BTreeSet<u64>,
+    /// Rows of which a request may have told the webhook.
+    sent: Ids,
+    /// Those of them that the webhook refused, and that a person sends again: their next request is a first
+    /// one.
+    sent_again: BTreeSet<u64>,
+    /// From this row on, `sent` is complete; and whether that is on the disk.
+    intents_from: Option<(u64, bool)>,
+    /// The OUTs that are open, of each day and student.
+    open_outs: BTreeMap<(Date, RollNumber), OpenOut>,
+    /// Who was seen at another door on which day.
+    elsewhere: BTreeSet<(Date, RollNumber)>,
+    closed: BTreeSet<Date>,
 }
 
 #[derive(Debug, Clone)]
 struct Entry {
     row: Row,
+    /// The school day.
+    date: Date,
     local: PrimitiveDateTime,
     progress: Progress,
+    /// When the student was seen after this OUT was sent.
+    late: Option<PrimitiveDateTime>,
+    /// Who made or changed it by hand, and what it was before.
+    hand: Option<(Hand, Option<String>)>,
+}
+
+/// An OUT that becomes a row when its day closes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OpenOut {
+    /// When the student was last seen.
+    pub utc: OffsetDateTime,
+    /// Whether that is an estimate.
+    pub estimated: bool,
 }
 
 /// Where a row stands on its way to the webhook.
@@ -72,6 +102,8 @@ pub enum Progress {
     Delivered,
     /// Not to be delivered: a person decided so.
     Dismissed,
+    /// No row any more, for this reason.
+    Void(String),
 }
 
 /// A row as it can be looked at.
@@ -90,6 +122,14 @@ pub struct RowView {
     pub clock: &'static str,
     /// Where it stands.
     pub progress: Progress,
+    /// Whether it is an OUT that a later visit can move: it is sent when the day closes.
+    pub open: bool,
+    /// Whether the webhook has another row in its place, which no door of the site sent.
+    pub conflict: bool,
+    /// Local time at which the student was seen after this OUT was sent.
+    pub late: Option<String>,
+    /// Who made or changed it by hand, and why.
+    pub by_hand: Option<String>,
 }
 
 /// A row ready for the webhook.
@@ -114,6 +154,8 @@ pub struct Summary {
     pub awaiting_clock: usize,
     /// Rows that need a person.
     pub needs_person: usize,
+    /// OUTs that wait for their day to close.
+    pub open_outs: usize,
     /// When the webhook last acknowledged a row.
     #[serde(with = "time::serde::rfc3339::option")]
     pub last_delivery: Option<OffsetDateTime>,
@@ -137,37 +179,49 @@ pub struct Storage {
 impl Ledger {
     /// An empty ledger of a site in `zone`.
     pub fn new(zone: SiteZone) -> Self {
-        Self { zone, only: None, state: Mutex::default() }
+        Self::of_days(SchoolDay::midnight(zone))
+    }
+
+    /// An empty ledger of a site whose days are these.
+    pub fn of_days(day: SchoolDay) -> Self {
+        Self { day, only: None, state: Mutex::default() }
     }
 
     /// An empty ledger of a site without a webhook: a row is finished as soon as its time is known, and so
     /// neither memory nor journal grow without end. Rows that are still in the journal when a webhook is
     /// configured are delivered then.
-    pub fn of_rows_that_stay(zone: SiteZone) -> Self {
+    pub fn of_rows_that_stay(day: SchoolDay) -> Self {
         let state = Mutex::new(State { stays: true, ..State::default() });
-        Self { state, ..Self::new(zone) }
+        Self { state, ..Self::of_days(day) }
     }
 
     /// An empty ledger that holds the rows of `date` and those that wait for the clock, and forgets all
     /// others.
-    pub(super) fn of_one_day(zone: SiteZone, date: Date) -> Self {
-        Self { only: Some(date), ..Self::new(zone) }
+    pub(super) fn of_one_day(day: SchoolDay, date: Date) -> Self {
+        Self { only: Some(date), ..Self::of_days(day) }
     }
 
     /// The site's zone.
     pub fn zone(&self) -> &SiteZone {
-        &self.zone
+        self.day.zone()
+    }
+
+    /// The site's days.
+    pub fn day(&self) -> &SchoolDay {
+        &self.day
     }
 
     /// Numbers for the status page.
     pub fn summary(&self) -> Summary {
         let state = self.state();
         let awaiting_clock = state.awaiting_clock.len();
-        let backlog = if state.stays { 0 } else { state.open.len() + awaiting_clock };
+        let held = state.open.intersection(&state.held).count();
+        let backlog = if state.stays { 0 } else { state.open.len() - held + awaiting_clock };
         Summary {
             backlog,
             awaiting_clock,
             needs_person: state.with_a_person.len(),
+            open_outs: state.open_outs.len(),
             last_delivery: state.last_delivery,
             storage: state.storage.clone(),
         }
@@ -175,13 +229,169 @@ impl Ledger {
 
     /// Rows that can be delivered now.
     pub fn open_count(&self) -> usize {
-        self.state().open.len()
+        let state = self.state();
+        state.open.difference(&state.held).count()
     }
 
     /// The rows of `date` whose time is settled, oldest first; `None` when not all of them are in memory.
     pub fn on(&self, date: Date) -> Option<Vec<RowView>> {
         let state = self.state();
-        (!state.dates.gave_up(date)).then(|| state.day(date).map(Entry::view).collect())
+        let shown = |entry: &&Entry| !matches!(entry.progress, Progress::Void(_));
+        (!state.dates.gave_up(date))
+            .then(|| state.day(date).filter(shown).map(|entry| state.view(entry)).collect())
+    }
+
+    /// As [`on`](Self::on), with the OUTs that are open. One that has a number already is shown with its
+    /// newest time.
+    pub fn with_open_outs(&self, date: Date) -> Option<Vec<RowView>> {
+        let mut rows = self.on(date)?;
+        rows.retain(|row| !row.open);
+        let state = self.state();
+        let of_day = state.open_outs.iter().filter(|((day, _), _)| *day == date);
+        let mut open: Vec<_> = of_day.map(|((_, roll), out)| (out.utc, roll, out)).collect();
+        open.sort_by_key(|(utc, roll, _)| (*utc, roll.as_str().to_owned()));
+        rows.extend(open.into_iter().map(|(utc, roll, out)| RowView {
+            id: 0,
+            roll: roll.clone(),
+            status: Status::Out.as_str(),
+            timestamp: timestamp(self.zone().local(utc)),
+            clock: if out.estimated { "estimated" } else { "known" },
+            progress: Progress::Open,
+            open: true,
+            conflict: false,
+            late: None,
+            by_hand: None,
+        }));
+        Some(rows)
+    }
+
+    /// The rows of `date` that a person made, changed or took away, and those that the rules took away; `None`
+    /// when not all of them are in memory.
+    pub fn corrected(&self, date: Date) -> Option<Vec<RowView>> {
+        let state = self.state();
+        let corrected = |entry: &&Entry| entry.hand.is_some() || matches!(entry.progress, Progress::Void(_));
+        (!state.dates.gave_up(date))
+            .then(|| state.day(date).filter(corrected).map(|entry| state.view(entry)).collect())
+    }
+
+    /// The row of this number, when it is in memory.
+    pub fn row(&self, id: u64) -> Option<Row> {
+        self.state().rows.get(&id).map(|entry| entry.row.clone())
+    }
+
+    /// As [`row`](Self::row), as it can be looked at, with its day.
+    pub fn view(&self, id: u64) -> Option<(Date, RowView)> {
+        let state = self.state();
+        state.rows.get(&id).map(|entry| (entry.date, state.view(entry)))
+    }
+
+    /// Whether attendance of `date` is closed.
+    pub fn is_closed(&self, date: Date) -> bool {
+        self.state().closed.contains(&date)
+    }
+
+    pub(crate) fn note_closed(&self, date: Date) {
+        let mut state = self.state();
+        state.closed.insert(date);
+        // As many days as anybody can look at without reading the disk.
+        while state.closed.len() > 4 * crate::row::DAYS_HELD {
+            state.closed.pop_first();
+        }
+    }
+
+    /// Says which OUT of a student is open on `date`; none when there is none.
+    pub(crate) fn note_open_out(&self, date: Date, roll: &RollNumber, open: Option<OpenOut>) {
+        let mut state = self.state();
+        let key = (date, roll.clone());
+        match open {
+            Some(open) => state.open_outs.insert(key, open),
+            None => state.open_outs.remove(&key),
+        };
+    }
+
+    /// The days and students of which an OUT is open.
+    pub(crate) fn open_out_keys(&self) -> Vec<(Date, RollNumber)> {
+        self.state().open_outs.keys().cloned().collect()
+    }
+
+    /// A student was seen at another door of the site on `date`.
+    pub(crate) fn note_elsewhere(&self, date: Date, roll: &RollNumber) {
+        self.state().elsewhere.insert((date, roll.clone()));
+    }
+
+    /// Whether a row can still change: it waits, and no request may have told of it.
+    pub(crate) fn is_movable(&self, id: u64) -> bool {
+        let state = self.state();
+        state.open.contains(&id) && (state.stays || !state.may_be_sent(id))
+    }
+
+    /// Keeps a row from being sent until [`release`](Self::release). Gives whether it can still change: then
+    /// no request tells of it from now on.
+    pub(crate) fn hold(&self, id: u64) -> bool {
+        let mut state = self.state();
+        let movable = state.open.contains(&id) && (state.stays || !state.may_be_sent(id));
+        if movable {
+            state.held.insert(id);
+        }
+        movable
+    }
+
+    /// The row may be sent.
+    pub(crate) fn release(&self, id: u64) {
+        self.state().held.remove(&id);
+    }
+
+    /// From `next` on, [`Fate::Sending`] is written before a row is sent, unless it was so before.
+    pub(crate) fn keep_intents_from(&self, next: u64) {
+        let mut state = self.state();
+        state.intents_from = state.intents_from.or(Some((next, false)));
+    }
+
+    /// Marks rows that are about to be sent. Gives those of them that may be, as they are now, and what must
+    /// be on the disk before the request.
+    pub fn begin_sending(&self, rows: &[OpenRow], utc: OffsetDateTime) -> (Vec<OpenRow>, Vec<Delivery>) {
+        let mut state = self.state();
+        let mut intents = Vec::new();
+        if let Some((id, written)) = &mut state.intents_from
+            && !*written
+            && !rows.is_empty()
+        {
+            *written = true;
+            intents.push(Delivery { id: *id, utc, fate: Fate::Intents });
+        }
+        let mut ready = Vec::new();
+        for OpenRow { id, .. } in rows {
+            let Some(entry) =
+                state.rows.get(id).filter(|_| state.open.contains(id) && !state.held.contains(id))
+            else {
+                continue;
+            };
+            ready.push(entry.open_row());
+            if state.sent_again.remove(id) || !state.sent.contains(*id) {
+                state.sent.insert(*id);
+                intents.push(Delivery { id: *id, utc, fate: Fate::Sending });
+            }
+        }
+        (ready, intents)
+    }
+
+    /// Whether "recorded already" about this row, at its first request, tells of another's row: neither this
+    /// door nor another one of the site can have sent one for this student, day and status.
+    pub fn is_a_conflict(&self, id: u64) -> bool {
+        let state = self.state();
+        let Some(entry) = state.rows.get(&id) else { return false };
+        let (date, row) = (entry.date, &entry.row);
+        let before = state.intents_from.is_none_or(|(first, _)| id < first);
+        let same = |other: &&Entry| {
+            other.row.id != id
+                && other.row.roll == row.roll
+                && other.row.status == row.status
+                && state.may_be_sent(other.row.id)
+        };
+        !before
+            && !state.dates.gave_up(date)
+            && !state.elsewhere.contains(&(date, row.roll.clone()))
+            && state.day(date).find(same).is_none()
     }
 
     /// The dates of which all rows are in memory.
@@ -193,13 +403,13 @@ impl Ledger {
     /// The rows that need a person, oldest first.
     pub fn needs_person(&self) -> Vec<RowView> {
         let state = self.state();
-        state.all(&state.with_a_person).map(Entry::view).collect()
+        state.all(&state.with_a_person).map(|entry| state.view(entry)).collect()
     }
 
     /// The rows whose time is not known yet, oldest first.
     pub fn awaiting_clock(&self) -> Vec<RowView> {
         let state = self.state();
-        state.all(&state.awaiting_clock).map(Entry::view).collect()
+        state.all(&state.awaiting_clock).map(|entry| state.view(entry)).collect()
     }
 
     /// The first `limit` rows to be delivered that `wanted` accepts.
@@ -207,16 +417,11 @@ impl Ledger {
         let state = self.state();
         state
             .open
-            .iter()
+            .difference(&state.held)
             .filter(|id| wanted(**id))
             .filter_map(|id| state.rows.get(id))
             .take(limit)
-            .map(|entry| OpenRow {
-                id: entry.row.id,
-                roll: entry.row.roll.clone(),
-                status: entry.row.status,
-                local: entry.local,
-            })
+            .map(Entry::open_row)
             .collect()
     }
 
@@ -242,6 +447,7 @@ impl Ledger {
     pub(crate) fn has_unfinished(&self, date: Date) -> bool {
         let state = self.state();
         state.day(date).any(|entry| !state.is_finished(entry))
+            || state.open_outs.keys().any(|(day, _)| *day == date)
     }
 
     /// Whether `id` may be retried or dismissed.
@@ -271,21 +477,114 @@ impl Ledger {
     /// Takes in a row that is on the disk.
     pub fn insert(&self, row: Row) {
         let mut state = self.state();
-        let local = self.zone.local(row.at.utc);
+        let date = self.day.date(row.at.utc);
+        let local = self.local(&state, &row, date);
         let progress = match row.clock {
             Certainty::Unknown => Progress::AwaitsClock,
             _ => state.progress(row.id, Progress::Open),
         };
-        if row.clock == Certainty::Known {
+        if row.clock == Certainty::Known && &*row.at.boot != BY_HAND {
             state.latest_known = state.latest_known.max(Some(row.at.utc));
         }
+        let entry = Entry { row, date, local, progress, late: None, hand: None };
         // The date of a row that waits for the clock is not one of the site's.
-        if progress == Progress::AwaitsClock {
-            state.enter(Entry { row, local, progress });
-        } else if self.wants(local.date()) {
-            state.enter(Entry { row, local, progress });
-            state.use_date(local.date());
+        if entry.progress == Progress::AwaitsClock {
+            state.enter(entry);
+        } else if self.wants(date) {
+            state.enter(entry);
+            state.use_date(date);
         }
+    }
+
+    /// Takes in a row that a person added.
+    pub(crate) fn add(&self, row: Row, hand: Hand) {
+        let id = row.id;
+        self.insert(row);
+        if let Some(entry) = self.state().rows.get_mut(&id) {
+            entry.hand = Some((hand, None));
+        }
+    }
+
+    /// Takes in a record that changes an earlier row.
+    pub(crate) fn correct(&self, record: &Record) {
+        let mut state = self.state();
+        let Some(mut entry) = state.rows.get(&record.id()).cloned() else { return };
+        let id = record.id();
+        let was = || format!("{} {}", entry.row.status.as_str(), timestamp(entry.local));
+        match record {
+            Record::Moved(_, utc) => entry.row.at.utc = *utc,
+            Record::Late(_, utc) => entry.late = Some(self.zone().local(*utc)),
+            Record::Withdrawn(_, _, reason) => entry.progress = Progress::Void(reason.clone()),
+            Record::Voided(_, hand) => {
+                entry.progress = Progress::Void(format!("{}: {}", hand.who, hand.reason));
+                entry.hand = Some((hand.clone(), Some(was())));
+            }
+            Record::Changed { status, utc, hand, .. } => {
+                entry.hand = Some((hand.clone(), Some(was())));
+                entry.row.status = *status;
+                entry.row.at.utc = *utc;
+                if entry.row.clock != Certainty::Known {
+                    entry.row.clock = Certainty::Known;
+                    entry.progress = state.progress(id, Progress::Open);
+                }
+            }
+            _ => return,
+        }
+        state.forget(id);
+        if let Some(day) = state.days.get_mut(&entry.date) {
+            day.remove(&id);
+        }
+        if matches!(entry.progress, Progress::Void(_)) {
+            state.done.insert(id);
+            state.held.remove(&id);
+        }
+        entry.date = match record {
+            // The end of a visit may lie after midnight: it stays an OUT of its day.
+            Record::Changed { utc, .. } => self.day.date(*utc),
+            _ => entry.date,
+        };
+        entry.local = self.local(&state, &entry.row, entry.date);
+        let date = entry.date;
+        if self.wants(date) {
+            state.enter(entry);
+            state.use_date(date);
+        }
+    }
+
+    /// Forgets every row of a student. Gives how many there were.
+    pub(crate) fn erase(&self, roll: &RollNumber) -> usize {
+        let mut state = self.state();
+        let of_student: Vec<(u64, Date)> = state
+            .rows
+            .values()
+            .filter(|entry| entry.row.roll == *roll)
+            .map(|entry| (entry.row.id, entry.date))
+            .collect();
+        for (id, date) in &of_student {
+            state.forget(*id);
+            state.marks.remove(id);
+            if let Some(day) = state.days.get_mut(date) {
+                day.remove(id);
+            }
+        }
+        state.open_outs.retain(|(_, other), _| other != roll);
+        state.elsewhere.retain(|(_, other)| other != roll);
+        of_student.len()
+    }
+
+    /// The local time of a row. In the hour that comes twice in autumn, rows of one student do not run
+    /// backwards: a later one has at least the time of the one before it.
+    fn local(&self, state: &State, row: &Row, date: Date) -> PrimitiveDateTime {
+        let local = self.zone().local(row.at.utc);
+        const REPEATED: time::Duration = time::Duration::hours(3);
+        let repeats = local - self.zone().local(row.at.utc - REPEATED) < REPEATED;
+        if !repeats {
+            return local;
+        }
+        let earlier = |entry: &&Entry| {
+            entry.row.roll == row.roll && entry.row.id != row.id && entry.row.at.utc <= row.at.utc
+        };
+        state.day(date).filter(earlier).map(|entry| entry.local).fold(local, PrimitiveDateTime::max)
     }
 
     /// Takes in the time of a row; gives the row as it is now, when it is one for the rules.
@@ -296,7 +595,7 @@ impl Ledger {
             return None;
         }
         entry.row.at.utc = settled.utc;
-        entry.local = self.zone.local(settled.utc);
+        entry.date = self.day.date(settled.utc);
         let fresh;
         (entry.row.status, entry.row.clock, fresh) = match settled.verdict {
             Verdict::Row { status, measured: true } => (status, Certainty::Known, Progress::Open),
@@ -311,7 +610,8 @@ impl Ledger {
             }
         };
         entry.progress = state.progress(settled.id, fresh);
-        let (row, date) = (entry.row.clone(), entry.local.date());
+        entry.local = self.local(&state, &entry.row, entry.date);
+        let (row, date) = (entry.row.clone(), entry.date);
         if self.wants(date) {
             state.enter(entry);
             state.use_date(date);
@@ -327,6 +627,15 @@ impl Ledger {
         let mut state = self.state();
         let (id, utc) = (delivery.id, delivery.utc);
         match &delivery.fate {
+            Fate::Intents => {
+                state.intents_from = Some((id, true));
+                return;
+            }
+            Fate::Sending => {
+                state.sent.insert(id);
+                state.sent_again.remove(&id);
+                return;
+            }
             Fate::Created | Fate::Duplicate => {
                 state.done.insert(id);
                 state.marks.remove(&id);
@@ -337,13 +646,16 @@ impl Ledger {
                 state.marks.insert(id, delivery);
             }
             // A row once acknowledged stays so, whatever a second answer about it says.
-            Fate::Refused(_) | Fate::Reopened if state.done.contains(id) => return,
-            Fate::Refused(_) | Fate::Reopened => {
+            Fate::Refused(_) | Fate::Reopened | Fate::Conflict(_) if state.done.contains(id) => return,
+            Fate::Refused(_) | Fate::Reopened | Fate::Conflict(_) => {
+                if delivery.fate == Fate::Reopened {
+                    state.sent_again.insert(id);
+                }
                 state.marks.insert(id, delivery);
             }
         }
         if let Some(mut entry) = state.rows.get(&id).cloned()
-            && entry.progress != Progress::AwaitsClock
+            && !matches!(entry.progress, Progress::AwaitsClock | Progress::Void(_))
         {
             entry.progress = state.progress(id, Progress::Open);
             state.enter(entry);
@@ -361,14 +673,14 @@ impl Ledger {
 }
 
 /// Why a settled row waits for a person.
-const DOUBTFUL: &str = "seen before a power cut while the clock was not known; the time is an estimate at which the rules \
-                        make no row: deliver it as it stands, or dismiss it";
+const DOUBTFUL: &str = "seen before a power cut while the clock was not known, and a midnight lies between the earliest and \
+                        the latest possible time: say on which day it was, deliver it as it stands, or dismiss it";
 
 impl State {
     /// What the delivery log says about a row, or else `fresh`.
     fn progress(&self, id: u64, fresh: Progress) -> Progress {
         match self.marks.get(&id).map(|delivery| &delivery.fate) {
-            Some(Fate::Refused(reason)) => Progress::NeedsPerson(reason.clone()),
+            Some(Fate::Refused(reason) | Fate::Conflict(reason)) => Progress::NeedsPerson(reason.clone()),
             Some(Fate::Dismissed) => Progress::Dismissed,
             Some(Fate::Reopened) => Progress::Open,
             _ if self.done.contains(id) => Progress::Delivered,
@@ -376,8 +688,22 @@ impl State {
         }
     }
 
+    /// Whether a request may have told the webhook of the row.
+    fn may_be_sent(&self, id: u64) -> bool {
+        self.sent.contains(id) || self.done.contains(id) || self.marks.contains_key(&id)
+    }
+
+    fn view(&self, entry: &Entry) -> RowView {
+        let mark = self.marks.get(&entry.row.id).map(|delivery| &delivery.fate);
+        RowView {
+            open: self.held.contains(&entry.row.id),
+            conflict: matches!(mark, Some(Fate::Conflict(_))),
+            ..entry.view()
+        }
+    }
+
     fn enter(&mut self, entry: Entry) {
-        let (id, date) = (entry.row.id, entry.local.date());
+        let (id, date) = (entry.row.id, entry.date);
         self.forget(id);
         // A row of a day that was given up stays only until it is finished.
         if self.is_finished(&entry) && self.dates.gave_up(date) && !self.dates.holds(date) {
@@ -390,8 +716,11 @@ impl State {
             Progress::Open => self.open.insert(id),
             Progress::AwaitsClock => self.awaiting_clock.insert(id),
             Progress::NeedsPerson(_) => self.with_a_person.insert(id),
-            Progress::Delivered | Progress::Dismissed => false,
+            Progress::Delivered | Progress::Dismissed | Progress::Void(_) => false,
         };
+        if entry.progress != Progress::Open {
+            self.held.remove(&id);
+        }
         if entry.progress != Progress::AwaitsClock {
             self.days.entry(date).or_default().insert(id);
         }
@@ -409,7 +738,7 @@ impl State {
     /// Whether nothing is to be done about the row any more.
     fn is_finished(&self, entry: &Entry) -> bool {
         match entry.progress {
-            Progress::Delivered | Progress::Dismissed => true,
+            Progress::Delivered | Progress::Dismissed | Progress::Void(_) => true,
             Progress::Open | Progress::NeedsPerson(_) => self.stays,
             Progress::AwaitsClock => false,
         }
@@ -440,6 +769,16 @@ impl State {
 }
 
 impl Entry {
+    /// As the webhook gets it.
+    fn open_row(&self) -> OpenRow {
+        OpenRow {
+            id: self.row.id,
+            roll: self.row.roll.clone(),
+            status: self.row.status,
+            local: SchoolDay::sent(self.date, self.local),
+        }
+    }
+
     fn view(&self) -> RowView {
         RowView {
             id: self.row.id,
@@ -453,6 +792,13 @@ impl Entry {
                 Certainty::Doubtful => "doubtful",
             },
             progress: self.progress.clone(),
+            open: false,
+            conflict: false,
+            late: self.late.map(timestamp),
+            by_hand: self.hand.as_ref().map(|(hand, was)| {
+                let was = was.as_ref().map(|was| format!(" (it was {was})")).unwrap_or_default();
+                format!("{}: {}{was}", hand.who, hand.reason)
+            }),
         }
     }
 }

@@ -6,8 +6,9 @@
 //! a torn or bit-flipped file, and a change to an older or newer version of this program.
 //!
 //! # How
-//! Two append-only logs in one folder: `journal-*.log` ([`record`]) for the rows and their times,
-//! `deliveries-*.log` ([`delivery`]) for the webhook's answers. Each record is a line of text with a CRC
+//! Three append-only logs in one folder: `journal-*.log` ([`record`]) for the rows and their times,
+//! `deliveries-*.log` ([`delivery`]) for the webhook's answers, and `visits-*.log` ([`visits`]) for who was
+//! seen from when until when, as long as rows can follow from it. Each record is a line of text with a CRC
 //! ([`mod@line`]), written and synced before anybody hears of it ([`log`]). Nothing is rewritten: a time that
 //! becomes known later is a record of its own. [`Ledger`] holds what the two logs say in memory.
 //!
@@ -22,6 +23,7 @@ mod ledger;
 pub mod line;
 pub mod log;
 pub mod record;
+pub mod visits;
 
 use std::collections::{HashMap, HashSet};
 use std::fs::{File, TryLockError};
@@ -34,9 +36,11 @@ use time::{Date, OffsetDateTime};
 
 pub use crate::storage::delivery::{Delivery, Fate};
 pub use crate::storage::disk::{Disk, Folder};
-pub use crate::storage::ledger::{Ledger, OpenRow, Progress, RowView, Storage, Summary, timestamp};
-pub use crate::storage::record::{Certainty, Record, Row, Settled, Verdict};
+pub use crate::storage::ledger::{Ledger, OpenOut, OpenRow, Progress, RowView, Storage, Summary, timestamp};
+pub use crate::storage::record::{Certainty, Hand, Record, Row, Settled, Verdict};
+pub use crate::storage::visits::VisitRecord;
 
+use crate::day::SchoolDay;
 use crate::storage::log::{Health, Log, Prune};
 use base::moment::SiteZone;
 
@@ -48,6 +52,7 @@ const MOST_ROWS_IN_A_FILE: usize = 20_000;
 
 const ROWS: &str = "journal";
 const DELIVERIES: &str = "deliveries";
+const VISITS: &str = "visits";
 
 /// The journal cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -82,10 +87,19 @@ pub struct Deliveries {
     log: Log,
 }
 
+/// The visits' log.
+pub struct Visits {
+    log: Log,
+}
+
 /// Everything in a journal's folder.
 pub struct Opened {
     /// For whoever records.
     pub journal: Journal,
+    /// For whoever records, too.
+    pub visits: Visits,
+    /// What the visits' log says, in the order in which it was written.
+    pub visited: Vec<VisitRecord>,
     /// For whoever delivers.
     pub deliveries: Deliveries,
     /// For everyone.
@@ -132,7 +146,9 @@ pub(crate) fn read_into(
     // The deliveries first: a row that is delivered and of a past day then never stays in memory.
     let mut last_id = 0;
     let (deliveries, delivery_health) = Log::open(Arc::clone(&disk), DELIVERIES, |payload| {
-        last_id = last_id.max(Delivery::id_of(payload));
+        if !Delivery::stays(payload) {
+            last_id = last_id.max(Delivery::id_of(payload));
+        }
         if let Some(delivery) = Delivery::decode(payload) {
             ledger.deliver(delivery);
         }
@@ -162,16 +178,38 @@ pub(crate) fn read_into(
                 each(&record);
             }
             Record::Foreign(_) => foreign += 1,
+            Record::Added(row, hand) => {
+                ledger.add(row.clone(), hand.clone());
+                each(&record);
+            }
+            Record::Until(..) => each(&record),
+            Record::Changed { id, hand, .. } => {
+                ledger.correct(&record);
+                if let Some(row) = ledger.row(*id) {
+                    each(&Record::Added(row, hand.clone()));
+                }
+            }
+            Record::Moved(..) | Record::Withdrawn(..) | Record::Late(..) | Record::Voided(..) => {
+                ledger.correct(&record);
+                each(&record);
+            }
         }
     })?;
-    report(&row_health, &delivery_health, foreign);
-    let damaged = row_health.damaged + delivery_health.damaged;
+    let mut visited = Vec::new();
+    let (visits, visit_health) = Log::open(Arc::clone(&disk), VISITS, |payload| {
+        visited.extend(VisitRecord::decode(payload));
+    })?;
+    report(&[&row_health, &delivery_health, &visit_health], foreign);
+    let damaged = row_health.damaged + delivery_health.damaged + visit_health.damaged;
     ledger.note_storage(|storage| storage.damaged_lines = damaged);
     // What cannot be read may have been rows, whose numbers must not be given again.
-    let unread = damaged + row_health.unreadable.len() * MOST_ROWS_IN_A_FILE;
+    let unread =
+        row_health.damaged + delivery_health.damaged + row_health.unreadable.len() * MOST_ROWS_IN_A_FILE;
     let next_id = last_id + 1 + unread as u64;
     let journal = Journal { log, next_id };
-    Ok(Opened { journal, deliveries: Deliveries { log: deliveries }, ledger, lock: None })
+    ledger.keep_intents_from(journal.next_id);
+    let (deliveries, visits) = (Deliveries { log: deliveries }, Visits { log: visits });
+    Ok(Opened { journal, visits, visited, deliveries, ledger, lock: None })
 }
 
 /// The rows of a day from the disk, for days that are not in memory any more. Reads both logs whole: a second
@@ -179,8 +217,16 @@ pub(crate) fn read_into(
 ///
 /// # Errors
 /// The folder cannot be listed.
-pub fn rows_on(disk: Arc<dyn Disk>, zone: &SiteZone, date: Date) -> io::Result<Vec<RowView>> {
-    let day = Ledger::of_one_day(zone.clone(), date);
+pub fn rows_on(disk: Arc<dyn Disk>, day: &SchoolDay, date: Date) -> io::Result<Vec<RowView>> {
+    Ok(ledger_of(disk, day, date)?.on(date).unwrap_or_default())
+}
+
+/// As [`rows_on`], with what persons corrected and took away.
+///
+/// # Errors
+/// The folder cannot be listed.
+pub fn ledger_of(disk: Arc<dyn Disk>, day: &SchoolDay, date: Date) -> io::Result<Ledger> {
+    let day = Ledger::of_one_day(day.clone(), date);
     Log::open(Arc::clone(&disk), DELIVERIES, |payload| {
         Delivery::decode(payload).into_iter().for_each(|delivery| day.deliver(delivery));
     })?;
@@ -189,9 +235,11 @@ pub fn rows_on(disk: Arc<dyn Disk>, zone: &SiteZone, date: Date) -> io::Result<V
         Some(Record::Settled(settled)) => {
             day.settle(&settled);
         }
-        _ => {}
+        Some(Record::Added(row, hand)) => day.add(row, hand),
+        Some(record) => day.correct(&record),
+        None => {}
     })?;
-    Ok(day.on(date).unwrap_or_default())
+    Ok(day)
 }
 
 impl Journal {
@@ -225,7 +273,7 @@ impl Journal {
                 settled.insert(found.id, found.utc);
             }
         })?;
-        // Rows without a time in files that are kept; and whether a file could not be read, which may have
+        // Rows in files that are kept, to which later records may belong; and whether a file could not be read, which may have
         // others.
         let (mut staying, mut unread) = (HashSet::new(), false);
         self.log.prune(|lines| {
@@ -239,10 +287,15 @@ impl Journal {
                 Record::Row(row) if row.clock == Certainty::Unknown => {
                     settled.get(&row.id).is_some_and(|utc| kept.contains(utc))
                 }
-                Record::Row(row) => kept.contains(&row.at.utc),
+                Record::Row(row) | Record::Added(row, _) => kept.contains(&row.at.utc),
                 Record::Settled(settled) => kept.contains(&settled.utc),
                 Record::Clock(at) => kept.contains(&at.utc),
-                Record::Header { .. } | Record::Foreign(_) => false,
+                Record::Moved(_, utc) | Record::Late(_, utc) | Record::Withdrawn(_, utc, _) => {
+                    kept.contains(utc)
+                }
+                Record::Changed { utc, hand, .. } => kept.contains(utc) || kept.contains(&hand.utc),
+                Record::Voided(_, hand) => kept.contains(&hand.utc),
+                Record::Header { .. } | Record::Foreign(_) | Record::Until(..) => false,
             });
             if young {
                 return Prune::Stop;
@@ -257,7 +310,13 @@ impl Journal {
                 let Some(record) = record else { return false };
                 let id = record.id();
                 let needed = match record {
-                    Record::Settled(_) => unread || staying.contains(&id),
+                    Record::Settled(_)
+                    | Record::Until(..)
+                    | Record::Moved(..)
+                    | Record::Withdrawn(..)
+                    | Record::Late(..)
+                    | Record::Changed { .. }
+                    | Record::Voided(..) => unread || staying.contains(&id),
                     // Its time stands in a file that cannot be read.
                     Record::Row(row) => row.clock == Certainty::Unknown && !settled.contains_key(&id),
                     _ => false,
@@ -268,7 +327,7 @@ impl Journal {
                 return Prune::Remove;
             }
             staying.extend(known().filter_map(|record| match record {
-                Record::Row(row) if row.clock == Certainty::Unknown => Some(row.id),
+                Record::Row(row) | Record::Added(row, _) => Some(row.id),
                 _ => None,
             }));
             Prune::Keep
@@ -304,11 +363,38 @@ impl Deliveries {
     pub fn prune(&mut self, first: u64) -> io::Result<usize> {
         self.log.prune(|lines| {
             let Some(lines) = lines else { return Prune::Keep };
-            if lines.payloads.iter().all(|payload| Delivery::id_of(payload) < first) {
+            let gone = |payload: &String| !Delivery::stays(payload) && Delivery::id_of(payload) < first;
+            if lines.payloads.iter().all(gone) {
                 Prune::Remove
+            } else if lines.payloads.iter().any(|payload| Delivery::stays(payload)) {
+                Prune::Keep
             } else {
                 Prune::Stop
             }
+        })
+    }
+}
+
+impl Visits {
+    /// Makes `records` durable, all or none of them.
+    ///
+    /// # Errors
+    /// What the system says; the call can be made again.
+    pub fn append(&mut self, records: &[VisitRecord]) -> io::Result<()> {
+        let payloads: Vec<String> = records.iter().map(VisitRecord::encode).collect();
+        self.log.append(&payloads, &format!("{VISITS},{VERSION},0"))
+    }
+
+    /// Removes the files of which everything is older than `before`.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn prune(&mut self, before: OffsetDateTime) -> io::Result<usize> {
+        self.log.prune(|lines| {
+            let Some(lines) = lines else { return Prune::Keep };
+            let old =
+                |payload: &String| VisitRecord::decode(payload).is_none_or(|record| record.time() < before);
+            if lines.payloads.iter().all(old) { Prune::Remove } else { Prune::Stop }
         })
     }
 }
@@ -329,8 +415,8 @@ fn lock(folder: &Path) -> Result<Option<File>, JournalError> {
     }
 }
 
-fn report(rows: &Health, deliveries: &Health, foreign: usize) {
-    for health in [rows, deliveries] {
+fn report(logs: &[&Health], foreign: usize) {
+    for health in logs {
         for file in &health.unreadable {
             ::log::error!("the journal's {file}; its rows are missing until the file can be read");
         }

@@ -6,6 +6,13 @@
 //! | `row` | id, roll, `IN`/`OUT`, UTC, ms since boot, boot, `known`/`unknown` | a row; `unknown`: its time is still to be settled |
 //! | `settled` | id, UTC, `IN`/`OUT`/`none`, `measured`/`estimated`/`doubtful` | the time of a row whose clock was unknown |
 //! | `clock` | 0, UTC, ms since boot, boot | the wall clock was right then |
+//! | `until` | id, ms since boot | the visit that began with a row of unknown time lasted until then |
+//! | `moved` | id, UTC | the row has this time: the student was seen again before it was sent |
+//! | `withdrawn` | id, UTC, reason | the row is none, by the rules, and was never sent |
+//! | `late` | id, UTC | the student was seen at that time, after this OUT was sent |
+//! | `added` | id, roll, `IN`/`OUT`, UTC of the row, UTC, who, reason | a person added a row |
+//! | `changed` | id, `IN`/`OUT`, UTC of the row, UTC, who, reason | a person changed a row |
+//! | `voided` | id, UTC, who, reason | a person took a row away |
 //!
 //! The second field of every record but the header is the id of the row it is about, or 0. That much is
 //! promised to all versions: later ones may add kinds, and fields at the end of a line, and nothing else. So
@@ -76,6 +83,37 @@ pub enum Verdict {
     Nothing,
 }
 
+/// Who corrected a row by hand, when, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hand {
+    /// When.
+    pub utc: OffsetDateTime,
+    /// Who: a name without commas.
+    pub who: String,
+    /// Why: one line without commas.
+    pub reason: String,
+}
+
+impl Hand {
+    /// Most characters of a name and of a reason.
+    pub const LONGEST: usize = 200;
+
+    /// A correction that `who` makes at `utc`. A comma would begin a field of a later version.
+    pub fn new(utc: OffsetDateTime, who: &str, reason: &str) -> Self {
+        Self { utc: rounded(utc, Duration::ZERO).0, who: plain(who), reason: plain(reason) }
+    }
+}
+
+/// One line of at most [`Hand::LONGEST`] characters without commas.
+fn plain(text: &str) -> String {
+    let without = |c: char| match c {
+        ',' => ';',
+        c if c.is_control() => ' ',
+        c => c,
+    };
+    text.trim().chars().map(without).take(Hand::LONGEST).collect()
+}
+
 /// One record.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Record {
@@ -92,6 +130,29 @@ pub enum Record {
     Settled(Settled),
     /// The wall clock was right at this time.
     Clock(Stamp),
+    /// The visit that began with a row of unknown time lasted until this time since its boot.
+    Until(u64, Duration),
+    /// A row has another time.
+    Moved(u64, OffsetDateTime),
+    /// A row is none, by the rules; when that was decided, and why.
+    Withdrawn(u64, OffsetDateTime, String),
+    /// A student was seen after their OUT was sent.
+    Late(u64, OffsetDateTime),
+    /// A person added a row.
+    Added(Row, Hand),
+    /// A person changed a row.
+    Changed {
+        /// Which row.
+        id: u64,
+        /// Coming or going.
+        status: Status,
+        /// Its time.
+        utc: OffsetDateTime,
+        /// Who, and why.
+        hand: Hand,
+    },
+    /// A person took a row away.
+    Voided(u64, Hand),
     /// Written by a later version, about the row with this id (0: none).
     Foreign(u64),
 }
@@ -116,6 +177,18 @@ impl Record {
                 format!("settled,{},{},{status},{how}", settled.id, utc(settled.utc))
             }
             Self::Clock(at) => format!("clock,0,{}", stamp(at)),
+            Self::Until(id, since_boot) => format!("until,{id},{}", since_boot.as_millis()),
+            Self::Moved(id, time) => format!("moved,{id},{}", utc(*time)),
+            Self::Withdrawn(id, time, reason) => format!("withdrawn,{id},{},{}", utc(*time), plain(reason)),
+            Self::Late(id, time) => format!("late,{id},{}", utc(*time)),
+            Self::Added(row, by) => {
+                let (id, roll, status) = (row.id, &row.roll, row.status.as_str());
+                format!("added,{id},{roll},{status},{},{}", utc(row.at.utc), hand(by))
+            }
+            Self::Changed { id, status, utc: time, hand: by } => {
+                format!("changed,{id},{},{},{}", status.as_str(), utc(*time), hand(by))
+            }
+            Self::Voided(id, by) => format!("voided,{id},{}", hand(by)),
             Self::Foreign(id) => format!("foreign,{id}"),
         }
     }
@@ -130,9 +203,15 @@ impl Record {
     /// The row it is about.
     pub fn id(&self) -> u64 {
         match self {
-            Self::Row(row) => row.id,
+            Self::Row(row) | Self::Added(row, _) => row.id,
             Self::Settled(settled) => settled.id,
-            Self::Foreign(id) => *id,
+            Self::Changed { id, .. }
+            | Self::Until(id, _)
+            | Self::Moved(id, _)
+            | Self::Withdrawn(id, ..)
+            | Self::Late(id, _)
+            | Self::Voided(id, _)
+            | Self::Foreign(id) => *id,
             Self::Header { .. } | Self::Clock(_) => 0,
         }
     }
@@ -164,9 +243,47 @@ impl Record {
                 Some(Self::Settled(Settled { id, utc: parse_utc(utc)?, verdict }))
             }
             ["clock", _, utc, since_boot, boot, ..] => Some(Self::Clock(parse_stamp(utc, since_boot, boot)?)),
+            ["until", _, since_boot, ..] => {
+                Some(Self::Until(id, Duration::from_millis(since_boot.parse().ok()?)))
+            }
+            ["moved", _, utc, ..] => Some(Self::Moved(id, parse_utc(utc)?)),
+            ["withdrawn", _, utc, reason, ..] => {
+                Some(Self::Withdrawn(id, parse_utc(utc)?, (*reason).to_owned()))
+            }
+            ["late", _, utc, ..] => Some(Self::Late(id, parse_utc(utc)?)),
+            ["added", _, roll, status, utc, at, who, reason, ..] => {
+                let at_the_desk =
+                    Stamp { utc: parse_utc(utc)?, since_boot: Duration::ZERO, boot: Arc::from(BY_HAND) };
+                let row = Row {
+                    id,
+                    roll: RollNumber::parse(roll).ok()?,
+                    status: Status::parse(status)?,
+                    at: at_the_desk,
+                    clock: Certainty::Known,
+                };
+                Some(Self::Added(row, parse_hand(at, who, reason)?))
+            }
+            ["changed", _, status, utc, at, who, reason, ..] => Some(Self::Changed {
+                id,
+                status: Status::parse(status)?,
+                utc: parse_utc(utc)?,
+                hand: parse_hand(at, who, reason)?,
+            }),
+            ["voided", _, at, who, reason, ..] => Some(Self::Voided(id, parse_hand(at, who, reason)?)),
             _ => None,
         }
     }
+}
+
+/// Stands for the boot of a row that a person added.
+pub const BY_HAND: &str = "by-hand";
+
+fn hand(by: &Hand) -> String {
+    format!("{},{},{}", utc(by.utc), by.who, by.reason)
+}
+
+fn parse_hand(utc: &str, who: &str, reason: &str) -> Option<Hand> {
+    Some(Hand { utc: parse_utc(utc)?, who: who.to_owned(), reason: reason.to_owned() })
 }
 
 /// `utc` and `since_boot` as the journal keeps them, in milliseconds: what is decided now must be what is
@@ -239,6 +356,41 @@ mod tests {
             assert_eq!(record.encode(), text);
             assert_eq!(Record::decode(text), Some(record.clone()), "{text}");
             // A later version may add fields at the end.
+            assert_eq!(Record::decode(&format!("{text},more,fields")), Some(record), "{text}");
+        }
+    }
+
+    /// The kinds that came with the visits, to the letter. A version before them knows their rows.
+    #[test]
+    fn the_records_that_came_with_the_visits_stay_as_they_are() {
+        let roll = RollNumber::parse("2110001").unwrap();
+        let utc = datetime!(2025-01-15 16:00:00 UTC);
+        let by = Hand::new(utc, "office, Meera", "forgot\nthe door");
+        let row = Row {
+            id: 7,
+            roll,
+            status: Status::Out,
+            at: Stamp { utc, since_boot: Duration::ZERO, boot: BY_HAND.into() },
+            clock: Certainty::Known,
+        };
+        let hand = "2025-01-15T16:00:00Z,office; Meera,forgot the door";
+        for (record, text) in [
+            (Record::Until(7, Duration::from_millis(61_250)), "until,7,61250".to_owned()),
+            (Record::Moved(7, utc), "moved,7,2025-01-15T16:00:00Z".to_owned()),
+            (
+                Record::Withdrawn(7, utc, "seen earlier".to_owned()),
+                "withdrawn,7,2025-01-15T16:00:00Z,seen earlier".to_owned(),
+            ),
+            (Record::Late(7, utc), "late,7,2025-01-15T16:00:00Z".to_owned()),
+            (Record::Added(row, by.clone()), format!("added,7,2110001,OUT,2025-01-15T16:00:00Z,{hand}")),
+            (
+                Record::Changed { id: 7, status: Status::In, utc, hand: by.clone() },
+                format!("changed,7,IN,2025-01-15T16:00:00Z,{hand}"),
+            ),
+            (Record::Voided(7, by), format!("voided,7,{hand}")),
+        ] {
+            assert_eq!(record.encode(), text);
+            assert_eq!((Record::decode(&text), record.id()), (Some(record.clone()), 7));
             assert_eq!(Record::decode(&format!("{text},more,fields")), Some(record), "{text}");
         }
     }

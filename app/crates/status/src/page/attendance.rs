@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::parts::{Home, time_of};
+use super::parts::{Home, outcome, time_of, token};
 use crate::view::Row;
 
 /// Rows shown before one asks for all: a busy day has thousands, the page is sent anew with every change, and
@@ -28,6 +28,7 @@ pub(super) fn section(home: &Home<'_>) -> Markup {
                 label { span { "Day" } input #day type="date" name="day" value=(day) max=(today.date); }
                 button type="submit" { "Show" }
             }
+            @if is_today { (closing(home)) }
             div #rows data-live {
                 @match &home.shown.rows {
                     Some(Err(reason)) => p.outcome.broken { (reason) },
@@ -35,6 +36,31 @@ pub(super) fn section(home: &Home<'_>) -> Markup {
                     None => (table(&today.rows, search, home.shown.all, is_today, day)),
                 }
             }
+        }
+    }
+}
+
+/// When OUT rows are sent, and the way to send them now. It cannot be taken back, so it takes two steps; also
+/// without scripts.
+fn closing(home: &Home<'_>) -> Markup {
+    let today = &home.view.today;
+    html! {
+        div #closing data-live {
+            @if !today.outs_are_sent.is_empty() {
+                p.quiet { (today.outs_are_sent) }
+                @if !today.closed {
+                    details #close {
+                        summary { "Close the day now" }
+                        form.action method="post" action="/do/close-day" data-act {
+                            (token(home.csrf))
+                            p { "The " (today.open_outs) " open OUT rows are sent. Who is seen later is shown as late." }
+                            button #do-close-day type="submit" { "Yes, close the day" }
+                        }
+                    }
+                }
+            }
+            // Outside the form: the message stays when it is gone.
+            (outcome(home, "close-day"))
         }
     }
 }
@@ -66,8 +92,9 @@ fn table(rows: &[Row], search: &str, all: bool, is_today: bool, day: &str) -> Ma
                             td {
                                 (time_of(&row.timestamp))
                                 @if row.provisional { " " span.badge.attention { "clock not set" } }
+                                @if !row.note.is_empty() { " " span.quiet { (row.note) } }
                             }
-                            td { (delivery(&row.delivery)) }
+                            td { @if row.open { span.badge { "open" } } @else { (delivery(&row.delivery)) } }
                         }
                     }
                 }
@@ -83,6 +110,7 @@ fn delivery(state: &str) -> Markup {
     match state {
         "delivered" => html! { span.quiet { span aria-hidden="true" { "✓ " } span.word { "delivered" } } },
         "needs-person" => html! { span.badge.attention { "refused" } },
+        "conflict" => html! { span.badge.attention { "conflict" } },
         "waiting" => html! { span.badge { "waiting" } },
         other => html! { span.quiet { (other) } },
     }

@@ -1,0 +1,377 @@
+//! What is known of everybody lately: the visits of each day, the rows of this door, and who is at the door now.
+//!
+//! The book is filled the same way while running and from the disk after a restart, so a restart changes no
+//! decision.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::time::Duration;
+
+use time::{Date, OffsetDateTime};
+
+use crate::row::{Dates, Stamp, Status};
+use crate::rules::{DoorName, RowFact, Rules, Visit};
+use base::identity::RollNumber;
+
+/// Visits of one student, day and door that are kept: the first ones and the newest. A student passes a
+/// dozen times a day.
+const MOST_VISITS: usize = 48;
+/// How often the last sighting of a visit is written down while it lasts.
+pub(crate) const WRITE_EVERY: Duration = Duration::from_secs(60);
+
+/// What is known of everybody lately.
+#[derive(Debug)]
+pub(crate) struct Book {
+    rules: Rules,
+    dates: Dates,
+    days: HashMap<Date, Day>,
+    /// The newest visit of each student at this door, on whichever day. Bounded by the roster.
+    current: HashMap<RollNumber, Current>,
+    /// Those of them that have not ended.
+    active: HashSet<RollNumber>,
+}
+
+#[derive(Debug, Default)]
+struct Day {
+    students: HashMap<RollNumber, StudentDay>,
+    closed: bool,
+    /// Whether visits of it were written down: a day that only an earlier version knew is left as it is.
+    has_visits: bool,
+}
+
+/// One student on one day.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct StudentDay {
+    /// Visits at all doors.
+    pub(crate) visits: Vec<Visit>,
+    /// Rows of this door.
+    pub(crate) rows: Vec<Entry>,
+    /// Rows that a person took away.
+    pub(crate) voided: Vec<(Status, OffsetDateTime)>,
+}
+
+/// A row of this door.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Entry {
+    pub(crate) id: u64,
+    pub(crate) status: Status,
+    pub(crate) utc: OffsetDateTime,
+    pub(crate) by_hand: bool,
+    /// The last sighting after it was sent that is written down.
+    pub(crate) late: Option<OffsetDateTime>,
+}
+
+impl Entry {
+    /// As the rules see it.
+    pub(crate) fn fact(&self, movable: bool) -> RowFact {
+        RowFact { id: self.id, status: self.status, utc: self.utc, movable, by_hand: self.by_hand }
+    }
+}
+
+/// The newest visit of a student at this door.
+#[derive(Debug, Clone)]
+pub(crate) struct Current {
+    pub(crate) date: Date,
+    pub(crate) first: OffsetDateTime,
+    pub(crate) last: Stamp,
+    pub(crate) estimated: bool,
+    /// The last sighting that was handed over to be written.
+    written: Option<Duration>,
+    /// Time by which the last sighting may be later than the one that is known: after a crash.
+    slack: Duration,
+    /// Whether it was said why a recognition of this visit made no row.
+    pub(crate) told: bool,
+}
+
+/// What a sighting is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Sight {
+    /// The school day of its visit.
+    pub(crate) date: Date,
+    /// Whether a visit begins with it.
+    pub(crate) begins: bool,
+    /// Whether the visit is to be written down now.
+    pub(crate) write: bool,
+}
+
+impl Book {
+    pub(crate) fn new(rules: Rules) -> Self {
+        Self {
+            rules,
+            dates: Dates::default(),
+            days: HashMap::new(),
+            current: HashMap::new(),
+            active: HashSet::new(),
+        }
+    }
+
+    pub(crate) fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
+    /// Takes in a sighting at this door.
+    pub(crate) fn sight(&mut self, roll: &RollNumber, at: &Stamp, estimated: bool) -> Sight {
+        self.active.insert(roll.clone());
+        if let Some(current) = self.current.get_mut(roll)
+            && at.since(&current.last) < self.rules.gap + current.slack
+        {
+            // A sighting that was handed over late changes nothing.
+            let boot_changed = current.last.boot != at.boot;
+            if boot_changed || at.since_boot > current.last.since_boot {
+                current.last = Stamp { utc: at.utc.max(current.first), ..at.clone() };
+            }
+            if boot_changed {
+                current.written = None;
+            }
+            current.slack = Duration::ZERO;
+            let due = current
+                .written
+                .is_none_or(|written| current.last.since_boot.saturating_sub(written) >= WRITE_EVERY);
+            return Sight { date: current.date, begins: false, write: due };
+        }
+        let date = self.rules.day.date(at.utc);
+        let current = Current {
+            date,
+            first: at.utc,
+            last: at.clone(),
+            estimated,
+            written: None,
+            slack: Duration::ZERO,
+            told: false,
+        };
+        self.current.insert(roll.clone(), current);
+        Sight { date, begins: true, write: true }
+    }
+
+    /// The newest visit of a student at this door.
+    pub(crate) fn current(&self, roll: &RollNumber) -> Option<&Current> {
+        self.current.get(roll)
+    }
+
+    pub(crate) fn current_mut(&mut self, roll: &RollNumber) -> Option<&mut Current> {
+        self.current.get_mut(roll)
+    }
+
+    /// The newest visit of a student, handed over to be written.
+    pub(crate) fn hand_over(&mut self, roll: &RollNumber) -> Option<Current> {
+        let current = self.current.get_mut(roll)?;
+        current.written = Some(current.last.since_boot);
+        Some(current.clone())
+    }
+
+    /// The visits that have ended by `now`: they are not active any more.
+    pub(crate) fn ended(&mut self, now: &Stamp) -> Vec<RollNumber> {
+        let gap = self.rules.gap;
+        let over = |roll: &RollNumber| {
+            self.current.get(roll).is_none_or(|current| now.since(&current.last) >= gap + current.slack)
+        };
+        let ended: Vec<RollNumber> = self.active.iter().filter(|roll| over(roll)).cloned().collect();
+        for roll in &ended {
+            self.active.remove(roll);
+        }
+        ended
+    }
+
+    /// Those whose visit goes on.
+    pub(crate) fn active(&self) -> Vec<RollNumber> {
+        self.active.iter().cloned().collect()
+    }
+
+    /// Takes in a visit of this door that is on the disk. `ended`: whether its last sighting is certain.
+    pub(crate) fn restore(&mut self, visit: Visit, last: Stamp, ended: bool) {
+        let date = self.rules.day.date(visit.first);
+        let newer = self.current.get(&visit.student).is_none_or(|current| last.utc >= current.last.utc);
+        if newer {
+            let current = Current {
+                date,
+                first: visit.first,
+                written: ended.then_some(last.since_boot),
+                last,
+                estimated: visit.estimated,
+                slack: if ended { Duration::ZERO } else { WRITE_EVERY },
+                told: false,
+            };
+            self.current.insert(visit.student.clone(), current);
+            if !ended {
+                self.active.insert(visit.student.clone());
+            }
+        }
+        self.day(date).has_visits = true;
+        self.merge(date, visit);
+    }
+
+    /// Takes in a visit of this door that has just been written.
+    pub(crate) fn written(&mut self, visit: Visit) {
+        let date = self.rules.day.date(visit.first);
+        self.day(date).has_visits = true;
+        self.merge(date, visit);
+    }
+
+    /// Takes in a visit of another door. Gives its day, when that is held.
+    pub(crate) fn take_in(&mut self, visit: Visit) -> Date {
+        let date = self.rules.day.date(visit.first);
+        self.day(date).has_visits = true;
+        self.merge(date, visit);
+        date
+    }
+
+    /// Takes in a row that is on the disk. A row that stands in no visit is a sighting of its own: an earlier
+    /// version wrote it.
+    pub(crate) fn row(&mut self, roll: &RollNumber, at: &Stamp, entry: Entry) {
+        let date = self.rules.day.date(at.utc);
+        self.note_row(date, roll, entry);
+        if !entry.by_hand {
+            self.sighting_of_row(date, roll, at);
+        }
+    }
+
+    /// As [`row`](Self::row), of a row that the rules have just made: its visit is known.
+    pub(crate) fn note_row(&mut self, date: Date, roll: &RollNumber, entry: Entry) {
+        let student = self.student_mut(date, roll);
+        student.rows.retain(|row| row.id != entry.id);
+        student.rows.push(entry);
+    }
+
+    fn sighting_of_row(&mut self, date: Date, roll: &RollNumber, at: &Stamp) {
+        let (gap, direction) = (self.rules.gap, self.rules.direction);
+        let student = self.student_mut(date, roll);
+        let covered = student
+            .visits
+            .iter()
+            .any(|visit| visit.door.is_here() && (visit.first..=visit.last).contains(&at.utc));
+        if covered {
+            return;
+        }
+        let joined = self
+            .current
+            .get(roll)
+            .filter(|current| current.date == date && at.since(&current.last) < gap)
+            .map(|current| current.first);
+        let first = joined.unwrap_or(at.utc);
+        let visit = Visit {
+            student: roll.clone(),
+            door: DoorName::here(),
+            direction,
+            first,
+            last: at.utc.max(first),
+            estimated: false,
+        };
+        self.merge(date, visit);
+        let current = Current {
+            date,
+            first,
+            last: at.clone(),
+            estimated: false,
+            written: Some(at.since_boot),
+            slack: Duration::ZERO,
+            told: false,
+        };
+        self.current.insert(roll.clone(), current);
+    }
+
+    /// A row has another time.
+    pub(crate) fn moved(&mut self, id: u64, utc: OffsetDateTime) {
+        self.change(id, |row| row.utc = utc);
+    }
+
+    /// A student was seen after this OUT was sent.
+    pub(crate) fn late(&mut self, id: u64, utc: OffsetDateTime) {
+        self.change(id, |row| row.late = Some(utc));
+    }
+
+    fn change(&mut self, id: u64, change: impl FnOnce(&mut Entry)) {
+        let students = self.days.values_mut().flat_map(|day| day.students.values_mut());
+        if let Some(row) = students.flat_map(|student| &mut student.rows).find(|row| row.id == id) {
+            change(row);
+        }
+    }
+
+    /// The day and the student of a row.
+    pub(crate) fn find(&self, id: u64) -> Option<(Date, RollNumber)> {
+        self.days.iter().find_map(|(date, day)| {
+            let holds =
+                |(_, student): &(&RollNumber, &StudentDay)| student.rows.iter().any(|row| row.id == id);
+            day.students.iter().find(holds).map(|(roll, _)| (*date, roll.clone()))
+        })
+    }
+
+    /// A row is none any more.
+    pub(crate) fn removed(&mut self, id: u64, by_a_person: bool) {
+        let Some((date, roll)) = self.find(id) else { return };
+        let student = self.student_mut(date, &roll);
+        if by_a_person {
+            let gone = student.rows.iter().filter(|row| row.id == id).map(|row| (row.status, row.utc));
+            student.voided.extend(gone);
+        }
+        student.rows.retain(|row| row.id != id);
+    }
+
+    /// Forgets everything about a student.
+    pub(crate) fn forget(&mut self, roll: &RollNumber) {
+        self.current.remove(roll);
+        self.active.remove(roll);
+        self.days.values_mut().for_each(|day| {
+            day.students.remove(roll);
+        });
+    }
+
+    /// One student on one day.
+    pub(crate) fn student(&self, date: Date, roll: &RollNumber) -> Option<&StudentDay> {
+        self.days.get(&date)?.students.get(roll)
+    }
+
+    /// All students of a day.
+    pub(crate) fn students(&self, date: Date) -> Vec<RollNumber> {
+        self.days.get(&date).map(|day| day.students.keys().cloned().collect()).unwrap_or_default()
+    }
+
+    /// Whether attendance of a day is closed.
+    pub(crate) fn is_closed(&self, date: Date) -> bool {
+        self.days.get(&date).is_some_and(|day| day.closed)
+    }
+
+    /// Closes a day. Gives whether it was open.
+    pub(crate) fn close(&mut self, date: Date) -> bool {
+        !std::mem::replace(&mut self.day(date).closed, true)
+    }
+
+    /// The days that are not closed, oldest first, and whether visits of them were written down.
+    pub(crate) fn unclosed(&self) -> BTreeMap<Date, bool> {
+        let open = self.days.iter().filter(|(_, day)| !day.closed);
+        open.map(|(date, day)| (*date, day.has_visits)).collect()
+    }
+
+    fn student_mut(&mut self, date: Date, roll: &RollNumber) -> &mut StudentDay {
+        self.day(date).students.entry(roll.clone()).or_default()
+    }
+
+    fn day(&mut self, date: Date) -> &mut Day {
+        if let Some(evicted) = self.dates.touch(date) {
+            self.days.remove(&evicted);
+        }
+        self.days.entry(date).or_default()
+    }
+
+    /// Puts a visit among those of its day: a later word about the same visit takes the place of an earlier
+    /// one, and visits of one door that overlap are one.
+    fn merge(&mut self, date: Date, mut visit: Visit) {
+        visit.last = self.rules.day.within(date, visit.first, visit.last);
+        let visits = &mut self.student_mut(date, &visit.student).visits;
+        visits.retain(|other| {
+            let same = other.door == visit.door && other.first <= visit.last && visit.first <= other.last;
+            if same {
+                visit.first = visit.first.min(other.first);
+                visit.last = visit.last.max(other.last);
+                visit.estimated &= other.estimated;
+            }
+            !same
+        });
+        let place = visits.partition_point(|other| (other.first, &other.door) <= (visit.first, &visit.door));
+        let door = visit.door.clone();
+        visits.insert(place, visit);
+        let of_door: Vec<usize> = (0..visits.len()).filter(|index| visits[*index].door == door).collect();
+        if of_door.len() > MOST_VISITS {
+            // Neither the first nor the last: neither IN nor OUT follows from it.
+            visits.remove(of_door[of_door.len() - 2]);
+        }
+    }
+}

@@ -1,0 +1,347 @@
+//! What the rules say of a student's day, done; and said.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use time::{Date, OffsetDateTime};
+
+use super::opening::AT_THE_CLOSE;
+use super::recorder::{Recognition, Recorder};
+use crate::book::{Entry, StudentDay};
+use crate::config::{Direction, Policy};
+use crate::row::{Stamp, Status};
+use crate::rules::{Act, Circumstances, DoorName, RowFact, Visit, derive, judge};
+use crate::storage::record::rounded;
+use crate::storage::{Certainty, OpenOut, Record, Row, Settled, Verdict, VisitRecord, timestamp};
+use base::event::Event;
+use base::identity::RollNumber;
+
+impl Recorder {
+    /// A visit is on the disk: the rules may take it into account.
+    pub(super) fn note_visit(&mut self, record: VisitRecord) {
+        match record {
+            VisitRecord::Here { student, first, last, estimated, .. } => {
+                let (door, direction) = (DoorName::here(), self.book.rules().direction);
+                if !estimated {
+                    self.ledger.note_clock(last.utc);
+                }
+                self.book.written(Visit { student, door, direction, first, last: last.utc, estimated });
+            }
+            VisitRecord::Elsewhere(visit) => {
+                let student = visit.student.clone();
+                let date = self.book.take_in(visit);
+                self.ledger.note_elsewhere(date, &student);
+                self.to_judge.insert((date, student));
+            }
+            VisitRecord::Closed { .. } => {}
+        }
+    }
+
+    /// Looks at the student's day and queues what follows.
+    pub(super) fn judge(&mut self, date: Date, roll: &RollNumber) {
+        for act in self.acts(date, roll, None) {
+            self.perform(date, roll, act);
+        }
+        self.show_open_out(date, roll);
+    }
+
+    /// What the rules say when the newest visit, which is still to be written, is taken into account.
+    pub(super) fn acts_with_newest(&self, date: Date, roll: &RollNumber) -> Vec<Act> {
+        let newest = self.book.current(roll).map(|current| Visit {
+            student: roll.clone(),
+            door: DoorName::here(),
+            direction: self.book.rules().direction,
+            first: current.first,
+            last: current.last.utc,
+            estimated: current.estimated,
+        });
+        self.acts(date, roll, newest)
+    }
+
+    fn acts(&self, date: Date, roll: &RollNumber, newest: Option<Visit>) -> Vec<Act> {
+        let nobody = StudentDay::default();
+        let student = self.book.student(date, roll).unwrap_or(&nobody);
+        let fact = |entry: &Entry| entry.fact(self.ledger.is_movable(entry.id));
+        let rows: Vec<RowFact> = student.rows.iter().map(fact).collect();
+        let mut visits = student.visits.clone();
+        if let Some(newest) = newest {
+            visits.retain(|visit| !visit.door.is_here() || visit.first != newest.first);
+            visits.push(newest);
+        }
+        let so = Circumstances {
+            closed: self.book.is_closed(date),
+            now: self.known.as_ref().map(|_| self.clock.now()).filter(|now| now.trusted).map(|now| now.utc),
+            absent: &self.absent,
+            voided: &student.voided,
+        };
+        judge(self.book.rules(), &visits, &rows, so)
+    }
+
+    fn perform(&mut self, date: Date, roll: &RollNumber, act: Act) {
+        match act {
+            Act::Write { status, utc, estimated } => {
+                let id = self.journal.next_id();
+                self.note_new_row(date, roll, id, status, utc);
+                let begins_now = status == Status::In || self.book.rules().policy == Policy::Alternate;
+                let at = match self.book.current(roll) {
+                    // Taken at this moment: it says that the clock is right.
+                    Some(current) if begins_now && current.first == utc && current.last.utc == utc => {
+                        current.last.clone()
+                    }
+                    _ => Stamp { utc, since_boot: Duration::ZERO, boot: Arc::from(AT_THE_CLOSE) },
+                };
+                let clock = if estimated { Certainty::Unknown } else { Certainty::Known };
+                self.waiting
+                    .push_back((Record::Row(Row { id, roll: roll.clone(), status, at, clock }), false));
+                if estimated {
+                    let verdict = Verdict::Row { status, measured: false };
+                    self.waiting.push_back((Record::Settled(Settled { id, utc, verdict }), true));
+                }
+            }
+            // From the moment at which it is held no request tells of it.
+            Act::Move { id, utc } if self.ledger.hold(id) => {
+                self.book.moved(id, utc);
+                self.waiting.push_back((Record::Moved(id, utc), true));
+            }
+            Act::Withdraw { id, reason } if self.ledger.hold(id) => {
+                let utc = rounded(self.clock.now().utc, Duration::ZERO).0;
+                self.book.removed(id, false);
+                self.waiting.push_back((Record::Withdrawn(id, utc, reason), true));
+            }
+            // It was sent meanwhile.
+            Act::Move { .. } | Act::Withdraw { .. } => {
+                self.to_judge.insert((date, roll.clone()));
+            }
+            Act::Hold(id) => {
+                if self.ledger.hold(id) {
+                    self.days.note(date);
+                }
+            }
+            Act::Release(id) => {
+                self.ledger.release(id);
+                self.days.note(date);
+            }
+            Act::Late { id, utc } => {
+                let row = self
+                    .book
+                    .student(date, roll)
+                    .and_then(|student| student.rows.iter().find(|row| row.id == id).copied());
+                if row.is_some_and(|row| row.late != Some(utc)) {
+                    self.book.late(id, utc);
+                    self.waiting.push_back((Record::Late(id, utc), true));
+                }
+            }
+        }
+    }
+
+    /// Takes a row that the rules made into account.
+    pub(super) fn note_new_row(
+        &mut self,
+        date: Date,
+        roll: &RollNumber,
+        id: u64,
+        status: Status,
+        utc: OffsetDateTime,
+    ) {
+        self.book.note_row(date, roll, Entry { id, status, utc, by_hand: false, late: None });
+    }
+
+    /// Tells those who look which OUT of the student is open, as it is on the disk.
+    pub(super) fn show_open_out(&mut self, date: Date, roll: &RollNumber) {
+        let open = self.open_out(date, roll);
+        self.ledger.note_open_out(date, roll, open);
+    }
+
+    fn open_out(&self, date: Date, roll: &RollNumber) -> Option<OpenOut> {
+        if self.book.rules().policy == Policy::Alternate {
+            return None;
+        }
+        let student = self.book.student(date, roll)?;
+        let fixed = |row: &Entry| row.status == Status::Out && (row.by_hand || !self.is_held(row.id));
+        if student.rows.iter().any(fixed) || student.voided.iter().any(|(status, _)| *status == Status::Out) {
+            return None;
+        }
+        let departure = derive(self.book.rules(), &student.visits).departure?;
+        let here = departure.door.is_here();
+        (here || self.absent.contains(&departure.door))
+            .then_some(OpenOut { utc: departure.last, estimated: departure.estimated })
+    }
+
+    fn is_held(&self, id: u64) -> bool {
+        self.ledger.view(id).is_some_and(|(_, row)| row.open)
+    }
+
+    /// Closes the days that are over, and looks at all open days once after the start.
+    pub(super) fn look_at_days(&mut self, now: Option<OffsetDateTime>) {
+        let first = now.is_some()
+            && !std::mem::replace(&mut self.looked_at_days, now.is_some() || self.looked_at_days);
+        let unclosed = self.book.unclosed();
+        let newest = unclosed.keys().next_back().copied();
+        for (date, has_visits) in unclosed {
+            let is_over = now.is_some_and(|now| self.book.rules().day.is_over(date, now));
+            if is_over && !has_visits {
+                // Only an earlier version knew this day: its rows are as that version made them.
+                self.book.close(date);
+                self.release_all(date);
+            } else if is_over {
+                self.close(date, false);
+            } else if first || (now.is_none() && (has_visits || Some(date) == newest)) {
+                self.look_at(date, now.is_none());
+            }
+        }
+        // Who still stood there when the day closed, and whose OUT may have settled.
+        if now.is_some() {
+            let settles = self.book.rules().settles.is_some();
+            let open: Vec<_> = self.ledger.open_out_keys();
+            self.to_judge.extend(open.into_iter().filter(|(date, _)| settles || self.book.is_closed(*date)));
+        }
+    }
+
+    /// Looks at everybody's day. Before the clock is known, only to hold back what may still change.
+    fn look_at(&mut self, date: Date, only_hold: bool) {
+        for roll in self.book.students(date) {
+            if !only_hold {
+                self.to_judge.insert((date, roll));
+                continue;
+            }
+            for act in self.acts(date, &roll, None) {
+                if let Act::Hold(id) = act {
+                    self.ledger.hold(id);
+                }
+            }
+            self.show_open_out(date, &roll);
+        }
+    }
+
+    fn release_all(&mut self, date: Date) {
+        let students: Vec<_> = self.book.students(date);
+        for roll in students {
+            let rows = self.book.student(date, &roll).map(|student| student.rows.clone()).unwrap_or_default();
+            rows.iter().for_each(|row| self.ledger.release(row.id));
+            self.ledger.note_open_out(date, &roll, None);
+        }
+        self.days.note(date);
+        self.ledger.note_closed(date);
+    }
+
+    /// Closes a day: everybody's OUT becomes a row.
+    fn close(&mut self, date: Date, by_a_person: bool) {
+        if self.book.close(date) {
+            self.closing.insert(date, by_a_person);
+        }
+        self.look_at(date, false);
+    }
+
+    /// A person closes the day that is now. Gives the number of OUTs that became rows.
+    ///
+    /// # Errors
+    /// A sentence: why it cannot be closed.
+    pub fn close_day_now(&mut self) -> Result<usize, String> {
+        let now = self.clock.now();
+        self.learn_clock(now);
+        if !now.trusted {
+            return Err("The time is not known, so it is not known which day it is. Wait for the clock, or \
+                        confirm it."
+                .to_owned());
+        }
+        if self.book.rules().policy == Policy::Alternate {
+            return Err(
+                "With the policy \u{201c}alternate\u{201d} every row is sent at once; no OUT is open."
+                    .to_owned(),
+            );
+        }
+        let date = self.book.rules().day.date(now.utc);
+        if self.book.is_closed(date) {
+            return Err(format!("The day {date} is closed already."));
+        }
+        let before = self.ledger.summary().open_outs;
+        self.close(date, true);
+        self.flush();
+        Ok(before.saturating_sub(self.ledger.summary().open_outs))
+    }
+
+    /// Says of each recognition what it became, unless a row was announced for it.
+    pub(super) fn explain_all(&mut self) {
+        while let Some(recognition) = self.to_explain.pop_front() {
+            if let Some(event) = self.explanation(&recognition) {
+                self.bus.publish(event);
+            }
+        }
+    }
+
+    fn explanation(&mut self, recognition: &Recognition) -> Option<Event> {
+        let Recognition { roll, date, begins } = recognition;
+        let current = self.book.current(roll)?.clone();
+        let student = self.book.student(*date, roll).cloned().unwrap_or_default();
+        let in_visit = |row: &&Entry| (current.first..=current.last.utc).contains(&row.utc);
+        let newest =
+            |status| student.rows.iter().filter(|row| row.status == status).max_by_key(|row| row.utc);
+        // A row that began with this visit, at this recognition.
+        if *begins && student.rows.iter().any(|row| row.utc == current.first) {
+            return None;
+        }
+        let clock = |utc| self.clock_time(utc);
+        let rules = self.book.rules();
+        let alternate = rules.policy == Policy::Alternate;
+        let open = self.open_out(*date, roll);
+        let sent = newest(Status::Out).filter(|row| !self.is_held(row.id));
+        let goes_on = format!("seen less than {} s before", rules.gap.as_secs());
+        let reason = if let Some(row) = student.rows.iter().find(in_visit).filter(|_| !*begins) {
+            format!("{} {} stands, and the visit goes on ({goes_on})", row.status, clock(row.utc))
+        } else if let Some(row) = sent.filter(|row| !alternate && row.by_hand) {
+            format!("OUT {} was entered by hand", clock(row.utc))
+        } else if let Some(row) = sent.filter(|_| !alternate) {
+            format!("OUT {} was sent already; this sighting is shown as late", clock(row.utc))
+        } else if let Some(open) = open {
+            if *begins {
+                self.book.current_mut(roll)?.told = true;
+                return Some(Event::OutOpen {
+                    roll: roll.clone(),
+                    timestamp: timestamp(self.ledger.zone().local(open.utc)),
+                    until: self.until(*date),
+                });
+            }
+            format!("OUT {} is open, and the visit goes on ({goes_on})", clock(open.utc))
+        } else if let Some(row) = newest(Status::In) {
+            let rules = self.book.rules();
+            match (rules.direction, rules.departures_from) {
+                (Direction::In, _) => {
+                    format!("IN {} stands, and this door writes INs only", clock(row.utc))
+                }
+                (_, Some(from)) if !rules.day.is_from(current.last.utc, from) => {
+                    format!("IN {} stands, and before {from} nobody departs", clock(row.utc))
+                }
+                _ => format!("IN {} stands, and the visit goes on ({goes_on})", clock(row.utc)),
+            }
+        } else if let Some(first) =
+            derive(rules, &student.visits).arrival.filter(|visit| !visit.door.is_here())
+        {
+            format!("IN {} of {} stands", clock(first.first), first.door)
+        } else if !student.voided.is_empty() {
+            "a person took the row of this day away".to_owned()
+        } else {
+            format!("the visit that began at {} goes on ({goes_on})", clock(current.first))
+        };
+        let again = std::mem::replace(&mut self.book.current_mut(roll)?.told, true);
+        Some(Event::NotRecorded { roll: roll.clone(), reason, again })
+    }
+
+    /// When an open OUT becomes a row, in words.
+    fn until(&self, date: Date) -> String {
+        let rules = self.book.rules();
+        match rules.settles {
+            _ if self.book.is_closed(date) => {
+                "the day is closed, and it is sent when this visit is over".to_owned()
+            }
+            Some(settles) => {
+                format!("it is sent once nobody has seen the student for {} min", settles.as_secs() / 60)
+            }
+            None => format!("it is sent when the day closes at {}", rules.day.closes()),
+        }
+    }
+
+    fn clock_time(&self, utc: OffsetDateTime) -> String {
+        let text = timestamp(self.ledger.zone().local(utc));
+        text.split_once(' ').map_or(text.clone(), |(_, time)| time.to_owned())
+    }
+}

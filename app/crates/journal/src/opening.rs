@@ -1,0 +1,132 @@
+//! Opening the journal: from what the disk says to a recorder that goes on where the last one ended.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::day_files::DayFiles;
+use super::recorder::{Recorder, Records};
+use crate::book::{Book, Entry};
+use crate::config::Settings;
+use crate::row::Stamp;
+use crate::rules::{DoorName, Rules, Visit};
+use crate::storage as journal;
+use crate::storage::{Certainty, Folder, JournalError, Ledger, Record, VisitRecord};
+use base::event::Bus;
+use base::moment::{Believed, Clock, SiteZone};
+
+/// Stands for the boot of a row that was made from the end of a visit: its time is that of the visit.
+pub(super) const AT_THE_CLOSE: &str = "visit";
+
+/// Opens the journal below `data_dir` (`journal/`, and `attendance/` for the days' CSV files).
+///
+/// # Errors
+/// [`JournalError`]: another process has it, or its folder cannot be listed.
+pub fn open(
+    data_dir: &Path,
+    settings: impl Into<Settings>,
+    zone: SiteZone,
+    clock: Arc<dyn Clock>,
+    bus: Bus,
+) -> Result<Records, JournalError> {
+    let settings = settings.into();
+    let mut past = Past::new(&settings, zone, clock.as_ref());
+    let ledger = past.ledger(&settings);
+    let opened = journal::open_into(&data_dir.join("journal"), ledger, |record| past.see(record))?;
+    let days = DayFiles::new(
+        Arc::new(Folder::new(data_dir.join("attendance"))),
+        Arc::new(Folder::new(data_dir.join("journal"))),
+    );
+    Ok(Recorder::assemble(opened, past, days, &settings, clock, bus))
+}
+
+/// What the journal's records say about the rules' state.
+pub(super) struct Past {
+    pub(super) book: Book,
+    pub(super) boot: Arc<str>,
+    /// The last time that was believed, of whichever boot.
+    pub(super) known: Option<Stamp>,
+    /// Until when the visits lasted that began with a row of unknown time.
+    pub(super) untils: HashMap<u64, Duration>,
+}
+
+impl Past {
+    pub(super) fn new(settings: &Settings, zone: SiteZone, clock: &dyn Clock) -> Self {
+        Self {
+            book: Book::new(Rules::new(settings, zone)),
+            boot: Arc::from(clock.boot_id()),
+            known: None,
+            untils: HashMap::new(),
+        }
+    }
+
+    /// An empty ledger for these settings.
+    pub(super) fn ledger(&self, settings: &Settings) -> Ledger {
+        let day = self.book.rules().day.clone();
+        if settings.rows_stay { Ledger::of_rows_that_stay(day) } else { Ledger::of_days(day) }
+    }
+
+    pub(super) fn see(&mut self, record: &Record) {
+        match record {
+            Record::Row(row) => {
+                self.untils.remove(&row.id);
+                self.book.row(&row.roll, &row.at, entry(row, false));
+                // An estimate says nothing about the clock, nor does the end of a visit that was written later.
+                if row.clock == Certainty::Known && &*row.at.boot != AT_THE_CLOSE {
+                    self.known = Some(row.at.clone());
+                }
+            }
+            Record::Added(row, _) => {
+                self.book.removed(row.id, false);
+                self.book.row(&row.roll, &row.at, entry(row, true));
+            }
+            Record::Clock(at) => self.known = Some(at.clone()),
+            Record::Until(id, since_boot) => {
+                self.untils.insert(*id, *since_boot);
+            }
+            Record::Moved(id, utc) => self.book.moved(*id, *utc),
+            Record::Late(id, utc) => self.book.late(*id, *utc),
+            Record::Withdrawn(id, ..) => self.book.removed(*id, false),
+            Record::Voided(id, _) => self.book.removed(*id, true),
+            Record::Settled(_) | Record::Changed { .. } | Record::Header { .. } | Record::Foreign(_) => {}
+        }
+    }
+
+    /// Takes in the visits; after the rows, so that the days of a year ago do not push out today.
+    pub(super) fn visited(&mut self, records: Vec<VisitRecord>, ledger: &Ledger) {
+        let direction = self.book.rules().direction;
+        for record in records {
+            match record {
+                VisitRecord::Here { student, first, last, estimated, ended } => {
+                    let door = DoorName::here();
+                    if !estimated {
+                        ledger.note_clock(last.utc);
+                    }
+                    let visit = Visit { student, door, direction, first, last: last.utc, estimated };
+                    self.book.restore(visit, last, ended);
+                }
+                VisitRecord::Elsewhere(visit) => {
+                    let student = visit.student.clone();
+                    let date = self.book.take_in(visit);
+                    ledger.note_elsewhere(date, &student);
+                }
+                VisitRecord::Closed { date, .. } => {
+                    self.book.close(date);
+                    ledger.note_closed(date);
+                }
+            }
+        }
+    }
+
+    /// What the clock has to know of it.
+    pub(super) fn believed(&self) -> Option<Believed> {
+        let known = self.known.as_ref()?;
+        let since_boot = (known.boot == self.boot).then_some(known.since_boot);
+        Some(Believed { utc: known.utc, since_boot })
+    }
+}
+
+fn entry(row: &journal::Row, by_hand: bool) -> Entry {
+    Entry { id: row.id, status: row.status, utc: row.at.utc, by_hand, late: None }
+}
