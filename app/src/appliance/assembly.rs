@@ -62,8 +62,7 @@ impl Assembly {
     ) -> anyhow::Result<Self> {
         let zone = SiteZone::named(&config.site.time_zone)?;
         let data_dir = &config.site.data_dir;
-        let records =
-            journal::open(data_dir, config.rows(), zone.clone(), Arc::clone(&clock), bus.clone())?;
+        let records = journal::open(data_dir, config.rows(), zone.clone(), Arc::clone(&clock), bus.clone())?;
         let uploader = Uploader::new(
             &config.webhook,
             &config.tls,

@@ -45,8 +45,7 @@ async fn upload(config: &Config, arguments: &Arguments) -> anyhow::Result<ExitCo
     let zone = SiteZone::named(&config.site.time_zone)?;
     let clock: Arc<dyn Clock> = Arc::new(CheckedClock::new(Arc::new(SystemClock::new(config.site.clock))));
     let bus = Bus::default();
-    let records =
-        journal::open(&config.site.data_dir, config.rows(), zone, Arc::clone(&clock), bus.clone())?;
+    let records = journal::open(&config.site.data_dir, config.rows(), zone, Arc::clone(&clock), bus.clone())?;
     // Rows that waited for the clock get their time where it is known now, and days that are over are closed.
     records.with_recorder(journal::Recorder::tick);
     let ledger = Arc::clone(&records.ledger);

@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::Config;
 use backend::http::TlsPolicy;
 use base::moment::SiteZone;
-use journal::config::TimeOfDay;
 use camera::config::CameraSource;
+use journal::config::TimeOfDay;
 use status::certificate;
 use status::password::Password;
 
@@ -141,12 +141,16 @@ fn rows_of_a_day(config: &Config, check: &mut impl FnMut(bool, String)) {
     if let Some(ends) = attendance.day_ends {
         check(
             ends != starts,
-            format!("attendance.day_ends: is {ends}, when the next day begins (site.day_starts); leave it out"),
+            format!(
+                "attendance.day_ends: is {ends}, when the next day begins (site.day_starts); leave it out"
+            ),
         );
         if let Some(from) = attendance.departures_from {
             check(
                 since_start(from) < since_start(ends),
-                format!("attendance.departures_from: is {from}; it must be before attendance.day_ends ({ends})"),
+                format!(
+                    "attendance.departures_from: is {from}; it must be before attendance.day_ends ({ends})"
+                ),
             );
         }
     }

@@ -81,8 +81,11 @@ async fn a_row_that_the_backend_had_before_this_door_sent_one_is_a_conflict() {
     let row = other.records.ledger.on(time::macros::date!(2025 - 01 - 15)).unwrap()[0].id;
     let folder = other.folder.path().join("journal/deliveries-00000001.log");
     let log = std::fs::read_to_string(&folder).unwrap();
-    let without: String =
-        log.lines().filter(|line| !line.contains(&format!("delivered,{row},"))).map(|line| format!("{line}\n")).collect();
+    let without: String = log
+        .lines()
+        .filter(|line| !line.contains(&format!("delivered,{row},")))
+        .map(|line| format!("{line}\n"))
+        .collect();
     std::fs::write(&folder, without).unwrap();
     let other = other.restart();
     let report = other.upload().await;

@@ -1,4 +1,5 @@
-//! What is known of everybody lately: the visits of each day, the rows of this door, and who is at the door now.
+//! What is known of everybody lately: the visits of each day, the rows of this door, and who is at the door
+//! now.
 //!
 //! The book is filled the same way while running and from the disk after a restart, so a restart changes no
 //! decision.
@@ -303,15 +304,6 @@ impl Book {
             student.voided.extend(gone);
         }
         student.rows.retain(|row| row.id != id);
-    }
-
-    /// Forgets everything about a student.
-    pub(crate) fn forget(&mut self, roll: &RollNumber) {
-        self.current.remove(roll);
-        self.active.remove(roll);
-        self.days.values_mut().for_each(|day| {
-            day.students.remove(roll);
-        });
     }
 
     /// One student on one day.

@@ -52,8 +52,8 @@ impl SchoolDay {
         self.since_start(self.zone.local(utc).time()) >= self.since_start(from.time())
     }
 
-    /// `last`, or the last second of the school day `date`, in which `first` lies, where `last` is later: what
-    /// goes on over the end of the day belongs to the day on which it began.
+    /// `last`, or the last second of the school day `date`, in which `first` lies, where `last` is later:
+    /// what goes on over the end of the day belongs to the day on which it began.
     pub(crate) fn within(&self, date: Date, first: OffsetDateTime, last: OffsetDateTime) -> OffsetDateTime {
         if self.date(last) == date {
             return last;

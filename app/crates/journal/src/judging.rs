@@ -39,42 +39,25 @@ impl Recorder {
 
     /// Looks at the student's day and queues what follows.
     pub(super) fn judge(&mut self, date: Date, roll: &RollNumber) {
-        for act in self.acts(date, roll, None) {
+        for act in self.acts(date, roll) {
             self.perform(date, roll, act);
         }
         self.show_open_out(date, roll);
     }
 
-    /// What the rules say when the newest visit, which is still to be written, is taken into account.
-    pub(super) fn acts_with_newest(&self, date: Date, roll: &RollNumber) -> Vec<Act> {
-        let newest = self.book.current(roll).map(|current| Visit {
-            student: roll.clone(),
-            door: DoorName::here(),
-            direction: self.book.rules().direction,
-            first: current.first,
-            last: current.last.utc,
-            estimated: current.estimated,
-        });
-        self.acts(date, roll, newest)
-    }
-
-    fn acts(&self, date: Date, roll: &RollNumber, newest: Option<Visit>) -> Vec<Act> {
+    /// What the rules say of a student's day.
+    pub(super) fn acts(&self, date: Date, roll: &RollNumber) -> Vec<Act> {
         let nobody = StudentDay::default();
         let student = self.book.student(date, roll).unwrap_or(&nobody);
         let fact = |entry: &Entry| entry.fact(self.ledger.is_movable(entry.id));
         let rows: Vec<RowFact> = student.rows.iter().map(fact).collect();
-        let mut visits = student.visits.clone();
-        if let Some(newest) = newest {
-            visits.retain(|visit| !visit.door.is_here() || visit.first != newest.first);
-            visits.push(newest);
-        }
         let so = Circumstances {
             closed: self.book.is_closed(date),
             now: self.known.as_ref().map(|_| self.clock.now()).filter(|now| now.trusted).map(|now| now.utc),
             absent: &self.absent,
             voided: &student.voided,
         };
-        judge(self.book.rules(), &visits, &rows, so)
+        judge(self.book.rules(), &student.visits, &rows, so)
     }
 
     fn perform(&mut self, date: Date, roll: &RollNumber, act: Act) {
@@ -173,8 +156,8 @@ impl Recorder {
 
     /// Closes the days that are over, and looks at all open days once after the start.
     pub(super) fn look_at_days(&mut self, now: Option<OffsetDateTime>) {
-        let first = now.is_some()
-            && !std::mem::replace(&mut self.looked_at_days, now.is_some() || self.looked_at_days);
+        let first = now.is_some() && !self.looked_at_days;
+        self.looked_at_days |= now.is_some();
         let unclosed = self.book.unclosed();
         let newest = unclosed.keys().next_back().copied();
         for (date, has_visits) in unclosed {
@@ -204,7 +187,7 @@ impl Recorder {
                 self.to_judge.insert((date, roll));
                 continue;
             }
-            for act in self.acts(date, &roll, None) {
+            for act in self.acts(date, &roll) {
                 if let Act::Hold(id) = act {
                     self.ledger.hold(id);
                 }

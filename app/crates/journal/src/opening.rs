@@ -72,7 +72,8 @@ impl Past {
             Record::Row(row) => {
                 self.untils.remove(&row.id);
                 self.book.row(&row.roll, &row.at, entry(row, false));
-                // An estimate says nothing about the clock, nor does the end of a visit that was written later.
+                // An estimate says nothing about the clock, nor does the end of a visit that was written
+                // later.
                 if row.clock == Certainty::Known && &*row.at.boot != AT_THE_CLOSE {
                     self.known = Some(row.at.clone());
                 }

@@ -1,12 +1,13 @@
 //! Sees that what the rules say reaches the disk, and says what became of each recognition.
 //!
 //! A sighting begins a visit or goes on with one. The visit is written first, then the rules look at the
-//! student's day ([`judge`](crate::rules::judge)), and what they say is written as well. So whatever the power
-//! or a crash does in between, the next start comes to the same rows. What cannot be written waits in memory,
-//! in order, and is tried again every second; nothing is announced before it is durable.
+//! student's day ([`judge`](crate::rules::judge)), and what they say is written as well. So whatever the
+//! power or a crash does in between, the next start comes to the same rows. What cannot be written waits in
+//! memory, in order, and is tried again every second; nothing is announced before it is durable.
 //!
-//! What is seen while the wall clock is unknown, or doubted ([`Clock::doubt`]), is recorded as a row of unknown
-//! time for each visit; as soon as the clock is known, every such visit gets its time ([`super::settling`]).
+//! What is seen while the wall clock is unknown, or doubted ([`Clock::doubt`]), is recorded as a row of
+//! unknown time for each visit; as soon as the clock is known, every such visit gets its time
+//! ([`super::settling`]).
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::fs::File;
@@ -366,21 +367,26 @@ impl Recorder {
     fn write_rows(&mut self) -> io::Result<()> {
         self.announce_all();
         loop {
-            while self.waiting.len() < MAX_WRITE
+            while !self.waiting.is_empty() {
+                let batch: Vec<Record> =
+                    self.waiting.iter().take(MAX_WRITE).map(|(record, _)| record.clone()).collect();
+                self.journal.append(&batch)?;
+                self.written.extend(self.waiting.drain(..batch.len()).map(|(record, _)| record));
+                let unwritten = self.waiting.len();
+                self.ledger.note_storage(|storage| storage.unwritten = unwritten);
+                self.announce_all();
+            }
+            // Only now: what the rules say next may depend on the rows before.
+            let mut judged = 0;
+            while judged < MAX_WRITE
                 && let Some((date, roll)) = self.to_judge.pop_first()
             {
                 self.judge(date, &roll);
+                judged += 1;
             }
-            if self.waiting.is_empty() {
+            if judged == 0 {
                 break;
             }
-            let batch: Vec<Record> =
-                self.waiting.iter().take(MAX_WRITE).map(|(record, _)| record.clone()).collect();
-            self.journal.append(&batch)?;
-            self.written.extend(self.waiting.drain(..batch.len()).map(|(record, _)| record));
-            let unwritten = self.waiting.len();
-            self.ledger.note_storage(|storage| storage.unwritten = unwritten);
-            self.announce_all();
         }
         self.explain_all();
         while let Some((date, by_a_person)) = self.closing.first_key_value() {
@@ -434,6 +440,10 @@ impl Recorder {
                 let after = self.ledger.view(id).map(|(date, _)| date);
                 before.into_iter().chain(after).for_each(|date| self.days.note(date));
                 if matches!(record, Record::Moved(..)) {
+                    // An OUT is judged again; nothing holds an IN.
+                    if self.ledger.row(id).is_some_and(|row| row.status == Status::In) {
+                        self.ledger.release(id);
+                    }
                     self.to_judge.extend(self.book.find(id));
                 }
             }

@@ -114,9 +114,9 @@ pub struct Derived<'a> {
 /// IN and OUT of one student and day. The order of `visits` does not matter.
 ///
 /// IN is the beginning of the first visit at a door through which one can come. OUT is the end of the last
-/// visit at a door through which one can go, if there was a second one: at a door for departures one suffices.
-/// Visits at doors for both ways that are less than the gap apart are one: who walks past two doors has not
-/// left.
+/// visit at a door through which one can go, if there was a second one: at a door for departures one
+/// suffices. Visits at doors for both ways that are less than the gap apart are one: who walks past two doors
+/// has not left.
 pub fn derive<'a>(rules: &Rules, visits: &'a [Visit]) -> Derived<'a> {
     let arrival = visits
         .iter()

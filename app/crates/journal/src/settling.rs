@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 use super::estimate;
 use super::recorder::{Guess, Recorder};
 use crate::row::{Stamp, Status};
-use crate::rules::Act;
+use crate::rules::{Act, DoorName, Visit};
 use crate::storage::{Certainty, Record, Row, Settled, Verdict};
 use base::event::Event;
 use base::identity::RollNumber;
@@ -122,7 +122,18 @@ impl Recorder {
         self.hand_over(&row.roll, false);
         self.to_judge.insert((sight.date, row.roll.clone()));
         // What the rules make of it decides what the row is; an OUT is made when its day closes.
-        let acts = if sight.begins { self.acts_with_newest(sight.date, &row.roll) } else { Vec::new() };
+        let (door, direction) = (DoorName::here(), self.book.rules().direction);
+        if let Some(current) = self.book.current(&row.roll).cloned() {
+            self.book.written(Visit {
+                student: row.roll.clone(),
+                door,
+                direction,
+                first: current.first,
+                last: current.last.utc,
+                estimated: current.estimated,
+            });
+        }
+        let acts = if sight.begins { self.acts(sight.date, &row.roll) } else { Vec::new() };
         let made = acts.into_iter().find_map(|act| match act {
             Act::Write { status, utc: at, .. } if at == utc => Some(status),
             _ => None,

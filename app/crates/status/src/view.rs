@@ -372,8 +372,8 @@ pub struct Row {
     pub timestamp: String,
     /// Whether the clock could not be trusted when it was written.
     pub provisional: bool,
-    /// Whether the backend has it: `waiting`, `delivered`, `needs-person`, `conflict` (it has another's row in
-    /// its place), `dismissed` or `void`.
+    /// Whether the backend has it: `waiting`, `delivered`, `needs-person`, `conflict` (it has another's row
+    /// in its place), `dismissed` or `void`.
     pub delivery: String,
     /// Whether it is an OUT that a later visit can still move: it is sent when the day closes.
     pub open: bool,

@@ -11,10 +11,10 @@
 //! | `conflict` | id, UTC, reason | the webhook had another row in its place, which no door of the site sent |
 //! | `intents` | id, UTC | from this row on, `sending` is written before a row is sent |
 //!
-//! The last record about a row counts, but for `sending` and `intents`, which say nothing of the row's fate. A
-//! crash between the webhook's answer and this log sends rows again. The webhook answers with "duplicate", and
-//! that is delivered too, because `sending` says that the row may be ours. The promise between versions is
-//! the journal's.
+//! The last record about a row counts, but for `sending` and `intents`, which say nothing of the row's fate.
+//! A crash between the webhook's answer and this log sends rows again. The webhook answers with "duplicate",
+//! and that is delivered too, because `sending` says that the row may be ours. The promise between versions
+//! is the journal's.
 
 use time::OffsetDateTime;
 

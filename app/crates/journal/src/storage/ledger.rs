@@ -265,8 +265,8 @@ impl Ledger {
         Some(rows)
     }
 
-    /// The rows of `date` that a person made, changed or took away, and those that the rules took away; `None`
-    /// when not all of them are in memory.
+    /// The rows of `date` that a person made, changed or took away, and those that the rules took away;
+    /// `None` when not all of them are in memory.
     pub fn corrected(&self, date: Date) -> Option<Vec<RowView>> {
         let state = self.state();
         let corrected = |entry: &&Entry| entry.hand.is_some() || matches!(entry.progress, Progress::Void(_));
@@ -549,27 +549,6 @@ impl Ledger {
             state.enter(entry);
             state.use_date(date);
         }
-    }
-
-    /// Forgets every row of a student. Gives how many there were.
-    pub(crate) fn erase(&self, roll: &RollNumber) -> usize {
-        let mut state = self.state();
-        let of_student: Vec<(u64, Date)> = state
-            .rows
-            .values()
-            .filter(|entry| entry.row.roll == *roll)
-            .map(|entry| (entry.row.id, entry.date))
-            .collect();
-        for (id, date) in &of_student {
-            state.forget(*id);
-            state.marks.remove(id);
-            if let Some(day) = state.days.get_mut(date) {
-                day.remove(id);
-            }
-        }
-        state.open_outs.retain(|(_, other), _| other != roll);
-        state.elsewhere.retain(|(_, other)| other != roll);
-        of_student.len()
     }
 
     /// The local time of a row. In the hour that comes twice in autumn, rows of one student do not run

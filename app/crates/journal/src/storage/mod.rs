@@ -273,8 +273,8 @@ impl Journal {
                 settled.insert(found.id, found.utc);
             }
         })?;
-        // Rows in files that are kept, to which later records may belong; and whether a file could not be read, which may have
-        // others.
+        // Rows in files that are kept, to which later records may belong; and whether a file could not be
+        // read, which may have others.
         let (mut staying, mut unread) = (HashSet::new(), false);
         self.log.prune(|lines| {
             let Some(lines) = lines else {
