@@ -344,9 +344,9 @@ impl Uploader {
         Ended::Later(trouble, delay)
     }
 
-    /// Writes down that these rows are about to be sent. Gives those of them that may be, as they are now, and
-    /// which of them are sent for the first time. "Recorded already" in answer to a first request tells of
-    /// somebody else's row; in answer to a repeated one it may be our own.
+    /// Writes down that these rows are about to be sent. Gives those of them that may be, as they are now,
+    /// and which of them are sent for the first time. "Recorded already" in answer to a first request tells
+    /// of somebody else's row; in answer to a repeated one it may be our own.
     async fn intend(&self, batch: &[OpenRow]) -> (Vec<OpenRow>, HashSet<u64>) {
         let (ready, intents) = self.ledger.begin_sending(batch, self.clock.now().utc);
         let sending = intents.iter().filter(|intent| intent.fate == Fate::Sending);

@@ -138,7 +138,8 @@ pub enum Event {
         /// Whether this was said of the same visit before.
         again: bool,
     },
-    /// A departure was seen. Its OUT is open: a later visit moves it, and it becomes a row when the day closes.
+    /// A departure was seen. Its OUT is open: a later visit moves it, and it becomes a row when the day
+    /// closes.
     OutOpen {
         /// Who.
         roll: RollNumber,
