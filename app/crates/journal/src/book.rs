@@ -326,10 +326,9 @@ impl Book {
         !std::mem::replace(&mut self.day(date).closed, true)
     }
 
-    /// The days that are not closed, oldest first, and whether visits of them were written down.
-    pub(crate) fn unclosed(&self) -> BTreeMap<Date, bool> {
-        let open = self.days.iter().filter(|(_, day)| !day.closed);
-        open.map(|(date, day)| (*date, day.has_visits)).collect()
+    /// The days held, oldest first: whether each is closed, and whether visits of it were written down.
+    pub(crate) fn days(&self) -> BTreeMap<Date, (bool, bool)> {
+        self.days.iter().map(|(date, day)| (*date, (day.closed, day.has_visits))).collect()
     }
 
     fn student_mut(&mut self, date: Date, roll: &RollNumber) -> &mut StudentDay {

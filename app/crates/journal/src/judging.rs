@@ -158,18 +158,23 @@ impl Recorder {
     pub(super) fn look_at_days(&mut self, now: Option<OffsetDateTime>) {
         let first = now.is_some() && !self.looked_at_days;
         self.looked_at_days |= now.is_some();
-        let unclosed = self.book.unclosed();
-        let newest = unclosed.keys().next_back().copied();
-        for (date, has_visits) in unclosed {
+        let days = self.book.days();
+        let newest = days.keys().next_back().copied();
+        for (date, (closed, has_visits)) in days {
             let is_over = now.is_some_and(|now| self.book.rules().day.is_over(date, now));
-            if is_over && !has_visits {
+            if is_over && !closed && !has_visits {
                 // Only an earlier version knew this day: its rows are as that version made them.
                 self.book.close(date);
                 self.release_all(date);
-            } else if is_over {
+            } else if is_over && !closed {
                 self.close(date, false);
-            } else if first || (now.is_none() && (has_visits || Some(date) == newest)) {
-                self.look_at(date, now.is_none());
+            } else if now.is_none() {
+                // Until the time is known, what may still change is held back.
+                if has_visits || (!closed && Some(date) == newest) {
+                    self.look_at(date, true);
+                }
+            } else if first && (has_visits || !closed) {
+                self.look_at(date, false);
             }
         }
         // Who still stood there when the day closed, and whose OUT may have settled.
