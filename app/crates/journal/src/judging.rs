@@ -170,10 +170,10 @@ impl Recorder {
                 self.close(date, false);
             } else if now.is_none() {
                 // Until the time is known, what may still change is held back.
-                if has_visits || (!closed && Some(date) == newest) {
+                if Some(date) == newest || (has_visits && !closed) {
                     self.look_at(date, true);
                 }
-            } else if first && (has_visits || !closed) {
+            } else if first && (!closed || Some(date) == newest) {
                 self.look_at(date, false);
             }
         }
