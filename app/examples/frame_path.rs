@@ -27,10 +27,10 @@ use camera::{Grab, Source as _};
 use image::GrayImage;
 use image::imageops::FilterType;
 use models::store::Store;
+use recognition::config::EmbedderChoice;
 use recognition::roster::enrol::{Places, build};
 use recognition::roster::removal::Removal;
 use recognition::{Engine, Gallery, Outcome, Pipeline};
-use vision::embedding::DIMENSIONS;
 use vision::embedding::Embedding;
 use vision::frame::{Frame, Picture, PixelFormat};
 use vision::photo;
@@ -67,7 +67,7 @@ impl Bench {
         let own = students.join(person.trim()).join("front.jpg");
         let mut engine = engine()?;
         let face = engine.enrol(&open(&own)?)?.outcome?.embedding;
-        let mut enrolled = strangers(ROSTER - 1)?;
+        let mut enrolled = strangers(ROSTER - 1, face.values().len())?;
         enrolled.push((RollNumber::parse(person.trim())?, face));
         let gallery = Arc::new(ArcSwap::from_pointee(Gallery::new(enrolled)));
         Ok(Self {
@@ -226,18 +226,18 @@ fn enlarged(picture: &Picture) -> Result<Picture> {
 }
 
 /// Faces that are nobody's, each of another student.
-fn strangers(count: usize) -> Result<Vec<(RollNumber, Embedding)>> {
+fn strangers(count: usize, dimensions: usize) -> Result<Vec<(RollNumber, Embedding)>> {
     let mut rng = fastrand::Rng::with_seed(4);
     (0..count)
         .map(|number| {
-            let raw: Vec<f32> = (0..DIMENSIONS).map(|_| rng.f32() - 0.5).collect();
+            let raw: Vec<f32> = (0..dimensions).map(|_| rng.f32() - 0.5).collect();
             Ok((RollNumber::parse(&format!("9{number:06}"))?, Embedding::normalised(&raw)?))
         })
         .collect()
 }
 
 fn search(faces: usize, question: &Question<'_>) -> Result<f64> {
-    let enrolled = strangers(faces)?;
+    let enrolled = strangers(faces, EmbedderChoice::default().dimensions())?;
     let probe = enrolled[faces / 2].1.clone();
     let gallery = Gallery::new(enrolled);
     question

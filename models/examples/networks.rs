@@ -7,17 +7,20 @@
 mod answer;
 
 use answer::Question;
-use candle_core::{Device, Error, Result};
+use candle_core::{Device, Error, Result, Tensor};
 use candle_nn::VarBuilder;
 use models::Role;
 use models::blazeface::{BlazeFace, Range};
 use models::face_mesh::FaceMesh;
 use models::iris::Iris;
+use models::layer::{Activation, Conv, Filter, Padding};
 use models::minifas::{MiniFas, Variant};
 use models::mobilefacenet::MobileFaceNet;
-use models::plan::Plan;
+use models::plan::{Plan, Planner};
+use models::sface::Sface;
 use models::store::Store;
 use models::yunet::YuNet;
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 /// Runs of each network; the shortest counts, as the one that nothing disturbed, and the median shows how far
@@ -66,6 +69,9 @@ fn fill(plan: &mut Plan) -> Result<()> {
 
 /// Shortest time of the network that is asked for.
 fn timed(question: &Question<'_>) -> Result<f64> {
+    if let Some((side, window)) = question.name.split_once('-').filter(|(side, _)| WHOSE.contains(side)) {
+        return convolution(question, side, window);
+    }
     let mut answer = Err(Error::msg("this program does not have it, or its weights have not been fetched"));
     each(&|role| role == question.name, &mut |_, plan| {
         fill(plan)?;
@@ -73,6 +79,37 @@ fn timed(question: &Question<'_>) -> Result<f64> {
         Ok(())
     })?;
     answer
+}
+
+/// Who computes a convolution: our layer, or candle's own operation.
+const WHOSE: [&str; 2] = ["convolution", "candle"];
+
+/// Shortest time of one convolution as SFace has it on its fourteen lines, or of a window as its stem has it:
+/// what our kernels are for.
+fn convolution(question: &Question<'_>, side: &str, window: &str) -> Result<f64> {
+    let (k, padding, size, inputs, outputs) = match window {
+        "1x1" => (1, 0, 14, 512, 512),
+        "3x3" => (3, 1, 112, 3, 32),
+        _ => return Err(Error::msg("there is no such window")),
+    };
+    let values = |n: usize| (0..n).map(|i| (i % 251) as f32 / 250.0 - 0.5).collect::<Vec<_>>();
+    let kernel = Tensor::from_vec(values(outputs * inputs * k * k), (outputs, inputs, k, k), &Device::Cpu)?;
+    if side == "candle" {
+        let x = Tensor::from_vec(values(inputs * size * size), (1, inputs, size, size), &Device::Cpu)?;
+        return question.shortest(|| x.conv2d(&kernel, padding, 1, 1, 1).map(|_| ()));
+    }
+    let vb = VarBuilder::from_tensors(
+        HashMap::from([("kernel".to_owned(), kernel)]),
+        candle_core::DType::F32,
+        &Device::Cpu,
+    );
+    let filter = Filter::torch(&vb, "kernel", None)?;
+    let (mut planner, input) = Planner::new(size, size, inputs);
+    let layer = Conv::new(&filter, 1, Padding::Each(padding), &Activation::None)?;
+    let output = planner.add(layer, &[input])?;
+    let mut plan = planner.finish(&[output])?;
+    fill(&mut plan)?;
+    question.shortest(|| plan.run())
 }
 
 /// One line of the table; a whole network has a median and buffers besides.
@@ -109,6 +146,11 @@ fn each(wanted: &dyn Fn(&str) -> bool, visit: Visit<'_>) -> Result<()> {
     }
     if let Some(vb) = weights(Role::Embedder)? {
         visit(Role::Embedder.name(), MobileFaceNet::load(vb)?.plan_mut())?;
+    }
+    for role in [Role::EmbedderSface, Role::EmbedderSfaceFp32] {
+        if let Some(vb) = weights(role)? {
+            visit(role.name(), Sface::load(vb)?.plan_mut())?;
+        }
     }
     for (role, variant) in [
         (Role::AntispoofV2, Variant::V2),

@@ -3,7 +3,7 @@
 //! The crate `model_files` says which weight files there are and what each must be; [`store`] loads them for
 //! candle. Fetching and converting them is the work of a building machine: see `models/tools`.
 //!
-//! A network's way: each has a module ([`blazeface`], [`face_mesh`], [`iris`], [`mobilefacenet`],
+//! A network's way: each has a module ([`blazeface`], [`face_mesh`], [`iris`], [`mobilefacenet`], [`sface`],
 //! [`minifas`], [`yunet`]) that loads it by tensor name, runs it and decodes its answer. It is a [`plan`]: a
 //! fixed list of fused [`layer`]s, candle custom ops, with fixed buffers between them. Their inner loops are
 //! in `kernel`, the only `unsafe` code. [`selftest`] holds a loaded network against the reference runtimes'
@@ -22,6 +22,7 @@ pub mod mobilefacenet;
 pub mod plan;
 mod scratch;
 pub mod selftest;
+pub mod sface;
 pub mod store;
 pub mod yunet;
 

@@ -13,6 +13,7 @@ use models::layer::{Activation, Block, Conv, Depthwise, Filter, Padding, Residua
 use models::minifas::{MiniFas, Variant};
 use models::mobilefacenet::MobileFaceNet;
 use models::plan::{Plan, Planner};
+use models::sface::Sface;
 use models::store::Store;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -104,6 +105,10 @@ fn networks_allocate_their_answers_besides() {
     }
     if let Some(vb) = weights(Role::Embedder) {
         let mut network = MobileFaceNet::load(vb).unwrap();
+        assert!(third_run(|| _ = network.embed_with(grey).unwrap()) <= ops(network.plan_mut()));
+    }
+    if let Some(vb) = weights(Role::EmbedderSface) {
+        let mut network = Sface::load(vb).unwrap();
         assert!(third_run(|| _ = network.embed_with(grey).unwrap()) <= ops(network.plan_mut()));
     }
     for (role, variant) in [(Role::AntispoofV2, Variant::V2), (Role::AntispoofV1Se, Variant::V1Se)] {

@@ -55,13 +55,15 @@ class Case:
     threads: int
     runs: int
     rounds: int
+    # Asked of our own program, in a process of its own: candle is part of it.
+    candle: bool = False
 
 
 class Side:
     """A process that answers one question at a time, and is started again when it ended."""
 
     def __init__(self, command, threads):
-        limits = {name: str(threads) for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
+        limits = {name: str(threads) for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS")}
         self.command, self.environment = command, os.environ | limits
         self.process = None
 
@@ -174,7 +176,12 @@ def cases(peers, threads, quick):
         files = runtimes
         if role == "embedder":
             files = {file: f"{runtime}, half of its batch of two" for file, runtime in runtimes.items()}
+        elif role.startswith("embedder-"):
+            files = {file: f"{runtime}, f32" for file, runtime in runtimes.items()}
         yield Case(role + suffix, role, files, threads, 10 if quick else 30, rounds)
+    for window in ("1x1", "3x3"):
+        candle = {f"candle-{window}": "candle's own conv2d"}
+        yield Case(f"convolution {window}{suffix}", f"convolution-{window}", candle, threads, 10 if quick else 30, rounds, candle=True)
     if threads > 1:
         # Of the rest only a frame's face and its liveness are looked at side by side.
         yield Case("frame, mean of the demo's video" + suffix, "replay", {"replay": DLIB}, threads, 1, 3 if quick else 7)
@@ -330,19 +337,21 @@ def main():
     }
     for threads in sorted({1, every}):
         networks, frames = (Side(command, threads) for command in ours.values())
+        candle = Side(ours["networks"], threads)
         peer_command = [sys.executable, Path(__file__).with_name("peer.py"), "--models", models, "--demo", arguments.demo]
         peer = Side([*peer_command, "--four", four], threads)
         for case in cases(peers, threads, arguments.quick):
             if arguments.only and arguments.only not in case.name:
                 continue
-            result, reason = compared(case, networks if case.ours in peers else frames, peer)
+            of_networks = case.candle or case.ours in peers
+            result, reason = compared(case, networks if of_networks else frames, candle if case.candle else peer)
             if result is None:
                 reasons.append(f"{case.name}: {reason}")
             else:
                 keep(result)
         if threads == 1 and (result := start(frames, lines, arguments.quick)):
             keep(result)
-        for side in (networks, frames, peer):
+        for side in (networks, frames, candle, peer):
             side.end()
     for role, reason in without.items():
         reasons.append(f"{role}: {reason}")

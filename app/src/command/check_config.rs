@@ -52,7 +52,9 @@ fn remarks(config: &Config) -> Vec<String> {
         );
     }
     remarks.extend(
-        Calibration::of(config.recognition.calibration.as_deref()).err().map(|error| error.to_string()),
+        Calibration::of(config.recognition.calibration.as_deref(), config.recognition.embedder)
+            .err()
+            .map(|error| error.to_string()),
     );
     let requirement = Requirement::at_hand(config.liveness.require, &config.models_dir());
     remarks.extend(requirement.concern().map(|concern| format!("{concern}.")));

@@ -150,7 +150,10 @@ pub(super) fn execute(path: &Path, arguments: &Arguments) -> anyhow::Result<Exit
                 pictures_each: *pictures_each,
                 thresholds: (20..=70).step_by(5).map(|percent| percent as f32 / 100.0).collect(),
                 margin: margin.unwrap_or(config.recognition.margin),
-                calibration: Calibration::of(config.recognition.calibration.as_deref())?,
+                calibration: Calibration::of(
+                    config.recognition.calibration.as_deref(),
+                    config.recognition.embedder,
+                )?,
             };
             let measured = identification(images, &plan, &mut embed, &looked_at)?;
             bar.finish_and_clear();
@@ -170,7 +173,8 @@ pub(super) fn execute(path: &Path, arguments: &Arguments) -> anyhow::Result<Exit
         What::Attacks { genuine, attacks: folder, stills, out } => {
             // Every rule is measured, whatever the site's own is.
             let mut checker = engine.liveness(&Liveness { require: LivenessRule::PassiveAny })?;
-            let calibration = Calibration::of(config.recognition.calibration.as_deref())?;
+            let calibration =
+                Calibration::of(config.recognition.calibration.as_deref(), config.recognition.embedder)?;
             let clock: Arc<dyn Clock> = Arc::new(SystemClock::new(config.site.clock));
             let files = attacks::files(genuine, folder)?;
             let stills = stills.as_deref().map_or(Ok(Vec::new()), attacks::below)?;

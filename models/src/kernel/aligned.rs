@@ -29,6 +29,14 @@ impl Aligned {
             self.len = len;
         }
     }
+
+    /// The same memory as bytes: four for each value.
+    pub(crate) fn bytes_mut(&mut self) -> &mut [i8] {
+        let len = self.len * size_of::<f32>();
+        // SAFETY: `lines` holds at least `len` initialised bytes without padding between them, every bit
+        // pattern is a byte, and the exclusive borrow of `self` makes this the only reference.
+        unsafe { std::slice::from_raw_parts_mut(self.lines.as_mut_ptr().cast(), len) }
+    }
 }
 
 impl Deref for Aligned {

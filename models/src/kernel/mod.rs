@@ -11,6 +11,8 @@
 
 mod aligned;
 mod depthwise;
+mod dot;
+mod dots;
 mod elementwise;
 mod gemm;
 #[cfg(target_arch = "aarch64")]
@@ -25,6 +27,7 @@ mod x86;
 
 pub(crate) use aligned::Aligned;
 pub(crate) use depthwise::{DepthwiseWeights, MAX_WINDOW, RowArgs, depthwise_row};
+pub(crate) use dot::{DotArgs, DotWeights, dot_product};
 pub(crate) use elementwise::{Upsample, add_upsampled_2x, channel_means, max_pool_2x2_row, scale_add};
 pub(crate) use gemm::{GemmArgs, gemm};
 pub(crate) use packed::GemmWeights;
@@ -63,6 +66,9 @@ enum Set {
     /// 4 lanes, 32 registers.
     #[cfg(target_arch = "aarch64")]
     Neon,
+    /// The same with products of 8 bits (`sdot`).
+    #[cfg(target_arch = "aarch64")]
+    NeonDot,
 }
 
 impl Isa {
@@ -85,7 +91,12 @@ impl Isa {
             }
         }
         #[cfg(target_arch = "aarch64")]
-        found.push(Isa(Set::Neon));
+        {
+            found.push(Isa(Set::Neon));
+            if std::arch::is_aarch64_feature_detected!("dotprod") {
+                found.push(Isa(Set::NeonDot));
+            }
+        }
         found
     }
 
@@ -99,7 +110,21 @@ impl Isa {
             #[cfg(target_arch = "x86_64")]
             Set::Avx512 => x86::Avx512::LANES,
             #[cfg(target_arch = "aarch64")]
-            Set::Neon => neon::Neon::LANES,
+            Set::Neon | Set::NeonDot => neon::Neon::LANES,
+        }
+    }
+
+    /// Neighbouring inputs whose codes lie together; the packed layout of [`DotWeights`] depends on it.
+    fn codes_together(self) -> usize {
+        use dots::Dots;
+        match self.0 {
+            Set::Portable => dots::PortableDots::TOGETHER,
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx2 | Set::Avx512 => x86::Avx2Dots::TOGETHER,
+            #[cfg(target_arch = "aarch64")]
+            Set::Neon => dots::PortableDots::TOGETHER,
+            #[cfg(target_arch = "aarch64")]
+            Set::NeonDot => neon::NeonDots::TOGETHER,
         }
     }
 
@@ -126,7 +151,27 @@ impl Isa {
                 #[cfg(target_arch = "x86_64")]
                 Set::Avx512 => avx512(kernel),
                 #[cfg(target_arch = "aarch64")]
-                Set::Neon => kernel.run::<neon::Neon>(),
+                Set::Neon | Set::NeonDot => kernel.run::<neon::Neon>(),
+            }
+        }
+    }
+
+    /// Runs a kernel of codes compiled for this instruction set. AVX-512 takes AVX2's.
+    ///
+    /// # Safety
+    /// As [`Self::run`].
+    #[inline]
+    unsafe fn run_dots<K: DotKernel>(self, kernel: K) {
+        // SAFETY: as in `run`.
+        unsafe {
+            match self.0 {
+                Set::Portable => kernel.run::<dots::PortableDots>(),
+                #[cfg(target_arch = "x86_64")]
+                Set::Avx2 | Set::Avx512 => avx2_dots(kernel),
+                #[cfg(target_arch = "aarch64")]
+                Set::Neon => kernel.run::<dots::PortableDots>(),
+                #[cfg(target_arch = "aarch64")]
+                Set::NeonDot => neon_dots(kernel),
             }
         }
     }
@@ -161,6 +206,27 @@ trait Kernel {
     /// # Safety
     /// Pointers in `self` must be valid as the kernel documents. Implementations are `inline(always)`.
     unsafe fn run<V: vector::Vector>(self);
+}
+
+/// The same for sums of products of codes.
+trait DotKernel {
+    /// # Safety
+    /// As [`Kernel::run`].
+    unsafe fn run<D: dots::Dots>(self);
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+unsafe fn avx2_dots<K: DotKernel>(kernel: K) {
+    // SAFETY: the caller's contract is this function's.
+    unsafe { kernel.run::<x86::Avx2Dots>() }
+}
+
+#[cfg(target_arch = "aarch64")]
+#[target_feature(enable = "neon,dotprod")]
+unsafe fn neon_dots<K: DotKernel>(kernel: K) {
+    // SAFETY: the caller's contract is this function's.
+    unsafe { kernel.run::<neon::NeonDots>() }
 }
 
 #[cfg(target_arch = "x86_64")]

@@ -5,26 +5,47 @@
 
 use super::{Isa, Work};
 
-/// Writes the scalar product of `probe` with each of `rows` into `products`, for as many as both have.
+/// Writes the scalar product of `probe` with each of `rows`, which lie one behind the other, into `products`,
+/// for as many as both have.
 ///
 /// A product must fit an `i32`: with rows and probe of length at most 2¹⁴ · √2 it does, by Cauchy-Schwarz.
-pub fn scalar_products<const N: usize>(rows: &[[i16; N]], probe: &[i16; N], products: &mut [i32]) {
+pub fn scalar_products(rows: &[i16], probe: &[i16], products: &mut [i32]) {
     Isa::best().work(ScalarProducts { rows, probe, products });
 }
 
-struct ScalarProducts<'a, const N: usize> {
-    rows: &'a [[i16; N]],
-    probe: &'a [i16; N],
+struct ScalarProducts<'a> {
+    rows: &'a [i16],
+    probe: &'a [i16],
     products: &'a mut [i32],
 }
 
-impl<const N: usize> Work for ScalarProducts<'_, N> {
+impl Work for ScalarProducts<'_> {
     #[inline(always)]
     fn run(self) {
-        for (product, row) in self.products.iter_mut().zip(self.rows) {
-            *product = row.iter().zip(self.probe).map(|(a, b)| i32::from(*a) * i32::from(*b)).sum();
+        let Self { rows, probe, products } = self;
+        // With a length that it knows the compiler unrolls the whole row.
+        if let Ok(probe) = <&[i16; 128]>::try_from(probe) {
+            known(rows.as_chunks().0, probe, products);
+        } else if let Ok(probe) = <&[i16; 192]>::try_from(probe) {
+            known(rows.as_chunks().0, probe, products);
+        } else if !probe.is_empty() {
+            for (product, row) in products.iter_mut().zip(rows.chunks_exact(probe.len())) {
+                *product = scalar_product(row, probe);
+            }
         }
     }
+}
+
+#[inline(always)]
+fn known<const N: usize>(rows: &[[i16; N]], probe: &[i16; N], products: &mut [i32]) {
+    for (product, row) in products.iter_mut().zip(rows) {
+        *product = scalar_product(row, probe);
+    }
+}
+
+#[inline(always)]
+fn scalar_product(row: &[i16], probe: &[i16]) -> i32 {
+    row.iter().zip(probe).map(|(a, b)| i32::from(*a) * i32::from(*b)).sum()
 }
 
 #[cfg(test)]
@@ -35,14 +56,16 @@ mod tests {
     proptest! {
         #[test]
         fn every_instruction_set_gives_the_exact_products(
-            rows in proptest::collection::vec(proptest::array::uniform32(-2000i16..2000), 0..9),
-            probe in proptest::array::uniform32(-2000i16..2000),
+            dimensions in proptest::sample::select(vec![32, 128, 192]),
+            values in proptest::collection::vec(-1200i16..1200, 192 * 9),
+            count in 0usize..9,
         ) {
-            let exact: Vec<i64> =
-                rows.iter().map(|row| row.iter().zip(&probe).map(|(a, b)| i64::from(*a) * i64::from(*b)).sum()).collect();
+            let (probe, rows) = (&values[..dimensions], &values[192..][..count * dimensions]);
+            let exact = |row: &[i16]| row.iter().zip(probe).map(|(a, b)| i64::from(*a) * i64::from(*b)).sum();
+            let exact: Vec<i64> = rows.chunks_exact(dimensions).map(exact).collect();
             for isa in Isa::available() {
-                let mut products = vec![0; rows.len()];
-                isa.work(ScalarProducts { rows: &rows, probe: &probe, products: &mut products });
+                let mut products = vec![0; count];
+                isa.work(ScalarProducts { rows, probe, products: &mut products });
                 let found: Vec<i64> = products.iter().copied().map(i64::from).collect();
                 prop_assert_eq!(&found, &exact, "{}", isa);
             }

@@ -148,6 +148,72 @@ fn products() {
     });
 }
 
+/// What [`dot_product`] promises to the last bit, written down once more and slowly.
+fn dots_exactly(
+    (pixels, inputs): (usize, usize),
+    a: &[f32],
+    codes: &[i8],
+    [scale, bias, slope]: [&[f32]; 3],
+    epilogue: Epilogue,
+) -> Vec<f32> {
+    let mut out = Vec::new();
+    for row in a.chunks_exact(pixels * inputs) {
+        for (n, weights) in codes.chunks_exact(pixels * inputs).enumerate() {
+            let mut sum = 0f32;
+            for (pixel, weights) in row.chunks_exact(inputs).zip(weights.chunks_exact(inputs)) {
+                let largest = pixel.iter().fold(0f32, |largest, x| largest.max(x.abs()));
+                let inverse = if largest > 0.0 { 127.0 / largest } else { 0.0 };
+                let products = pixel
+                    .iter()
+                    .zip(weights)
+                    .map(|(x, w)| (x * inverse).round_ties_even() as i64 * i64::from(*w));
+                sum += products.sum::<i64>() as f32 * (largest / 127.0);
+            }
+            let x = sum * scale[n] + bias[n];
+            out.push(match epilogue {
+                Epilogue::None => x,
+                Epilogue::Relu => x.max(0.0),
+                Epilogue::PRelu => x.max(0.0) + x.min(0.0) * slope[n],
+            });
+        }
+    }
+    out
+}
+
+#[test]
+fn products_of_codes_are_the_same_to_the_last_bit() {
+    every_isa(|isa, random| {
+        let (rows, pixels) = (random.of(1..=9), random.of(1..=3));
+        let (inputs, outputs) = (16 * random.of(1..=4), 16 * random.of(1..=2));
+        let a = random.guarded(rows * pixels * inputs);
+        // One in ten is the largest code there is, whose neighbouring products overflow 16 bits.
+        let code = |x: f32| if x > 0.8 { 127 } else { (x * 127.0) as i8 };
+        let codes: Vec<i8> = random.values(outputs * pixels * inputs).into_iter().map(code).collect();
+        let [scale, bias, slope] = [(); 3].map(|()| random.values(outputs));
+        let epilogue = random.epilogue();
+        let w = DotWeights::pack(isa, pixels, &codes, &scale, &bias, epilogue, &slope);
+        let mut memory = random.guarded(w.working_memory(rows));
+        let mut out = random.guarded(rows * outputs);
+        dot_product(&w, DotArgs { a: &a, rows, codes: &mut memory, out: &mut out });
+        let wanted = dots_exactly((pixels, inputs), &a, &codes, [&scale, &bias, &slope], epilogue);
+        assert_eq!(*out, *wanted, "{isa}");
+    });
+}
+
+#[test]
+fn products_of_the_largest_codes_do_not_saturate() {
+    for isa in Isa::available() {
+        let codes = vec![127; 16 * 32];
+        let w = DotWeights::pack(isa, 1, &codes, &[1.0; 16], &[0.0; 16], Epilogue::None, &[]);
+        let (mut memory, mut out) = (vec![0.0; w.working_memory(2)], [0.0; 32]);
+        let a = [[-1.0; 32], [0.0; 32]];
+        dot_product(&w, DotArgs { a: a.as_flattened(), rows: 2, codes: &mut memory, out: &mut out });
+        let full = -32.0 * 127.0 * 127.0 * (1.0f32 / 127.0);
+        assert_eq!(out[..16], [full; 16], "{isa}");
+        assert_eq!(out[16..], [0.0; 16], "{isa}: a pixel of zeros");
+    }
+}
+
 #[test]
 fn depthwise_lines() {
     every_isa(|isa, random| {

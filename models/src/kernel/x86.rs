@@ -6,6 +6,7 @@
 // forms are used throughout.
 #![allow(clippy::undocumented_unsafe_blocks)]
 
+use super::dots::Dots;
 use super::vector::Vector;
 use std::arch::x86_64::*;
 
@@ -106,5 +107,55 @@ impl Vector for Avx512 {
     #[inline(always)]
     unsafe fn mul_add(self, factor: Self, addend: Self) -> Self {
         unsafe { Self(_mm512_fmadd_ps(self.0, factor.0, addend.0)) }
+    }
+}
+
+/// Eight sums of products of 16 bits: of 8 bits there is only a product that saturates.
+#[derive(Clone, Copy)]
+pub(super) struct Avx2Dots(__m256i);
+
+impl Dots for Avx2Dots {
+    type Float = Avx2;
+    type Code = i16;
+    type Weights = __m256i;
+    type Row = __m256i;
+    const TOGETHER: usize = 2;
+    const ROWS: usize = 6;
+    const BY_LANE: bool = false;
+
+    #[inline(always)]
+    unsafe fn zero() -> Self {
+        unsafe { Self(_mm256_setzero_si256()) }
+    }
+    #[inline(always)]
+    unsafe fn weights(from: *const i8) -> __m256i {
+        unsafe { _mm256_cvtepi8_epi16(_mm_loadu_si128(from.cast())) }
+    }
+    #[inline(always)]
+    unsafe fn row(from: *const i16) -> __m256i {
+        unsafe { _mm256_set1_epi32(from.cast::<i32>().read_unaligned()) }
+    }
+    #[inline(always)]
+    unsafe fn add(self, weights: __m256i, row: __m256i) -> Self {
+        unsafe { Self(_mm256_add_epi32(self.0, _mm256_madd_epi16(weights, row))) }
+    }
+    #[inline(always)]
+    unsafe fn add_lane<const LANE: i32>(self, _: __m256i, _: __m256i) -> Self {
+        unreachable!("not an instruction of this set")
+    }
+    #[inline(always)]
+    unsafe fn float(self) -> Avx2 {
+        unsafe { Avx2(_mm256_cvtepi32_ps(self.0)) }
+    }
+    #[inline(always)]
+    unsafe fn encode(from: *const f32, inverse: f32, to: *mut i16) {
+        unsafe {
+            let inverse = _mm256_set1_ps(inverse);
+            let low = _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_loadu_ps(from), inverse));
+            let high = _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_loadu_ps(from.add(8)), inverse));
+            // The pack takes halves of both in turn; the permutation puts them in order.
+            let packed = _mm256_permute4x64_epi64::<0b11_01_10_00>(_mm256_packs_epi32(low, high));
+            _mm256_storeu_si256(to.cast(), packed);
+        }
     }
 }

@@ -8,9 +8,10 @@
 //! window, the filtered ones in a strip that the projection reads at once. Both stay in the first-level cache
 //! or close to it.
 
-use super::{Activation, Depthwise, Filter, Layer, Map, Padding, Shape};
+use super::{Activation, Coded, Depthwise, Filter, Layer, Map, Padding, Shape};
 use crate::kernel::{
-    DepthwiseWeights, GemmArgs, GemmWeights, Isa, RowArgs, depthwise_row, gemm, max_pool_2x2_row,
+    DepthwiseWeights, DotArgs, DotWeights, GemmArgs, GemmWeights, Isa, RowArgs, depthwise_row, dot_product,
+    gemm, max_pool_2x2_row,
 };
 use crate::scratch;
 use candle_core::{Result, bail};
@@ -32,10 +33,41 @@ pub enum Residual {
 pub struct Block {
     expand: Option<GemmWeights>,
     depthwise: DepthwiseWeights,
-    project: Option<GemmWeights>,
+    project: Option<Projection>,
     padding: Padding,
     residual: Residual,
     pooled: bool,
+}
+
+/// The weights of the last part.
+enum Projection {
+    F32(GemmWeights),
+    /// In 8 bits: the strip is quantised before the product, pixel by pixel.
+    Int8(DotWeights),
+}
+
+impl Projection {
+    fn inputs(&self) -> usize {
+        match self {
+            Self::F32(weights) => weights.inputs(),
+            Self::Int8(weights) => weights.inputs(),
+        }
+    }
+
+    fn outputs(&self) -> usize {
+        match self {
+            Self::F32(weights) => weights.outputs(),
+            Self::Int8(weights) => weights.outputs(),
+        }
+    }
+
+    /// Values of working memory for so many pixels.
+    fn working_memory(&self, pixels: usize) -> usize {
+        match self {
+            Self::F32(_) => 0,
+            Self::Int8(weights) => weights.working_memory(pixels),
+        }
+    }
 }
 
 /// Values of the strip between depthwise and projection: a third of a 48 KB first-level cache, half of a 32
@@ -92,8 +124,17 @@ impl Block {
                 self.depthwise.channels()
             );
         }
-        self.project = Some(super::weights::pack(self.depthwise.isa(), filter, activation)?);
+        self.project = Some(Projection::F32(super::weights::pack(self.depthwise.isa(), filter, activation)?));
         self.residual = residual;
+        Ok(self)
+    }
+
+    /// The same with weights of 8 bits, and without a residual.
+    pub fn project_coded(mut self, coded: &Coded, activation: &Activation) -> Result<Self> {
+        if !coded.is_pointwise() || coded.inputs() != self.depthwise.channels() {
+            bail!("the projection {coded:?} does not take {} channels", self.depthwise.channels());
+        }
+        self.project = Some(Projection::Int8(coded.pack(self.depthwise.isa(), activation)?));
         Ok(self)
     }
 
@@ -112,7 +153,7 @@ impl Block {
     }
 
     fn outputs(&self) -> usize {
-        self.project.as_ref().map_or(self.depthwise.channels(), GemmWeights::outputs)
+        self.project.as_ref().map_or(self.depthwise.channels(), Projection::outputs)
     }
 
     /// Output size before pooling, and zeros above and left.
@@ -155,8 +196,9 @@ impl Block {
             ring_line,
             if self.project.is_some() || self.pooled { strip_lines * strip_line } else { 0 },
             if self.residual == Residual::Pooled { strip_lines * pooled_line } else { 0 },
+            self.project.as_ref().map_or(0, |project| project.working_memory(strip_lines * out_shape.width)),
         ];
-        scratch::with(sizes, |[ring, zeros, strip, pooled]| {
+        scratch::with(sizes, |[ring, zeros, strip, pooled, codes]| {
             zeros.fill(0.0);
             let zeros = &*zeros;
             // Lines below this one have been expanded into the ring.
@@ -207,7 +249,11 @@ impl Block {
                     };
                     depthwise_row(&self.depthwise, args);
                 }
-                if let Some(project) = &self.project {
+                if let Some(Projection::Int8(project)) = &self.project {
+                    let rows = (end - y) * out_shape.width;
+                    dot_product(project, DotArgs { a: strip, rows, codes: &mut *codes, out: &mut *out });
+                }
+                if let Some(Projection::F32(project)) = &self.project {
                     let residual = match self.residual {
                         Residual::None => None,
                         Residual::Input => Some((&side.values[y * side.shape.line()..], side.shape.channels)),
@@ -258,6 +304,9 @@ impl fmt::Debug for Block {
         write!(f, "dw {k}x{k}/{s} {c}")?;
         if let Some(project) = &self.project {
             write!(f, "->1x1 {}", project.outputs())?;
+            if matches!(project, Projection::Int8(_)) {
+                write!(f, ", 8 bits")?;
+            }
         }
         match self.residual {
             Residual::None => {}

@@ -6,6 +6,7 @@
 //! output; a [`crate::plan::Plan`] calls them with buffers that are used again and again.
 
 mod block;
+mod coded;
 mod conv;
 mod gate;
 mod resample;
@@ -14,10 +15,11 @@ mod tests;
 mod weights;
 
 pub use block::{Block, Residual};
+pub use coded::{Coded, Whole};
 pub use conv::Conv;
 pub use gate::Gate;
 pub use resample::{AddUpsampled, MaxPool};
-pub use weights::{Activation, Depthwise, Filter, Padding, vector};
+pub use weights::{Activation, BatchNorm, Depthwise, Filter, Padding, vector};
 
 use candle_core::{CpuStorage, DType, Device, InplaceOp2, InplaceOp3, Layout, Result, Tensor, bail};
 use std::fmt::Debug;

@@ -48,6 +48,42 @@ impl Numbers {
     }
 }
 
+#[test]
+fn a_block_of_8_bits_is_near_to_the_same_in_f32() {
+    let mut numbers = Numbers(3);
+    for (stride, channels, outputs, side) in [(1, 32, 64, 9), (2, 64, 48, 12), (1, 16, 16, 1)] {
+        let depthwise = numbers.depthwise(3, channels);
+        let (slopes, last) =
+            (Activation::PRelu(numbers.take(channels)), Activation::PRelu(numbers.take(outputs)));
+        let filter = numbers.filter(outputs, (1, 1), channels);
+        // Weights that 8 bits hold exactly: what differs then comes from the input's codes alone.
+        let codes: Vec<u8> = filter.weights.iter().map(|w| ((w * 127.0).round() + 128.0) as u8).collect();
+        let scale = vec![1.0 / 127.0; outputs];
+        let exact = codes.iter().map(|code| (f32::from(*code) - 128.0) / 127.0).collect();
+        let filter = Filter { weights: exact, ..filter };
+        let tensors = HashMap::from([
+            ("k".to_owned(), Tensor::from_vec(codes, (outputs, channels, 1, 1), &Device::Cpu).unwrap()),
+            ("k.scale".to_owned(), Tensor::from_vec(scale, outputs, &Device::Cpu).unwrap()),
+            ("b".to_owned(), Tensor::from_vec(filter.bias.clone(), outputs, &Device::Cpu).unwrap()),
+        ]);
+        let vb = VarBuilder::from_tensors(tensors, DType::F32, &Device::Cpu);
+        let coded = Coded::torch(&vb, "k", (1, 1), Some("b")).unwrap();
+        let input = numbers.tensor((1, side, side, channels));
+        for isa in Isa::available() {
+            let block = || Block::packed_for(isa, &depthwise, stride, Padding::Each(1), &slopes).unwrap();
+            let wanted = block().project(&filter, Residual::None, &last).unwrap();
+            let found = block().project_coded(&coded, &last).unwrap();
+            let [wanted, found] = [wanted, found].map(|block| {
+                forward(&block, &[&input]).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap()
+            });
+            let largest = wanted.iter().fold(0f32, |largest, x| largest.max(x.abs()));
+            for (found, wanted) in found.iter().zip(&wanted) {
+                assert!((found - wanted).abs() < 0.02 * largest, "{isa}: {found}, not {wanted}");
+            }
+        }
+    }
+}
+
 /// Candle's convolution of an NHWC tensor, with the padding written out. `kernel` is OIHW.
 fn oracle(
     x: &Tensor,

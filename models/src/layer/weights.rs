@@ -53,13 +53,41 @@ impl Filter {
 
     /// Folds the batch norm that follows: weights and bias absorb its scale and shift.
     pub fn batch_norm(mut self, vb: &VarBuilder) -> Result<Self> {
-        let (scale, shift) = scale_shift(vb, self.outputs)?;
+        self.normalise(&BatchNorm::torch(vb, self.outputs)?)?;
+        Ok(self)
+    }
+
+    /// The same for a norm that was read before.
+    pub fn norm(mut self, norm: &BatchNorm) -> Result<Self> {
+        self.normalise(norm)?;
+        Ok(self)
+    }
+
+    /// Folds a batch norm of the inputs, which comes before this filter: right where no window hangs over an
+    /// edge.
+    pub fn after_norm(mut self, norm: &BatchNorm) -> Result<Self> {
+        norm.fits(self.inputs)?;
+        let fan_in = self.weights.len() / self.outputs;
+        for (weights, bias) in self.weights.chunks_exact_mut(fan_in).zip(&mut self.bias) {
+            let mut sum = f64::from(*bias);
+            for (i, weight) in weights.iter_mut().enumerate() {
+                sum += f64::from(*weight) * f64::from(norm.shift[i % self.inputs]);
+                *weight *= norm.scale[i % self.inputs];
+            }
+            *bias = sum as f32;
+        }
+        Ok(self)
+    }
+
+    fn normalise(&mut self, norm: &BatchNorm) -> Result<()> {
+        norm.fits(self.outputs)?;
+        let BatchNorm { scale, shift } = norm;
         let fan_in = self.weights.len() / self.outputs;
         for (o, weights) in self.weights.chunks_exact_mut(fan_in).enumerate() {
             weights.iter_mut().for_each(|w| *w *= scale[o]);
             self.bias[o] = self.bias[o] * scale[o] + shift[o];
         }
-        Ok(self)
+        Ok(())
     }
 
     /// Filters over the same input as one, their outputs behind each other.
@@ -158,15 +186,57 @@ impl Depthwise {
     }
 
     /// Folds the batch norm that follows.
-    pub fn batch_norm(mut self, vb: &VarBuilder) -> Result<Self> {
-        let (scale, shift) = scale_shift(vb, self.channels)?;
+    pub fn batch_norm(self, vb: &VarBuilder) -> Result<Self> {
+        let norm = BatchNorm::torch(vb, self.channels)?;
+        self.norm(&norm)
+    }
+
+    /// The same for a norm that was read before.
+    pub fn norm(mut self, norm: &BatchNorm) -> Result<Self> {
+        norm.fits(self.channels)?;
+        let BatchNorm { scale, shift } = norm;
         for pixel in self.weights.chunks_exact_mut(self.channels) {
-            pixel.iter_mut().zip(&scale).for_each(|(w, s)| *w *= s);
+            pixel.iter_mut().zip(scale).for_each(|(w, s)| *w *= s);
         }
         for (c, bias) in self.bias.iter_mut().enumerate() {
             *bias = *bias * scale[c] + shift[c];
         }
         Ok(self)
+    }
+}
+
+/// A batch norm as a scale and a shift for each channel.
+#[derive(Clone, Debug)]
+pub struct BatchNorm {
+    pub(crate) scale: Vec<f32>,
+    pub(crate) shift: Vec<f32>,
+}
+
+impl BatchNorm {
+    /// Reads gain, bias, mean and variance by their tensor names; `eps` is what is added to the variance.
+    pub fn read(vb: &VarBuilder, names: [&str; 4], channels: usize, eps: f64) -> Result<Self> {
+        let [gain, bias, mean, variance] = names.map(|name| sized(vb, name, channels));
+        let (gain, bias, mean, variance) = (gain?, bias?, mean?, variance?);
+        let scale: Vec<f32> = gain
+            .iter()
+            .zip(&variance)
+            .map(|(g, v)| (f64::from(*g) / (f64::from(*v) + eps).sqrt()) as f32)
+            .collect();
+        let shift = (0..channels).map(|c| bias[c] - mean[c] * scale[c]).collect();
+        Ok(Self { scale, shift })
+    }
+
+    /// Reads a torch batch norm (`eps` 1e-5, torch's default, which the networks from torch use).
+    fn torch(vb: &VarBuilder, channels: usize) -> Result<Self> {
+        Self::read(vb, ["weight", "bias", "running_mean", "running_var"], channels, 1e-5)
+    }
+
+    /// Whether it is one of so many channels.
+    pub(crate) fn fits(&self, channels: usize) -> Result<()> {
+        match self.scale.len() {
+            own if own == channels => Ok(()),
+            own => bail!("a batch norm of {own} channels does not fit {channels}"),
+        }
     }
 }
 
@@ -220,7 +290,7 @@ pub fn vector(vb: &VarBuilder, name: &str) -> Result<Vec<f32>> {
     tensor(vb, name)?.flatten_all()?.to_vec1()
 }
 
-fn sized(vb: &VarBuilder, name: &str, len: usize) -> Result<Vec<f32>> {
+pub(super) fn sized(vb: &VarBuilder, name: &str, len: usize) -> Result<Vec<f32>> {
     let values = vector(vb, name)?;
     if values.len() != len {
         bail!("{name} has {} values where {len} are needed", values.len());
@@ -232,25 +302,11 @@ fn tensor(vb: &VarBuilder, name: &str) -> Result<Tensor> {
     vb.get_unchecked(name)?.to_dtype(DType::F32)?.contiguous()
 }
 
-fn dims4(tensor: &Tensor, name: &str) -> Result<(usize, usize, usize, usize)> {
+pub(super) fn dims4(tensor: &Tensor, name: &str) -> Result<(usize, usize, usize, usize)> {
     match *tensor.dims() {
         [a, b, c, d] if a * b * c * d > 0 => Ok((a, b, c, d)),
         ref other => bail!("{name} is {other:?} where a kernel of four dimensions is needed"),
     }
-}
-
-/// Scale and shift of a torch batch norm (`eps` 1e-5, torch's default, which every network here uses).
-fn scale_shift(vb: &VarBuilder, channels: usize) -> Result<(Vec<f32>, Vec<f32>)> {
-    let [gain, bias, mean, variance] =
-        ["weight", "bias", "running_mean", "running_var"].map(|name| sized(vb, name, channels));
-    let (gain, bias, mean, variance) = (gain?, bias?, mean?, variance?);
-    let scale: Vec<f32> = gain
-        .iter()
-        .zip(&variance)
-        .map(|(g, v)| (f64::from(*g) / (f64::from(*v) + 1e-5).sqrt()) as f32)
-        .collect();
-    let shift = (0..channels).map(|c| bias[c] - mean[c] * scale[c]).collect();
-    Ok((scale, shift))
 }
 
 /// Packs a filter and its activation; fails when the slopes are not one an output.
@@ -275,7 +331,7 @@ pub(super) fn pack_depthwise(
     Ok(DepthwiseWeights::pack(isa, filter.window, stride, &filter.weights, &filter.bias, epilogue, slope))
 }
 
-fn epilogue(activation: &Activation, channels: usize) -> Result<(Epilogue, &[f32])> {
+pub(super) fn epilogue(activation: &Activation, channels: usize) -> Result<(Epilogue, &[f32])> {
     Ok(match activation {
         Activation::None => (Epilogue::None, &[]),
         Activation::Relu => (Epilogue::Relu, &[]),

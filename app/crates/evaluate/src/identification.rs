@@ -212,6 +212,7 @@ fn measure(
         rank_one: Rate::of(ranked.count(), mated_probes),
         points: points.collect(),
         calibration: Calibration {
+            embedder: gallery.embedder().unwrap_or_default(),
             comparisons: impostors.impostor().len(),
             points: CALIBRATED_FMR
                 .into_iter()
@@ -260,6 +261,7 @@ fn impostor_scores(
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use recognition::config::EmbedderChoice;
     use vision::embedding::DIMENSIONS;
 
     /// What is measured of forty people with three pictures each, in some of which nobody is seen.
@@ -282,7 +284,7 @@ mod tests {
             pictures_each: 1,
             thresholds: vec![0.0, 0.5, 1.1],
             margin: 0.0,
-            calibration: Calibration::of(None).unwrap(),
+            calibration: Calibration::of(None, EmbedderChoice::Mobilefacenet).unwrap(),
         };
         measure(&people, &embedded, &plan).unwrap()
     }

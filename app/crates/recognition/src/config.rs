@@ -13,6 +13,9 @@ pub struct Recognition {
     /// The face detector: "blazeface-full-range" (faces within five metres), "blazeface" (within two, and the
     /// fastest), "yunet" or "rustface" (which needs no network file).
     pub detector: DetectorChoice,
+    /// The model that compares faces: "sface" (fewer people missed) or "mobilefacenet" (less than half of the
+    /// computing time). After a change every photo is read again; until then the earlier one goes on.
+    pub embedder: EmbedderChoice,
     /// Lowest cosine similarity that counts as a match, 0 to 1; empty: by the number of enrolled photos.
     pub threshold: Option<f32>,
     /// Accepted share of strangers that a single frame takes for somebody on the roster (FPIR), for the
@@ -34,12 +37,70 @@ impl Default for Recognition {
     fn default() -> Self {
         Self {
             detector: DetectorChoice::BlazefaceFullRange,
+            embedder: EmbedderChoice::default(),
             threshold: None,
             accepted_fpir: 0.01,
             calibration: None,
             margin: 0.05,
             min_face_px: 60,
             votes: 3,
+        }
+    }
+}
+
+/// The model that makes embeddings.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum EmbedderChoice {
+    /// SFace, OpenCV Zoo, 128 numbers.
+    #[default]
+    Sface,
+    /// MobileFaceNet, sirius-ai, 192 numbers.
+    Mobilefacenet,
+}
+
+impl EmbedderChoice {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Sface, Self::Mobilefacenet];
+
+    /// The weights it needs.
+    pub fn role(self) -> models::Role {
+        match self {
+            Self::Sface => models::Role::EmbedderSface,
+            Self::Mobilefacenet => models::Role::Embedder,
+        }
+    }
+
+    /// Numbers in its embeddings, by which those of two embedders are told apart.
+    pub fn dimensions(self) -> usize {
+        match self {
+            Self::Sface => models::sface::DIMENSIONS,
+            Self::Mobilefacenet => models::mobilefacenet::DIMENSIONS,
+        }
+    }
+
+    /// Different students at least this alike are reported. On LFW the pairs of different people that reach
+    /// it are fewer than one in ten thousand, and most pairs of one person do.
+    pub fn alike(self) -> f32 {
+        match self {
+            Self::Sface => 0.45,
+            Self::Mobilefacenet => 0.55,
+        }
+    }
+
+    /// As the configuration writes it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Sface => "sface",
+            Self::Mobilefacenet => "mobilefacenet",
+        }
+    }
+
+    /// Name of the file in which its embeddings are kept.
+    pub fn cache(self) -> &'static str {
+        match self {
+            Self::Sface => "embeddings-sface.safetensors",
+            Self::Mobilefacenet => "embeddings.safetensors",
         }
     }
 }

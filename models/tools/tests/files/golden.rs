@@ -19,12 +19,14 @@ struct Golden {
 }
 
 #[rustfmt::skip]
-const GOLDEN: [Golden; 10] = [
+const GOLDEN: [Golden; 12] = [
     Golden { role: Role::FaceDetectorShortRange, tensors: 74, values: 101390, sum: -7.274258159e+02, squares: 1.180417738e+05, name: "conv2d_13.Kernel", shape: [96, 1, 1, 96], first: [0.015716553, 0.011940002, -0.045043945] },
     Golden { role: Role::FaceDetectorFullRange, tensors: 178, values: 514069, sum: -1.573992109e+01, squares: 1.812300924e+04, name: "conv2d_23.Kernel", shape: [96, 1, 1, 256], first: [-0.007801056, 0.0126953125, 0.031555176] },
     Golden { role: Role::FaceMesh, tensors: 113, values: 604685, sum: 4.863931860e+04, squares: 3.283106342e+04, name: "conv2d_17.Kernel", shape: [128, 1, 1, 128], first: [0.0819681, 0.07058237, -0.06548561] },
     Golden { role: Role::Iris, tensors: 215, values: 651300, sum: 1.539594807e+03, squares: 1.173416544e+04, name: "conv2d_23.Kernel", shape: [64, 1, 1, 128], first: [0.23559235, 0.15684815, 0.037996095] },
     Golden { role: Role::Embedder, tensors: 137, values: 1292992, sum: 4.133518548e+03, squares: 2.802816072e+05, name: "MobileFaceNet.Conv_16.weights.read", shape: [128, 1, 1, 256], first: [-0.07028344, -0.025048923, -0.08771544] },
+    Golden { role: Role::EmbedderSface, tensors: 174, values: 111042, sum: 1.324561714e+04, squares: 2.896237256e+04, name: "conv_1_conv2d_weight", shape: [32, 3, 3, 3], first: [0.11021663, 0.019836176, -0.0036835812] },
+    Golden { role: Role::EmbedderSfaceFp32, tensors: 174, values: 9667074, sum: 1.131211255e+04, squares: 3.054159135e+04, name: "conv_14_conv2d_weight", shape: [1024, 1024, 1, 1], first: [-0.0011142757, 0.0007119109, 0.008557364] },
     Golden { role: Role::AntispoofV2, tensors: 284, values: 444928, sum: 3.496072628e+04, squares: 4.867070351e+07, name: "conv_3.model.1.conv_dw.conv.weight", shape: [13, 1, 3, 3], first: [-0.02456562, -0.16018075, -0.03522026] },
     Golden { role: Role::AntispoofV1Se, tensors: 314, values: 444554, sum: 3.174245427e+04, squares: 3.832764110e+07, name: "conv_3.model.2.conv.conv.weight", shape: [13, 64, 1, 1], first: [-0.0030068199, -0.018400598, 0.014675651] },
     Golden { role: Role::Antispoof128, tensors: 149, values: 468432, sum: 2.770049933e+02, squares: 2.915788370e+05, name: "conv_3.model.model.2.conv.conv.weight", shape: [13, 64, 1, 1], first: [-0.040025257, 0.031652447, 0.023181375] },

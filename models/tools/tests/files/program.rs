@@ -32,6 +32,15 @@ fn what_is_required_and_cannot_be_had_is_an_error_that_says_what_to_do() {
 }
 
 #[test]
+fn what_only_measures_is_fetched_by_name_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_, said) = fetch_models(&folder, &[]);
+    assert!(said.contains("embedder-sface:") && !said.contains("embedder-sface-fp32"), "{said}");
+    let (_, said) = fetch_models(&folder, &["--only", "embedder-sface-fp32"]);
+    assert!(said.contains("embedder-sface-fp32: missing"), "{said}");
+}
+
+#[test]
 fn what_is_optional_and_cannot_be_had_is_no_error() {
     let folder = tempfile::tempdir().unwrap();
     let (output, said) = fetch_models(&folder, &["--only", "antispoof-v2", "detector-yunet-320"]);

@@ -1,15 +1,16 @@
 //! Making an embedding of an aligned face.
 
-use models::Role;
 use models::mobilefacenet::MobileFaceNet;
+use models::sface::Sface;
 use models::store::Store;
 
 use super::align::Aligned;
 use super::error::EngineError;
+use crate::config::EmbedderChoice;
 use vision::embedding::Embedding;
 
 /// Makes embeddings. Those of different embedders, or of different weights, never compare.
-pub trait Embedder {
+pub trait Embedder: Send {
     /// The embedding of one aligned face.
     ///
     /// # Errors
@@ -17,29 +18,38 @@ pub trait Embedder {
     fn embed(&mut self, face: &Aligned) -> Result<Embedding, EngineError>;
 }
 
-/// MobileFaceNet, sirius-ai's training, 192 numbers.
-pub struct MobileFace(MobileFaceNet);
+/// Loads an embedder.
+///
+/// # Errors
+/// [`EngineError::Load`] names the model and what to do.
+pub fn load(choice: EmbedderChoice, store: &Store) -> Result<Box<dyn Embedder>, EngineError> {
+    let role = choice.role();
+    Ok(match choice {
+        EmbedderChoice::Sface => Box::new(EngineError::load(store, role, Sface::load)?),
+        EmbedderChoice::Mobilefacenet => Box::new(EngineError::load(store, role, MobileFaceNet::load)?),
+    })
+}
 
-impl MobileFace {
-    /// Loads its weights.
-    ///
-    /// # Errors
-    /// [`EngineError::Load`] names the model and what to do.
-    pub fn load(store: &Store) -> Result<Self, EngineError> {
-        EngineError::load(store, Role::Embedder, MobileFaceNet::load).map(Self)
+impl Embedder for MobileFaceNet {
+    fn embed(&mut self, face: &Aligned) -> Result<Embedding, EngineError> {
+        normalised(self.embed_with(|input| fill(face, input)))
     }
 }
 
-impl Embedder for MobileFace {
+impl Embedder for Sface {
     fn embed(&mut self, face: &Aligned) -> Result<Embedding, EngineError> {
-        let raw = self
-            .0
-            .embed_with(|input| {
-                for (value, byte) in input.iter_mut().zip(face.pixels().as_flattened()) {
-                    *value = (byte - 127.5) / 128.0;
-                }
-            })
-            .map_err(|error| EngineError::run("embedder", &error))?;
-        Embedding::normalised(&raw).map_err(|error| EngineError::run("embedder", &error))
+        normalised(self.embed_with(|input| fill(face, input)))
     }
+}
+
+/// Both networks learned from pictures of −1 to 1.
+fn fill(face: &Aligned, input: &mut [f32]) {
+    for (value, byte) in input.iter_mut().zip(face.pixels().as_flattened()) {
+        *value = (byte - 127.5) / 128.0;
+    }
+}
+
+fn normalised<const N: usize>(raw: candle_core::Result<[f32; N]>) -> Result<Embedding, EngineError> {
+    let raw = raw.map_err(|error| EngineError::run("embedder", &error))?;
+    Embedding::normalised(&raw).map_err(|error| EngineError::run("embedder", &error))
 }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use models::scalar_products;
 
+use crate::config::EmbedderChoice;
 use base::identity::RollNumber;
 use vision::embedding::{DIMENSIONS, Embedding};
 
@@ -28,7 +29,9 @@ pub struct Gallery {
     people: Vec<RollNumber>,
     /// Index into `people` of each row.
     owners: Vec<u32>,
-    rows: Vec<[i16; DIMENSIONS]>,
+    /// Numbers of a row; 0 while there is none.
+    dimensions: usize,
+    rows: Vec<i16>,
 }
 
 /// The answer of a search: the person with the best row, whether or not it is good enough.
@@ -50,18 +53,25 @@ impl Match {
 }
 
 impl Gallery {
-    /// A gallery of these faces; a person may have several.
+    /// A gallery of these faces; a person may have several. All are of one embedder, that of the first:
+    /// others cannot be compared with them and are left out.
     pub fn new(enrolled: Vec<(RollNumber, Embedding)>) -> Self {
         let mut index = BTreeMap::new();
         let mut gallery = Self::default();
         for (roll, embedding) in enrolled {
+            let values = embedding.values();
+            if gallery.rows.is_empty() {
+                gallery.dimensions = values.len();
+            } else if gallery.dimensions != values.len() {
+                continue;
+            }
             let people = &mut gallery.people;
             let owner = *index.entry(roll).or_insert_with_key(|roll| {
                 people.push(roll.clone());
                 people.len() as u32 - 1
             });
             gallery.owners.push(owner);
-            gallery.rows.push(quantise(&embedding));
+            gallery.rows.extend(quantised(values));
         }
         gallery
     }
@@ -106,9 +116,12 @@ impl Gallery {
     /// Gives the score and the owner of every row to `see`.
     #[inline]
     fn scan(&self, probe: &Embedding, mut see: impl FnMut(i32, u32)) {
-        let probe = quantise(probe);
+        if probe.values().len() != self.dimensions {
+            return;
+        }
+        let probe: heapless::Vec<i16, DIMENSIONS> = quantised(probe.values()).collect();
         let mut scores = [0; BLOCK];
-        for (rows, owners) in self.rows.chunks(BLOCK).zip(self.owners.chunks(BLOCK)) {
+        for (rows, owners) in self.rows.chunks(BLOCK * self.dimensions).zip(self.owners.chunks(BLOCK)) {
             scalar_products(rows, &probe, &mut scores);
             scores.iter().zip(owners).for_each(|(score, owner)| see(*score, *owner));
         }
@@ -121,12 +134,17 @@ impl Gallery {
 
     /// Number of faces they were enrolled from.
     pub fn faces(&self) -> usize {
-        self.rows.len()
+        self.owners.len()
+    }
+
+    /// The embedder that it was made with; `None` where nobody is enrolled.
+    pub fn embedder(&self) -> Option<EmbedderChoice> {
+        EmbedderChoice::ALL.into_iter().find(|choice| choice.dimensions() == self.dimensions)
     }
 }
 
-fn quantise(embedding: &Embedding) -> [i16; DIMENSIONS] {
-    embedding.values().map(|x| (x * SCALE).round() as i16)
+fn quantised(values: &[f32]) -> impl Iterator<Item = i16> {
+    values.iter().map(|x| (x * SCALE).round() as i16)
 }
 
 fn similarity(score: i32) -> f32 {
@@ -146,6 +164,18 @@ mod tests {
 
     fn roll(number: usize) -> RollNumber {
         RollNumber::parse(&format!("{number}")).unwrap()
+    }
+
+    #[test]
+    fn faces_of_another_embedder_are_neither_enrolled_nor_found() {
+        let mut rng = fastrand::Rng::with_seed(5);
+        let long = random(&mut rng);
+        let short = Embedding::normalised(&long.values()[..128]).unwrap();
+        let gallery = Gallery::new(vec![(roll(1), short.clone()), (roll(2), long.clone())]);
+        assert_eq!((gallery.faces(), gallery.embedder()), (1, Some(EmbedderChoice::Sface)));
+        assert_eq!(gallery.search(&short).unwrap().roll, roll(1));
+        assert_eq!(gallery.search(&long), None);
+        assert_eq!(Gallery::default().embedder(), None);
     }
 
     #[test]

@@ -9,21 +9,35 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::config::EmbedderChoice;
+
 /// Largest file of a calibration; one has a dozen lines.
 const MAX_BYTES: u64 = 1 << 20;
 
-/// The calibration that comes with the program: all 2,687,149 comparisons of different people among the 2,320
-/// pictures of LFW's first three folds, rounded from what `evaluate identification --calibration` wrote.
-const SHIPPED: &str = include_str!("calibration.json");
+/// The calibrations that come with the program: all comparisons of different people among the 2,320 pictures
+/// of LFW's first three folds, 2.7 million, through this program's whole path.
+fn shipped(embedder: EmbedderChoice) -> &'static str {
+    match embedder {
+        EmbedderChoice::Sface => include_str!("calibration-sface.json"),
+        EmbedderChoice::Mobilefacenet => include_str!("calibration.json"),
+    }
+}
 
 /// Which similarity keeps which false-match rate, measured with this program's networks.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Calibration {
+    /// The embedder it was measured with. Files of earlier versions do not say: there was one.
+    #[serde(default = "mobilefacenet")]
+    pub embedder: EmbedderChoice,
     /// Comparisons of different people it was measured on.
     pub comparisons: usize,
     /// From the highest rate to the lowest; at least two.
     pub points: Vec<Calibrated>,
+}
+
+fn mobilefacenet() -> EmbedderChoice {
+    EmbedderChoice::Mobilefacenet
 }
 
 /// One point of the curve.
@@ -51,9 +65,12 @@ impl Calibration {
     /// curve is followed, moved to where the site's own ends. Going on as steeply as a short curve begins
     /// would lock everybody out.
     ///
+    /// A site's own that was measured with another embedder says nothing about this one: the log says so, and
+    /// the shipped curve counts.
+    ///
     /// # Errors
     /// [`CalibrationError`] when the file cannot be read, or its points do not fall from rate to rate.
-    pub fn of(own: Option<&Path>) -> Result<Self, CalibrationError> {
+    pub fn of(own: Option<&Path>, embedder: EmbedderChoice) -> Result<Self, CalibrationError> {
         let path = own.unwrap_or(Path::new("(shipped)"));
         let failed = |reason: String| CalibrationError { path: path.to_owned(), reason };
         let read = |path: &Path| {
@@ -62,13 +79,24 @@ impl Calibration {
             }
             std::fs::read_to_string(path)
         };
-        let text = own.map_or(Ok(SHIPPED.to_owned()), read).map_err(|error| failed(error.to_string()))?;
+        let text =
+            own.map_or(Ok(shipped(embedder).to_owned()), read).map_err(|error| failed(error.to_string()))?;
         let calibration: Self = serde_json::from_str(&text).map_err(|error| failed(error.to_string()))?;
         calibration.check().map_err(|reason| failed(reason.to_owned()))?;
         if own.is_none() {
             return Ok(calibration);
         }
-        Ok(calibration.followed_by(&Self::of(None)?))
+        if calibration.embedder != embedder {
+            log::warn!(
+                "{} was measured with {}, and faces are compared with {}: the shipped calibration counts; write one \
+                 with `attendance evaluate identification --calibration`",
+                path.display(),
+                calibration.embedder.name(),
+                embedder.name()
+            );
+            return Self::of(None, embedder);
+        }
+        Ok(calibration.followed_by(&Self::of(None, embedder)?))
     }
 
     /// The curve with those points of `other` that lie beyond its end, as far above it as the two differ
@@ -137,7 +165,7 @@ mod tests {
 
     #[test]
     fn more_people_or_less_risk_need_more_similarity() {
-        let shipped = Calibration::of(None).unwrap();
+        let shipped = Calibration::of(None, EmbedderChoice::Mobilefacenet).unwrap();
         let mut before = 0.0;
         for faces in [1, 10, 100, 1_000, 10_000, 50_000] {
             let threshold = shipped.threshold(faces, 0.001);
@@ -152,31 +180,54 @@ mod tests {
     fn a_site_may_bring_its_own_and_nonsense_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("calibration.json");
-        let mut own = Calibration::of(None).unwrap();
+        let mut own = Calibration::of(None, EmbedderChoice::Mobilefacenet).unwrap();
         own.points[0].threshold -= 0.01;
         std::fs::write(&path, serde_json::to_string(&own).unwrap()).unwrap();
-        assert_eq!(Calibration::of(Some(&path)).unwrap(), own);
+        assert_eq!(Calibration::of(Some(&path), EmbedderChoice::Mobilefacenet).unwrap(), own);
         // Some dozens of people, who are more alike than those of the shipped curve.
         own.points.truncate(2);
         own.points.iter_mut().for_each(|point| point.threshold += 0.05);
         std::fs::write(&path, serde_json::to_string(&own).unwrap()).unwrap();
-        let few = Calibration::of(Some(&path)).unwrap();
-        let more = few.threshold(1_000, 0.01) - Calibration::of(None).unwrap().threshold(1_000, 0.01);
+        let few = Calibration::of(Some(&path), EmbedderChoice::Mobilefacenet).unwrap();
+        let more = few.threshold(1_000, 0.01)
+            - Calibration::of(None, EmbedderChoice::Mobilefacenet).unwrap().threshold(1_000, 0.01);
         assert!((more - 0.05).abs() < 1e-4, "{more}");
         own.points.reverse();
         for nonsense in [serde_json::to_string(&own).unwrap(), r#"{"comparisons":1,"points":[]}"#.to_owned()]
         {
             std::fs::write(&path, nonsense).unwrap();
-            let error = Calibration::of(Some(&path)).unwrap_err().to_string();
+            let error = Calibration::of(Some(&path), EmbedderChoice::Mobilefacenet).unwrap_err().to_string();
             assert!(error.contains("--calibration"), "{error}");
         }
-        assert!(Calibration::of(Some(Path::new("/no/such/file"))).is_err());
+        assert!(Calibration::of(Some(Path::new("/no/such/file")), EmbedderChoice::Sface).is_err());
+    }
+
+    #[test]
+    fn a_calibration_of_another_embedder_does_not_count() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("calibration.json");
+        // As an earlier version wrote it, which does not name the embedder.
+        let text =
+            r#"{"comparisons":9,"points":[{"fmr":0.1,"threshold":0.9},{"fmr":0.01,"threshold":0.95}]}"#;
+        std::fs::write(&path, text).unwrap();
+        let found = |embedder| Calibration::of(Some(&path), embedder).unwrap();
+        assert_eq!(found(EmbedderChoice::Mobilefacenet).points[0].threshold, 0.9);
+        assert_eq!(found(EmbedderChoice::Sface), Calibration::of(None, EmbedderChoice::Sface).unwrap());
+    }
+
+    #[test]
+    fn every_embedder_has_a_sound_calibration() {
+        for embedder in EmbedderChoice::ALL {
+            let shipped = Calibration::of(None, embedder).unwrap();
+            assert_eq!((shipped.embedder, shipped.check()), (embedder, Ok(())));
+            assert!(shipped.threshold(1_000, 0.001) > shipped.threshold(100, 0.01));
+        }
     }
 
     proptest! {
         #[test]
         fn the_threshold_never_falls_as_the_roster_grows(faces in 1usize..100_000, more in 1usize..100_000, fpir in 0f32..1.0) {
-            let shipped = Calibration::of(None).unwrap();
+            let shipped = Calibration::of(None, EmbedderChoice::Mobilefacenet).unwrap();
             let (few, many) = (shipped.threshold(faces, fpir), shipped.threshold(faces + more, fpir));
             prop_assert!(few.is_finite() && many >= few && many <= 1.0);
         }

@@ -18,7 +18,6 @@ use serde::{Deserialize, Serialize};
 
 use super::Outcome;
 use crate::Content;
-use vision::embedding::DIMENSIONS;
 use vision::embedding::Embedding;
 use vision::scan::PhotoFile;
 
@@ -219,12 +218,15 @@ impl Cache {
 
     fn encode(&self, model_hash: &str, detectors: &str) -> Result<Vec<u8>, String> {
         let mut matrix = Vec::new();
+        // All are of one embedder.
+        let of = |finding: &Finding| finding.embedding.as_ref().map(|embedding| embedding.values().len());
+        let dimensions = self.findings.values().find_map(of).unwrap_or(1);
         let mut stored = Vec::with_capacity(self.photos.len());
         for photo in self.photos.keys() {
             let Some(entry) = self.get(photo) else { continue };
             let row = entry.embedding.as_ref().map(|embedding| {
                 matrix.extend(embedding.values().iter().flat_map(|value| value.to_le_bytes()));
-                matrix.len() / (DIMENSIONS * 4) - 1
+                matrix.len() / (dimensions * 4) - 1
             });
             stored.push(StoredEntry {
                 photo: photo.clone(),
@@ -242,7 +244,7 @@ impl Cache {
             ("crc32".to_owned(), crc32fast::hash(&matrix).to_string()),
             ("entries".to_owned(), serde_json::to_string(&stored).map_err(|error| error.to_string())?),
         ]);
-        let shape = [matrix.len() / (DIMENSIONS * 4), DIMENSIONS];
+        let shape = [matrix.len() / (dimensions * 4), dimensions];
         safetensors::serialize([("embeddings", Matrix { shape, bytes: matrix })], Some(header))
             .map_err(|error| error.to_string())
     }
@@ -257,14 +259,17 @@ impl Cache {
         let same_detectors = header.get("detectors").is_some_and(|made_with| made_with == detectors);
         let tensors = SafeTensors::deserialize(bytes).ok()?;
         let matrix = tensors.tensor("embeddings").ok()?;
-        let [rows, DIMENSIONS] = *matrix.shape() else { return None };
+        let [rows, dimensions] = *matrix.shape() else { return None };
         if matrix.dtype() != Dtype::F32
             || crc32fast::hash(matrix.data()).to_string() != *header.get("crc32")?
         {
             return None;
         }
         let row_of = |row: usize| {
-            let bytes = (row < rows).then(|| &matrix.data()[row * DIMENSIONS * 4..][..DIMENSIONS * 4])?;
+            if row >= rows {
+                return None;
+            }
+            let bytes = matrix.data().get(row * dimensions * 4..)?.get(..dimensions * 4)?;
             let (values, _) = bytes.as_chunks::<4>();
             let values: Vec<f32> = values.iter().map(|value| f32::from_le_bytes(*value)).collect();
             Embedding::normalised(&values).ok()
@@ -316,6 +321,7 @@ mod tests {
     use super::*;
     use crate::Quality;
     use crate::faces::enrolment::Found;
+    use vision::embedding::DIMENSIONS;
     use vision::face::Bounds;
     use vision::face::DetectorChoice;
 

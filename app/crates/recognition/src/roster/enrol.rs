@@ -11,6 +11,7 @@ use super::Settings;
 use super::cache::{Cache, Entry, Seen, keeps_marks};
 use super::removal::Removal;
 use super::{Alike, Outcome, PhotoReport, Report, Roster};
+use crate::config::EmbedderChoice;
 use crate::{Engine, EngineError, Enrolment, Gallery, Inspection};
 use base::failure::{Diagnosis, Fault};
 use base::identity::RollNumber;
@@ -19,10 +20,6 @@ use vision::embedding::Embedding;
 use vision::photo;
 use vision::photo::{PhotoError, PhotoLimits};
 use vision::scan::{Ignored, Listing, PhotoFile, ScanError, scan};
-
-/// Different students at least this alike are reported. On LFW the pairs of different people that reach it
-/// are fewer than one in ten thousand, and nine in ten pairs of one person do.
-pub const ALIKE: f32 = 0.55;
 
 /// Most reported pairs: more is one mistake made often, and no list to read.
 const MAX_ALIKE: usize = 100;
@@ -76,7 +73,7 @@ impl Places {
             (None, Some(folder)) => folder.clone(),
             (None, None) => data.join("known_faces"),
         };
-        Self { photos, cache: Some(data.join("embeddings.safetensors")) }
+        Self { photos, cache: Some(data.join(settings.recognition.embedder.cache())) }
     }
 }
 
@@ -323,7 +320,7 @@ fn look_at(
     Ok(Looked::Lasting(Entry { seen, sha256, content: Some(content), outcome, embedding }))
 }
 
-fn roster(known: Vec<(String, RollNumber, Entry)>, ignored: Vec<Ignored>) -> Roster {
+pub(super) fn roster(known: Vec<(String, RollNumber, Entry)>, ignored: Vec<Ignored>) -> Roster {
     let mut faces = Vec::new();
     let mut photos = Vec::with_capacity(known.len());
     for (photo, roll, entry) in known {
@@ -340,9 +337,10 @@ fn roster(known: Vec<(String, RollNumber, Entry)>, ignored: Vec<Ignored>) -> Ros
 /// Pairs of students who look like one person.
 fn alike(gallery: &Gallery, faces: &[(RollNumber, Embedding)]) -> Vec<Alike> {
     let mut pairs = BTreeMap::new();
+    let Some(least) = gallery.embedder().map(EmbedderChoice::alike) else { return Vec::new() };
     for (roll, face) in faces {
         if let Some((other, similarity)) = gallery.nearest_other(roll, face)
-            && similarity >= ALIKE
+            && similarity >= least
         {
             let pair = if *roll < other { (roll.clone(), other) } else { (other, roll.clone()) };
             let best = pairs.entry(pair).or_insert(similarity);

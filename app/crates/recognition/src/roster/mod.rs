@@ -5,6 +5,7 @@
 //! [`worker`] does it again whenever photos change, and swaps the new gallery in while recognition runs.
 
 pub mod cache;
+pub mod earlier;
 pub mod enrol;
 pub mod removal;
 pub mod worker;

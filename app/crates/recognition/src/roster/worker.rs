@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::Settings;
+use super::earlier::{earlier, forget};
 use super::enrol::{BuildError, Places, build};
 use super::removal::Removal;
 use super::{Report, Roster};
@@ -44,6 +45,16 @@ pub struct Shared {
 pub async fn run(mut shared: Shared, stop: CancellationToken) -> Result<(), Failure> {
     let mut told = HashSet::new();
     let mut removal = Removal::default();
+    shared.progress.set(0, 1);
+    let settings = Arc::clone(&shared.settings);
+    let known = tokio::task::spawn_blocking(move || earlier(&settings)).await.map_err(Failure::restart)?;
+    if let Some(roster) = known {
+        log::info!(
+            "The embedder was changed: {} photos go on with the earlier one until all are embedded anew",
+            roster.gallery.faces()
+        );
+        announce(roster, &shared, &mut told);
+    }
     loop {
         // Before the networks are loaded: until the photos are counted there is one thing to do.
         shared.progress.set(0, 1);
@@ -58,7 +69,10 @@ pub async fn run(mut shared: Shared, stop: CancellationToken) -> Result<(), Fail
         let (roster, seen) = roster;
         removal = seen;
         match roster {
-            Ok(roster) => announce(roster, &shared, &mut told),
+            Ok(roster) => {
+                announce(roster, &shared, &mut told);
+                forget(&shared.settings.data_dir, shared.settings.recognition.embedder);
+            }
             Err(BuildError::Stopped) => return Ok(()),
             Err(error) => return Err(Failure::restart(error)),
         }

@@ -15,6 +15,7 @@ use super::track::{MAX_TRACKS, Track, Tracker};
 use super::view;
 use super::view::{Latency, Snapshot, millis};
 use crate::config;
+use crate::config::EmbedderChoice;
 use crate::engine::Engine;
 use crate::faces::advice::Advice;
 use crate::faces::error::EngineError;
@@ -49,6 +50,7 @@ pub struct Pipeline {
     liveness: Checker,
     beside: Beside,
     recognition: config::Recognition,
+    /// Of the embedder that the gallery in use was made with.
     calibration: Calibration,
     /// What may still bring faces into the gallery.
     loading: Vec<Progress>,
@@ -74,9 +76,7 @@ impl Pipeline {
     ) -> Result<Self, EngineError> {
         let liveness = engine.liveness(liveness)?;
         liveness.requirement().tell();
-        let calibration = Calibration::of(recognition.calibration.as_deref()).map_err(|error| {
-            EngineError::Load { role: "calibration".to_owned(), reason: error.to_string().into() }
-        })?;
+        let calibration = calibration(recognition, engine.embedder())?;
         Ok(Self {
             engine,
             voted_on: gallery.load_full(),
@@ -108,7 +108,7 @@ impl Pipeline {
         let mut latency = Latency::default();
         let mut outcomes = Vec::new();
         let start = Instant::now();
-        self.follow_gallery();
+        self.follow_gallery()?;
         self.tracker.tracks_mut().iter_mut().for_each(|track| track.state.expire(frame.at.since_boot));
         if self.is_due(frame.at.since_boot) {
             self.looked = Some(frame.at.since_boot);
@@ -157,13 +157,23 @@ impl Pipeline {
         &self.picture
     }
 
-    /// Votes about another gallery say nothing: who was nobody in it may be somebody in the new one.
-    fn follow_gallery(&mut self) {
+    /// Votes about another gallery say nothing: who was nobody in it may be somebody in the new one. One of
+    /// another embedder takes that embedder and its calibration with it, and no track knows its face any
+    /// more.
+    fn follow_gallery(&mut self) -> Result<(), EngineError> {
         let gallery = self.gallery.load_full();
+        let embedder = gallery.embedder().unwrap_or(self.engine.embedder());
+        if embedder != self.engine.embedder() {
+            self.engine.use_embedder(embedder)?;
+            self.calibration = calibration(&self.recognition, embedder)?;
+            self.tracker.tracks_mut().iter_mut().for_each(|track| track.state = Subject::default());
+            log::info!("Faces are compared with {} from now on", embedder.name());
+        }
         if !Arc::ptr_eq(&gallery, &self.voted_on) {
             self.voted_on = gallery;
             self.tracker.tracks_mut().iter_mut().for_each(|track| track.state.ballot = Ballot::default());
         }
+        Ok(())
     }
 
     fn is_due(&self, now: Duration) -> bool {
@@ -313,6 +323,17 @@ impl Pipeline {
         snapshot.last_frame = Some(frame.at);
         snapshot.latency_ms.update(&latency);
     }
+}
+
+/// The site's calibration, or the shipped one.
+fn calibration(
+    recognition: &config::Recognition,
+    embedder: EmbedderChoice,
+) -> Result<Calibration, EngineError> {
+    Calibration::of(recognition.calibration.as_deref(), embedder).map_err(|error| EngineError::Load {
+        role: "calibration".to_owned(),
+        reason: error.to_string().into(),
+    })
 }
 
 /// A decision about a track, as the others are told.

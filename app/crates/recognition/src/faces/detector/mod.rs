@@ -41,7 +41,7 @@ pub(super) fn name(choice: DetectorChoice, store: &Store) -> Option<String> {
     let role = match choice {
         DetectorChoice::Blazeface => Role::FaceDetectorShortRange,
         DetectorChoice::BlazefaceFullRange => Role::FaceDetectorFullRange,
-        DetectorChoice::Yunet => Role::DetectorYunet320,
+        DetectorChoice::Yunet => yunet::role(store),
         // Part of the program.
         DetectorChoice::Rustface => return Some("rustface".to_owned()),
     };

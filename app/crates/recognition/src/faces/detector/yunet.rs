@@ -18,6 +18,11 @@ const SIDE: usize = 320;
 /// every find again.
 const MIN_SCORE: f32 = 0.7;
 
+/// The file to take: both hold the same weights, and only the larger one's is in a registry.
+pub(super) fn role(store: &Store) -> Role {
+    if store.has(Role::DetectorYunet640) { Role::DetectorYunet640 } else { Role::DetectorYunet320 }
+}
+
 /// YuNet with the buffers it needs.
 pub(super) struct Yu {
     network: YuNet,
@@ -26,8 +31,7 @@ pub(super) struct Yu {
 
 impl Yu {
     pub(super) fn load(store: &Store) -> Result<Self, EngineError> {
-        let network =
-            EngineError::load(store, Role::DetectorYunet320, |weights| YuNet::load(SIDE, SIDE, weights))?;
+        let network = EngineError::load(store, role(store), |weights| YuNet::load(SIDE, SIDE, weights))?;
         Ok(Self { network, fitter: Fitter::default() })
     }
 }
