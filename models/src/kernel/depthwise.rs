@@ -1,9 +1,9 @@
 //! Depthwise convolution, one output line at a time: each channel is filtered by its own k×k window.
 //!
-//! In NHWC a vector holds neighbouring channels of one pixel, so no lane ever needs another's values. The
-//! weights of one vector of channels stay in registers while the line passes. Where a window hangs over the
-//! left or right edge only the taps inside are summed; lines above and below the image are a line of zeros
-//! that the caller hands in.
+//! In NHWC a vector holds neighbouring channels of one pixel, so no lane ever needs another's values. Up to
+//! eight neighbouring outputs of one vector of channels are summed side by side, and share the pixels that
+//! are loaded. Where a window hangs over the left or right edge only the taps inside are summed; lines above
+//! and below the image are a line of zeros that the caller hands in.
 
 use super::vector::Vector;
 use super::{Aligned, Epilogue, Isa, Kernel, leaky};
@@ -140,28 +140,20 @@ impl Kernel for Line<'_> {
 impl Line<'_> {
     #[inline(always)]
     unsafe fn blocks<V: Vector, const K: usize, const S: usize>(&self) {
-        for (block, &first) in self.w.blocks.iter().enumerate() {
-            let partial = self.w.channels < V::LANES;
-            // SAFETY: forwarded; `first` is a block's first channel and a whole vector follows it unless
-            // `partial`.
-            unsafe {
-                let weights =
-                    self.w.weights.as_ptr().add(block * (self.w.window * self.w.window + 2) * V::LANES);
-                if partial {
-                    self.block::<V, K, S, true>(weights, first);
-                } else {
-                    self.block::<V, K, S, false>(weights, first);
-                }
+        // SAFETY: forwarded; a whole vector follows each block's first channel unless there is only a part.
+        unsafe {
+            if self.w.channels < V::LANES {
+                self.along::<V, K, S, true>();
+            } else {
+                self.along::<V, K, S, false>();
             }
         }
     }
 
+    /// The line in pieces of neighbouring outputs, all channels of a piece before the next: pixels lie far
+    /// apart in memory where they have many channels, and only few lines of a cache can hold them.
     #[inline(always)]
-    unsafe fn block<V: Vector, const K: usize, const S: usize, const PARTIAL: bool>(
-        &self,
-        weights: *const f32,
-        first: usize,
-    ) {
+    unsafe fn along<V: Vector, const K: usize, const S: usize, const PARTIAL: bool>(&self) {
         // Outputs whose whole window is inside: from the first with x·S ≥ left to the last with x·S − left +
         // K ≤ width.
         let (inner, end) = if K == 0 {
@@ -175,24 +167,45 @@ impl Line<'_> {
         // SAFETY: the edges sum only taps inside the line; between `inner` and `end` whole windows are inside
         // by the arithmetic above. Lanes: whole vectors from `first`, or `channels` of them when `PARTIAL`.
         unsafe {
+            let step = (self.w.window * self.w.window + 2) * V::LANES;
             for x in 0..inner {
-                self.edge::<V, PARTIAL>(weights, first, x);
+                let mut weights = self.w.weights.as_ptr();
+                for &first in &self.w.blocks {
+                    self.edge::<V, PARTIAL>(weights, first, x);
+                    weights = weights.wrapping_add(step);
+                }
             }
             let mut x = inner;
             while x + ABREAST <= end {
-                self.inside::<V, K, S, PARTIAL, ABREAST>(weights, first, x);
+                let mut weights = self.w.weights.as_ptr();
+                for &first in &self.w.blocks {
+                    self.inside::<V, K, S, PARTIAL, ABREAST>(weights, first, x);
+                    weights = weights.wrapping_add(step);
+                }
                 x += ABREAST;
             }
             if x + ABREAST / 2 <= end {
-                self.inside::<V, K, S, PARTIAL, { ABREAST / 2 }>(weights, first, x);
+                let mut weights = self.w.weights.as_ptr();
+                for &first in &self.w.blocks {
+                    self.inside::<V, K, S, PARTIAL, { ABREAST / 2 }>(weights, first, x);
+                    weights = weights.wrapping_add(step);
+                }
                 x += ABREAST / 2;
             }
             while x < end {
-                self.inside::<V, K, S, PARTIAL, 1>(weights, first, x);
+                let mut weights = self.w.weights.as_ptr();
+                for &first in &self.w.blocks {
+                    self.inside::<V, K, S, PARTIAL, 1>(weights, first, x);
+                    weights = weights.wrapping_add(step);
+                }
                 x += 1;
             }
             for x in end.max(inner)..self.out_width {
-                self.edge::<V, PARTIAL>(weights, first, x);
+                let mut weights = self.w.weights.as_ptr();
+                for &first in &self.w.blocks {
+                    self.edge::<V, PARTIAL>(weights, first, x);
+                    weights = weights.wrapping_add(step);
+                }
             }
         }
     }
