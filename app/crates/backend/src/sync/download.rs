@@ -242,7 +242,9 @@ impl Downloads<'_> {
         file.flush().await.map_err(failed)?;
         let file = file.into_std().await;
         let sha256 = super::hexadecimal(&hash.finalize());
-        let (remote, validators) = (photo.place.to_string(), Some(validators));
+        let remote = photo.place.to_string();
+        // What came may have come without its length, and a head tells it.
+        let validators = Some(Validators { length: Some(length), ..validators });
         let fresh = Known { remote, length, sha256, validators, compared, read: self.now };
         self.check_and_keep(path, part, file, fresh).await
     }

@@ -174,7 +174,8 @@ mod tests {
             let (named, refused) = assign(photos);
             prop_assert_eq!(named.len() + refused.len(), count);
             for path in named.keys() {
-                prop_assert!(named.keys().all(|other| !other.starts_with(&format!("{path}/"))));
+                let below = format!("{path}/");
+                prop_assert!(named.keys().all(|other| !other.starts_with(&below)));
             }
             let mut folded: Vec<_> = named.keys().map(|path| path.to_lowercase()).collect();
             folded.sort();

@@ -86,7 +86,9 @@ impl Work {
             Ok(done)
         });
         for (from, to) in done.await? {
-            local.extend(local.remove(&from).map(|length| (to.clone(), length)));
+            if let Some(length) = local.remove(&from) {
+                local.insert(to.clone(), length);
+            }
             if let Some(known) = self.state.photos.remove(&from) {
                 self.state.photos.insert(to, known);
             }
