@@ -86,7 +86,7 @@ impl Browser {
             sent.fetch_add(usize::from(!is_head), Ordering::Relaxed);
             if tells == Tells::Nothing {
                 let mut bytes = b"HTTP/1.0 200 OK\r\n\r\n".to_vec();
-                bytes.extend(if is_head { &[] } else { &content[..] });
+                bytes.extend(&content[..if is_head { 0 } else { content.len() }]);
                 return Script::raw(bytes);
             }
             let mut answer = Script::answer("200 OK", &headers, content);

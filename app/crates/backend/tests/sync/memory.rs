@@ -102,7 +102,7 @@ async fn a_hostile_server_does_not_exhaust_700_mb() {
         .await,
     );
     servers.push(saying(photos(12), zipped(&bomb)).await);
-    for format in [image::ImageFormat::Png, image::ImageFormat::Jpeg, image::ImageFormat::Gif] {
+    for format in [image::ImageFormat::Png, image::ImageFormat::Jpeg] {
         servers.push(saying(photos(6), Script::file(&large(8000, 6000, format))).await);
     }
     // And one that is well.
