@@ -40,6 +40,7 @@ impl Event {
             Self::Recognised { roll, .. }
             | Self::Recorded { roll, .. }
             | Self::NotSaved { roll, .. }
+            | Self::DoorOpened { roll }
             | Self::NotRecorded { roll, .. } => Personal { values: vec![roll.as_str()], sighting: true },
             Self::AttackRefused { roll, .. } => Personal { values: vec![roll.as_str()], ..nobody },
             Self::PhotoRefused { photo, .. } => Personal { values: vec![photo], ..nobody },
@@ -80,8 +81,10 @@ impl fmt::Display for Event {
                 Ok(())
             }
             Self::PhotoRefused { photo, reason } => write!(f, "Photo {photo} is not enrolled: {reason}"),
-            Self::Hint { track, advice } => write!(f, "Face {track}: {advice}"),
-            Self::Recognised { track, roll, similarity, margin, votes, threshold, frames, liveness } => {
+            Self::Hint { track, advice } => write!(f, "Face {track}: {}", advice.text()),
+            Self::Recognised {
+                track, roll, similarity, margin, votes, threshold, frames, liveness, ..
+            } => {
                 write!(
                     f,
                     "Recognised {roll}: similarity {similarity:.2} of {threshold:.2} needed, {margin:.2} ahead of the next \
@@ -110,6 +113,7 @@ impl fmt::Display for Event {
             }
             Self::NotSaved { roll, reason } => write!(f, "The row of {roll} is not saved yet: {reason}"),
             Self::NotRecorded { roll, reason } => write!(f, "No row for {roll}: {reason}"),
+            Self::DoorOpened { roll } => write!(f, "The door was opened for {roll}"),
             Self::Delivered { created, duplicates, refused, backlog } => write!(
                 f,
                 "Webhook answered: {created} rows stored, {duplicates} it had already, {refused} need a person; \
