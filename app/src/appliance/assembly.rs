@@ -1,12 +1,14 @@
 //! What the parts of the appliance share: made once, and handed to each worker from here.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use arc_swap::ArcSwap;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
+use super::at_the_door::{AtTheDoor, Watcher};
 use super::camera_care::Care;
 use super::frame_path::FramePath;
 use super::hands::Hands;
@@ -23,6 +25,9 @@ use base::event::Bus;
 use base::moment::{Clock, SiteZone};
 use base::progress::Progress;
 use base::sightings::{Outbox, inbox};
+use door::names::Names;
+use door::shot::Shot;
+use door::worker::Faults;
 use journal::Records;
 use recognition::watch::worker::Outputs;
 use recognition::{SharedGallery, roster};
@@ -52,6 +57,11 @@ pub(super) struct Assembly {
     sync_now: Arc<Notify>,
     updating: UnderWay,
     place: PagePlace,
+    screen: Option<PathBuf>,
+    names: Names,
+    shot: Shot,
+    faults: Faults,
+    asking: Arc<AtomicBool>,
     on_memory: Option<OnMemory>,
 }
 
@@ -62,6 +72,7 @@ impl Assembly {
     /// A journal that another process has, a time zone that is none.
     pub(super) fn new(
         config: Config,
+        screen: Option<PathBuf>,
         clock: Arc<dyn Clock>,
         bus: Bus,
         supervised: bool,
@@ -92,6 +103,11 @@ impl Assembly {
             sync_now: Arc::default(),
             updating: UnderWay::default(),
             place: PagePlace::default(),
+            screen,
+            names: Names::default(),
+            shot: Shot::default(),
+            faults: Faults::default(),
+            asking: Arc::default(),
             on_memory: machine::on_memory(Path::new(on_memory::PATH)),
             config: Arc::new(config),
             clock,
@@ -125,6 +141,12 @@ impl Assembly {
         }
         let updates = self.updates();
         supervisor.start("update", move |stop| update::worker::run(updates.clone(), stop));
+        if let Some(uploader) = &self.uploader {
+            let names = self.names.clone();
+            uploader.tell_names(move |roll, name| names.learn(roll, name));
+        }
+        let door = self.at_the_door(supervisor.board());
+        supervisor.start("door", move |stop| door.clone().run(stop));
         let page = self.page(supervisor.board(), counters.clone());
         supervisor.start("page", move |stop| page.clone().run(stop));
         counters
@@ -150,6 +172,7 @@ impl Assembly {
             gallery: Arc::clone(&self.gallery),
             loading: [self.syncing.clone(), self.enrolling.clone()],
             outputs: self.outputs.clone(),
+            asking: Arc::clone(&self.asking),
         }
     }
 
@@ -185,6 +208,27 @@ impl Assembly {
             bus: self.bus.clone(),
             running: update::record::System::running().version,
             under_way: self.updating.clone(),
+        }
+    }
+
+    fn at_the_door(&self, board: Arc<Board>) -> AtTheDoor {
+        AtTheDoor {
+            config: Arc::clone(&self.config),
+            bus: self.bus.clone(),
+            folder: self.screen.clone(),
+            names: self.names.clone(),
+            shot: self.shot.clone(),
+            faults: self.faults.clone(),
+            asking: Arc::clone(&self.asking),
+            watcher: Watcher {
+                clock: Arc::clone(&self.clock),
+                zone: self.zone.clone(),
+                started: self.clock.now(),
+                frames: Arc::clone(&self.outputs.view),
+                board,
+                ledger: Arc::clone(&self.records.ledger),
+                delivers: self.uploader.is_some(),
+            },
         }
     }
 
@@ -228,6 +272,8 @@ impl Assembly {
             enrolling: self.enrolling.clone(),
             memory: self.memory.clone(),
             updating: self.updating.clone(),
+            shot: self.shot.clone(),
+            at_the_door: self.faults.clone(),
             on_memory: self.on_memory,
         }
     }

@@ -2,6 +2,7 @@
 //!
 //! The hand-over outlives both: each may fail and be started again while the other goes on.
 
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -42,6 +43,8 @@ pub struct FramePath {
     pub loading: [Progress; 2],
     /// Where answers go.
     pub outputs: Outputs,
+    /// Whether a display at the door shows what a person is asked to do.
+    pub asking: Arc<AtomicBool>,
     /// What is done about a camera that fails.
     pub care: Arc<Care>,
 }
@@ -93,7 +96,8 @@ impl FramePath {
         let mut pipeline = Pipeline::new(engine, gallery, &config.recognition, &config.liveness)
             .map_err(Failure::restart)?
             .while_loading(self.loading.to_vec())
-            .with_scene_in(config.site.data_dir.join("scene"));
+            .with_scene_in(config.site.data_dir.join("scene"))
+            .asking_with(Arc::clone(&self.asking));
         worker::run(&mut pipeline, &mut receiver, &self.outputs, stop).map_err(Failure::restart)?;
         Ok(())
     }

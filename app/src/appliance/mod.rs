@@ -5,6 +5,7 @@
 
 mod answer;
 mod assembly;
+mod at_the_door;
 pub mod camera_care;
 pub mod frame_path;
 pub mod hands;
@@ -17,6 +18,7 @@ pub mod technician;
 mod updates;
 
 use std::future::Future;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,12 +37,16 @@ const STOP_TIME: Duration = Duration::from_secs(6);
 /// Time for the last upload after it.
 const LAST_UPLOAD_TIME: Duration = Duration::from_secs(3);
 
-/// Runs the appliance until `asked_to_stop`.
+/// Runs the appliance until `asked_to_stop`. `screen` is a folder for pictures of the screen at the door.
 ///
 /// # Errors
 /// What keeps it from starting at all: a journal that another process has, a time zone that is none.
 /// Everything later is the supervisor's business.
-pub async fn run(config: Config, asked_to_stop: impl Future<Output = ()>) -> anyhow::Result<()> {
+pub async fn run(
+    config: Config,
+    screen: Option<PathBuf>,
+    asked_to_stop: impl Future<Output = ()>,
+) -> anyhow::Result<()> {
     let clock: Arc<dyn Clock> = Arc::new(CheckedClock::new(Arc::new(SystemClock::new(config.site.clock))));
     let bus = Bus::default();
     let ended = CancellationToken::new();
@@ -49,7 +55,7 @@ pub async fn run(config: Config, asked_to_stop: impl Future<Output = ()>) -> any
 
     // Who watches over the program also starts it again; at a desk a person starts it, once.
     let supervised = sd_notify::watchdog_enabled().is_some();
-    let assembly = Assembly::new(config, Arc::clone(&clock), bus.clone(), supervised)?;
+    let assembly = Assembly::new(config, screen, Arc::clone(&clock), bus.clone(), supervised)?;
     // The journal's lock says that no other process of ours takes in an update.
     update::worker::remove_leftovers(&assembly.config.site.data_dir);
     let memorising = tokio::spawn(assembly.memory.clone().listen(bus.subscribe(), clock, ended.clone()));

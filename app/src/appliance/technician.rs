@@ -8,6 +8,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use image::RgbImage;
+use image::codecs::jpeg::JpegEncoder;
 use time::{Date, OffsetDateTime};
 
 use super::camera_care::Care;
@@ -17,10 +18,13 @@ use super::systems::systems;
 use crate::config::Config;
 use crate::supervisor::Board;
 use backend::sync;
+use base::failure::Fault;
 use base::identity::RollNumber;
 use base::moment::{Clock, DoubtKind, Moment, SiteZone};
 use base::progress::Progress;
 use base::sightings::Inbox;
+use door::shot::Shot;
+use door::worker::Faults;
 use journal::config::{Direction, Policy};
 use journal::storage::{Folder, Ledger, Progress as Delivery, RowView};
 use recognition::Finder;
@@ -83,6 +87,10 @@ pub struct Technician {
     pub memory: Memory,
     /// The update that comes in.
     pub updating: UnderWay,
+    /// The screen at the door.
+    pub shot: Shot,
+    /// What is wrong with screen, sound and pins.
+    pub at_the_door: Faults,
     /// What is known of the card where this start runs on memory.
     pub on_memory: Option<OnMemory>,
 }
@@ -335,6 +343,7 @@ impl Source for Technician {
                 .and_then(rolled_back)
                 .into_iter()
                 .chain(self.ledger.summary().storage.csv_trouble.map(csv_trouble))
+                .chain(self.at_the_door.all().into_iter().map(door_trouble))
                 .collect(),
             update,
         }
@@ -396,6 +405,13 @@ impl Source for Technician {
         shown(&picture, marks.collect())
     }
 
+    fn door(&self) -> Option<Bytes> {
+        let picture = self.shot.picture()?;
+        let mut jpeg = Vec::new();
+        JpegEncoder::new_with_quality(&mut jpeg, JPEG_QUALITY).encode_image(picture.as_ref()).ok()?;
+        Some(Bytes::from(jpeg))
+    }
+
     fn preview(&self) -> Pending<Result<Picture, Refused>> {
         let preview = self.frames.preview(self.clock.now());
         let none = || Refused {
@@ -425,6 +441,22 @@ fn csv_trouble(trouble: String) -> Problem {
     Problem { level: Level::Attention, what: format!("{trouble}."), advice: advice.to_owned() }
 }
 
+/// Something at the door that does not work. Recognition goes on.
+fn door_trouble(fault: Fault) -> Problem {
+    let advice = fault.advice.unwrap_or_default();
+    Problem {
+        level: Level::Attention,
+        what: format!("At the door: {}.", fault.what),
+        advice: sentence(&advice),
+    }
+}
+
+/// An advice as a sentence of its own.
+fn sentence(advice: &str) -> String {
+    let mut letters = advice.chars();
+    letters.next().map_or_else(String::new, |first| format!("{}{}.", first.to_uppercase(), letters.as_str()))
+}
+
 /// A picture as the page shows it: no wider than it needs, with its marks.
 fn shown(picture: &RgbImage, mut marks: Vec<Mark>) -> Option<Picture> {
     let scale = PICTURE_WIDTH as f32 / picture.width().max(1) as f32;
@@ -439,7 +471,7 @@ fn shown(picture: &RgbImage, mut marks: Vec<Mark>) -> Option<Picture> {
     });
     let picture = small.as_ref().unwrap_or(picture);
     let mut jpeg = Vec::new();
-    image::codecs::jpeg::JpegEncoder::new_with_quality(&mut jpeg, JPEG_QUALITY).encode_image(picture).ok()?;
+    JpegEncoder::new_with_quality(&mut jpeg, JPEG_QUALITY).encode_image(picture).ok()?;
     Some(Picture { jpeg: Bytes::from(jpeg), width: picture.width(), height: picture.height(), marks })
 }
 

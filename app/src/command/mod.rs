@@ -44,7 +44,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the appliance until SIGTERM or Ctrl-C.
-    Run,
+    Run(run::Arguments),
     /// Check the configuration; exit code 64 and the reasons when it is wrong.
     CheckConfig(check_config::Arguments),
     /// Ask the photo server and the webhook whether they answer and take their keys; exit code 1 when one
@@ -95,7 +95,7 @@ impl Cli {
 /// Does what the command line asks.
 pub fn execute(cli: Cli) -> ExitCode {
     let done = match &cli.command {
-        Command::Run => run::execute(&cli.config),
+        Command::Run(arguments) => run::execute(&cli.config, arguments),
         Command::CheckConfig(arguments) => check_config::execute(&cli.config, arguments),
         Command::CheckConnection => check_connection::execute(&cli.config),
         Command::CheckPhotos(arguments) => check_photos::execute(&cli.config, arguments),

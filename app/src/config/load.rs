@@ -249,6 +249,9 @@ fn problems(config: &Config) -> Vec<String> {
     ] {
         check((low..=high).contains(&value), format!("{name}: is {value}; allowed is {low} to {high}"));
     }
+    for problem in config.at_the_door().problems() {
+        check(false, problem);
+    }
     check(
         config.camera.source != CameraSource::Replay || !config.camera.replay.is_empty(),
         "camera.replay: names no file; the source \"replay\" needs at least one".to_owned(),

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use backend::config::{Server, Tls, Webhook};
 use base::moment::{ClockTrust, SiteZone};
 use camera::config::Camera;
+use door::config::{Door, Relay, Screen, Sound};
 use journal::config::{Attendance, Door, Settings, TimeOfDay};
 use recognition::config::{Liveness, Recognition};
 use status::config::Page;
@@ -46,6 +47,14 @@ pub struct Config {
     pub attendance: Attendance,
     /// The door.
     pub door: Door,
+    /// What the person at the door is shown.
+    pub door: Door,
+    /// The display at the door.
+    pub screen: Screen,
+    /// Tones and lights at the door.
+    pub sound: Sound,
+    /// The door opener.
+    pub relay: Relay,
     /// The technician's HTTPS page.
     pub page: Page,
     /// Updates over the network.
@@ -85,6 +94,16 @@ impl Config {
             recognition: self.recognition.clone(),
             data_dir: self.site.data_dir.clone(),
             models_dir: self.models_dir(),
+        }
+    }
+
+    /// What screen, sound and pins need.
+    pub fn at_the_door(&self) -> door::config::Settings {
+        door::config::Settings {
+            door: self.door.clone(),
+            screen: self.screen.clone(),
+            sound: self.sound.clone(),
+            relay: self.relay.clone(),
         }
     }
 

@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Write};
 use std::time::Duration;
 
-use base::event::{Event, WorkerState};
+use base::event::{Advice, Event, WorkerState};
 use base::identity::RollNumber;
 use serde_json::{Value, json};
 use status::view::Action;
@@ -231,7 +231,7 @@ fn events_arrive_while_one_listens() {
     let data = lines.next().unwrap();
     let event: Value = serde_json::from_str(data.strip_prefix("data: ").unwrap()).unwrap();
     assert_eq!((&event["roll"], &event["status"]), (&json!("2110001"), &json!("IN")));
-    device.bus.publish(Event::Hint { track: 7, advice: "come closer" });
+    device.bus.publish(Event::Hint { track: 7, advice: Advice::ComeCloser });
     assert!(lines.any(|line| line == "event: hint"), "a display tells the person why nothing happens");
     let data = lines.next().unwrap();
     let event: Value = serde_json::from_str(data.strip_prefix("data: ").unwrap()).unwrap();

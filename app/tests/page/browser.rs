@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use base::event::Event;
+use base::event::{Advice, Event};
 use base::identity::RollNumber;
 use status::systems::Slot;
 use status::view::{Action, Progress, RefusedRow, Removal};
@@ -288,7 +288,7 @@ fn a_device_that_did_not_answer_is_asked_again_and_only_news_is_read_aloud() {
     log_in(&browser, &device);
     let change = |age| {
         device.change(|view| view.camera.last_frame_age_s = Some(age));
-        device.bus.publish(Event::Hint { track: 1, advice: "come closer" });
+        device.bus.publish(Event::Hint { track: 1, advice: Advice::ComeCloser });
     };
     browser.script("window.asked = window.fetch; window.fetch = () => Promise.reject(new TypeError('gone'))");
     change(73.0);
@@ -351,7 +351,7 @@ fn title_and_file_are_those_of_the_rows() {
         view.today.date = "2026-11-23".to_owned();
         view.today.rows = vec![row("2110030", "IN", "2026-11-23 07:59:00")];
     });
-    device.bus.publish(Event::Hint { track: 1, advice: "come closer" });
+    device.bus.publish(Event::Hint { track: 1, advice: Advice::ComeCloser });
     browser.until("/attendance/2026-11-23.csv", file);
     browser.until("2026-11-23", day);
     browser.write("#search", "2110030");
@@ -367,7 +367,7 @@ fn a_log_in_that_ends_breaks_off_no_update_and_another_is_taken_up() {
     let device = Device::start();
     log_in(&browser, &device);
     let token = "return document.querySelector('header input[name=csrf]').value";
-    let look = || device.bus.publish(Event::Hint { track: 1, advice: "come closer" });
+    let look = || device.bus.publish(Event::Hint { track: 1, advice: Advice::ComeCloser });
     let before = browser.script(token);
     browser.script(&format!(
         "fetch('/login', {{ method: 'POST', body: new URLSearchParams({{ password: '{PASSWORD}' }}) }})"

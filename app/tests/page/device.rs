@@ -165,6 +165,10 @@ impl Source for Fake {
         (photo != "2110005/broken.jpg").then(|| picture("two faces", false))
     }
 
+    fn door(&self) -> Option<bytes::Bytes> {
+        Some(picture("", true).jpeg)
+    }
+
     fn preview(&self) -> Pending<Result<Picture, Refused>> {
         *self.previews.lock().unwrap() += 1;
         Box::pin(async { Ok(picture("2110001 0.71 live", true)) })

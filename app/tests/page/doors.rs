@@ -15,7 +15,7 @@ use crate::client::As;
 use crate::device::{Device, PASSWORD};
 
 /// Every address with the least that opens it: nobody, a reading token, a full token, the technician.
-const ADDRESSES: [(&str, &str, u8); 36] = [
+const ADDRESSES: [(&str, &str, u8); 38] = [
     ("GET", "/healthz", 0),
     ("GET", "/login", 0),
     ("POST", "/login", 0),
@@ -50,6 +50,8 @@ const ADDRESSES: [(&str, &str, u8); 36] = [
     ("GET", "/icon.svg", 3),
     ("GET", "/preview.svg", 3),
     ("GET", "/roster/picture.svg", 3),
+    ("GET", "/door", 3),
+    ("GET", "/door.jpg", 3),
     ("POST", "/do/{action}", 3),
     // The last: it ends the log-in that the others need.
     ("POST", "/logout", 3),

@@ -68,6 +68,8 @@ impl Real {
             enrolling: Default::default(),
             memory: memory.clone(),
             updating: Default::default(),
+            shot: Default::default(),
+            at_the_door: Default::default(),
             on_memory: None,
         };
         let device = Device::showing(Arc::new(technician), bus);

@@ -91,7 +91,7 @@ mod tests {
 
     use super::*;
     use crate::view::{Camera, Decision, RefusedPhoto, RefusedRow, RosterCount, Row, Student, Today, Upload};
-    use base::event::{Bus, Event, WorkerState, narrate};
+    use base::event::{Bus, Event, Life, WorkerState, narrate};
     use base::failure::Fault;
     use base::identity::RollNumber;
     use proptest::prelude::*;
@@ -154,6 +154,7 @@ mod tests {
                 threshold: 0.4,
                 frames: 9,
                 liveness: "09:31:08".to_owned(),
+                life: Life::Recordable,
             },
             Event::AttackRefused { track: 3, roll: roll(), reason: "looks like CS-18; flat 4711".to_owned() },
             Event::PhotoRefused { photo: "CS-18/Meera.jpg".to_owned(), reason: "no face 4712".to_owned() },

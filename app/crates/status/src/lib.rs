@@ -58,6 +58,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use bytes::Bytes;
 use time::{Date, OffsetDateTime};
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
@@ -360,6 +361,10 @@ impl Source for WithDoor {
 
     fn evidence(&self, photo: &str) -> Option<Picture> {
         self.source.evidence(photo)
+    }
+
+    fn door(&self) -> Option<Bytes> {
+        self.source.door()
     }
 
     fn preview(&self) -> Pending<Result<Picture, Refused>> {

@@ -58,6 +58,8 @@ pub(super) enum Endpoint {
     Act,
     Preview,
     Evidence,
+    DoorPage,
+    DoorPicture,
 }
 
 /// One address.
@@ -80,7 +82,7 @@ const fn post(path: &'static str, access: Access, endpoint: Endpoint, summary: &
 }
 
 /// The addresses, in the order of the documentation. A fixed path stands before one with a varying part.
-pub(super) static ROUTES: [Route; 37] = [
+pub(super) static ROUTES: [Route; 39] = [
     get("/", Access::Read, Endpoint::Root, "The service in short; the page, for browsers"),
     get("/status", Access::Read, Endpoint::Status, "Server, recognition, today's attendance and workers"),
     get("/attendance/today", Access::Read, Endpoint::Today, "Today's rows"),
@@ -163,6 +165,8 @@ pub(super) static ROUTES: [Route; 37] = [
     post("/do/{action}", Access::TechnicianChange, Endpoint::Act, ""),
     get("/preview.svg", Access::Technician, Endpoint::Preview, ""),
     get("/roster/picture.svg", Access::Technician, Endpoint::Evidence, ""),
+    get("/door", Access::Technician, Endpoint::DoorPage, ""),
+    get("/door.jpg", Access::Technician, Endpoint::DoorPicture, ""),
 ];
 
 /// Every address the server answers: its method, and its path with `{name}` for a part that varies.

@@ -259,6 +259,8 @@ impl Service {
             Endpoint::Act => self.act_from_page(&asked).await,
             Endpoint::Preview => self.preview().await,
             Endpoint::Evidence => self.evidence(&asked).await,
+            Endpoint::DoorPage => page::door(),
+            Endpoint::DoorPicture => self.door_picture().await,
         }
     }
 
@@ -380,6 +382,17 @@ impl Service {
             Ok(Ok(picture)) => page::picture(&picture),
             Ok(Err(refused)) => error(StatusCode::SERVICE_UNAVAILABLE, &refused.message, &refused.details),
             Err(_) => error(StatusCode::SERVICE_UNAVAILABLE, "The camera gives no picture.", ""),
+        }
+    }
+
+    /// What stands on the screen at the door.
+    async fn door_picture(&self) -> Reply {
+        let Ok(_place) = self.pictures.try_acquire() else { return busy() };
+        let source = Arc::clone(&self.source);
+        match tokio::task::spawn_blocking(move || source.door()).await {
+            Ok(Some(jpeg)) => of_type(StatusCode::OK, "image/jpeg", jpeg),
+            Ok(None) => error(StatusCode::SERVICE_UNAVAILABLE, "There is no picture yet; it comes soon.", ""),
+            Err(_) => unexpected(),
         }
     }
 
@@ -567,7 +580,11 @@ fn by_a_person(found: &Found<'_>, headers: &HeaderMap) -> bool {
         found,
         Found::Route(route, _) if matches!(
             route.endpoint,
-            Endpoint::Preview | Endpoint::Evidence | Endpoint::Icon | Endpoint::Events
+            Endpoint::Preview
+                | Endpoint::Evidence
+                | Endpoint::DoorPicture
+                | Endpoint::Icon
+                | Endpoint::Events
         )
     );
     !by_itself && !headers.contains_key(REFRESH_HEADER)
@@ -711,7 +728,7 @@ mod tests {
     fn what_an_open_page_asks_by_itself_keeps_no_log_in_alive() {
         let by_a_person = |path, headers: &HeaderMap| by_a_person(&routes::find(&Method::GET, path), headers);
         let plain = HeaderMap::new();
-        for path in ["/preview.svg", "/roster/picture.svg", "/icon.svg", "/events"] {
+        for path in ["/preview.svg", "/roster/picture.svg", "/door.jpg", "/icon.svg", "/events"] {
             assert!(!by_a_person(path, &plain), "{path}");
         }
         let refresh = HeaderMap::from_iter([(REFRESH_HEADER, HeaderValue::from_static("1"))]);

@@ -51,6 +51,10 @@ pub trait Source: Send + Sync + 'static {
     /// What the detector saw in a photo that did not enrol, by its path below the photo folder. May read and
     /// decode a file.
     fn evidence(&self, photo: &str) -> Option<Picture>;
+    /// What stands on the screen at the door, as JPEG; none before the first picture. May encode one.
+    fn door(&self) -> Option<Bytes> {
+        None
+    }
     /// The next frame of the camera with what was found in it. Only asked for while somebody looks.
     fn preview(&self) -> Pending<Result<Picture, Refused>>;
 }

@@ -13,6 +13,7 @@ use url::Url;
 
 use crate::http;
 use base::failure::{Diagnosis as _, Fault};
+use base::identity::RollNumber;
 use journal::storage::OpenRow;
 
 /// Most characters of a server's text that are kept.
@@ -239,6 +240,20 @@ fn rows(json: &Value, batch: &[OpenRow]) -> Vec<RowAnswer> {
         .collect()
 }
 
+/// What the webhook calls the students of these rows, where it names a row's student and says so of that very
+/// row. The original calls them by `processed_records.name`.
+pub fn names<'a>(answer: &http::Answer, batch: &'a [OpenRow]) -> Vec<(&'a RollNumber, String)> {
+    let json = http::json::bounded(&answer.body, MAX_VALUES).unwrap_or_default();
+    list(&json, "processed_records")
+        .filter_map(|record| {
+            let row = &batch[index(record, batch)?];
+            let told = record.get("enrollment").filter(|told| told.is_string() || told.is_number())?;
+            let name = record["name"].as_str().map(str::trim).filter(|name| !name.is_empty())?;
+            is_about((Some(told), record.get("status")), row).then(|| (&row.roll, shortened(name)))
+        })
+        .collect()
+}
+
 fn list<'a>(json: &'a Value, name: &str) -> impl Iterator<Item = &'a Value> {
     json[name].as_array().into_iter().flatten()
 }
@@ -356,6 +371,22 @@ mod tests {
         let refused = RowAnswer::Refused("Student not found: 9999999".to_owned());
         use RowAnswer::{Created, Duplicate, Unnamed};
         assert_eq!(answers, [Created, Unnamed, refused, Duplicate, Unnamed]);
+    }
+
+    #[test]
+    fn a_student_is_called_what_the_answer_calls_that_very_student() {
+        let record = |row: u64, enrollment: Value, name: &str| json!({"row": row, "enrollment": enrollment, "name": name, "status": "in"});
+        let body = json!({"success": true, "processed_records": [
+            record(2, json!(7), " Asha Rao "),
+            record(3, json!("9"), "Somebody else"),
+            record(4, Value::Null, "Nobody in particular"),
+            record(5, json!(5), ""),
+            record(9, json!(7), "Out of the batch"),
+        ]});
+        let batch = batch(&["7", "8", "3", "5"]);
+        let named = names(&answer(200, body), &batch);
+        assert_eq!(named, [(&batch[0].roll, "Asha Rao".to_owned())]);
+        assert!(names(&answer(200, "no JSON"), &batch).is_empty());
     }
 
     #[test]

@@ -20,6 +20,7 @@ use crate::plain::Reminder;
 use base::backoff::Backoff;
 use base::event::{Bus, Event};
 use base::failure::Failure;
+use base::identity::RollNumber;
 use base::moment::Clock;
 use base::secret::SecretUrl;
 use journal::storage::{Deliveries, Delivery, Fate, Ledger, OpenRow};
@@ -58,7 +59,12 @@ pub struct Uploader {
     run: AsyncMutex<Run>,
     view: Mutex<View>,
     nudge: Notify,
+    /// Who wants to know what the webhook calls the students.
+    names: OnceLock<Box<Hears>>,
 }
+
+/// Hears a student's name.
+type Hears = dyn Fn(&RollNumber, &str) + Send + Sync;
 
 struct Run {
     plan: Plan,
@@ -166,6 +172,7 @@ impl Uploader {
             run: AsyncMutex::new(run),
             view: Mutex::default(),
             nudge: Notify::new(),
+            names: OnceLock::new(),
         })
     }
 
@@ -362,6 +369,11 @@ impl Uploader {
         (ready, first)
     }
 
+    /// Tells `hears` what the webhook calls the students, as answers come. Only the first call counts.
+    pub fn tell_names(&self, hears: impl Fn(&RollNumber, &str) + Send + Sync + 'static) {
+        let _ = self.names.set(Box::new(hears));
+    }
+
     async fn send(&self, batch: &[OpenRow]) -> Result<Vec<RowAnswer>, Trouble> {
         let body = body::encode(batch).map_err(|error| Trouble {
             kind: TroubleKind::Server,
@@ -373,6 +385,11 @@ impl Uploader {
         let answer = posted.map_err(|error| Trouble::from(&error))?;
         if let Some(told) = answer::date(self.url.expose(), &answer) {
             self.clock.compare(told);
+        }
+        if let Some(hears) = self.names.get() {
+            for (roll, name) in answer::names(&answer, batch) {
+                hears(roll, &name);
+            }
         }
         let now = self.clock.now();
         answer::read(&answer, batch, now.trusted.then_some(now.utc))

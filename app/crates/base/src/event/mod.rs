@@ -3,6 +3,7 @@
 //! Events carry names, numbers and reasons; never a face, a frame or a secret. The bus is bounded: a listener
 //! that is too slow misses the oldest events and learns how many, and nobody who publishes ever waits.
 
+mod advice;
 mod words;
 mod worker_state;
 
@@ -14,6 +15,7 @@ use crate::failure::Fault;
 use crate::identity::RollNumber;
 use crate::redaction::{PERSONAL, SIGHTING};
 
+pub use advice::{Advice, Life};
 pub use worker_state::WorkerState;
 
 /// Events kept for a slow listener. A busy door makes a few a second; this is minutes of it.
@@ -73,7 +75,7 @@ pub enum Event {
         /// The track of the face.
         track: u64,
         /// What to do, for the person: "come closer".
-        advice: &'static str,
+        advice: Advice,
     },
     /// A living person was recognised.
     Recognised {
@@ -93,6 +95,8 @@ pub enum Event {
         frames: u32,
         /// What was found about liveness, in words.
         liveness: String,
+        /// What showed that the person lives.
+        life: Life,
     },
     /// A face was seen over enough frames and is nobody on the roster.
     Stranger {
@@ -147,6 +151,11 @@ pub enum Event {
         timestamp: String,
         /// When it becomes a row, in words.
         until: String,
+    },
+    /// The relay of the door opener was switched on.
+    DoorOpened {
+        /// For whom.
+        roll: RollNumber,
     },
     /// The webhook answered a batch.
     Delivered {
@@ -243,7 +252,7 @@ mod tests {
         let bus = Bus::default();
         let mut slow = bus.subscribe();
         for track in 0..(CAPACITY as u64 + 5) {
-            bus.publish(Event::Hint { track, advice: "come closer" });
+            bus.publish(Event::Hint { track, advice: Advice::ComeCloser });
         }
         assert!(matches!(slow.try_recv(), Err(broadcast::error::TryRecvError::Lagged(5))));
         assert!(matches!(slow.try_recv(), Ok(Event::Hint { track: 5, .. })));

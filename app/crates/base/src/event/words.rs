@@ -40,6 +40,7 @@ impl Event {
             Self::Recognised { roll, .. }
             | Self::Recorded { roll, .. }
             | Self::NotSaved { roll, .. }
+            | Self::DoorOpened { roll }
             | Self::NotRecorded { roll, .. }
             | Self::OutOpen { roll, .. } => Personal { values: vec![roll.as_str()], sighting: true },
             Self::AttackRefused { roll, .. } => Personal { values: vec![roll.as_str()], ..nobody },
@@ -81,8 +82,10 @@ impl fmt::Display for Event {
                 Ok(())
             }
             Self::PhotoRefused { photo, reason } => write!(f, "Photo {photo} is not enrolled: {reason}"),
-            Self::Hint { track, advice } => write!(f, "Face {track}: {advice}"),
-            Self::Recognised { track, roll, similarity, margin, votes, threshold, frames, liveness } => {
+            Self::Hint { track, advice } => write!(f, "Face {track}: {}", advice.text()),
+            Self::Recognised {
+                track, roll, similarity, margin, votes, threshold, frames, liveness, ..
+            } => {
                 write!(
                     f,
                     "Recognised {roll}: similarity {similarity:.2} of {threshold:.2} needed, {margin:.2} ahead of the next \
@@ -114,6 +117,7 @@ impl fmt::Display for Event {
             Self::OutOpen { roll, timestamp, until } => {
                 write!(f, "OUT {roll} at {timestamp} is open: a later visit moves it; {until}")
             }
+            Self::DoorOpened { roll } => write!(f, "The door was opened for {roll}"),
             Self::Delivered { created, duplicates, refused, backlog } => write!(
                 f,
                 "Webhook answered: {created} rows stored, {duplicates} it had already, {refused} need a person; \

@@ -1,45 +1,11 @@
 //! What a person before the camera is told, and when: early enough to help, and only once.
 
-use serde::Serialize;
+pub use base::event::Advice;
 
 use crate::liveness::prompt::Turn;
 
 /// Frames in a row with the same problem before the person is told: a single blurred frame is nobody's fault.
 const PATIENCE: u32 = 5;
-
-/// What a person before the camera should do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Advice {
-    /// The face is too small.
-    ComeCloser,
-    /// The face is too dark.
-    MoreLight,
-    /// The face is overexposed.
-    LessLight,
-    /// The face is turned away.
-    LookAtTheCamera,
-    /// The face is blurred by motion.
-    HoldStill,
-    /// A blink is needed to tell a person from a photo.
-    Blink,
-    /// A blink, or a turn of the head, is needed to tell a person from a photo.
-    BlinkOrTurn,
-    /// The anti-spoof networks cannot tell a person from a picture yet.
-    BetterView,
-    /// The head is to be turned to the person's left, because nothing else shows a living person.
-    TurnLeft,
-    /// The same to the right.
-    TurnRight,
-    /// The head is to be raised.
-    LookUp,
-    /// The head is to be lowered.
-    LookDown,
-    /// The face was refused. It is looked at again after it has been gone for some seconds.
-    StepAside,
-    /// The face is not among the photos that are loaded, and more are on their way.
-    WaitForPhotos,
-}
 
 impl From<Turn> for Advice {
     fn from(turn: Turn) -> Self {
@@ -48,28 +14,6 @@ impl From<Turn> for Advice {
             Turn::Right => Self::TurnRight,
             Turn::Up => Self::LookUp,
             Turn::Down => Self::LookDown,
-        }
-    }
-}
-
-impl Advice {
-    /// In words for the person.
-    pub fn text(self) -> &'static str {
-        match self {
-            Self::ComeCloser => "come closer",
-            Self::MoreLight => "more light is needed",
-            Self::LessLight => "the light is too bright",
-            Self::LookAtTheCamera => "look at the camera",
-            Self::HoldStill => "hold still",
-            Self::Blink => "blink, please",
-            Self::BlinkOrTurn => "blink or turn your head, please",
-            Self::BetterView => "come closer, into better light",
-            Self::TurnLeft => "turn your head to your left, please",
-            Self::TurnRight => "turn your head to your right, please",
-            Self::LookUp => "look up, please",
-            Self::LookDown => "look down, please",
-            Self::StepAside => "not accepted; step aside for a few seconds and come back without a picture",
-            Self::WaitForPhotos => "one moment, photos are still being loaded",
         }
     }
 }

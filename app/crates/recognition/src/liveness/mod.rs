@@ -40,6 +40,7 @@ use serde::Serialize;
 
 use crate::config::LivenessRule;
 use crate::faces::landmarks::Landmarks;
+use base::event::Life;
 use vision::embedding::Embedding;
 
 pub use checker::Checker;
@@ -426,6 +427,19 @@ impl Requirement {
 
 fn live_if(shown: bool) -> Verdict {
     if shown { Verdict::Live } else { Verdict::Undecided }
+}
+
+impl Summary {
+    /// What has shown that the person lives, for whoever opens a door. A blink, or a turn that nobody asked
+    /// for, is in every recording.
+    pub fn life(&self) -> Life {
+        match self.verdict {
+            Verdict::Live if self.prompt == Some(true) => Life::Prompt,
+            Verdict::Live if self.scene => Life::Scene,
+            Verdict::Live => Life::Recordable,
+            Verdict::Unchecked | Verdict::Undecided | Verdict::Attack => Life::Unchecked,
+        }
+    }
 }
 
 impl fmt::Display for Summary {

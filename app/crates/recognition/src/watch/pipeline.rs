@@ -183,7 +183,7 @@ impl Pipeline {
                     similarity: leader.map_or(0.0, |(_, similarity)| similarity),
                     votes: leader.map_or(0, |(roll, _)| track.state.ballot.votes_for(roll)),
                     liveness: self.requirement().judge(&track.state.liveness).to_string(),
-                    advice: track.state.advice.told().map(Advice::text),
+                    advice: track.state.advice.told(),
                 }
             })
             .collect();

@@ -5,6 +5,7 @@ use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer
 use image::RgbImage;
 use serde::Serialize;
 
+use base::event::Advice;
 use base::identity::RollNumber;
 use vision::face::Bounds;
 
@@ -27,7 +28,7 @@ pub struct TrackView {
     /// Liveness scores in words.
     pub liveness: String,
     /// What the person is asked to do.
-    pub advice: Option<&'static str>,
+    pub advice: Option<Advice>,
 }
 
 /// A small copy of a frame, with its faces.

@@ -85,6 +85,7 @@ fn tell(outcome: Outcome, outputs: &Outputs) {
                 threshold: sighting.threshold,
                 frames: sighting.frames_to_decision,
                 liveness: sighting.liveness.to_string(),
+                life: sighting.liveness.life(),
             };
             outputs.sightings.offer(sighting.roll, sighting.at);
             event
@@ -96,7 +97,7 @@ fn tell(outcome: Outcome, outputs: &Outputs) {
             let reason = format!("looks like {roll}; {liveness}");
             Event::AttackRefused { track, roll: roll.clone(), reason }
         }
-        Outcome::Hint { track, advice } => Event::Hint { track, advice: advice.text() },
+        Outcome::Hint { track, advice } => Event::Hint { track, advice },
     };
     outputs.bus.publish(event);
 }

@@ -6,6 +6,7 @@
 mod attendance;
 mod cards;
 mod docs;
+mod door;
 mod home;
 mod log_in;
 mod parts;
@@ -24,6 +25,7 @@ use sha2::{Digest, Sha256};
 use super::reply::{Reply, of_type};
 
 pub(super) use docs::docs;
+pub(super) use door::door;
 pub(super) use home::{home, worst};
 pub(super) use log_in::log_in;
 pub(super) use parts::{Home, Shown};

@@ -106,7 +106,7 @@
     };
     for (const kind of ["tick", "missed", "photos-synced", "roster-ready", "photo-refused", "recognised", "recorded",
       "not-recorded", "hint", "attack-refused", "stranger", "delivered", "delivery-failed", "worker",
-      "sync-failed", "removal-waits", "not-saved"]) events.addEventListener(kind, soon);
+      "sync-failed", "removal-waits", "not-saved", "door-opened"]) events.addEventListener(kind, soon);
   }
 
   // --- Buttons say what happened. ---
@@ -221,6 +221,24 @@
     const start = () => { if (preview.open && !document.hidden) step(++showing); };
     preview.addEventListener("toggle", () => (preview.open ? start() : stop()));
     document.addEventListener("visibilitychange", () => (document.hidden ? stop() : start()));
+  }
+
+  // --- The screen at the door: as the live picture, always. ---
+  const screen = $("screen");
+  if (screen) {
+    let next;
+    const step = async () => {
+      clearTimeout(next);
+      if (document.hidden) return;
+      const image = new Image(800, 480);
+      image.alt = "The screen at the door";
+      image.src = "/door.jpg?" + Date.now();
+      let wait = 150;
+      try { await image.decode(); screen.replaceChildren(image); } catch { wait = 1000; }
+      next = setTimeout(step, wait);
+    };
+    document.addEventListener("visibilitychange", step);
+    step();
   }
 
   // --- The documentation's "Try it". ---
