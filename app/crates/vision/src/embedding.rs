@@ -35,6 +35,15 @@ impl Embedding {
         Ok(Self(values))
     }
 
+    /// The embedding in the middle of two.
+    ///
+    /// # Errors
+    /// [`NotAnEmbedding`] when the two are opposite: there is no middle.
+    pub fn mean(one: &Self, other: &Self) -> Result<Self, NotAnEmbedding> {
+        let sum: Vec<f32> = one.0.iter().zip(other.0.iter()).map(|(a, b)| a + b).collect();
+        Self::normalised(&sum)
+    }
+
     /// Cosine similarity, −1 to 1.
     pub fn similarity(&self, other: &Self) -> f32 {
         self.0.iter().zip(other.0.iter()).map(|(a, b)| a * b).sum()
@@ -73,6 +82,22 @@ mod tests {
         for bad in [vec![0.0; DIMENSIONS], vec![f32::NAN; DIMENSIONS], vec![1.0; DIMENSIONS - 1], vec![]] {
             assert!(Embedding::normalised(&bad).is_err());
         }
+    }
+
+    #[test]
+    fn the_mean_is_as_like_one_as_the_other() {
+        let axis = |at: usize| {
+            Embedding::normalised(&std::array::from_fn::<f32, DIMENSIONS, _>(|i| {
+                f32::from(u8::from(i == at))
+            }))
+        };
+        let (one, other) = (axis(0).unwrap(), axis(1).unwrap());
+        let mean = Embedding::mean(&one, &other).unwrap();
+        assert!(
+            (mean.similarity(&one) - mean.similarity(&other)).abs() < 1e-6 && mean.similarity(&one) > 0.7
+        );
+        let opposite = Embedding::normalised(&one.values().map(|value| -value)).unwrap();
+        assert!(Embedding::mean(&one, &opposite).is_err());
     }
 
     #[test]
