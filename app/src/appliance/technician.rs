@@ -32,6 +32,7 @@ use recognition::config::LivenessRule;
 use recognition::liveness::Requirement;
 use recognition::liveness::scene::learnt::Usefulness;
 use recognition::roster::enrol::Places;
+use recognition::roster::layout::Folders;
 use recognition::roster::{Outcome, Report};
 use recognition::watch::preview::TrackView;
 use recognition::watch::view::View as FramePath;
@@ -344,6 +345,7 @@ impl Source for Technician {
                 .into_iter()
                 .chain(self.ledger.summary().storage.csv_trouble.map(csv_trouble))
                 .chain(self.at_the_door.all().into_iter().map(door_trouble))
+                .chain(not_used(&report).take(FOLDERS_NAMED).map(folders_problem))
                 .collect(),
             update,
         }
@@ -457,6 +459,16 @@ fn sentence(advice: &str) -> String {
     letters.next().map_or_else(String::new, |first| format!("{}{}.", first.to_uppercase(), letters.as_str()))
 }
 
+/// A folder of several people, of which nobody is enrolled.
+fn folders_problem(folders: &Folders) -> Problem {
+    let fault = folders.fault();
+    Problem {
+        level: Level::Attention,
+        what: format!("The photo folder {} {}.", folders.folder, fault.what),
+        advice: fault.advice.map(|advice| format!("In the settings, {advice}.")).unwrap_or_default(),
+    }
+}
+
 /// A picture as the page shows it: no wider than it needs, with its marks.
 fn shown(picture: &RgbImage, mut marks: Vec<Mark>) -> Option<Picture> {
     let scale = PICTURE_WIDTH as f32 / picture.width().max(1) as f32;
@@ -546,6 +558,9 @@ fn refused_row(view: &RowView) -> RefusedRow {
     }
 }
 
+/// Most folders of several people that have a problem of their own on the page: all have a line in its list.
+const FOLDERS_NAMED: usize = 5;
+
 fn students(report: &Report) -> Vec<Student> {
     let mut students: Vec<Student> = Vec::new();
     let mut enrolled: Vec<_> =
@@ -560,6 +575,11 @@ fn students(report: &Report) -> Vec<Student> {
         }
     }
     students
+}
+
+/// First folders of which nobody is enrolled, because they hold several people's folders.
+fn not_used(report: &Report) -> impl Iterator<Item = &Folders> {
+    report.folders.iter().filter(|folders| !folders.is_used())
 }
 
 /// Every photo that is not in use, and why: not fetched, not enrolled, doubtful, or in no place for a photo.
@@ -578,5 +598,6 @@ fn refused_photos(report: &Report, missing: &[sync::Failure]) -> Vec<RefusedPhot
         remark(&format!("{}, {}", pair.one, pair.other), reason)
     });
     let ignored = report.ignored.iter().map(|ignored| remark(&ignored.path, ignored.reason.clone()));
-    missing.chain(photos).chain(alike).chain(ignored).collect()
+    let folders = not_used(report).map(|folders| remark(&folders.folder, folders.fault().to_string()));
+    folders.chain(missing).chain(photos).chain(alike).chain(ignored).collect()
 }

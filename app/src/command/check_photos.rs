@@ -8,12 +8,14 @@ use serde::Serialize;
 
 use super::cache_status::CacheStatus;
 use crate::config::Config;
+use recognition::naming::own::ENOUGH;
+use recognition::naming::threshold::Calibration;
 use recognition::roster::enrol::{Places, build_from};
 use recognition::roster::removal::Removal;
-use recognition::roster::{Outcome, PhotoReport, Report};
+use recognition::roster::{Outcome, PhotoReport, Report, Roster};
 use recognition::{Content, Engine};
 use vision::face::DetectorChoice;
-use vision::photos::RollPattern;
+use vision::photos::{Photos, RollPattern};
 use vision::scan::{Listing, scan, scan_plain};
 
 /// Exit code when a person must look at something.
@@ -52,7 +54,7 @@ pub(super) fn execute(path: &Path, arguments: &Arguments) -> anyhow::Result<Exit
         }
         None => {
             let places = Places::of(&config.roster());
-            let listing = scan(&places.photos, config.photos.roll_numbers, config.photos.max_photos)?;
+            let listing = scan(&places.photos, &config.photos)?;
             (places, listing)
         }
     };
@@ -80,6 +82,7 @@ pub(super) fn execute(path: &Path, arguments: &Arguments) -> anyhow::Result<Exit
         println!("{}", serde_json::to_string_pretty(&Told { report: &roster.report, cache })?);
     } else {
         print!("{}{}", cache.map(|cache| cache.text()).unwrap_or_default(), table(&roster.report));
+        print!("{}", thresholds(&roster, &config)?);
     }
     Ok(ExitCode::from(if roster.report.needs_attention() { EXIT_ATTENTION } else { 0 }))
 }
@@ -98,7 +101,8 @@ fn listed(folder: &Path, config: &Config) -> anyhow::Result<Listing> {
     if !folder.is_dir() {
         bail!("{} is no folder", folder.display());
     }
-    let by_student = scan(folder, config.photos.roll_numbers, config.photos.max_photos)?;
+    // The folder is laid out as the server is, and not as the mirror of it.
+    let by_student = scan(folder, &Photos { url: None, ..config.photos.clone() })?;
     if !by_student.photos.is_empty() {
         return Ok(by_student);
     }
@@ -128,6 +132,10 @@ fn table(report: &Report) -> String {
     for photo in &report.photos {
         line(&mut text, photo, width);
     }
+    for folders in &report.folders {
+        let what = if folders.is_used() { "understood" } else { "left out" };
+        let _ = writeln!(text, "{what}: {}: {}", folders.folder, folders.fault());
+    }
     for ignored in &report.ignored {
         let _ = writeln!(text, "left out: {}: {}", ignored.path, ignored.reason);
     }
@@ -152,6 +160,27 @@ fn table(report: &Report) -> String {
     let found = DETECTORS.map(|(letter, _, name)| format!("{letter} {name}")).join(", ");
     let _ = writeln!(text, "faces by who found them first: {found}");
     text
+}
+
+/// The similarity that a match needs, and what follows from it.
+fn thresholds(roster: &Roster, config: &Config) -> anyhow::Result<String> {
+    let general = Calibration::of(config.recognition.calibration.as_deref(), config.recognition.embedder)?;
+    let (faces, fpir) = (roster.gallery.faces(), config.recognition.accepted_fpir);
+    let automatic = roster.gallery.threshold(&general, fpir);
+    let needed = config.recognition.threshold.unwrap_or(automatic);
+    let mut text =
+        format!("a match needs a similarity of {needed:.3} ({faces} photos, accepted FPIR {fpir})\n");
+    text += &match &roster.report.own {
+        Some(own) => format!(
+            "of your own students ({} pairs): expected FPIR {:.4}; by the general curve\n  a similarity of {:.3} \
+             would do\n",
+            own.comparisons,
+            own.expected_fpir(faces, needed),
+            general.threshold(faces, fpir)
+        ),
+        None => format!("by the general curve; your own students are measured from {ENOUGH} photos on\n"),
+    };
+    Ok(text)
 }
 
 fn line(text: &mut String, photo: &PhotoReport, width: usize) {
@@ -201,6 +230,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use base::identity::RollNumber;
+    use recognition::roster::layout::{Folders, TakenFor};
     use recognition::{EnrolRefusal, Quality};
     use vision::face::Bounds;
 
@@ -234,6 +264,27 @@ mod tests {
         let text = table(&report);
         assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
         assert!(text.contains(&format!("NO\n  {reason}")) && text.contains("1 enrolled, 1 not"), "{text}");
+    }
+
+    #[test]
+    fn a_folder_of_several_people_is_named_with_what_to_write() {
+        let folders = |taken_for| Folders {
+            folder: "2025".to_owned(),
+            inside: vec!["2110001".to_owned(), "2110002".to_owned()],
+            taken_for,
+        };
+        let text = |taken_for| table(&Report { folders: vec![folders(taken_for)], ..Report::default() });
+        let several = TakenFor::SeveralPeople {
+            one: "2110001".to_owned(),
+            other: "2110002".to_owned(),
+            similarity: 0.03,
+        };
+        let said = text(several);
+        assert!(
+            said.contains("left out: 2025: ") && said.contains("photos.layout = \"group/roll\""),
+            "{said}"
+        );
+        assert!(text(TakenFor::OneStudent).contains("understood: 2025: its folders 2110001, 2110002"));
     }
 
     #[test]

@@ -12,8 +12,9 @@ use crate::config::Config;
 use base::moment::{Clock, SystemClock};
 use evaluate::attacks;
 use evaluate::attacks::{Judge, Presentation, RULES};
+use evaluate::enrolment;
 use evaluate::identification;
-use evaluate::identification::{Plan, identification};
+use evaluate::identification::identification;
 use evaluate::verification::verification;
 use evaluate::{chart, pairs, pictures};
 use recognition::config::{Liveness, LivenessRule};
@@ -62,6 +63,19 @@ enum What {
         #[command(flatten)]
         out: Out,
     },
+    /// What becomes of photos that lie or stand on their head, and of a student's folder that has somebody
+    /// else's photo? A folder of people with several upright pictures each.
+    Enrolment {
+        /// Folder of pictures, `<person>/<picture>`.
+        #[arg(long, value_name = "DIR")]
+        images: PathBuf,
+        /// People whose first picture is also tried in the three other positions, at most.
+        #[arg(long, default_value_t = 300)]
+        turned: usize,
+        /// Write the figures as JSON.
+        #[arg(long, value_name = "FILE")]
+        json: Option<PathBuf>,
+    },
     /// Is it a living person? Stills and videos (Y4M, MJPEG) of people, and attacks, a folder for each
     /// species.
     Attacks {
@@ -101,6 +115,16 @@ pub(super) fn execute(path: &Path, arguments: &Arguments) -> anyhow::Result<Exit
         bar.set_length(total as u64);
         bar.set_position(done as u64);
     };
+    if let What::Enrolment { images, turned, json } = &arguments.what {
+        let plan = enrolment::Plan { turned: *turned, likeness: engine.likeness() };
+        let figures = enrolment::enrolment(images, plan, &mut |photo| engine.enrol(photo), &looked_at)?;
+        bar.finish_and_clear();
+        report_enrolment(&figures);
+        if let Some(path) = json {
+            write_file(path, serde_json::to_string_pretty(&figures)?)?;
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
     let gate = matches!(arguments.what, What::Identification { gate: true, .. });
     let min_face_px = gate.then_some(config.recognition.min_face_px);
     let mut embed = |picture: &RgbImage| central_embedding(&mut engine, picture, min_face_px);
@@ -146,7 +170,7 @@ pub(super) fn execute(path: &Path, arguments: &Arguments) -> anyhow::Result<Exit
             )?;
         }
         What::Identification { images, pictures_each, margin, calibration, out, .. } => {
-            let plan = Plan {
+            let plan = identification::Plan {
                 pictures_each: *pictures_each,
                 thresholds: (20..=70).step_by(5).map(|percent| percent as f32 / 100.0).collect(),
                 margin: margin.unwrap_or(config.recognition.margin),
@@ -170,6 +194,8 @@ pub(super) fn execute(path: &Path, arguments: &Arguments) -> anyhow::Result<Exit
                 write_file(path, serde_json::to_string_pretty(&measured.figures.calibration)?)?;
             }
         }
+        // Done above: it enrols, and does not only embed.
+        What::Enrolment { .. } => {}
         What::Attacks { genuine, attacks: folder, stills, out } => {
             // Every rule is measured, whatever the site's own is.
             let mut checker =
@@ -216,6 +242,25 @@ pub(super) fn execute(path: &Path, arguments: &Arguments) -> anyhow::Result<Exit
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn report_enrolment(figures: &enrolment::Figures) {
+    println!("Upright pictures that enrol: {}", figures.enrolled);
+    for (reason, count) in &figures.refused {
+        println!("  refused, {reason}: {count}");
+    }
+    for turned in &figures.turned {
+        println!(
+            "Turned by {}°: enrolled {}; enrolled and useless {}",
+            turned.degrees, turned.enrolled, turned.useless
+        );
+    }
+    println!("Photos of different people are below a similarity of {:.3}", figures.unlike);
+    println!("Two photos of one person refused: {}", figures.two_of_one_refused);
+    println!("All photos of one person, one or more refused: {}", figures.all_of_one_refused);
+    println!("Two photos of two people refused: {}", figures.two_of_two_refused);
+    println!("A stranger among three photos found: {}", figures.stranger_among_three_found);
+    println!("  a right photo set aside instead: {}", figures.stranger_among_three_preferred);
 }
 
 fn report_identification(measured: &identification::Measured, out: &Out) -> anyhow::Result<()> {

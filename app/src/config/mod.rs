@@ -4,6 +4,7 @@
 //! text with the default values as a TOML file. Unknown keys are errors. Everything is parsed into types
 //! before anything starts.
 
+mod at_door;
 mod document;
 mod load;
 
@@ -15,13 +16,14 @@ use serde::{Deserialize, Serialize};
 use backend::config::{Server, Tls, Webhook};
 use base::moment::{ClockTrust, SiteZone};
 use camera::config::Camera;
-use door::config::{Door, Relay, Screen, Sound};
-use journal::config::{Attendance, Door, Settings, TimeOfDay};
+use door::config::{Relay, Screen, Sound};
+use journal::config::{Attendance, Settings, TimeOfDay};
 use recognition::config::{Liveness, Recognition};
 use status::config::Page;
 use update::config::{Fleet, Update};
 use vision::photos::Photos;
 
+pub use at_door::DoorSection;
 pub use document::commented_defaults;
 pub use load::{ConfigError, check_files, load, parse};
 
@@ -45,10 +47,8 @@ pub struct Config {
     pub liveness: Liveness,
     /// The rules that turn recognitions into rows.
     pub attendance: Attendance,
-    /// The door.
-    pub door: Door,
-    /// What the person at the door is shown.
-    pub door: Door,
+    /// The door: which way people pass it, and how they are named.
+    pub door: DoorSection,
     /// The display at the door.
     pub screen: Screen,
     /// Tones and lights at the door.
@@ -81,7 +81,7 @@ impl Config {
     pub fn rows(&self) -> Settings {
         Settings {
             attendance: self.attendance.clone(),
-            door: self.door.clone(),
+            door: self.door.of_rows(),
             day_starts: self.site.day_starts,
             rows_stay: self.webhook.url.is_none(),
         }
@@ -100,7 +100,7 @@ impl Config {
     /// What screen, sound and pins need.
     pub fn at_the_door(&self) -> door::config::Settings {
         door::config::Settings {
-            door: self.door.clone(),
+            door: self.door.of_screen(),
             screen: self.screen.clone(),
             sound: self.sound.clone(),
             relay: self.relay.clone(),

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod allocations;
+mod enrolment;
 mod known_faces;
 mod material;
 mod picture_attack;

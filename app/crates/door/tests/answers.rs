@@ -38,7 +38,7 @@ fn recorded(number: usize, status: &str) -> Event {
 }
 
 fn not_recorded(number: usize) -> Event {
-    Event::NotRecorded { roll: roll(number), reason: "already in and out today".to_owned() }
+    Event::NotRecorded { roll: roll(number), reason: "already in and out today".to_owned(), again: false }
 }
 
 fn scene_at(board: &mut Board, now: Duration, wall: &Wall) -> Scene {

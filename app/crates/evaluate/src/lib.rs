@@ -3,6 +3,7 @@
 //! - [`verification`]: are two pictures one person (LFW's protocol; accuracy, TAR at FAR, EER)?
 //! - [`identification`]: who of the roster is it, and is a stranger told apart (open set; FPIR, FNIR; ISO/IEC
 //!   19795-1)?
+//! - [`enrolment`]: what becomes of photos that are turned, and of folders with two people's photos?
 //! - [`attacks`]: is it a living person (APCER, BPCER, ACER; ISO/IEC 30107-3)?
 //!
 //! The figures come from the same code that runs at the door. [`statistics`] and [`chart`] are pure.
@@ -10,6 +11,7 @@
 
 pub mod attacks;
 pub mod chart;
+pub mod enrolment;
 pub mod identification;
 pub mod pairs;
 pub mod pictures;

@@ -80,15 +80,6 @@ impl EmbedderChoice {
         }
     }
 
-    /// Different students at least this alike are reported. On LFW the pairs of different people that reach
-    /// it are fewer than one in ten thousand, and most pairs of one person do.
-    pub fn alike(self) -> f32 {
-        match self {
-            Self::Sface => 0.45,
-            Self::Mobilefacenet => 0.55,
-        }
-    }
-
     /// As the configuration writes it.
     pub fn name(self) -> &'static str {
         match self {

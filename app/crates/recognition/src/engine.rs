@@ -18,13 +18,17 @@ use crate::faces::error::EngineError;
 use crate::faces::finder::Finder;
 use crate::faces::landmarks::Landmarks;
 use crate::faces::quality::Quality;
+use crate::faces::upright;
+use crate::faces::upright::Turn;
 use crate::liveness::Checker;
+use crate::naming::threshold::Calibration;
+use crate::roster::persons::Likeness;
 use vision::embedding::Embedding;
 use vision::face::Face;
 
-/// Changes whenever detection, alignment or cropping change in a way that moves embeddings; part of
-/// [`Engine::model_hash`].
-const METHOD: &str = "mesh-aligned-2";
+/// Changes whenever detection, alignment, cropping or what enrols change in a way that moves embeddings; part
+/// of [`Engine::model_hash`].
+const METHOD: &str = "mesh-aligned-3";
 
 /// Names everything that an embedding of this embedder depends on, with the weights of `store`. The detector
 /// is not part of it: whoever finds the face, the mesh aligns it. Weights that are not there have no hash,
@@ -44,6 +48,8 @@ pub struct Engine {
     pub(super) aligned: Aligned,
     store: Store,
     hash: String,
+    likeness: Likeness,
+    calibration: Calibration,
 }
 
 impl Engine {
@@ -53,6 +59,7 @@ impl Engine {
     /// [`EngineError::Load`] names the network and what to do.
     pub fn load(models_dir: &Path, config: &config::Recognition) -> Result<Self, EngineError> {
         let store = Store::open(models_dir).map_err(|error| EngineError::store("store", &error))?;
+        let calibration = calibration(config.embedder)?;
         Ok(Self {
             finder: Finder::of_store(store.clone(), config)?,
             mesh: EngineError::load(&store, Role::FaceMesh, FaceMesh::load)?,
@@ -61,6 +68,8 @@ impl Engine {
             aligned: Aligned::default(),
             hash: model_hash(&store, config.embedder),
             store,
+            likeness: Likeness::of(&calibration),
+            calibration,
         })
     }
 
@@ -81,7 +90,9 @@ impl Engine {
     /// [`EngineError::Load`] when its weights cannot be had; the one in use then stays.
     pub fn use_embedder(&mut self, choice: EmbedderChoice) -> Result<(), EngineError> {
         if choice != self.choice {
+            let calibration = calibration(choice)?;
             self.embedder = embedder::load(choice, &self.store)?;
+            (self.likeness, self.calibration) = (Likeness::of(&calibration), calibration);
             self.choice = choice;
             self.hash = model_hash(&self.store, choice);
         }
@@ -109,16 +120,39 @@ impl Engine {
         self.finder.find(picture)
     }
 
-    /// Looks at a photo and makes the embedding of the one person in it. The photo must be upright (EXIF
-    /// orientation applied).
+    /// Looks at a photo and makes the embedding of the one person in it. A photo that lies on its side or
+    /// stands on its head is turned upright first.
     ///
     /// # Errors
     /// [`EngineError::Run`] when a network fails: that says nothing about the photo.
     pub fn enrol(&mut self, photo: &RgbImage) -> Result<Inspection, EngineError> {
-        let faces = self.finder.find_thoroughly(photo)?;
-        let content = Content::of(photo, &faces);
-        let outcome = self.enrol_one_of(photo, &faces)?;
+        let upright = self.turn_upright(photo)?.apply(photo);
+        let faces = self.finder.find_thoroughly(&upright)?;
+        let content = Content::of(&upright, &faces);
+        let outcome = self.enrol_one_of(&upright, &faces)?;
         Ok(Inspection { content, outcome })
+    }
+
+    /// By how much a photo is to be turned so that the face in it is upright.
+    ///
+    /// # Errors
+    /// [`EngineError::Run`] when a network fails.
+    pub fn turn_upright(&mut self, photo: &RgbImage) -> Result<Turn, EngineError> {
+        let small = upright::small(photo);
+        let mut evidence = [0.0; 4];
+        for (turn, evidence) in Turn::ALL.into_iter().zip(&mut evidence) {
+            let turned = turn.apply(&small);
+            let faces = self.finder.find_thoroughly(&turned)?;
+            let Some(face) = enrolment::subject(&faces, turned.dimensions()) else { continue };
+            if let Some((landmarks, _)) = self.look(&turned, face)? {
+                let (similarities, _) = self.self_check(&turned, face)?;
+                *evidence = upright::evidence(face, &landmarks, &similarities);
+            }
+            if turn == Turn::None && *evidence >= upright::CERTAIN {
+                return Ok(turn);
+            }
+        }
+        Ok(upright::best(evidence))
     }
 
     fn enrol_one_of(
@@ -141,8 +175,48 @@ impl Engine {
         if let Some(refusal) = EnrolRefusal::for_quality(&quality) {
             return Ok(Err(refusal));
         }
-        let embedding = self.embedder.embed(&self.aligned)?;
+        if let Some(refusal) = EnrolRefusal::for_tilt(quality.roll) {
+            return Ok(Err(refusal));
+        }
+        let (similarities, embedding) = self.self_check(photo, face)?;
+        if let Some(refusal) = EnrolRefusal::for_self_check(&similarities) {
+            return Ok(Err(refusal));
+        }
         Ok(Ok(Enrolment { embedding, quality, bounds: face.bounds }))
+    }
+
+    /// The embedder's general curve, which comes with the program.
+    pub fn calibration(&self) -> &Calibration {
+        &self.calibration
+    }
+
+    /// The similarities that tell one person from two.
+    pub fn likeness(&self) -> Likeness {
+        self.likeness
+    }
+
+    /// How similar the face that [`Engine::look`] aligned last is to its own mirror image and to crops, and
+    /// the embedding of the face and its mirror image together.
+    ///
+    /// # Errors
+    /// [`EngineError::Run`] when the network fails.
+    fn self_check(&mut self, photo: &RgbImage, face: &Face) -> Result<(Vec<f32>, Embedding), EngineError> {
+        let own = self.embedder.embed(&self.aligned)?;
+        self.aligned.mirror();
+        let mirrored = self.embedder.embed(&self.aligned)?;
+        let mut similarities = vec![own.similarity(&mirrored)];
+        for scale in enrolment::CROPS {
+            let crop = Face { bounds: face.bounds.scaled(scale), ..face.clone() };
+            similarities.push(match self.look(photo, &crop)? {
+                Some(_) => own.similarity(&self.embedder.embed(&self.aligned)?),
+                None => -1.0,
+            });
+        }
+        // Of a face and its mirror image the mean says more than either; what is seen at the door is compared
+        // as it is.
+        let embedding =
+            Embedding::mean(&own, &mirrored).map_err(|error| EngineError::run("embedder", &error))?;
+        Ok((similarities, embedding))
     }
 
     /// The landmarks of one face; `None` when the mesh sees no face there.
@@ -178,6 +252,14 @@ impl Engine {
     pub fn embed_aligned(&mut self) -> Result<Embedding, EngineError> {
         self.embedder.embed(&self.aligned)
     }
+}
+
+/// The shipped curve of an embedder.
+fn calibration(embedder: EmbedderChoice) -> Result<Calibration, EngineError> {
+    Calibration::of(None, embedder).map_err(|error| EngineError::Load {
+        role: "calibration".to_owned(),
+        reason: error.to_string().into(),
+    })
 }
 
 #[cfg(test)]

@@ -34,6 +34,15 @@ impl Embedding {
         Ok(Self(raw.iter().map(|x| (f64::from(*x) / norm) as f32).collect()))
     }
 
+    /// The embedding in the middle of two.
+    ///
+    /// # Errors
+    /// [`NotAnEmbedding`] when the two are opposite: there is no middle.
+    pub fn mean(one: &Self, other: &Self) -> Result<Self, NotAnEmbedding> {
+        let sum: Vec<f32> = one.0.iter().zip(other.0.iter()).map(|(a, b)| a + b).collect();
+        Self::normalised(&sum)
+    }
+
     /// Cosine similarity, −1 to 1. Embeddings of different embedders are not comparable: −1.
     pub fn similarity(&self, other: &Self) -> f32 {
         if self.0.len() != other.0.len() {
@@ -82,6 +91,23 @@ mod tests {
         let one = Embedding::normalised(&[1.0; 128]).unwrap();
         let other = Embedding::normalised(&[1.0; DIMENSIONS]).unwrap();
         assert_eq!(one.similarity(&other), -1.0);
+    }
+
+    #[test]
+    fn the_mean_is_as_like_one_as_the_other() {
+        let axis = |at: usize| {
+            Embedding::normalised(&std::array::from_fn::<f32, DIMENSIONS, _>(|i| {
+                f32::from(u8::from(i == at))
+            }))
+        };
+        let (one, other) = (axis(0).unwrap(), axis(1).unwrap());
+        let mean = Embedding::mean(&one, &other).unwrap();
+        assert!(
+            (mean.similarity(&one) - mean.similarity(&other)).abs() < 1e-6 && mean.similarity(&one) > 0.7
+        );
+        let opposite =
+            Embedding::normalised(&one.values().iter().map(|value| -value).collect::<Vec<_>>()).unwrap();
+        assert!(Embedding::mean(&one, &opposite).is_err());
     }
 
     #[test]

@@ -42,6 +42,14 @@ impl Bounds {
         Point { x: self.x + self.width / 2.0, y: self.y + self.height / 2.0 }
     }
 
+    /// The rectangle about the same middle, `scale` times as wide and high.
+    #[must_use]
+    pub fn scaled(&self, scale: f32) -> Self {
+        let (width, height) = (self.width * scale, self.height * scale);
+        let middle = self.centre();
+        Self { x: middle.x - width / 2.0, y: middle.y - height / 2.0, width, height }
+    }
+
     /// Intersection over union, 0 to 1.
     pub fn overlap(&self, other: &Self) -> f32 {
         let width = (self.x + self.width).min(other.x + other.width) - self.x.max(other.x);

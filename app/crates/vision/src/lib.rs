@@ -8,6 +8,7 @@ pub mod embedding;
 pub mod face;
 pub mod frame;
 pub mod jpeg;
+pub mod kind;
 pub mod latest;
 pub mod photo;
 pub mod photos;

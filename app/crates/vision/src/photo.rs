@@ -15,6 +15,8 @@ use image::{ColorType, DynamicImage, ImageDecoder, ImageError, ImageFormat, Imag
 use crate::contain::contained;
 use crate::cost::{self, Contradiction, RGB};
 use crate::jpeg;
+use crate::kind::{self, Kind};
+use base::failure::{Diagnosis, Fault};
 
 /// Most pixels of one side. The decoders keep some rows and columns, whatever the other side is.
 pub const MAX_SIDE: u32 = 12_000;
@@ -118,12 +120,27 @@ pub enum PhotoError {
         /// The limit for so many pixels.
         most: u64,
     },
-    /// Not a picture of a kind that is supported.
-    #[error("not a picture (JPEG, PNG, GIF, BMP or WebP); upload the photo again")]
-    NotAPicture,
+    /// Not a picture of a kind that can be read.
+    #[error("{}", self.fault())]
+    NotReadable {
+        /// What it is.
+        kind: Kind,
+    },
+    /// A picture of a readable kind, coded in a way that cannot be read.
+    #[error("the picture is coded in a rare way that this device cannot read; save it as an ordinary JPEG")]
+    RareCoding,
     /// A picture that ends too early or is damaged.
     #[error("the picture is damaged or cut short ({0}); upload the photo again")]
     Damaged(String),
+}
+
+impl Diagnosis for PhotoError {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::NotReadable { kind } => kind.fault().unwrap_or_else(|| Self::RareCoding.fault()),
+            other => Fault::new(other.to_string()),
+        }
+    }
 }
 
 impl PhotoError {
@@ -154,7 +171,9 @@ pub fn decode(bytes: &[u8], limits: PhotoLimits) -> Result<RgbImage, PhotoError>
 
 fn decoded(bytes: &[u8], limits: PhotoLimits) -> Result<RgbImage, PhotoError> {
     let mut reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format().map_err(damaged)?;
-    let format = reader.format().ok_or(PhotoError::NotAPicture)?;
+    let not_readable = || PhotoError::NotReadable { kind: Kind::of(&bytes[..bytes.len().min(kind::HEAD)]) };
+    // The reader knows more kinds than it can read.
+    let format = reader.format().filter(ImageFormat::reading_enabled).ok_or_else(not_readable)?;
     if format == ImageFormat::Jpeg && !is_whole_jpeg(bytes) {
         // The decoder fills what is missing with grey and says nothing.
         return Err(PhotoError::Damaged("the end of the JPEG is missing".to_owned()));
@@ -214,7 +233,7 @@ fn read_rgb(decoder: impl ImageDecoder) -> Result<RgbImage, PhotoError> {
         ColorType::La16 => (2, true),
         ColorType::Rgb16 => (3, true),
         ColorType::Rgba16 => (4, true),
-        _ => return Err(PhotoError::NotAPicture),
+        _ => return Err(PhotoError::RareCoding),
     };
     let count = width as usize * height as usize;
     let from_bytes = usize::from(colour.bytes_per_pixel());
@@ -262,7 +281,7 @@ fn ends_like_a_jpeg(bytes: &[u8]) -> bool {
 
 fn refused(error: ImageError) -> PhotoError {
     match error {
-        ImageError::Unsupported(_) => PhotoError::NotAPicture,
+        ImageError::Unsupported(_) => PhotoError::RareCoding,
         ImageError::Limits(error) if is_of_sides(&error) => PhotoError::TooLong,
         other => damaged(other),
     }

@@ -183,10 +183,16 @@ fn every_kind_of_pixel_becomes_the_rgb_that_the_library_makes_of_it() {
 
 #[test]
 fn what_is_not_a_picture_is_said_to_be_none() {
-    assert!(matches!(
-        decode(b"<html><body>502 Bad Gateway</body></html>", LIMITS),
-        Err(PhotoError::NotAPicture)
-    ));
+    for (bytes, what) in [
+        (&b"<html><body>502 Bad Gateway</body></html>"[..], "a web page"),
+        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic and more", "HEIC"),
+        (b"\0\0\0\x1cftypavif\0\0\0\0mif1avifmiaf and more", "AVIF"),
+        (b"II*\0\x08\0\0\0 and more", "TIFF"),
+        (b"any bytes", "not a picture"),
+    ] {
+        let fault = decode(bytes, LIMITS).unwrap_err().fault();
+        assert!(fault.what.contains(what) && fault.advice.is_some(), "{fault}");
+    }
     let large = vec![0; 1_000_001];
     assert!(matches!(decode(&large, LIMITS), Err(PhotoError::TooManyBytes { .. })));
 }

@@ -22,6 +22,10 @@ pub struct Photos {
     pub pinned_sha256: Option<String>,
     /// Folder of photos, `<roll>/<file>`, used when there is no URL; empty: known_faces in the data folder.
     pub folder: Option<PathBuf>,
+    /// How the folders lie: "auto" and "roll" (the first folder is the roll number, as the original had it)
+    /// or "group/roll" (the first is a class or a year, the folders in it are the roll numbers). With "auto",
+    /// nobody is enrolled from a first folder that holds the folders of several people.
+    pub layout: Layout,
     /// How roll numbers look: "digits" (the original), "identifier" (letters, digits, '-' and '_'), or
     /// "auto": digits with a URL, identifiers without, for a folder of the site's own may be named after
     /// persons.
@@ -51,6 +55,7 @@ impl Default for Photos {
             url: None,
             pinned_sha256: None,
             folder: None,
+            layout: Layout::Auto,
             roll_numbers: RollPattern::Automatic,
             interval: Duration::from_secs(5 * 60),
             removal_limit: 0.3,
@@ -72,6 +77,29 @@ impl Photos {
         }
         self
     }
+
+    /// How the folders lie where photos are read from: the mirror of a server has no groups, whatever the
+    /// server has.
+    pub fn layout_on_disk(&self) -> Layout {
+        match self.layout {
+            Layout::GroupRoll if self.url.is_some() => Layout::Roll,
+            layout => layout,
+        }
+    }
+}
+
+/// How the folders lie above the photos.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Layout {
+    /// As [`Layout::Roll`], and a first folder that holds several people's folders is found out.
+    #[serde(rename = "auto")]
+    Auto,
+    /// `<roll>/<file>`; folders below are the student's own.
+    #[serde(rename = "roll")]
+    Roll,
+    /// `<group>/<roll>/<file>`: the group is a class or a year, and its name may be anything.
+    #[serde(rename = "group/roll")]
+    GroupRoll,
 }
 
 /// How a site's roll numbers look.

@@ -1,22 +1,31 @@
-//! The photos on disk: `<folder>/<roll>/<file>`.
+//! The photos on disk: `<folder>/<roll>/<file>`, or `<folder>/<group>/<roll>/<file>`.
 //!
 //! One student's folder that cannot be read, on a failing card or for its rights, is reported, and the others
-//! are listed all the same. What vanishes while it is listed is gone, and no error.
+//! are listed all the same. What vanishes while it is listed is gone, and no error. Whatever may have been
+//! meant as a photo and is left out is named, with what to do.
 
+use std::fs::DirEntry;
 use std::io;
+use std::io::Read as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use crate::photos::RollPattern;
+use crate::kind::{self, Kind};
+use crate::photos::{Layout, Photos, RollPattern};
 use base::identity::RollNumber;
 
-/// The kinds of file that are photos, in any case (backend-contract.md §1).
-pub const EXTENSIONS: [&str; 6] = ["jpg", "jpeg", "png", "gif", "bmp", "webp"];
+pub use crate::kind::{EXTENSIONS, is_photo};
 
-/// Folders between the photo folder and a photo: `<roll>/a/b/photo.jpg` has two.
+/// Folders between a student's folder and a photo: `<roll>/a/b/photo.jpg` has two.
 const MAX_DEPTH: usize = 10;
+
+/// The folder in a student's folder that is left out, by contract.
+const LEFT_OUT: &str = "passport";
+
+/// Most files and folders that are named as left out; the rest are counted.
+const MAX_IGNORED: usize = 200;
 
 /// One photo file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,8 +74,25 @@ impl Listing {
         let reason = format!(
             "cannot be read ({error}); all other photos are used; check its rights, and the card or stick"
         );
-        self.ignored.push(Ignored { path: path.to_owned(), reason });
+        self.leave_out(path, reason);
         self.unreadable.push(path.to_owned());
+    }
+
+    fn leave_out(&mut self, path: &str, reason: impl ToString) {
+        self.ignored.push(Ignored { path: path.to_owned(), reason: reason.to_string() });
+    }
+
+    /// Puts the photos in order, and bounds what is named as left out.
+    fn finish(mut self) -> Self {
+        self.photos.sort_by(|a, b| a.path.cmp(&b.path));
+        if let Some(more) = self.ignored.len().checked_sub(MAX_IGNORED).filter(|more| *more > 0) {
+            self.ignored.truncate(MAX_IGNORED);
+            self.leave_out(
+                ".",
+                format!("{more} more files and folders are left out; correct those named first"),
+            );
+        }
+        self
     }
 
     /// Whether the photo at `path` may be there although it is not listed.
@@ -100,40 +126,21 @@ pub struct ScanError {
     pub source: std::io::Error,
 }
 
-/// Lists the photos below `folder`, at most `max_photos`. A folder that does not exist holds none. Hidden
-/// files, links and a student's `passport` folder are left out silently.
+/// Lists the photos below `folder`, laid out as `photos` says, at most `photos.max_photos`. A folder that
+/// does not exist holds none. A file that begins as a picture is a photo, whatever it is called. Hidden
+/// files, texts and a student's `passport` folder are left out silently.
 ///
 /// # Errors
 /// [`ScanError`] when `folder` itself cannot be read. What cannot be read below it is in
 /// [`Listing::unreadable`].
-pub fn scan(folder: &Path, pattern: RollPattern, max_photos: usize) -> Result<Listing, ScanError> {
-    let mut listing = Listing::default();
-    for (name, entry) in listed(folder)? {
-        let kind = match entry.file_type() {
-            Ok(kind) => kind,
-            Err(error) => {
-                listing.unreadable(&name, &error);
-                continue;
-            }
-        };
-        if kind.is_file() {
-            let reason = "photos belong into a folder named after the roll number".to_owned();
-            listing.ignored.push(Ignored { path: name, reason });
-        } else if kind.is_dir() {
-            match RollNumber::parse(&name) {
-                Ok(roll) if pattern.admits(&roll) => {
-                    photos_of(&roll, &entry.path(), &name, MAX_DEPTH, max_photos, &mut listing);
-                }
-                Ok(_) => {
-                    let reason = "is not all digits, as photos.roll_numbers = \"digits\" asks".to_owned();
-                    listing.ignored.push(Ignored { path: name, reason });
-                }
-                Err(error) => listing.ignored.push(Ignored { path: name, reason: error.to_string() }),
-            }
-        }
+pub fn scan(folder: &Path, photos: &Photos) -> Result<Listing, ScanError> {
+    let mut walk = Walk { photos, listing: Listing::default() };
+    let entries = listed(folder)?;
+    match photos.layout_on_disk() {
+        Layout::Auto | Layout::Roll => walk.students(entries, ""),
+        Layout::GroupRoll => walk.groups(entries),
     }
-    listing.photos.sort_by(|a, b| a.path.cmp(&b.path));
-    Ok(listing)
+    Ok(walk.listing.finish())
 }
 
 /// Lists the photos that lie in a plain folder, at most `max_photos`, each as that of a student who is called
@@ -142,76 +149,178 @@ pub fn scan(folder: &Path, pattern: RollPattern, max_photos: usize) -> Result<Li
 /// # Errors
 /// [`ScanError`] names the folder that cannot be read.
 pub fn scan_plain(folder: &Path, max_photos: usize) -> Result<Listing, ScanError> {
-    let mut listing = Listing::default();
-    for (name, entry) in listed(folder)? {
+    let photos = Photos { max_photos, ..Photos::default() };
+    let mut walk = Walk { photos: &photos, listing: Listing::default() };
+    for Entry { name, entry, .. } in listed(folder)? {
         if entry.file_type().is_ok_and(|kind| kind.is_file()) && is_photo(&name) {
             let stem = name.rsplit_once('.').map_or(name.as_str(), |(stem, _)| stem);
             match RollNumber::parse(stem) {
-                Ok(roll) => add(&roll, &entry, name, max_photos, &mut listing),
-                Err(error) => listing.ignored.push(Ignored { path: name, reason: error.to_string() }),
+                Ok(roll) => walk.add(&roll, &entry, name),
+                Err(error) => walk.listing.leave_out(&name, error),
             }
         }
     }
-    Ok(listing)
+    Ok(walk.listing.finish())
 }
 
-fn photos_of(
-    roll: &RollNumber,
-    folder: &Path,
-    shown: &str,
-    depth: usize,
-    max_photos: usize,
-    listing: &mut Listing,
-) {
-    let entries = match entries(folder) {
-        Ok(entries) => entries,
-        Err(error) => return listing.unreadable(shown, &error),
-    };
-    for (name, entry) in entries {
-        let path = format!("{shown}/{name}");
-        match entry.file_type() {
-            Ok(kind) if kind.is_dir() && name != "passport" && depth > 0 => {
-                photos_of(roll, &entry.path(), &path, depth - 1, max_photos, listing);
+/// Why a name that is no roll number is none, and what to do; `None` when it is one.
+pub fn no_roll(name: &str, pattern: RollPattern) -> Option<String> {
+    let layout = "if it is a class or a year whose students' folders lie in it, write photos.layout = \
+                  \"group/roll\"";
+    match RollNumber::parse(name) {
+        Ok(roll) if pattern.admits(&roll) => None,
+        Ok(_) => Some(format!(
+            "the folder's name is not all digits, as photos.roll_numbers = \"digits\" asks; rename it to the \
+             student's roll number; {layout}"
+        )),
+        Err(error) => Some(format!("{error}; rename the folder; {layout}")),
+    }
+}
+
+/// A listing being made.
+struct Walk<'a> {
+    photos: &'a Photos,
+    listing: Listing,
+}
+
+/// One entry of a folder.
+struct Entry {
+    /// Its name, with replacement characters where it is not UTF-8.
+    name: String,
+    /// Whether the name is UTF-8.
+    is_text: bool,
+    entry: DirEntry,
+}
+
+impl Walk<'_> {
+    /// Takes each folder for a student's.
+    fn students(&mut self, entries: Vec<Entry>, below: &str) {
+        for Entry { name, entry, .. } in entries {
+            let path = format!("{below}{name}");
+            match entry.file_type() {
+                Ok(kind) if kind.is_dir() => match no_roll(&name, self.photos.roll_numbers) {
+                    Some(reason) => self.listing.leave_out(&path, reason),
+                    None => {
+                        // It is one: `no_roll` says so.
+                        let Ok(roll) = RollNumber::parse(&name) else { continue };
+                        self.photos_of(&roll, &entry.path(), &path, MAX_DEPTH);
+                    }
+                },
+                Ok(kind) => self.stray(&path, &name, kind),
+                Err(error) => self.listing.unreadable(&path, &error),
             }
-            Ok(kind) if kind.is_file() && is_photo(&name) => add(roll, &entry, path, max_photos, listing),
-            Ok(_) => {}
-            Err(error) => listing.unreadable(&path, &error),
         }
+    }
+
+    /// Takes each folder for a group, and each folder in it for a student's.
+    fn groups(&mut self, entries: Vec<Entry>) {
+        for Entry { name, entry, is_text } in entries {
+            match entry.file_type() {
+                Ok(kind) if kind.is_dir() && !is_text => self.listing.leave_out(&name, NOT_TEXT),
+                Ok(kind) if kind.is_dir() => match self::entries(&entry.path()) {
+                    Ok(inner) => self.students(inner, &format!("{name}/")),
+                    Err(error) => self.listing.unreadable(&name, &error),
+                },
+                Ok(kind) => self.stray(&name, &name, kind),
+                Err(error) => self.listing.unreadable(&name, &error),
+            }
+        }
+    }
+
+    /// Names a file that lies in no student's folder.
+    fn stray(&mut self, path: &str, name: &str, kind: std::fs::FileType) {
+        if kind.is_symlink() {
+            self.listing.leave_out(path, LINK);
+        } else if kind.is_file() && kind::may_be_photo(name) {
+            let place = match self.photos.layout_on_disk() {
+                Layout::GroupRoll => "<group>/<roll number>/ (photos.layout = \"group/roll\")",
+                Layout::Auto | Layout::Roll => "<roll number>/",
+            };
+            self.listing.leave_out(path, format!("lies in no student's folder; move the photo into {place}"));
+        }
+    }
+
+    fn photos_of(&mut self, roll: &RollNumber, folder: &Path, shown: &str, depth: usize) {
+        let entries = match entries(folder) {
+            Ok(entries) => entries,
+            Err(error) => return self.listing.unreadable(shown, &error),
+        };
+        for Entry { name, entry, is_text } in entries {
+            let path = format!("{shown}/{name}");
+            match entry.file_type() {
+                Ok(kind) if kind.is_dir() && name == LEFT_OUT => {}
+                Ok(kind) if kind.is_dir() && depth == 0 => {
+                    let reason = format!("lies more than {MAX_DEPTH} folders deep; move the photos up");
+                    self.listing.leave_out(&path, reason);
+                }
+                Ok(kind) if kind.is_dir() && is_text => {
+                    self.photos_of(roll, &entry.path(), &path, depth - 1);
+                }
+                Ok(kind) if kind.is_symlink() => self.listing.leave_out(&path, LINK),
+                Ok(_) if !is_text => self.listing.leave_out(&path, NOT_TEXT),
+                Ok(kind) if kind.is_file() && is_photo(&name) => self.add(roll, &entry, path),
+                Ok(kind) if kind.is_file() => self.judge(roll, &entry, &name, path),
+                Ok(_) => {}
+                Err(error) => self.listing.unreadable(&path, &error),
+            }
+        }
+    }
+
+    /// Takes a file that is not called like a photo for one if it begins like one.
+    fn judge(&mut self, roll: &RollNumber, entry: &DirEntry, name: &str, path: String) {
+        match kind_of(&entry.path()) {
+            Ok(Kind::Photo) if kind::may_be_photo(name) => self.add(roll, entry, path),
+            Ok(kind) => {
+                if let Some(fault) = kind.fault().filter(|_| kind::may_be_photo(name)) {
+                    self.listing.leave_out(&path, fault);
+                }
+            }
+            Err(error) => self.listing.unreadable(&path, &error),
+        }
+    }
+
+    /// Adds one photo; the first beyond the limit is named as left out, and stands for those after it.
+    fn add(&mut self, roll: &RollNumber, entry: &DirEntry, path: String) {
+        let (listing, max_photos) = (&mut self.listing, self.photos.max_photos);
+        if listing.photos.len() >= max_photos {
+            let reason = format!("more than photos.max_photos = {max_photos}; raise it if that is meant");
+            if listing.ignored.last().is_none_or(|last| last.reason != reason) {
+                listing.leave_out(&path, reason);
+            }
+            return;
+        }
+        let metadata = match entry.metadata() {
+            Ok(metadata) => metadata,
+            Err(error) => return listing.unreadable(&path, &error),
+        };
+        let nanoseconds = |seconds: i64, part: i64| i128::from(seconds) * 1_000_000_000 + i128::from(part);
+        listing.photos.push(PhotoFile {
+            path,
+            roll: roll.clone(),
+            bytes: metadata.len(),
+            modified_ns: nanoseconds(metadata.mtime(), metadata.mtime_nsec()),
+            inode: metadata.ino(),
+            changed_ns: nanoseconds(metadata.ctime(), metadata.ctime_nsec()),
+        });
     }
 }
 
-/// Adds one photo; the first beyond `max_photos` is named as left out, and stands for those after it.
-fn add(roll: &RollNumber, entry: &std::fs::DirEntry, path: String, max_photos: usize, listing: &mut Listing) {
-    if listing.photos.len() >= max_photos {
-        let reason = format!("more than photos.max_photos = {max_photos}; raise it if that is meant");
-        if listing.ignored.last().is_none_or(|last| last.reason != reason) {
-            listing.ignored.push(Ignored { path, reason });
-        }
-        return;
-    }
-    let metadata = match entry.metadata() {
-        Ok(metadata) => metadata,
-        Err(error) => return listing.unreadable(&path, &error),
-    };
-    let nanoseconds = |seconds: i64, part: i64| i128::from(seconds) * 1_000_000_000 + i128::from(part);
-    listing.photos.push(PhotoFile {
-        path,
-        roll: roll.clone(),
-        bytes: metadata.len(),
-        modified_ns: nanoseconds(metadata.mtime(), metadata.mtime_nsec()),
-        inode: metadata.ino(),
-        changed_ns: nanoseconds(metadata.ctime(), metadata.ctime_nsec()),
-    });
-}
+/// Why a name that is not UTF-8 is left out.
+const NOT_TEXT: &str =
+    "its name is not UTF-8 (another system's letters); rename it with plain letters and digits";
 
-/// Whether a file of this name is a photo.
-pub fn is_photo(name: &str) -> bool {
-    name.rsplit_once('.')
-        .is_some_and(|(_, extension)| EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known)))
+/// Why a link is left out.
+const LINK: &str = "is a link, and links are not followed; put the photo itself there";
+
+/// What the file at `path` is, by its first bytes.
+fn kind_of(path: &Path) -> io::Result<Kind> {
+    let mut head = Vec::with_capacity(kind::HEAD);
+    std::fs::File::open(path)?.take(kind::HEAD as u64).read_to_end(&mut head)?;
+    Ok(Kind::of(&head))
 }
 
 /// [`entries`] of the photo folder itself; none when it does not exist.
-fn listed(folder: &Path) -> Result<Vec<(String, std::fs::DirEntry)>, ScanError> {
+fn listed(folder: &Path) -> Result<Vec<Entry>, ScanError> {
     match entries(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
         entries => entries.map_err(|source| ScanError { path: folder.to_owned(), source }),
@@ -219,112 +328,20 @@ fn listed(folder: &Path) -> Result<Vec<(String, std::fs::DirEntry)>, ScanError> 
 }
 
 /// The entries of a folder that are not hidden, by name.
-fn entries(folder: &Path) -> io::Result<Vec<(String, std::fs::DirEntry)>> {
+fn entries(folder: &Path) -> io::Result<Vec<Entry>> {
     let mut entries = Vec::new();
     for entry in std::fs::read_dir(folder)? {
         let entry = entry?;
-        // A name that is not UTF-8 is shown with replacement characters, and refused as a roll number for
-        // them.
-        let name = entry.file_name().to_string_lossy().into_owned();
-        if !name.starts_with('.') {
-            entries.push((name, entry));
+        let name = entry.file_name();
+        let (is_text, name) = (name.to_str().is_some(), name.to_string_lossy().into_owned());
+        if !kind::is_hidden(&name) {
+            entries.push(Entry { name, is_text, entry });
         }
     }
-    entries.sort_by(|a, b| a.0.cmp(&b.0));
+    entries.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(entries)
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, clippy::panic)]
-    use super::*;
-
-    #[test]
-    fn photos_are_found_and_the_rest_is_named() {
-        let folder = tempfile::tempdir().unwrap();
-        for file in [
-            "2110001/a.JPG",
-            "2110001/more/b.webp",
-            "2110001/passport/c.jpg",
-            "2110001/notes.txt",
-            "teacher/d.png",
-        ] {
-            let path = folder.path().join(file);
-            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(path, file).unwrap();
-        }
-        std::fs::write(folder.path().join("group.jpg"), "x").unwrap();
-        std::fs::write(folder.path().join(".cache_metadata.json"), "{}").unwrap();
-        let listing = scan(folder.path(), RollPattern::Digits, 100).unwrap();
-        let found: Vec<_> = listing.photos.iter().map(|photo| photo.path.as_str()).collect();
-        assert_eq!(found, ["2110001/a.JPG", "2110001/more/b.webp"]);
-        let ignored: Vec<_> = listing.ignored.iter().map(|ignored| ignored.path.as_str()).collect();
-        assert_eq!(ignored, ["group.jpg", "teacher"]);
-        assert_eq!(scan(folder.path(), RollPattern::Identifier, 100).unwrap().photos.len(), 3);
-        let bounded = scan(folder.path(), RollPattern::Identifier, 1).unwrap();
-        assert_eq!(bounded.photos.len(), 1);
-        assert!(bounded.ignored.iter().any(|ignored| ignored.reason.contains("max_photos")));
-    }
-
-    #[test]
-    fn in_a_plain_folder_every_photo_is_a_student() {
-        let folder = tempfile::tempdir().unwrap();
-        for file in ["2110001.jpg", "Anna B.png", "notes.txt"] {
-            std::fs::write(folder.path().join(file), "x").unwrap();
-        }
-        let listing = scan_plain(folder.path(), 100).unwrap();
-        assert_eq!(listing.photos.len(), 1);
-        assert_eq!(listing.photos[0].roll.as_str(), "2110001");
-        assert_eq!(listing.ignored.len(), 1, "only what is a photo is named: {:?}", listing.ignored);
-    }
-
-    #[test]
-    fn a_folder_that_cannot_be_read_is_reported_and_the_others_are_listed() {
-        // Root may read everything, so a path of more than 4096 bytes stands for a folder that cannot be
-        // read: it is made below a short path, and moved.
-        let work = tempfile::tempdir().unwrap();
-        let long = "x".repeat(250);
-        let mut deep = work.path().join("2110001");
-        for _ in 0..10 {
-            deep.push(&long);
-        }
-        std::fs::create_dir_all(&deep).unwrap();
-        std::fs::write(work.path().join("2110001/a.jpg"), "a").unwrap();
-        let mut folder = work.path().to_owned();
-        for _ in 0..8 {
-            folder.push(&long);
-        }
-        std::fs::create_dir_all(folder.join("2110002")).unwrap();
-        std::fs::write(folder.join("2110002/b.jpg"), "b").unwrap();
-        std::fs::rename(work.path().join("2110001"), folder.join("2110001")).unwrap();
-
-        let listing = scan(&folder, RollPattern::Digits, 100).unwrap();
-        let found: Vec<_> = listing.photos.iter().map(|photo| photo.path.as_str()).collect();
-        assert_eq!(found, ["2110001/a.jpg", "2110002/b.jpg"]);
-        let [ignored] = &listing.ignored[..] else { panic!("{:?}", listing.ignored) };
-        assert!(ignored.path.starts_with("2110001/xxx") && ignored.reason.contains("cannot be read"));
-        assert!(listing.may_hold(&format!("{}/photo.jpg", ignored.path)) && listing.may_hold(&ignored.path));
-        assert!(
-            !listing.may_hold("2110001/b.jpg") && !listing.may_hold(&format!("{}y/photo.jpg", ignored.path))
-        );
-        let moved = folder.join("2110001");
-        std::fs::rename(&moved, work.path().join("2110001")).unwrap();
-    }
-
-    #[test]
-    fn a_photo_that_vanishes_while_it_is_listed_is_no_error() {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("a.jpg"), "a").unwrap();
-        let (roll, mut listing) = (RollNumber::parse("2110001").unwrap(), Listing::default());
-        let entries = entries(folder.path()).unwrap();
-        std::fs::remove_file(folder.path().join("a.jpg")).unwrap();
-        add(&roll, &entries[0].1, "2110001/a.jpg".to_owned(), 100, &mut listing);
-        photos_of(&roll, &folder.path().join("gone"), "2110001/gone", 3, 100, &mut listing);
-        assert_eq!(listing, Listing::default());
-    }
-
-    #[test]
-    fn a_folder_that_is_not_there_holds_nothing() {
-        assert_eq!(scan(Path::new("/nowhere/at/all"), RollPattern::Digits, 10).unwrap(), Listing::default());
-    }
-}
+#[path = "scan_tests.rs"]
+mod tests;

@@ -66,6 +66,8 @@ pub fn ending(report: &Report) -> Vec<String> {
     if report.failed.len() > MAX_LINES {
         lines.push(format!("and {} failures more", report.failed.len() - MAX_LINES));
     }
+    let left_out = report.left_out.iter().take(MAX_LINES);
+    lines.extend(left_out.map(|left_out| format!("Left out: {}: {}", left_out.photo, left_out.reason)));
     lines.extend(report.alarm.as_ref().map(|alarm| format!("Nothing was removed: {}", alarm.event())));
     lines.push(match report.fault() {
         Some(fault) => failed(&fault),

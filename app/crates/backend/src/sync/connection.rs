@@ -1,12 +1,13 @@
 //! Does the photo server answer, and does it take the key? One page is read, and nothing is written.
 
-use super::crawl::{is_photo, read_page};
+use super::crawl::read_page;
 use super::error::Error;
 use super::fetch::Site;
 use super::link::Base;
 use super::{Patience, Settings};
 use crate::http::{Client, Error as HttpError};
 use base::failure::{Diagnosis as _, Fault};
+use vision::kind::is_photo;
 
 /// Asks the photo server for its first page; what it answered, in one sentence.
 ///
@@ -26,7 +27,7 @@ pub async fn check(settings: &Settings) -> Result<String, Fault> {
         // Django's static view knows the base with its slash only.
         first = read_page(&site, first.0.with_slash()).await;
     }
-    let (links, _) = first.1.map_err(|error| error.fault())?;
+    let links = first.1.map_err(|error| error.fault())?.links;
     let folders = links.iter().filter(|link| link.is_directory()).count();
     let photos = links.iter().filter(|link| !link.is_directory() && is_photo(link.name())).count();
     if folders + photos == 0 {

@@ -1,6 +1,6 @@
 //! Walking the file browser: which photos does the server have?
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use futures_util::StreamExt as _;
 use futures_util::stream;
@@ -9,18 +9,24 @@ use super::error::Error;
 use super::fetch::{Found, Site};
 use super::folder;
 use super::folder::Judged;
+use super::left_out;
 use super::link::Place;
 use super::listing;
 use super::listing::ListingError;
 use super::{CONCURRENCY, Failure, GIVE_UP_AFTER, Step};
 use base::identity::RollNumber;
-use vision::photos::{Photos, RollPattern};
+use vision::kind::{is_hidden, may_be_photo};
+use vision::photos::{Layout, Photos};
+use vision::scan::no_roll;
 
 /// Pages beyond the number of photos that may be accepted: empty directories, and the base.
 const SPARE_PAGES: usize = 1_000;
 
-/// Folders named in the log when they are left out.
+/// Folders that are named when nothing else is found.
 const EXAMPLES: usize = 5;
+
+/// Most files and folders that are named as left out; the rest are counted.
+const MAX_LEFT_OUT: usize = 200;
 
 /// The directory that is left out, by contract.
 const LEFT_OUT: &str = "passport";
@@ -28,15 +34,15 @@ const LEFT_OUT: &str = "passport";
 /// Most bytes of names for each photo or page that may be accepted, on average.
 const NAME_BYTES: usize = 500;
 
+/// What is said of a file that lies in no student's folder.
+const STRAY: &str = "lies in no student's folder; move the photo into the folder of its roll number";
+
 /// What is said of a folder's page that is no listing, though it came as one.
 const NO_LISTING: &str =
     "the server answered with a page that is no listing of this folder; the photos here are kept";
 
 /// What is said of a page that ended too early.
 const BROKE_OFF: &str = "the server's page broke off before its end; the photos here are kept";
-
-/// What is taken for a photo, in any case.
-const EXTENSIONS: [&str; 6] = ["jpg", "jpeg", "png", "gif", "bmp", "webp"];
 
 /// A photo on the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,9 +59,45 @@ pub(super) struct Listing {
     pub(super) photos: Vec<RemotePhoto>,
     /// Students whose directory could not be read: nothing is known about their photos.
     pub(super) unread: BTreeSet<RollNumber>,
+    /// Whether a page could not be read that is no student's: nobody knows who is on it.
+    pub(super) is_incomplete: bool,
     pub(super) failures: Vec<Failure>,
     /// Folders whose names are no roll numbers, some of them.
     pub(super) no_rolls: BTreeSet<String>,
+    /// What is no photo that can be fetched, and what to do about it.
+    pub(super) left_out: BTreeMap<String, String>,
+    /// Students of whom something is left out, which may be a new photo.
+    pub(super) lacking: BTreeSet<RollNumber>,
+    /// What is left out beyond those that are named.
+    more_left_out: usize,
+}
+
+impl Listing {
+    /// Notes that a page of this student, or of a group, could not be read.
+    fn note_unread(&mut self, student: Option<RollNumber>) {
+        self.is_incomplete |= student.is_none();
+        self.unread.extend(student);
+    }
+
+    fn leave_out(&mut self, path: String, reason: impl ToString) {
+        if self.left_out.len() < MAX_LEFT_OUT || self.left_out.contains_key(&path) {
+            self.left_out.insert(path, reason.to_string());
+        } else {
+            self.more_left_out += 1;
+        }
+    }
+
+    /// What is left out, with the number of those that are not named.
+    pub(super) fn take_left_out(&mut self) -> Vec<Failure> {
+        let named = std::mem::take(&mut self.left_out).into_iter();
+        let mut left_out: Vec<_> = named.map(|(photo, reason)| Failure { photo, reason }).collect();
+        if self.more_left_out > 0 {
+            let reason = "left out, too; correct those named first".to_owned();
+            left_out
+                .push(Failure { photo: format!("{} more files and folders", self.more_left_out), reason });
+        }
+        left_out
+    }
 }
 
 /// Lists every photo below the base.
@@ -74,20 +116,23 @@ pub(super) async fn list(
     let mut level = vec![site.base().root()];
     let max_names = (config.max_photos + max_pages) * NAME_BYTES;
     let (mut pages, mut failed_in_a_row, mut only_adds, mut names) = (0, 0, 0, 0);
-    let mut no_rolls = BTreeSet::new();
     // One level of directories after the other; the link filter bounds their number.
     while !level.is_empty() {
         let mut next = Vec::new();
         let mut read = stream::iter(level).map(|place| read_page(site, place)).buffer_unordered(CONCURRENCY);
         while let Some((place, found)) = read.next().await {
             pages += 1;
-            let links = match found {
-                Ok((links, is_whole)) => {
+            let (links, icons) = match found {
+                Ok(Read { links, is_whole, unusable, icons }) => {
+                    for failure in unusable {
+                        listing.lacking.extend(student(&place, config));
+                        listing.leave_out(failure.photo, failure.reason);
+                    }
                     if !is_whole {
                         only_adds += 1;
-                        listing.unread.extend(student(&place, config.roll_numbers));
+                        listing.note_unread(student(&place, config));
                     }
-                    links
+                    (links, icons)
                 }
                 // Django's static view knows the base with its slash only.
                 Err(error) if is_missing(&error) && place == site.base().root() && !place.ends_in_slash() => {
@@ -102,7 +147,7 @@ pub(super) async fn list(
                     if failed_in_a_row >= GIVE_UP_AFTER {
                         return Err(error);
                     }
-                    listing.unread.extend(student(&place, config.roll_numbers));
+                    listing.note_unread(student(&place, config));
                     listing.failures.push(Failure { photo: place.to_string(), reason: error.to_string() });
                     continue;
                 }
@@ -112,12 +157,16 @@ pub(super) async fn list(
                 if !seen.contains(link.segments()) {
                     names += link.segments().iter().map(String::len).sum::<usize>();
                 }
-                match kind(&link, config.roll_numbers) {
+                match kind(&link, config) {
                     _ if seen.contains(link.segments()) => {}
                     Kind::Nothing => {}
-                    Kind::NoRoll if no_rolls.len() >= EXAMPLES => {}
-                    Kind::NoRoll => {
-                        no_rolls.insert(link.directories()[0].clone());
+                    Kind::LeftOut(_) if icons.contains(&link) => {}
+                    Kind::LeftOut(reason) => {
+                        seen.insert(link.segments().to_vec());
+                        if link.is_directory() && listing.no_rolls.len() < EXAMPLES {
+                            listing.no_rolls.insert(link.name().to_owned());
+                        }
+                        listing.leave_out(link.to_string(), reason);
                     }
                     Kind::Directory => {
                         seen.insert(link.segments().to_vec());
@@ -148,18 +197,6 @@ pub(super) async fn list(
              removed for them"
         );
     }
-    if !no_rolls.is_empty() {
-        listing.no_rolls.clone_from(&no_rolls);
-        let form = match config.roll_numbers {
-            RollPattern::Automatic | RollPattern::Digits => "digits",
-            RollPattern::Identifier => "an identifier",
-        };
-        let folders = no_rolls.into_iter().collect::<Vec<_>>().join(", ");
-        log::warn!(
-            personal:% = folders;
-            "Skipping folders whose names are not roll numbers (photos.roll_numbers: {form}): {folders}"
-        );
-    }
     Ok(listing)
 }
 
@@ -167,8 +204,20 @@ fn is_missing(error: &Error) -> bool {
     matches!(error, Error::Http(crate::http::Error::Status { status, .. }) if *status == http::StatusCode::NOT_FOUND)
 }
 
-/// The places that a page links to, within the base, and whether those are all that its folder holds.
-pub(super) async fn read_page(site: &Site, place: Place) -> (Place, Result<(Vec<Place>, bool), Error>) {
+/// What was read of a page.
+pub(super) struct Read {
+    /// The places that it links to, within the base.
+    pub(super) links: Vec<Place>,
+    /// Whether those are all that its folder holds.
+    is_whole: bool,
+    /// What it fails to name.
+    unusable: Vec<Failure>,
+    /// Pictures that it shows and does not link to: its own decoration, when they lie in no student's folder.
+    icons: HashSet<Place>,
+}
+
+/// Reads the page of a folder.
+pub(super) async fn read_page(site: &Site, place: Place) -> (Place, Result<Read, Error>) {
     let found = async {
         let Found { at, content, is_framed } = site.page(&place).await?;
         if !place.segments().is_empty() && !at.is_same_as(&place) {
@@ -181,13 +230,27 @@ pub(super) async fn read_page(site: &Site, place: Place) -> (Place, Result<(Vec<
         let judged = tokio::task::spawn_blocking(move || {
             let page = listing::read(&content)?;
             drop(content);
-            Ok(folder::judge(&page, &base, &at, is_framed))
+            let unusable: Vec<_> =
+                page.links.iter().filter_map(|link| left_out::unusable(&base, &at, link)).collect();
+            let followed = |is_image: bool| {
+                let links = page.links.iter().filter(move |link| link.is_image == is_image);
+                links.filter_map(|link| base.follow(&at, &link.href).ok())
+            };
+            let mut icons: HashSet<Place> = followed(true).collect();
+            for place in followed(false) {
+                icons.remove(&place);
+            }
+            Ok((folder::judge(&page, &base, &at, is_framed), unusable, icons))
         });
         match judged.await {
-            Ok(Ok(Judged::Listing(places))) => Ok((places, true)),
-            Ok(Ok(Judged::Some(places))) => Ok((places, false)),
-            Ok(Ok(Judged::Other)) => Err(Error::Answer(NO_LISTING.to_owned())),
-            Ok(Ok(Judged::BrokeOff) | Err(ListingError::BrokeOff)) => {
+            Ok(Ok((Judged::Listing(links), unusable, icons))) => {
+                Ok(Read { links, is_whole: true, unusable, icons })
+            }
+            Ok(Ok((Judged::Some(links), unusable, icons))) => {
+                Ok(Read { links, is_whole: false, unusable, icons })
+            }
+            Ok(Ok((Judged::Other, ..))) => Err(Error::Answer(NO_LISTING.to_owned())),
+            Ok(Ok((Judged::BrokeOff, ..)) | Err(ListingError::BrokeOff)) => {
                 Err(Error::Answer(BROKE_OFF.to_owned()))
             }
             Ok(Err(source)) => Err(Error::Listing { page: place.to_string(), source }),
@@ -201,32 +264,44 @@ pub(super) async fn read_page(site: &Site, place: Place) -> (Place, Result<(Vec<
 enum Kind {
     Directory,
     Photo(RollNumber),
-    /// Below a folder that is no student's.
-    NoRoll,
+    /// It may have been meant as a photo, or as a student's folder: why it is left out, and what to do.
+    LeftOut(String),
     Nothing,
 }
 
-fn kind(place: &Place, pattern: RollPattern) -> Kind {
+fn kind(place: &Place, config: &Photos) -> Kind {
     let left_out = place.directories().iter().any(|name| name.eq_ignore_ascii_case(LEFT_OUT));
-    match student(place, pattern) {
-        _ if left_out || place.directories().is_empty() => Kind::Nothing,
-        // Not the icons of a listing at the root of a server.
-        None if place.is_directory() => Kind::NoRoll,
+    if left_out || place.segments().iter().any(|name| is_hidden(name)) {
+        return Kind::Nothing;
+    }
+    let folders = place.directories();
+    match folders.get(depth(config) - 1) {
+        // A group.
+        None if place.is_directory() => Kind::Directory,
+        None if may_be_photo(place.name()) => Kind::LeftOut(STRAY.to_owned()),
         None => Kind::Nothing,
-        Some(_) if place.is_directory() => Kind::Directory,
-        Some(roll) if is_photo(place.name()) => Kind::Photo(roll),
-        Some(_) => Kind::Nothing,
+        Some(name) => match (no_roll(name, config.roll_numbers), student(place, config)) {
+            (None, Some(_)) if place.is_directory() => Kind::Directory,
+            (None, Some(roll)) if may_be_photo(place.name()) => Kind::Photo(roll),
+            // Of what lies in such a folder nothing more is said.
+            (Some(reason), _) if place.is_directory() && folders.len() == depth(config) => {
+                Kind::LeftOut(reason)
+            }
+            _ => Kind::Nothing,
+        },
     }
 }
 
-/// Whose a place is: the first directory below the base is the roll number.
-fn student(place: &Place, pattern: RollPattern) -> Option<RollNumber> {
-    let first = place.directories().first()?;
-    RollNumber::parse(first).ok().filter(|roll| pattern.admits(roll))
+/// Folders down to a student's own.
+fn depth(config: &Photos) -> usize {
+    match config.layout {
+        Layout::Auto | Layout::Roll => 1,
+        Layout::GroupRoll => 2,
+    }
 }
 
-/// Whether a file is called like a photo.
-pub(super) fn is_photo(name: &str) -> bool {
-    name.rsplit_once('.')
-        .is_some_and(|(_, extension)| EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known)))
+/// Whose a place is: the first directory below the base is the roll number, or with groups the second.
+fn student(place: &Place, config: &Photos) -> Option<RollNumber> {
+    let name = place.directories().get(depth(config) - 1)?;
+    RollNumber::parse(name).ok().filter(|roll| config.roll_numbers.admits(roll))
 }

@@ -6,10 +6,10 @@
 
 use percent_encoding::percent_decode_str;
 
-use super::crawl::is_photo;
 use super::link::{Base, Place};
 use super::listing::{Kind, Link, Page};
 use super::markup::Marks;
+use vision::kind::is_photo;
 
 /// How the titles and headlines of known listings begin, in lower case: nginx, Apache, lighttpd, Django
 /// ("Index of"), Python and Tomcat ("Directory listing for"), Jetty and others.

@@ -193,6 +193,11 @@ impl Base {
             && path(&link) == path(&parent)
     }
 
+    /// The query of the base as it is written: the credential.
+    pub(super) fn query(&self) -> Option<&str> {
+        self.url.query()
+    }
+
     /// Whether nothing lies above it on its server.
     pub fn is_servers_root(&self) -> bool {
         self.path.is_empty()

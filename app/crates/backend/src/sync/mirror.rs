@@ -15,10 +15,10 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
 
-use super::crawl::is_photo;
 use super::error::Error;
 use super::link::MAX_DEPTH;
 use base::identity::RollNumber;
+use vision::kind::may_be_photo;
 
 /// The mirror's folder in the data folder.
 pub const FOLDER: &str = "cached_faces";
@@ -103,7 +103,7 @@ impl Mirror {
     pub(super) fn photos(&self) -> Result<BTreeMap<String, u64>, Error> {
         let mut found = BTreeMap::new();
         self.each_file(|path, name, entry| {
-            if is_photo(name) && !name.starts_with('.') && entry.file_type()?.is_file() {
+            if may_be_photo(name) && entry.file_type()?.is_file() {
                 found.insert(path.to_owned(), entry.metadata()?.len());
             }
             Ok(())

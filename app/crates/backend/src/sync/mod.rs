@@ -19,6 +19,7 @@ mod error;
 mod fetch;
 mod folder;
 mod json;
+mod left_out;
 pub mod link;
 pub mod listing;
 mod markup;
@@ -114,7 +115,7 @@ pub enum Step<'a> {
 }
 
 /// A photo or page that could not be had.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Failure {
     /// Its path below the base.
     pub photo: String,
@@ -135,6 +136,8 @@ pub struct Report {
     pub removed: usize,
     /// What could not be had.
     pub failed: Vec<Failure>,
+    /// What was not asked for: it is no photo, or its link cannot be followed. Each with what to do.
+    pub left_out: Vec<Failure>,
     /// Photos on disk afterwards.
     pub total: usize,
     /// A removal too large to be believed yet, also when this synchronisation did not come so far as to look
@@ -231,26 +234,31 @@ pub async fn once_with(
     })
     .await?;
 
-    let listing = crawl::list(&site, &settings.photos, step).await?;
+    let mut listing = crawl::list(&site, &settings.photos, step).await?;
     if listing.photos.is_empty() && listing.failures.is_empty() {
         // It says nothing, neither for nor against a removal that waits.
         let no_rolls = listing.no_rolls.into_iter().collect();
         return Err(Error::Empty { kept: local.len(), no_rolls });
     }
-    let mut report = Report { failed: listing.failures, ..Report::default() };
+    let left_out = listing.take_left_out();
+    let is_incomplete = listing.is_incomplete;
+    let mut report = Report { failed: listing.failures, left_out, ..Report::default() };
     let (named, unsafe_names) = names::assign(listing.photos);
-    let mut kept: BTreeSet<String> = listing.unread.iter().map(ToString::to_string).collect();
+    let kept: BTreeSet<String> = listing.unread.iter().map(ToString::to_string).collect();
+    let mut lacking: BTreeSet<String> = listing.lacking.iter().map(ToString::to_string).collect();
     for photo in unsafe_names {
         report.fail(photo.place, names::UNSAFE_NAME);
-        kept.insert(photo.roll.to_string());
+        lacking.insert(photo.roll.to_string());
     }
     step(Step::Photos { total: named.len() });
 
-    let mut work = Work { mirror, state, report, kept, gave_up: false };
+    let served = BTreeSet::new();
+    let mut work = Work { mirror, state, report, kept, lacking, served, gave_up: false };
     let local = work.rename(&named, local).await?;
     work.download(&site, settings, &named, &local, step).await;
-    // A server that is not well does not tell what is gone, neither now nor for a removal that waits.
-    if !work.gave_up && work.report.fault().is_none() {
+    // A server that is not well, or a group that cannot be read, does not tell what is gone, neither now nor
+    // for a removal that waits.
+    if !work.gave_up && !is_incomplete && work.report.fault().is_none() {
         work.remove(settings, &named, &local, step).await;
     }
     work.report.alarm = work.state.pending.as_ref().map(|pending| pending.alarm(&settings.photos));

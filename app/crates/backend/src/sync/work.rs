@@ -29,6 +29,11 @@ pub(super) struct Work {
     pub(super) report: Report,
     /// Students whose photos are not removed this time.
     pub(super) kept: BTreeSet<String>,
+    /// Students of whom the server has something that can never be used: they keep what is here while no
+    /// other photo of theirs is served.
+    pub(super) lacking: BTreeSet<String>,
+    /// Students of whom a photo that is served is here.
+    pub(super) served: BTreeSet<String>,
     /// Whether photos were not asked for, because the server failed too often.
     pub(super) gave_up: bool,
 }
@@ -150,6 +155,7 @@ impl Work {
                     Outcome::Updated => self.report.updated += 1,
                     Outcome::Unchanged | Outcome::Failed => self.report.unchanged += 1,
                 }
+                self.served.insert(removal::student(path).to_owned());
                 self.state.photos.insert(path.to_owned(), known);
                 self.state.refused.remove(path);
                 return Ok(outcome);
@@ -159,6 +165,8 @@ impl Work {
                 self.report.fail(path, reason);
                 self.state.refused.remove(path);
                 self.state.refused.extend(refusal.map(|refusal| (path.to_owned(), refusal)));
+                self.lacking.insert(removal::student(path).to_owned());
+                return Ok(Outcome::Failed);
             }
             Fetched::Failed(error) => {
                 self.gave_up |= matches!(error, Error::GaveUp(_));
@@ -181,6 +189,7 @@ impl Work {
             // An empty listing says nothing, neither for nor against a removal that waits.
             return;
         }
+        self.kept.extend(self.lacking.difference(&self.served).cloned());
         let on_disk: BTreeSet<String> = local.keys().cloned().collect();
         let listed: BTreeSet<String> = named.keys().cloned().collect();
         let confirmed = self.mirror.take(CONFIRMATION).map(|text| text.trim_matches('"').to_owned());

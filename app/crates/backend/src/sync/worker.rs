@@ -1,5 +1,6 @@
 //! Synchronising again and again while the appliance runs.
 
+use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,8 +24,9 @@ use vision::scan::scan;
 /// later.
 const FIRST_PAUSE: Duration = Duration::from_secs(5);
 
-/// Failed photos named in the log after a synchronisation. A server that dies fails all of them.
-const FAILURES_LOGGED: usize = 20;
+/// Missing photos told of after a synchronisation, in the log and to whoever listens: so many fit the bus. A
+/// server that dies fails all of them.
+const FAILURES_TOLD: usize = 200;
 
 /// The fingerprint of photos that cannot be read.
 const UNREADABLE: u64 = 1;
@@ -61,6 +63,7 @@ pub struct Worker {
 pub async fn run(worker: Worker, stop: CancellationToken) -> Result<(), Failure> {
     let Some(url) = &worker.settings.photos.url else { return Ok(()) };
     let mut reminder = Reminder::default();
+    let mut told = HashSet::new();
     let interval = worker.settings.photos.interval;
     let mut backoff = Backoff::between(FIRST_PAUSE, interval);
     // Before the server has said what there is, there is something to do.
@@ -87,7 +90,7 @@ pub async fn run(worker: Worker, stop: CancellationToken) -> Result<(), Failure>
             Err(error) => account::failed(&error.fault()) + "\n",
         }));
         if let Ok(report) = &done {
-            tell(&worker, report);
+            tell(&worker, report, &mut told);
         }
         // Also when it ended early or for good: what cannot be fetched now is not under way.
         worker.progress.set(0, 0);
@@ -146,7 +149,7 @@ impl Worker {
 /// number.
 fn fingerprint(settings: &Settings) -> u64 {
     let photos = &settings.photos;
-    match scan(&settings.data_dir.join(FOLDER), photos.roll_numbers, photos.max_photos) {
+    match scan(&settings.data_dir.join(FOLDER), photos) {
         Ok(listing) => {
             let mut hasher = DefaultHasher::new();
             for photo in &listing.photos {
@@ -163,14 +166,21 @@ fn fingerprint(settings: &Settings) -> u64 {
     }
 }
 
-fn tell(worker: &Worker, report: &Report) {
-    worker.failed.store(Arc::new(report.failed.clone()));
-    for failure in report.failed.iter().take(FAILURES_LOGGED) {
-        log::warn!(personal:% = failure.photo; "photo {}: {}", failure.photo, failure.reason);
+/// Tells of a synchronisation, and of each photo that it could not have or left out when that is news.
+fn tell(worker: &Worker, report: &Report, told: &mut HashSet<PhotoFailure>) {
+    let missing: Vec<PhotoFailure> = report.failed.iter().chain(&report.left_out).cloned().collect();
+    worker.failed.store(Arc::new(missing.clone()));
+    let missing: HashSet<PhotoFailure> = missing.into_iter().collect();
+    let mut news: Vec<&PhotoFailure> = missing.difference(told).collect();
+    news.sort();
+    for failure in news.iter().take(FAILURES_TOLD) {
+        let (path, reason) = (failure.photo.clone(), failure.reason.as_str().into());
+        worker.bus.publish(Event::LeftOut { path, reason });
     }
-    if report.failed.len() > FAILURES_LOGGED {
-        log::warn!("and {} photos more", report.failed.len() - FAILURES_LOGGED);
+    if news.len() > FAILURES_TOLD {
+        log::warn!("and {} photos more; the page has them all", news.len() - FAILURES_TOLD);
     }
+    *told = missing;
     if report.fault().is_none() {
         worker.bus.publish(report.event());
     } else {

@@ -1,5 +1,5 @@
 //! Synchronising photos with real servers, hostile servers and failing disks.
-#![allow(clippy::unwrap_used, unreachable_pub)]
+#![allow(clippy::unwrap_used, clippy::panic, unreachable_pub)]
 
 #[path = "../../examples/demo_site/site/mod.rs"]
 mod site;
@@ -11,6 +11,7 @@ mod door;
 mod hostile;
 mod interrupted;
 mod kinds;
+mod left_out;
 mod memory;
 mod real_servers;
 mod removal;

@@ -70,6 +70,13 @@ pub enum Event {
         /// Why, and what to do.
         reason: String,
     },
+    /// A file or folder is left out: it is no photo that can be read, or lies where no student's photo does.
+    LeftOut {
+        /// Its path below the photo folder, or on the server.
+        path: String,
+        /// Why, and what to do.
+        reason: Fault,
+    },
     /// A person stands before the camera and is told why nothing happens yet.
     Hint {
         /// The track of the face.

@@ -9,6 +9,7 @@ impl Event {
     pub fn level(&self) -> log::Level {
         match self {
             Self::PhotoRefused { .. }
+            | Self::LeftOut { .. }
             | Self::AttackRefused { .. }
             | Self::DeliveryFailed { .. }
             | Self::SyncFailed { .. } => log::Level::Warn,
@@ -45,6 +46,13 @@ impl Event {
             | Self::OutOpen { roll, .. } => Personal { values: vec![roll.as_str()], sighting: true },
             Self::AttackRefused { roll, .. } => Personal { values: vec![roll.as_str()], ..nobody },
             Self::PhotoRefused { photo, .. } => Personal { values: vec![photo], ..nobody },
+            // A folder's name may stand alone in the reason.
+            Self::LeftOut { path, reason } => {
+                let names = path.rsplit('/').find(|name| !name.is_empty());
+                let values = [path.as_str()].into_iter().chain(names);
+                let values = values.chain(reason.personal.iter().map(String::as_str)).collect();
+                Personal { values, ..nobody }
+            }
             Self::SyncFailed { reason, .. }
             | Self::DeliveryFailed { reason, .. }
             | Self::Worker { reason: Some(reason), .. } => {
@@ -82,6 +90,7 @@ impl fmt::Display for Event {
                 Ok(())
             }
             Self::PhotoRefused { photo, reason } => write!(f, "Photo {photo} is not enrolled: {reason}"),
+            Self::LeftOut { path, reason } => write!(f, "Left out: {path}: {reason}"),
             Self::Hint { track, advice } => write!(f, "Face {track}: {}", advice.text()),
             Self::Recognised {
                 track, roll, similarity, margin, votes, threshold, frames, liveness, ..

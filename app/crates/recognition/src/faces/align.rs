@@ -38,6 +38,11 @@ impl Aligned {
         true
     }
 
+    /// Mirrors the face left to right.
+    pub fn mirror(&mut self) {
+        self.0.chunks_exact_mut(SIDE).for_each(<[_]>::reverse);
+    }
+
     /// The pixels, row by row, 0 to 255.
     pub fn pixels(&self) -> &[[f32; 3]] {
         &self.0

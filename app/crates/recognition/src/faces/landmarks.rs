@@ -32,6 +32,8 @@ pub struct Landmarks {
     pub five: [Point; 5],
     /// Which way the head is turned.
     pub pose: Pose,
+    /// How surely there is a face, 0 to 1.
+    pub presence: f32,
 }
 
 /// Which way a head is turned, degrees.
@@ -62,7 +64,7 @@ impl Landmarks {
         if found.presence < MIN_PRESENCE {
             return Ok(None);
         }
-        Ok(Self::from_mesh(&found.points, &map))
+        Ok(Self::from_mesh(&found.points, &map).map(|it| Self { presence: found.presence, ..it }))
     }
 
     /// Places a mesh, given in pixels of the crop, into the picture; `None` when a point is not finite.
@@ -77,7 +79,7 @@ impl Landmarks {
             })
             .collect();
         let finite = mesh.len() > EYE_CORNERS[1][1] && mesh.as_flattened().iter().all(|x| x.is_finite());
-        finite.then(|| Self { five: five(&mesh), pose: Pose::of(&mesh), mesh })
+        finite.then(|| Self { five: five(&mesh), pose: Pose::of(&mesh), presence: 1.0, mesh })
     }
 }
 

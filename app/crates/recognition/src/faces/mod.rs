@@ -9,4 +9,5 @@ pub mod error;
 pub mod finder;
 pub mod landmarks;
 pub mod quality;
+pub mod upright;
 pub mod warp;

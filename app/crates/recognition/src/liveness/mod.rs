@@ -505,7 +505,8 @@ mod tests {
     #[test]
     fn a_face_that_was_gone_or_looks_otherwise_begins_anew() {
         let observation = Observation { live: Some(0.99), opening: Some(0.4) };
-        let landmarks = Landmarks { mesh: Vec::new(), five: Default::default(), pose: Default::default() };
+        let landmarks =
+            Landmarks { mesh: Vec::new(), five: Default::default(), pose: Default::default(), presence: 1.0 };
         let face = |x: f32| {
             let mut raw = [0.0; DIMENSIONS];
             (raw[0], raw[1]) = (1.0, x);

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use models::scalar_products;
 
+use super::threshold::Calibration;
 use crate::config::EmbedderChoice;
 use base::identity::RollNumber;
 use vision::embedding::{DIMENSIONS, Embedding};
@@ -32,6 +33,8 @@ pub struct Gallery {
     /// Numbers of a row; 0 while there is none.
     dimensions: usize,
     rows: Vec<i16>,
+    /// How alike different people of this gallery are, where that is known.
+    own: Option<Arc<Calibration>>,
 }
 
 /// The answer of a search: the person with the best row, whether or not it is good enough.
@@ -74,6 +77,19 @@ impl Gallery {
             gallery.rows.extend(quantised(values));
         }
         gallery
+    }
+
+    /// The same gallery with the curve of its own people.
+    #[must_use]
+    pub fn with_own(self, own: Option<Calibration>) -> Self {
+        Self { own: own.map(Arc::new), ..self }
+    }
+
+    /// The least similarity that counts as a match for the accepted FPIR: by the general curve or that of
+    /// this gallery's own people, whichever is safer.
+    pub fn threshold(&self, general: &Calibration, accepted_fpir: f32) -> f32 {
+        let by = |curve: &Calibration| curve.threshold(self.faces(), accepted_fpir);
+        self.own.as_deref().map_or(by(general), |own| by(own).max(by(general)))
     }
 
     /// The best person for a probe; `None` when nobody is enrolled.
@@ -191,6 +207,22 @@ mod tests {
         let found = gallery.search(&face).unwrap();
         assert!((found.similarity - 1.0).abs() < 1e-3 && found.runner_up == -1.0);
         assert_eq!((gallery.people(), gallery.faces()), (1, 2));
+    }
+
+    #[test]
+    fn the_own_curve_only_raises_the_threshold() {
+        let general = Calibration::of(None, EmbedderChoice::Mobilefacenet).unwrap();
+        let mut rng = fastrand::Rng::with_seed(3);
+        let faces: Vec<_> = (0..100).map(|number| (roll(number), random(&mut rng))).collect();
+        let moved = |by: f32| {
+            let mut own = general.clone();
+            own.points.iter_mut().for_each(|point| point.threshold += by);
+            Gallery::new(faces.clone()).with_own(Some(own)).threshold(&general, 0.01)
+        };
+        let plain = Gallery::new(faces.clone()).threshold(&general, 0.01);
+        assert_eq!(plain, general.threshold(100, 0.01));
+        assert!((moved(0.05) - plain - 0.05).abs() < 1e-4);
+        assert_eq!(moved(-0.05), plain);
     }
 
     /// What rounding two vectors may cost, see the head of this file.

@@ -1,5 +1,6 @@
 //! Whose face it is: the gallery, the threshold for its size, and the vote over frames.
 
 pub mod gallery;
+pub mod own;
 pub mod threshold;
 pub mod vote;

@@ -101,7 +101,7 @@ impl Calibration {
 
     /// The curve with those points of `other` that lie beyond its end, as far above it as the two differ
     /// there.
-    fn followed_by(mut self, other: &Self) -> Self {
+    pub(super) fn followed_by(mut self, other: &Self) -> Self {
         if let Some(end) = self.points.last().copied() {
             let moved = end.threshold - other.similarity_at(end.fmr);
             let beyond = other.points.iter().filter(|point| point.fmr < end.fmr);
@@ -139,9 +139,25 @@ impl Calibration {
         self.similarity_at(-f64::exp_m1(f64::ln_1p(-accepted) / faces))
     }
 
+    /// The false-match rate of one comparison at a similarity: [`Self::similarity_at`] backwards.
+    pub fn fmr_at(&self, similarity: f32) -> f64 {
+        let (mut high, mut low) = (0.0, -30.0_f64);
+        // The curve only rises as the logarithm of the rate falls.
+        for _ in 0..60 {
+            let middle = (high + low) / 2.0;
+            if self.similarity_at(f64::exp(middle)) > similarity { low = middle } else { high = middle }
+        }
+        f64::exp(high)
+    }
+
+    /// The FPIR to expect at a threshold, among `faces` enrolled ones.
+    pub fn expected_fpir(&self, faces: usize, threshold: f32) -> f64 {
+        -f64::exp_m1(faces.max(1) as f64 * f64::ln_1p(-self.fmr_at(threshold).min(0.999)))
+    }
+
     /// Along the curve, linear in the logarithm of the rate. Beyond its end it goes on as steeply as it was
     /// on its last stretch, which nobody measured: the curve flattens as far as it is known.
-    fn similarity_at(&self, fmr: f64) -> f32 {
+    pub fn similarity_at(&self, fmr: f64) -> f32 {
         let [first, .., last] = &self.points[..] else { return 1.0 };
         if fmr >= first.fmr {
             return first.threshold;
@@ -174,6 +190,15 @@ mod tests {
         }
         assert!(shipped.threshold(1_000, 0.01) < shipped.threshold(1_000, 0.001));
         assert!(shipped.threshold(1_000, 0.001) > 0.62, "no lid on what the site asks for");
+    }
+
+    #[test]
+    fn the_expected_fpir_of_a_threshold_is_the_one_it_was_chosen_for() {
+        let shipped = Calibration::of(None, EmbedderChoice::Mobilefacenet).unwrap();
+        for (faces, fpir) in [(100, 0.01), (1_000, 0.001), (30, 0.1)] {
+            let expected = shipped.expected_fpir(faces, shipped.threshold(faces, fpir));
+            assert!((expected / f64::from(fpir) - 1.0).abs() < 0.02, "{faces}, {fpir}: {expected}");
+        }
     }
 
     #[test]

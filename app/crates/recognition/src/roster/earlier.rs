@@ -14,9 +14,11 @@ use super::Roster;
 use super::Settings;
 use super::cache::{Cache, Entry, keeps_marks};
 use super::enrol::{Places, roster};
+use super::persons::Likeness;
 use crate::Finder;
 use crate::config::EmbedderChoice;
 use crate::engine::model_hash;
+use crate::naming::threshold::Calibration;
 
 /// The roster of the embedder that knows most of the photos, where that is not the chosen one.
 ///
@@ -29,7 +31,7 @@ pub fn earlier(settings: &Settings) -> Option<Roster> {
     if !settings.data_dir.join(other(chosen).cache()).exists() || !keeps_marks(&places.photos) {
         return None;
     }
-    let listing = scan(&places.photos, settings.photos.roll_numbers, settings.photos.max_photos).ok()?;
+    let listing = scan(&places.photos, &settings.photos).ok()?;
     let detectors = Finder::of_store(store.clone(), &settings.recognition).ok()?.detectors();
     let known = |embedder: EmbedderChoice| -> Vec<(String, RollNumber, Entry)> {
         let path = settings.data_dir.join(embedder.cache());
@@ -39,7 +41,11 @@ pub fn earlier(settings: &Settings) -> Option<Roster> {
         photos.filter_map(|photo| Some((photo.path.clone(), photo.roll.clone(), entry(photo)?))).collect()
     };
     let (new, old) = (known(chosen), known(other(chosen)));
-    (old.len() > new.len()).then(|| roster(old, listing.ignored.clone()))
+    let calibration = Calibration::of(None, other(chosen)).ok()?;
+    (old.len() > new.len()).then(|| {
+        let likeness = Likeness::of(&calibration);
+        roster(old, listing.ignored.clone(), &settings.photos, likeness, Some(&calibration))
+    })
 }
 
 /// Deletes the embeddings of the embedders that are not chosen: the roster of the chosen one is whole.
@@ -75,7 +81,7 @@ mod tests {
     fn remember(settings: &Settings, embedder: EmbedderChoice) {
         let store = Store::open(&settings.models_dir).unwrap();
         let mut cache = Cache::default();
-        let photos = scan(&Places::of(settings).photos, settings.photos.roll_numbers, 10).unwrap().photos;
+        let photos = scan(&Places::of(settings).photos, &settings.photos).unwrap().photos;
         for (number, photo) in photos.iter().enumerate() {
             let mut raw = vec![0.0; embedder.dimensions()];
             raw[number] = 1.0;

@@ -9,9 +9,12 @@ use sha2::{Digest as _, Sha256};
 
 use super::Settings;
 use super::cache::{Cache, Entry, Seen, keeps_marks};
+use super::layout;
+use super::persons::{self, Likeness, NotUsed, Unlike, Verdict};
 use super::removal::Removal;
 use super::{Alike, Outcome, PhotoReport, Report, Roster};
-use crate::config::EmbedderChoice;
+use crate::naming::own;
+use crate::naming::threshold::Calibration;
 use crate::{Engine, EngineError, Enrolment, Gallery, Inspection};
 use base::failure::{Diagnosis, Fault};
 use base::identity::RollNumber;
@@ -19,6 +22,7 @@ use vision::contain::contained;
 use vision::embedding::Embedding;
 use vision::photo;
 use vision::photo::{PhotoError, PhotoLimits};
+use vision::photos::Layout;
 use vision::scan::{Ignored, Listing, PhotoFile, ScanError, scan};
 
 /// Most reported pairs: more is one mistake made often, and no list to read.
@@ -34,7 +38,13 @@ pub trait Enroller {
     fn model_hash(&self) -> &str;
     /// Names the detectors; what is no photo of one person to them may be one to others.
     fn detectors(&self) -> String;
-    /// What is in an upright photo, and the embedding of the one person in it.
+    /// The similarities that tell one person from two.
+    fn likeness(&self) -> Likeness;
+    /// The embedder's general curve; `None` when there is none, and so no curve of the site's own.
+    fn calibration(&self) -> Option<&Calibration> {
+        None
+    }
+    /// What is in a photo, and the embedding of the one person in it.
     ///
     /// # Errors
     /// [`EngineError`] when a network fails.
@@ -48,6 +58,14 @@ impl Enroller for Engine {
 
     fn detectors(&self) -> String {
         self.detectors()
+    }
+
+    fn likeness(&self) -> Likeness {
+        self.likeness()
+    }
+
+    fn calibration(&self) -> Option<&Calibration> {
+        Some(self.calibration())
     }
 
     fn enrol(&mut self, photo: &RgbImage) -> Result<Inspection, EngineError> {
@@ -126,7 +144,7 @@ pub fn build(
     removal: &mut Removal,
     progress: &mut dyn Progress,
 ) -> Result<Roster, BuildError> {
-    let (listing, fault) = match scan(&places.photos, photos.roll_numbers, photos.max_photos) {
+    let (listing, fault) = match scan(&places.photos, photos) {
         Ok(listing) => (listing, None),
         Err(error) => (Listing::of_nothing_readable(&error), Some(error)),
     };
@@ -205,7 +223,7 @@ pub fn build_from(
         Some((path, roll, entry))
     }));
     known.sort_by(|a, b| a.0.cmp(&b.0));
-    Ok(roster(known, listing.ignored))
+    Ok(roster(known, listing.ignored, photos, enroller.likeness(), enroller.calibration()))
 }
 
 /// The photos that are not listed and stay enrolled all the same: those that may lie where nothing could be
@@ -222,11 +240,14 @@ fn kept(
         .filter(|path| !listed.contains(path))
         .map(|path| (path, listing.may_hold(path)))
         .collect();
+    let student = |path: &str| student(path, photos.layout_on_disk()).to_owned();
     // The mirror of a server has a guard of its own, which has spoken when it is read here.
     let held_back = if photos.url.is_none() {
-        let known = cache.paths().map(student).collect();
+        let known: BTreeSet<String> = cache.paths().map(student).collect();
         let unknown = missing.iter().filter(|(_, unreadable)| *unreadable).map(|(path, _)| *path);
-        let present = listed.iter().copied().chain(unknown).map(student).collect();
+        let present: BTreeSet<String> = listed.iter().copied().chain(unknown).map(student).collect();
+        let (known, present): (BTreeSet<&str>, BTreeSet<&str>) =
+            (known.iter().map(String::as_str).collect(), present.iter().map(String::as_str).collect());
         removal.held_back(&known, &present, photos)
     } else {
         None
@@ -234,7 +255,7 @@ fn kept(
     let kept = missing
         .into_iter()
         .filter(|(_, unreadable)| *unreadable || held_back.is_some())
-        .filter_map(|(path, _)| Some((path.to_owned(), RollNumber::parse(student(path)).ok()?)))
+        .filter_map(|(path, _)| Some((path.to_owned(), RollNumber::parse(&student(path)).ok()?)))
         .collect();
     if let Some(reason) = held_back {
         listing.ignored.push(Ignored { path: ".".to_owned(), reason });
@@ -242,9 +263,10 @@ fn kept(
     kept
 }
 
-/// The roll number at the front of a photo's path.
-fn student(path: &str) -> &str {
-    path.split('/').next().unwrap_or("")
+/// The roll number in a photo's path.
+fn student(path: &str, layout: Layout) -> &str {
+    let place = usize::from(layout == Layout::GroupRoll);
+    path.split('/').nth(place).unwrap_or("")
 }
 
 /// What came of a look at a photo.
@@ -320,27 +342,84 @@ fn look_at(
     Ok(Looked::Lasting(Entry { seen, sha256, content: Some(content), outcome, embedding }))
 }
 
-pub(super) fn roster(known: Vec<(String, RollNumber, Entry)>, ignored: Vec<Ignored>) -> Roster {
+pub(super) fn roster(
+    known: Vec<(String, RollNumber, Entry)>,
+    ignored: Vec<Ignored>,
+    settings: &vision::photos::Photos,
+    likeness: Likeness,
+    calibration: Option<&Calibration>,
+) -> Roster {
+    let mut by_roll: BTreeMap<&RollNumber, Vec<usize>> = BTreeMap::new();
+    for (index, (_, roll, _)) in known.iter().enumerate() {
+        by_roll.entry(roll).or_default().push(index);
+    }
+    let mut not_used: BTreeMap<usize, NotUsed> = BTreeMap::new();
+    let mut folders = Vec::new();
+    for (roll, photos) in by_roll {
+        if settings.layout_on_disk() == Layout::Auto {
+            let seen: Vec<layout::Face<'_>> =
+                photos.iter().map(|at| (known[*at].0.as_str(), known[*at].2.embedding.as_ref())).collect();
+            if let Some(found) = layout::judge(roll.as_str(), &seen, settings.roll_numbers, likeness) {
+                if !found.is_used() {
+                    let folder = found.folder.clone();
+                    not_used.extend(photos.iter().map(|at| (*at, NotUsed::Group { folder: folder.clone() })));
+                }
+                folders.push(found);
+            }
+        }
+        if photos.first().is_some_and(|at| !not_used.contains_key(at)) {
+            not_used.extend(not_of_one_person(&known, &photos, likeness));
+        }
+    }
     let mut faces = Vec::new();
     let mut photos = Vec::with_capacity(known.len());
-    for (photo, roll, entry) in known {
-        if let Some(embedding) = entry.embedding {
-            faces.push((roll.clone(), embedding));
-        }
-        photos.push(PhotoReport { photo, roll, content: entry.content, outcome: entry.outcome });
+    for (index, (photo, roll, entry)) in known.into_iter().enumerate() {
+        // A photo that is refused for itself has the more useful reason.
+        let outcome = match (not_used.get(&index), entry.embedding) {
+            (None, embedding) => {
+                faces.extend(embedding.map(|embedding| (roll.clone(), embedding)));
+                entry.outcome
+            }
+            (Some(reason), Some(_)) => Outcome::Refused { reason: reason.to_string() },
+            (Some(_), None) => entry.outcome,
+        };
+        photos.push(PhotoReport { photo, roll, content: entry.content, outcome });
     }
     let gallery = Gallery::new(faces.clone());
-    let alike = alike(&gallery, &faces);
-    Roster { gallery, report: Report { photos, ignored, alike } }
+    let alike = alike(&gallery, &faces, likeness);
+    let own = calibration.and_then(|general| own::curve(&faces, general));
+    Roster { gallery: gallery.with_own(own.clone()), report: Report { photos, ignored, alike, folders, own } }
+}
+
+/// Those of one student's photos that are not used because they are not of one person.
+fn not_of_one_person(
+    known: &[(String, RollNumber, Entry)],
+    photos: &[usize],
+    likeness: Likeness,
+) -> Vec<(usize, NotUsed)> {
+    let (places, faces): (Vec<usize>, Vec<&Embedding>) =
+        photos.iter().filter_map(|at| Some((*at, known[*at].2.embedding.as_ref()?))).unzip();
+    let other = |unlike: &Unlike| known[places[unlike.other]].0.clone();
+    match persons::judge(&faces, likeness) {
+        Verdict::OnePerson => Vec::new(),
+        Verdict::Outlier(unlike) => {
+            let reason = NotUsed::Outlier { other: other(&unlike), similarity: unlike.similarity };
+            vec![(places[unlike.photo], reason)]
+        }
+        Verdict::Several(all) => {
+            let reason =
+                |unlike: &Unlike| NotUsed::Several { other: other(unlike), similarity: unlike.similarity };
+            all.iter().map(|unlike| (places[unlike.photo], reason(unlike))).collect()
+        }
+    }
 }
 
 /// Pairs of students who look like one person.
-fn alike(gallery: &Gallery, faces: &[(RollNumber, Embedding)]) -> Vec<Alike> {
+fn alike(gallery: &Gallery, faces: &[(RollNumber, Embedding)], likeness: Likeness) -> Vec<Alike> {
     let mut pairs = BTreeMap::new();
-    let Some(least) = gallery.embedder().map(EmbedderChoice::alike) else { return Vec::new() };
     for (roll, face) in faces {
         if let Some((other, similarity)) = gallery.nearest_other(roll, face)
-            && similarity >= least
+            && similarity >= likeness.alike
         {
             let pair = if *roll < other { (roll.clone(), other) } else { (other, roll.clone()) };
             let best = pairs.entry(pair).or_insert(similarity);

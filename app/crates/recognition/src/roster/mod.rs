@@ -8,6 +8,8 @@ pub mod cache;
 pub mod earlier;
 pub mod enrol;
 mod folder;
+pub mod layout;
+pub mod persons;
 pub mod removal;
 pub mod worker;
 
@@ -18,7 +20,9 @@ use serde::Serialize;
 use vision::photos::Photos;
 use vision::scan::Ignored;
 
+use self::layout::Folders;
 use crate::config::Recognition;
+use crate::naming::threshold::Calibration;
 use crate::{Content, Gallery, Quality};
 use base::identity::RollNumber;
 use vision::face::Bounds;
@@ -54,6 +58,10 @@ pub struct Report {
     pub ignored: Vec<Ignored>,
     /// Different students whose photos look like one person, most alike first.
     pub alike: Vec<Alike>,
+    /// First folders that hold folders, and what they were taken for.
+    pub folders: Vec<Folders>,
+    /// How alike the site's own students are, from enough photos on.
+    pub own: Option<Calibration>,
 }
 
 /// One photo.
@@ -125,6 +133,9 @@ impl Report {
 
     /// Whether a person must look at something.
     pub fn needs_attention(&self) -> bool {
-        self.refused().next().is_some() || !self.ignored.is_empty() || !self.alike.is_empty()
+        self.refused().next().is_some()
+            || !self.ignored.is_empty()
+            || !self.alike.is_empty()
+            || self.folders.iter().any(|folders| !folders.is_used())
     }
 }

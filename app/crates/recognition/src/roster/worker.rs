@@ -13,11 +13,12 @@ use super::Settings;
 use super::earlier::{earlier, forget};
 use super::enrol::{BuildError, Places, build};
 use super::folder::{self, Fingerprint};
+use super::layout::Folders;
 use super::removal::Removal;
 use super::{Report, Roster};
 use crate::{Engine, SharedGallery};
 use base::event::{Bus, Event};
-use base::failure::Failure;
+use base::failure::{Failure, Fault};
 use base::progress::Progress;
 
 /// Photos between two lines in the log about a long enrolment.
@@ -136,17 +137,32 @@ fn make(
 fn announce(roster: Roster, shared: &Shared, told: &mut HashSet<(String, String)>) {
     let Roster { gallery, report } = roster;
     let mut refusals = HashSet::new();
-    for (photo, reason) in report.refused() {
-        let refusal = (photo.photo.clone(), reason.to_owned());
+    let mut tell = |path: &str, reason: Fault, event: fn(String, Fault) -> Event| {
+        let refusal = (path.to_owned(), reason.to_string());
         if !told.contains(&refusal) {
-            shared.bus.publish(Event::PhotoRefused { photo: refusal.0.clone(), reason: refusal.1.clone() });
+            shared.bus.publish(event(refusal.0.clone(), reason));
         }
         refusals.insert(refusal);
+    };
+    let left_out = |path, reason| Event::LeftOut { path, reason };
+    for folders in report.folders.iter().filter(|folders| !folders.is_used()) {
+        tell(&folders.folder, folders.fault(), left_out);
+    }
+    for (photo, reason) in report.refused() {
+        // What is said of their folder says it of all of them.
+        let in_group = |folders: &Folders| !folders.is_used() && folders.folder == photo.roll.as_str();
+        if !report.folders.iter().any(in_group) {
+            let refused = |photo, reason: Fault| Event::PhotoRefused { photo, reason: reason.to_string() };
+            tell(&photo.photo, reason.into(), refused);
+        }
     }
     for ignored in &report.ignored {
-        let line = (ignored.path.clone(), ignored.reason.clone());
+        tell(&ignored.path, ignored.reason.as_str().into(), left_out);
+    }
+    for folders in report.folders.iter().filter(|folders| folders.is_used()) {
+        let line = (folders.folder.clone(), folders.fault().to_string());
         if !told.contains(&line) {
-            log::warn!("photo folder, {}: {}", ignored.path, ignored.reason);
+            log::info!(personal:% = line.0; "{}: {}", line.0, line.1);
         }
         refusals.insert(line);
     }
@@ -171,4 +187,61 @@ fn announce(roster: Roster, shared: &Shared, told: &mut HashSet<(String, String)
     });
     shared.gallery.store(Arc::new(gallery));
     shared.report.store(Arc::new(report));
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use vision::photos::{Layout, Photos};
+    use vision::scan::Ignored;
+
+    use super::super::layout::TakenFor;
+    use super::super::{Outcome, PhotoReport};
+    use super::*;
+    use base::identity::RollNumber;
+
+    #[test]
+    fn what_is_left_out_is_told_once_and_a_folder_of_several_people_by_one_event() {
+        let photo = |path: &str| PhotoReport {
+            photo: path.to_owned(),
+            roll: RollNumber::parse(path.split('/').next().unwrap()).unwrap(),
+            content: None,
+            outcome: Outcome::Refused { reason: "no face".to_owned() },
+        };
+        let folders = Folders {
+            folder: "2025".to_owned(),
+            inside: vec!["2110001".to_owned(), "2110002".to_owned()],
+            taken_for: TakenFor::Unknown,
+        };
+        let ignored = Ignored { path: "2110009/a.HEIC".to_owned(), reason: "a HEIC picture".to_owned() };
+        let report = Report {
+            photos: vec![photo("2025/2110001/a.jpg"), photo("2025/2110002/a.jpg"), photo("2110003/a.jpg")],
+            ignored: vec![ignored],
+            folders: vec![folders],
+            ..Report::default()
+        };
+        let shared = Shared {
+            settings: Arc::new(Settings {
+                photos: Photos { layout: Layout::Auto, ..Photos::default() },
+                ..Settings::default()
+            }),
+            bus: Bus::default(),
+            gallery: SharedGallery::default(),
+            report: Arc::default(),
+            progress: Progress::default(),
+            changed: watch::channel(0).1,
+        };
+        let (mut events, mut told) = (shared.bus.subscribe(), HashSet::new());
+        let roster = Roster { report, ..Roster::default() };
+        announce(roster.clone(), &shared, &mut told);
+        announce(roster, &shared, &mut told);
+        let heard: Vec<String> =
+            std::iter::from_fn(|| events.try_recv().ok()).map(|event| event.to_string()).collect();
+        assert_eq!(heard.len(), 5, "{heard:?}");
+        assert!(heard[0].starts_with("Left out: 2025: ") && heard[0].contains("group/roll"), "{heard:?}");
+        assert!(
+            heard[1].starts_with("Photo 2110003/a.jpg") && heard[2].starts_with("Left out: 2110009/a.HEIC")
+        );
+        assert!(heard[3].starts_with("Faces enrolled") && heard[4].starts_with("Faces enrolled"));
+    }
 }

@@ -45,7 +45,7 @@ fn landmarks(yaw: f32, pitch: f32) -> Landmarks {
         .into_iter()
         .map(|[x, y, z]| [x * yaw_cos + z * yaw_sin, y * pitch_cos + z * pitch_sin, z])
         .collect();
-    Landmarks { mesh, five: Default::default(), pose: Pose { yaw, pitch, roll: 0.0 } }
+    Landmarks { mesh, five: Default::default(), pose: Pose { yaw, pitch, roll: 0.0 }, presence: 1.0 }
 }
 
 /// One visit after another before the same device.

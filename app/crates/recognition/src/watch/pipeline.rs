@@ -355,12 +355,9 @@ impl Pipeline {
     }
 
     fn rule(&self) -> Rule {
-        let faces = self.voted_on.faces();
+        let by_curve = || self.voted_on.threshold(&self.calibration, self.recognition.accepted_fpir);
         Rule {
-            threshold: self
-                .recognition
-                .threshold
-                .unwrap_or_else(|| self.calibration.threshold(faces, self.recognition.accepted_fpir)),
+            threshold: self.recognition.threshold.unwrap_or_else(by_curve),
             margin: self.recognition.margin,
             votes: self.recognition.votes,
         }

@@ -104,7 +104,7 @@
       // A refused stream is not tried again by the browser.
       if (events.readyState === EventSource.CLOSED) setTimeout(listen, 5000);
     };
-    for (const kind of ["tick", "missed", "photos-synced", "roster-ready", "photo-refused", "recognised", "recorded",
+    for (const kind of ["tick", "missed", "photos-synced", "roster-ready", "photo-refused", "left-out", "recognised", "recorded",
       "not-recorded", "hint", "attack-refused", "stranger", "delivered", "delivery-failed", "worker",
       "sync-failed", "removal-waits", "not-saved", "door-opened"]) events.addEventListener(kind, soon);
   }
