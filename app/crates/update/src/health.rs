@@ -14,7 +14,7 @@ use super::report::CAMERA;
 use super::report::{Report, Worker};
 
 /// Workers that wait for others: they may be held or restarting in a system that is well.
-const WAIT_FOR_OTHERS: [&str; 3] = ["sync", "upload", "update"];
+const WAIT_FOR_OTHERS: [&str; 4] = ["sync", "upload", "update", "mqtt"];
 
 /// A frame older than this is a camera that stopped. An emulated board takes seconds for one.
 const FRAME_AGE: Duration = Duration::from_secs(10);
@@ -353,6 +353,18 @@ mod tests {
             let mut report = well(second);
             report.workers[3].state = "held".to_owned();
             report.workers[3].restarts = u32::try_from(second).unwrap();
+            (Some(report), Ok(()))
+        });
+        assert_eq!(verdict, Ok(()));
+    }
+
+    #[test]
+    fn a_missing_mqtt_broker_is_no_fault() {
+        let (_, verdict) = watch(true, |second| {
+            let mut report = well(second);
+            let reason = Some("the broker does not answer".to_owned());
+            let (name, state) = ("mqtt".to_owned(), "restarting".to_owned());
+            report.workers.push(Worker { name, state, reason, restarts: 9 });
             (Some(report), Ok(()))
         });
         assert_eq!(verdict, Ok(()));
