@@ -17,6 +17,7 @@ use base::moment::ClockTrust;
 use camera::config::Camera;
 use journal::config::{Attendance, Door, Settings, TimeOfDay};
 use recognition::config::{Liveness, Recognition};
+use site::config::Mqtt;
 use status::config::Page;
 use update::config::{Fleet, Update};
 use vision::photos::Photos;
@@ -48,6 +49,8 @@ pub struct Config {
     pub door: Door,
     /// The technician's HTTPS page.
     pub page: Page,
+    /// The other doors of the school.
+    pub mqtt: Mqtt,
     /// Updates over the network.
     pub update: Update,
     /// Updates from a fleet's server.
