@@ -87,7 +87,8 @@ impl Outbox {
     }
 
     /// How many wait.
-    pub(crate) fn len(&self) -> usize {
+    #[cfg(test)]
+    fn len(&self) -> usize {
         let waiting = self.waiting();
         waiting.passing.len() + waiting.order.len()
     }
