@@ -254,6 +254,11 @@ impl Judge {
         heard.map(|(device, _)| *device).chain([self.us]).collect()
     }
 
+    /// Whether a device has ever been heard.
+    pub fn is_known(&self, device: Device) -> bool {
+        self.peers.contains_key(&device)
+    }
+
     /// Whether a device was heard within so many seconds.
     pub fn heard(&self, device: Device, now: i64, within: i64) -> bool {
         self.peers.get(&device).is_some_and(|peer| peer.present(now, within))

@@ -41,6 +41,10 @@ const SESSION: Duration = Duration::from_secs(86_400);
 const KEEP_ALIVE: u16 = 30;
 /// Time for a connection, TLS included.
 const CONNECT_TIME: Duration = Duration::from_secs(10);
+/// A connection that breaks sooner than this after it was made was closed by the broker.
+const SOON: Duration = Duration::from_secs(10);
+/// So many such connections, one after the other, are no coincidence.
+const OFTEN: u32 = 3;
 /// Messages between the connection and the worker. A full channel stops reading from the broker.
 const CHANNEL: usize = 256;
 /// Largest certificate or key file.
@@ -113,8 +117,11 @@ pub enum LinkError {
         /// What came instead.
         reason: String,
     },
-    /// Another connection with this device's identity.
-    #[error("another device is connected to {broker} with the identity of this one")]
+    /// Another connection with this device's identity: the broker says so, or it closes each connection soon.
+    #[error(
+        "the broker {broker} closes each connection soon after it was made; another device may be connected \
+         with the identity of this one"
+    )]
     TakenOver {
         /// The broker.
         broker: String,
@@ -171,8 +178,8 @@ impl Diagnosis for LinkError {
                  1883); MQTT 5 must be enabled"
             }
             Self::TakenOver { .. } => {
-                "a card was copied with its data: delete the folder mqtt of the data folder on one of the two \
-                 devices, and restart it"
+                "if a card was copied with its data, delete the folder mqtt of the data folder on one of the \
+                 two devices and restart it; otherwise look into the broker's log"
             }
             Self::TooLarge { .. } => "delete large retained messages below attendance/ at the broker",
             Self::File { .. } => "put a PEM file there that this program may read",
@@ -291,7 +298,8 @@ async fn keep(mut eventloop: EventLoop, broker: String, tell: mpsc::Sender<Told>
     let (passing, lasting) = (pace.passing, pace.lasting);
     let fresh = || (Backoff::between(passing.0, passing.1), Backoff::between(lasting.0, lasting.1));
     let mut delays = fresh();
-    let mut up_since = None;
+    let mut up_since: Option<tokio::time::Instant> = None;
+    let mut cut_short = 0;
     loop {
         let told = match eventloop.poll().await {
             Ok(Event::Incoming(packet)) => {
@@ -304,10 +312,15 @@ async fn keep(mut eventloop: EventLoop, broker: String, tell: mpsc::Sender<Told>
             Ok(_) => None,
             Err(ConnectionError::RequestsDone) => return,
             Err(error) => {
-                if up_since.take().is_some_and(|since| since.elapsed() >= pace.steady) {
+                let lasted = up_since.take().map(|since| since.elapsed());
+                if lasted.is_some_and(|lasted| lasted >= pace.steady) {
                     delays = fresh();
                 }
-                let error = diagnose(&error, &broker);
+                cut_short = if lasted.is_some_and(|lasted| lasted < SOON) { cut_short + 1 } else { 0 };
+                let error = match diagnose(&error, &broker) {
+                    LinkError::Gone { broker, .. } if cut_short >= OFTEN => LinkError::TakenOver { broker },
+                    error => error,
+                };
                 let delay = if error.lasts() { delays.1.next_delay() } else { delays.0.next_delay() };
                 if tell.send(Told::Down(error)).await.is_err() {
                     return;
@@ -352,8 +365,13 @@ fn heard(packet: Packet, broker: &str) -> Option<Told> {
 /// What a failed connection means.
 fn diagnose(error: &ConnectionError, broker: &str) -> LinkError {
     let broker = broker.to_owned();
-    if let Some(tls) = tls_error(error) {
-        return diagnose_tls(tls, broker);
+    let of_tls = match error {
+        // This one does not name the error inside of it as its source.
+        ConnectionError::MqttState(StateError::Deserialization(PacketError::Io(error))) => tls_error(error),
+        other => tls_error(other),
+    };
+    if let Some(error) = of_tls {
+        return diagnose_tls(error, broker);
     }
     match error {
         ConnectionError::ConnectionRefused(code)

@@ -65,8 +65,11 @@ pub enum Received {
     Known,
     /// It is not believed, or refused.
     Refused,
-    /// Another device has answered: the doors or their troubles may have changed.
-    Beacon,
+    /// Another device is here; `first`: it was not known before, and does not know of us either.
+    Beacon {
+        /// Whether it was not known before.
+        first: bool,
+    },
     /// A command, by its name.
     Command(String),
     /// The broker knows a later entry of this device than its disk does: it has to be published again.
@@ -160,6 +163,18 @@ impl School {
         self.rolls = rolls.into_iter().map(|roll| (self.keys.student(&roll), roll)).collect();
     }
 
+    /// Whether another device has declared void what this door has seen of a student.
+    pub fn is_voided(&self, day: Date, student: Student) -> bool {
+        let entries = self.books.get(&day).into_iter().flat_map(|book| book.of(student));
+        let mut voids = entries.filter(|(device, _)| *device != self.us).flat_map(|(_, entry)| &entry.voids);
+        voids.any(|void| void.door == self.door)
+    }
+
+    /// The roll number behind a hash.
+    pub fn roll(&self, student: Student) -> Option<&RollNumber> {
+        self.rolls.get(&student)
+    }
+
     /// The hash of a roll number.
     pub fn student(&self, roll: &RollNumber) -> Student {
         self.keys.student(roll)
@@ -187,7 +202,8 @@ impl School {
             Some(Topic::Beacon(device)) if device == self.us => return Received::Known,
             Some(Topic::Beacon(device)) => {
                 message::decode_beacon(payload, device, &self.keys).map(|beacon| {
-                    if self.judge.beacon(&beacon, now) { Received::Beacon } else { Received::Known }
+                    let first = !self.judge.is_known(device);
+                    if self.judge.beacon(&beacon, now) { Received::Beacon { first } } else { Received::Known }
                 })
             }
             Some(Topic::Book(day, device, student)) => {
@@ -476,7 +492,7 @@ mod tests {
         let (mut a, mut b) = (school(1, "A"), school(2, "B"));
         let grace = Duration::from_secs(600);
         let beacon = b.beacon(1, NOW, "1");
-        assert_eq!(a.receive(&beacon.0, &beacon.1, false, NOW), Received::Beacon);
+        assert_eq!(a.receive(&beacon.0, &beacon.1, false, NOW), Received::Beacon { first: true });
         a.own(DAY, &roll(), own(&[(NOW - 900, NOW - 800)]), NOW, || 1);
         let seen = b.own(DAY, &roll(), own(&[(NOW - 90, NOW - 80)]), NOW, || 1).unwrap();
         a.receive(&seen.0, &seen.1, false, NOW);

@@ -524,9 +524,16 @@ impl<D: Door> Run<D> {
         match received {
             Received::Changed(day, student) => {
                 self.unsaved.insert((day, student));
+                // What stands between the first and the last visit counts now.
+                let school = shared.school();
+                if school.is_voided(day, student)
+                    && let Some(roll) = school.roll(student)
+                {
+                    self.worker.changes.mark(day, roll.clone());
+                }
             }
             Received::Behind(day, student) => {
-                let roll = shared.school().elsewhere(day, student).map(|elsewhere| elsewhere.roll);
+                let roll = shared.school().roll(student).cloned();
                 if let (Some(roll), true) = (roll, windows.iter().any(|window| window.day == day)) {
                     self.worker.changes.mark(day, roll);
                 }
@@ -535,7 +542,9 @@ impl<D: Door> Run<D> {
                 self.overwritten.insert((day, student));
             }
             Received::Command(name) => self.command(&name, kept),
-            Received::Known | Received::Refused | Received::Beacon => {}
+            // It came after our last beacon, and would wait a minute for the next one.
+            Received::Beacon { first: true } => self.last_beacon = None,
+            Received::Known | Received::Refused | Received::Beacon { first: false } => {}
         }
     }
 

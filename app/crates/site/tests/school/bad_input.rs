@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use base::secret::Secret;
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use site::config::Mqtt;
 use site::worker::Numbers;
 
@@ -13,11 +13,19 @@ use super::broker::{Broker, available, free_port, write_users};
 use super::door::{Disk, Running, clock, config, eventually};
 
 async fn said(door: &Running, what: &str, advice: &str) {
-    eventually(&format!("{what:?} and {advice:?} are said"), || {
+    let mut last = String::new();
+    for _ in 0..1_000 {
         let faults = door.faults();
-        faults.contains(what) && faults.contains(advice)
-    })
-    .await;
+        if faults.contains(what) && faults.contains(advice) {
+            return;
+        }
+        if faults != last {
+            println!("said so far: {faults}");
+            last = faults;
+        }
+        pause(20).await;
+    }
+    assert!(last.contains(what) && last.contains(advice), "{what:?} and {advice:?} are not said: {last}");
 }
 
 async fn pause(millis: u64) {
@@ -81,7 +89,9 @@ async fn a_broker_that_lets_a_door_publish_nothing_is_told() {
     });
     let door = Running::start("Main gate", 1, &Disk::new(3), config(&broker.url()));
     said(&door, "does not let this door publish", "access list").await;
-    assert_eq!(numbers(&door).sessions, 1);
+    // Mosquitto 2.0.11 may also close the connection. It is not made again in a tight loop.
+    pause(2_000).await;
+    assert!(numbers(&door).sessions < 20, "{} connections", numbers(&door).sessions);
 }
 
 /// An authority, and what it signed for `names`: certificate and key.
@@ -89,12 +99,14 @@ fn write_certificates(folder: &Path, names: &[&str]) {
     let key = KeyPair::generate().unwrap();
     let mut params = CertificateParams::new(Vec::new()).unwrap();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.distinguished_name.push(DnType::CommonName, "Authority of a school");
     let authority = params.self_signed(&key).unwrap();
     std::fs::write(folder.join("ca.pem"), authority.pem()).unwrap();
     let issuer = Issuer::new(params, key);
     for name in names {
         let key = KeyPair::generate().unwrap();
-        let params = CertificateParams::new(vec![(*name).to_owned()]).unwrap();
+        let mut params = CertificateParams::new(vec![(*name).to_owned()]).unwrap();
+        params.distinguished_name.push(DnType::CommonName, *name);
         let signed = params.signed_by(&key, &issuer).unwrap();
         std::fs::write(folder.join(format!("{name}.pem")), signed.pem()).unwrap();
         std::fs::write(folder.join(format!("{name}.key")), key.serialize_pem()).unwrap();

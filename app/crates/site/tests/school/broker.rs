@@ -114,7 +114,8 @@ impl Broker {
     /// Publishes with `mosquitto_pub`.
     pub fn publish(&self, topic: &str, payload: &[u8], retained: bool) {
         let mut command = self.client("mosquitto_pub");
-        command.args(["-t", topic, "-s"]).stdin(Stdio::piped());
+        // mosquitto_pub takes no empty message from its input.
+        command.args(["-t", topic, if payload.is_empty() { "-n" } else { "-s" }]).stdin(Stdio::piped());
         if retained {
             command.arg("-r");
         }
