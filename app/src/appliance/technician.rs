@@ -13,6 +13,7 @@ use time::{Date, OffsetDateTime};
 use super::camera_care::Care;
 use super::latest::Memory;
 use super::machine;
+use super::school::School;
 use super::systems::systems;
 use crate::config::Config;
 use crate::supervisor::Board;
@@ -79,6 +80,8 @@ pub struct Technician {
     pub memory: Memory,
     /// The update that comes in.
     pub updating: UnderWay,
+    /// The other doors; none where no broker is configured.
+    pub school: Option<School>,
 }
 
 impl Technician {
@@ -317,6 +320,7 @@ impl Source for Technician {
                 unrecognisable: named.len() - enrolled,
                 refused: refused_photos(&report, &self.missing.load()),
             },
+            school: self.school.as_ref().map(|school| school.view(now.utc)),
             plain_http: self.config.plain_addresses().map(str::to_owned).collect(),
             problems: update
                 .systems
@@ -324,6 +328,7 @@ impl Source for Technician {
                 .and_then(taken_back)
                 .into_iter()
                 .chain(self.ledger.summary().storage.csv_trouble.map(csv_trouble))
+                .chain(self.school.iter().flat_map(|school| school.problems(now.utc)))
                 .collect(),
             update,
         }

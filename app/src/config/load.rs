@@ -351,7 +351,8 @@ mod tests {
         let secret = parse("[mqtt]\nurl = \"mqtts://door:s3cr3t@broker.example\"").unwrap_err().to_string();
         assert!(secret.contains("mqtt.password") && !secret.contains("s3cr3t"), "{secret}");
         let key = "k".repeat(32);
-        let shared = parse(&format!("[mqtt]\nurl = \"mqtts://broker.example\"\nsite_key = \"{key}\"")).unwrap();
+        let shared =
+            parse(&format!("[mqtt]\nurl = \"mqtts://broker.example\"\nsite_key = \"{key}\"")).unwrap();
         assert!(!toml::to_string(&shared).unwrap().contains(&key));
     }
 

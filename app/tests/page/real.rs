@@ -68,6 +68,7 @@ impl Real {
             enrolling: Default::default(),
             memory: memory.clone(),
             updating: Default::default(),
+            school: None,
         };
         let device = Device::showing(Arc::new(technician), bus);
         Self { device, records, clock, config, memory, supervisor }
