@@ -33,7 +33,8 @@ pub struct State {
     /// Temperature of the processor, °C.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub temperature: Option<f32>,
-    /// What happened last: `recorded`, `refused`, `stranger` and its local time; empty before the first event.
+    /// What happened last: `recorded`, `refused`, `stranger` and its local time; empty before the first
+    /// event.
     pub last_event: String,
 }
 

@@ -231,8 +231,8 @@ impl Judge {
         }
         let peer = self.peers.get(&seen.device).filter(|peer| peer.present(now, PRESENT));
         match peer {
-            // A message that waited at the door or at the broker is old, and its times may still be right: the
-            // door's clock decides.
+            // A message that waited at the door or at the broker is old, and its times may still be right:
+            // the door's clock decides.
             Some(peer) if !peer.clock_is_right() && !(live && ahead >= -TOLERANCE) => {
                 return Err(Doubt::Clock(peer.ahead));
             }

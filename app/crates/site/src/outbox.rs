@@ -1,5 +1,5 @@
-//! What waits to be published. Bounded: of what the broker keeps, only the newest message of each topic waits;
-//! of everything else, the newest few.
+//! What waits to be published. Bounded: of what the broker keeps, only the newest message of each topic
+//! waits; of everything else, the newest few.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};

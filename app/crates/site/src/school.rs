@@ -356,12 +356,24 @@ impl School {
     }
 
     /// Whether this door delivers the student's OUT at the close of the day: it had the last sighting, or the
-    /// door that had it was not heard for `grace`.
-    pub fn delivers_departure(&self, day: Date, roll: &RollNumber, now: i64, grace: Duration) -> bool {
-        let within = i64::try_from(grace.as_secs()).unwrap_or(i64::MAX);
-        let here = self.judge.here(now, within);
+    /// door that had it was not heard for `grace`. A program that runs for less than that takes no other
+    /// door's place: it cannot know yet who is gone.
+    pub fn delivers_departure(
+        &self,
+        day: Date,
+        roll: &RollNumber,
+        now: i64,
+        grace: Duration,
+        runs_for: Duration,
+    ) -> bool {
         let student = self.student(roll);
-        self.books.get(&day).and_then(|book| book.delivers_departure(student, &here)) == Some(self.us)
+        let Some(book) = self.books.get(&day) else { return false };
+        let here = if runs_for < grace {
+            book.of(student).map(|(device, _)| device).collect()
+        } else {
+            self.judge.here(now, i64::try_from(grace.as_secs()).unwrap_or(i64::MAX))
+        };
+        book.delivers_departure(student, &here) == Some(self.us)
     }
 
     /// The names of the doors that have seen somebody on an open day and were not heard for `grace`: others
@@ -484,7 +496,7 @@ mod tests {
         assert_eq!(a.receive(&from_b.0, &from_b.1, true, NOW), Received::Known);
         assert_eq!(times(&a), (Some(NOW - 900), Some(NOW - 80)));
         assert_eq!(times(&a), times(&b));
-        assert!(b.delivers_departure(DAY, &roll(), NOW, Duration::from_secs(600)));
+        assert!(b.delivers_departure(DAY, &roll(), NOW, Duration::from_secs(600), Duration::ZERO));
     }
 
     #[test]
@@ -496,14 +508,15 @@ mod tests {
         a.own(DAY, &roll(), own(&[(NOW - 900, NOW - 800)]), NOW, || 1);
         let seen = b.own(DAY, &roll(), own(&[(NOW - 90, NOW - 80)]), NOW, || 1).unwrap();
         a.receive(&seen.0, &seen.1, false, NOW);
-        assert!(!a.delivers_departure(DAY, &roll(), NOW + 600, grace));
+        assert!(!a.delivers_departure(DAY, &roll(), NOW + 600, grace, grace));
         assert!(a.silent(NOW + 600, grace, grace).is_empty());
         assert!(a.silent(NOW + 601, grace, grace / 2).is_empty(), "it has not listened for long enough");
         assert_eq!(a.silent(NOW + 601, grace, grace), BTreeSet::from(["B".into()]));
-        assert!(a.delivers_departure(DAY, &roll(), NOW + 601, grace));
+        assert!(!a.delivers_departure(DAY, &roll(), NOW + 601, grace, Duration::ZERO));
+        assert!(a.delivers_departure(DAY, &roll(), NOW + 601, grace, grace));
         let delivered = Delivered { departure: Some(NOW - 80), ..Delivered::default() };
         a.own(DAY, &roll(), Own { delivered, ..own(&[(NOW - 900, NOW - 800)]) }, NOW, || 2);
-        assert!(!a.delivers_departure(DAY, &roll(), NOW + 601, grace));
+        assert!(!a.delivers_departure(DAY, &roll(), NOW + 601, grace, grace));
     }
 
     #[test]

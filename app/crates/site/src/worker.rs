@@ -126,6 +126,7 @@ pub struct Shared {
     received: AtomicU64,
     received_bytes: AtomicU64,
     grace: Duration,
+    began: Instant,
 }
 
 /// Numbers for the metrics.
@@ -161,7 +162,7 @@ impl Shared {
 
     /// Whether this door delivers the student's OUT at the close of the day.
     pub fn delivers_departure(&self, day: Date, roll: &RollNumber, now: i64) -> bool {
-        self.school().delivers_departure(day, roll, now, self.grace)
+        self.school().delivers_departure(day, roll, now, self.grace, self.began.elapsed())
     }
 
     /// What is wrong now: with the connection, with the other doors, with what came.
@@ -245,6 +246,7 @@ impl<D: Door> Worker<D> {
             received: AtomicU64::default(),
             received_bytes: AtomicU64::default(),
             grace: config.grace,
+            began: Instant::now(),
         };
         Some(Self {
             settings: Arc::new(settings),
