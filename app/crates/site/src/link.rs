@@ -37,6 +37,8 @@ pub const MAX_PACKET: u32 = 64 * 1024;
 const MAX_TOPIC: usize = 256;
 /// How long the broker keeps the session of a door that is not connected.
 const SESSION: Duration = Duration::from_secs(86_400);
+/// Messages that may wait for the broker's acknowledgement.
+const IN_FLIGHT: u16 = 256;
 /// How often a silent connection is tested. The last will comes after one and a half of it.
 const KEEP_ALIVE: u16 = 30;
 /// Time for a connection, TLS included.
@@ -234,6 +236,8 @@ impl Link {
         options.set_clean_start(true);
         options.set_max_packet_size(Some(MAX_PACKET));
         options.set_session_expiry_interval(Some(SESSION.as_secs() as u32));
+        // The client keeps room for as many messages as may be unacknowledged: by default megabytes.
+        options.set_outgoing_inflight_upper_limit(IN_FLIGHT);
         options.set_last_will(LastWill::new(will.0, will.1, QoS::AtLeastOnce, true, None));
         if let Some(user) = &config.user {
             let password = config.password.as_ref().map_or("", |password| password.expose());
@@ -422,6 +426,8 @@ fn diagnose_tls(error: &rustls::Error, broker: String) -> LinkError {
             | Alert::CertificateExpired
             | Alert::CertificateRevoked
             | Alert::UnsupportedCertificate
+            // Signed by an authority of the same name and another key.
+            | Alert::DecryptError
             | Alert::HandshakeFailure
             | Alert::AccessDenied
             | Alert::UnknownCA),
