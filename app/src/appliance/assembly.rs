@@ -1,8 +1,8 @@
 //! What the parts of the appliance share: made once, and handed to each worker from here.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
 
 use arc_swap::ArcSwap;
 use tokio::sync::{Notify, watch};
@@ -15,6 +15,7 @@ use super::hands::Hands;
 use super::latest::Memory;
 use super::machine;
 use super::page::Page;
+use super::school::{MQTT, Neighbours, School, ThisDoor};
 use super::self_report::{PagePlace, SelfReport};
 use super::technician::Technician;
 use crate::config::Config;
@@ -147,7 +148,12 @@ impl Assembly {
         }
         let door = self.at_the_door(supervisor.board());
         supervisor.start("door", move |stop| door.clone().run(stop));
-        let page = self.page(supervisor.board(), counters.clone());
+        let hands = Arc::new(self.hands(supervisor.board()));
+        let (neighbours, school) = self.neighbours(supervisor.board(), Arc::clone(&hands)).unzip();
+        if let Some(neighbours) = neighbours {
+            supervisor.start(MQTT, move |stop| neighbours.clone().run(stop));
+        }
+        let page = self.page(supervisor.board(), counters.clone(), hands, school);
         supervisor.start("page", move |stop| page.clone().run(stop));
         counters
     }
@@ -232,10 +238,10 @@ impl Assembly {
         }
     }
 
-    fn page(&self, board: Arc<Board>, counters: Counters) -> Page {
-        let hands = Hands {
+    fn hands(&self, board: Arc<Board>) -> Hands {
+        Hands {
             config: Arc::clone(&self.config),
-            board: Arc::clone(&board),
+            board,
             bus: self.bus.clone(),
             sync_now: Arc::clone(&self.sync_now),
             frames: Arc::clone(&self.outputs.view),
@@ -244,17 +250,34 @@ impl Assembly {
             clock: Arc::clone(&self.clock),
             updating: self.updating.clone(),
             account: Arc::clone(&self.account),
+        }
+    }
+
+    fn neighbours(&self, board: Arc<Board>, hands: Arc<Hands>) -> Option<(Neighbours, School)> {
+        let door = ThisDoor {
+            recorder: Arc::clone(&self.records.recorder),
+            ledger: Arc::clone(&self.records.ledger),
+            clock: Arc::clone(&self.clock),
+            report: Arc::clone(&self.report),
+            board,
+            memory: self.memory.clone(),
+            control: hands,
+            windows: Mutex::default(),
         };
+        Neighbours::new(&self.config, door, self.bus.clone())
+    }
+
+    fn page(&self, board: Arc<Board>, counters: Counters, hands: Arc<Hands>, school: Option<School>) -> Page {
         Page {
             config: Arc::clone(&self.config),
-            source: Arc::new(self.technician(board, counters)),
-            control: Arc::new(hands),
+            source: Arc::new(self.technician(board, counters, school)),
+            control: hands,
             bus: self.bus.clone(),
             place: Arc::clone(&self.place),
         }
     }
 
-    fn technician(&self, board: Arc<Board>, counters: Counters) -> Technician {
+    fn technician(&self, board: Arc<Board>, counters: Counters, school: Option<School>) -> Technician {
         Technician {
             config: Arc::clone(&self.config),
             zone: self.zone.clone(),
@@ -275,6 +298,7 @@ impl Assembly {
             shot: self.shot.clone(),
             at_the_door: self.faults.clone(),
             on_memory: self.on_memory,
+            school,
         }
     }
 }

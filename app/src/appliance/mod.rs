@@ -12,6 +12,7 @@ pub mod hands;
 pub mod latest;
 pub mod machine;
 mod page;
+mod school;
 mod self_report;
 pub mod systems;
 pub mod technician;

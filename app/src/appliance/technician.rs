@@ -14,6 +14,7 @@ use time::{Date, OffsetDateTime};
 use super::camera_care::Care;
 use super::latest::Memory;
 use super::machine;
+use super::school::School;
 use super::systems::systems;
 use crate::config::Config;
 use crate::supervisor::Board;
@@ -94,6 +95,8 @@ pub struct Technician {
     pub at_the_door: Faults,
     /// What is known of the card where this start runs on memory.
     pub on_memory: Option<OnMemory>,
+    /// The other doors; none where no broker is configured.
+    pub school: Option<School>,
 }
 
 impl Technician {
@@ -337,6 +340,7 @@ impl Source for Technician {
                 refused: refused_photos(&report, &self.missing.load()),
             },
             on_memory: self.on_memory,
+            school: self.school.as_ref().map(|school| school.view(now.utc)),
             plain_http: self.config.plain_addresses().map(str::to_owned).collect(),
             problems: update
                 .systems
@@ -346,6 +350,7 @@ impl Source for Technician {
                 .chain(self.ledger.summary().storage.csv_trouble.map(csv_trouble))
                 .chain(self.at_the_door.all().into_iter().map(door_trouble))
                 .chain(not_used(&report).take(FOLDERS_NAMED).map(folders_problem))
+                .chain(self.school.iter().flat_map(|school| school.problems(now.utc)))
                 .collect(),
             update,
         }

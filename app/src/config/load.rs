@@ -301,6 +301,7 @@ fn problems(config: &Config) -> Vec<String> {
             check(false, TlsConfigError::Fingerprint { setting: server.pin() }.to_string());
         }
     }
+    found.extend(config.mqtt.problems());
     found
 }
 
@@ -318,6 +319,9 @@ pub fn check_files(config: &Config) -> Result<(), ConfigError> {
         && let Err(wrong) = certificate::read(certificate, key)
     {
         found.push(format!("page.certificate_file: {wrong}"));
+    }
+    if let Err(wrong) = site::link::check_files(&config.mqtt) {
+        found.push(wrong.to_string());
     }
     if found.is_empty() { Ok(()) } else { Err(ConfigError::Values(found)) }
 }
@@ -386,6 +390,19 @@ mod tests {
             ["camera.frame_rate", "page.host_names", "page.password_hash", "recognition.votes"]
         );
         assert_eq!((config.site.name.as_str(), config.recognition.votes), ("gate", 3));
+    }
+
+    #[test]
+    fn a_broker_needs_a_site_key_and_without_one_nothing_is_shared() {
+        assert!(parse("").unwrap().mqtt.url.is_none());
+        let alone = parse("[mqtt]\nurl = \"mqtts://broker.example\"").unwrap_err().to_string();
+        assert!(alone.contains("mqtt.site_key: is missing"), "{alone}");
+        let secret = parse("[mqtt]\nurl = \"mqtts://door:s3cr3t@broker.example\"").unwrap_err().to_string();
+        assert!(secret.contains("mqtt.password") && !secret.contains("s3cr3t"), "{secret}");
+        let key = "k".repeat(32);
+        let shared =
+            parse(&format!("[mqtt]\nurl = \"mqtts://broker.example\"\nsite_key = \"{key}\"")).unwrap();
+        assert!(!toml::to_string(&shared).unwrap().contains(&key));
     }
 
     #[test]

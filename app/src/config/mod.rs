@@ -19,6 +19,7 @@ use camera::config::Camera;
 use door::config::{Relay, Screen, Sound};
 use journal::config::{Attendance, Settings, TimeOfDay};
 use recognition::config::{Liveness, Recognition};
+use site::config::Mqtt;
 use status::config::Page;
 use update::config::{Fleet, Update};
 use vision::photos::Photos;
@@ -57,6 +58,8 @@ pub struct Config {
     pub relay: Relay,
     /// The technician's HTTPS page.
     pub page: Page,
+    /// The other doors of the school.
+    pub mqtt: Mqtt,
     /// Updates over the network.
     pub update: Update,
     /// Updates from a fleet's server.

@@ -312,6 +312,7 @@ pub fn healthy() -> View {
             window: "02:00-04:30".to_owned(),
             ..Update::default()
         },
+        school: None,
         plain_http: Vec::new(),
         on_memory: None,
         problems: Vec::new(),

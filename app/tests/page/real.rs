@@ -71,6 +71,7 @@ impl Real {
             shot: Default::default(),
             at_the_door: Default::default(),
             on_memory: None,
+            school: None,
         };
         let device = Device::showing(Arc::new(technician), bus);
         Self { device, records, clock, config, memory, supervisor }

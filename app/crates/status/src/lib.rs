@@ -30,6 +30,8 @@ mod jobs;
 pub mod limits;
 mod listen;
 mod metrics;
+#[cfg(test)]
+mod monitoring;
 pub mod on_memory;
 mod openapi;
 mod page;

@@ -73,6 +73,26 @@ pub(super) fn text(
         "setting",
         view.plain_http.iter().map(|setting| (setting.as_str(), 1)),
     );
+    if let Some(school) = &view.school {
+        out.gauge(
+            "mqtt_connected",
+            "1 while the MQTT broker is connected.",
+            Some(u8::from(school.connected)),
+        );
+        out.gauge(
+            "mqtt_doors",
+            "Doors heard in the last three minutes, this one included.",
+            Some(school.doors),
+        );
+        out.counter("mqtt_published_total", "MQTT messages published.", school.published);
+        out.counter("mqtt_received_total", "MQTT messages received.", school.received);
+        out.counter("mqtt_refused_total", "MQTT messages refused or not believed.", school.refused);
+    }
+    out.gauge(
+        "update_rolled_back",
+        "1 after the last update was rolled back, until somebody acknowledges it.",
+        view.update.systems.as_ref().map(|systems| u8::from(systems.needs_acknowledgement)),
+    );
     out.gauge("roster_students", "Students that can be recognised.", Some(view.roster.students));
     out.gauge("roster_photos", "Photos they were enrolled from.", Some(view.roster.photos));
     out.gauge("roster_photos_refused", "Photos that did not enrol.", Some(view.roster.refused.len()));

@@ -218,6 +218,8 @@ pub struct View {
     pub update: Update,
     /// What is known of the card where this start runs on memory; none where it does not.
     pub on_memory: Option<OnMemory>,
+    /// The other doors of the school, over MQTT; none where no broker is configured.
+    pub school: Option<School>,
     /// Settings whose addresses are asked without encryption, by their names, unless that is allowed
     /// knowingly.
     pub plain_http: Vec<String>,
@@ -542,6 +544,23 @@ pub struct RefusedRow {
     pub timestamp: String,
     /// The backend's words.
     pub reason: String,
+}
+
+/// The other doors of the school, over MQTT. What is wrong with them stands among the problems.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct School {
+    /// The broker, without credentials.
+    pub broker: String,
+    /// Whether it is connected.
+    pub connected: bool,
+    /// Doors heard in the last three minutes, this one included.
+    pub doors: usize,
+    /// Messages published since the start.
+    pub published: u64,
+    /// Messages received since the start.
+    pub received: u64,
+    /// Messages that were refused or not believed.
+    pub refused: u64,
 }
 
 /// The mirror of the photos.

@@ -14,7 +14,7 @@ use super::report::CAMERA;
 use super::report::{Report, Worker};
 
 /// Workers that wait for others: they may be held or restarting in a system that is well.
-const WAIT_FOR_OTHERS: [&str; 3] = ["sync", "upload", "update"];
+const WAIT_FOR_OTHERS: [&str; 4] = ["sync", "upload", "update", "mqtt"];
 
 /// A frame older than this is a camera that stopped. An emulated board takes seconds for one.
 const FRAME_AGE: Duration = Duration::from_secs(10);

@@ -111,6 +111,18 @@ fn a_dead_network_is_no_fault() {
 }
 
 #[test]
+fn missing_mqtt_broker_is_no_fault() {
+    let (_, verdict) = watch(true, |second| {
+        let mut report = well(second);
+        let reason = Some("the broker does not answer".to_owned());
+        let (name, state) = ("mqtt".to_owned(), "restarting".to_owned());
+        report.workers.push(Worker { name, state, reason, restarts: 9 });
+        (Some(report), Ok(()))
+    });
+    assert_eq!(verdict, Ok(()));
+}
+
+#[test]
 fn earlier_faults_do_not_count() {
     let with_sick = |name: &'static str| {
         move |second| {

@@ -1,0 +1,459 @@
+//! Which messages are believed. Pure: it is told the time.
+//!
+//! A message whose code is right is from a door of the school, and can still be wrong: the door's clock may
+//! be, or the message is old. What is not believed goes into quarantine: it is shown, and changes no row. A
+//! later message of the same door about the same student takes its place.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use base::failure::{Diagnosis, Fault};
+use time::{Date, OffsetDateTime};
+
+use crate::book::{Device, Key};
+use crate::message::{Beacon, Seen};
+
+/// Seconds by which a door's clock may differ from ours, its message's way included.
+pub const TOLERANCE: i64 = 120;
+/// Seconds after which a door that was not heard is not counted as present: three beacons.
+pub const PRESENT: i64 = 180;
+/// Most devices that are remembered.
+const MOST_DEVICES: usize = 1000;
+/// Most messages in quarantine; more are counted only.
+const MOST_DOUBTED: usize = 1000;
+
+/// A school day: from the second it starts to the second before the next one starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Window {
+    /// Its date.
+    pub day: Date,
+    /// Its first second, since 1970.
+    pub starts: i64,
+    /// The first second of the next day.
+    pub ends: i64,
+}
+
+impl Window {
+    /// The window of a day, where `date_of` says on which school day a moment lies.
+    pub fn of(day: Date, date_of: impl Fn(OffsetDateTime) -> Date) -> Option<Self> {
+        let next = day.next_day()?;
+        Some(Self { day, starts: first_second(day, &date_of)?, ends: first_second(next, &date_of)? })
+    }
+}
+
+/// The first second that is on `day` or later. No zone and no start of the day is more than two days away
+/// from midnight UTC.
+fn first_second(day: Date, date_of: impl Fn(OffsetDateTime) -> Date) -> Option<i64> {
+    let middle = day.midnight().assume_utc().unix_timestamp();
+    let (mut before, mut after) = (middle - 2 * 86_400, middle + 2 * 86_400);
+    while after - before > 1 {
+        let at = before + (after - before) / 2;
+        let reached = date_of(OffsetDateTime::from_unix_timestamp(at).ok()?) >= day;
+        *(if reached { &mut after } else { &mut before }) = at;
+    }
+    Some(after)
+}
+
+/// Why a message is not believed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Doubt {
+    /// It is about a day that is neither today nor the day before.
+    OtherDay(Date),
+    /// A visit is outside its own day, or later than the message itself.
+    Times,
+    /// The door's clock differs from ours by so many seconds; negative: it is behind.
+    Clock(i64),
+}
+
+/// What is known of another door.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Peer {
+    /// Its name.
+    pub door: Arc<str>,
+    /// The version of its program.
+    pub version: Arc<str>,
+    /// The sequence of its last beacon.
+    pub sequence: u64,
+    /// When it was last heard, by our clock.
+    pub heard: i64,
+    /// Seconds by which its clock is ahead of ours.
+    pub ahead: i64,
+}
+
+impl Peer {
+    fn present(&self, now: i64, within: i64) -> bool {
+        now - self.heard <= within
+    }
+
+    fn clock_is_right(&self) -> bool {
+        self.ahead.abs() <= TOLERANCE
+    }
+}
+
+/// What is wrong among the doors of the school.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Trouble {
+    /// Another device has this door's name.
+    OurName(Arc<str>),
+    /// Two other devices have one name.
+    SharedName(Arc<str>),
+    /// A door's clock is wrong: its name, and the seconds by which it is ahead.
+    WrongClock(Arc<str>, i64),
+    /// All other doors agree with each other and not with us: the seconds by which they are ahead.
+    OurClock(i64),
+    /// Messages of a door that are not believed: its name, how many, and why the last one.
+    Quarantine(Arc<str>, usize, Doubt),
+}
+
+impl Diagnosis for Trouble {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::OurName(door) => Fault::new(format!(
+                "another device is a door of this school with the same name, {door:?}; rows stay right, and \
+                 nobody can tell the two doors apart"
+            ))
+            .advise("give each door its own site.name"),
+            Self::SharedName(door) => Fault::new(format!(
+                "two devices of this school have the name {door:?}; rows stay right, and nobody can tell the \
+                 two doors apart"
+            ))
+            .advise("give each door its own site.name"),
+            Self::WrongClock(door, ahead) => Fault::new(format!(
+                "the clock of the door {door:?} is {}; what it sees is kept apart and changes no row here",
+                difference(*ahead)
+            ))
+            .advise(format!("set right the clock of {door:?}: let it reach a time server")),
+            Self::OurClock(ahead) => Fault::new(format!(
+                "the clocks of all other doors are {}; they agree with each other, so this door's clock is \
+                 probably wrong",
+                difference(*ahead)
+            ))
+            .advise("let this door reach a time server, and compare its clock with a watch"),
+            Self::Quarantine(door, messages, doubt) => {
+                let why = match doubt {
+                    Doubt::OtherDay(day) => format!("about {day}, which is neither today nor the day before"),
+                    Doubt::Times => "with times outside their own day".to_owned(),
+                    Doubt::Clock(ahead) => format!("from a clock that is {}", difference(*ahead)),
+                };
+                Fault::new(format!(
+                    "{messages} messages of the door {door:?} are not believed, the last one {why}; they \
+                     change no row"
+                ))
+                .advise(format!("compare the clock of {door:?} with a watch, and restart that door"))
+            }
+        }
+    }
+}
+
+/// A difference of clocks in words.
+fn difference(ahead: i64) -> String {
+    let seconds = ahead.unsigned_abs();
+    let amount = match seconds {
+        0..=299 => format!("{seconds} seconds"),
+        300..=10_799 => format!("{} minutes", seconds / 60),
+        10_800..=172_799 => format!("{} hours", seconds / 3600),
+        _ => format!("{} days", seconds / 86_400),
+    };
+    format!("{amount} {}", if ahead < 0 { "behind" } else { "ahead" })
+}
+
+/// Judges what comes from other doors.
+#[derive(Debug)]
+pub struct Judge {
+    us: Device,
+    door: Arc<str>,
+    windows: Vec<Window>,
+    peers: BTreeMap<Device, Peer>,
+    doubted: BTreeMap<(Date, Key), (u64, Arc<str>, Doubt)>,
+    dropped: u64,
+}
+
+impl Judge {
+    /// The judge of this device, whose door has this name.
+    pub fn new(us: Device, door: Arc<str>) -> Self {
+        let (windows, peers, doubted) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
+        Self { us, door, windows, peers, doubted, dropped: 0 }
+    }
+
+    /// The days whose books are open: today, and the day before. What is in quarantine about other days goes.
+    pub fn open(&mut self, windows: Vec<Window>) {
+        self.windows = windows;
+        self.doubted.retain(|(day, _), _| self.windows.iter().any(|window| window.day == *day));
+    }
+
+    /// A beacon came. Gives whether it is a new one, and not an old one that somebody repeats.
+    pub fn beacon(&mut self, beacon: &Beacon, now: i64) -> bool {
+        let known = self.peers.get(&beacon.device);
+        let repeated = known.is_some_and(|peer| beacon.sequence <= peer.sequence);
+        if beacon.device == self.us || repeated || (known.is_none() && self.peers.len() >= MOST_DEVICES) {
+            return false;
+        }
+        let peer = Peer {
+            door: Arc::clone(&beacon.door),
+            version: Arc::clone(&beacon.version),
+            sequence: beacon.sequence,
+            heard: now,
+            ahead: beacon.sent_at - now,
+        };
+        self.peers.insert(beacon.device, peer);
+        true
+    }
+
+    /// Judges a message; `live`: it was sent just now, and not kept by the broker for later.
+    ///
+    /// # Errors
+    /// Why it is not believed; it is in quarantine then.
+    pub fn judge(&mut self, seen: &Seen, live: bool, now: i64) -> Result<(), Doubt> {
+        let place = (seen.day, (seen.student, seen.device));
+        let judged = self.judged(seen, live, now);
+        match judged {
+            Ok(()) => {
+                if self.doubted.get(&place).is_some_and(|(sequence, ..)| *sequence <= seen.entry.sequence) {
+                    self.doubted.remove(&place);
+                }
+            }
+            Err(doubt) if self.doubted.len() < MOST_DOUBTED || self.doubted.contains_key(&place) => {
+                let doubted = (seen.entry.sequence, Arc::clone(&seen.entry.door), doubt);
+                self.doubted.insert(place, doubted);
+            }
+            Err(_) => self.dropped += 1,
+        }
+        judged
+    }
+
+    fn judged(&self, seen: &Seen, live: bool, now: i64) -> Result<(), Doubt> {
+        let Some(window) = self.windows.iter().find(|window| window.day == seen.day) else {
+            return Err(Doubt::OtherDay(seen.day));
+        };
+        let ahead = seen.sent_at - now;
+        if ahead > TOLERANCE {
+            return Err(Doubt::Clock(ahead));
+        }
+        let peer = self.peers.get(&seen.device).filter(|peer| peer.present(now, PRESENT));
+        match peer {
+            // A message that waited at the door or at the broker is old, and its times may still be right:
+            // the door's clock decides.
+            Some(peer) if !peer.clock_is_right() && !(live && ahead >= -TOLERANCE) => {
+                return Err(Doubt::Clock(peer.ahead));
+            }
+            _ => {}
+        }
+        let latest = (seen.sent_at + TOLERANCE).min(window.ends - 1);
+        let plausible = |at: i64| (window.starts..=latest).contains(&at);
+        let visits = &seen.entry.visits;
+        if visits.iter().all(|visit| plausible(visit.begins) && plausible(visit.ends)) {
+            Ok(())
+        } else {
+            Err(Doubt::Times)
+        }
+    }
+
+    /// The devices that were heard within so many seconds, and this one.
+    pub fn here(&self, now: i64, within: i64) -> Vec<Device> {
+        let heard = self.peers.iter().filter(|(_, peer)| peer.present(now, within));
+        heard.map(|(device, _)| *device).chain([self.us]).collect()
+    }
+
+    /// Whether a device has ever been heard.
+    pub fn is_known(&self, device: Device) -> bool {
+        self.peers.contains_key(&device)
+    }
+
+    /// Whether a device was heard within so many seconds.
+    pub fn heard(&self, device: Device, now: i64, within: i64) -> bool {
+        self.peers.get(&device).is_some_and(|peer| peer.present(now, within))
+    }
+
+    /// The other doors.
+    pub fn peers(&self) -> impl Iterator<Item = (&Device, &Peer)> {
+        self.peers.iter()
+    }
+
+    /// Messages that are not believed.
+    pub fn doubted(&self) -> usize {
+        self.doubted.len()
+    }
+
+    /// What is wrong now.
+    pub fn troubles(&self, now: i64) -> Vec<Trouble> {
+        let present: Vec<&Peer> = self.peers.values().filter(|peer| peer.present(now, PRESENT)).collect();
+        let mut found = Vec::new();
+        let mut names = BTreeSet::new();
+        for peer in &present {
+            if peer.door == self.door {
+                found.push(Trouble::OurName(Arc::clone(&peer.door)));
+            } else if !names.insert(&peer.door) {
+                found.push(Trouble::SharedName(Arc::clone(&peer.door)));
+            }
+        }
+        found.dedup();
+        let wrong: Vec<&&Peer> = present.iter().filter(|peer| !peer.clock_is_right()).collect();
+        let agree = |a: &Peer, b: &Peer| (a.ahead - b.ahead).abs() <= TOLERANCE;
+        if wrong.len() >= 2 && wrong.len() == present.len() && wrong.iter().all(|peer| agree(peer, wrong[0]))
+        {
+            found.push(Trouble::OurClock(wrong[0].ahead));
+        } else {
+            found.extend(wrong.iter().map(|peer| Trouble::WrongClock(Arc::clone(&peer.door), peer.ahead)));
+        }
+        let mut by_door: BTreeMap<&Arc<str>, (usize, Doubt)> = BTreeMap::new();
+        for (_, door, doubt) in self.doubted.values() {
+            let (messages, last) = by_door.entry(door).or_insert((0, *doubt));
+            *messages += 1;
+            *last = *doubt;
+        }
+        for (door, (messages, doubt)) in by_door {
+            found.push(Trouble::Quarantine(Arc::clone(door), messages, doubt));
+        }
+        found
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use time::macros::date;
+
+    use super::*;
+    use crate::book::{Delivered, Direction, Entry, Student, Visit};
+
+    const DAY: Date = date!(2026 - 11 - 30);
+    const STARTS: i64 = 1_796_000_000;
+    const NOW: i64 = STARTS + 30_000;
+
+    fn device(number: u8) -> Device {
+        Device([number; 8])
+    }
+
+    fn judge() -> Judge {
+        let mut judge = Judge::new(device(1), "Main gate".into());
+        let window = |day, starts| Window { day, starts, ends: starts + 86_400 };
+        judge.open(vec![window(DAY, STARTS), window(DAY.previous_day().unwrap(), STARTS - 86_400)]);
+        judge
+    }
+
+    fn beacon(number: u8, door: &str, sequence: u64, sent_at: i64) -> Beacon {
+        Beacon { device: device(number), door: door.into(), sequence, sent_at, version: "1".into() }
+    }
+
+    fn seen(day: Date, sent_at: i64, visit: (i64, i64)) -> Seen {
+        let entry = Entry {
+            sequence: 1,
+            door: "Side".into(),
+            direction: Direction::Both,
+            visits: vec![Visit { begins: visit.0, ends: visit.1 }],
+            voids: Vec::new(),
+            newest: None,
+            delivered: Delivered::default(),
+        };
+        Seen { day, device: device(2), student: Student([9; 16]), sent_at, entry }
+    }
+
+    #[test]
+    fn a_window_is_found_for_any_start_of_the_day() {
+        for hours in [-11, 0, 5, 14] {
+            let date_of = |utc: OffsetDateTime| (utc + time::Duration::hours(hours)).date();
+            let window = Window::of(DAY, date_of).unwrap();
+            let midnight = DAY.midnight().assume_utc().unix_timestamp();
+            assert_eq!((window.starts, window.ends - window.starts), (midnight - hours * 3600, 86_400));
+        }
+    }
+
+    #[test]
+    fn a_right_message_is_believed_live_and_kept() {
+        let mut judge = judge();
+        let right = seen(DAY, NOW - 5, (NOW - 100, NOW - 5));
+        assert_eq!(judge.judge(&right, true, NOW), Ok(()));
+        assert_eq!(judge.judge(&right, false, NOW + 9_000), Ok(()));
+        assert!(judge.troubles(NOW).is_empty());
+    }
+
+    #[test]
+    fn a_door_whose_clock_is_a_day_behind_changes_nothing_and_is_named() {
+        let mut judge = judge();
+        judge.beacon(&beacon(2, "Side", 1, NOW - 86_400), NOW);
+        let yesterday = DAY.previous_day().unwrap();
+        let wrong = seen(yesterday, NOW - 86_400, (NOW - 86_500, NOW - 86_400));
+        assert_eq!(judge.judge(&wrong, true, NOW), Err(Doubt::Clock(-86_400)));
+        assert_eq!(judge.judge(&wrong, false, NOW), Err(Doubt::Clock(-86_400)));
+        let troubles = judge.troubles(NOW);
+        assert!(troubles.contains(&Trouble::WrongClock("Side".into(), -86_400)));
+        let fault = troubles[0].fault();
+        assert!(fault.what.contains("24 hours behind"), "{fault}");
+        assert!(fault.advice.unwrap().contains("time server"));
+    }
+
+    #[test]
+    fn a_door_whose_clock_is_a_day_ahead_changes_nothing() {
+        let mut judge = judge();
+        let wrong = seen(DAY.next_day().unwrap(), NOW + 86_400, (NOW + 86_300, NOW + 86_400));
+        assert!(matches!(judge.judge(&wrong, true, NOW), Err(Doubt::OtherDay(_))));
+        let within = seen(DAY, NOW + 3_600, (NOW + 3_500, NOW + 3_600));
+        assert_eq!(judge.judge(&within, false, NOW), Err(Doubt::Clock(3_600)));
+        // An hour later the same message would look right; the door's next message decides.
+        assert_eq!(judge.doubted(), 2);
+    }
+
+    #[test]
+    fn times_outside_the_day_or_after_the_message_are_not_believed() {
+        let mut judge = judge();
+        for visit in [(STARTS - 1, NOW), (NOW, NOW + 500), (i64::MIN, i64::MAX)] {
+            assert_eq!(judge.judge(&seen(DAY, NOW, visit), true, NOW), Err(Doubt::Times), "{visit:?}");
+        }
+        assert_eq!(judge.troubles(NOW), [Trouble::Quarantine("Side".into(), 1, Doubt::Times)]);
+        let corrected = seen(DAY, NOW, (NOW - 9, NOW));
+        assert_eq!(judge.judge(&corrected, true, NOW), Ok(()));
+        assert!(judge.troubles(NOW).is_empty(), "the later message takes its place");
+    }
+
+    #[test]
+    fn a_message_that_waited_is_believed_when_the_doors_clock_is_right() {
+        let mut judge = judge();
+        judge.beacon(&beacon(2, "Side", 1, NOW + 1), NOW);
+        assert_eq!(judge.judge(&seen(DAY, NOW - 9_000, (NOW - 9_100, NOW - 9_000)), true, NOW), Ok(()));
+    }
+
+    #[test]
+    fn two_doors_with_one_name_are_told_until_one_is_silent() {
+        let mut judge = judge();
+        judge.beacon(&beacon(2, "Main gate", 1, NOW), NOW);
+        judge.beacon(&beacon(3, "Side", 1, NOW), NOW);
+        judge.beacon(&beacon(4, "Side", 1, NOW), NOW);
+        let expected = [Trouble::OurName("Main gate".into()), Trouble::SharedName("Side".into())];
+        assert_eq!(judge.troubles(NOW), expected);
+        assert!(judge.troubles(NOW)[0].fault().advice.unwrap().contains("site.name"));
+        assert!(judge.troubles(NOW + PRESENT + 1).is_empty());
+    }
+
+    #[test]
+    fn a_repeated_beacon_is_not_taken_for_a_wrong_clock() {
+        let mut judge = judge();
+        assert!(judge.beacon(&beacon(2, "Side", 5, NOW), NOW));
+        assert!(!judge.beacon(&beacon(2, "Side", 5, NOW), NOW + 3_600));
+        assert!(!judge.beacon(&beacon(2, "Side", 4, NOW - 60), NOW + 3_600));
+        assert!(judge.troubles(NOW + 1).is_empty());
+        assert_eq!(judge.here(NOW + 600, 600), [device(2), device(1)]);
+        assert_eq!(judge.here(NOW + 601, 600), [device(1)]);
+    }
+
+    #[test]
+    fn where_all_others_agree_our_clock_is_doubted() {
+        let mut judge = judge();
+        for number in [2, 3] {
+            judge.beacon(&beacon(number, &format!("Door {number}"), 1, NOW + 7_200), NOW);
+        }
+        assert_eq!(judge.troubles(NOW), [Trouble::OurClock(7_200)]);
+    }
+
+    #[test]
+    fn the_quarantine_is_bounded_and_ends_with_the_day() {
+        let mut judge = judge();
+        for number in 0..2_000u32 {
+            let mut wrong = seen(DAY, NOW, (0, 1));
+            wrong.student.0[..4].copy_from_slice(&number.to_be_bytes());
+            assert!(judge.judge(&wrong, true, NOW).is_err());
+        }
+        assert_eq!(judge.doubted(), MOST_DOUBTED);
+        judge.open(Vec::new());
+        assert_eq!(judge.doubted(), 0);
+    }
+}

@@ -1,0 +1,447 @@
+//! The bytes of one message: version, kind, content, and an authentication code over all of it and the
+//! school's name. Pure.
+//!
+//! The broker and whoever can write to it are not trusted. They learn no roll numbers (students go as keyed
+//! hashes), and what they invent, change or move to another topic is refused. A message that is repeated
+//! changes nothing, because its sequence is known. The layout is in `app/docs/mqtt.md`.
+
+use std::sync::Arc;
+
+use base::identity::RollNumber;
+use base::secret::Secret;
+use ring::hmac;
+use time::Date;
+
+use crate::book::{
+    Delivered, Device, Direction, Entry, MOST_VISITS, MOST_VOIDS, NewestRow, Student, Visit, Void,
+};
+
+/// The version of the layout that this program writes and reads.
+pub const VERSION: u8 = 1;
+/// Largest message that is looked at. The largest one of ours has about 1,100 bytes.
+pub const MAX_BYTES: usize = 2048;
+/// Longest name of a door, in bytes; a longer one is shortened.
+pub const MAX_DOOR: usize = 64;
+/// Bytes of the authentication code at the end.
+const CODE: usize = 32;
+/// Bytes before the content: version and kind.
+const HEAD: usize = 2;
+const KIND_ENTRY: u8 = 1;
+const KIND_BEACON: u8 = 2;
+
+/// The keys that follow from `mqtt.site_key`.
+#[derive(Clone)]
+pub struct Keys {
+    rolls: hmac::Key,
+    codes: hmac::Key,
+    site: Arc<str>,
+}
+
+impl std::fmt::Debug for Keys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Keys of {:?}", self.site)
+    }
+}
+
+impl Keys {
+    /// The keys of a school.
+    pub fn new(site: &str, site_key: &Secret) -> Self {
+        let master = hmac::Key::new(hmac::HMAC_SHA256, site_key.expose().as_bytes());
+        let derived = |purpose: &str| {
+            let tag = hmac::sign(&master, format!("attendance {purpose} of {site}").as_bytes());
+            hmac::Key::new(hmac::HMAC_SHA256, tag.as_ref())
+        };
+        Self { rolls: derived("roll numbers"), codes: derived("messages"), site: site.into() }
+    }
+
+    /// What stands for a roll number in messages.
+    pub fn student(&self, roll: &RollNumber) -> Student {
+        let mut short = [0; 16];
+        short.copy_from_slice(&hmac::sign(&self.rolls, roll.as_str().as_bytes()).as_ref()[..16]);
+        Student(short)
+    }
+
+    fn context(&self) -> hmac::Context {
+        let mut context = hmac::Context::with_key(&self.codes);
+        context.update(&(self.site.len() as u64).to_be_bytes());
+        context.update(self.site.as_bytes());
+        context
+    }
+
+    fn close(&self, mut bytes: Vec<u8>) -> Vec<u8> {
+        let mut context = self.context();
+        context.update(&bytes);
+        bytes.extend_from_slice(context.sign().as_ref());
+        bytes
+    }
+
+    /// Whether the code at the end of `message` is right.
+    fn verify(&self, message: &[u8]) -> bool {
+        let (content, code) = message.split_at(message.len() - CODE);
+        let mut whole = Vec::with_capacity(8 + self.site.len() + content.len());
+        whole.extend_from_slice(&(self.site.len() as u64).to_be_bytes());
+        whole.extend_from_slice(self.site.as_bytes());
+        whole.extend_from_slice(content);
+        hmac::verify(&self.codes, &whole, code).is_ok()
+    }
+}
+
+/// What a device says of one student on one day.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen {
+    /// The school day.
+    pub day: Date,
+    /// The device.
+    pub device: Device,
+    /// The student.
+    pub student: Student,
+    /// When it was sent, seconds since 1970, by the device's clock.
+    pub sent_at: i64,
+    /// What the device says.
+    pub entry: Entry,
+}
+
+/// A device says that it is here, and what time its clock shows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Beacon {
+    /// The device.
+    pub device: Device,
+    /// Its door's name.
+    pub door: Arc<str>,
+    /// Grows with every beacon, also over restarts.
+    pub sequence: u64,
+    /// The device's clock, seconds since 1970.
+    pub sent_at: i64,
+    /// The version of its program.
+    pub version: Arc<str>,
+}
+
+/// Why a message is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// Too long to be one of ours.
+    #[error("it has more than {MAX_BYTES} bytes")]
+    TooLarge,
+    /// Not one of ours.
+    #[error("it is no message of this program")]
+    Garbage,
+    /// Written by another version of the program.
+    #[error("its layout has version {0}; this program reads version {VERSION}")]
+    Version(u8),
+    /// The authentication code is wrong: another site key, or a forgery.
+    #[error("it was not made with this school's mqtt.site_key")]
+    Foreign,
+    /// The code is right and the topic is another one: somebody moved it.
+    #[error("it was published on a topic that it does not belong to")]
+    Misplaced,
+}
+
+/// The bytes of `seen`.
+pub fn encode(seen: &Seen, keys: &Keys) -> Vec<u8> {
+    let entry = &seen.entry;
+    let mut out = vec![VERSION, KIND_ENTRY];
+    out.extend_from_slice(&seen.day.to_julian_day().to_be_bytes());
+    out.extend_from_slice(&seen.device.0);
+    out.extend_from_slice(&seen.student.0);
+    out.extend_from_slice(&entry.sequence.to_be_bytes());
+    out.extend_from_slice(&seen.sent_at.to_be_bytes());
+    put_text(&mut out, &entry.door);
+    out.push(match entry.direction {
+        Direction::Both => 0,
+        Direction::In => 1,
+        Direction::Out => 2,
+    });
+    let visits = &entry.visits[..entry.visits.len().min(MOST_VISITS)];
+    out.push(visits.len() as u8);
+    for visit in visits {
+        out.extend_from_slice(&visit.begins.to_be_bytes());
+        out.extend_from_slice(&visit.ends.to_be_bytes());
+    }
+    put_time(&mut out, entry.newest.map(|newest| newest.at));
+    out.push(u8::from(entry.newest.is_some_and(|newest| newest.out)));
+    put_time(&mut out, entry.delivered.arrival);
+    put_time(&mut out, entry.delivered.departure);
+    let voids = &entry.voids[..entry.voids.len().min(MOST_VOIDS)];
+    out.push(voids.len() as u8);
+    for void in voids {
+        put_text(&mut out, &void.door);
+        out.extend_from_slice(&void.from.to_be_bytes());
+        out.extend_from_slice(&void.to.to_be_bytes());
+    }
+    keys.close(out)
+}
+
+/// The bytes of `beacon`.
+pub fn encode_beacon(beacon: &Beacon, keys: &Keys) -> Vec<u8> {
+    let mut out = vec![VERSION, KIND_BEACON];
+    out.extend_from_slice(&beacon.device.0);
+    out.extend_from_slice(&beacon.sequence.to_be_bytes());
+    out.extend_from_slice(&beacon.sent_at.to_be_bytes());
+    put_text(&mut out, &beacon.door);
+    put_text(&mut out, &beacon.version);
+    keys.close(out)
+}
+
+/// Reads what was published for this day, device and student.
+///
+/// # Errors
+/// [`Refusal`].
+pub fn decode(bytes: &[u8], place: (Date, Device, Student), keys: &Keys) -> Result<Seen, Refusal> {
+    let mut input = open(bytes, KIND_ENTRY, keys)?;
+    let seen = read_seen(&mut input).filter(|_| input.0.is_empty()).ok_or(Refusal::Garbage)?;
+    if (seen.day, seen.device, seen.student) == place { Ok(seen) } else { Err(Refusal::Misplaced) }
+}
+
+/// Reads what was published as the beacon of this device.
+///
+/// # Errors
+/// [`Refusal`].
+pub fn decode_beacon(bytes: &[u8], device: Device, keys: &Keys) -> Result<Beacon, Refusal> {
+    let mut input = open(bytes, KIND_BEACON, keys)?;
+    let beacon = read_beacon(&mut input).filter(|_| input.0.is_empty()).ok_or(Refusal::Garbage)?;
+    if beacon.device == device { Ok(beacon) } else { Err(Refusal::Misplaced) }
+}
+
+/// The content of a message whose version, kind and code are right.
+fn open<'a>(bytes: &'a [u8], kind: u8, keys: &Keys) -> Result<Input<'a>, Refusal> {
+    if bytes.len() > MAX_BYTES {
+        return Err(Refusal::TooLarge);
+    }
+    if bytes.len() < HEAD + CODE {
+        return Err(Refusal::Garbage);
+    }
+    // Text, as other programs publish it, is no version of ours.
+    match bytes[0] {
+        VERSION => {}
+        0 | 32.. => return Err(Refusal::Garbage),
+        other => return Err(Refusal::Version(other)),
+    }
+    if !keys.verify(bytes) {
+        return Err(Refusal::Foreign);
+    }
+    if bytes[1] != kind {
+        return Err(Refusal::Misplaced);
+    }
+    Ok(Input(&bytes[HEAD..bytes.len() - CODE]))
+}
+
+/// Bytes that are still to be read.
+struct Input<'a>(&'a [u8]);
+
+impl Input<'_> {
+    fn array<const BYTES: usize>(&mut self) -> Option<[u8; BYTES]> {
+        let (bytes, rest) = self.0.split_first_chunk::<BYTES>()?;
+        self.0 = rest;
+        Some(*bytes)
+    }
+
+    fn byte(&mut self) -> Option<u8> {
+        self.array::<1>().map(|[byte]| byte)
+    }
+
+    fn number(&mut self) -> Option<u64> {
+        self.array().map(u64::from_be_bytes)
+    }
+
+    fn time(&mut self) -> Option<i64> {
+        self.array().map(i64::from_be_bytes)
+    }
+
+    fn time_or_none(&mut self) -> Option<Option<i64>> {
+        match self.byte()? {
+            0 => Some(None),
+            1 => self.time().map(Some),
+            _ => None,
+        }
+    }
+
+    fn text(&mut self) -> Option<Arc<str>> {
+        let length = usize::from(self.byte()?);
+        let (text, rest) = self.0.split_at_checked(length).filter(|_| length <= MAX_DOOR)?;
+        self.0 = rest;
+        std::str::from_utf8(text).ok().filter(|text| !text.chars().any(char::is_control)).map(Arc::from)
+    }
+}
+
+fn read_seen(input: &mut Input<'_>) -> Option<Seen> {
+    let day = Date::from_julian_day(i32::from_be_bytes(input.array()?)).ok()?;
+    let (device, student) = (Device(input.array()?), Student(input.array()?));
+    let (sequence, sent_at, door) = (input.number()?, input.time()?, input.text()?);
+    let direction = match input.byte()? {
+        0 => Direction::Both,
+        1 => Direction::In,
+        2 => Direction::Out,
+        _ => return None,
+    };
+    let number = usize::from(input.byte()?);
+    let mut visits = Vec::with_capacity(number.min(MOST_VISITS));
+    for _ in 0..Some(number).filter(|number| *number <= MOST_VISITS)? {
+        let visit = Visit { begins: input.time()?, ends: input.time()? };
+        visits.push(Some(visit).filter(|visit| visit.begins <= visit.ends)?);
+    }
+    let (at, out) = (input.time_or_none()?, input.byte()? == 1);
+    let delivered = Delivered { arrival: input.time_or_none()?, departure: input.time_or_none()? };
+    let number = usize::from(input.byte()?);
+    let mut voids = Vec::with_capacity(number.min(MOST_VOIDS));
+    for _ in 0..Some(number).filter(|number| *number <= MOST_VOIDS)? {
+        voids.push(Void { door: input.text()?, from: input.time()?, to: input.time()? });
+    }
+    let newest = at.map(|at| NewestRow { at, out });
+    let entry = Entry { sequence, door, direction, visits, voids, newest, delivered };
+    Some(Seen { day, device, student, sent_at, entry })
+}
+
+fn read_beacon(input: &mut Input<'_>) -> Option<Beacon> {
+    let device = Device(input.array()?);
+    let (sequence, sent_at) = (input.number()?, input.time()?);
+    Some(Beacon { device, sequence, sent_at, door: input.text()?, version: input.text()? })
+}
+
+/// A text of at most [`MAX_DOOR`] bytes, without control characters.
+pub fn shortened(text: &str) -> Arc<str> {
+    let mut short = String::with_capacity(text.len().min(MAX_DOOR));
+    for character in text.chars().filter(|character| !character.is_control()) {
+        if short.len() + character.len_utf8() > MAX_DOOR {
+            break;
+        }
+        short.push(character);
+    }
+    short.into()
+}
+
+fn put_text(out: &mut Vec<u8>, text: &str) {
+    let text = shortened(text);
+    out.push(text.len() as u8);
+    out.extend_from_slice(text.as_bytes());
+}
+
+fn put_time(out: &mut Vec<u8>, time: Option<i64>) {
+    out.push(u8::from(time.is_some()));
+    if let Some(time) = time {
+        out.extend_from_slice(&time.to_be_bytes());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use proptest::prelude::*;
+    use time::macros::date;
+
+    use super::*;
+
+    const DAY: Date = date!(2026 - 11 - 30);
+    const DEVICE: Device = Device([3; 8]);
+
+    fn keys(site: &str, key: &str) -> Keys {
+        Keys::new(site, &Secret::new(key))
+    }
+
+    fn ours() -> Keys {
+        keys("school", "0123456789abcdef0123456789abcdef")
+    }
+
+    fn seen() -> Seen {
+        let student = ours().student(&RollNumber::parse("2110001").unwrap());
+        let entry = Entry {
+            sequence: 7,
+            door: "Main gate".into(),
+            direction: Direction::Both,
+            visits: vec![Visit { begins: 1_000, ends: 1_060 }, Visit { begins: 2_000, ends: 2_001 }],
+            voids: vec![Void { door: "Side".into(), from: 1, to: 2 }],
+            newest: Some(NewestRow { at: 1_000, out: false }),
+            delivered: Delivered { arrival: Some(1_000), departure: None },
+        };
+        Seen { day: DAY, device: DEVICE, student, sent_at: 2_002, entry }
+    }
+
+    fn place() -> (Date, Device, Student) {
+        (DAY, DEVICE, seen().student)
+    }
+
+    #[test]
+    fn a_message_comes_back_as_it_was_and_names_nobody() {
+        let bytes = encode(&seen(), &ours());
+        assert_eq!(decode(&bytes, place(), &ours()), Ok(seen()));
+        assert!(bytes.len() < 200, "{} bytes", bytes.len());
+        assert!(!bytes.windows(7).any(|window| window == b"2110001"));
+    }
+
+    #[test]
+    fn the_largest_message_is_within_the_limit() {
+        let mut largest = seen();
+        largest.entry.door = "ä".repeat(100).as_str().into();
+        largest.entry.voids = vec![Void { door: "x".repeat(99).as_str().into(), from: 0, to: 0 }; 9];
+        largest.entry.delivered = Delivered { arrival: Some(1), departure: Some(2) };
+        let bytes = encode(&largest, &ours());
+        assert!(bytes.len() <= MAX_BYTES / 2 + 200, "{} bytes", bytes.len());
+        let read = decode(&bytes, place(), &ours()).unwrap();
+        assert_eq!((read.entry.door.len(), read.entry.voids.len()), (MAX_DOOR, MOST_VOIDS));
+    }
+
+    #[test]
+    fn messages_of_another_school_and_of_another_key_are_foreign() {
+        let bytes = encode(&seen(), &ours());
+        for other in [keys("other", "0123456789abcdef0123456789abcdef"), keys("school", "another key")] {
+            assert_eq!(decode(&bytes, place(), &other), Err(Refusal::Foreign));
+        }
+    }
+
+    #[test]
+    fn a_message_that_was_moved_to_another_topic_is_refused() {
+        let bytes = encode(&seen(), &ours());
+        let (day, device, student) = place();
+        for place in [
+            (day.next_day().unwrap(), device, student),
+            (day, Device([4; 8]), student),
+            (day, device, Student([0; 16])),
+        ] {
+            assert_eq!(decode(&bytes, place, &ours()), Err(Refusal::Misplaced));
+        }
+        assert_eq!(decode_beacon(&bytes, DEVICE, &ours()), Err(Refusal::Misplaced));
+    }
+
+    #[test]
+    fn other_versions_text_and_large_messages_are_told_apart() {
+        let mut newer = encode(&seen(), &ours());
+        newer[0] = 2;
+        assert_eq!(decode(&newer, place(), &ours()), Err(Refusal::Version(2)));
+        let text = b"{\"hello\": \"this is the message of another program\"}";
+        assert_eq!(decode(text, place(), &ours()), Err(Refusal::Garbage));
+        assert_eq!(decode(b"", place(), &ours()), Err(Refusal::Garbage));
+        assert_eq!(decode(&vec![1; 1_000_000], place(), &ours()), Err(Refusal::TooLarge));
+    }
+
+    #[test]
+    fn a_beacon_comes_back_as_it_was() {
+        let beacon = Beacon {
+            device: DEVICE,
+            door: "Main gate".into(),
+            sequence: 1,
+            sent_at: 5,
+            version: "0.1.0".into(),
+        };
+        let bytes = encode_beacon(&beacon, &ours());
+        assert_eq!(decode_beacon(&bytes, DEVICE, &ours()), Ok(beacon));
+        assert_eq!(decode_beacon(&bytes, Device([9; 8]), &ours()), Err(Refusal::Misplaced));
+    }
+
+    proptest! {
+        #[test]
+        fn one_changed_bit_is_noticed(at in any::<prop::sample::Index>(), bit in 0u8..8) {
+            let mut bytes = encode(&seen(), &ours());
+            let at = at.index(bytes.len());
+            bytes[at] ^= 1 << bit;
+            prop_assert!(decode(&bytes, place(), &ours()).is_err());
+        }
+
+        #[test]
+        fn any_bytes_are_refused_without_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+            prop_assert!(decode(&bytes, place(), &ours()).is_err());
+            // The same with a right code: what holds the key may still be another version of the program.
+            let mut content = vec![VERSION, KIND_ENTRY];
+            content.extend_from_slice(&bytes);
+            let _ = decode(&ours().close(content), place(), &ours());
+        }
+    }
+}

@@ -1,0 +1,612 @@
+//! What this door knows of the school: the books of the open days, who is believed, and which student stands
+//! behind which hash. Pure: it is told the time, and does nothing by itself.
+
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use base::failure::{Diagnosis as _, Fault};
+use base::identity::RollNumber;
+use time::Date;
+
+use crate::book::{
+    Account, Book, Delivered, Device, Direction, Entry, NewestRow, Student, Taken, Visit, Void,
+    first_and_last,
+};
+use crate::judge::{Judge, Window};
+use crate::message::{self, Beacon, Keys, Refusal, Seen};
+use crate::topics::{Topic, Topics};
+
+/// How long a refused message is shown as a fault, in seconds.
+const SHOWN: i64 = 3600;
+
+/// What this door itself knows of a student's day.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Own {
+    /// All visits, or at least the first and the last one.
+    pub visits: Vec<Visit>,
+    /// What was declared void at this door.
+    pub voids: Vec<Void>,
+    /// The newest row that this door wrote.
+    pub newest: Option<NewestRow>,
+    /// What this door has delivered.
+    pub delivered: Delivered,
+}
+
+/// What the doors of the school know of a student's day, this door's own part included.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Elsewhere {
+    /// Who.
+    pub roll: RollNumber,
+    /// The day, derived from all doors.
+    pub account: Account,
+    /// The visits at other doors that no void covers.
+    pub visits: Vec<Passed>,
+}
+
+/// A visit at another door.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Passed {
+    /// From when to when.
+    pub visit: Visit,
+    /// The door's name.
+    pub door: Arc<str>,
+    /// Which way people go there.
+    pub direction: Direction,
+}
+
+/// What became of a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Received {
+    /// The book of this day knows more about this student.
+    Changed(Date, Student),
+    /// Nothing new.
+    Known,
+    /// It is not believed, or refused.
+    Refused,
+    /// Another device is here; `first`: it was not known before, and does not know of us either.
+    Beacon {
+        /// Whether it was not known before.
+        first: bool,
+    },
+    /// A command, by its name.
+    Command(String),
+    /// The broker knows a later entry of this device than its disk does: it has to be published again.
+    Behind(Date, Student),
+    /// Somebody deleted this device's entry at the broker, or put an older one in its place.
+    Overwritten(Date, Student),
+}
+
+/// Messages since the program started.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Entries that were taken into the book.
+    pub taken: u64,
+    /// Entries that the book had.
+    pub known: u64,
+    /// Entries that are not believed.
+    pub doubted: u64,
+    /// Messages made with another key, or forged.
+    pub foreign: u64,
+    /// Messages of another version of the program.
+    pub other_version: u64,
+    /// What is no message of this program, is too large, or lies on a wrong topic.
+    pub garbage: u64,
+    /// Entries that the full book did not take.
+    pub lost: u64,
+}
+
+#[derive(Debug, Default)]
+struct LastRefused {
+    foreign: Option<i64>,
+    version: Option<(i64, u8)>,
+    garbage: Option<i64>,
+}
+
+/// What this door knows of the school.
+#[derive(Debug)]
+pub struct School {
+    us: Device,
+    door: Arc<str>,
+    direction: Direction,
+    keys: Keys,
+    topics: Topics,
+    judge: Judge,
+    windows: Vec<Window>,
+    books: BTreeMap<Date, Book>,
+    rolls: HashMap<Student, RollNumber>,
+    /// Entries of this device at the broker that are later than those of the disk.
+    floor: u64,
+    counters: Counters,
+    last_refused: LastRefused,
+}
+
+impl School {
+    /// A school whose doors share these keys, as seen by this device.
+    pub fn new(us: Device, door: &str, direction: Direction, keys: Keys, topics: Topics) -> Self {
+        let door = message::shortened(door);
+        Self {
+            us,
+            judge: Judge::new(us, Arc::clone(&door)),
+            door,
+            direction,
+            keys,
+            topics,
+            windows: Vec::new(),
+            books: BTreeMap::new(),
+            rolls: HashMap::new(),
+            floor: 0,
+            counters: Counters::default(),
+            last_refused: LastRefused::default(),
+        }
+    }
+
+    /// The days whose books are open. Older books are forgotten. Gives whether something changed.
+    pub fn open(&mut self, windows: &[Window]) -> bool {
+        if self.windows == windows {
+            return false;
+        }
+        self.windows = windows.to_vec();
+        self.judge.open(windows.to_vec());
+        self.books.retain(|day, _| windows.iter().any(|window| window.day == *day));
+        true
+    }
+
+    /// The open days.
+    pub fn windows(&self) -> &[Window] {
+        &self.windows
+    }
+
+    /// Who can stand behind a hash.
+    pub fn enrol(&mut self, rolls: impl IntoIterator<Item = RollNumber>) {
+        self.rolls = rolls.into_iter().map(|roll| (self.keys.student(&roll), roll)).collect();
+    }
+
+    /// Whether another device has declared void what this door has seen of a student.
+    pub fn is_voided(&self, day: Date, student: Student) -> bool {
+        let entries = self.books.get(&day).into_iter().flat_map(|book| book.of(student));
+        let mut voids = entries.filter(|(device, _)| *device != self.us).flat_map(|(_, entry)| &entry.voids);
+        voids.any(|void| void.door == self.door)
+    }
+
+    /// The roll number behind a hash.
+    pub fn roll(&self, student: Student) -> Option<&RollNumber> {
+        self.rolls.get(&student)
+    }
+
+    /// The hash of a roll number.
+    pub fn student(&self, roll: &RollNumber) -> Student {
+        self.keys.student(roll)
+    }
+
+    /// Whether the roll number behind a hash is known.
+    pub fn is_known(&self, student: Student) -> bool {
+        self.rolls.contains_key(&student)
+    }
+
+    /// Takes in a message; `now`: our clock, seconds since 1970.
+    pub fn receive(&mut self, topic: &str, payload: &[u8], retained: bool, now: i64) -> Received {
+        let topic = self.topics.read(topic);
+        // Somebody deleted a retained message. What it said is in the book.
+        if payload.is_empty() {
+            return match topic {
+                Some(Topic::Book(day, device, student)) if device == self.us => {
+                    self.overwritten(day, student)
+                }
+                _ => Received::Known,
+            };
+        }
+        let taken = match topic {
+            Some(Topic::Command(device, name)) if device == self.us => return Received::Command(name),
+            Some(Topic::Beacon(device)) if device == self.us => return Received::Known,
+            Some(Topic::Beacon(device)) => {
+                message::decode_beacon(payload, device, &self.keys).map(|beacon| {
+                    let first = !self.judge.is_known(device);
+                    if self.judge.beacon(&beacon, now) { Received::Beacon { first } } else { Received::Known }
+                })
+            }
+            Some(Topic::Book(day, device, student)) => {
+                message::decode(payload, (day, device, student), &self.keys)
+                    .map(|seen| self.take(seen, retained, now))
+            }
+            Some(Topic::Command(..)) | None => Err(Refusal::Garbage),
+        };
+        taken.unwrap_or_else(|refusal| {
+            self.note(refusal, now);
+            Received::Refused
+        })
+    }
+
+    fn take(&mut self, seen: Seen, retained: bool, now: i64) -> Received {
+        let (day, student) = (seen.day, seen.student);
+        if seen.device == self.us {
+            let ours = self.books.get(&day).and_then(|book| book.entry(&(student, self.us)));
+            match ours.map(|entry| seen.entry.sequence.cmp(&entry.sequence)) {
+                Some(Ordering::Equal) => return Received::Known,
+                Some(Ordering::Less) => return self.overwritten(day, student),
+                Some(Ordering::Greater) | None => {}
+            }
+            self.floor = self.floor.max(seen.entry.sequence);
+            return Received::Behind(day, student);
+        }
+        if self.judge.judge(&seen, !retained, now).is_err() {
+            self.counters.doubted += 1;
+            return Received::Refused;
+        }
+        match self.books.entry(day).or_default().take((student, seen.device), seen.entry) {
+            Taken::New => {
+                self.counters.taken += 1;
+                Received::Changed(day, student)
+            }
+            Taken::Known => {
+                self.counters.known += 1;
+                Received::Known
+            }
+            Taken::Full => {
+                self.counters.lost += 1;
+                Received::Refused
+            }
+        }
+    }
+
+    fn overwritten(&self, day: Date, student: Student) -> Received {
+        let ours = self.books.get(&day).and_then(|book| book.entry(&(student, self.us)));
+        if ours.is_some() { Received::Overwritten(day, student) } else { Received::Known }
+    }
+
+    fn note(&mut self, refusal: Refusal, now: i64) {
+        let (counters, last) = (&mut self.counters, &mut self.last_refused);
+        match refusal {
+            Refusal::Foreign => {
+                counters.foreign += 1;
+                last.foreign = Some(now);
+            }
+            Refusal::Version(version) => {
+                counters.other_version += 1;
+                last.version = Some((now, version));
+            }
+            Refusal::TooLarge | Refusal::Garbage | Refusal::Misplaced => {
+                counters.garbage += 1;
+                last.garbage = Some(now);
+            }
+        }
+    }
+
+    /// Takes in what this door itself knows. Gives what has to be published; none where nothing changed.
+    /// `next` is asked for a new sequence only where something did.
+    pub fn own(
+        &mut self,
+        day: Date,
+        roll: &RollNumber,
+        own: Own,
+        now: i64,
+        next: impl FnOnce() -> u64,
+    ) -> Option<(String, Vec<u8>)> {
+        let key = (self.keys.student(roll), self.us);
+        let book = self.books.entry(day).or_default();
+        let held = book.entry(&key);
+        let sequence = held.map_or(0, |entry| entry.sequence);
+        let mut entry = Entry {
+            sequence,
+            door: Arc::clone(&self.door),
+            direction: self.direction,
+            visits: own.visits,
+            voids: own.voids,
+            newest: own.newest,
+            delivered: own.delivered,
+        };
+        entry.voids.sort();
+        entry.voids.truncate(crate::book::MOST_VOIDS);
+        // A visit that was declared void anywhere does not stand in the way of the ones before and after it.
+        let voids: BTreeSet<Void> = book.of(key.0).flat_map(|(_, entry)| entry.voids.clone()).collect();
+        let voided =
+            |visit: &Visit| voids.iter().chain(&entry.voids).any(|void| void.covers(&entry.door, *visit));
+        entry.visits = first_and_last(entry.visits.iter().filter(|visit| !voided(visit)).copied().collect());
+        if held == Some(&entry) && sequence > self.floor {
+            return None;
+        }
+        entry.sequence = next().max(sequence + 1).max(self.floor + 1);
+        book.take(key, entry);
+        self.message(day, key.0, now)
+    }
+
+    /// This device's own entry about a student, as it is published: topic and message.
+    pub fn message(&self, day: Date, student: Student, now: i64) -> Option<(String, Vec<u8>)> {
+        let entry = self.books.get(&day)?.entry(&(student, self.us))?.clone();
+        let seen = Seen { day, device: self.us, student, sent_at: now, entry };
+        Some((self.topics.book(day, self.us, student), message::encode(&seen, &self.keys)))
+    }
+
+    /// The students of whom this device has an entry on a day.
+    pub fn own_students(&self, day: Date) -> Vec<Student> {
+        let entries = self.books.get(&day).into_iter().flat_map(Book::entries);
+        entries.filter(|((_, device), _)| *device == self.us).map(|((student, _), _)| *student).collect()
+    }
+
+    /// A beacon of this device: topic and message.
+    pub fn beacon(&self, sequence: u64, now: i64, version: &str) -> (String, Vec<u8>) {
+        let beacon = Beacon {
+            device: self.us,
+            door: Arc::clone(&self.door),
+            sequence,
+            sent_at: now,
+            version: message::shortened(version),
+        };
+        (self.topics.beacon(self.us), message::encode_beacon(&beacon, &self.keys))
+    }
+
+    /// What all doors know of a student whose roll number is known.
+    pub fn elsewhere(&self, day: Date, student: Student) -> Option<Elsewhere> {
+        let roll = self.rolls.get(&student)?.clone();
+        let book = self.books.get(&day)?;
+        let others = book.visits(student).into_iter().filter(|(_, device, _)| *device != self.us);
+        let visits = others
+            .map(|(visit, _, entry)| {
+                let (door, direction) = (Arc::clone(&entry.door), entry.direction);
+                Passed { visit, door, direction }
+            })
+            .collect();
+        Some(Elsewhere { roll, account: book.account(student), visits })
+    }
+
+    /// A student's day, derived from all doors.
+    pub fn account(&self, day: Date, roll: &RollNumber) -> Account {
+        self.books.get(&day).map(|book| book.account(self.student(roll))).unwrap_or_default()
+    }
+
+    /// Whether this door delivers the student's OUT at the close of the day: it had the last sighting, or the
+    /// door that had it was not heard for `grace`. A program that runs for less than that takes no other
+    /// door's place: it cannot know yet who is gone.
+    pub fn delivers_departure(
+        &self,
+        day: Date,
+        roll: &RollNumber,
+        now: i64,
+        grace: Duration,
+        runs_for: Duration,
+    ) -> bool {
+        let student = self.student(roll);
+        let Some(book) = self.books.get(&day) else { return false };
+        let here = if runs_for < grace {
+            book.of(student).map(|(device, _)| device).collect()
+        } else {
+            self.judge.here(now, i64::try_from(grace.as_secs()).unwrap_or(i64::MAX))
+        };
+        book.delivers_departure(student, &here) == Some(self.us)
+    }
+
+    /// The names of the doors that have seen somebody on an open day and were not heard for `grace`: others
+    /// deliver in their place. This program has to run for so long to say so.
+    pub fn silent(&self, now: i64, grace: Duration, runs_for: Duration) -> BTreeSet<Arc<str>> {
+        if runs_for < grace {
+            return BTreeSet::new();
+        }
+        let within = i64::try_from(grace.as_secs()).unwrap_or(i64::MAX);
+        let entries = self.books.values().flat_map(Book::entries);
+        let (mut heard, mut silent) = (BTreeSet::new(), BTreeSet::new());
+        for ((_, device), entry) in entries.filter(|((_, device), _)| *device != self.us) {
+            let here = self.judge.heard(*device, now, within);
+            if here { &mut heard } else { &mut silent }.insert(Arc::clone(&entry.door));
+        }
+        &silent - &heard
+    }
+
+    /// The book of a day.
+    pub fn book(&self, day: Date) -> Option<&Book> {
+        self.books.get(&day)
+    }
+
+    /// The judge: other doors, and what is not believed.
+    pub fn judge(&self) -> &Judge {
+        &self.judge
+    }
+
+    /// Messages since the start.
+    pub fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    /// What is wrong now, for a person.
+    pub fn faults(&self, now: i64) -> Vec<Fault> {
+        let mut faults: Vec<Fault> = self.judge.troubles(now).iter().map(|trouble| trouble.fault()).collect();
+        let recent = |at: i64| now - at <= SHOWN;
+        if self.last_refused.foreign.is_some_and(recent) {
+            let what = format!(
+                "{} messages were not made with this school's key: mqtt.site_key or mqtt.site differs from door \
+                 to door, or somebody forges them; they change nothing",
+                self.counters.foreign
+            );
+            faults.push(Fault::new(what).advise(
+                "set the same mqtt.site and mqtt.site_key at all doors; give another school another mqtt.site",
+            ));
+        }
+        if let Some((_, version)) = self.last_refused.version.filter(|(at, _)| recent(*at)) {
+            let (what, advice) = if version > message::VERSION {
+                ("a newer", "update this door")
+            } else {
+                ("an older", "update the other doors")
+            };
+            faults.push(
+                Fault::new(format!(
+                    "another door sends messages of {what} version of the program; they are not read"
+                ))
+                .advise(advice),
+            );
+        }
+        if self.last_refused.garbage.is_some_and(recent) {
+            let what = format!(
+                "{} messages below attendance/{{mqtt.site}} are none of this program, or lie on a wrong topic; \
+                 they change nothing",
+                self.counters.garbage
+            );
+            faults.push(Fault::new(what).advise(
+                "find out what writes there, delete such retained messages, and let only doors write there",
+            ));
+        }
+        if self.counters.lost > 0 {
+            let what = format!("the day's book is full; {} messages were not taken", self.counters.lost);
+            faults.push(Fault::new(what).advise("give each school its own mqtt.site and mqtt.site_key"));
+        }
+        faults
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use base::secret::Secret;
+    use time::macros::date;
+
+    use super::*;
+
+    const DAY: Date = date!(2026 - 11 - 30);
+    const STARTS: i64 = 1_796_000_000;
+    const NOW: i64 = STARTS + 30_000;
+
+    fn roll() -> RollNumber {
+        RollNumber::parse("2110001").unwrap()
+    }
+
+    fn school(number: u8, door: &str) -> School {
+        let keys = Keys::new("school", &Secret::new("k".repeat(32)));
+        let mut school = School::new(Device([number; 8]), door, Direction::Both, keys, Topics::new("school"));
+        school.open(&[Window { day: DAY, starts: STARTS, ends: STARTS + 86_400 }]);
+        school.enrol([roll()]);
+        school
+    }
+
+    fn own(visits: &[(i64, i64)]) -> Own {
+        let visits = visits.iter().map(|(begins, ends)| Visit { begins: *begins, ends: *ends }).collect();
+        Own { visits, ..Own::default() }
+    }
+
+    fn times(school: &School) -> (Option<i64>, Option<i64>) {
+        let account = school.account(DAY, &roll());
+        (account.arrival.map(|seen| seen.at), account.departure.map(|seen| seen.at))
+    }
+
+    #[test]
+    fn two_doors_agree_in_whichever_order_messages_come() {
+        let (mut a, mut b) = (school(1, "A"), school(2, "B"));
+        let from_a = a.own(DAY, &roll(), own(&[(NOW - 900, NOW - 800)]), NOW, || 1).unwrap();
+        let from_b = b.own(DAY, &roll(), own(&[(NOW - 90, NOW - 80)]), NOW, || 1).unwrap();
+        assert!(matches!(b.receive(&from_a.0, &from_a.1, true, NOW), Received::Changed(..)));
+        assert!(matches!(a.receive(&from_b.0, &from_b.1, false, NOW), Received::Changed(..)));
+        assert_eq!(a.receive(&from_b.0, &from_b.1, true, NOW), Received::Known);
+        assert_eq!(times(&a), (Some(NOW - 900), Some(NOW - 80)));
+        assert_eq!(times(&a), times(&b));
+        assert!(b.delivers_departure(DAY, &roll(), NOW, Duration::from_secs(600), Duration::ZERO));
+    }
+
+    #[test]
+    fn another_door_delivers_where_the_last_one_is_gone_and_only_once() {
+        let (mut a, mut b) = (school(1, "A"), school(2, "B"));
+        let grace = Duration::from_secs(600);
+        let beacon = b.beacon(1, NOW, "1");
+        assert_eq!(a.receive(&beacon.0, &beacon.1, false, NOW), Received::Beacon { first: true });
+        a.own(DAY, &roll(), own(&[(NOW - 900, NOW - 800)]), NOW, || 1);
+        let seen = b.own(DAY, &roll(), own(&[(NOW - 90, NOW - 80)]), NOW, || 1).unwrap();
+        a.receive(&seen.0, &seen.1, false, NOW);
+        assert!(!a.delivers_departure(DAY, &roll(), NOW + 600, grace, grace));
+        assert!(a.silent(NOW + 600, grace, grace).is_empty());
+        assert!(a.silent(NOW + 601, grace, grace / 2).is_empty(), "it has not listened for long enough");
+        assert_eq!(a.silent(NOW + 601, grace, grace), BTreeSet::from(["B".into()]));
+        assert!(!a.delivers_departure(DAY, &roll(), NOW + 601, grace, Duration::ZERO));
+        assert!(a.delivers_departure(DAY, &roll(), NOW + 601, grace, grace));
+        let delivered = Delivered { departure: Some(NOW - 80), ..Delivered::default() };
+        a.own(DAY, &roll(), Own { delivered, ..own(&[(NOW - 900, NOW - 800)]) }, NOW, || 2);
+        assert!(!a.delivers_departure(DAY, &roll(), NOW + 601, grace, grace));
+    }
+
+    #[test]
+    fn what_did_not_change_is_not_published_again() {
+        let mut a = school(1, "A");
+        assert!(a.own(DAY, &roll(), own(&[(NOW - 9, NOW - 8)]), NOW, || 1).is_some());
+        assert!(a.own(DAY, &roll(), own(&[(NOW - 9, NOW - 8)]), NOW, || 2).is_none());
+        assert!(a.own(DAY, &roll(), own(&[(NOW - 9, NOW - 7)]), NOW, || 2).is_some());
+        // The number of visits between the first and the last one changes nothing.
+        assert!(
+            a.own(DAY, &roll(), own(&[(NOW - 9, NOW - 7), (NOW - 5, NOW - 5), (NOW, NOW)]), NOW, || 3)
+                .is_some()
+        );
+        assert!(a.own(DAY, &roll(), own(&[(NOW - 9, NOW - 7), (NOW, NOW)]), NOW, || 4).is_none());
+    }
+
+    #[test]
+    fn a_disk_that_is_behind_the_broker_catches_up() {
+        let (mut a, mut restored) = (school(1, "A"), school(1, "A"));
+        let late = a.own(DAY, &roll(), own(&[(NOW - 9, NOW - 8)]), NOW, || 50).unwrap();
+        restored.own(DAY, &roll(), own(&[(NOW - 9, NOW - 9)]), NOW, || 1);
+        let received = restored.receive(&late.0, &late.1, true, NOW);
+        assert!(matches!(received, Received::Behind(..)));
+        let again = restored.own(DAY, &roll(), own(&[(NOW - 9, NOW - 9)]), NOW, || 2).unwrap();
+        let mut b = school(2, "B");
+        b.receive(&late.0, &late.1, true, NOW);
+        assert!(matches!(b.receive(&again.0, &again.1, false, NOW), Received::Changed(..)));
+    }
+
+    #[test]
+    fn an_entry_that_somebody_replaced_by_an_older_one_or_deleted_is_published_again() {
+        let mut a = school(1, "A");
+        let old = a.own(DAY, &roll(), own(&[(NOW - 9, NOW - 8)]), NOW, || 1).unwrap();
+        let new = a.own(DAY, &roll(), own(&[(NOW - 9, NOW - 7)]), NOW, || 2).unwrap();
+        assert_eq!(a.receive(&new.0, &new.1, false, NOW), Received::Known);
+        assert!(matches!(a.receive(&old.0, &old.1, false, NOW), Received::Overwritten(..)));
+        assert!(matches!(a.receive(&old.0, b"", false, NOW), Received::Overwritten(..)));
+        assert_eq!(times(&a), (Some(NOW - 9), None));
+    }
+
+    #[test]
+    fn a_void_at_one_door_lets_the_other_publish_its_next_visit() {
+        let (mut a, mut b) = (school(1, "A"), school(2, "B"));
+        let visits = [(NOW - 900, NOW - 890), (NOW - 500, NOW - 490), (NOW - 90, NOW - 80)];
+        b.own(DAY, &roll(), own(&visits), NOW, || 1);
+        let void = Void { door: "B".into(), from: NOW - 95, to: NOW };
+        let correction = a.own(DAY, &roll(), Own { voids: vec![void], ..Own::default() }, NOW, || 1).unwrap();
+        b.receive(&correction.0, &correction.1, false, NOW);
+        assert_eq!(
+            times(&b),
+            (Some(NOW - 900), None),
+            "only the first visit is known without the next message"
+        );
+        assert!(b.own(DAY, &roll(), own(&visits), NOW, || 2).is_some());
+        assert_eq!(times(&b), (Some(NOW - 900), Some(NOW - 490)));
+    }
+
+    #[test]
+    fn what_is_refused_is_counted_and_says_what_to_do() {
+        let mut a = school(1, "A");
+        let foreign = Keys::new("school", &Secret::new("another key of another school, long"));
+        let mut other = School::new(Device([2; 8]), "B", Direction::Both, foreign, Topics::new("school"));
+        other.open(&[Window { day: DAY, starts: STARTS, ends: STARTS + 86_400 }]);
+        let (topic, mut payload) = other.own(DAY, &roll(), own(&[(NOW, NOW)]), NOW, || 1).unwrap();
+        assert_eq!(a.receive(&topic, &payload, false, NOW), Received::Refused);
+        payload[0] = 9;
+        a.receive(&topic, &payload, false, NOW);
+        a.receive(&topic, b"hello", false, NOW);
+        a.receive("attendance/school/else", &[0; 4_000], true, NOW);
+        let counters = a.counters();
+        assert_eq!(
+            (counters.foreign, counters.other_version, counters.garbage, counters.taken),
+            (1, 1, 2, 0)
+        );
+        let faults = a.faults(NOW);
+        assert!(faults[0].advice.as_ref().unwrap().contains("mqtt.site_key"));
+        assert_eq!(faults[1].advice.as_deref(), Some("update this door"));
+        assert!(faults[2].what.contains("2 messages"));
+        assert!(a.faults(NOW + SHOWN + 1).is_empty());
+        assert!(a.book(DAY).is_none());
+    }
+
+    #[test]
+    fn a_student_who_is_not_on_the_roster_yet_is_known_later() {
+        let (mut a, mut b) = (school(1, "A"), school(2, "B"));
+        a.enrol([]);
+        let (topic, payload) = b.own(DAY, &roll(), own(&[(NOW, NOW)]), NOW, || 1).unwrap();
+        let Received::Changed(day, student) = a.receive(&topic, &payload, false, NOW) else { panic!() };
+        assert!(a.elsewhere(day, student).is_none());
+        a.enrol([roll()]);
+        assert_eq!(a.elsewhere(day, student).unwrap().roll, roll());
+    }
+}
