@@ -1,8 +1,8 @@
 //! Keeps the workers running.
 //!
 //! Duties: start every worker; restart the one that ends or panics, with growing, jittered delay; hold the
-//! one that cannot work until somebody does something (a refused key) and say why; stop all in order within a
-//! deadline; tell systemd's watchdog that the frame path moves.
+//! one that most likely cannot work until somebody does something (a refused key), say why, and try it again
+//! seldom; stop all in order within a deadline; tell systemd's watchdog that the frame path moves.
 //!
 //! Dangers: a worker that ignores its stop token costs the whole deadline, so every wait in a worker selects
 //! on it. A worker that fails at once and for ever must not burn the processor or fill the log: hence the
@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use base::backoff::Backoff;
+use base::backoff::{Backoff, Seldom};
 use base::event::{Bus, Event, WorkerState as State};
 use base::failure::{Disposition, Failure, Fault};
 
@@ -110,6 +110,7 @@ impl Watch {
         Running: Future<Output = Result<(), Failure>> + Send + 'static,
     {
         let mut backoff = self.delays.clone();
+        let mut seldom = Seldom::default();
         while !self.stop.is_cancelled() {
             self.show(State::Running, None);
             let started = Instant::now();
@@ -124,6 +125,7 @@ impl Watch {
             };
             if started.elapsed() >= STEADY_AFTER {
                 backoff = self.delays.clone();
+                seldom = Seldom::default();
             }
             let wake = self.board.restart_asked(self.name);
             match failure.disposition {
@@ -143,10 +145,16 @@ impl Watch {
                     }
                 }
                 Disposition::Hold => {
-                    log::error!("{} is held: {}", self.name, failure.reason);
-                    self.show(State::Held, Some(failure.reason));
+                    let delay = seldom.next_delay();
+                    let reason = tried_again_in(failure.reason, delay);
+                    log::error!("{} is held: {reason}", self.name);
+                    self.show(State::Held, Some(reason));
                     tokio::select! {
-                        () = wake => backoff = self.delays.clone(),
+                        () = wake => {
+                            backoff = self.delays.clone();
+                            seldom = Seldom::default();
+                        }
+                        () = tokio::time::sleep(delay) => {}
                         () = self.stop.cancelled() => {}
                     }
                 }
@@ -187,6 +195,17 @@ impl Watch {
     }
 }
 
+/// A fault of held work, which says when it is tried again.
+fn tried_again_in(reason: Fault, delay: Duration) -> Fault {
+    let minutes = delay.as_secs().div_ceil(60);
+    let again = format!("it is tried again by itself in {minutes} minutes");
+    let advice = match &reason.advice {
+        Some(advice) => format!("{advice}; {again}"),
+        None => again,
+    };
+    reason.advise(advice)
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::panic)]
@@ -218,7 +237,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_held_worker_waits_for_a_person_and_says_why() {
+    async fn held_work_is_tried_again_by_itself_seldom_and_says_why() {
         let (inside, runs) = counted();
         let bus = Bus::default();
         let mut supervisor = Supervisor::new(bus);
@@ -227,14 +246,24 @@ mod tests {
             async { Err(Failure::hold("the webhook refused the key")) }
         });
         let board = supervisor.board();
-        tokio::time::sleep(Duration::from_secs(86_400)).await;
-        assert_eq!(runs.load(Ordering::SeqCst), 1);
+        tokio::time::sleep(Duration::from_secs(200)).await;
+        assert_eq!(runs.load(Ordering::SeqCst), 1, "not at once");
         let view = board.views().into_iter().find(|view| view.name == "upload").unwrap();
         assert_eq!(view.state, State::Held);
-        assert_eq!(view.reason, Some("the webhook refused the key".into()));
+        let reason = view.reason.unwrap();
+        assert_eq!(reason.what, "the webhook refused the key");
+        assert!(reason.advice.as_ref().unwrap().contains("tried again by itself in 5 minutes"), "{reason}");
+        // A technician need not wait, and the delays begin anew.
         board.ask_restart("upload");
         tokio::time::sleep(Duration::from_secs(1)).await;
         assert_eq!(runs.load(Ordering::SeqCst), 2);
+        for (seconds, expected) in [(300, 3), (600, 4), (1800, 5)] {
+            tokio::time::sleep(Duration::from_secs(seconds)).await;
+            assert_eq!(runs.load(Ordering::SeqCst), expected);
+        }
+        tokio::time::sleep(Duration::from_secs(86_400)).await;
+        let in_the_day = runs.load(Ordering::SeqCst) - 5;
+        assert!((23..=27).contains(&in_the_day), "hourly: {in_the_day}");
         supervisor.stop(Duration::from_secs(10)).await;
     }
 

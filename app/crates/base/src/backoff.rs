@@ -36,9 +36,43 @@ impl Backoff {
     }
 }
 
+/// Delays of work that is held, because trying again soon does not help: a refused key, a certificate that is
+/// not trusted. A person may have to act; but a firewall or a deployment refuses for a moment, too, and then
+/// nobody comes. The last one repeats.
+const SELDOM: [Duration; 4] = [
+    Duration::from_secs(300),
+    Duration::from_secs(600),
+    Duration::from_secs(1800),
+    Duration::from_secs(3600),
+];
+
+/// Delays of 5, 10 and 30 minutes, then an hour each, all shortened at random by up to a tenth.
+#[derive(Debug, Clone, Default)]
+pub struct Seldom {
+    tries: usize,
+}
+
+impl Seldom {
+    /// The delay before the next try.
+    pub fn next_delay(&mut self) -> Duration {
+        let delay = SELDOM[self.tries.min(SELDOM.len() - 1)];
+        self.tries += 1;
+        delay.mul_f64(1.0 - 0.1 * fastrand::f64())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn held_work_is_tried_after_5_10_and_30_minutes_and_then_hourly() {
+        let mut seldom = Seldom::default();
+        for minutes in [5, 10, 30, 60, 60, 60] {
+            let (delay, longest) = (seldom.next_delay(), Duration::from_secs(60 * minutes));
+            assert!(delay <= longest && delay >= longest.mul_f64(0.9), "{delay:?}");
+        }
+    }
 
     #[test]
     fn delays_grow_stay_bounded_and_differ() {

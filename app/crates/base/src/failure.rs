@@ -112,7 +112,8 @@ impl From<tokio::task::JoinError> for Fault {
 pub enum Disposition {
     /// Starts it again after a delay: the fault may pass.
     Restart,
-    /// Leaves it until a technician restarts it: trying again cannot help, and may do harm (a refused key).
+    /// Says that a person may have to act, and tries again seldom: trying again soon cannot help (a refused
+    /// key). A technician can restart it at once.
     Hold,
 }
 
@@ -131,7 +132,7 @@ impl Failure {
         Self { reason: reason.into(), disposition: Disposition::Restart }
     }
 
-    /// A fault that stays until a person acts.
+    /// A fault that most often stays until a person acts.
     pub fn hold(reason: impl Into<Fault>) -> Self {
         Self { reason: reason.into(), disposition: Disposition::Hold }
     }

@@ -205,7 +205,7 @@ fn delivery(view: &View, found: &mut Vec<Problem>) {
             let why =
                 |otherwise| told(worker.reason.as_ref(), "the worker that does it gave no reason", otherwise);
             Some(if worker.state == WorkerState::Held {
-                (why(ASK), "Then press “Upload now”. Nothing is lost.")
+                (why(ASK), "“Upload now” tries at once. Nothing is lost.")
             } else {
                 (why(SUPPORT), by_itself)
             })
@@ -329,10 +329,11 @@ fn idle<'a>(view: &'a View, name: &str) -> Option<&'a Worker> {
 
 /// When a worker that does not run is started again.
 fn next_start(worker: &Worker) -> &'static str {
-    if worker.state == WorkerState::Restarting {
-        "The device starts it again by itself."
-    } else {
-        "It starts again with the appliance."
+    match worker.state {
+        WorkerState::Restarting => "The device starts it again by itself.",
+        // Its advice says when.
+        WorkerState::Held => "",
+        _ => "It starts again with the appliance.",
     }
 }
 
