@@ -67,7 +67,7 @@ pub(super) fn install_from(
     let config = Arc::clone(config);
     Box::pin(async move {
         log::info!("installing the update at {address}");
-        let bundle = bundle_at(&address, &config.tls).await?;
+        let bundle = bundle_at(&address, &config.updates().update_tls()).await?;
         install(&config, &bundle, &turn).await
     })
 }

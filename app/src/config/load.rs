@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::Config;
-use backend::http::TlsPolicy;
+use backend::config::Server;
+use backend::http::{Fingerprint, TlsConfigError, TlsPolicy};
 use base::moment::SiteZone;
 use camera::config::CameraSource;
 use status::certificate;
@@ -233,13 +234,16 @@ fn problems(config: &Config) -> Vec<String> {
             format!("page.tokens: the sha256 of {:?} must be 64 hexadecimal digits", token.name),
         );
     }
-    if let Some(fingerprint) = &config.tls.pinned_sha256 {
-        let digits = fingerprint.chars().filter(|c| *c != ':').collect::<String>();
-        check(
-            digits.len() == 64 && digits.bytes().all(|b| b.is_ascii_hexdigit()),
-            "tls.pinned_sha256: must be 64 hexadecimal digits (SHA-256 of the certificate, colons allowed)"
-                .to_owned(),
-        );
+    for (server, pin) in [
+        (Server::Any, &config.tls.pinned_sha256),
+        (Server::Photos, &config.photos.pinned_sha256),
+        (Server::Webhook, &config.webhook.pinned_sha256),
+        (Server::Update, &config.update.pinned_sha256),
+        (Server::Fleet, &config.fleet.pinned_sha256),
+    ] {
+        if pin.as_ref().is_some_and(|pin| Fingerprint::parse(pin).is_none()) {
+            check(false, TlsConfigError::Fingerprint { setting: server.pin() }.to_string());
+        }
     }
     found
 }
@@ -319,6 +323,30 @@ mod tests {
                 .contains("https")
         );
         parse("[fleet]\nurl = \"https://h.example\"\ngateway_token = \"g\"").unwrap();
+    }
+
+    #[test]
+    fn each_server_may_have_a_pin_of_its_own() {
+        let pin = "ab:".repeat(31) + "ab";
+        for section in ["tls", "photos", "webhook", "update", "fleet"] {
+            let with = |pin: &str| parse(&format!("[{section}]\npinned_sha256 = \"{pin}\"\n"));
+            with(&pin).unwrap();
+            let message = with("ab:cd").unwrap_err().to_string();
+            assert!(message.contains(&format!("{section}.pinned_sha256: must be 64 hexa")), "{message}");
+        }
+        let other = "cd".repeat(32);
+        let config = parse(&format!(
+            "[tls]\npinned_sha256 = \"{pin}\"\n[photos]\npinned_sha256 = \"{other}\"\n[update]\npinned_sha256 = \"{other}\"\n"
+        ))
+        .unwrap();
+        let photos = config.sync().tls;
+        assert_eq!((photos.pinned_sha256.as_ref(), photos.server), (Some(&other), Server::Photos));
+        assert_eq!(config.updates().update_tls().pinned_sha256.as_ref(), Some(&other));
+        assert_eq!(
+            config.tls.of(Server::Webhook, None).pinned_sha256.as_ref(),
+            Some(&pin),
+            "the default of all"
+        );
     }
 
     #[test]

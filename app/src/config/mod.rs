@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use backend::config::{Tls, Webhook};
+use backend::config::{Server, Tls, Webhook};
 use base::moment::ClockTrust;
 use camera::config::Camera;
 use journal::config::Attendance;
@@ -59,7 +59,7 @@ impl Config {
     pub fn sync(&self) -> backend::sync::Settings {
         backend::sync::Settings {
             photos: self.photos.clone(),
-            tls: self.tls.clone(),
+            tls: self.tls.of(Server::Photos, self.photos.pinned_sha256.as_ref()),
             data_dir: self.site.data_dir.clone(),
         }
     }

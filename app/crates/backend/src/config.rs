@@ -17,6 +17,9 @@ pub struct Webhook {
     /// The key, sent as the header X-Webhook-Key.
     #[schemars(with = "Option<String>")]
     pub key: Option<Secret>,
+    /// SHA-256 fingerprint (hex, colons allowed) of the one certificate that the webhook must show. Takes the
+    /// place of tls.pinned_sha256 for this server.
+    pub pinned_sha256: Option<String>,
     /// Time between two uploads when there is something to deliver.
     #[serde(with = "humantime_serde")]
     #[schemars(with = "String")]
@@ -34,6 +37,7 @@ impl Default for Webhook {
         Self {
             url: None,
             key: None,
+            pinned_sha256: None,
             interval: Duration::from_secs(60),
             batch_rows: 500,
             timeout: Duration::from_secs(30),
@@ -45,13 +49,55 @@ impl Default for Webhook {
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Tls {
-    /// PEM file with further certificate authorities, beside the system's.
+    /// PEM file with further certificate authorities, beside the system's, or with a server's own self-signed
+    /// certificate: that one is then accepted as it is, whatever its name and dates.
     pub ca_file: Option<PathBuf>,
-    /// SHA-256 fingerprint (hex, colons allowed) of the one certificate that backend and file browser must
-    /// show, for a self-signed server. Replaces the certificate authorities.
+    /// SHA-256 fingerprint (hex, colons allowed) of the one certificate that a server must show, for a
+    /// self-signed server. Replaces the certificate authorities. Counts for every server that has no pin of
+    /// its own: photos.pinned_sha256, webhook.pinned_sha256, update.pinned_sha256, fleet.pinned_sha256.
     pub pinned_sha256: Option<String>,
     /// Accept addresses that begin with http:// without a warning. Keys, photos and rows then travel in
     /// clear: everybody on the network can read them, put in photos and acknowledge rows. Without it such
     /// addresses work, too, and are reported for as long as they are in use.
     pub allow_plain: bool,
+    /// Which server this is for: messages name its setting.
+    #[serde(skip)]
+    pub server: Server,
+}
+
+impl Tls {
+    /// The trust for one server, whose own pin, if it has one, takes the place of the one for all.
+    #[must_use]
+    pub fn of(&self, server: Server, pin: Option<&String>) -> Self {
+        Self { pinned_sha256: pin.or(self.pinned_sha256.as_ref()).cloned(), server, ..self.clone() }
+    }
+}
+
+/// A server that the device asks.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Server {
+    /// Any.
+    #[default]
+    Any,
+    /// The file browser of the photos.
+    Photos,
+    /// The webhook.
+    Webhook,
+    /// The server of updates.
+    Update,
+    /// The fleet's server.
+    Fleet,
+}
+
+impl Server {
+    /// The setting that pins its certificate.
+    pub fn pin(self) -> &'static str {
+        match self {
+            Self::Any => "tls.pinned_sha256",
+            Self::Photos => "photos.pinned_sha256",
+            Self::Webhook => "webhook.pinned_sha256",
+            Self::Update => "update.pinned_sha256",
+            Self::Fleet => "fleet.pinned_sha256",
+        }
+    }
 }

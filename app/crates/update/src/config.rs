@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use backend::config::Tls;
+use backend::config::{Server, Tls};
 use base::secret::{Secret, SecretUrl};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -19,6 +19,10 @@ pub struct Update {
     /// technician can still install a bundle by hand.
     #[schemars(with = "Option<String>")]
     pub url: Option<SecretUrl>,
+    /// SHA-256 fingerprint (hex, colons allowed) of the one certificate that this server must show when it is
+    /// asked for a newer version. Takes the place of tls.pinned_sha256. The bundle itself is fetched by RAUC,
+    /// which knows no pins: put a self-signed certificate into tls.ca_file as well.
+    pub pinned_sha256: Option<String>,
     /// Time between two questions for a newer version, for example "6h". It varies by a fifth, so that not
     /// all doors ask at once.
     #[serde(with = "humantime_serde")]
@@ -42,6 +46,7 @@ impl Default for Update {
     fn default() -> Self {
         Self {
             url: None,
+            pinned_sha256: None,
             interval: Duration::from_secs(6 * 3600),
             window: Window::NIGHT,
             quiet: Duration::from_secs(600),
@@ -58,6 +63,10 @@ pub struct Fleet {
     /// HTTPS address of the server. Without it there is none. Takes the place of update.url.
     #[schemars(with = "Option<String>")]
     pub url: Option<SecretUrl>,
+    /// SHA-256 fingerprint (hex, colons allowed) of the one certificate that this server must show. Takes the
+    /// place of tls.pinned_sha256. Bundles are fetched by RAUC, which knows no pins: put a self-signed
+    /// certificate into tls.ca_file as well.
+    pub pinned_sha256: Option<String>,
     /// The tenant.
     pub tenant: String,
     /// This door's name there (controller id); empty: its host name.
@@ -74,6 +83,7 @@ impl Default for Fleet {
     fn default() -> Self {
         Self {
             url: None,
+            pinned_sha256: None,
             tenant: "DEFAULT".to_owned(),
             target: None,
             target_token: None,
@@ -93,4 +103,11 @@ pub struct Settings {
     pub tls: Tls,
     /// Folder below which the updates' own state is kept.
     pub data_dir: PathBuf,
+}
+
+impl Settings {
+    /// Whom to trust as the server of updates.
+    pub fn update_tls(&self) -> Tls {
+        self.tls.of(Server::Update, self.update.pinned_sha256.as_ref())
+    }
 }

@@ -31,6 +31,7 @@ use url::Url;
 use super::history::{End, Outcome};
 use super::view::View;
 use crate::config;
+use backend::config::Server;
 use backend::http::{Client, Timeouts};
 use base::durable;
 use base::failure::{Diagnosis, Fault};
@@ -171,7 +172,8 @@ impl Fleet {
         });
         path.map_err(|()| FleetError::Setting { setting: "url", reason: "it has no path".to_owned() })?;
         let authorization = Secret::new(format!("{scheme} {}", token.expose()));
-        Ok(Some(Self { client: Client::new(tls, Timeouts::whole(LIMIT))?, target, authorization }))
+        let tls = tls.of(Server::Fleet, fleet.pinned_sha256.as_ref());
+        Ok(Some(Self { client: Client::new(&tls, Timeouts::whole(LIMIT))?, target, authorization }))
     }
 
     /// Asks whether there is anything to do.

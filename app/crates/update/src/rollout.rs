@@ -208,6 +208,8 @@ mod tests {
         link: String,
         update: &'static str,
         cancels: bool,
+        /// What stands before the paths in its links; nothing as a rule.
+        origin: String,
         told: Vec<String>,
         attributes: Option<Value>,
     }
@@ -219,7 +221,8 @@ mod tests {
                 return (401, Value::Null);
             }
             let Some(rest) = path.strip_prefix(base) else { return (404, Value::Null) };
-            let href = |rest: &str| json!({"href": format!("{base}/{rest}")});
+            let origin = self.origin.clone();
+            let href = |rest: &str| json!({"href": format!("{origin}{base}/{rest}")});
             let status = &body["status"];
             match (method, rest) {
                 ("GET", "") => {
@@ -493,6 +496,37 @@ mod tests {
         door.ended("1.2.0", End::Committed);
         assert_eq!(door.ask(&Ok("1.1.0")).await, None);
         assert!(door.told()[0].starts_with("closed failure: Another update took its place"));
+    }
+
+    #[tokio::test]
+    async fn links_to_another_server_are_not_followed() {
+        let door = Door::new("s3cr3t").await;
+        let other = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let elsewhere = other.local_addr().unwrap();
+        let own = door.settings.fleet.url.as_ref().unwrap().expose().origin().ascii_serialization();
+        for origin in
+            [format!("http://{elsewhere}"), format!("//{elsewhere}"), own.replace("http:", "https:")]
+        {
+            for cancels in [false, true] {
+                let mut server = door.server.lock().unwrap();
+                (server.origin, server.cancels) = (origin.clone(), cancels);
+                drop(server);
+                let orders = door.fleet.ask().await.unwrap();
+                assert_eq!(
+                    (orders.attributes, orders.deployment, orders.cancel),
+                    (None, None, None),
+                    "{origin}"
+                );
+                assert_eq!(door.ask(&Ok("1.1.0")).await, None);
+            }
+        }
+        // Nobody came there, with the token or without it.
+        let nobody = tokio::time::timeout(std::time::Duration::from_millis(50), other.accept()).await;
+        assert!(nobody.is_err());
+        let mut server = door.server.lock().unwrap();
+        (server.origin, server.cancels) = (own, false);
+        drop(server);
+        assert!(door.ask(&Ok("1.1.0")).await.is_some(), "a whole address of its own is followed");
     }
 
     #[tokio::test]

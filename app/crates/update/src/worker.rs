@@ -164,7 +164,7 @@ impl Worker {
                     }
                 }
             }
-            (None, Some(url)) => match offer::ask(url, &self.settings.tls).await {
+            (None, Some(url)) => match offer::ask(url, &self.settings.update_tls()).await {
                 Ok(offer) => (usual, Some(Wanted { action: None, offer })),
                 Err(error) => {
                     log::warn!("{error}");

@@ -17,6 +17,9 @@ pub struct Photos {
     /// "https://backend.example/media/students?key=...". Without it the folder below is used as it is.
     #[schemars(with = "Option<String>")]
     pub url: Option<SecretUrl>,
+    /// SHA-256 fingerprint (hex, colons allowed) of the one certificate that the file browser must show.
+    /// Takes the place of tls.pinned_sha256 for this server.
+    pub pinned_sha256: Option<String>,
     /// Folder of photos, `<roll>/<file>`, used when there is no URL; empty: known_faces in the data folder.
     pub folder: Option<PathBuf>,
     /// How roll numbers look: "digits" (the original) or "identifier" (letters, digits, '-' and '_').
@@ -44,6 +47,7 @@ impl Default for Photos {
     fn default() -> Self {
         Self {
             url: None,
+            pinned_sha256: None,
             folder: None,
             roll_numbers: RollPattern::Digits,
             interval: Duration::from_secs(15 * 60),

@@ -1,10 +1,13 @@
 //! Requests and answers, bounded in time and size.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine as _;
 use bytes::{Bytes, BytesMut};
-use http::header::{AUTHORIZATION, CONTENT_LENGTH, HeaderName, HeaderValue, USER_AGENT};
+use http::header::{
+    AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, HeaderName, HeaderValue, TRANSFER_ENCODING, USER_AGENT,
+};
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
@@ -16,9 +19,11 @@ use percent_encoding::percent_decode_str;
 use tokio::time::{Instant, timeout, timeout_at};
 use url::Url;
 
+use super::encoding::Encoding;
 use super::error::{Error, Phase};
 use super::tls::{TlsConfigError, TlsPolicy};
 use crate::config;
+use base::moment::Clock;
 use base::secret::without_credentials;
 
 /// Idle connections kept to a server, as many as downloads run at once.
@@ -74,12 +79,33 @@ impl Client {
     /// # Errors
     /// [`TlsConfigError`] when the configured authorities or fingerprint cannot be used.
     pub fn new(tls: &config::Tls, timeouts: Timeouts) -> Result<Self, TlsConfigError> {
+        Self::made(tls, timeouts, None)
+    }
+
+    /// The same where a clock may be in doubt: a certificate that is not valid by it is then looked at by the
+    /// last time that was believed.
+    ///
+    /// # Errors
+    /// As [`Client::new`].
+    pub fn with_clock(
+        tls: &config::Tls,
+        timeouts: Timeouts,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, TlsConfigError> {
+        Self::made(tls, timeouts, Some(clock))
+    }
+
+    fn made(
+        tls: &config::Tls,
+        timeouts: Timeouts,
+        clock: Option<Arc<dyn Clock>>,
+    ) -> Result<Self, TlsConfigError> {
         let mut connector = HttpConnector::new();
         connector.set_connect_timeout(Some(timeouts.connect));
         connector.set_nodelay(true);
         connector.enforce_http(false);
         let connector = hyper_rustls::HttpsConnectorBuilder::new()
-            .with_tls_config(TlsPolicy::from_config(tls)?.client_config()?)
+            .with_tls_config(TlsPolicy::from_config(tls)?.client_config(tls.server, clock)?)
             .https_or_http()
             .enable_http1()
             .wrap_connector(connector);
@@ -144,7 +170,11 @@ impl Client {
             }
         };
         let (head, incoming) = response.into_parts();
-        let body = Body { incoming, received: 0, url: url.clone(), deadline, timeouts: self.timeouts };
+        let encoding = head.headers.get(CONTENT_ENCODING).map_or("", |value| value.to_str().unwrap_or("?"));
+        let encoding = Encoding::named(encoding);
+        let timeouts = self.timeouts;
+        let body =
+            Body { incoming, encoding, unfinished: false, received: 0, url: url.clone(), deadline, timeouts };
         Ok(Reply { status: head.status, headers: head.headers, body })
     }
 }
@@ -207,9 +237,15 @@ impl Reply {
         self.headers.get(name)?.to_str().ok()
     }
 
-    /// The announced length of the body.
+    /// The announced length of the body; none where it comes compressed, for then its length is another one.
     pub fn content_length(&self) -> Option<u64> {
-        self.header(&CONTENT_LENGTH)?.parse().ok()
+        self.header(&CONTENT_LENGTH).filter(|_| self.body.encoding.is_plain())?.parse().ok()
+    }
+
+    /// Whether the answer says where it ends: if not, one that broke off looks like a whole one.
+    pub fn is_framed(&self) -> bool {
+        [CONTENT_LENGTH, TRANSFER_ENCODING].iter().any(|name| self.headers.contains_key(name))
+            || !self.body.encoding.is_plain()
     }
 
     /// The error of a status that was not wanted.
@@ -245,6 +281,10 @@ pub struct Answer {
 #[derive(Debug)]
 pub struct Body {
     incoming: Incoming,
+    encoding: Encoding,
+    /// Whether compressed data came whose end was not seen.
+    unfinished: bool,
+    /// Bytes so far, decompressed.
     received: u64,
     url: Url,
     deadline: Instant,
@@ -252,7 +292,8 @@ pub struct Body {
 }
 
 impl Body {
-    /// The next piece, or `None` at the end. `limit` is for the body's bytes in all.
+    /// The next piece, or `None` at the end. `limit` is for the body's bytes in all. A body that was
+    /// compressed comes decompressed, and so it counts.
     ///
     /// # Errors
     /// [`Error::TooLarge`] beyond `limit` bytes, [`Error::TimedOut`] after a long pause or in all,
@@ -268,18 +309,43 @@ impl Body {
             let shown = || without_credentials(&self.url);
             let frame = match timeout_at(until, self.incoming.frame()).await {
                 Err(_) => return Err(Error::TimedOut { url: shown(), phase, after }),
-                Ok(None) => return Ok(None),
+                Ok(None) if !self.unfinished => return Ok(None),
+                Ok(None) => {
+                    self.unfinished = false;
+                    let rest = self.encoding.finish().map_err(|error| self.undecodable(&error))?;
+                    return self.counted(rest.into(), limit).map(|rest| (!rest.is_empty()).then_some(rest));
+                }
                 Ok(Some(Err(error))) => return Err(Error::from_body(&self.url, &error)),
                 Ok(Some(Ok(frame))) => frame,
             };
             // Anything but data is a trailer, which nobody here uses.
-            if let Ok(data) = frame.into_data() {
-                self.received += data.len() as u64;
-                if self.received > limit {
-                    return Err(Error::TooLarge { url: shown(), limit });
-                }
-                return Ok(Some(data));
+            let Ok(data) = frame.into_data() else { continue };
+            if let Encoding::Unknown(encoding) = &self.encoding {
+                return Err(Error::Encoded { url: shown(), encoding: encoding.clone() });
+            }
+            if self.encoding.is_plain() {
+                return self.counted(data, limit).map(Some);
+            }
+            self.unfinished = true;
+            match self.encoding.decode(&data, limit.saturating_sub(self.received)) {
+                Ok(Some(piece)) => return self.counted(piece.into(), limit).map(Some),
+                Ok(None) => return Err(Error::TooLarge { url: shown(), limit }),
+                Err(error) => return Err(self.undecodable(&error)),
             }
         }
+    }
+
+    fn counted(&mut self, piece: Bytes, limit: u64) -> Result<Bytes, Error> {
+        self.received += piece.len() as u64;
+        if self.received > limit {
+            return Err(Error::TooLarge { url: without_credentials(&self.url), limit });
+        }
+        Ok(piece)
+    }
+
+    /// Compressed data that end too early, or are none.
+    fn undecodable(&self, error: &std::io::Error) -> Error {
+        let reason = format!("its compressed answer cannot be unpacked: {error}");
+        Error::CutShort { url: without_credentials(&self.url), reason }
     }
 }

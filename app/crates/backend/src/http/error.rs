@@ -8,7 +8,8 @@ use std::time::Duration;
 use http::StatusCode;
 use url::Url;
 
-use super::tls::PinMismatch;
+use super::tls::{PinMismatch, Untrusted};
+use crate::config::Server;
 use base::failure::{Diagnosis, Fault};
 use base::secret::without_credentials;
 
@@ -32,14 +33,19 @@ pub enum Error {
         seen: String,
         /// The configured fingerprint.
         expected: String,
+        /// Which server it is.
+        server: Server,
     },
     /// The TLS handshake failed, most often because the certificate is not trusted.
     #[error("{}", self.fault())]
     Tls {
         /// Whom.
         url: String,
-        /// What rustls says.
+        /// What is wrong, in words and in rustls' own.
         reason: String,
+        /// Fingerprint of the certificate that the server showed, where it came so far, and which server it
+        /// is.
+        seen: Option<(String, Server)>,
     },
     /// Nothing came for too long.
     #[error("{}", self.fault())]
@@ -75,6 +81,14 @@ pub enum Error {
         /// What was noticed.
         reason: String,
     },
+    /// The body is compressed in a way that is not known here.
+    #[error("{}", self.fault())]
+    Encoded {
+        /// Whom.
+        url: String,
+        /// The encoding's name.
+        encoding: String,
+    },
     /// The other side does not speak HTTP/1.1, or breaks its rules.
     #[error("{}", self.fault())]
     Protocol {
@@ -90,17 +104,26 @@ impl Diagnosis for Error {
         match self {
             Self::Connect { url, reason } => Fault::new(format!("cannot connect to {url}: {reason}"))
                 .advise("check the address and the network"),
-            Self::PinMismatch { url, seen, expected } => Fault::new(format!(
+            Self::PinMismatch { url, seen, expected, server } => Fault::new(format!(
                 "{url} shows a certificate with the SHA-256 fingerprint {seen}, pinned is {expected}"
             ))
-            .advise(
-                "if the server's certificate was renewed, check the new fingerprint at the server and set \
-                 tls.pinned_sha256, else somebody stands in between",
-            ),
-            Self::Tls { url, reason } => Fault::new(format!("{url} is not trusted: {reason}")).advise(
-                "set tls.ca_file to the authority that signed it or tls.pinned_sha256 to its fingerprint, and check \
-                 the device's clock",
-            ),
+            .advise(format!(
+                "if the server's certificate was renewed, check the new fingerprint at the server and set {} to it, \
+                 else somebody stands in between",
+                server.pin()
+            )),
+            Self::Tls { url, reason, seen: None } => {
+                Fault::new(format!("no encrypted connection with {url}: {reason}"))
+                    .advise("check that the address and its port are those of an HTTPS server")
+            }
+            Self::Tls { url, reason, seen: Some((seen, server)) } => Fault::new(format!(
+                "{url} is not trusted: {reason}. Its certificate has the SHA-256 fingerprint {seen}"
+            ))
+            .advise(format!(
+                "if this is the server's own fingerprint, set {} to it; if an authority of the site signed the \
+                 certificate, set tls.ca_file to the authority's; check the device's clock, too",
+                server.pin()
+            )),
             Self::TimedOut { url, phase, after } => Fault::new(format!(
                 "{url} did not answer in time ({phase}: nothing within {} s)",
                 after.as_secs_f32()
@@ -114,6 +137,10 @@ impl Diagnosis for Error {
             }
             Self::CutShort { url, reason } => {
                 Fault::new(format!("{url} broke off in the middle of its answer ({reason})"))
+            }
+            Self::Encoded { url, encoding } => {
+                Fault::new(format!("{url} answers compressed by {encoding}, though nobody asked for it"))
+                    .advise("switch the compression of photos and listings off at the server, or let it use gzip")
             }
             Self::Protocol { url, reason } => {
                 Fault::new(format!("{url} does not answer as an HTTP server does: {reason}"))
@@ -146,7 +173,11 @@ impl fmt::Display for Phase {
 /// What the usual refusals mean to the person who reads them.
 fn advice(status: StatusCode) -> Option<&'static str> {
     match status.as_u16() {
-        401 | 403 => Some("the key in the configuration is wrong or has been withdrawn"),
+        401 => Some("the key in the configuration is wrong or has been withdrawn"),
+        403 => Some(
+            "the key in the configuration is wrong or has been withdrawn, or a firewall or the server itself refuses \
+             this device for now",
+        ),
         404 => Some("check the path in the configuration"),
         _ => None,
     }
@@ -160,14 +191,16 @@ impl Error {
             Self::Connect { .. } | Self::TimedOut { .. } | Self::CutShort { .. } | Self::Protocol { .. } => {
                 true
             }
-            Self::PinMismatch { .. } | Self::Tls { .. } | Self::TooLarge { .. } => false,
+            Self::PinMismatch { .. } | Self::Tls { .. } | Self::TooLarge { .. } | Self::Encoded { .. } => {
+                false
+            }
             Self::Status { status, .. } => {
                 status.is_server_error() || matches!(status.as_u16(), 408 | 425 | 429)
             }
         }
     }
 
-    /// Whether the server refuses the key (401, 403): stop and show.
+    /// Whether the server refuses the key (401, 403): trying again soon does not help.
     pub fn is_refusal(&self) -> bool {
         matches!(self, Self::Status { status, .. } if matches!(status.as_u16(), 401 | 403))
     }
@@ -184,10 +217,16 @@ impl Error {
     pub(super) fn from_request(url: &Url, error: &hyper_util::client::legacy::Error) -> Self {
         let shown = without_credentials(url);
         match deepest_cause(error) {
-            Cause::Pin(PinMismatch { seen, expected }) => {
-                Self::PinMismatch { url: shown, seen: seen.to_string(), expected: expected.to_string() }
+            Cause::Pin(PinMismatch { seen, expected, server }) => Self::PinMismatch {
+                url: shown,
+                seen: seen.to_string(),
+                expected: expected.to_string(),
+                server,
+            },
+            Cause::Untrusted(Untrusted { seen, reason, server }) => {
+                Self::Tls { url: shown, reason, seen: Some((seen.to_string(), server)) }
             }
-            Cause::Tls(reason) => Self::Tls { url: shown, reason },
+            Cause::Tls(reason) => Self::Tls { url: shown, reason, seen: None },
             Cause::CutShort => {
                 Self::CutShort { url: shown, reason: "connection closed before a whole answer".to_owned() }
             }
@@ -204,13 +243,16 @@ impl Error {
         match deepest_cause(error) {
             Cause::CutShort => Self::CutShort { url: shown, reason: "shorter than announced".to_owned() },
             Cause::Io(reason) | Cause::Tls(reason) => Self::CutShort { url: shown, reason },
-            Cause::Pin(_) | Cause::Other(_) => Self::Protocol { url: shown, reason: error.to_string() },
+            Cause::Pin(_) | Cause::Untrusted(_) | Cause::Other(_) => {
+                Self::Protocol { url: shown, reason: error.to_string() }
+            }
         }
     }
 }
 
 enum Cause {
     Pin(PinMismatch),
+    Untrusted(Untrusted),
     Tls(String),
     CutShort,
     Io(String),
@@ -226,9 +268,10 @@ fn deepest_cause(error: &(dyn StdError + 'static)) -> Cause {
         if let Some(tls) = error.downcast_ref::<rustls::Error>() {
             return match tls {
                 rustls::Error::InvalidCertificate(rustls::CertificateError::Other(other)) => {
-                    match other.0.downcast_ref::<PinMismatch>() {
-                        Some(mismatch) => Cause::Pin(mismatch.clone()),
-                        None => Cause::Tls(other.to_string()),
+                    match (other.0.downcast_ref::<PinMismatch>(), other.0.downcast_ref::<Untrusted>()) {
+                        (Some(mismatch), _) => Cause::Pin(mismatch.clone()),
+                        (_, Some(untrusted)) => Cause::Untrusted(untrusted.clone()),
+                        (None, None) => Cause::Tls(other.to_string()),
                     }
                 }
                 rustls::Error::General(reason) => Cause::Tls(reason.clone()),

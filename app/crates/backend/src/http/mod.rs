@@ -3,6 +3,7 @@
 //! hyper over rustls, HTTP/1.1. What every request gets, whoever makes it:
 //! - a time-out for connecting, for the answer's head, for every pause within the body, and for the whole;
 //! - a limit on the body, so that no server can fill the memory or the disk;
+//! - a body that was compressed unasked is unpacked, and the limit counts what comes out;
 //! - certificates verified, always ([`TlsPolicy`]): by the system's authorities and the site's own, or by one
 //!   pinned fingerprint. There is no way to switch it off;
 //! - no redirect followed: a redirect is an answer like any other, and whoever asked decides ([`crate::sync`]
@@ -10,6 +11,7 @@
 //! - errors that say what to do next and never contain a query string, a user name or a password.
 
 mod client;
+mod encoding;
 mod error;
 pub mod json;
 mod retry;

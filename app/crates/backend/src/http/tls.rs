@@ -1,8 +1,18 @@
 //! Whom to believe: the system's certificate authorities and the site's own, or exactly one certificate.
+//!
+//! A certificate that stands in the site's own file is believed when a server shows it, whatever it says of
+//! itself: it is pinned by its content. So an ordinary self-signed certificate can be put there.
+//!
+//! A certificate has dates, and a clock may be wrong. While the clock is in doubt, a certificate that is not
+//! valid by it is looked at again by the last time that was believed. Otherwise nobody could be asked for the
+//! time any more, and a doubt would never end.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
+
+use base::moment::Clock;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
@@ -12,6 +22,7 @@ use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use sha2::{Digest, Sha256};
 
 use crate::config;
+use crate::config::Server;
 
 /// Largest file of certificates read. The system's own bundle of all authorities has about 220 kB.
 const MAX_CA_BYTES: u64 = 2_000_000;
@@ -75,8 +86,11 @@ pub enum TlsConfigError {
         reason: String,
     },
     /// The pinned fingerprint is malformed.
-    #[error("tls.pinned_sha256: must be 64 hexadecimal digits, colons allowed")]
-    Fingerprint,
+    #[error("{setting}: must be 64 hexadecimal digits (SHA-256 of the certificate, colons allowed)")]
+    Fingerprint {
+        /// The setting.
+        setting: &'static str,
+    },
     /// The TLS library refused its own defaults.
     #[error("TLS cannot be set up: {0}")]
     Library(#[from] rustls::Error),
@@ -86,7 +100,7 @@ pub enum TlsConfigError {
 #[derive(Debug, Clone)]
 pub enum TlsPolicy {
     /// Those that the system's authorities or these further ones signed, for the name in the URL, within
-    /// their time.
+    /// their time; and these themselves.
     Authorities(Vec<CertificateDer<'static>>),
     /// This one certificate and no other, whatever name, signer and validity it states: for a server with a
     /// self-signed certificate, whose fingerprint a person compared.
@@ -100,28 +114,34 @@ impl TlsPolicy {
     /// [`TlsConfigError`] when the file of authorities or the fingerprint is unusable.
     pub fn from_config(tls: &config::Tls) -> Result<Self, TlsConfigError> {
         if let Some(text) = &tls.pinned_sha256 {
-            return Fingerprint::parse(text).map(Self::Pinned).ok_or(TlsConfigError::Fingerprint);
+            let wrong = TlsConfigError::Fingerprint { setting: tls.server.pin() };
+            return Fingerprint::parse(text).map(Self::Pinned).ok_or(wrong);
         }
         tls.ca_file.as_deref().map_or(Ok(Vec::new()), authorities).map(Self::Authorities)
     }
 
-    /// The client's side of rustls under this policy.
-    pub(super) fn client_config(&self) -> Result<ClientConfig, TlsConfigError> {
+    /// The client's side of rustls under this policy, for `server`. `clock` tells whether its time is in
+    /// doubt, and which one was believed last.
+    pub(super) fn client_config(
+        self,
+        server: Server,
+        clock: Option<Arc<dyn Clock>>,
+    ) -> Result<ClientConfig, TlsConfigError> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let only = |accepted| Arc::new(WithoutAuthorities { accepted, provider: Arc::clone(&provider) });
-        let verifier: Arc<dyn ServerCertVerifier> = match self {
-            Self::Pinned(expected) => only(Accepted::One(*expected)),
-            Self::Authorities(extra) => match platform_verifier(extra, &provider) {
-                Ok(verifier) => Arc::new(verifier),
-                // A system without certificate authorities can still speak plain HTTP; only HTTPS is refused.
-                Err(rustls::Error::General(reason)) => only(Accepted::None(reason)),
+        let accepted = match self {
+            Self::Pinned(expected) => Accepted::One(expected),
+            Self::Authorities(own) => match platform_verifier(&own, &provider) {
+                Ok(verifier) => Accepted::Signed { verifier, own },
+                // A system without certificate authorities can still speak plain HTTP.
+                Err(rustls::Error::General(reason)) => Accepted::Own { own, reason },
                 Err(error) => return Err(error.into()),
             },
         };
+        let verifier = Verifier { accepted, server, clock: ClockOf(clock), provider: Arc::clone(&provider) };
         Ok(ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()?
             .dangerous()
-            .with_custom_certificate_verifier(verifier)
+            .with_custom_certificate_verifier(Arc::new(verifier))
             .with_no_client_auth())
     }
 }
@@ -159,16 +179,38 @@ fn authorities(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsConfigErr
 pub(super) struct PinMismatch {
     pub(super) seen: Fingerprint,
     pub(super) expected: Fingerprint,
+    pub(super) server: Server,
 }
 
-/// Decides without authorities.
+/// The server's certificate is not believed.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{reason}")]
+pub(super) struct Untrusted {
+    pub(super) seen: Fingerprint,
+    /// Why, in words, with rustls' own name for it.
+    pub(super) reason: String,
+    pub(super) server: Server,
+}
+
+/// Decides about certificates.
 ///
 /// The handshake's signature is always checked: it proves that the server holds the certificate's key;
 /// without it anybody could show a copy of the (public) certificate.
 #[derive(Debug)]
-struct WithoutAuthorities {
+struct Verifier {
     accepted: Accepted,
+    server: Server,
+    clock: ClockOf,
     provider: Arc<CryptoProvider>,
+}
+
+/// A clock, which has nothing to show.
+struct ClockOf(Option<Arc<dyn Clock>>);
+
+impl fmt::Debug for ClockOf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Clock")
+    }
 }
 
 /// Which certificates are accepted.
@@ -177,33 +219,64 @@ enum Accepted {
     /// This one, whatever its name, signer and validity: the pin names the one key that may answer, which is
     /// stronger than all three, and a device without a clock must be able to upload.
     One(Fingerprint),
-    /// None, with the reason: no authority is known.
-    None(String),
+    /// Those that an authority signed, and the site's own.
+    Signed { verifier: rustls_platform_verifier::Verifier, own: Vec<CertificateDer<'static>> },
+    /// The site's own only, with the reason: no authority is known.
+    Own { own: Vec<CertificateDer<'static>>, reason: String },
 }
 
-impl ServerCertVerifier for WithoutAuthorities {
+impl Verifier {
+    fn untrusted(&self, certificate: &CertificateDer<'_>, reason: String) -> rustls::Error {
+        let untrusted = Untrusted { seen: Fingerprint::of(certificate), reason, server: self.server };
+        CertificateError::Other(OtherError(Arc::new(untrusted))).into()
+    }
+
+    /// The time that was believed last, while the clock is in doubt.
+    fn believed(&self) -> Option<UnixTime> {
+        let doubt = self.clock.0.as_ref()?.doubt()?;
+        let seconds = u64::try_from(doubt.expected.unix_timestamp()).ok()?;
+        Some(UnixTime::since_unix_epoch(Duration::from_secs(seconds)))
+    }
+}
+
+impl ServerCertVerifier for Verifier {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _server_name: &ServerName<'_>,
-        _ocsp_response: &[u8],
-        _now: UnixTime,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        match &self.accepted {
-            Accepted::None(reason) => {
-                Err(rustls::Error::General(format!("{reason} (package ca-certificates)")))
-            }
+        let (verifier, own) = match &self.accepted {
             // Both fingerprints are public, so a comparison whose time tells where they differ gives nothing
             // away.
             Accepted::One(expected) => match Fingerprint::of(end_entity) {
-                seen if seen == *expected => Ok(ServerCertVerified::assertion()),
+                seen if seen == *expected => return Ok(ServerCertVerified::assertion()),
                 seen => {
-                    let mismatch = PinMismatch { seen, expected: *expected };
-                    Err(CertificateError::Other(OtherError(Arc::new(mismatch))).into())
+                    let mismatch = PinMismatch { seen, expected: *expected, server: self.server };
+                    return Err(CertificateError::Other(OtherError(Arc::new(mismatch))).into());
                 }
             },
+            Accepted::Signed { verifier, own } => (Ok(verifier), own),
+            Accepted::Own { own, reason } => (Err(reason), own),
+        };
+        if own.iter().any(|certificate| certificate == end_entity) {
+            return Ok(ServerCertVerified::assertion());
         }
+        let verifier = verifier.map_err(|reason| {
+            self.untrusted(end_entity, format!("no authority is known: {reason} (package ca-certificates)"))
+        })?;
+        let at =
+            |time| verifier.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, time);
+        let verified = match at(now) {
+            Err(error) if is_about_time(&error) => match self.believed() {
+                Some(believed) => at(believed).map_err(|_| error),
+                None => Err(error),
+            },
+            other => other,
+        };
+        verified.map_err(|error| self.untrusted(end_entity, in_words(&error)))
     }
 
     fn verify_tls12_signature(
@@ -212,12 +285,9 @@ impl ServerCertVerifier for WithoutAuthorities {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(
-            message,
-            certificate,
-            signature,
-            &self.provider.signature_verification_algorithms,
-        )
+        let algorithms = &self.provider.signature_verification_algorithms;
+        verify_tls12_signature(message, certificate, signature, algorithms)
+            .map_err(|error| self.untrusted(certificate, format!("{NO_KEY} ({error})")))
     }
 
     fn verify_tls13_signature(
@@ -226,17 +296,50 @@ impl ServerCertVerifier for WithoutAuthorities {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(
-            message,
-            certificate,
-            signature,
-            &self.provider.signature_verification_algorithms,
-        )
+        let algorithms = &self.provider.signature_verification_algorithms;
+        verify_tls13_signature(message, certificate, signature, algorithms)
+            .map_err(|error| self.untrusted(certificate, format!("{NO_KEY} ({error})")))
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.provider.signature_verification_algorithms.supported_schemes()
     }
+}
+
+/// What is said of a handshake whose signature is wrong.
+const NO_KEY: &str = "it shows a certificate and does not prove that it has its key";
+
+/// Whether a certificate is not valid for its dates only, as far as was looked.
+fn is_about_time(error: &rustls::Error) -> bool {
+    use CertificateError::{Expired, ExpiredContext, NotValidYet, NotValidYetContext};
+    matches!(
+        error,
+        rustls::Error::InvalidCertificate(
+            Expired | ExpiredContext { .. } | NotValidYet | NotValidYetContext { .. }
+        )
+    )
+}
+
+/// What a person reads, with the library's own words, which can be looked up.
+fn in_words(error: &rustls::Error) -> String {
+    use CertificateError::{
+        BadSignature, Expired, ExpiredContext, NotValidForName, NotValidForNameContext, NotValidYet,
+        NotValidYetContext, UnknownIssuer,
+    };
+    let words = match error {
+        rustls::Error::InvalidCertificate(error) => match error {
+            UnknownIssuer | BadSignature => "no authority that is known here signed its certificate",
+            Expired | ExpiredContext { .. } => "its certificate has expired by this device's clock",
+            NotValidYet | NotValidYetContext { .. } => {
+                "its certificate is not valid yet by this device's clock"
+            }
+            NotValidForName | NotValidForNameContext { .. } => "its certificate is for other names",
+            other if format!("{other:?}").contains("CaUsedAsEndEntity") => "its certificate is self-signed",
+            _ => "its certificate is not valid",
+        },
+        _ => "its certificate cannot be used",
+    };
+    format!("{words} ({error})")
 }
 
 #[cfg(test)]

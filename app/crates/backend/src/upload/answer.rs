@@ -59,7 +59,8 @@ pub struct Trouble {
 /// Kinds of trouble, by what helps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TroubleKind {
-    /// The key is refused, or the configured trust cannot be set up: nothing helps but a person.
+    /// The key is refused, or the configured trust cannot be set up: a person may have to act. It is tried
+    /// again seldom, for a firewall or a deployment may have refused, too.
     Person,
     /// The batch is refused (400, 413, 422): a smaller one may not be.
     Batch,
@@ -103,11 +104,18 @@ pub fn read(
     let json = http::json::bounded(&answer.body, MAX_VALUES).ok().filter(Value::is_object);
     let said = json.as_ref().and_then(message).map(|text| format!(" ({text})")).unwrap_or_default();
     let trouble = |kind, reason: Fault| Err(Trouble { kind, reason, wait });
+    let moved = answer.headers.get(::http::header::LOCATION).and_then(|value| value.to_str().ok());
+    // Its query may repeat a key.
+    let moved = moved.map(|to| shortened(to.split(['?', '#']).next().unwrap_or_default()));
     match status.as_u16() {
         200..=299 => {}
         401 | 403 => {
-            let reason = Fault::new(format!("the webhook refuses the key: {status}{said}"))
-                .advise("set webhook.key to a valid one");
+            let reason = Fault::new(format!("the webhook refuses the key: {status}{said}")).advise(
+                match status.as_u16() {
+                    401 => "check webhook.key",
+                    _ => "check webhook.key; a firewall or the server itself may refuse this device for now",
+                },
+            );
             return trouble(TroubleKind::Person, reason);
         }
         400 | 413 | 415 | 422 => {
@@ -124,6 +132,12 @@ pub fn read(
         }
         500..=599 => {
             return trouble(TroubleKind::Server, format!("the webhook failed: {status}{said}").into());
+        }
+        300..=399 if moved.is_some() => {
+            let to = moved.unwrap_or_default();
+            let reason = Fault::new(format!("the webhook redirects to {to}, and the key is not sent there"))
+                .advise("if that is the webhook's address, write it into webhook.url");
+            return trouble(TroubleKind::Unreachable, reason);
         }
         _ => {
             let reason =
@@ -273,7 +287,6 @@ fn shortened(text: &str) -> String {
     text.trim().chars().map(|c| if c.is_control() { ' ' } else { c }).take(MAX_TEXT).collect()
 }
 
-/// `Retry-After` (RFC 9110 §10.2.3), within bounds: seconds, or a date where the present is known.
 /// The time that a server tells in the header `Date`, as a second source beside the device's clock. None over
 /// plain HTTP: anybody on the network could have written it.
 pub fn date(url: &Url, answer: &http::Answer) -> Option<OffsetDateTime> {
@@ -281,6 +294,7 @@ pub fn date(url: &Url, answer: &http::Answer) -> Option<OffsetDateTime> {
     OffsetDateTime::parse(date.to_str().ok()?.trim(), &Rfc2822).ok()
 }
 
+/// `Retry-After` (RFC 9110 §10.2.3), within bounds: seconds, or a date where the present is known.
 fn retry_after(text: &str, now: Option<OffsetDateTime>) -> Option<Duration> {
     let wait = match text.trim().parse() {
         Ok(seconds) => Duration::from_secs(seconds),

@@ -116,7 +116,7 @@ enum Ended {
     Done,
     /// Not before this delay.
     Later(Trouble, Duration),
-    /// Nothing helps but a person.
+    /// Trying again soon does not help: a person may have to act.
     Held(Trouble),
 }
 
@@ -151,7 +151,7 @@ impl Uploader {
         Some(Self {
             url,
             headers,
-            tls: tls.clone(),
+            tls: tls.of(config::Server::Webhook, config.pinned_sha256.as_ref()),
             timeouts: Timeouts::whole(config.timeout),
             client: OnceLock::new(),
             interval: config.interval,
@@ -170,7 +170,7 @@ impl Uploader {
     ///
     /// # Errors
     /// [`Failure`] that holds the worker when the webhook refuses the key, or the configured trust cannot be
-    /// set up.
+    /// set up: it is then tried again seldom.
     pub async fn work(self: Arc<Self>, stop: CancellationToken) -> Result<(), Failure> {
         let mut reminder = Reminder::default();
         loop {
@@ -357,7 +357,8 @@ impl Uploader {
         if let Some(client) = self.client.get() {
             return Ok(client);
         }
-        let made = Client::new(&self.tls, self.timeouts).map_err(|error| Trouble {
+        let clock = Arc::clone(&self.clock);
+        let made = Client::with_clock(&self.tls, self.timeouts, clock).map_err(|error| Trouble {
             kind: TroubleKind::Person,
             reason: error.to_string().into(),
             wait: None,

@@ -160,7 +160,8 @@ impl Tls {
         Self::new(for_loopback()?.cert, &for_loopback()?.signing_key)
     }
 
-    fn new(certificate: rcgen::Certificate, key: &rcgen::KeyPair) -> anyhow::Result<Self> {
+    /// Shows this certificate.
+    pub fn new(certificate: rcgen::Certificate, key: &rcgen::KeyPair) -> anyhow::Result<Self> {
         let key = rustls_pki_types::PrivatePkcs8KeyDer::from(key.serialize_der());
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let key = provider.key_provider.load_private_key(key.into())?;
