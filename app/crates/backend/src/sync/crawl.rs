@@ -54,6 +54,8 @@ pub(super) struct Listing {
     /// Students whose directory could not be read: nothing is known about their photos.
     pub(super) unread: BTreeSet<RollNumber>,
     pub(super) failures: Vec<Failure>,
+    /// Folders whose names are no roll numbers, some of them.
+    pub(super) no_rolls: BTreeSet<String>,
 }
 
 /// Lists every photo below the base.
@@ -69,7 +71,7 @@ pub(super) async fn list(
     let max_pages = config.max_photos + SPARE_PAGES;
     let mut listing = Listing::default();
     let mut seen = HashSet::new();
-    let mut level = vec![site.base.root()];
+    let mut level = vec![site.base().root()];
     let max_names = (config.max_photos + max_pages) * NAME_BYTES;
     let (mut pages, mut failed_in_a_row, mut only_adds, mut names) = (0, 0, 0, 0);
     let mut no_rolls = BTreeSet::new();
@@ -88,7 +90,7 @@ pub(super) async fn list(
                     links
                 }
                 // Django's static view knows the base with its slash only.
-                Err(error) if is_missing(&error) && place == site.base.root() && !place.ends_in_slash() => {
+                Err(error) if is_missing(&error) && place == site.base().root() && !place.ends_in_slash() => {
                     next.push(place.with_slash());
                     continue;
                 }
@@ -147,6 +149,7 @@ pub(super) async fn list(
         );
     }
     if !no_rolls.is_empty() {
+        listing.no_rolls.clone_from(&no_rolls);
         let form = match config.roll_numbers {
             RollPattern::Digits => "digits",
             RollPattern::Identifier => "an identifier",
@@ -173,7 +176,7 @@ async fn read_page(site: &Site, place: Place) -> (Place, Result<(Vec<Place>, boo
                 "the server redirects this folder to another one ({at}); the photos here are kept"
             )));
         }
-        let base = site.base.clone();
+        let base = site.base().clone();
         // Off the runtime: a page may have 100,000 links.
         let judged = tokio::task::spawn_blocking(move || {
             let page = listing::read(&content)?;

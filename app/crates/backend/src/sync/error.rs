@@ -45,6 +45,14 @@ pub enum Error {
         /// The limit.
         limit: usize,
     },
+    /// The server names no photo at all.
+    #[error("{}", self.fault())]
+    Empty {
+        /// Photos here, which are kept.
+        kept: usize,
+        /// Folders that it names, and that are no students' by the settings.
+        no_rolls: Vec<String>,
+    },
     /// The mirror on disk cannot be read or written.
     #[error("{}", self.fault())]
     Disk {
@@ -89,6 +97,25 @@ impl Diagnosis for Error {
                 Fault::new(format!("the listing is refused: it names more than {limit} {what}"))
                     .advise("raise photos.max_photos if this is right")
             }
+            Self::Empty { kept, no_rolls } => {
+                let what = match kept {
+                    0 => "the server lists no photo at all".to_owned(),
+                    kept => format!("the server lists no photo at all; the {kept} photos here are kept"),
+                };
+                let fault = Fault::new(what);
+                match no_rolls.first() {
+                    None => fault.advise(
+                        "open photos.url in a browser: it must show the students' folders, and not a log-in page or an \
+                         empty folder",
+                    ),
+                    Some(first) => fault
+                        .advise(format!(
+                            "its folders ({}) are no roll numbers as photos.roll_numbers has them",
+                            no_rolls.join(", ")
+                        ))
+                        .naming(first),
+                }
+            }
             Self::Disk { action, path, source } => {
                 let fault = Fault::new(format!("cannot {action} {}: {source}", path.display()))
                     .naming(path.display().to_string());
@@ -117,7 +144,7 @@ impl Error {
         matches!(self, Self::Disk { source, .. } if super::mirror::is_of_the_whole_disk(source))
     }
 
-    /// Whether nothing will change until a person acts: the key is refused, the trust is misconfigured.
+    /// Whether trying again soon cannot help: the key is refused, the trust cannot be set up.
     pub fn needs_a_person(&self) -> bool {
         match self {
             Self::Http(error) => error.is_refusal(),

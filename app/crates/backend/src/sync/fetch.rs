@@ -1,7 +1,10 @@
 //! Asking the file browser: with the credential, below the base, again when it may help.
 
-use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, HeaderValue, LOCATION, TRANSFER_ENCODING};
-use http::{HeaderMap, StatusCode};
+use std::sync::OnceLock;
+
+use bytes::Bytes;
+use http::header::{ACCEPT, ACCEPT_ENCODING, HeaderValue, LOCATION};
+use http::{HeaderMap, Method, StatusCode};
 
 use super::error::Error;
 use super::link::{Base, Place};
@@ -21,8 +24,10 @@ const MAX_REDIRECTS: usize = 4;
 #[derive(Debug)]
 pub(super) struct Site {
     pub(super) client: Client,
-    pub(super) base: Base,
-    pub(super) retry: Retry,
+    base: Base,
+    /// The base over HTTPS, once the server redirected there.
+    encrypted: OnceLock<Base>,
+    retry: Retry,
 }
 
 /// A page as it came.
@@ -30,12 +35,27 @@ pub(super) struct Site {
 pub(super) struct Found {
     /// Where it was found, after redirects.
     pub(super) at: Place,
-    pub(super) content: bytes::Bytes,
+    pub(super) content: Bytes,
     /// Whether the answer said where it ends: if not, one that broke off looks like a whole one.
     pub(super) is_framed: bool,
 }
 
 impl Site {
+    /// The file browser at `base`.
+    pub(super) fn new(client: Client, base: Base, retry: Retry) -> Self {
+        Self { client, base, encrypted: OnceLock::new(), retry }
+    }
+
+    /// Where it is.
+    pub(super) fn base(&self) -> &Base {
+        self.encrypted.get().unwrap_or(&self.base)
+    }
+
+    /// Tries again what may pass.
+    pub(super) fn retry(&self) -> Retry {
+        self.retry
+    }
+
     /// Fetches a directory page.
     ///
     /// # Errors
@@ -45,11 +65,11 @@ impl Site {
         let mut headers = HeaderMap::new();
         headers.insert(ACCEPT, HeaderValue::from_static("text/html, application/json;q=0.9, */*;q=0.1"));
         let attempt = || async {
-            let (at, reply) = self.open(place, headers.clone()).await?;
+            let (at, reply) = self.open(Method::GET, place, headers.clone()).await?;
             if reply.status != StatusCode::OK {
                 return Err(reply.unwanted().into());
             }
-            let is_framed = reply.content_length().is_some() || reply.header(&TRANSFER_ENCODING).is_some();
+            let is_framed = reply.is_framed();
             Ok(Found { at, content: reply.read(limit).await?.body, is_framed })
         };
         self.retry.run(attempt, Error::is_transient).await
@@ -61,28 +81,41 @@ impl Site {
     /// # Errors
     /// [`Error::Http`] without an answer, [`Error::Redirected`] for a redirect that leads elsewhere or in a
     /// circle.
-    pub(super) async fn open(&self, place: &Place, mut headers: HeaderMap) -> Result<(Place, Reply), Error> {
-        // What is counted, hashed and resumed are the bytes of the file.
+    pub(super) async fn open(
+        &self,
+        method: Method,
+        place: &Place,
+        mut headers: HeaderMap,
+    ) -> Result<(Place, Reply), Error> {
+        // Where lengths are compared, compression is in the way.
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         let mut place = place.clone();
-        let mut reply = self.client.get(&self.base.url(&place), headers.clone()).await?;
-        for _ in 0..MAX_REDIRECTS {
+        let mut turn = 0;
+        loop {
+            let url = self.base().url(&place);
+            let reply = self.client.send(method.clone(), &url, headers.clone(), Bytes::new()).await?;
             if !reply.status.is_redirection() || reply.status == StatusCode::NOT_MODIFIED {
-                let encoding = reply.header(&CONTENT_ENCODING).unwrap_or("identity");
-                if !encoding.eq_ignore_ascii_case("identity") {
-                    return Err(Error::Answer(format!("the server answers encoded ({encoding}), unasked")));
-                }
                 return Ok((place, reply));
             }
-            let Some(location) = reply.header(&LOCATION) else { return Err(reply.unwanted().into()) };
-            let to = self.base.redirect(&place, location).map_err(|reason| Error::Redirected {
-                from: without_credentials(&self.base.url(&place)),
+            let Some(location) = reply.header(&LOCATION).filter(|_| turn < MAX_REDIRECTS) else {
+                return Err(reply.unwanted().into());
+            };
+            let encrypted = self.base().encrypted(&place, location);
+            let to = encrypted.as_ref().unwrap_or(self.base()).redirect(&place, location);
+            place = to.map_err(|reason| Error::Redirected {
+                from: without_credentials(&url),
                 to: location.split(['?', '#']).next().unwrap_or("").chars().take(200).collect(),
                 reason,
             })?;
-            place = to;
-            reply = self.client.get(&self.base.url(&place), headers.clone()).await?;
+            turn += 1;
+            if let Some(encrypted) = encrypted {
+                log::info!(
+                    "the file browser is on https; write https:// in photos.url, for the first request \
+                            still carries the key in clear"
+                );
+                // Another request may have been redirected there at the same time.
+                let _ = self.encrypted.set(encrypted);
+            }
         }
-        Err(reply.unwanted().into())
     }
 }

@@ -50,8 +50,13 @@ pub(super) fn judge(page: &Page, base: &Base, at: &Place, is_framed: bool) -> Ju
     let places = |links: &[Link]| links.iter().filter_map(|link| base.follow(at, &link.href).ok()).collect();
     let marks = match &page.kind {
         // Entries that are no links are another answer, such as a list of errors.
-        Kind::Json { all_links } if *all_links || at.segments().is_empty() || !page.links.is_empty() => {
+        Kind::Json { all_links, is_whole: true }
+            if *all_links || at.segments().is_empty() || !page.links.is_empty() =>
+        {
             return Judged::Listing(places(&page.links));
+        }
+        Kind::Json { is_whole: false, .. } if !page.links.is_empty() => {
+            return Judged::Some(places(&page.links));
         }
         Kind::Json { .. } => return Judged::Other,
         Kind::Markup(marks) => marks,
@@ -169,6 +174,8 @@ mod tests {
             "Database error",
             "{\"error\": \"no database\"}",
             "[{\"error\": 7}]",
+            "{\"files\": []}",
+            "{\"success\": false, \"data\": []}",
             "[0,0]",
             "<html><body><h1>Database error</h1></body></html>",
             "<ul><li>Home</li></ul>",

@@ -3,6 +3,11 @@
 //! A link is reduced to a [`Place`], the decoded path below the base, and every request is built from base
 //! and place. So no link, however it is written, can send a request (and with it the credential) to another
 //! host or above the base.
+//!
+//! Some file browsers are one script, which names the folder in a parameter (`?dir=2110001`). Such a link is
+//! reduced to a place, too: the parameter's value is checked as a path is.
+
+mod script;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -11,6 +16,8 @@ use percent_encoding::percent_decode_str;
 use url::Url;
 
 use base::secret::SecretUrl;
+
+use script::{FOLDER_PARAMETERS, is_script};
 
 /// Longest link looked at. Path and query of what file browsers write stay far below; file systems take 255
 /// bytes a name.
@@ -27,8 +34,15 @@ pub const MAX_DEPTH: usize = 10;
 #[derive(Clone)]
 pub struct Base {
     url: Url,
+    /// Decoded names of the folder below which everything lies.
     path: Vec<String>,
     slash: bool,
+    /// The script that lists the folder, where the address names one.
+    script: Option<String>,
+    /// The parameter by which the address names the folder itself, and that folder.
+    folder: Option<(String, Vec<String>)>,
+    /// The port before a redirect to HTTPS, which links may still name.
+    former_port: Option<u16>,
 }
 
 /// A page or file below the base.
@@ -39,6 +53,17 @@ pub struct Place {
     segments: Vec<String>,
     /// Whether the address ends in a slash.
     slash: bool,
+    /// How it is asked for when it has no path of its own.
+    asked: Option<Asked>,
+}
+
+/// How a script is asked for a place.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+struct Asked {
+    /// The script's name, where the link names one.
+    script: Option<String>,
+    /// The parameters beside those of the base.
+    parameters: Vec<(String, String)>,
 }
 
 /// Why a link is not followed.
@@ -53,6 +78,12 @@ pub enum Refused {
     /// Another server.
     #[error("leads to another host")]
     OtherHost,
+    /// The same host, and another port.
+    #[error("leads to another port of the same host")]
+    OtherPort,
+    /// From HTTPS back to plain HTTP.
+    #[error("leads to the same host without encryption")]
+    Unencrypted,
     /// Above or beside the base, or the base itself.
     #[error("does not lead below the base")]
     OutsideBase,
@@ -77,24 +108,50 @@ impl Base {
         url.set_fragment(None);
         let decoded = |segment: &str| percent_decode_str(segment).decode_utf8_lossy().into_owned();
         let mut path: Vec<String> = url.path_segments().into_iter().flatten().map(decoded).collect();
-        let slash = path.pop_if(|last| last.is_empty()).is_some();
-        Self { url, path, slash }
+        let mut slash = path.pop_if(|last| last.is_empty()).is_some();
+        let script = path.pop_if(|last| !slash && is_script(last));
+        slash |= script.is_some();
+        let named = url.query_pairs().find(|(name, _)| FOLDER_PARAMETERS.contains(&&**name));
+        let folder = named.map(|(name, value)| {
+            let names = value.split('/').filter(|name| !name.is_empty() && *name != ".");
+            (name.into_owned(), names.map(str::to_owned).collect())
+        });
+        Self { url, path, slash, script, folder, former_port: None }
     }
 
     /// The base itself, as it is configured.
     pub fn root(&self) -> Place {
-        Place { segments: Vec::new(), slash: self.slash }
+        Place { segments: Vec::new(), slash: self.slash, asked: None }
     }
 
     /// The URL of `place`, credential included.
     pub fn url(&self, place: &Place) -> Url {
         let mut url = self.url.clone();
+        // The base's script stands for the base alone, and a script that a link names for its own place.
+        let script = match &place.asked {
+            Some(asked) => asked.script.as_ref().or(self.script.as_ref()),
+            None => self.script.as_ref().filter(|_| place.segments.is_empty()),
+        };
+        let below = if place.asked.is_some() { &[][..] } else { &place.segments[..] };
         // Only URLs without a host have no segments; `SecretUrl` accepts none of those.
         if let Ok(mut path) = url.path_segments_mut() {
-            path.pop_if_empty().extend(&place.segments);
-            if place.slash {
+            path.pop_if_empty();
+            if self.script.is_some() {
+                path.pop();
+            }
+            path.extend(below).extend(script);
+            let slash = if place.asked.is_some() { self.slash } else { place.slash };
+            if slash && script.is_none() {
                 path.pop_if_empty().push("");
             }
+        }
+        if let Some(asked) = &place.asked {
+            let is_asked = |name: &str| asked.parameters.iter().any(|(asked, _)| asked == name);
+            if self.url.query_pairs().any(|(name, _)| is_asked(&name)) {
+                let own: Vec<_> = self.url.query_pairs().filter(|(name, _)| !is_asked(name)).collect();
+                url.query_pairs_mut().clear().extend_pairs(own);
+            }
+            url.query_pairs_mut().extend_pairs(&asked.parameters);
         }
         url
     }
@@ -119,6 +176,13 @@ impl Base {
 
     /// Whether a link on the page `page` leads to the folder above it.
     pub fn leads_to_parent(&self, page: &Place, href: &str) -> bool {
+        if page.asked.is_some() {
+            let above = &page.segments[..page.segments.len().saturating_sub(1)];
+            let Ok(url) = self.url(page).join(href) else { return false };
+            let up = self.by_parameter(&url);
+            return up.is_some_and(|up| up.is_ok_and(|up| up.segments == above))
+                || (above.is_empty() && self.is_same_server(&url) && self.is_base_itself(&url));
+        }
         let folder = self.url(&page.clone().with_slash());
         let link = folder.join(href.trim_matches(|c: char| c.is_ascii_whitespace()));
         let (Ok(link), Ok(parent)) = (link, folder.join("../")) else { return false };
@@ -134,16 +198,34 @@ impl Base {
         self.path.is_empty()
     }
 
-    /// Where a redirect from `from` leads: the base itself is allowed, another scheme or port is not.
+    /// Where a redirect from `from` leads: the base itself is allowed, another scheme or port is not
+    /// ([`Base::encrypted`] tells of the one exception).
     ///
     /// # Errors
     /// [`Refused`], the first reason found.
     pub fn redirect(&self, from: &Place, location: &str) -> Result<Place, Refused> {
         let url = self.join(from, location)?;
-        if url.origin() != self.url.origin() {
+        if url.host() != self.url.host() {
             return Err(Refused::OtherHost);
         }
-        self.below(&url)
+        if url.origin() != self.url.origin() {
+            let is_downgrade = self.url.scheme() == "https" && url.scheme() == "http";
+            return Err(if is_downgrade { Refused::Unencrypted } else { Refused::OtherPort });
+        }
+        self.by_parameter(&url).unwrap_or_else(|| self.below(&url))
+    }
+
+    /// The base over HTTPS, when a redirect leads from plain HTTP to HTTPS on the same host. The certificate
+    /// must then be right for that host, so the credential goes to nobody else.
+    pub fn encrypted(&self, from: &Place, location: &str) -> Option<Self> {
+        let to = self.join(from, location).ok()?;
+        if self.url.scheme() != "http" || to.scheme() != "https" || to.host() != self.url.host() {
+            return None;
+        }
+        let mut url = self.url.clone();
+        url.set_scheme("https").ok()?;
+        url.set_port(to.port()).ok()?;
+        Some(Self { url, former_port: self.url.port_or_known_default(), ..self.clone() })
     }
 
     fn resolve(&self, page: &Place, href: &str) -> Result<Place, Refused> {
@@ -154,18 +236,15 @@ impl Base {
         if url.fragment().is_some() {
             return Err(Refused::Fragment);
         }
-        let place = self.below(&url)?;
+        let place = self.by_parameter(&url).unwrap_or_else(|| self.below(&url))?;
         if place.segments.is_empty() {
             return Err(if url.query().is_some() { Refused::Sort } else { Refused::OutsideBase });
         }
         if place.directory_count() > MAX_DEPTH {
             return Err(Refused::TooDeep);
         }
-        // A file's query is dropped (a version stamp); a directory's names another view of it, unless it is
-        // the credential.
-        if place.is_directory() && url.query().is_some() && !same_query(&url, &self.url) {
-            return Err(Refused::Sort);
-        }
+        // Another query is dropped: a version stamp, an order of the same folder, a parameter of the script's
+        // own. The base's query is sent in any case.
         Ok(place)
     }
 
@@ -192,6 +271,7 @@ impl Base {
     fn is_same_server(&self, url: &Url) -> bool {
         url.host() == self.url.host()
             && (url.port_or_known_default() == self.url.port_or_known_default()
+                || (self.former_port.is_some() && url.port_or_known_default() == self.former_port)
                 || (url.port().is_none() && self.url.port().is_none()))
     }
 
@@ -210,7 +290,7 @@ impl Base {
         if segments.iter().any(|name| name.is_empty() || is_dangerous(name)) {
             return Err(Refused::Dangerous);
         }
-        Ok(Place { segments, slash })
+        Ok(Place { segments, slash, asked: None })
     }
 }
 
@@ -296,131 +376,5 @@ fn is_dangerous(name: &str) -> bool {
     true
 }
 
-/// Whether two URLs carry the same parameters, however they are encoded.
-fn same_query(one: &Url, other: &Url) -> bool {
-    one.query_pairs().eq(other.query_pairs())
-}
-
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn base() -> Base {
-        Base::new(&SecretUrl::parse("https://backend.example/media/students?key=k3y").unwrap())
-    }
-
-    fn on_root(href: &str) -> Result<String, Refused> {
-        let base = base();
-        base.follow(&base.root(), href).map(|place| place.to_string())
-    }
-
-    #[test]
-    fn links_below_the_base_are_followed_however_they_are_written() {
-        for (href, place) in [
-            ("2110001/", "2110001/"),
-            ("2110001", "2110001"),
-            ("./2110001/", "2110001/"),
-            ("students/2110001/", "2110001/"),
-            ("/media/students/2110001/a%20b.JPG", "2110001/a b.JPG"),
-            ("https://backend.example/media/students/2110001/a.jpg?key=k3y", "2110001/a.jpg"),
-            ("https://backend.example:443/media/students/2110001/a.jpg", "2110001/a.jpg"),
-            ("http://backend.example/media/students/2110001/a.jpg?v=3", "2110001/a.jpg"),
-            ("//backend.example/media/students/2110001/?key=k3y", "2110001/"),
-            (" 2110001/ ", "2110001/"),
-            ("2110001/100%25.jpg", "2110001/100%.jpg"),
-            ("2110001/caf%C3%A9.png", "2110001/café.png"),
-        ] {
-            assert_eq!(on_root(href).as_deref(), Ok(place), "{href}");
-        }
-    }
-
-    #[test]
-    fn every_other_link_is_refused_with_its_reason() {
-        for (href, why) in [
-            ("../", Refused::Dangerous),
-            ("2110001/../../secret/", Refused::Dangerous),
-            ("%2e%2e/etc/", Refused::Dangerous),
-            ("2110001/%252e%252e/a.jpg", Refused::Dangerous),
-            ("2110001/.%2E/a.jpg", Refused::Dangerous),
-            ("2110001/..%2fa.jpg", Refused::Dangerous),
-            ("2110001/..%5ca.jpg", Refused::Dangerous),
-            ("2110001\\a.jpg", Refused::Dangerous),
-            ("\\\\other.example\\a.jpg", Refused::Dangerous),
-            ("2110001/a%00.jpg", Refused::Dangerous),
-            ("2110001/.\t./a.jpg", Refused::Dangerous),
-            ("2110001//a.jpg", Refused::Dangerous),
-            ("/etc/passwd", Refused::OutsideBase),
-            ("/media/students2/a.jpg", Refused::OutsideBase),
-            ("/media/students/", Refused::OutsideBase),
-            ("", Refused::Fragment),
-            ("?C=N;O=D", Refused::Sort),
-            ("./?sort=name&order=desc", Refused::Sort),
-            ("2110001/?C=N;O=D", Refused::Sort),
-            ("#top", Refused::Fragment),
-            ("2110001/#top", Refused::Fragment),
-            ("https://other.example/media/students/2110001/a.jpg", Refused::OtherHost),
-            ("//other.example/media/students/a/", Refused::OtherHost),
-            ("https://backend.example:8443/media/students/a/", Refused::OtherHost),
-            ("https://backend.example@other.example/media/students/a/", Refused::OtherHost),
-            ("javascript:alert(1)", Refused::Scheme),
-            ("mailto:a@b.example", Refused::Scheme),
-            ("2110001/%ff.jpg", Refused::Malformed),
-            ("a/b/c/d/e/f/g/h/i/j/k/", Refused::TooDeep),
-        ] {
-            assert_eq!(on_root(href), Err(why), "{href}");
-        }
-    }
-
-    #[test]
-    fn a_page_without_its_slash_still_finds_its_photos() {
-        let base = base();
-        let page = base.follow(&base.root(), "2110001").unwrap();
-        assert_eq!(base.follow(&page, "a.jpg").unwrap().to_string(), "2110001/a.jpg");
-        assert_eq!(base.follow(&page, "2110001/a.jpg").unwrap().to_string(), "2110001/a.jpg");
-    }
-
-    #[test]
-    fn redirects_stay_on_the_server_and_below_the_base() {
-        let base = base();
-        let to =
-            |location: &str| base.redirect(&base.root(), location).map(|place| base.url(&place).to_string());
-        assert_eq!(to("/media/students/").unwrap(), "https://backend.example/media/students/?key=k3y");
-        assert_eq!(
-            to("https://backend.example/media/students/1/").unwrap(),
-            "https://backend.example/media/students/1/?key=k3y"
-        );
-        assert_eq!(to("http://backend.example/media/students/"), Err(Refused::OtherHost));
-        assert_eq!(to("https://other.example/media/students/"), Err(Refused::OtherHost));
-        assert_eq!(to("/login?next=/media/students/"), Err(Refused::OutsideBase));
-    }
-
-    proptest! {
-        #[test]
-        fn no_link_leaves_the_base(
-            href in r"(https?:|//|/|\\)?([a-z.%25/\\?#&;=@:\x00-\x20é-]|\.\./|%2e|%252e|%5c|%2f|%00|backend\.example|media|students|2110001){0,24}",
-            deep in any::<bool>(),
-        ) {
-            let base = base();
-            let page = if deep { base.follow(&base.root(), "2110001/x/").unwrap() } else { base.root() };
-            for place in [base.follow(&page, &href), base.redirect(&page, &href)].into_iter().flatten() {
-                let url = base.url(&place);
-                prop_assert_eq!(url.origin(), base.url.origin());
-                let path = url.path();
-                prop_assert!(path == "/media/students" || path.starts_with("/media/students/"), "{}", path);
-                prop_assert_eq!(url.query(), Some("key=k3y"));
-                prop_assert!(place.segments.iter().all(|name| !name.is_empty() && name != ".." && !name.contains(['/', '\\', '\0'])));
-                // The address of a place leads to that place.
-                prop_assert_eq!(base.below(&url), Ok(place));
-            }
-        }
-
-        #[test]
-        fn no_text_makes_the_filter_panic(href in any::<String>()) {
-            let base = base();
-            let _ = base.follow(&base.root(), &href);
-        }
-    }
-}
+mod tests;

@@ -1,16 +1,11 @@
 //! The links on a directory page, whoever wrote it, and what tells a listing from another page.
 //!
 //! Django, nginx, Apache, Caddy and Python write HTML with `<a href>` ([`super::markup`]); older deployments
-//! a JSON array of URLs. JSON is read entry by entry: an entry that is no link takes no memory, and the
-//! reading ends at [`MAX_LINKS`] entries.
+//! a JSON array of URLs; npm's `serve` and others an object with such an array in it. ([`super::json`]).
 
-use std::cell::Cell;
-use std::fmt;
 use std::time::Duration;
 
-use serde::Deserialize;
-use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
-
+use super::json;
 use super::markup;
 use super::markup::Marks;
 
@@ -58,8 +53,13 @@ pub struct Page {
 /// What kind of page it is.
 #[derive(Debug)]
 pub(super) enum Kind {
-    /// A JSON array; whether each of its entries is a link.
-    Json { all_links: bool },
+    /// JSON.
+    Json {
+        /// Whether each of its entries is a link; an object must have one at least.
+        all_links: bool,
+        /// Whether it does not say that there are more pages of it.
+        is_whole: bool,
+    },
     /// Anything else.
     Markup(Box<Marks>),
 }
@@ -74,10 +74,10 @@ pub fn read(page: &[u8]) -> Result<Page, ListingError> {
     let text = text.trim_start_matches('\u{feff}').trim_start();
     if text.trim_end() == "null" {
         // Caddy's empty folder.
-        return Ok(Page { links: Vec::new(), kind: Kind::Json { all_links: true } });
+        return Ok(Page { links: Vec::new(), kind: Kind::Json { all_links: true, is_whole: true } });
     }
-    if text.starts_with('[')
-        && let Some(page) = json(text)?
+    if text.starts_with(['[', '{'])
+        && let Some(page) = json::read(text)?
     {
         return Ok(page);
     }
@@ -91,161 +91,6 @@ pub fn read(page: &[u8]) -> Result<Page, ListingError> {
 /// As [`read`].
 pub fn links(page: &[u8]) -> Result<Vec<String>, ListingError> {
     Ok(read(page)?.links.into_iter().map(|link| link.href).collect())
-}
-
-/// A JSON array of URLs as texts, or of objects with a `url` or a `name`, as nginx and Caddy can write them;
-/// `None` when it is no JSON at all.
-fn json(text: &str) -> Result<Option<Page>, ListingError> {
-    let overflow = Cell::new(false);
-    let mut reader = serde_json::Deserializer::from_str(text);
-    let read = Entries(&overflow).deserialize(&mut reader).and_then(|read| reader.end().map(|()| read));
-    match read {
-        Ok((links, all_links)) => Ok(Some(Page { links, kind: Kind::Json { all_links } })),
-        Err(_) if overflow.get() => Err(ListingError::TooManyLinks),
-        Err(error) if error.is_eof() => Err(ListingError::BrokeOff),
-        Err(_) => Ok(None),
-    }
-}
-
-/// Reads an array entry by entry; its flag is set when there are too many.
-struct Entries<'a>(&'a Cell<bool>);
-
-impl<'de> DeserializeSeed<'de> for Entries<'_> {
-    type Value = (Vec<Link>, bool);
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        deserializer.deserialize_seq(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Entries<'_> {
-    type Value = (Vec<Link>, bool);
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an array")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut entries: A) -> Result<Self::Value, A::Error> {
-        let (mut links, mut seen) = (Vec::new(), 0);
-        while let Some(Entry(link)) = entries.next_element()? {
-            seen += 1;
-            if seen > MAX_LINKS {
-                self.0.set(true);
-                return Err(A::Error::custom("too many entries"));
-            }
-            links.extend(link.map(|href| Link { href, is_image: false }));
-        }
-        let all_links = links.len() == seen;
-        Ok((links, all_links))
-    }
-}
-
-/// An entry's link, if it has one.
-struct Entry(Option<String>);
-
-impl<'de> Deserialize<'de> for Entry {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(EntryVisitor).map(Self)
-    }
-}
-
-/// The link of an entry; of a map, by its names.
-struct EntryVisitor;
-
-#[derive(Deserialize)]
-#[serde(field_identifier, rename_all = "lowercase")]
-enum Key {
-    Url,
-    Name,
-    Type,
-    #[serde(other)]
-    Other,
-}
-
-/// A text, or nothing for any other value; what is too long for a link is nothing, too.
-struct Text(Option<String>);
-
-impl<'de> Deserialize<'de> for Text {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        // The link of a map within a map is nobody's: only texts count here.
-        deserializer.deserialize_any(TextVisitor).map(Self)
-    }
-}
-
-struct TextVisitor;
-
-/// What both visitors do with every value that is neither text nor map.
-macro_rules! others_are_nothing {
-    () => {
-        type Value = Option<String>;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("a value")
-        }
-
-        fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-            Ok((text.len() <= MAX_LINK_BYTES).then(|| text.to_owned()))
-        }
-
-        fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
-            Ok(None)
-        }
-
-        fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
-            Ok(None)
-        }
-
-        fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
-            Ok(None)
-        }
-
-        fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
-            Ok(None)
-        }
-
-        fn visit_unit<E>(self) -> Result<Self::Value, E> {
-            Ok(None)
-        }
-
-        fn visit_seq<A: SeqAccess<'de>>(self, mut inner: A) -> Result<Self::Value, A::Error> {
-            while inner.next_element::<IgnoredAny>()?.is_some() {}
-            Ok(None)
-        }
-    };
-}
-
-impl<'de> Visitor<'de> for TextVisitor {
-    others_are_nothing!();
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(None)
-    }
-}
-
-impl<'de> Visitor<'de> for EntryVisitor {
-    others_are_nothing!();
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let (mut url, mut name, mut is_directory) = (None, None, false);
-        while let Some(key) = map.next_key()? {
-            match key {
-                Key::Url => url = map.next_value::<Text>()?.0,
-                Key::Name => name = map.next_value::<Text>()?.0,
-                Key::Type => {
-                    is_directory = map.next_value::<Text>()?.0.is_some_and(|kind| kind == "directory")
-                }
-                Key::Other => drop(map.next_value::<IgnoredAny>()?),
-            }
-        }
-        Ok(url.or_else(|| {
-            let name = name?;
-            let slash = if is_directory && !name.ends_with('/') { "/" } else { "" };
-            // A name is not a link: encoded, a '?' or '#' in it stays part of it.
-            let encoded = percent_encoding::utf8_percent_encode(&name, percent_encoding::NON_ALPHANUMERIC);
-            Some(format!("{encoded}{slash}"))
-        }))
-    }
 }
 
 #[cfg(test)]
@@ -291,32 +136,6 @@ mod tests {
                 "Ünal & Söhne 100%.JPG",
             ];
             assert_eq!(places, expected.iter().map(|name| format!("2110001/{name}")).collect(), "{server}");
-        }
-    }
-
-    #[test]
-    fn an_array_of_urls_is_a_listing_too() {
-        let page = br#" ["https://backend.example/s/1/a.jpg", "/s/2/b.jpg", 7, {"name": "a?b", "type": "directory"}]"#;
-        assert_eq!(links(page).unwrap(), ["https://backend.example/s/1/a.jpg", "/s/2/b.jpg", "a%3Fb/"]);
-    }
-
-    #[test]
-    fn an_array_is_read_only_up_to_the_limit() {
-        let zeros = |count: usize| format!("[{}0]", "0,".repeat(count - 1));
-        assert!(links(zeros(MAX_LINKS).as_bytes()).unwrap().is_empty());
-        // What follows is not even looked at.
-        let endless = format!("[{}", "0,".repeat(20_000_000));
-        let start = std::time::Instant::now();
-        assert_eq!(links(endless.as_bytes()), Err(ListingError::TooManyLinks));
-        assert!(start.elapsed() < Duration::from_secs(5));
-    }
-
-    #[test]
-    fn an_array_that_ends_in_the_middle_is_no_listing() {
-        let whole = include_str!("../../tests/listings/caddy.json").trim_end();
-        for end in 1..whole.len() {
-            let Some(part) = whole.get(..end) else { continue };
-            assert_eq!(links(part.as_bytes()), Err(ListingError::BrokeOff), "{part}");
         }
     }
 

@@ -1,4 +1,4 @@
-//! The photos on disk: `cached_faces/<roll>/<file>`.
+//! The photos on disk: `cached_faces/<roll>/<file>`, with the folders that the server has below a student's.
 //!
 //! Nothing half-made is ever seen under a photo's name: a download goes to a hidden file beside it, is
 //! checked, forced to the disk and renamed. All paths are resolved below one directory handle (cap-std), so
@@ -10,13 +10,14 @@ use std::io::{self, Read as _, Write as _};
 use std::path::PathBuf;
 
 use cap_std::ambient_authority;
-use cap_std::fs::{Dir, OpenOptions};
+use cap_std::fs::{Dir, DirEntry, OpenOptions};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
 
 use super::crawl::is_photo;
 use super::error::Error;
+use super::link::MAX_DEPTH;
 use base::identity::RollNumber;
 
 /// The mirror's folder in the data folder.
@@ -27,6 +28,9 @@ const PART: &str = ".part-";
 
 /// Begins the name of what could neither be used nor removed. Hidden, and no student's.
 const ASIDE: &str = ".aside-";
+
+/// Bytes read of a photo to see whether it can be read.
+const BEGINNING: usize = 4096;
 
 /// Held by the one synchronisation at work.
 const LOCK: &str = ".lock";
@@ -98,9 +102,9 @@ impl Mirror {
     /// Every photo on disk with its size in bytes, by its path below the mirror.
     pub(super) fn photos(&self) -> Result<BTreeMap<String, u64>, Error> {
         let mut found = BTreeMap::new();
-        self.each_file(|roll, name, entry| {
+        self.each_file(|path, name, entry| {
             if is_photo(name) && !name.starts_with('.') && entry.file_type()?.is_file() {
-                found.insert(format!("{roll}/{name}"), entry.metadata()?.len());
+                found.insert(path.to_owned(), entry.metadata()?.len());
             }
             Ok(())
         })?;
@@ -124,24 +128,52 @@ impl Mirror {
         Ok(())
     }
 
-    /// Begins to write a photo of `roll`.
-    pub(super) fn begin(&self, roll: &RollNumber) -> Result<(Part, std::fs::File), Error> {
-        let failed = |action, source| self.failed(action, roll.as_str(), source);
-        match self.dir.create_dir(roll.as_str()) {
-            Ok(()) => self.sync_folder(&self.dir).map_err(|source| failed("write", source))?,
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(source) => return Err(failed("make the folder", source)),
-        }
-        let folder = match self.dir.open_dir(roll.as_str()) {
-            Err(error) if !is_of_the_whole_disk(&error) => self.replace_folder(roll.as_str(), &error),
-            other => other,
-        };
-        let folder = folder.map_err(|source| failed("open", source))?;
+    /// Begins to write the photo at `path`.
+    pub(super) fn begin(&self, path: &str) -> Result<(Part, std::fs::File), Error> {
+        let folder = self.folder_of(path)?;
         let name = format!("{PART}{:016x}", fastrand::u64(..));
         let file = folder
             .open_with(&name, OpenOptions::new().read(true).write(true).create_new(true))
-            .map_err(|source| failed("write into", source))?;
+            .map_err(|source| self.failed("write into", path, source))?;
         Ok((Part { folder, name, kept: false }, file.into_std()))
+    }
+
+    /// Gives a photo another path: at any moment it is there under one of the two.
+    pub(super) fn rename(&self, from: &str, to: &str) -> Result<(), Error> {
+        let folder = self.folder_of(to)?;
+        let name = to.rsplit('/').next().unwrap_or(to);
+        let failed = |source| self.failed("rename", from, source);
+        self.dir.rename(from, &folder, name).map_err(failed)?;
+        sync_folder(&folder).map_err(failed)?;
+        self.remove_empty_folders(from);
+        Ok(())
+    }
+
+    /// The folder of the file at `path`, made where it is missing.
+    fn folder_of(&self, path: &str) -> Result<Dir, Error> {
+        let mut folder = self.dir.try_clone().map_err(|source| self.failed("open", path, source))?;
+        let mut names: Vec<&str> = path.split('/').collect();
+        names.pop();
+        for name in names {
+            let failed = |action, source| self.failed(action, path, source);
+            match folder.create_dir(name) {
+                Ok(()) => sync_folder(&folder).map_err(|source| failed("write", source))?,
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(source) => return Err(failed("make the folder of", source)),
+            }
+            let below = match folder.open_dir(name) {
+                Err(error) if !is_of_the_whole_disk(&error) => {
+                    log::warn!(
+                        "{name} in {} is no usable folder ({error}) and is replaced",
+                        self.path.join(path).display()
+                    );
+                    replace_folder(&folder, name)
+                }
+                other => other,
+            };
+            folder = below.map_err(|source| failed("open the folder of", source))?;
+        }
+        Ok(folder)
     }
 
     /// Puts a written file, already checked, under its name, and forces both to the disk.
@@ -160,7 +192,7 @@ impl Mirror {
             done => done.map_err(failed)?,
         }
         part.kept = true;
-        self.sync_folder(&part.folder).map_err(failed)
+        sync_folder(&part.folder).map_err(failed)
     }
 
     /// The SHA-256 of a photo on disk, hexadecimal.
@@ -171,7 +203,34 @@ impl Mirror {
         Ok(super::hexadecimal(&hash.finalize()))
     }
 
-    /// Removes a photo, and its folder when it was the last.
+    /// Whether a photo can be read: its beginning, or all of it, which must then have this SHA-256.
+    pub(super) fn is_as_it_was(&self, path: &str, sha256: Option<&str>) -> bool {
+        match sha256 {
+            Some(expected) => match self.sha256(path) {
+                Ok(found) if found == expected => true,
+                Ok(_) => {
+                    log::warn!(personal:% = path; "the copy of {path} is damaged; it is fetched again");
+                    false
+                }
+                Err(error) => {
+                    log::warn!(personal:% = path; "{error}; it is fetched again");
+                    false
+                }
+            },
+            None => {
+                let read = self.dir.open(path).and_then(|mut file| file.read(&mut [0; BEGINNING]));
+                if let Err(error) = &read {
+                    log::warn!(
+                        personal:% = path;
+                        "the copy of {path} cannot be read ({error}); it is fetched again"
+                    );
+                }
+                read.is_ok_and(|bytes| bytes > 0)
+            }
+        }
+    }
+
+    /// Removes a photo, and its folders when it was the last.
     pub(super) fn remove(&self, path: &str) -> Result<(), Error> {
         match self.dir.remove_file(path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -179,9 +238,20 @@ impl Mirror {
             }
             _ => {}
         }
-        // Fails while the folder holds anything else, which is right.
-        let _ = self.dir.remove_dir(super::removal::student(path));
+        self.remove_empty_folders(path);
         Ok(())
+    }
+
+    /// Removes the folders above `path` that hold nothing more.
+    fn remove_empty_folders(&self, path: &str) {
+        let mut path = path;
+        while let Some((folder, _)) = path.rsplit_once('/') {
+            // Fails while the folder holds anything else, which is right.
+            if self.dir.remove_dir(folder).is_err() {
+                return;
+            }
+            path = folder;
+        }
     }
 
     /// Reads a file of our own; `None` when it is missing or not what was written.
@@ -229,9 +299,9 @@ impl Mirror {
 
     fn clear_parts(&self) -> Result<(), Error> {
         let mut parts = Vec::new();
-        self.each_file(|roll, name, _| {
+        self.each_file(|path, name, _| {
             if name.starts_with(PART) {
-                parts.push(format!("{roll}/{name}"));
+                parts.push(path.to_owned());
             }
             Ok(())
         })?;
@@ -250,8 +320,8 @@ impl Mirror {
         Ok(())
     }
 
-    /// Visits the files in the students' folders; other folders and names that are no text are nobody's
-    /// business here.
+    /// Visits what is in the students' folders and below them, with its path and its name; other folders and
+    /// names that are no text are nobody's business here.
     fn each_file(
         &self,
         mut visit: impl FnMut(&str, &str, &cap_std::fs::DirEntry) -> io::Result<()>,
@@ -268,15 +338,42 @@ impl Mirror {
             };
             let roll = entry.file_name();
             let Some(roll) = roll.to_str().filter(|roll| RollNumber::parse(roll).is_ok()) else { continue };
-            if let Err(error) = each_file_of(&entry, |name, file| {
-                if let Err(error) = visit(roll, name, file) {
-                    self.tell(&format!("{roll}/{name}"), &error);
-                }
-            }) {
-                self.tell(roll, &error);
-            }
+            self.each_file_below(&entry, roll, MAX_DEPTH, &mut visit);
         }
         Ok(())
+    }
+
+    /// Visits what is in a folder, which is at `shown`, and below it; anything but a folder holds nothing.
+    fn each_file_below(
+        &self,
+        folder: &DirEntry,
+        shown: &str,
+        depth: usize,
+        visit: &mut impl FnMut(&str, &str, &DirEntry) -> io::Result<()>,
+    ) {
+        let entries = match folder.file_type() {
+            Ok(kind) if !kind.is_dir() => return,
+            kind => kind.and_then(|_| folder.open_dir()?.entries()),
+        };
+        let entries = match entries {
+            Ok(entries) => entries,
+            Err(error) => return self.tell(shown, &error),
+        };
+        for entry in entries {
+            let entry = match entry {
+                Ok(entry) => entry,
+                Err(error) => return self.tell(shown, &error),
+            };
+            let name = entry.file_name();
+            let Some(name) = name.to_str() else { continue };
+            let path = format!("{shown}/{name}");
+            if let Err(error) = visit(&path, name, &entry) {
+                self.tell(&path, &error);
+            }
+            if depth > 0 && !name.starts_with('.') {
+                self.each_file_below(&entry, &path, depth - 1, visit);
+            }
+        }
     }
 
     /// Tells of one entry that cannot be read; the others are as they were.
@@ -286,37 +383,19 @@ impl Mirror {
             log::warn!("{} cannot be read ({error}); it is left out", self.path.join(path).display());
         }
     }
-
-    /// Makes a student's folder anew where something else stands, or what cannot be opened.
-    fn replace_folder(&self, roll: &str, error: &io::Error) -> io::Result<Dir> {
-        log::warn!("{} is no usable folder ({error}) and is replaced", self.path.join(roll).display());
-        clear_away(&self.dir, roll)?;
-        self.dir.create_dir(roll)?;
-        self.sync_folder(&self.dir)?;
-        self.dir.open_dir(roll)
-    }
-
-    /// Forces a folder's names to the disk.
-    fn sync_folder(&self, folder: &Dir) -> io::Result<()> {
-        folder.open(".")?.sync_all()
-    }
 }
 
-/// Visits the files of a student's folder; anything but a folder has none.
-fn each_file_of(
-    entry: &cap_std::fs::DirEntry,
-    mut visit: impl FnMut(&str, &cap_std::fs::DirEntry),
-) -> io::Result<()> {
-    if !entry.file_type()?.is_dir() {
-        return Ok(());
-    }
-    for file in entry.open_dir()?.entries()? {
-        let file = file?;
-        if let Some(name) = file.file_name().to_str() {
-            visit(name, &file);
-        }
-    }
-    Ok(())
+/// Makes a folder anew where something else stands, or what cannot be opened.
+fn replace_folder(above: &Dir, name: &str) -> io::Result<Dir> {
+    clear_away(above, name)?;
+    above.create_dir(name)?;
+    sync_folder(above)?;
+    above.open_dir(name)
+}
+
+/// Forces a folder's names to the disk.
+fn sync_folder(folder: &Dir) -> io::Result<()> {
+    folder.open(".")?.sync_all()
 }
 
 /// Whether an error is of the whole disk: full, or not to be written. Any other is of one entry.

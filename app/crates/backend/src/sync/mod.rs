@@ -5,7 +5,8 @@
 //! cut of power, each photo on disk is whole and decodes; a synchronisation that fails leaves what is there.
 //!
 //! Layout, in the data folder:
-//! - `cached_faces/<roll>/<file>`: the photos, called as on the server ([`names`] tells the exceptions);
+//! - `cached_faces/<roll>/<file>`: the photos, called as on the server, folders below a student's included
+//!   ([`names`] tells the exceptions);
 //! - `cached_faces/.cache_metadata.json`: the last synchronisation in numbers, as the original wrote it;
 //! - `cached_faces/.sync_state.json`: what the next one needs: validators and hashes, and a removal that
 //!   waits.
@@ -15,6 +16,7 @@ mod download;
 mod error;
 mod fetch;
 mod folder;
+mod json;
 pub mod link;
 pub mod listing;
 mod markup;
@@ -22,33 +24,27 @@ mod mirror;
 mod names;
 mod removal;
 mod state;
+mod work;
 mod worker;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::AtomicU32;
 
-use futures_util::{StreamExt as _, stream};
-use serde::Serialize;
 use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
-use tokio::sync::Semaphore;
 
 use crate::config::Tls;
 use crate::http::{Client, Retry, Timeouts};
 use base::event::Event;
 use base::failure::{Diagnosis as _, Fault};
-use vision::photo::PhotoLimits;
 use vision::photos::Photos as PhotoSettings;
 
-use crawl::RemotePhoto;
-use download::{Downloads, Fetched, blocking};
+use download::blocking;
 use fetch::Site;
 use link::Base;
 use mirror::Mirror;
-use removal::{Before, Decision};
 use state::State;
+use work::Work;
 
 pub use error::Error;
 pub use mirror::FOLDER;
@@ -170,19 +166,6 @@ impl Report {
     }
 }
 
-/// `.cache_metadata.json`, field for field as the original wrote it.
-#[derive(Serialize)]
-struct Metadata {
-    last_sync: String,
-    source_url: String,
-    total_images: usize,
-    downloaded: usize,
-    updated: usize,
-    skipped: usize,
-    removed: usize,
-    failed: usize,
-}
-
 /// How long a synchronisation waits for the server, and how often it asks again.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Patience {
@@ -224,11 +207,8 @@ pub async fn once_with(
     step: &(dyn Fn(Step<'_>) + Sync),
 ) -> Result<Report, Error> {
     let url = settings.photos.url.as_ref().ok_or(Error::NoUrl)?;
-    let site = Site {
-        client: Client::new(&settings.tls, patience.timeouts)?,
-        base: Base::new(url),
-        retry: patience.retry,
-    };
+    let client = Client::new(&settings.tls, patience.timeouts)?;
+    let site = Site::new(client, Base::new(url), patience.retry);
     let data_dir = settings.data_dir.clone();
     let (mirror, state, local) = blocking(move || {
         let mirror = Mirror::open(&data_dir)?;
@@ -239,6 +219,11 @@ pub async fn once_with(
     .await?;
 
     let listing = crawl::list(&site, &settings.photos, step).await?;
+    if listing.photos.is_empty() && listing.failures.is_empty() {
+        // It says nothing, neither for nor against a removal that waits.
+        let no_rolls = listing.no_rolls.into_iter().collect();
+        return Err(Error::Empty { kept: local.len(), no_rolls });
+    }
     let mut report = Report { failed: listing.failures, ..Report::default() };
     let (named, unsafe_names) = names::assign(listing.photos);
     let mut kept: BTreeSet<String> = listing.unread.iter().map(ToString::to_string).collect();
@@ -249,6 +234,7 @@ pub async fn once_with(
     step(Step::Photos { total: named.len() });
 
     let mut work = Work { mirror, state, report, kept, gave_up: false };
+    let local = work.rename(&named, local).await?;
     work.download(&site, settings, &named, &local, step).await;
     // A server that is not well does not tell what is gone, neither now nor for a removal that waits.
     if !work.gave_up && work.report.fault().is_none() {
@@ -279,213 +265,9 @@ async fn waiting(settings: &Settings) -> Option<Alarm> {
     state.await.ok()??.pending.map(|pending| pending.alarm(&settings.photos))
 }
 
-/// A synchronisation at work.
-struct Work {
-    mirror: Arc<Mirror>,
-    state: State,
-    report: Report,
-    /// Students whose photos are not removed this time.
-    kept: BTreeSet<String>,
-    /// Whether photos were not asked for, because the server failed too often.
-    gave_up: bool,
-}
-
-impl Work {
-    async fn download(
-        &mut self,
-        site: &Site,
-        settings: &Settings,
-        named: &BTreeMap<String, RemotePhoto>,
-        local: &BTreeMap<String, u64>,
-        step: &(dyn Fn(Step<'_>) + Sync),
-    ) {
-        let before = self.state.clone();
-        let downloads = Downloads {
-            site,
-            mirror: Arc::clone(&self.mirror),
-            state: &before,
-            local,
-            limits: PhotoLimits::from(&settings.photos),
-            failures_in_a_row: AtomicU32::new(0),
-            decoder: Arc::new(Semaphore::new(1)),
-        };
-        let mut fetched = stream::iter(named.clone())
-            .map(|(path, photo)| {
-                let downloads = &downloads;
-                async move {
-                    let fetched = downloads.bring(&path, &photo).await;
-                    (path, fetched)
-                }
-            })
-            .buffer_unordered(CONCURRENCY)
-            // Unboxed, the borrowed paths keep the compiler from seeing that the whole may move between
-            // threads.
-            .boxed();
-        let mut unsaved = 0;
-        while let Some((path, fetched)) = fetched.next().await {
-            let outcome = match self.note(&path, fetched) {
-                Ok(outcome) => outcome,
-                Err(disk) => {
-                    self.report.stopped = Some(disk);
-                    return;
-                }
-            };
-            step(Step::Photo { path: &path, outcome });
-            unsaved += usize::from(matches!(outcome, Outcome::New | Outcome::Updated));
-            if unsaved >= SAVE_EVERY {
-                unsaved = 0;
-                self.save_state().await;
-            }
-        }
-        self.state.refused.retain(|path, _| named.contains_key(path));
-    }
-
-    /// Takes what became of a photo into report and state.
-    ///
-    /// # Errors
-    /// The disk's error, after which no other photo will fare better.
-    fn note(&mut self, path: &str, fetched: Fetched) -> Result<Outcome, Error> {
-        match fetched {
-            Fetched::Here(outcome, known) => {
-                match outcome {
-                    Outcome::New => self.report.new += 1,
-                    Outcome::Updated => self.report.updated += 1,
-                    Outcome::Unchanged | Outcome::Failed => self.report.unchanged += 1,
-                }
-                self.state.photos.insert(path.to_owned(), known);
-                self.state.refused.remove(path);
-                return Ok(outcome);
-            }
-            Fetched::Failed(disk) if disk.stops() => return Err(disk),
-            Fetched::Refused(refusal, reason) => {
-                self.report.fail(path, reason);
-                self.state.refused.remove(path);
-                self.state.refused.extend(refusal.map(|refusal| (path.to_owned(), refusal)));
-            }
-            Fetched::Failed(error) => {
-                self.gave_up |= matches!(error, Error::GaveUp(_));
-                self.report.fail(path, error);
-            }
-        }
-        // Whoever has no new photo keeps the old one, even if it goes by another name.
-        self.kept.insert(removal::student(path).to_owned());
-        Ok(Outcome::Failed)
-    }
-
-    async fn remove(
-        &mut self,
-        settings: &Settings,
-        named: &BTreeMap<String, RemotePhoto>,
-        local: &BTreeMap<String, u64>,
-    ) {
-        if named.is_empty() {
-            // An empty listing says nothing, neither for nor against a removal that waits.
-            log::warn!(
-                "the server lists no photo at all; check photos.url. The {} photos here are kept",
-                local.len()
-            );
-            return;
-        }
-        let on_disk: BTreeSet<String> = local.keys().cloned().collect();
-        let listed: BTreeSet<String> = named.keys().cloned().collect();
-        let confirmed = self.mirror.take(CONFIRMATION).map(|text| text.trim_matches('"').to_owned());
-        let now = u64::try_from(OffsetDateTime::now_utc().unix_timestamp()).unwrap_or(0);
-        let step = removal::step(self.state.listed_at.replace(now), now, settings.photos.interval);
-        let students: BTreeSet<&str> = listed.iter().map(|path| removal::student(path)).collect();
-        self.state.lately.pass(step, |student| students.contains(student));
-        let earlier = Before {
-            pending: self.state.pending.as_ref(),
-            lately: &self.state.lately,
-            step,
-            confirmed: confirmed.as_deref(),
-        };
-        let gone = match removal::decide(&on_disk, &listed, &self.kept, earlier, &settings.photos) {
-            Decision::Wait(pending) => {
-                self.state.pending = Some(pending);
-                return;
-            }
-            Decision::Remove { photos, settled } => {
-                if settled {
-                    self.state.lately.settle();
-                } else {
-                    let left: BTreeSet<&str> = on_disk
-                        .iter()
-                        .filter(|path| !photos.contains(path))
-                        .map(|path| removal::student(path))
-                        .collect();
-                    let lost = photos.iter().map(|path| removal::student(path));
-                    let lost = lost.filter(|student| !students.contains(student) && !left.contains(student));
-                    self.state.lately.note(lost.map(str::to_owned));
-                }
-                photos
-            }
-        };
-        self.state.pending = None;
-        self.state.photos.retain(|path, _| local.contains_key(path) || named.contains_key(path));
-        let mirror = Arc::clone(&self.mirror);
-        let removed = blocking(move || {
-            let (mut removed, mut failed) = (Vec::new(), Vec::new());
-            for path in gone {
-                match mirror.remove(&path) {
-                    Ok(()) => removed.push(path),
-                    Err(error) if error.stops() => return Ok((removed, failed, Some(error))),
-                    Err(error) => failed.push((path, error)),
-                }
-            }
-            Ok((removed, failed, None))
-        });
-        match removed.await {
-            Ok((removed, failed, error)) => {
-                self.report.removed = removed.len();
-                for (path, error) in failed {
-                    self.report.fail(path, error);
-                }
-                for path in removed {
-                    self.state.photos.remove(&path);
-                }
-                self.report.stopped = error;
-            }
-            Err(error) => self.report.stopped = Some(error),
-        }
-    }
-
-    async fn save_state(&self) {
-        let (mirror, state) = (Arc::clone(&self.mirror), self.state.clone());
-        if let Err(error) = blocking(move || mirror.write(STATE, &state)).await {
-            log::warn!("{error}; the next synchronisation fetches more than it would have to");
-        }
-    }
-
-    async fn finish(mut self, source_url: String) -> Result<Report, Error> {
-        self.save_state().await;
-        let mirror = Arc::clone(&self.mirror);
-        let report = self.report;
-        let (downloaded, updated, skipped, removed, failed) =
-            (report.new, report.updated, report.unchanged, report.removed, report.failed.len());
-        let written = blocking(move || {
-            let total_images = mirror.photos()?.len();
-            let last_sync = OffsetDateTime::now_utc().format(&Rfc3339).unwrap_or_default();
-            let metadata = Metadata {
-                last_sync,
-                source_url,
-                total_images,
-                downloaded,
-                updated,
-                skipped,
-                removed,
-                failed,
-            };
-            mirror.write(METADATA, &metadata).map(|()| total_images)
-        });
-        self.report = report;
-        match written.await {
-            Ok(total) => self.report.total = total,
-            Err(error) => {
-                self.report.stopped.get_or_insert(error);
-            }
-        }
-        Ok(self.report)
-    }
+/// The present, seconds since 1970.
+fn now() -> u64 {
+    u64::try_from(OffsetDateTime::now_utc().unix_timestamp()).unwrap_or(0)
 }
 
 fn hexadecimal(bytes: &[u8]) -> String {

@@ -1,10 +1,10 @@
 //! What a photo is called on disk.
 //!
-//! The same name as on the server wherever that is safe. Two photos of one student whose names differ only in
-//! case, or that lie in different directories, would meet in one file on some file systems: the second gets a
-//! mark made of its address.
+//! The same path as on the server wherever that is safe, folders included. Two photos of one student whose
+//! paths differ only in case would meet in one file on some file systems: the second gets a mark made of its
+//! address.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sha2::{Digest, Sha256};
 
@@ -21,32 +21,53 @@ const MARK_DIGITS: usize = 8;
 pub(super) const UNSAFE_NAME: &str = "its name cannot be used safely on disk; rename the photo on the server (letters, digits, \
                                '-', '_', '.', at most 200 bytes, not beginning with '.')";
 
-/// Gives each photo its path below the mirror, `<roll>/<file>`; those whose name is not safe come back
-/// separately.
+/// Gives each photo its path below the mirror, `<roll>/<folders>/<file>`; those whose names are not safe come
+/// back separately.
 ///
 /// The same photos get the same paths, in whatever order they come.
 pub(super) fn assign(mut photos: Vec<RemotePhoto>) -> (BTreeMap<String, RemotePhoto>, Vec<RemotePhoto>) {
     photos.sort_by(|one, other| order(one).cmp(&order(other)));
     let mut named = BTreeMap::new();
     let mut refused = Vec::new();
-    let mut taken = std::collections::BTreeSet::new();
+    let (mut files, mut folders) = (BTreeSet::new(), BTreeSet::new());
     for photo in photos {
-        let name = photo.place.name();
-        if !is_safe(name) {
+        let names = below_the_student(&photo);
+        if names.is_empty() || !names.iter().all(|name| is_safe(name)) {
             refused.push(photo);
             continue;
         }
-        let mut path = format!("{}/{name}", photo.roll);
-        if !taken.insert(folded(&path)) {
-            path = format!("{}/{}", photo.roll, marked(name, &photo.place.to_string()));
-            taken.insert(folded(&path));
+        let mut path = format!("{}/{}", photo.roll, names.join("/"));
+        let is_free = |path: &str, files: &BTreeSet<String>, folders: &BTreeSet<String>| {
+            let path = folded(path);
+            !files.contains(&path)
+                && !folders.contains(&path)
+                && !above(&path).any(|folder| files.contains(folder))
+        };
+        if !is_free(&path, &files, &folders) {
+            // Beside the student's other photos: a folder may not be where a file is.
+            path = format!("{}/{}", photo.roll, marked(photo.place.name(), &photo.place.to_string()));
         }
+        let key = folded(&path);
+        folders.extend(above(&key).map(str::to_owned));
+        files.insert(key);
         named.insert(path, photo);
     }
     (named, refused)
 }
 
-/// The shallowest photo of a name keeps it.
+/// The names of folders and file below the student's own folder.
+fn below_the_student(photo: &RemotePhoto) -> &[String] {
+    let segments = photo.place.segments();
+    let own = segments.iter().position(|name| name == photo.roll.as_str());
+    own.map_or(&[][..], |own| &segments[own + 1..])
+}
+
+/// The folders above a path.
+fn above(path: &str) -> impl Iterator<Item = &str> {
+    path.match_indices('/').map(|(end, _)| &path[..end])
+}
+
+/// The shallowest photo of a path keeps it.
 fn order(photo: &RemotePhoto) -> (usize, &[String]) {
     (photo.place.segments().len(), photo.place.segments())
 }
@@ -83,8 +104,6 @@ fn turns_text_around(c: char) -> bool {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use std::collections::BTreeSet;
-
     use proptest::prelude::*;
 
     use super::*;
@@ -108,13 +127,28 @@ mod tests {
         let (names, refused) =
             assigned(&["2110001/old/a.jpg", "2110001/A.jpg", "2110001/a.jpg", "2110001/b.png"]);
         assert_eq!(refused, 0);
-        assert_eq!(names.len(), 4);
-        assert!(
-            names.contains(&"2110001/A.jpg".to_owned()) && names.contains(&"2110001/b.png".to_owned()),
-            "{names:?}"
-        );
+        assert_eq!(names[..2], ["2110001/A.jpg", "2110001/a~66dc68a6.jpg"], "{names:?}");
+        assert_eq!(names[2..], ["2110001/b.png", "2110001/old/a.jpg"], "{names:?}");
         let reversed = assigned(&["2110001/b.png", "2110001/a.jpg", "2110001/A.jpg", "2110001/old/a.jpg"]);
         assert_eq!(names, reversed.0);
+    }
+
+    #[test]
+    fn folders_below_a_student_are_kept() {
+        let (names, refused) = assigned(&[
+            "2110001/2024/photo.jpg",
+            "2110001/2025/term 1/photo.jpg",
+            "2110001/photo.jpg",
+            "2110001/.old/photo.jpg",
+            "2110001/a.jpg/b.jpg",
+            "2110001/a.jpg",
+        ]);
+        assert_eq!(refused, 1, "a hidden folder would not be read");
+        assert_eq!(
+            names[..4],
+            ["2110001/2024/photo.jpg", "2110001/2025/term 1/photo.jpg", "2110001/a.jpg", names[3].as_str()]
+        );
+        assert!(names[3].starts_with("2110001/b~") && names[4] == "2110001/photo.jpg", "{names:?}");
     }
 
     #[test]
@@ -128,7 +162,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_photo_gets_its_own_path_or_is_reported(names in proptest::collection::vec("[aAbB.%é-]{1,4}\\.jpg", 1..12)) {
+        fn every_photo_gets_its_own_path_or_is_reported(names in proptest::collection::vec("([aAbB]/){0,2}[aAbB.%é-]{1,4}\\.jpg", 1..12)) {
             let mut seen = BTreeSet::new();
             let photos: Vec<_> = names
                 .iter()
@@ -139,6 +173,10 @@ mod tests {
             let count = photos.len();
             let (named, refused) = assign(photos);
             prop_assert_eq!(named.len() + refused.len(), count);
+            for path in named.keys() {
+                let below = format!("{path}/");
+                prop_assert!(named.keys().all(|other| !other.starts_with(&below)));
+            }
             let mut folded: Vec<_> = named.keys().map(|path| path.to_lowercase()).collect();
             folded.sort();
             folded.dedup();

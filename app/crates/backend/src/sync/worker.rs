@@ -49,7 +49,8 @@ pub struct Worker {
 /// reached is tried again after growing pauses, never longer than the interval.
 ///
 /// # Errors
-/// A [`Failure`] to hold when the server refuses the key or the configured trust cannot be set up.
+/// A [`Failure`] to hold when the server refuses the key or the configured trust cannot be set up: it is then
+/// tried again seldom.
 pub async fn run(worker: Worker, stop: CancellationToken) -> Result<(), Failure> {
     let Some(url) = &worker.settings.photos.url else { return Ok(()) };
     let mut reminder = Reminder::default();

@@ -70,8 +70,13 @@ impl Door {
     /// Everything in the students' folders, by path.
     pub fn photos(&self) -> BTreeMap<String, Vec<u8>> {
         let mut found = BTreeMap::new();
-        for roll in folder(&self.mirror()).into_iter().filter(|path| path.is_dir()) {
-            for file in folder(&roll) {
+        let mut folders: Vec<_> = folder(&self.mirror()).into_iter().filter(|path| path.is_dir()).collect();
+        while let Some(next) = folders.pop() {
+            for file in folder(&next) {
+                if file.is_dir() {
+                    folders.push(file);
+                    continue;
+                }
                 let path = file.strip_prefix(self.mirror()).unwrap().to_str().unwrap().to_owned();
                 match std::fs::read(&file) {
                     Ok(bytes) => drop(found.insert(path, bytes)),

@@ -4,10 +4,14 @@
 #[path = "../../examples/demo_site/site/mod.rs"]
 mod site;
 
+mod changed;
+mod deep;
 mod disks;
 mod door;
 mod hostile;
 mod interrupted;
+mod kinds;
+mod memory;
 mod real_servers;
 mod removal;
 mod scripted;

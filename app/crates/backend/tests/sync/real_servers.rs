@@ -64,7 +64,7 @@ async fn tell_the_story(door: &Door, root: &Path) {
             "2110001/a#1?.jpg",
             "2110001/front.jpg",
             "2110001/Ünal & Söhne 100%.JPG",
-            "2110002/b.bmp",
+            "2110002/old/b.bmp",
             "2110003/it's \"quoted\".png",
             "2110004/c.jpeg"
         ]
@@ -75,7 +75,13 @@ async fn tell_the_story(door: &Door, root: &Path) {
     age(root, "2110002/old/b.bmp", 50);
     assert_eq!(bmp(4).len(), bmp(8).len());
     assert_eq!(counts(&door.sync().await), [0, 1, 5, 0, 0]);
-    assert_eq!(door.photos()["2110002/b.bmp"], bmp(8));
+    assert_eq!(door.photos()["2110002/old/b.bmp"], bmp(8));
+    // Replaced by an older file, of the same size.
+    write(root, "2110002/old/b.bmp", &bmp(9));
+    age(root, "2110002/old/b.bmp", 86_400);
+    assert_eq!(counts(&door.sync().await), [0, 1, 5, 0, 0]);
+    assert_eq!(door.photos()["2110002/old/b.bmp"], bmp(9));
+    assert_eq!(counts(&door.sync().await), [0, 0, 6, 0, 0]);
 
     std::fs::remove_dir_all(root.join("2110004")).unwrap();
     assert_eq!(counts(&door.sync().await), [0, 0, 5, 1, 0]);
@@ -137,7 +143,7 @@ async fn nginx() {
     let bodies =
         log.lines().filter(|line| line.starts_with("GET 200") && line.contains("/front.jpg")).count();
     let asked = log.lines().filter(|line| line.contains("/front.jpg")).count();
-    assert_eq!((bodies, asked), (1, 4), "an unchanged photo costs no body:\n{log}");
+    assert_eq!((bodies, asked), (1, 6), "an unchanged photo costs no body:\n{log}");
 
     let mut door = Door::new(&format!("http://127.0.0.1:{port}/media/students?key=wrong"));
     assert!(door.try_sync().await.unwrap_err().needs_a_person());

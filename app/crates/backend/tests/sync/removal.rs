@@ -95,11 +95,12 @@ async fn a_technician_may_confirm_a_large_removal_and_only_that_one() {
 }
 
 #[tokio::test]
-async fn an_empty_listing_removes_nothing_however_often() {
+async fn an_empty_listing_is_an_error_and_removes_nothing_however_often() {
     let (door, root) = ten_students().await;
     lose(&root, 0..10);
     for _ in 0..5 {
-        assert_eq!(counts(&door.sync().await), [0; 5]);
+        let error = door.try_sync().await.unwrap_err();
+        assert!(error.to_string().contains("the 10 photos here are kept"), "{error}");
     }
     assert_eq!(door.paths().len(), 10);
 }

@@ -1,0 +1,295 @@
+//! The steps of one synchronisation after its listing: rename, download, remove, write down.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32};
+
+use futures_util::{StreamExt as _, stream};
+use serde::Serialize;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+use tokio::sync::Semaphore;
+
+use super::crawl::RemotePhoto;
+use super::download::{Downloads, Fetched, blocking};
+use super::error::Error;
+use super::fetch::Site;
+use super::mirror::Mirror;
+use super::removal;
+use super::removal::{Before, Decision};
+use super::state::State;
+use super::{CONCURRENCY, CONFIRMATION, METADATA, Outcome, Report, SAVE_EVERY, STATE, Settings, Step, now};
+use vision::photo::PhotoLimits;
+
+/// `.cache_metadata.json`, field for field as the original wrote it.
+#[derive(Serialize)]
+struct Metadata {
+    last_sync: String,
+    source_url: String,
+    total_images: usize,
+    downloaded: usize,
+    updated: usize,
+    skipped: usize,
+    removed: usize,
+    failed: usize,
+}
+
+/// A synchronisation at work.
+pub(super) struct Work {
+    pub(super) mirror: Arc<Mirror>,
+    pub(super) state: State,
+    pub(super) report: Report,
+    /// Students whose photos are not removed this time.
+    pub(super) kept: BTreeSet<String>,
+    /// Whether photos were not asked for, because the server failed too often.
+    pub(super) gave_up: bool,
+}
+
+impl Work {
+    /// Gives photos the paths that they have now, in place: an earlier version kept those of deeper folders
+    /// beside the others, and a photo may be called otherwise since another one came. What is on disk
+    /// afterwards.
+    ///
+    /// # Errors
+    /// The disk's error, when the whole disk cannot be written.
+    pub(super) async fn rename(
+        &mut self,
+        named: &BTreeMap<String, RemotePhoto>,
+        mut local: BTreeMap<String, u64>,
+    ) -> Result<BTreeMap<String, u64>, Error> {
+        let paths: BTreeMap<String, &String> =
+            named.iter().map(|(path, photo)| (photo.place.to_string(), path)).collect();
+        let mut taken: BTreeSet<String> = BTreeSet::new();
+        let moves: Vec<(String, String)> = self
+            .state
+            .photos
+            .iter()
+            .filter_map(|(from, known)| Some((from.clone(), (*paths.get(&known.remote)?).clone())))
+            .filter(|(from, to)| from != to && local.contains_key(from) && !local.contains_key(to))
+            .filter(|(_, to)| taken.insert(to.clone()))
+            .collect();
+        if moves.is_empty() {
+            return Ok(local);
+        }
+        log::info!("{} photos get the folders that they have on the server", moves.len());
+        let mirror = Arc::clone(&self.mirror);
+        let done = blocking(move || {
+            let mut done = Vec::new();
+            for (from, to) in moves {
+                match mirror.rename(&from, &to) {
+                    Ok(()) => done.push((from, to)),
+                    Err(error) if error.stops() => return Err(error),
+                    // It is fetched under its new path, and the old one goes.
+                    Err(error) => log::warn!(personal:% = from; "{error}"),
+                }
+            }
+            Ok(done)
+        });
+        for (from, to) in done.await? {
+            if let Some(length) = local.remove(&from) {
+                local.insert(to.clone(), length);
+            }
+            if let Some(known) = self.state.photos.remove(&from) {
+                self.state.photos.insert(to, known);
+            }
+        }
+        // Before anything else changes: a photo that is not known by its path is fetched anew.
+        self.save_state().await;
+        Ok(local)
+    }
+
+    pub(super) async fn download(
+        &mut self,
+        site: &Site,
+        settings: &Settings,
+        named: &BTreeMap<String, RemotePhoto>,
+        local: &BTreeMap<String, u64>,
+        step: &(dyn Fn(Step<'_>) + Sync),
+    ) {
+        let before = self.state.clone();
+        let downloads = Downloads {
+            site,
+            mirror: Arc::clone(&self.mirror),
+            state: &before,
+            local,
+            limits: PhotoLimits::from(&settings.photos),
+            failures_in_a_row: AtomicU32::new(0),
+            has_no_heads: AtomicBool::new(false),
+            now: now(),
+            interval: settings.photos.interval,
+            decoder: Arc::new(Semaphore::new(1)),
+        };
+        let mut fetched = stream::iter(named.clone())
+            .map(|(path, photo)| {
+                let downloads = &downloads;
+                async move {
+                    let fetched = downloads.bring(&path, &photo).await;
+                    (path, fetched)
+                }
+            })
+            .buffer_unordered(CONCURRENCY)
+            // Unboxed, the borrowed paths keep the compiler from seeing that the whole may move between
+            // threads.
+            .boxed();
+        let mut unsaved = 0;
+        while let Some((path, fetched)) = fetched.next().await {
+            let outcome = match self.note(&path, fetched) {
+                Ok(outcome) => outcome,
+                Err(disk) => {
+                    self.report.stopped = Some(disk);
+                    return;
+                }
+            };
+            step(Step::Photo { path: &path, outcome });
+            unsaved += usize::from(matches!(outcome, Outcome::New | Outcome::Updated));
+            if unsaved >= SAVE_EVERY {
+                unsaved = 0;
+                self.save_state().await;
+            }
+        }
+        self.state.refused.retain(|path, _| named.contains_key(path));
+    }
+
+    /// Takes what became of a photo into report and state.
+    ///
+    /// # Errors
+    /// The disk's error, after which no other photo will fare better.
+    fn note(&mut self, path: &str, fetched: Fetched) -> Result<Outcome, Error> {
+        match fetched {
+            Fetched::Here(outcome, known) => {
+                match outcome {
+                    Outcome::New => self.report.new += 1,
+                    Outcome::Updated => self.report.updated += 1,
+                    Outcome::Unchanged | Outcome::Failed => self.report.unchanged += 1,
+                }
+                self.state.photos.insert(path.to_owned(), known);
+                self.state.refused.remove(path);
+                return Ok(outcome);
+            }
+            Fetched::Failed(disk) if disk.stops() => return Err(disk),
+            Fetched::Refused(refusal, reason) => {
+                self.report.fail(path, reason);
+                self.state.refused.remove(path);
+                self.state.refused.extend(refusal.map(|refusal| (path.to_owned(), refusal)));
+            }
+            Fetched::Failed(error) => {
+                self.gave_up |= matches!(error, Error::GaveUp(_));
+                self.report.fail(path, error);
+            }
+        }
+        // Whoever has no new photo keeps the old one, even if it goes by another name.
+        self.kept.insert(removal::student(path).to_owned());
+        Ok(Outcome::Failed)
+    }
+
+    pub(super) async fn remove(
+        &mut self,
+        settings: &Settings,
+        named: &BTreeMap<String, RemotePhoto>,
+        local: &BTreeMap<String, u64>,
+    ) {
+        if named.is_empty() {
+            // An empty listing says nothing, neither for nor against a removal that waits.
+            return;
+        }
+        let on_disk: BTreeSet<String> = local.keys().cloned().collect();
+        let listed: BTreeSet<String> = named.keys().cloned().collect();
+        let confirmed = self.mirror.take(CONFIRMATION).map(|text| text.trim_matches('"').to_owned());
+        let now = now();
+        let step = removal::step(self.state.listed_at.replace(now), now, settings.photos.interval);
+        let students: BTreeSet<&str> = listed.iter().map(|path| removal::student(path)).collect();
+        self.state.lately.pass(step, |student| students.contains(student));
+        let earlier = Before {
+            pending: self.state.pending.as_ref(),
+            lately: &self.state.lately,
+            step,
+            confirmed: confirmed.as_deref(),
+        };
+        let gone = match removal::decide(&on_disk, &listed, &self.kept, earlier, &settings.photos) {
+            Decision::Wait(pending) => {
+                self.state.pending = Some(pending);
+                return;
+            }
+            Decision::Remove { photos, settled } => {
+                if settled {
+                    self.state.lately.settle();
+                } else {
+                    let left: BTreeSet<&str> = on_disk
+                        .iter()
+                        .filter(|path| !photos.contains(path))
+                        .map(|path| removal::student(path))
+                        .collect();
+                    let lost = photos.iter().map(|path| removal::student(path));
+                    let lost = lost.filter(|student| !students.contains(student) && !left.contains(student));
+                    self.state.lately.note(lost.map(str::to_owned));
+                }
+                photos
+            }
+        };
+        self.state.pending = None;
+        self.state.photos.retain(|path, _| local.contains_key(path) || named.contains_key(path));
+        let mirror = Arc::clone(&self.mirror);
+        let removed = blocking(move || {
+            let (mut removed, mut failed) = (Vec::new(), Vec::new());
+            for path in gone {
+                match mirror.remove(&path) {
+                    Ok(()) => removed.push(path),
+                    Err(error) if error.stops() => return Ok((removed, failed, Some(error))),
+                    Err(error) => failed.push((path, error)),
+                }
+            }
+            Ok((removed, failed, None))
+        });
+        match removed.await {
+            Ok((removed, failed, error)) => {
+                self.report.removed = removed.len();
+                for (path, error) in failed {
+                    self.report.fail(path, error);
+                }
+                for path in removed {
+                    self.state.photos.remove(&path);
+                }
+                self.report.stopped = error;
+            }
+            Err(error) => self.report.stopped = Some(error),
+        }
+    }
+
+    async fn save_state(&self) {
+        let (mirror, state) = (Arc::clone(&self.mirror), self.state.clone());
+        if let Err(error) = blocking(move || mirror.write(STATE, &state)).await {
+            log::warn!("{error}; the next synchronisation fetches more than it would have to");
+        }
+    }
+
+    pub(super) async fn finish(mut self, source_url: String) -> Result<Report, Error> {
+        self.save_state().await;
+        let mirror = Arc::clone(&self.mirror);
+        let report = self.report;
+        let (downloaded, updated, skipped, removed, failed) =
+            (report.new, report.updated, report.unchanged, report.removed, report.failed.len());
+        let written = blocking(move || {
+            let total_images = mirror.photos()?.len();
+            let last_sync = OffsetDateTime::now_utc().format(&Rfc3339).unwrap_or_default();
+            let metadata = Metadata {
+                last_sync,
+                source_url,
+                total_images,
+                downloaded,
+                updated,
+                skipped,
+                removed,
+                failed,
+            };
+            mirror.write(METADATA, &metadata).map(|()| total_images)
+        });
+        self.report = report;
+        match written.await {
+            Ok(total) => self.report.total = total,
+            Err(error) => {
+                self.report.stopped.get_or_insert(error);
+            }
+        }
+        Ok(self.report)
+    }
+}
