@@ -123,7 +123,8 @@ impl Validators {
         if lengths.is_some_and(|(one, other)| one != other) {
             return Verdict::Changed;
         }
-        // A date that moved is a change in either direction, also under the same ETag: some are made of the size.
+        // A date that moved is a change in either direction, also under the same ETag: some are made of the
+        // size.
         if self.is_contradicted_by(current) {
             return Verdict::Changed;
         }
