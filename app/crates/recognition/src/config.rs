@@ -101,10 +101,11 @@ impl EmbedderChoice {
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Liveness {
-    /// What a person must show before a row is written: "passive+prompt" (the anti-spoof models, and the known
-    /// scene around the head or a turn that the device asks for), "passive+any" (a blink, or motion that a
-    /// flat picture cannot make), "passive+blink", "passive" (the models alone, which do not stop prints) or
-    /// "off". A device that cannot ask, for want of a screen, does with "passive+any" and the scene.
+    /// What a person must show before a row is written: "passive+prompt" (the anti-spoof models, and the
+    /// known scene around the head or a turn that the device asks for), "passive+any" (a blink, or motion
+    /// that a flat picture cannot make), "passive+blink", "passive" (the models alone, which do not stop
+    /// prints) or "off". A device that cannot ask, for want of a screen, does with "passive+any" and the
+    /// scene.
     pub require: LivenessRule,
     /// Whether the device asks people to turn the head: "auto" (where it has a screen), "always" or "never".
     /// "always" is for a site whose own display follows the event stream.

@@ -30,12 +30,24 @@ use vision::face::Face;
 /// of [`Engine::model_hash`].
 const METHOD: &str = "mesh-aligned-3";
 
+/// What it was before.
+const EARLIER_METHOD: &str = "mesh-aligned-2";
+
 /// Names everything that an embedding of this embedder depends on, with the weights of `store`. The detector
 /// is not part of it: whoever finds the face, the mesh aligns it. Weights that are not there have no hash,
 /// and no embedding either.
 pub fn model_hash(store: &Store, embedder: EmbedderChoice) -> String {
+    hash_of_method(METHOD, store, embedder)
+}
+
+/// The same of the version before: its embeddings are in use until the present ones are whole.
+pub fn earlier_model_hash(store: &Store, embedder: EmbedderChoice) -> String {
+    hash_of_method(EARLIER_METHOD, store, embedder)
+}
+
+fn hash_of_method(method: &str, store: &Store, embedder: EmbedderChoice) -> String {
     let hash_of = |role: Role| store.hash(role).map_or("none".to_owned(), |hash| hash.to_string());
-    format!("{METHOD}:{}:{}", hash_of(Role::FaceMesh), hash_of(embedder.role()))
+    format!("{method}:{}:{}", hash_of(Role::FaceMesh), hash_of(embedder.role()))
 }
 
 /// The detector, the mesh and the embedder, with their buffers. One for each thread that recognises or

@@ -17,7 +17,7 @@ use super::enrol::{Places, roster};
 use super::persons::Likeness;
 use crate::Finder;
 use crate::config::EmbedderChoice;
-use crate::engine::model_hash;
+use crate::engine::{earlier_model_hash, model_hash};
 use crate::naming::threshold::Calibration;
 
 /// The roster of the embedder that knows most of the photos, where that is not the chosen one.
@@ -35,7 +35,10 @@ pub fn earlier(settings: &Settings) -> Option<Roster> {
     let detectors = Finder::of_store(store.clone(), &settings.recognition).ok()?.detectors();
     let known = |embedder: EmbedderChoice| -> Vec<(String, RollNumber, Entry)> {
         let path = settings.data_dir.join(embedder.cache());
-        let cache = Cache::load(&path, &model_hash(&store, embedder), &detectors);
+        let mut cache = Cache::load(&path, &model_hash(&store, embedder), &detectors);
+        if cache.paths().next().is_none() {
+            cache = Cache::load(&path, &earlier_model_hash(&store, embedder), &detectors);
+        }
         let entry = |photo: &vision::scan::PhotoFile| cache.untouched(photo);
         let photos = listing.photos.iter();
         photos.filter_map(|photo| Some((photo.path.clone(), photo.roll.clone(), entry(photo)?))).collect()
