@@ -17,6 +17,10 @@ use candle_core::{Device, Tensor};
 /// Largest relative error that passes; of the norm, and of each value against the greatest of its neighbours.
 pub const TOLERANCE: f32 = 1e-3;
 
+/// The same for a network in 8 bits: where a value lies between two codes, the last bit of a sum in f32
+/// decides which one it becomes, and layers carry that on. Numpy's sums and fused ones differ by 1.2 %.
+const TOLERANCE_CODED: f32 = 0.025;
+
 /// A network that does not answer as it must.
 #[derive(Debug, thiserror::Error)]
 #[error(
@@ -126,14 +130,15 @@ impl SelfTest for Sface {
     fn self_test(&mut self) -> Result<(), Failure> {
         // Of the weights as they were published, ONNX Runtime's answer; of those in 8 bits, that of the same
         // arithmetic in numpy, which is as near to it as 8 bits are.
-        let (name, embedding) = if self.is_coded() {
-            ("SFace", Golden { first: &SFACE_CODED, norm: SFACE_CODED_NORM })
+        let (name, tolerance, embedding) = if self.is_coded() {
+            ("SFace", TOLERANCE_CODED, Golden { first: &SFACE_CODED, norm: SFACE_CODED_NORM })
         } else {
             let first = &[0.191_077, 0.341_618, -0.335_122, 0.403_936, -0.319_459, -0.142_768];
-            ("SFace, published weights", Golden { first, norm: 3.299_054 })
+            ("SFace, published weights", TOLERANCE, Golden { first, norm: 3.299_054 })
         };
-        check(
+        check_within(
             name,
+            tolerance,
             (|| {
                 // The graph's own ramp is one of 0 to 255, by planes.
                 let input = ramp(112, 112, -127.5 / 128.0, 127.5 / 128.0, Layout::Nchw)?;
@@ -214,13 +219,21 @@ fn norm(values: &[f32]) -> f32 {
     values.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>().sqrt() as f32
 }
 
-/// Within the tolerance of `scale`; never for NaN.
-fn near(found: f32, wanted: f32, scale: f32) -> bool {
-    (found - wanted).abs() <= TOLERANCE * scale
+/// No further apart than `allowed`; never for NaN.
+fn near(found: f32, wanted: f32, allowed: f32) -> bool {
+    (found - wanted).abs() <= allowed
 }
 
 fn check(
     network: &'static str,
+    outputs: candle_core::Result<Vec<(Vec<f32>, Golden<'_>)>>,
+) -> Result<(), Failure> {
+    check_within(network, TOLERANCE, outputs)
+}
+
+fn check_within(
+    network: &'static str,
+    tolerance: f32,
     outputs: candle_core::Result<Vec<(Vec<f32>, Golden<'_>)>>,
 ) -> Result<(), Failure> {
     let outputs = outputs.map_err(|error| Failure { network, reason: error.to_string() })?;
@@ -228,12 +241,12 @@ fn check(
         let reason = |what: String| Failure { network, reason: format!("output {i}: {what}") };
         let scale = golden.first.iter().fold(0f32, |most, x| most.max(x.abs()));
         for (found, wanted) in answer.iter().zip(golden.first) {
-            if !near(*found, *wanted, scale) {
+            if !near(*found, *wanted, tolerance * scale) {
                 return Err(reason(format!("{found} instead of {wanted}")));
             }
         }
         let found = norm(answer);
-        if !near(found, golden.norm, golden.norm) {
+        if !near(found, golden.norm, tolerance * golden.norm) {
             return Err(reason(format!("norm {found} instead of {}", golden.norm)));
         }
     }
