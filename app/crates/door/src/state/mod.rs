@@ -125,6 +125,11 @@ impl Board {
                 let track = self.await_no_more(roll);
                 self.answer_person(now, roll, track, kind, clock_of(timestamp))
             }
+            // The OUT can still move: the person was seen, and nothing is final.
+            Event::OutOpen { roll, timestamp, .. } => {
+                let track = self.await_no_more(roll);
+                self.answer_person(now, roll, track, Kind::Seen, clock_of(timestamp))
+            }
             Event::NotRecorded { roll, .. } => self.no_row(now, roll),
             // The row is kept and written later. To the person this is no failure.
             Event::NotSaved { roll, .. } => {
