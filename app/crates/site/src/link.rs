@@ -403,6 +403,8 @@ fn diagnose(error: &ConnectionError, broker: &str) -> LinkError {
             PacketError::Io(error) => LinkError::Gone { broker, reason: error.to_string() },
             other => LinkError::Protocol { broker, reason: other.to_string() },
         },
+        // The connection was made, and broke before TLS stood.
+        ConnectionError::Tls(error) => LinkError::Protocol { broker, reason: error.to_string() },
         ConnectionError::NotConnAck(_) => {
             LinkError::Protocol { broker, reason: "it did not answer as an MQTT broker".to_owned() }
         }
