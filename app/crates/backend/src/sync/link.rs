@@ -179,9 +179,10 @@ impl Base {
         if page.asked.is_some() {
             let above = &page.segments[..page.segments.len().saturating_sub(1)];
             let Ok(url) = self.url(page).join(href) else { return false };
-            let up = self.by_parameter(&url);
-            return up.is_some_and(|up| up.is_ok_and(|up| up.segments == above))
-                || (above.is_empty() && self.is_same_server(&url) && self.is_base_itself(&url));
+            return match self.by_parameter(&url) {
+                Some(up) => up.is_ok_and(|up| up.segments == above),
+                None => above.is_empty() && self.is_same_server(&url) && self.is_base_itself(&url),
+            };
         }
         let folder = self.url(&page.clone().with_slash());
         let link = folder.join(href.trim_matches(|c: char| c.is_ascii_whitespace()));
@@ -244,6 +245,9 @@ impl Base {
         let place = self.by_parameter(&url).unwrap_or_else(|| self.below(&url))?;
         if place.segments.is_empty() {
             return Err(if url.query().is_some() { Refused::Sort } else { Refused::OutsideBase });
+        }
+        if place.segments == page.segments && place.asked == page.asked && url.query().is_some() {
+            return Err(Refused::Sort);
         }
         if place.directory_count() > MAX_DEPTH {
             return Err(Refused::TooDeep);

@@ -136,8 +136,10 @@ pub fn read(
         }
         300..=399 if moved.is_some() => {
             let to = moved.unwrap_or_default();
-            let reason = Fault::new(format!("the webhook redirects to {to}, and the key is not sent there"))
-                .advise("if that is the webhook's address, write it into webhook.url");
+            let reason = Fault::new(format!(
+                "the webhook answers {status} and redirects to {to}; the key is not sent there"
+            ))
+            .advise("if that is the webhook's address, write it into webhook.url");
             return trouble(TroubleKind::Unreachable, reason);
         }
         _ => {
