@@ -76,7 +76,7 @@ impl SchoolDay {
     /// The time at which a day closes, in words.
     pub fn closes(&self) -> String {
         match (self.ends, self.starts) {
-            (None, Time::MIDNIGHT) => "midnight".to_owned(),
+            (None, starts) if starts == Time::MIDNIGHT => "midnight".to_owned(),
             (ends, starts) => TimeOfDay::of(ends.unwrap_or(starts)).to_string(),
         }
     }
