@@ -154,7 +154,11 @@ impl DayFiles {
         };
         // An OUT that is open gets into the file when the day closes.
         let certain = |row: &RowView| row.clock != "doubtful" && !row.open;
-        self.bring_up_to_date(date, content(rows.into_iter().filter(certain))?)
+        let rows: Vec<RowView> = rows.into_iter().filter(certain).collect();
+        if rows.is_empty() && !self.written.contains_key(&date) {
+            return Ok(());
+        }
+        self.bring_up_to_date(date, content(rows)?)
     }
 
     fn bring_up_to_date(&mut self, date: Date, content: Vec<u8>) -> io::Result<()> {

@@ -160,6 +160,10 @@ impl Recorder {
         self.looked_at_days |= now.is_some();
         let days = self.book.days();
         let newest = days.keys().next_back().copied();
+        // The rows of an older day that is closed may be gone already.
+        let today = now.map(|now| self.book.rules().day.date(now));
+        let is_recent =
+            |date: Date| Some(date) == newest && today.is_some_and(|today| (today - date).whole_days() <= 1);
         for (date, (closed, has_visits)) in days {
             let is_over = now.is_some_and(|now| self.book.rules().day.is_over(date, now));
             if is_over && !closed && !has_visits {
@@ -173,7 +177,7 @@ impl Recorder {
                 if Some(date) == newest || (has_visits && !closed) {
                     self.look_at(date, true);
                 }
-            } else if first && (!closed || Some(date) == newest) {
+            } else if first && (!closed || is_recent(date)) {
                 self.look_at(date, false);
             }
         }

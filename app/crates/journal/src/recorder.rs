@@ -304,6 +304,10 @@ impl Recorder {
         }
         self.write_guesses(now.since_boot, false);
         if now.trusted {
+            if !self.visiting.is_empty() {
+                // What waited for a disk that was full may belong to a day that is over.
+                self.flush();
+            }
             self.look_at_days(Some(now.utc));
         }
         if now.trusted && now.since_boot >= self.next_note {
