@@ -15,7 +15,7 @@ use crate::client::As;
 use crate::device::{Device, PASSWORD};
 
 /// Every address with the least that opens it: nobody, a reading token, a full token, the technician.
-const ADDRESSES: [(&str, &str, u8); 38] = [
+const ADDRESSES: [(&str, &str, u8); 39] = [
     ("GET", "/healthz", 0),
     ("GET", "/login", 0),
     ("POST", "/login", 0),
@@ -42,6 +42,7 @@ const ADDRESSES: [(&str, &str, u8); 38] = [
     ("POST", "/upload/retry-all", 2),
     ("POST", "/upload/dismiss/{row}", 2),
     ("POST", "/attendance/restart", 2),
+    ("POST", "/attendance/close", 2),
     ("POST", "/update/bundle", 2),
     ("POST", "/update/install", 2),
     ("POST", "/update/try", 2),

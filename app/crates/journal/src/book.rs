@@ -192,7 +192,9 @@ impl Book {
                 told: false,
             };
             self.current.insert(visit.student.clone(), current);
-            if !ended {
+            if ended {
+                self.active.remove(&visit.student);
+            } else {
                 self.active.insert(visit.student.clone());
             }
         }

@@ -464,19 +464,25 @@ impl Recorder {
             io::ErrorKind::PermissionDenied => "check who owns the data folder",
             _ => "check the disk",
         };
+        if error.kind() == io::ErrorKind::ReadOnlyFilesystem {
+            // It stays so until the next start. What can be delivered now is not lost then, so the rules look
+            // at visits that are in memory only.
+            while self.waiting.len() < MAX_WAITING
+                && let Some((date, roll)) = self.to_judge.pop_first()
+            {
+                self.judge(date, &roll);
+            }
+            self.ledger.insert_unwritten(self.waiting.iter().filter_map(|(record, _)| match record {
+                Record::Row(row) => Some(row),
+                _ => None,
+            }));
+        }
         let waiting = self.visiting.len() + self.waiting.len();
         let trouble = Fault::new(format!("the journal cannot be written ({error})")).advise(advice);
         let reason = format!(
             "{trouble}. {waiting} records are kept in memory and tried again every second; they are lost if the power goes now"
         );
         let now = self.clock.now().since_boot;
-        if error.kind() == io::ErrorKind::ReadOnlyFilesystem {
-            // It stays so until the next start: what can be delivered now is not lost then.
-            self.ledger.insert_unwritten(self.waiting.iter().filter_map(|(record, _)| match record {
-                Record::Row(row) => Some(row),
-                _ => None,
-            }));
-        }
         let visits = self.visiting.iter_mut().map(|(record, told)| (record.student().cloned(), told));
         let rows = self.waiting.iter_mut().map(|(record, told)| match record {
             Record::Row(row) => (Some(row.roll.clone()), told),
