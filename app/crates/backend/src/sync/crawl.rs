@@ -230,8 +230,15 @@ pub(super) async fn read_page(site: &Site, place: Place) -> (Place, Result<Read,
         let judged = tokio::task::spawn_blocking(move || {
             let page = listing::read(&content)?;
             drop(content);
-            let unusable: Vec<_> =
-                page.links.iter().filter_map(|link| left_out::unusable(&base, &at, link)).collect();
+            let mut lost = HashSet::new();
+            let mut unusable = Vec::new();
+            for link in &page.links {
+                if let Some(failure) = left_out::unusable(&base, &at, link) {
+                    unusable.push(failure);
+                    // It leads somewhere else than to what it names.
+                    lost.extend(base.follow(&at, &link.href));
+                }
+            }
             let followed = |is_image: bool| {
                 let links = page.links.iter().filter(move |link| link.is_image == is_image);
                 links.filter_map(|link| base.follow(&at, &link.href).ok())
@@ -240,7 +247,11 @@ pub(super) async fn read_page(site: &Site, place: Place) -> (Place, Result<Read,
             for place in followed(false) {
                 icons.remove(&place);
             }
-            Ok((folder::judge(&page, &base, &at, is_framed), unusable, icons))
+            let mut judged = folder::judge(&page, &base, &at, is_framed);
+            if let Judged::Listing(links) | Judged::Some(links) = &mut judged {
+                links.retain(|place| !lost.contains(place));
+            }
+            Ok((judged, unusable, icons))
         });
         match judged.await {
             Ok(Ok((Judged::Listing(links), unusable, icons))) => {

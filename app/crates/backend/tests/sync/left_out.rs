@@ -17,7 +17,7 @@ const HEIC: &[u8] = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic and so on";
 fn listing(folder: &str, links: &[&str]) -> Script {
     let links: String = links.iter().map(|href| format!("<li><a href=\"{href}\">x</a></li>\n")).collect();
     // Decoration, as Apache writes it, is nothing that is left out.
-    let links = format!("<img src=\"logo.png\">{links}");
+    let links = format!("<img src=\"/icons/logo.png\">{links}");
     let title = format!("Directory listing for /{folder}");
     Script::page(format!(
         "<html><head><title>{title}</title></head><body><h1>{title}</h1><ul>{links}</ul></body></html>"
