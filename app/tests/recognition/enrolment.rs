@@ -46,7 +46,7 @@ fn a_tilted_head_does_not_enrol() {
     for roll in USABLE {
         let photo = material.photo(roll);
         let (width, height) = photo.dimensions();
-        let (sin, cos) = 38_f32.to_radians().sin_cos();
+        let (sin, cos) = 45_f32.to_radians().sin_cos();
         let (x, y) = (width as f32 / 2.0, height as f32 / 2.0);
         let map = Affine { x: [cos, -sin, x - cos * x + sin * y], y: [sin, cos, y - sin * x - cos * y] };
         let mut tilted = RgbImage::new(width, height);

@@ -467,6 +467,9 @@ impl Recorder {
         if error.kind() == io::ErrorKind::ReadOnlyFilesystem {
             // It stays so until the next start. What can be delivered now is not lost then, so the rules look
             // at visits that are in memory only.
+            let unwritten: Vec<VisitRecord> =
+                self.visiting.iter().map(|(record, _)| record.clone()).collect();
+            unwritten.into_iter().for_each(|record| self.note_visit(record));
             while self.waiting.len() < MAX_WAITING
                 && let Some((date, roll)) = self.to_judge.pop_first()
             {

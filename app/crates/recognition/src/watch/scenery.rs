@@ -48,10 +48,10 @@ impl Scenery {
         }
         self.looked = Some(now);
         // With somebody there nothing is learnt, so their frame need not be looked at.
-        if somebody || self.frame.take(picture) {
-            self.scene.note(&self.frame, somebody, now);
-        }
-        if !somebody {
+        if somebody {
+            self.scene.interrupt();
+        } else if self.frame.take(picture) {
+            self.scene.note(&self.frame, now);
             self.keep(now);
         }
     }

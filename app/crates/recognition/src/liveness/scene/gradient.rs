@@ -136,7 +136,7 @@ pub fn windows(size: (usize, usize), value: impl Fn(usize) -> f32, sums: &mut Ve
 
 /// Windows across and down a picture of this size.
 pub fn grid(size: (usize, usize)) -> (usize, usize) {
-    (size.0 / STEP - 1, size.1 / STEP - 1)
+    ((size.0 / STEP).saturating_sub(1), (size.1 / STEP).saturating_sub(1))
 }
 
 /// The middle of a window, pixels of the small picture.

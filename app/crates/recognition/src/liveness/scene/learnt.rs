@@ -83,10 +83,14 @@ pub struct Scene {
 }
 
 impl Scene {
-    /// Notes a frame. `somebody` is whether a face is in it, or was a moment ago.
-    pub fn note(&mut self, frame: &Gradient, somebody: bool, now: Duration) {
-        let moved = self.moved(frame);
-        if somebody || moved {
+    /// Notes that a face is there, or was a moment ago.
+    pub fn interrupt(&mut self) {
+        self.quiet_since = None;
+    }
+
+    /// Notes a frame without a face.
+    pub fn note(&mut self, frame: &Gradient, now: Duration) {
+        if self.moved(frame) {
             self.quiet_since = None;
             return;
         }
@@ -297,7 +301,7 @@ pub(super) mod tests {
     /// A scene that was learnt from this picture.
     pub(in crate::liveness::scene) fn learnt(picture: &RgbImage) -> Scene {
         let (mut scene, frame) = (Scene::default(), gradient(picture));
-        (0..200u16).for_each(|n| scene.note(&frame, false, seconds(0.25 * f32::from(n))));
+        (0..200u16).for_each(|n| scene.note(&frame, seconds(0.25 * f32::from(n))));
         assert!(scene.is_known());
         scene
     }
@@ -305,15 +309,17 @@ pub(super) mod tests {
     #[test]
     fn a_scene_is_learnt_without_people_only() {
         let (mut scene, frame) = (Scene::default(), gradient(&room(1, 0)));
-        (0..400u16).for_each(|n| scene.note(&frame, true, seconds(0.25 * f32::from(n))));
+        for n in 0..400u16 {
+            scene.note(&frame, seconds(0.25 * f32::from(n)));
+            scene.interrupt();
+        }
         assert_eq!(scene.usefulness(), Usefulness::Learning);
         for n in 0..400u16 {
             let moving = gradient(&room(1, 40 * (u32::from(n) % 2)));
-            scene.note(
-                if n < 8 { &moving } else { &frame },
-                n % 16 == 15,
-                seconds(100.0 + 0.25 * f32::from(n)),
-            );
+            scene.note(if n < 8 { &moving } else { &frame }, seconds(100.0 + 0.25 * f32::from(n)));
+            if n % 16 == 15 {
+                scene.interrupt();
+            }
         }
         assert_eq!(scene.usefulness(), Usefulness::Learning, "somebody came every four seconds");
         assert_eq!(learnt(&room(1, 0)).usefulness(), Usefulness::Usable);
@@ -330,11 +336,11 @@ pub(super) mod tests {
         let mut scene = learnt(&room(1, 0));
         let other = gradient(&room(1, 60));
         for n in 0..44u16 {
-            scene.note(&other, false, seconds(60.0 + 0.25 * f32::from(n)));
+            scene.note(&other, seconds(60.0 + 0.25 * f32::from(n)));
         }
         assert_eq!(scene.usefulness(), Usefulness::Learning);
         for n in 44..200u16 {
-            scene.note(&other, false, seconds(60.0 + 0.25 * f32::from(n)));
+            scene.note(&other, seconds(60.0 + 0.25 * f32::from(n)));
         }
         assert_eq!(scene.usefulness(), Usefulness::Usable);
     }
