@@ -9,7 +9,7 @@ use super::day_files::DayFiles;
 use super::recorder::{Recorder, Records};
 use crate::book::{Book, Entry};
 use crate::config::Settings;
-use crate::row::Stamp;
+use crate::row::{Dates, Stamp};
 use crate::rules::{DoorName, Rules, Visit};
 use crate::storage as journal;
 use crate::storage::{Certainty, Folder, JournalError, Ledger, Record, VisitRecord};
@@ -97,7 +97,18 @@ impl Past {
     /// Takes in the visits; after the rows, so that the days of a year ago do not push out today.
     pub(super) fn visited(&mut self, records: Vec<VisitRecord>, ledger: &Ledger) {
         let direction = self.book.rules().direction;
-        for record in records {
+        let day = self.book.rules().day.clone();
+        let date = |record: &VisitRecord| match record {
+            VisitRecord::Here { first, .. } => day.date(*first),
+            VisitRecord::Elsewhere(visit) => day.date(visit.first),
+            VisitRecord::Closed { date, .. } => *date,
+        };
+        // A file of visits holds weeks of a small school: its older days must not push out those with rows.
+        let mut newest = Dates::default();
+        for record in records.iter().filter(|record| record.student().is_some()) {
+            newest.touch(date(record));
+        }
+        for record in records.into_iter().filter(|record| newest.holds(date(record))) {
             match record {
                 VisitRecord::Here { student, first, last, estimated, ended } => {
                     let door = DoorName::here();
