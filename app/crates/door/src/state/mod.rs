@@ -123,6 +123,10 @@ impl Board {
             Event::Recorded { roll, status, timestamp, .. } => {
                 let kind = if status.eq_ignore_ascii_case("OUT") { Kind::Out } else { Kind::In };
                 let track = self.await_no_more(roll);
+                // At the close of a day every open OUT becomes a row, and nobody is there for it.
+                if kind == Kind::Out && track.is_none() {
+                    return Vec::new();
+                }
                 self.answer_person(now, roll, track, kind, clock_of(timestamp))
             }
             // The OUT can still move: the person was seen, and nothing is final.

@@ -10,6 +10,9 @@ pub const WINDOW: usize = 8;
 /// Step from one window to the next, pixels.
 pub const STEP: usize = 4;
 
+/// Blocks of [`STEP`] pixels across a picture of [`WIDTH`].
+const BLOCKS: usize = WIDTH / STEP;
+
 /// Kernel of a Gaussian with a standard deviation of one pixel.
 const GAUSS: [f32; 5] = [0.054_488_685, 0.244_201_34, 0.402_619_95, 0.244_201_34, 0.054_488_685];
 
@@ -113,24 +116,24 @@ impl Gradient {
 /// Sums of `value` over windows of [`WINDOW`]×[`WINDOW`] pixels at every [`STEP`] pixels, row by row;
 /// windows that would leave the picture are left out.
 pub fn windows(size: (usize, usize), value: impl Fn(usize) -> f32, sums: &mut Vec<f32>) {
+    debug_assert!(size.0 <= WIDTH);
     let (across, down) = grid(size);
-    // A window is two steps wide: the sums of its four blocks.
-    let (blocks_across, blocks_down) = (across + 1, down + 1);
-    let mut blocks = vec![0.0; blocks_across * blocks_down];
-    for row in 0..blocks_down * STEP {
-        let line = &mut blocks[row / STEP * blocks_across..][..blocks_across];
-        for (block, sum) in line.iter_mut().enumerate() {
-            let start = size.0 * row + block * STEP;
-            *sum += (start..start + STEP).map(&value).sum::<f32>();
-        }
-    }
+    // A window is two steps wide and two high: the sums of its four blocks.
+    let mut above = [0.0; BLOCKS];
     sums.clear();
-    for row in 0..down {
-        for column in 0..across {
-            let at = row * blocks_across + column;
-            let below = at + blocks_across;
-            sums.push(blocks[at] + blocks[at + 1] + blocks[below] + blocks[below + 1]);
+    for row in 0..=down {
+        let mut blocks = [0.0; BLOCKS];
+        for line in row * STEP..(row + 1) * STEP {
+            for (block, sum) in blocks.iter_mut().enumerate().take(across + 1) {
+                let start = size.0 * line + block * STEP;
+                *sum += (start..start + STEP).map(&value).sum::<f32>();
+            }
         }
+        if row > 0 {
+            let pairs = above.windows(2).zip(blocks.windows(2)).take(across);
+            sums.extend(pairs.map(|(above, below)| above[0] + above[1] + below[0] + below[1]));
+        }
+        above = blocks;
     }
 }
 
