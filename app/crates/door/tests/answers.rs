@@ -74,6 +74,8 @@ fn in_shows_name_and_the_time_of_the_row_for_two_seconds_with_one_tone() {
     assert_eq!(scene(&mut board, ms(100)).cards, [expected]);
     assert_eq!(kinds(&mut board, ms(2_000)), [Kind::In]);
     assert_eq!(kinds(&mut board, ms(2_100)), []);
+    assert_eq!(board.hear(ms(200_000), &recorded(1, "OUT")), [], "a day closes, and nobody is there");
+    board.hear(ms(300_000), &recognised(1));
     assert_eq!(board.hear(ms(300_000), &recorded(1, "OUT")), [Cue::Tone(Tone::Out)]);
     assert_eq!(kinds(&mut board, ms(300_000)), [Kind::Out]);
 }
@@ -147,6 +149,7 @@ fn several_people_stand_side_by_side_and_each_has_one_answer() {
     for number in 1..=3 {
         board.hear(ms(number as u64), &recorded(number, "IN"));
     }
+    board.hear(ms(10), &recognised(2));
     board.hear(ms(10), &recorded(2, "OUT"));
     assert_eq!(kinds(&mut board, ms(20)), [Kind::In, Kind::Out, Kind::In]);
 }
