@@ -16,14 +16,12 @@ pub(super) fn execute(path: &Path) -> anyhow::Result<ExitCode> {
 /// Asks both and prints what they answered; whether all that are configured answered well.
 pub(super) fn test(config: &Config) -> anyhow::Result<bool> {
     let runtime = super::runtime()?;
-    let photos = match &config.photos.url {
-        Some(_) => Some(runtime.block_on(sync::check_connection(&config.sync()))),
-        None => None,
-    };
-    let rows = match &config.webhook.url {
-        Some(_) => Some(runtime.block_on(upload::check_connection(&config.webhook, &config.tls))),
-        None => None,
-    };
+    let photos = config.photos.url.as_ref().map(|_| runtime.block_on(sync::check_connection(&config.sync())));
+    let rows = config
+        .webhook
+        .url
+        .as_ref()
+        .map(|_| runtime.block_on(upload::check_connection(&config.webhook, &config.tls)));
     print!("{}{}", line("Photos", photos.as_ref()), line("Webhook", rows.as_ref()));
     Ok([photos, rows].iter().flatten().all(Result::is_ok))
 }

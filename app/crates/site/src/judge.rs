@@ -233,7 +233,7 @@ impl Judge {
         match peer {
             // A message that waited at the door or at the broker is old, and its times may still be right:
             // the door's clock decides.
-            Some(peer) if !peer.clock_is_right() && !(live && ahead >= -TOLERANCE) => {
+            Some(peer) if !(peer.clock_is_right() || live && ahead >= -TOLERANCE) => {
                 return Err(Doubt::Clock(peer.ahead));
             }
             _ => {}

@@ -77,7 +77,10 @@ pub trait Door: Send + Sync + 'static {
 
 /// Whose day has changed at this door. Bounded by the roster: one mark for each student and day.
 #[derive(Debug, Clone, Default)]
-pub struct Changes(Arc<(Mutex<BTreeSet<(Date, RollNumber)>>, Notify)>);
+pub struct Changes(Arc<(Mutex<Marks>, Notify)>);
+
+/// The students whose day has changed, with that day.
+type Marks = BTreeSet<(Date, RollNumber)>;
 
 impl Changes {
     /// Notes that a student's day has changed. Never waits for the network.

@@ -135,6 +135,12 @@ struct TestAppliance {
 }
 
 impl TestAppliance {
+    /// What stands before the paths in the server's links, and whether it cancels its order.
+    fn links_to(&self, origin: &str, cancels: bool) {
+        let mut server = self.server.lock().unwrap();
+        (server.origin, server.cancels) = (origin.to_owned(), cancels);
+    }
+
     async fn new(token: &str) -> Self {
         let link = "https://updates.backend.example/door.raucb?sig=1".to_owned();
         let server =
@@ -316,9 +322,7 @@ async fn links_to_another_server_are_not_followed() {
     let own = door.settings.fleet.url.as_ref().unwrap().expose().origin().ascii_serialization();
     for origin in [format!("http://{elsewhere}"), format!("//{elsewhere}"), own.replace("http:", "https:")] {
         for cancels in [false, true] {
-            let mut server = door.server.lock().unwrap();
-            (server.origin, server.cancels) = (origin.clone(), cancels);
-            drop(server);
+            door.links_to(&origin, cancels);
             let orders = door.fleet.ask().await.unwrap();
             assert_eq!((orders.attributes, orders.deployment, orders.cancel), (None, None, None), "{origin}");
             assert_eq!(door.ask(&Ok("1.1.0")).await, None);
@@ -327,9 +331,7 @@ async fn links_to_another_server_are_not_followed() {
     // Nobody came there, with the token or without it.
     let nobody = tokio::time::timeout(std::time::Duration::from_millis(50), other.accept()).await;
     assert!(nobody.is_err());
-    let mut server = door.server.lock().unwrap();
-    (server.origin, server.cancels) = (own, false);
-    drop(server);
+    door.links_to(&own, false);
     assert!(door.ask(&Ok("1.1.0")).await.is_some(), "a whole address of its own is followed");
 }
 

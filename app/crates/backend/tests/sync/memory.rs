@@ -3,6 +3,8 @@
 //! The synchronisation runs in a process of its own, whose whole address space is limited: where it asked for
 //! more, it would be ended.
 
+#![allow(clippy::print_stdout)] // The process with the limit tells the test what it saw.
+
 use std::io::{Cursor, Write as _};
 use std::process::Command;
 use std::time::Duration;

@@ -203,7 +203,7 @@ impl Output for Display {
     fn size(&self) -> (u32, u32) {
         let (width, height) = self.mode.size();
         let (width, height) = (u32::from(width), u32::from(height));
-        if self.rotation.quarters() % 2 == 0 { (width, height) } else { (height, width) }
+        if self.rotation.quarters().is_multiple_of(2) { (width, height) } else { (height, width) }
     }
 
     fn describe(&self) -> String {

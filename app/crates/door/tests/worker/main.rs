@@ -62,7 +62,7 @@ fn a_decision_is_on_screen_and_pins_within_a_tenth_of_a_second() {
             _ => {}
         }
     }
-    println!("screen {shown:?}, light {lit:?}, relay {opened:?}, sound {played:?}");
+    eprintln!("screen {shown:?}, light {lit:?}, relay {opened:?}, sound {played:?}");
     for time in [shown, lit, opened, played] {
         assert!(time.unwrap() <= ANSWER, "{time:?}");
     }

@@ -20,7 +20,7 @@ async fn said(door: &Running, what: &str, advice: &str) {
             return;
         }
         if faults != last {
-            println!("said so far: {faults}");
+            eprintln!("said so far: {faults}");
             last = faults;
         }
         pause(20).await;

@@ -15,7 +15,7 @@ async fn after_fifty_rounds_of_killed_doors_and_brokers_each_day_is_right() {
         return;
     }
     let seed = fastrand::u64(..);
-    println!("seed {seed}");
+    eprintln!("seed {seed}");
     let mut random = fastrand::Rng::with_seed(seed);
     let mut broker = Broker::open();
     let names = ["Main gate", "Side", "Yard"];
