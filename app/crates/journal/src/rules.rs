@@ -1,6 +1,6 @@
 //! The rules that turn visits into rows: pure, without clock or file.
 //!
-//! A [`Visit`] is a stretch of sightings of one student at one door. [`derive`] says which IN and which OUT
+//! A [`Visit`] is a stretch of sightings of one student at one door. [`derive()`] says which IN and which OUT
 //! follow from the visits of a day, whichever doors they come from and in whatever order they are known.
 //! [`judge`] compares that with the rows which this door has, and says what is to be done.
 
