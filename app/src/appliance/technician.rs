@@ -126,6 +126,7 @@ impl Technician {
     fn system(&self, now: Moment) -> System {
         let storage = machine::storage(&self.config.site.data_dir);
         let memory = machine::memory();
+        let frames = self.frames.snapshot();
         System {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             slot: update::slot::booted(Path::new(update::slot::BOOTLOADER))
@@ -152,8 +153,11 @@ impl Technician {
                 }
             }),
             time_zone: self.zone.name().to_owned(),
-            liveness: liveness(Requirement::at_hand(self.config.liveness.require, &self.config.models_dir())),
-            scene: match self.frames.snapshot().scene {
+            liveness: liveness(
+                Requirement::at_hand(self.config.liveness.require, &self.config.models_dir())
+                    .asking(frames.asks),
+            ),
+            scene: match frames.scene {
                 Usefulness::Learning => KnownScene::Learning,
                 Usefulness::Usable => KnownScene::Usable,
                 Usefulness::TooPlain => KnownScene::TooPlain,

@@ -12,5 +12,6 @@ pub mod logging;
 pub mod moment;
 pub mod progress;
 pub mod redaction;
+pub mod rotation;
 pub mod secret;
 pub mod sightings;

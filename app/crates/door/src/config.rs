@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use base::rotation::Rotation;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -100,35 +101,6 @@ impl Default for Screen {
             dim_after: Duration::from_secs(60),
             night: None,
         }
-    }
-}
-
-/// Quarter-turns clockwise, written in degrees.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(try_from = "u32", into = "u32")]
-pub struct Rotation(u8);
-
-impl Rotation {
-    /// Quarter-turns clockwise, 0 to 3.
-    pub fn quarters(self) -> u8 {
-        self.0
-    }
-}
-
-impl TryFrom<u32> for Rotation {
-    type Error = String;
-
-    fn try_from(degrees: u32) -> Result<Self, Self::Error> {
-        match degrees {
-            0 | 90 | 180 | 270 => Ok(Self((degrees / 90) as u8)),
-            _ => Err(format!("{degrees} is not a rotation; it is 0, 90, 180 or 270 degrees")),
-        }
-    }
-}
-
-impl From<Rotation> for u32 {
-    fn from(rotation: Rotation) -> Self {
-        Self::from(rotation.0) * 90
     }
 }
 

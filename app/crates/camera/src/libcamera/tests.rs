@@ -11,10 +11,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::capture;
-use crate::config::Rotation;
 use crate::turn::{COPIED, Turn};
 use base::moment::ClockTrust;
 use base::moment::SystemClock;
+use base::rotation::Rotation;
 use vision::latest;
 
 /// libcamera allows one camera manager in a process.

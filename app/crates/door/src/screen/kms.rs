@@ -18,8 +18,8 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tiny_skia::Pixmap;
 
 use super::{Outlet, Output, ScreenError, blit};
-use crate::config::Rotation;
 use crate::paint::Place;
+use base::rotation::Rotation;
 
 /// How long a flip may take: a display refreshes at least 20 times a second.
 const FLIP_TIME: Duration = Duration::from_millis(100);

@@ -309,9 +309,14 @@ impl Requirement {
         Self::new(rule, Store::open(models).is_ok_and(|store| Passive::is_there(&store)))
     }
 
-    /// The site's rule, and whether the passive models are there: without them only a blink is asked for.
+    /// The rule in force, and whether the passive models are there: without them only a blink is asked for. A
+    /// device that cannot ask people to turn does with "passive+any".
     pub fn in_force(self) -> (LivenessRule, bool) {
-        (self.rule, self.passive_there)
+        let rule = match self.rule {
+            LivenessRule::PassivePrompt if !self.asks => LivenessRule::PassiveAny,
+            rule => rule,
+        };
+        (rule, self.passive_there)
     }
 
     /// The rule in force, as the configuration names it; "blink" where the passive networks are missing.
@@ -531,6 +536,13 @@ mod tests {
         let mut known = state(0.99);
         known.compare(&(face(0.0), Duration::ZERO), &face(1.0), Duration::from_millis(500));
         assert_eq!(known.passive.verdict(), passive::Verdict::Live);
+    }
+
+    #[test]
+    fn a_device_that_cannot_ask_names_the_weaker_rule() {
+        let rule = Requirement::new(LivenessRule::PassivePrompt, true);
+        assert_eq!(rule.in_force(), (LivenessRule::PassiveAny, true));
+        assert_eq!(rule.asking(true).in_force(), (LivenessRule::PassivePrompt, true));
     }
 
     #[test]

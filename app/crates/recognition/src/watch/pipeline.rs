@@ -345,13 +345,16 @@ impl Pipeline {
         }
     }
 
-    fn requirement(&self) -> Requirement {
-        let asks = match self.prompt {
+    fn asks(&self) -> bool {
+        match self.prompt {
             config::PromptUse::Auto => self.screen.load(Ordering::Relaxed),
             config::PromptUse::Always => true,
             config::PromptUse::Never => false,
-        };
-        self.liveness.requirement().asking(asks)
+        }
+    }
+
+    fn requirement(&self) -> Requirement {
+        self.liveness.requirement().asking(self.asks())
     }
 
     fn rule(&self) -> Rule {
@@ -364,6 +367,7 @@ impl Pipeline {
     }
 
     fn take_stock(&mut self, frame: &Frame, latency: Latency) {
+        let asks = self.asks();
         let snapshot = &mut self.snapshot;
         snapshot.frames += 1;
         if let Some(before) = snapshot.last_frame {
@@ -378,6 +382,7 @@ impl Pipeline {
         snapshot.last_frame = Some(frame.at);
         snapshot.latency_ms.update(&latency);
         snapshot.scene = self.scenery.usefulness();
+        snapshot.asks = asks;
     }
 }
 

@@ -32,6 +32,8 @@ pub struct Snapshot {
     pub last_frame: Option<Moment>,
     /// Time of each stage in the last frame that had it.
     pub latency_ms: Latency,
+    /// Whether people are asked to turn the head.
+    pub asks: bool,
     /// Whether the empty scene behind the people is known, and serves as evidence of liveness.
     pub scene: Usefulness,
     /// The faces of the last frame.
