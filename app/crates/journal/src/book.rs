@@ -172,6 +172,15 @@ impl Book {
         ended
     }
 
+    /// After a restart: visits that were written as ended, because the program ended, and that may go on. The
+    /// rules have to look at them when they are over.
+    pub(crate) fn go_on(&mut self, now: &Stamp) {
+        let gap = self.rules.gap;
+        let lately =
+            self.current.iter().filter(|(_, current)| now.since(&current.last) < gap + current.slack);
+        self.active.extend(lately.map(|(roll, _)| roll.clone()));
+    }
+
     /// Those whose visit goes on.
     pub(crate) fn active(&self) -> Vec<RollNumber> {
         self.active.iter().cloned().collect()

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use time::{Date, OffsetDateTime};
 
-use super::opening::AT_THE_CLOSE;
 use super::recorder::{Recognition, Recorder};
 use crate::book::{Entry, StudentDay};
 use crate::config::{Direction, Policy};
+use crate::row::AT_THE_CLOSE;
 use crate::row::{Stamp, Status};
 use crate::rules::{Act, Circumstances, DoorName, RowFact, Visit, derive, judge};
 use crate::storage::record::rounded;
@@ -162,8 +162,11 @@ impl Recorder {
         let newest = days.keys().next_back().copied();
         // The rows of an older day that is closed may be gone already.
         let today = now.map(|now| self.book.rules().day.date(now));
-        let is_recent =
-            |date: Date| Some(date) == newest && today.is_some_and(|today| (today - date).whole_days() <= 1);
+        let is_recent = |date: Date| today.is_some_and(|today| (today - date).whole_days() <= 1);
+        if first {
+            let at = self.stamp(self.clock.now());
+            self.book.go_on(&at);
+        }
         for (date, (closed, has_visits)) in days {
             let is_over = now.is_some_and(|now| self.book.rules().day.is_over(date, now));
             if is_over && !closed && !has_visits {

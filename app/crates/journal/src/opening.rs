@@ -9,15 +9,12 @@ use super::day_files::DayFiles;
 use super::recorder::{Recorder, Records};
 use crate::book::{Book, Entry};
 use crate::config::Settings;
-use crate::row::{Dates, Stamp};
+use crate::row::{AT_THE_CLOSE, Dates, Stamp};
 use crate::rules::{DoorName, Rules, Visit};
 use crate::storage as journal;
 use crate::storage::{Certainty, Folder, JournalError, Ledger, Record, VisitRecord};
 use base::event::Bus;
 use base::moment::{Believed, Clock, SiteZone};
-
-/// Stands for the boot of a row that was made from the end of a visit: its time is that of the visit.
-pub(super) const AT_THE_CLOSE: &str = "visit";
 
 /// Opens the journal below `data_dir` (`journal/`, and `attendance/` for the days' CSV files).
 ///

@@ -514,6 +514,45 @@ fn nothing_is_announced_before_it_is_durable_and_a_full_disk_loses_nothing() {
     assert_eq!(door.rows(), rows);
 }
 
+/// IN and OUT of a day that the disk took only after its close are both made from visits. A restart keeps
+/// them apart.
+#[test]
+fn rows_that_waited_for_the_disk_over_a_close_stay_after_a_restart() {
+    let mut door = Door::new("UTC", datetime!(2025-01-15 09:00:00 UTC));
+    door.journal.limit(Some(40));
+    door.see("1");
+    door.wait(7 * 3600);
+    door.see("1");
+    door.wait(9 * 3600);
+    door.tick();
+    door.journal.limit(None);
+    door.tick();
+    let rows = ["1,in,2025-01-15 09:00:00", "1,out,2025-01-15 16:00:00"];
+    assert_eq!(door.rows(), rows);
+    door.restart();
+    door.tick();
+    assert_eq!(door.rows(), rows);
+}
+
+/// A visit may still go on when its day closes. A restart in that moment does not lose the OUT.
+#[test]
+fn a_restart_between_the_close_and_the_end_of_a_visit_loses_no_out() {
+    let mut door = Door::new("UTC", datetime!(2025-01-15 09:00:00 UTC));
+    door.see("1");
+    door.wait(15 * 3600 - 60);
+    door.see("1");
+    door.wait(70);
+    door.see("2");
+    door.tick();
+    door.stop();
+    door.restart();
+    door.tick();
+    door.wait(300);
+    door.tick();
+    let rows = ["1,in,2025-01-15 09:00:00", "2,in,2025-01-16 00:00:10", "1,out,2025-01-15 23:59:00"];
+    assert_eq!(door.rows(), rows);
+}
+
 /// The disk fills up at every possible byte, and the power goes at that moment: all that was announced is
 /// there.
 #[test]

@@ -68,14 +68,18 @@ pub struct Stamp {
     pub boot: Arc<str>,
 }
 
+/// Stands for the boot of a row that was made from the end of a visit: its time is that of the visit, and its
+/// time since boot says nothing.
+pub(crate) const AT_THE_CLOSE: &str = "visit";
+
 impl Stamp {
     /// The least time that can have passed since `earlier`.
     ///
     /// Within one boot the monotonic clock says it, however the wall clock was set in between. Over a boot
     /// the wall clocks say it; but what was before this boot is at least as long ago as the boot, even where
-    /// a wall clock went backwards.
+    /// a wall clock went backwards. Of two rows made from visits the wall clock alone says it.
     pub fn since(&self, earlier: &Self) -> Duration {
-        if self.boot == earlier.boot {
+        if self.boot == earlier.boot && &*self.boot != AT_THE_CLOSE {
             return self.since_boot.saturating_sub(earlier.since_boot);
         }
         let by_wall = Duration::try_from(self.utc - earlier.utc).unwrap_or_default();
