@@ -143,6 +143,13 @@ impl Book {
         Sight { date, begins: true, write: true }
     }
 
+    /// The newest visit of a student lasted until then.
+    pub(crate) fn lasts_until(&mut self, roll: &RollNumber, last: Stamp) {
+        if let Some(current) = self.current.get_mut(roll).filter(|current| last.utc > current.last.utc) {
+            current.last = last;
+        }
+    }
+
     /// The newest visit of a student at this door.
     pub(crate) fn current(&self, roll: &RollNumber) -> Option<&Current> {
         self.current.get(roll)

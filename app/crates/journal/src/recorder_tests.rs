@@ -553,6 +553,20 @@ fn a_restart_between_the_close_and_the_end_of_a_visit_loses_no_out() {
     assert_eq!(door.rows(), rows);
 }
 
+/// Whoever lingers while the clock is not known made one visit, and it began when they came.
+#[test]
+fn a_long_visit_without_a_clock_begins_where_it_began() {
+    let mut door = Door::new("UTC", datetime!(2025-01-15 09:00:00 UTC));
+    door.reboot("boot-2", OffsetDateTime::UNIX_EPOCH, false);
+    for _ in 0..4 {
+        door.see("1");
+        door.wait(90);
+    }
+    door.clock.set(datetime!(2025-01-15 10:06:00 UTC), true);
+    door.tick();
+    assert_eq!(door.rows(), ["1,in,2025-01-15 10:00:00"]);
+}
+
 /// The disk fills up at every possible byte, and the power goes at that moment: all that was announced is
 /// there.
 #[test]

@@ -118,7 +118,8 @@ impl Recorder {
             boot: first.boot.clone(),
         };
         let sight = self.book.sight(&row.roll, &first, !measured);
-        self.book.sight(&row.roll, &last, !measured);
+        // However long it lasted: every sighting in between was less than the gap after the one before.
+        self.book.lasts_until(&row.roll, last);
         self.hand_over(&row.roll, false);
         self.to_judge.insert((sight.date, row.roll.clone()));
         // What the rules make of it decides what the row is; an OUT is made when its day closes.
