@@ -21,7 +21,7 @@ use base::event::{Bus, Event};
 use base::failure::Fault;
 use base::moment::Clock;
 use journal::Recorder;
-use recognition::watch::view::View as FramePath;
+use recognition::watch::view::FrameView;
 use status::view::{Action, Control, Done, Incoming, Pending, Refused};
 use update::report::CAMERA;
 use update::under_way::UnderWay;
@@ -50,7 +50,7 @@ pub struct Hands {
     /// Asks for a synchronisation.
     pub sync_now: Arc<Notify>,
     /// The frame path: a picture that comes proves that it runs.
-    pub frames: Arc<FramePath>,
+    pub frames: Arc<FrameView>,
     /// Delivers; none when rows stay on the device.
     pub uploader: Option<Arc<Uploader>>,
     /// Records, and closes the day.

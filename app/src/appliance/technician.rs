@@ -32,11 +32,11 @@ use recognition::Finder;
 use recognition::config::LivenessRule;
 use recognition::liveness::Requirement;
 use recognition::liveness::scene::learnt::Usefulness;
-use recognition::roster::enrol::Places;
 use recognition::roster::layout::Folders;
-use recognition::roster::{Outcome, Report};
+use recognition::roster::places::Places;
+use recognition::roster::{PhotoOutcome, Report};
 use recognition::watch::preview::TrackView;
-use recognition::watch::view::View as FramePath;
+use recognition::watch::view::FrameView;
 use status::on_memory::OnMemory;
 use status::systems::Systems;
 use status::view;
@@ -72,7 +72,7 @@ pub struct Technician {
     /// What was done about a camera that fails.
     pub care: Arc<Care>,
     /// The frame path.
-    pub frames: Arc<FramePath>,
+    pub frames: Arc<FrameView>,
     /// Where recognition puts what it sees; it counts what was lost.
     pub inbox: Inbox,
     /// The rows.
@@ -573,7 +573,7 @@ const FOLDERS_NAMED: usize = 5;
 fn students(report: &Report) -> Vec<Student> {
     let mut students: Vec<Student> = Vec::new();
     let mut enrolled: Vec<_> =
-        report.photos.iter().filter(|photo| matches!(photo.outcome, Outcome::Enrolled { .. })).collect();
+        report.photos.iter().filter(|photo| matches!(photo.outcome, PhotoOutcome::Enrolled { .. })).collect();
     enrolled.sort_by(|a, b| a.roll.cmp(&b.roll));
     for photo in enrolled {
         match students.last_mut().filter(|student| student.name == photo.roll.as_str()) {

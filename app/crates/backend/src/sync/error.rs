@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use super::listing::ListingError;
+use super::bounds::ListingError;
 use crate::http;
 use base::failure::{Diagnosis, Fault};
 
@@ -141,7 +141,7 @@ impl Error {
     /// Whether no other photo will fare better: the disk is full or cannot be written at all. Any other error
     /// of the disk is of one file.
     pub(super) fn stops(&self) -> bool {
-        matches!(self, Self::Disk { source, .. } if super::mirror::is_of_the_whole_disk(source))
+        matches!(self, Self::Disk { source, .. } if is_of_the_whole_disk(source))
     }
 
     /// Whether trying again soon cannot help: the key is refused, the trust cannot be set up.
@@ -152,6 +152,14 @@ impl Error {
             _ => false,
         }
     }
+}
+
+/// Whether an error is of the whole disk: full, or not to be written. Any other is of one entry.
+pub(super) fn is_of_the_whole_disk(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::ReadOnlyFilesystem
+    )
 }
 
 fn advice(error: &io::Error) -> Option<&'static str> {

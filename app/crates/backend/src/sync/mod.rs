@@ -12,6 +12,7 @@
 //!   waits.
 
 pub mod account;
+pub mod bounds;
 mod connection;
 mod crawl;
 mod download;
@@ -74,7 +75,7 @@ const CONFIRMATION: &str = ".removal_confirmed";
 
 /// What became of a photo.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
+pub enum PhotoChange {
     /// It came new.
     New,
     /// Its content changed.
@@ -105,7 +106,7 @@ pub enum Step<'a> {
         /// `<roll>/<file>`.
         path: &'a str,
         /// What became of it.
-        outcome: Outcome,
+        outcome: PhotoChange,
     },
     /// A photo is gone from the server, and was removed here.
     Removed {
