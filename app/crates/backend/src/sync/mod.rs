@@ -238,8 +238,8 @@ pub async fn once_with(
     let mut listing = crawl::list(&site, &settings.photos, step).await?;
     if listing.photos.is_empty() && listing.failures.is_empty() {
         // It says nothing, neither for nor against a removal that waits.
-        let no_rolls = listing.no_rolls.into_iter().collect();
-        return Err(Error::Empty { kept: local.len(), no_rolls });
+        let no_rolls = std::mem::take(&mut listing.no_rolls).into_iter().collect();
+        return Err(Error::Empty { kept: local.len(), no_rolls, left_out: listing.take_left_out() });
     }
     let left_out = listing.take_left_out();
     let is_incomplete = listing.is_incomplete;
