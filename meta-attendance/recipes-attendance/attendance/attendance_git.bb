@@ -32,4 +32,4 @@ do_install() {
 FILES:${PN} += "${nonarch_libdir}/attendance ${sysconfdir}/attendance ${localstatedir}/lib/attendance"
 # bash and findutils: attendance-data.service and attendance-rescued.service use them.
 RDEPENDS:${PN} += "attendance-accounts bash ca-certificates findutils"
-RRECOMMENDS:${PN} += "attendance-models"
+RRECOMMENDS:${PN} += "attendance-fonts attendance-models"

@@ -15,6 +15,7 @@ IMAGE_INSTALL = "\
     attendance-accounts \
     attendance-console \
     attendance-firewall \
+    attendance-fonts \
     attendance-journal \
     attendance-kernel-settings \
     attendance-models \
