@@ -28,7 +28,7 @@ def main() -> None:
 
 
 def drivers(modules: pathlib.Path) -> list[str]:
-    """Every driver of the image, as a path below the kernel's own folder: its modules, and what is built in."""
+    """Every driver of the image by its path: its modules, and what is built into the kernel."""
     listed = [line.partition(":")[0] for line in (modules / "modules.dep").read_text().splitlines()]
     return listed + (modules / "modules.builtin").read_text().split()
 
