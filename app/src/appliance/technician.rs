@@ -45,6 +45,7 @@ use status::view::{
     RefusedPhoto, RefusedRow, Removal, Roster, RosterCount, Row, RowDelivery, RowStatus, Source, Student,
     System, Today, Update, Upload, View, Worker,
 };
+use update::start;
 use update::under_way::UnderWay;
 use vision::latest::Counters;
 use vision::photo;
@@ -129,7 +130,7 @@ impl Technician {
         let frames = self.frames.snapshot();
         System {
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            slot: update::slot::booted(Path::new(update::slot::BOOTLOADER))
+            slot: update::slot::booted(Path::new(update::slot::BOOTLOADER), Path::new(update::slot::FOUND))
                 .ok()
                 .map(|booted| booted.slot.to_string()),
             pid: std::process::id(),
@@ -351,6 +352,7 @@ impl Source for Technician {
                 .as_ref()
                 .and_then(rolled_back)
                 .into_iter()
+                .chain(start::faults(&start::Notes::default()).into_iter().map(start_trouble))
                 .chain(self.ledger.summary().storage.csv_trouble.map(csv_trouble))
                 .chain(self.at_the_door.all().into_iter().map(door_trouble))
                 .chain(not_used(&report).take(FOLDERS_NAMED).map(folders_problem))
@@ -443,6 +445,12 @@ fn rolled_back(systems: &Systems) -> Option<Problem> {
     let sentence = systems.sentence.clone().filter(|_| systems.needs_acknowledgement)?;
     let advice = "Read why under “Updates”, then press “I have read this” there.".to_owned();
     Some(Problem { level: Level::Attention, what: sentence, advice })
+}
+
+/// A start that went on in spite of something.
+fn start_trouble(fault: Fault) -> Problem {
+    let advice = sentence(&fault.advice.unwrap_or_default());
+    Problem { level: Level::Attention, what: sentence(&fault.what), advice }
 }
 
 /// A day's CSV file that cannot be written.
