@@ -9,6 +9,7 @@ mod doors;
 mod flood;
 mod hardening;
 mod real;
+mod roles;
 mod soak;
 mod update;
 mod webdriver;

@@ -7,16 +7,17 @@
 //! # Design
 //! [`view`] is the one seam: a read-only snapshot of everything ([`Source`]) and the few actions there are
 //! ([`Control`]). The server ([`start`]) has a thread and a runtime of its own. A request goes through
-//! `listen` (sockets, TLS 1.3, limits), `service` (who asks, and may they: `auth`, with `session`,
-//! `password`, `token` and `throttle`) and `routes` to one endpoint: JSON (`api`), the page (`page`), events,
-//! metrics, diagnostics, or documentation (`openapi`), which is made from the table of routes. `verdict`
-//! turns the snapshot into one sentence: is all well, and if not, what to do.
+//! `listen` (sockets, TLS 1.3, limits), `service` (who asks, and may they: `auth`, with `session`, `account`,
+//! `role`, `rights`, `password`, `token` and `throttle`) and `routes` to one endpoint: JSON (`api`), the page
+//! (`page`), events, metrics, diagnostics, or documentation (`openapi`), which is made from the table of
+//! routes. `verdict` turns the snapshot into one sentence: is all well, and if not, what to do.
 //!
 //! # Limitations
-//! One account. HTTP/1.1 only. A self-signed certificate makes browsers warn once; the fingerprint to compare
+//! HTTP/1.1 only. A self-signed certificate makes browsers warn once; the fingerprint to compare
 //! it with stands on the console ([`console::notice`]).
 #![forbid(unsafe_code)]
 
+pub mod account;
 mod anonymous;
 mod api;
 mod audit;
@@ -40,6 +41,8 @@ mod plaintext;
 mod private_file;
 mod reply;
 mod request;
+mod rights;
+pub mod role;
 mod routes;
 mod service;
 mod session;
@@ -65,11 +68,13 @@ use time::{Date, OffsetDateTime};
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
+use crate::account::{AccountFile, Accounts};
 use crate::auth::AccessGuard;
 use crate::certificate::{CertificateSource, Identity};
 use crate::config::Page;
 use crate::limits::Limits;
 use crate::password::{CurrentPassword, Password};
+use crate::rights::Rights;
 use crate::service::Service;
 use crate::session::Lifetimes;
 use crate::token::{TokenFile, Tokens};
@@ -232,15 +237,17 @@ pub fn start(
     let (password, first_password) = password(config, data_dir)?;
     let tokens = Tokens::new(config.tokens.clone(), TokenFile::below(data_dir));
     let lifetimes = Lifetimes { idle: config.session_idle, longest: config.session_longest };
-    let door = AccessGuard::new(Arc::clone(&password), tokens, lifetimes);
+    let accounts = Arc::new(Accounts::new(AccountFile::below(data_dir)));
+    let door = AccessGuard::new(Arc::clone(&password), Arc::clone(&accounts), tokens, lifetimes);
     let entered = door.entered();
     let acceptor = TlsAcceptor::from(Arc::new(listen::tls(Arc::clone(&identity))?));
     let original = original.flatten();
     let original_address = original.as_ref().and_then(|listener| listener.local_addr().ok());
     let concern = original_concern.flatten();
-    let source = Arc::new(WithDoor { source, identity: Arc::clone(&identity), password, concern });
+    let source = Arc::new(WithDoor { source, identity: Arc::clone(&identity), password, accounts, concern });
 
-    let service = Arc::new(Service::new(source, control, bus, door, Arc::clone(&identity), limits));
+    let rights = Rights { office_sees_picture: config.office_sees_picture };
+    let service = Arc::new(Service::new(source, control, bus, door, Arc::clone(&identity), limits, rights));
     let (stop, stopped) = watch::channel(false);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -310,6 +317,7 @@ struct WithDoor {
     source: Arc<dyn Source>,
     identity: Arc<ArcSwap<Identity>>,
     password: Arc<CurrentPassword>,
+    accounts: Arc<Accounts>,
     /// Why the second port cannot be had.
     concern: Option<String>,
 }
@@ -327,6 +335,11 @@ impl Source for WithDoor {
                 self.password.trouble(),
                 "The password kept on the device does not count",
                 "Run `attendance password` on the device: it makes another.",
+            ),
+            (
+                self.accounts.trouble(),
+                "The accounts kept on the device do not count",
+                "Remove page/accounts.json from the data folder, and add the accounts again.",
             ),
             (
                 self.concern.clone(),

@@ -3,19 +3,19 @@
 
 use http::Method;
 
-/// Who may use an address.
+/// Who may use an address, beside the role that [`super::rights`] asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Access {
     /// Anybody on the network.
     Open,
-    /// The technician, and tokens of both kinds.
+    /// Everybody whose role suffices, and tokens of both kinds.
     Read,
-    /// The technician (with the CSRF token), and full tokens.
+    /// Everybody whose role suffices (log-ins with the CSRF token), and full tokens.
     Full,
-    /// The technician only.
-    Technician,
-    /// The technician only, with the CSRF token.
-    TechnicianChange,
+    /// Everybody whose role suffices; no token that only says `read` or `full`.
+    Page,
+    /// The same, log-ins with the CSRF token.
+    PageChange,
 }
 
 /// What an address does.
@@ -60,6 +60,8 @@ pub(super) enum Endpoint {
     Evidence,
     DoorPage,
     DoorPicture,
+    Accounts,
+    ChangeAccounts,
 }
 
 /// One address.
@@ -82,7 +84,7 @@ const fn post(path: &'static str, access: Access, endpoint: Endpoint, summary: &
 }
 
 /// The addresses, in the order of the documentation. A fixed path stands before one with a varying part.
-pub(super) static ROUTES: [Route; 39] = [
+pub(super) static ROUTES: [Route; 41] = [
     get("/", Access::Read, Endpoint::Root, "The service in short; the page, for browsers"),
     get("/status", Access::Read, Endpoint::Status, "Server, recognition, today's attendance and workers"),
     get("/attendance/today", Access::Read, Endpoint::Today, "Today's rows"),
@@ -159,14 +161,16 @@ pub(super) static ROUTES: [Route; 39] = [
     get("/healthz", Access::Open, Endpoint::Health, "200 when the machine does its work, else 503; no body"),
     get("/login", Access::Open, Endpoint::LogInPage, ""),
     post("/login", Access::Open, Endpoint::LogIn, ""),
-    post("/logout", Access::TechnicianChange, Endpoint::LogOut, ""),
-    get("/page.js", Access::Technician, Endpoint::Script, ""),
-    get("/icon.svg", Access::Technician, Endpoint::Icon, ""),
-    post("/do/{action}", Access::TechnicianChange, Endpoint::Act, ""),
-    get("/preview.svg", Access::Technician, Endpoint::Preview, ""),
-    get("/roster/picture.svg", Access::Technician, Endpoint::Evidence, ""),
-    get("/door", Access::Technician, Endpoint::DoorPage, ""),
-    get("/door.jpg", Access::Technician, Endpoint::DoorPicture, ""),
+    post("/logout", Access::PageChange, Endpoint::LogOut, ""),
+    get("/page.js", Access::Page, Endpoint::Script, ""),
+    get("/icon.svg", Access::Page, Endpoint::Icon, ""),
+    post("/do/{action}", Access::PageChange, Endpoint::Act, ""),
+    get("/preview.svg", Access::Page, Endpoint::Preview, ""),
+    get("/roster/picture.svg", Access::Page, Endpoint::Evidence, ""),
+    get("/door", Access::Page, Endpoint::DoorPage, ""),
+    get("/door.jpg", Access::Page, Endpoint::DoorPicture, ""),
+    get("/accounts", Access::Page, Endpoint::Accounts, ""),
+    post("/accounts/{change}", Access::PageChange, Endpoint::ChangeAccounts, ""),
 ];
 
 /// Every address the server answers: its method, and its path with `{name}` for a part that varies.
@@ -265,7 +269,7 @@ mod tests {
         let open: Vec<_> = ROUTES.iter().filter(|r| r.access == Access::Open).map(|r| r.path).collect();
         assert_eq!(open, ["/healthz", "/login", "/login"]);
         for route in &ROUTES {
-            let changes = matches!(route.access, Access::Full | Access::TechnicianChange);
+            let changes = matches!(route.access, Access::Full | Access::PageChange);
             assert_eq!(
                 route.method == Method::POST,
                 changes || route.endpoint == Endpoint::LogIn,

@@ -11,6 +11,7 @@ use http::{HeaderMap, HeaderName, Request, StatusCode};
 use time::OffsetDateTime;
 use tokio::sync::Semaphore;
 
+use super::account::{AccountError, TECHNICIAN};
 use super::api;
 use super::audit::AUDIT;
 use super::auth::{AccessGuard, LogIn, MustWait, Who};
@@ -21,6 +22,8 @@ use super::page;
 use super::reply::{Reply, download, empty, error, json, of_type, secured, see_other};
 use super::request;
 use super::request::{SESSION_COOKIE, same_origin, wants_page};
+use super::rights::{Rights, of_button};
+use super::role::Role;
 use super::routes;
 use super::routes::{Access, Endpoint, Found};
 use super::session::csrf_matches;
@@ -49,7 +52,7 @@ const DETECTION_WAIT: Duration = Duration::from_secs(30);
 /// How long the page waits before it says that the action goes on by itself.
 const PAGE_WAIT: Duration = Duration::from_secs(3);
 /// Said of a password that was compared, and of one that was not.
-const WRONG: &str = "That is not the password.";
+const WRONG: &str = "That is not the password of this account.";
 const NOT_COMPARED: &str = "The password was not looked at: wrong ones came just before.";
 
 /// Sent by the page when it looks again by itself.
@@ -64,6 +67,7 @@ pub(super) struct Service {
     pub(super) door: Arc<AccessGuard>,
     pub(super) identity: Arc<ArcSwap<Identity>>,
     pub(super) limits: Limits,
+    rights: Rights,
     /// Event streams of pages.
     pub(super) streams: Arc<Semaphore>,
     /// Those of scripts: one that forgets to close them does not leave the page without.
@@ -86,6 +90,7 @@ impl Service {
         door: AccessGuard,
         identity: Arc<ArcSwap<Identity>>,
         limits: Limits,
+        rights: Rights,
     ) -> Self {
         Self {
             source,
@@ -99,6 +104,7 @@ impl Service {
             detecting: Semaphore::new(DETECTIONS_AT_ONCE),
             health: Mutex::new(None),
             limits,
+            rights,
         }
     }
 
@@ -123,11 +129,11 @@ impl Service {
             Err(MustWait(wait)) => return must_wait(wait),
         };
         // Who is nobody learns nothing about which addresses there are.
-        let access = match &found {
-            Found::Route(route, _) => route.access,
-            Found::OtherMethods(_) | Found::Nothing => Access::Read,
+        let (access, least) = match &found {
+            Found::Route(route, _) => (route.access, self.rights.least(route.endpoint)),
+            Found::OtherMethods(_) | Found::Nothing => (Access::Read, Role::Viewer),
         };
-        if !who.may(access) {
+        if !who.may(access, least) {
             return refused(&who, request.headers());
         }
         let (route, part) = match found {
@@ -215,7 +221,7 @@ impl Service {
             }
             Endpoint::Events => {
                 let streams = match asked.who {
-                    Who::Technician { .. } => &self.streams,
+                    Who::Person { .. } => &self.streams,
                     _ => &self.script_streams,
                 };
                 match Arc::clone(streams).try_acquire_owned() {
@@ -261,6 +267,8 @@ impl Service {
             Endpoint::Evidence => self.evidence(&asked).await,
             Endpoint::DoorPage => page::door(),
             Endpoint::DoorPicture => self.door_picture().await,
+            Endpoint::Accounts => self.accounts(&asked, page::Said::Nothing),
+            Endpoint::ChangeAccounts => self.change_accounts(&asked).await,
         }
     }
 
@@ -294,7 +302,10 @@ impl Service {
             return error(StatusCode::FORBIDDEN, "This did not come from the log-in page.", "");
         }
         let attempt = request::field(&asked.body, "password").unwrap_or_default();
-        match self.door.log_in(attempt, asked.from).await {
+        let account = request::field(&asked.body, "account").map(|account| account.trim().to_owned());
+        let account = account.filter(|account| !account.is_empty());
+        let account = account.unwrap_or_else(|| TECHNICIAN.to_owned());
+        match self.door.log_in(account, attempt, asked.from).await {
             LogIn::Opened(cookie) => {
                 let mut reply = see_other("/");
                 set_cookie(&mut reply, &cookie, "");
@@ -307,8 +318,8 @@ impl Service {
     }
 
     fn log_out(&self, asked: &Asked) -> Reply {
-        if let Who::Technician { cookie, .. } = &asked.who {
-            self.door.log_out(cookie, asked.from);
+        if let Who::Person { cookie, .. } = &asked.who {
+            self.door.log_out(&asked.who, cookie, asked.from);
         }
         let mut reply = see_other("/login");
         set_cookie(&mut reply, "", "; Max-Age=0");
@@ -317,7 +328,7 @@ impl Service {
 
     async fn root(&self, asked: &Asked) -> Reply {
         let (view, problems) = self.judged();
-        let Who::Technician { csrf, .. } = &asked.who else {
+        let Who::Person { csrf, role, .. } = &asked.who else {
             return json(StatusCode::OK, &api::root(view, problems));
         };
         if !wants_page(&asked.headers) {
@@ -332,6 +343,7 @@ impl Service {
             jobs: &self.jobs,
             bundle_bytes: self.limits.bundle_bytes,
             csrf,
+            may: page::May { role: *role, rights: self.rights },
             shown,
         })
     }
@@ -416,9 +428,62 @@ impl Service {
         }
     }
 
+    /// The page of accounts.
+    fn accounts(&self, asked: &Asked, said: page::Said) -> Reply {
+        let csrf = match &asked.who {
+            Who::Person { csrf, .. } => csrf,
+            _ => "",
+        };
+        page::accounts(&self.door.accounts().all(), &said, csrf)
+    }
+
+    /// Adds or removes an account, or gives it another password.
+    async fn change_accounts(&self, asked: &Asked) -> Reply {
+        let field = |name| request::field(&asked.body, name).unwrap_or_default().trim().to_owned();
+        let (name, change) = (field("name"), asked.part.clone().unwrap_or_default());
+        let role = match (change.as_str(), field("role").parse::<Role>()) {
+            ("add", Err(error)) => {
+                return self.accounts(asked, page::Said::Refused(sentence(&error.to_string())));
+            }
+            (_, role) => role.unwrap_or(Role::Viewer),
+        };
+        let (accounts, account, of) = (Arc::clone(self.door.accounts()), name.clone(), change.clone());
+        let changed = tokio::task::spawn_blocking(move || -> Result<_, AccountError> {
+            let file = accounts.file();
+            Ok(match of.as_str() {
+                "add" => Some(Some(file.add(&account, role)?)),
+                "password" => Some(Some(file.new_password(&account)?)),
+                "remove" => file.remove(&account).map(|()| Some(None))?,
+                _ => None,
+            })
+        });
+        let said = match changed.await {
+            Err(_) => return unexpected(),
+            Ok(Ok(None)) => return error(StatusCode::NOT_FOUND, "There is no such change of accounts.", ""),
+            Ok(Err(error)) => page::Said::Refused(sentence(&error.to_string())),
+            Ok(Ok(Some(password))) => {
+                let with = if change == "add" { format!(", role {role}") } else { String::new() };
+                log::info!(target: AUDIT, "{} at {}: account {change} {name}{with}", asked.who, asked.from);
+                match password {
+                    Some(password) => {
+                        page::Said::Password { account: name, password: password.expose().to_owned() }
+                    }
+                    None => {
+                        page::Said::Done(format!("The account {name} is removed. Its log-ins have ended."))
+                    }
+                }
+            }
+        };
+        self.accounts(asked, said)
+    }
+
     /// Performs an action for the page: says what happened, or after a moment that it goes on by itself.
     async fn act_from_page(&self, asked: &Asked) -> Reply {
         let row = || request::field(&asked.body, "row").as_deref().and_then(row_id);
+        let button = asked.part.as_deref().and_then(of_button);
+        if button.is_some_and(|same| !asked.who.may(Access::PageChange, self.rights.least(same))) {
+            return refused(&asked.who, &asked.headers);
+        }
         let action = match asked.part.as_deref() {
             Some("sync") => Some(Action::Sync),
             Some("upload") => Some(Action::Upload),
@@ -505,9 +570,7 @@ impl Service {
             Err(_) => return unexpected(),
         };
         match asked.who {
-            Who::Technician { .. } => {
-                json(StatusCode::OK, &acted(&self.outcome(Action::InstallReceived).await))
-            }
+            Who::Person { .. } => json(StatusCode::OK, &acted(&self.outcome(Action::InstallReceived).await)),
             _ => self.act(Action::InstallReceived, asked).await,
         }
     }
@@ -590,7 +653,7 @@ fn by_a_person(found: &Found<'_>, headers: &HeaderMap) -> bool {
     !by_itself && !headers.contains_key(REFRESH_HEADER)
 }
 
-/// What a change gets that the technician's browser sends and the technician did not ask for.
+/// What a change gets that a person's browser sends and the person did not ask for.
 fn not_from_the_page(
     route: &routes::Route,
     who: &Who,
@@ -598,9 +661,9 @@ fn not_from_the_page(
     body: &[u8],
     from: IpAddr,
 ) -> Option<Reply> {
-    let Who::Technician { csrf, .. } = who else { return None };
-    let changes = matches!(route.access, Access::Full | Access::TechnicianChange);
-    if !changes || wanted_by_the_technician(csrf, headers, body) {
+    let Who::Person { csrf, .. } = who else { return None };
+    let changes = matches!(route.access, Access::Full | Access::PageChange);
+    if !changes || wanted_by_the_person(csrf, headers, body) {
         return None;
     }
     log::warn!(target: AUDIT, "a request to {} from {from} lacked the page's token", route.path);
@@ -612,7 +675,7 @@ fn not_from_the_page(
 }
 
 /// Whether the log-in's own page sent this: its token came along, and no other site's page sent it.
-fn wanted_by_the_technician(csrf: &str, headers: &HeaderMap, body: &[u8]) -> bool {
+fn wanted_by_the_person(csrf: &str, headers: &HeaderMap, body: &[u8]) -> bool {
     let given = match headers.get(CSRF_HEADER) {
         Some(header) => header.to_str().map(str::to_owned).ok(),
         None => request::field(body, "csrf"),
@@ -623,6 +686,12 @@ fn wanted_by_the_technician(csrf: &str, headers: &HeaderMap, body: &[u8]) -> boo
 /// The `url` field of a form, as the address of an update.
 fn address(form: &[u8]) -> Result<SecretUrl, String> {
     SecretUrl::parse(request::field(form, "url").unwrap_or_default().trim())
+}
+
+/// A message as a sentence.
+fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| format!("{}{}.", first.to_uppercase(), letters.as_str()))
 }
 
 /// An id of a row as [`super::view::RefusedRow::id`] has it.
@@ -669,9 +738,17 @@ fn refused(who: &Who, headers: &HeaderMap) -> Reply {
             reply.headers_mut().insert(http::header::WWW_AUTHENTICATE, scheme);
             reply
         }
-        Who::Token { .. } | Who::Technician { .. } => {
-            error(StatusCode::FORBIDDEN, "This token may not do this.", "A token with full access may.")
-        }
+        Who::Person { .. } if wants_page(headers) => page::not_allowed(),
+        Who::Person { account, role, .. } => error(
+            StatusCode::FORBIDDEN,
+            &format!("The account {account} may not do this: its role is {role}."),
+            "Log in with another account, or ask the technician.",
+        ),
+        Who::Token { .. } => error(
+            StatusCode::FORBIDDEN,
+            "This token may not do this.",
+            "A token with full access, or with another role, may.",
+        ),
     }
 }
 

@@ -3,6 +3,7 @@
 use maud::{Markup, html};
 
 use super::parts::{Home, outcome, time_of, token};
+use crate::routes::Endpoint;
 use crate::view::{Row, RowDelivery, RowStatus};
 
 /// Rows shown before one asks for all: a busy day has thousands, the page is sent anew with every change, and
@@ -48,7 +49,7 @@ fn closing(home: &Home<'_>) -> Markup {
         div #closing data-live {
             @if !today.outs_are_sent.is_empty() {
                 p.quiet { (today.outs_are_sent) }
-                @if !today.closed {
+                @if !today.closed && home.may.see(Endpoint::CloseDay) {
                     details #close {
                         summary { "Close the day now" }
                         form.action method="post" action="/do/close-day" data-act {

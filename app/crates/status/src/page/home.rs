@@ -7,11 +7,13 @@ use maud::{Markup, html};
 use super::parts::{Home, token};
 use super::{attendance, cards, document, updates};
 use crate::reply::Reply;
+use crate::routes::Endpoint;
 use crate::view::{Level, Problem};
 
 /// The page.
 pub(crate) fn home(home: &Home<'_>) -> Reply {
     let level = worst(home.problems);
+    let may = home.may;
     let title = format!("{}: {}", home.view.site, in_words(level));
     let head = html! {
         link rel="icon" type="image/svg+xml" href="/icon.svg";
@@ -34,19 +36,28 @@ pub(crate) fn home(home: &Home<'_>) -> Reply {
                 // For screen readers: the script puts the sentence here whenever it is another one.
                 p #spoken .unseen role="status" {}
                 p #said role="status" hidden {}
-                (jump())
+                (jump(home))
                 div.columns {
                     (attendance::section(home))
-                    div.side { (cards::camera(home)) (cards::delivery(home)) (cards::photos(home)) }
-                    div.side { (cards::system(home)) (updates::updates(home)) }
+                    @if may.see(Endpoint::Roster) {
+                        div.side {
+                            @if may.see(Endpoint::Restart) { (cards::camera(home)) }
+                            (cards::delivery(home))
+                            (cards::photos(home))
+                        }
+                    }
+                    @if may.see(Endpoint::InstallUpdate) {
+                        div.side { (cards::system(home)) (updates::updates(home)) }
+                    }
                 }
-                (log(home.log))
+                @if may.see(Endpoint::Logs) { (log(home.log)) }
             }
             footer {
                 nav aria-label="More" {
-                    a href="/door" { "Door" }
+                    @if may.see(Endpoint::DoorPage) { a href="/door" { "Door" } }
+                    @if may.see(Endpoint::Accounts) { a href="/accounts" { "Accounts" } }
                     a href="/docs" { "API" }
-                    a href="/diagnostics" download { "Diagnostics for support" }
+                    @if may.see(Endpoint::Diagnostics) { a href="/diagnostics" download { "Diagnostics for support" } }
                 }
                 p.quiet { "Certificate " code { (home.identity.fingerprint) } }
             }
@@ -91,14 +102,16 @@ fn verdict(home: &Home<'_>, level: Level) -> Markup {
 }
 
 /// On a phone the sections stand one below the other: a way to each.
-fn jump() -> Markup {
+fn jump(home: &Home<'_>) -> Markup {
     html! {
         nav.jump aria-label="On this page" {
-            @for (id, name) in [
-                ("attendance-title", "Attendance"), ("camera-title", "Camera"), ("delivery-title", "Delivery"),
-                ("photos-title", "Photos"), ("system-title", "System"), ("updates-title", "Updates"), ("log-title", "Log"),
+            @for (id, name, needs) in [
+                ("attendance-title", "Attendance", Endpoint::Today), ("camera-title", "Camera", Endpoint::Restart),
+                ("delivery-title", "Delivery", Endpoint::Roster), ("photos-title", "Photos", Endpoint::Roster),
+                ("system-title", "System", Endpoint::InstallUpdate), ("updates-title", "Updates", Endpoint::InstallUpdate),
+                ("log-title", "Log", Endpoint::Logs),
             ] {
-                a href=(format!("#{id}")) { (name) }
+                @if home.may.see(needs) { a href=(format!("#{id}")) { (name) } }
             }
         }
     }

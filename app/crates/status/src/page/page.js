@@ -254,5 +254,6 @@
   }
 
   const log = $("log");
-  if (log) { log.scrollTop = log.scrollHeight; listen(); }
+  if (log) log.scrollTop = log.scrollHeight;
+  if ($("verdict")) listen();
 })();

@@ -4,6 +4,9 @@ use maud::{Markup, html};
 
 use crate::certificate::Identity;
 use crate::jobs::Jobs;
+use crate::rights::{Rights, of_button};
+use crate::role::Role;
+use crate::routes::Endpoint;
 use crate::view::{Problem, Row, View};
 
 /// Everything the page shows.
@@ -17,7 +20,28 @@ pub(crate) struct Home<'a> {
     pub(crate) bundle_bytes: u64,
     /// The log-in's token, for every form.
     pub(crate) csrf: &'a str,
+    /// What the person may do.
+    pub(crate) may: May,
     pub(crate) shown: Shown,
+}
+
+/// What the person who looks may do.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct May {
+    pub(crate) role: Role,
+    pub(crate) rights: Rights,
+}
+
+impl May {
+    /// Whether they may use what leads to this endpoint.
+    pub(super) fn see(self, endpoint: Endpoint) -> bool {
+        self.role >= self.rights.least(endpoint)
+    }
+
+    /// Whether they may press the button of this kind.
+    fn press(self, kind: &str) -> bool {
+        of_button(kind).is_some_and(|endpoint| self.see(endpoint))
+    }
 }
 
 /// Which rows of attendance are asked for.
@@ -33,9 +57,12 @@ pub(crate) struct Shown {
     pub(crate) all: bool,
 }
 
-/// A button that asks for an action, and what became of it the last time.
+/// A button that asks for an action, and what became of it the last time; nothing for who may not press it.
 pub(super) fn action(home: &Home<'_>, kind: &str, label: &str) -> Markup {
     let under_way = home.jobs.under_way(kind);
+    if !home.may.press(kind) {
+        return html! {};
+    }
     html! {
         form.action method="post" action=(format!("/do/{kind}")) data-act {
             (token(home.csrf))
