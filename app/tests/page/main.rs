@@ -9,6 +9,11 @@ mod doors;
 mod flood;
 mod hardening;
 mod real;
+mod settings;
 mod soak;
+mod truth;
 mod update;
 mod webdriver;
+
+#[path = "../../crates/backend/examples/demo_site/site/mod.rs"]
+mod site;

@@ -60,6 +60,11 @@ pub(super) enum Endpoint {
     Evidence,
     DoorPage,
     DoorPicture,
+    Settings,
+    ReviewSettings,
+    SaveSettings,
+    PutBackSettings,
+    KeepSettings,
 }
 
 /// One address.
@@ -82,7 +87,7 @@ const fn post(path: &'static str, access: Access, endpoint: Endpoint, summary: &
 }
 
 /// The addresses, in the order of the documentation. A fixed path stands before one with a varying part.
-pub(super) static ROUTES: [Route; 39] = [
+pub(super) static ROUTES: [Route; 44] = [
     get("/", Access::Read, Endpoint::Root, "The service in short; the page, for browsers"),
     get("/status", Access::Read, Endpoint::Status, "Server, recognition, today's attendance and workers"),
     get("/attendance/today", Access::Read, Endpoint::Today, "Today's rows"),
@@ -156,7 +161,12 @@ pub(super) static ROUTES: [Route; 39] = [
     ),
     get("/docs", Access::Read, Endpoint::Docs, "This documentation as a page"),
     get("/openapi.json", Access::Read, Endpoint::OpenApi, "This documentation as OpenAPI 3.1"),
-    get("/healthz", Access::Open, Endpoint::Health, "200 when the machine does its work, else 503; no body"),
+    get(
+        "/healthz",
+        Access::Open,
+        Endpoint::Health,
+        "200 when the machine does its work, else 503; with a token also what is wrong",
+    ),
     get("/login", Access::Open, Endpoint::LogInPage, ""),
     post("/login", Access::Open, Endpoint::LogIn, ""),
     post("/logout", Access::TechnicianChange, Endpoint::LogOut, ""),
@@ -167,6 +177,11 @@ pub(super) static ROUTES: [Route; 39] = [
     get("/roster/picture.svg", Access::Technician, Endpoint::Evidence, ""),
     get("/door", Access::Technician, Endpoint::DoorPage, ""),
     get("/door.jpg", Access::Technician, Endpoint::DoorPicture, ""),
+    get("/settings", Access::Technician, Endpoint::Settings, ""),
+    post("/settings/review", Access::TechnicianChange, Endpoint::ReviewSettings, ""),
+    post("/settings/save", Access::TechnicianChange, Endpoint::SaveSettings, ""),
+    post("/settings/put-back", Access::TechnicianChange, Endpoint::PutBackSettings, ""),
+    post("/settings/keep", Access::TechnicianChange, Endpoint::KeepSettings, ""),
 ];
 
 /// Every address the server answers: its method, and its path with `{name}` for a part that varies.

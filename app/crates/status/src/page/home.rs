@@ -45,6 +45,7 @@ pub(crate) fn home(home: &Home<'_>) -> Reply {
             footer {
                 nav aria-label="More" {
                     a href="/door" { "Door" }
+                    a href="/settings" { "Settings" }
                     a href="/docs" { "API" }
                     a href="/diagnostics" download { "Diagnostics for support" }
                 }
