@@ -22,6 +22,7 @@ use base::failure::Fault;
 use base::moment::Clock;
 use journal::Recorder;
 use recognition::watch::view::FrameView;
+use status::settings::Settings;
 use status::view::{Action, Control, Done, Incoming, Pending, Refused};
 use update::report::CAMERA;
 use update::under_way::UnderWay;
@@ -61,6 +62,8 @@ pub struct Hands {
     pub updating: UnderWay,
     /// What the last synchronisation did, line by line.
     pub account: Arc<ArcSwap<String>>,
+    /// The settings; none where they cannot be changed while the program runs.
+    pub settings: Option<Arc<dyn Settings>>,
 }
 
 impl Control for Hands {
@@ -86,6 +89,10 @@ impl Control for Hands {
 
     fn receive(&self, bytes: u64) -> Result<Box<dyn Incoming>, Refused> {
         updates::receive(&self.config, &self.updating, bytes)
+    }
+
+    fn settings(&self) -> Option<Arc<dyn Settings>> {
+        self.settings.clone()
     }
 }
 
@@ -397,6 +404,7 @@ mod tests {
             clock,
             updating: UnderWay::default(),
             account: Arc::default(),
+            settings: None,
         };
         (hands, ledger)
     }

@@ -32,7 +32,11 @@ pub(super) enum Token {
         role: Option<Role>,
     },
     /// List the tokens by name.
-    List,
+    List {
+        /// Print JSON instead of text.
+        #[arg(long)]
+        json: bool,
+    },
     /// Make a token worthless.
     Revoke {
         /// The name it was given.
@@ -94,6 +98,13 @@ pub(super) fn account(path: &Path, request: &Account) -> anyhow::Result<ExitCode
     Ok(ExitCode::SUCCESS)
 }
 
+/// What `token list --json` prints of each.
+#[derive(serde::Serialize)]
+struct ToldToken<'a> {
+    name: &'a str,
+    access: TokenAccess,
+}
+
 pub(super) fn password(path: &Path, arguments: &Password) -> anyhow::Result<ExitCode> {
     if arguments.hash {
         let mut line = String::new();
@@ -126,7 +137,13 @@ pub(super) fn token(path: &Path, request: &Token) -> anyhow::Result<ExitCode> {
             let token = file.add(name, access)?;
             println!("The token, shown only now: {}", token.expose());
         }
-        Token::List => {
+        Token::List { json: true } => {
+            let tokens = file.list()?;
+            let told: Vec<_> =
+                tokens.iter().map(|token| ToldToken { name: &token.name, access: token.access }).collect();
+            super::print_json(&told)?;
+        }
+        Token::List { json: false } => {
             for token in file.list()? {
                 println!("{}\t{}", token.name, token.access.as_str());
             }

@@ -10,6 +10,11 @@ mod flood;
 mod hardening;
 mod real;
 mod roles;
+mod settings;
 mod soak;
+mod truth;
 mod update;
 mod webdriver;
+
+#[path = "../../crates/backend/examples/demo_site/site/mod.rs"]
+mod site;

@@ -46,6 +46,7 @@ pub mod role;
 mod routes;
 mod service;
 mod session;
+pub mod settings;
 pub mod systems;
 mod throttle;
 pub mod token;
@@ -54,6 +55,7 @@ mod verdict;
 pub mod view;
 
 pub use routes::addresses;
+pub use verdict::needs_staff;
 
 use std::io;
 use std::net::SocketAddr;
@@ -244,7 +246,14 @@ pub fn start(
     let original = original.flatten();
     let original_address = original.as_ref().and_then(|listener| listener.local_addr().ok());
     let concern = original_concern.flatten();
-    let source = Arc::new(WithDoor { source, identity: Arc::clone(&identity), password, accounts, concern });
+    let source = Arc::new(WithDoor {
+        source,
+        identity: Arc::clone(&identity),
+        password,
+        accounts,
+        concern,
+        settings: control.settings(),
+    });
 
     let rights = Rights { office_sees_picture: config.office_sees_picture };
     let service = Arc::new(Service::new(source, control, bus, door, Arc::clone(&identity), limits, rights));
@@ -320,6 +329,7 @@ struct WithDoor {
     accounts: Arc<Accounts>,
     /// Why the second port cannot be had.
     concern: Option<String>,
+    settings: Option<Arc<dyn settings::Settings>>,
 }
 
 impl Source for WithDoor {
@@ -351,6 +361,14 @@ impl Source for WithDoor {
             let what = format!("{what}: {}.", reason?);
             Some(Problem { level: Level::Attention, what, advice: advice.to_owned() })
         }));
+        let trial = self.settings.as_ref().and_then(|settings| settings.trial());
+        if trial.is_some_and(|trial| trial.confirm) {
+            view.problems.push(Problem {
+                level: Level::Attention,
+                what: "New settings of this page are on trial, and go back within two minutes.".to_owned(),
+                advice: "Press “Keep these settings” under “Settings”.".to_owned(),
+            });
+        }
         view
     }
 

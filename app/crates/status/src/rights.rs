@@ -57,7 +57,12 @@ impl Rights {
             | Endpoint::TryUpdate
             | Endpoint::AcknowledgeUpdate
             | Endpoint::Accounts
-            | Endpoint::ChangeAccounts => Role::Technician,
+            | Endpoint::ChangeAccounts
+            | Endpoint::Settings
+            | Endpoint::ReviewSettings
+            | Endpoint::SaveSettings
+            | Endpoint::PutBackSettings
+            | Endpoint::KeepSettings => Role::Technician,
         }
     }
 }

@@ -62,6 +62,11 @@ pub(super) enum Endpoint {
     DoorPicture,
     Accounts,
     ChangeAccounts,
+    Settings,
+    ReviewSettings,
+    SaveSettings,
+    PutBackSettings,
+    KeepSettings,
 }
 
 /// One address.
@@ -84,7 +89,7 @@ const fn post(path: &'static str, access: Access, endpoint: Endpoint, summary: &
 }
 
 /// The addresses, in the order of the documentation. A fixed path stands before one with a varying part.
-pub(super) static ROUTES: [Route; 41] = [
+pub(super) static ROUTES: [Route; 46] = [
     get("/", Access::Read, Endpoint::Root, "The service in short; the page, for browsers"),
     get("/status", Access::Read, Endpoint::Status, "Server, recognition, today's attendance and workers"),
     get("/attendance/today", Access::Read, Endpoint::Today, "Today's rows"),
@@ -158,7 +163,12 @@ pub(super) static ROUTES: [Route; 41] = [
     ),
     get("/docs", Access::Read, Endpoint::Docs, "This documentation as a page"),
     get("/openapi.json", Access::Read, Endpoint::OpenApi, "This documentation as OpenAPI 3.1"),
-    get("/healthz", Access::Open, Endpoint::Health, "200 when the machine does its work, else 503; no body"),
+    get(
+        "/healthz",
+        Access::Open,
+        Endpoint::Health,
+        "200 when the machine does its work, else 503; with a token also what is wrong",
+    ),
     get("/login", Access::Open, Endpoint::LogInPage, ""),
     post("/login", Access::Open, Endpoint::LogIn, ""),
     post("/logout", Access::PageChange, Endpoint::LogOut, ""),
@@ -171,6 +181,11 @@ pub(super) static ROUTES: [Route; 41] = [
     get("/door.jpg", Access::Page, Endpoint::DoorPicture, ""),
     get("/accounts", Access::Page, Endpoint::Accounts, ""),
     post("/accounts/{change}", Access::PageChange, Endpoint::ChangeAccounts, ""),
+    get("/settings", Access::Page, Endpoint::Settings, ""),
+    post("/settings/review", Access::PageChange, Endpoint::ReviewSettings, ""),
+    post("/settings/save", Access::PageChange, Endpoint::SaveSettings, ""),
+    post("/settings/put-back", Access::PageChange, Endpoint::PutBackSettings, ""),
+    post("/settings/keep", Access::PageChange, Endpoint::KeepSettings, ""),
 ];
 
 /// Every address the server answers: its method, and its path with `{name}` for a part that varies.

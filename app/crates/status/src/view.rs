@@ -10,6 +10,7 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use schemars::JsonSchema;
@@ -17,6 +18,7 @@ use serde::Serialize;
 use time::Date;
 
 use crate::on_memory::OnMemory;
+use crate::settings::Settings;
 use crate::systems::Systems;
 use base::event::WorkerState;
 use base::failure::Fault;
@@ -70,6 +72,10 @@ pub trait Control: Send + Sync + 'static {
     /// # Errors
     /// [`Refused`] when no update can be taken here and now.
     fn receive(&self, bytes: u64) -> Result<Box<dyn Incoming>, Refused>;
+    /// The settings; none where they cannot be shown.
+    fn settings(&self) -> Option<Arc<dyn Settings>> {
+        None
+    }
 }
 
 /// An update bundle on its way in. Dropped unfinished, it leaves nothing behind.

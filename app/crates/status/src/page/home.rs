@@ -56,6 +56,7 @@ pub(crate) fn home(home: &Home<'_>) -> Reply {
                 nav aria-label="More" {
                     @if may.see(Endpoint::DoorPage) { a href="/door" { "Door" } }
                     @if may.see(Endpoint::Accounts) { a href="/accounts" { "Accounts" } }
+                    @if may.see(Endpoint::Settings) { a href="/settings" { "Settings" } }
                     a href="/docs" { "API" }
                     @if may.see(Endpoint::Diagnostics) { a href="/diagnostics" download { "Diagnostics for support" } }
                 }

@@ -12,6 +12,7 @@ mod home;
 mod log_in;
 mod parts;
 mod picture;
+pub(super) mod settings;
 mod updates;
 
 use std::sync::LazyLock;
