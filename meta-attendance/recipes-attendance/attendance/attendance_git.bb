@@ -17,6 +17,8 @@ BUILD_MODE = "--profile appliance"
 BUILD_DIR = "appliance"
 PACKAGECONFIG ??= "libcamera"
 PACKAGECONFIG[libcamera] = "--features libcamera"
+# Tones at the door by ALSA, which scripts/build-image leaves out, too.
+PACKAGECONFIG[alsa] = "--features alsa,,alsa-lib"
 CARGO_BUILD_FLAGS:append = " --package attendance --bin attendance"
 
 do_install() {
