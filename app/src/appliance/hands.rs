@@ -9,6 +9,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::answer::{done, ready, refused};
 use super::frame_path::RECOGNITION;
+use super::office::Office;
 use super::updates;
 use crate::config::Config;
 use crate::supervisor::{Board, WorkerView};
@@ -64,6 +65,8 @@ pub struct Hands {
     pub account: Arc<ArcSwap<String>>,
     /// The settings; none where they cannot be changed while the program runs.
     pub settings: Option<Arc<dyn Settings>>,
+    /// What the office keeps.
+    pub office: Office,
 }
 
 impl Control for Hands {
@@ -84,6 +87,10 @@ impl Control for Hands {
             Action::TryUpdate => ready(updates::try_installed(&self.config)),
             Action::AcknowledgeUpdate => ready(updates::acknowledge(&self.config)),
             Action::CloseDay => self.close_day(),
+            Action::TakeStudents { file, by } => self.office.take_students(file, by),
+            Action::RemoveStudents => self.office.remove_students(),
+            Action::AcceptPhoto { photo, by } => self.office.accept_photo(photo, by),
+            Action::WatchPhoto(photo) => self.office.watch_photo(photo),
         }
     }
 
@@ -394,6 +401,7 @@ mod tests {
         )
         .map(Arc::new);
         let hands = Hands {
+            office: Office::below(folder, folder, Default::default()),
             config: Arc::new(config),
             board,
             bus: bus.clone(),

@@ -8,6 +8,7 @@ mod device;
 mod doors;
 mod flood;
 mod hardening;
+mod monday;
 mod real;
 mod roles;
 mod settings;

@@ -22,7 +22,12 @@ const TECHNICIANS: [&str; 12] = [
     "/update/bundle",
     "/upload/test",
 ];
-const OFFICES: [&str; 8] = [
+/// What no token sees.
+const FACES: [&str; 4] = ["/preview.svg", "/roster/picture.svg", "/door", "/door.jpg"];
+const OFFICES: [&str; 11] = [
+    "/photos",
+    "/students",
+    "/device",
     "/roster",
     "/roster/picture.svg",
     "/sync/manual",
@@ -68,7 +73,7 @@ fn every_address_is_closed_to_a_role_that_does_not_suffice() {
                 || (OFFICES.contains(&path) || path == "/do/{action}") && role < Role::Office;
             for (kind, who) in [("log-in", &who), ("token", &token)] {
                 let status = device.send(method, &address, who, "").status;
-                if closed {
+                if closed || (kind == "token" && FACES.contains(&path)) {
                     assert_eq!(status, 403, "{kind} of {role}: {method} {path}");
                 } else if OFFICES.contains(&path) || role == Role::Technician {
                     assert!(![401, 403].contains(&status), "{kind} of {role}: {method} {path} gave {status}");
@@ -82,15 +87,22 @@ fn every_address_is_closed_to_a_role_that_does_not_suffice() {
 fn the_page_shows_a_role_only_what_it_may_use() {
     let device = Device::start();
     let file = AccountFile::below(device.path());
-    let page = |role: Role| {
-        let password = file.add(&format!("a-{role}"), role).unwrap();
+    let page = |role: Role, path: &str| {
+        let password = file
+            .new_password(&format!("a-{role}"))
+            .or_else(|_| file.add(&format!("a-{role}"), role))
+            .unwrap();
         let who = log_in(&device, &format!("a-{role}"), password.expose());
-        device.get("/", &who.with("Accept", "text/html")).text()
+        device.get(path, &who.with("Accept", "text/html")).text()
     };
-    let (viewer, office, technician) = (page(Role::Viewer), page(Role::Office), page(Role::Technician));
+    let viewer = page(Role::Viewer, "/");
     assert!(viewer.contains("id=\"rows\"") && !viewer.contains("data-act"), "a viewer can press nothing");
+    assert!(!viewer.contains("href=\"/device\"") && !viewer.contains("href=\"/door\""));
+    assert!(page(Role::Viewer, "/device").contains("Your account may not see this"));
+    let office = page(Role::Office, "/device");
     assert!(office.contains("do-sync") && !office.contains("do-restart") && !office.contains("id=\"log\""));
-    for everything in ["do-sync", "do-restart", "id=\"log\"", "/accounts", "bundle-form"] {
+    let technician = page(Role::Technician, "/device");
+    for everything in ["do-sync", "do-restart", "id=\"log\"", "/accounts", "bundle-form", "href=\"/door\""] {
         assert!(technician.contains(everything), "{everything}");
     }
     let hidden = device.get("/accounts", &As::default().with("Accept", "text/html"));

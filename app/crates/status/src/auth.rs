@@ -59,6 +59,7 @@ impl Who {
             (Access::Open, _) => true,
             (_, Self::Nobody) => false,
             (_, Self::Person { role, .. }) => *role >= least,
+            (Access::Person, Self::Token { .. }) => false,
             (_, Self::Token { access: token, .. }) => match (token.role(), access) {
                 (Some(role), _) => role >= least,
                 (None, Access::Read) => true,
@@ -342,6 +343,8 @@ mod tests {
     }
 
     const OPEN: [&str; 3] = ["GET /healthz", "GET /login", "POST /login"];
+    /// What no token sees.
+    const FACES: [&str; 4] = ["GET /preview.svg", "GET /roster/picture.svg", "GET /door", "GET /door.jpg"];
     /// What a token with `read` could do before there were roles.
     const READ: [&str; 15] = [
         "GET /",
@@ -420,11 +423,9 @@ mod tests {
             assert!(!office.contains(&path.to_owned()), "{path}");
         }
         for role in Role::ALL {
-            assert_eq!(
-                allowed(&person(role)),
-                allowed(&token(role.into())),
-                "a token with a role has its rights"
-            );
+            let mut of_person = allowed(&person(role));
+            of_person.retain(|path| !FACES.contains(&path.as_str()));
+            assert_eq!(of_person, allowed(&token(role.into())), "a token with a role has its rights");
         }
     }
 
@@ -432,7 +433,7 @@ mod tests {
     fn the_office_sees_the_live_picture_only_where_that_is_allowed() {
         let may = |office_sees_picture, endpoint| {
             let least = Rights { office_sees_picture }.least(endpoint);
-            person(Role::Office).may(Access::Page, least)
+            person(Role::Office).may(Access::Person, least)
         };
         for endpoint in [Endpoint::Preview, Endpoint::DoorPage, Endpoint::DoorPicture] {
             assert!(may(true, endpoint) && !may(false, endpoint));

@@ -33,6 +33,7 @@ mod listen;
 mod metrics;
 #[cfg(test)]
 mod monitoring;
+mod office_pages;
 pub mod on_memory;
 mod openapi;
 mod page;
@@ -80,10 +81,13 @@ use crate::rights::Rights;
 use crate::service::Service;
 use crate::session::Lifetimes;
 use crate::token::{TokenFile, Tokens};
-use crate::view::{Control, Level, Pending, Picture, Problem, Refused, Roster, Row, Source, View};
+use crate::view::{
+    AboutStudent, Control, Level, Pending, Picture, Problem, Refused, Roster, Row, Source, StudentsList, View,
+};
 use base::event::Bus;
 use base::failure::{Diagnosis, Fault};
 use base::secret::Secret;
+use office::day::Day;
 
 /// Files read and passwords checked at once, beside the network thread.
 const FILE_THREADS: usize = 3;
@@ -374,6 +378,18 @@ impl Source for WithDoor {
 
     fn rows(&self, day: Date) -> Result<Vec<Row>, Refused> {
         self.source.rows(day)
+    }
+
+    fn days(&self, from: Date, to: Date) -> Result<Vec<Day>, Refused> {
+        self.source.days(from, to)
+    }
+
+    fn students(&self) -> StudentsList {
+        self.source.students()
+    }
+
+    fn student(&self, roll: &str) -> Option<AboutStudent> {
+        self.source.student(roll)
     }
 
     fn roster(&self) -> Roster {

@@ -29,9 +29,13 @@ impl Rights {
             | Endpoint::Events
             | Endpoint::Docs
             | Endpoint::OpenApi => Role::Viewer,
+            Endpoint::Range | Endpoint::Sheet | Endpoint::StudentPage => Role::Viewer,
             // The page's buttons: each needs the role of the address that does the same.
             Endpoint::Act => Role::Viewer,
             Endpoint::Roster
+            | Endpoint::PhotosPage
+            | Endpoint::TakeStudents
+            | Endpoint::DevicePage
             | Endpoint::Evidence
             | Endpoint::Sync
             | Endpoint::ConfirmRemoval
@@ -84,6 +88,8 @@ pub(super) fn of_button(kind: &str) -> Option<Endpoint> {
         "try-update" => Endpoint::TryUpdate,
         "acknowledge-update" => Endpoint::AcknowledgeUpdate,
         "close-day" => Endpoint::CloseDay,
+        "remove-students" => Endpoint::TakeStudents,
+        "accept-photo" | "watch-photo" => Endpoint::PhotosPage,
         _ => return None,
     })
 }

@@ -16,6 +16,8 @@ pub(super) enum Access {
     Page,
     /// The same, log-ins with the CSRF token.
     PageChange,
+    /// Persons whose role suffices; no token. Faces are shown to nobody else.
+    Person,
 }
 
 /// What an address does.
@@ -67,6 +69,12 @@ pub(super) enum Endpoint {
     SaveSettings,
     PutBackSettings,
     KeepSettings,
+    Range,
+    Sheet,
+    StudentPage,
+    PhotosPage,
+    TakeStudents,
+    DevicePage,
 }
 
 /// One address.
@@ -89,7 +97,7 @@ const fn post(path: &'static str, access: Access, endpoint: Endpoint, summary: &
 }
 
 /// The addresses, in the order of the documentation. A fixed path stands before one with a varying part.
-pub(super) static ROUTES: [Route; 46] = [
+pub(super) static ROUTES: [Route; 52] = [
     get("/", Access::Read, Endpoint::Root, "The service in short; the page, for browsers"),
     get("/status", Access::Read, Endpoint::Status, "Server, recognition, today's attendance and workers"),
     get("/attendance/today", Access::Read, Endpoint::Today, "Today's rows"),
@@ -175,10 +183,10 @@ pub(super) static ROUTES: [Route; 46] = [
     get("/page.js", Access::Page, Endpoint::Script, ""),
     get("/icon.svg", Access::Page, Endpoint::Icon, ""),
     post("/do/{action}", Access::PageChange, Endpoint::Act, ""),
-    get("/preview.svg", Access::Page, Endpoint::Preview, ""),
-    get("/roster/picture.svg", Access::Page, Endpoint::Evidence, ""),
-    get("/door", Access::Page, Endpoint::DoorPage, ""),
-    get("/door.jpg", Access::Page, Endpoint::DoorPicture, ""),
+    get("/preview.svg", Access::Person, Endpoint::Preview, ""),
+    get("/roster/picture.svg", Access::Person, Endpoint::Evidence, ""),
+    get("/door", Access::Person, Endpoint::DoorPage, ""),
+    get("/door.jpg", Access::Person, Endpoint::DoorPicture, ""),
     get("/accounts", Access::Page, Endpoint::Accounts, ""),
     post("/accounts/{change}", Access::PageChange, Endpoint::ChangeAccounts, ""),
     get("/settings", Access::Page, Endpoint::Settings, ""),
@@ -186,6 +194,12 @@ pub(super) static ROUTES: [Route; 46] = [
     post("/settings/save", Access::PageChange, Endpoint::SaveSettings, ""),
     post("/settings/put-back", Access::PageChange, Endpoint::PutBackSettings, ""),
     post("/settings/keep", Access::PageChange, Endpoint::KeepSettings, ""),
+    get("/range", Access::Page, Endpoint::Range, ""),
+    get("/sheets/{sheet}", Access::Page, Endpoint::Sheet, ""),
+    get("/student/{roll}", Access::Page, Endpoint::StudentPage, ""),
+    get("/photos", Access::Page, Endpoint::PhotosPage, ""),
+    post("/students", Access::PageChange, Endpoint::TakeStudents, ""),
+    get("/device", Access::Page, Endpoint::DevicePage, ""),
 ];
 
 /// Every address the server answers: its method, and its path with `{name}` for a part that varies.

@@ -18,6 +18,7 @@ use super::auth::{AccessGuard, LogIn, MustWait, Who};
 use super::certificate::Identity;
 use super::jobs::{ActionResult, Jobs};
 use super::limits::Limits;
+use super::office_pages::MOST_LIST_BYTES;
 use super::page;
 use super::reply::{Reply, download, empty, error, json, of_type, secured, see_other};
 use super::request;
@@ -31,7 +32,6 @@ use super::settings::Review;
 use super::view::{Action, Control, Problem, Source, View};
 use super::{diagnostics, events, metrics, openapi, verdict};
 use base::event::Bus;
-use base::identity::MAX_LENGTH;
 use base::secret::SecretUrl;
 
 /// How old the answer of `/healthz` may be. No monitor asks more often, and the state costs files and locks.
@@ -165,6 +165,7 @@ impl Service {
             let most = match route.endpoint {
                 Endpoint::InstallUpdate | Endpoint::Act => self.limits.address_form_bytes,
                 Endpoint::ReviewSettings => self.limits.settings_form_bytes,
+                Endpoint::TakeStudents => MOST_LIST_BYTES,
                 _ => self.limits.body_bytes,
             };
             match request::body(request, most, &self.limits).await {
@@ -268,7 +269,13 @@ impl Service {
             Endpoint::Act => self.act_from_page(&asked).await,
             Endpoint::Preview => self.preview().await,
             Endpoint::Evidence => self.evidence(&asked).await,
-            Endpoint::DoorPage => page::door(),
+            Endpoint::DoorPage => self.view_of(&asked, page::door).await,
+            Endpoint::DevicePage => self.view_of(&asked, page::device).await,
+            Endpoint::PhotosPage => self.photos_page(&asked).await,
+            Endpoint::Range => self.range(&asked).await,
+            Endpoint::Sheet => self.sheet(&asked).await,
+            Endpoint::StudentPage => self.student(&asked).await,
+            Endpoint::TakeStudents => self.take_students(&asked).await,
             Endpoint::DoorPicture => self.door_picture().await,
             Endpoint::Accounts => self.accounts(&asked, page::Said::Nothing),
             Endpoint::ChangeAccounts => self.change_accounts(&asked).await,
@@ -388,43 +395,74 @@ impl Service {
     }
 
     async fn root(&self, asked: &Asked) -> Reply {
-        let (view, problems) = self.judged();
-        let Who::Person { csrf, role, .. } = &asked.who else {
-            return json(StatusCode::OK, &api::root(view, problems));
-        };
-        if !wants_page(&asked.headers) {
+        if !matches!(asked.who, Who::Person { .. }) || !wants_page(&asked.headers) {
+            let (view, problems) = self.judged();
             return json(StatusCode::OK, &api::root(view, problems));
         }
+        self.view_of(asked, page::home).await
+    }
+
+    /// A view of the page.
+    async fn view_of(&self, asked: &Asked, show: impl FnOnce(&page::Home<'_>) -> Reply) -> Reply {
+        let (view, problems) = self.judged();
         let shown = self.shown(&asked.query, &view.today.date).await;
-        page::home(&page::Home {
+        show(&page::Home {
             view: &view,
             problems: &problems,
             identity: &self.identity.load(),
             log: &self.source.log(PAGE_LOG_LINES),
             jobs: &self.jobs,
             bundle_bytes: self.limits.bundle_bytes,
-            csrf,
-            may: page::May { role: *role, rights: self.rights },
+            csrf: asked.csrf(),
+            may: page::May { who: &asked.who, rights: self.rights },
             shown,
         })
     }
 
-    /// Which rows the page's address asks for. What is no day is today.
+    /// The photos' problems and the students' list.
+    async fn photos_page(&self, asked: &Asked) -> Reply {
+        let source = Arc::clone(&self.source);
+        let read = tokio::task::spawn_blocking(move || (source.roster().refused, source.students()));
+        let Ok((refused, list)) = read.await else { return unexpected() };
+        self.view_of(asked, |home| page::photos(home, &refused, &list, MOST_LIST_BYTES)).await
+    }
+
+    /// Whether the sender may use what leads to an endpoint.
+    pub(super) fn may(&self, asked: &Asked, endpoint: Endpoint) -> bool {
+        asked.who.may(Access::Page, self.rights.least(endpoint))
+    }
+
+    /// A change in the log, with who asked for it.
+    pub(super) fn log_change(&self, asked: &Asked, what: &str) {
+        log::info!(target: AUDIT, "{} at {} asked for: {what}", asked.who, asked.from);
+    }
+
+    /// Which day the page's address asks for, and what is known of it.
     async fn shown(&self, query: &str, today: &str) -> page::Shown {
-        let field = |name| request::field(query.as_bytes(), name);
-        let search = field("q").map(|q| q.trim().chars().take(MAX_LENGTH).collect()).unwrap_or_default();
-        let mut shown = page::Shown { search, all: field("all").is_some(), ..page::Shown::default() };
-        if let Some(day) =
-            field("day").as_deref().and_then(request::date).filter(|day| day.to_string() != today)
-        {
+        let mut shown = page::Shown { filter: page::Filter::of(query), ..page::Shown::default() };
+        let Some(today) = request::date(today) else { return shown };
+        let asked = request::field(query.as_bytes(), "day").filter(|day| !day.is_empty());
+        let day = match asked.as_deref().map(|text| request::date(text).ok_or(text)) {
+            None => today,
+            Some(Ok(day)) => day,
+            Some(Err(text)) => {
+                shown.no_day = Some(text.chars().take(40).collect());
+                return shown;
+            }
+        };
+        if day != today {
             let source = Arc::clone(&self.source);
             let rows = tokio::task::spawn_blocking(move || source.rows(day)).await;
-            shown.day = Some(day.to_string());
+            shown.filter.day = Some(day.to_string());
             shown.rows = Some(match rows {
                 Ok(rows) => rows.map_err(|refused| refused.message),
                 Err(_) => Err("The day’s rows cannot be read; the log says more.".to_owned()),
             });
         }
+        let states = self.states(day, day).await;
+        shown.states = Some(
+            states.and_then(|mut days| days.pop().ok_or_else(|| "Nothing is known of this day.".to_owned())),
+        );
         shown
     }
 
@@ -491,11 +529,7 @@ impl Service {
 
     /// The page of accounts.
     fn accounts(&self, asked: &Asked, said: page::Said) -> Reply {
-        let csrf = match &asked.who {
-            Who::Person { csrf, .. } => csrf,
-            _ => "",
-        };
-        page::accounts(&self.door.accounts().all(), &said, csrf)
+        page::accounts(&self.door.accounts().all(), &said, asked.csrf())
     }
 
     /// Adds or removes an account, or gives it another password.
@@ -541,6 +575,7 @@ impl Service {
     /// Performs an action for the page: says what happened, or after a moment that it goes on by itself.
     async fn act_from_page(&self, asked: &Asked) -> Reply {
         let row = || request::field(&asked.body, "row").as_deref().and_then(row_id);
+        let photo = || request::field(&asked.body, "photo").filter(|photo| !photo.is_empty());
         let button = asked.part.as_deref().and_then(of_button);
         if button.is_some_and(|same| !asked.who.may(Access::PageChange, self.rights.least(same))) {
             return refused(&asked.who, &asked.headers);
@@ -565,6 +600,11 @@ impl Service {
             Some("try-update") => Some(Action::TryUpdate),
             Some("acknowledge-update") => Some(Action::AcknowledgeUpdate),
             Some("close-day") => Some(Action::CloseDay),
+            Some("remove-students") => Some(Action::RemoveStudents),
+            Some("accept-photo") => {
+                photo().map(|photo| Action::AcceptPhoto { photo, by: asked.who.to_string() })
+            }
+            Some("watch-photo") => photo().map(Action::WatchPhoto),
             _ => None,
         };
         let Some(action) = action else {
@@ -574,13 +614,18 @@ impl Service {
         let outcome = self.outcome(action).await;
         if wants_page(&asked.headers) {
             // The page itself shows the outcome beside its button.
-            return see_other("/");
+            let photos = button == Some(Endpoint::PhotosPage) || button == Some(Endpoint::TakeStudents);
+            return see_other(match button {
+                _ if photos => "/photos",
+                Some(Endpoint::CloseDay) => "/",
+                _ => "/device",
+            });
         }
         json(StatusCode::OK, &acted(&outcome))
     }
 
     /// Starts an action; its outcome, or after a moment that it goes on by itself.
-    async fn outcome(&self, action: Action) -> ActionResult {
+    pub(super) async fn outcome(&self, action: Action) -> ActionResult {
         let waiting = self.jobs.start(action)?;
         tokio::time::timeout(PAGE_WAIT, waiting.outcome()).await.unwrap_or_else(|_| Ok(still_under_way()))
     }
@@ -707,13 +752,23 @@ impl Judge {
 }
 
 /// A request, read.
-struct Asked {
+pub(super) struct Asked {
     headers: HeaderMap,
-    query: String,
-    body: Bytes,
-    part: Option<String>,
-    who: Who,
+    pub(super) query: String,
+    pub(super) body: Bytes,
+    pub(super) part: Option<String>,
+    pub(super) who: Who,
     from: IpAddr,
+}
+
+impl Asked {
+    /// The log-in's token for forms; empty for a script.
+    fn csrf(&self) -> &str {
+        match &self.who {
+            Who::Person { csrf, .. } => csrf,
+            _ => "",
+        }
+    }
 }
 
 /// Whether a person asked, rather than an open page by itself: only then does a log-in live on. Pictures of
@@ -780,7 +835,7 @@ fn row_id(text: &str) -> Option<String> {
     (text.len() <= 128 && text.bytes().all(plain)).then(|| text.to_owned())
 }
 
-fn acted(outcome: &ActionResult) -> api::Acted {
+pub(super) fn acted(outcome: &ActionResult) -> api::Acted {
     let output = outcome.as_ref().map(|done| done.output.clone()).unwrap_or_default();
     api::Acted { success: outcome.is_ok(), message: message(outcome), output }
 }
@@ -871,7 +926,7 @@ fn busy() -> Reply {
     reply
 }
 
-fn unexpected() -> Reply {
+pub(super) fn unexpected() -> Reply {
     error(StatusCode::INTERNAL_SERVER_ERROR, "Something unexpected happened; the log says more.", "")
 }
 

@@ -6,13 +6,17 @@
 mod accounts;
 mod attendance;
 mod cards;
+mod day;
 mod docs;
 mod door;
 mod home;
 mod log_in;
 mod parts;
+mod photos;
 mod picture;
+mod range;
 pub(super) mod settings;
+mod student;
 mod updates;
 
 use std::sync::LazyLock;
@@ -29,10 +33,13 @@ use super::reply::{Reply, of_type};
 pub(super) use accounts::{Said, accounts};
 pub(super) use docs::docs;
 pub(super) use door::door;
-pub(super) use home::{home, worst};
+pub(super) use home::{device, home, worst};
 pub(super) use log_in::log_in;
-pub(super) use parts::{Home, May, Shown};
+pub(super) use parts::{Filter, Home, May, Shown};
+pub(super) use photos::photos;
 pub(super) use picture::picture;
+pub(super) use range::{Range, range};
+pub(super) use student::student;
 
 use super::view::Level;
 
