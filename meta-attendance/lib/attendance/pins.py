@@ -128,7 +128,10 @@ def disagreement(generated, path):
     words = []
     for verb, lines in (("lacks", ours - theirs), ("has too much", theirs - ours)):
         # An address says more than a sum.
-        names = sorted((line.strip(" \\") for line in lines if "://" in line or "sha256sum" in line), key=lambda name: "sha256sum" in name)
+        names = sorted(
+            (line.strip(" \\") for line in lines if "://" in line or ";name=" in line or "sha256sum" in line),
+            key=lambda name: "sha256sum" in name,
+        )
         if names:
             words.append("%s %s%s" % (verb, names[0], " and %d more" % (len(names) - 1) if len(names) > 1 else ""))
     return "; ".join(words) or "order or wording differ"
