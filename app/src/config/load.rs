@@ -302,6 +302,7 @@ fn problems(config: &Config) -> Vec<String> {
         }
     }
     found.extend(config.mqtt.problems());
+    found.extend(config.network.problems());
     found
 }
 

@@ -7,6 +7,7 @@
 mod at_door;
 mod document;
 mod load;
+mod network;
 
 use std::path::PathBuf;
 
@@ -27,6 +28,7 @@ use vision::photos::Photos;
 pub use at_door::DoorSection;
 pub use document::commented_defaults;
 pub use load::{ConfigError, check_files, load, parse};
+pub use network::{FixedAddress, Interface, Network};
 
 /// Everything a site can choose.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
@@ -34,6 +36,8 @@ pub use load::{ConfigError, check_files, load, parse};
 pub struct Config {
     /// Where the appliance stands.
     pub site: Site,
+    /// The network, where DHCP does not say all of it.
+    pub network: Network,
     /// Where the students' photos come from.
     pub photos: Photos,
     /// Where attendance rows go.
