@@ -322,6 +322,7 @@ pub(super) fn problems(config: &Config) -> Vec<String> {
         }
     }
     found.extend(config.mqtt.problems());
+    found.extend(config.network.problems());
     found
 }
 

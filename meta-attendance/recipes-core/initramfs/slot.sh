@@ -72,7 +72,7 @@ chosen_partition() {
 # on_partition NUMBER FILE: a file of a FAT partition, on the standard output.
 on_partition() {
     mkdir -p /run/look
-    partition "$1" && mount -t vfat -o ro "$device" /run/look || return
+    partition "$1" && mount -t vfat -o ro "$device" /run/look 2> /dev/null || return
     cat "/run/look/$2" 2> /dev/null
     umount /run/look
 }
