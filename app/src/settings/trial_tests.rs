@@ -140,6 +140,20 @@ async fn settings_of_the_page_go_back_without_a_confirmation() {
 }
 
 #[test]
+fn a_program_that_is_stopped_in_its_order_has_started() {
+    let place = Place::new();
+    for (text, kept) in [(NEW, true), (PAGE, false)] {
+        let (keeper, _) = place.start();
+        let before = place.text();
+        keeper.change(&before, text, "a technician").unwrap();
+        let (keeper, _) = place.start();
+        keeper.stopped();
+        let start = place.start().1;
+        assert_eq!((start, place.text() == text), (if kept { Start::GoOn } else { Start::Again }, kept));
+    }
+}
+
+#[test]
 fn a_file_of_the_card_counts_and_is_a_version() {
     let place = Place::new();
     let (keeper, _) = place.start();

@@ -96,6 +96,8 @@ impl Backend {
             clock,
             updating: Default::default(),
             account,
+            settings: None,
+            ask_updates: Arc::default(),
         }
     }
 }

@@ -5,7 +5,7 @@ use http::StatusCode;
 use maud::{Markup, html};
 
 use super::parts::{Home, token};
-use super::{attendance, cards, document, updates};
+use super::{attendance, cards, document, history, updates};
 use crate::reply::Reply;
 use crate::view::{Level, Problem};
 
@@ -38,7 +38,7 @@ pub(crate) fn home(home: &Home<'_>) -> Reply {
                 div.columns {
                     (attendance::section(home))
                     div.side { (cards::camera(home)) (cards::delivery(home)) (cards::photos(home)) }
-                    div.side { (cards::system(home)) (updates::updates(home)) }
+                    div.side { (cards::system(home)) (updates::updates(home)) (history::card(home)) }
                 }
                 (log(home.log))
             }

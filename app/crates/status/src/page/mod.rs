@@ -7,6 +7,7 @@ mod attendance;
 mod cards;
 mod docs;
 mod door;
+mod history;
 mod home;
 mod log_in;
 mod parts;

@@ -3,6 +3,7 @@
 use maud::{Markup, html};
 
 use crate::certificate::Identity;
+use crate::history::Sample;
 use crate::jobs::Jobs;
 use crate::view::{Problem, Row, View};
 
@@ -13,6 +14,8 @@ pub(crate) struct Home<'a> {
     pub(crate) identity: &'a Identity,
     pub(crate) log: &'a [String],
     pub(crate) jobs: &'a Jobs,
+    /// The last day in numbers.
+    pub(crate) history: &'a [Sample],
     /// Largest update bundle taken.
     pub(crate) bundle_bytes: u64,
     /// The log-in's token, for every form.
