@@ -19,7 +19,8 @@ use update::inbox;
 use update::install;
 use update::install::Source;
 use update::offer;
-use update::record::System;
+use update::record::{Content, System};
+use update::slot::Slot;
 use update::store::Places;
 use update::under_way::{Turn, UnderWay};
 use update::view::{SystemsView, acknowledge as note, present, view};
@@ -124,12 +125,26 @@ pub(super) fn check(
 
 /// Asks root for the restart into the other system.
 pub(super) fn go_back(config: &Config) -> Result<Done, Refused> {
-    systems(config)?;
+    let seen = systems(config)?;
+    can_go_back(&seen)?;
     ask_to_go_back(&config.site.data_dir).map_err(|error| because(&error))?;
     done(
         "The appliance restarts into the other system. It is back in a minute or two, and keeps that system only if it \
          proves healthy",
     )
+}
+
+/// What root will say too: better said at once.
+fn can_go_back(seen: &SystemsView) -> Result<(), Refused> {
+    let other = if seen.slot == Slot::A { &seen.b } else { &seen.a };
+    let why = if seen.on_trial {
+        "This system is on trial; wait until it is kept or rolled back"
+    } else if other.content != Content::Whole {
+        "The other system is not known to be whole, so there is nothing to go back to"
+    } else {
+        return Ok(());
+    };
+    Err(Refused { message: why.to_owned(), details: String::new() })
 }
 
 /// Notes that the technician knows how the last update ended.

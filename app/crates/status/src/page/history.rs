@@ -21,7 +21,7 @@ pub(super) fn card(home: &Home<'_>) -> Markup {
         section.card aria-labelledby="history-title" {
             h2 #history-title { "The day" }
             div #history data-live {
-                (line("Rows an hour", "from midnight on", &rows_an_hour(home.view), 0, ""))
+                (line("Rows an hour", "midnight", &rows_an_hour(home.view), 0, ""))
                 (line("Frames a second", since, &rates, 1, ""))
                 (line("Temperature", since, &heat, 0, " °C"))
                 (line("Free space", since, &free, 1, " GB"))
