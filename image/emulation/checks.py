@@ -252,6 +252,28 @@ def wrong_settings_change_nothing(site: Site) -> None:
     machine.run("rm /boot/config/attendance.toml; sync")
 
 
+def old_eeprom_starts_and_is_named(site: Site) -> None:
+    """An EEPROM of 2023 reports no boot partition: the slot is found on the card, and the card says what to
+    do about the EEPROM."""
+    machine = site.machine
+    machine.power_cut()
+    machine.firmware = eeprom.OLD
+    site.start()
+    assert any("EEPROM of 2023-10-30 does not report the boot partition" in line for line in machine.log), "nothing on the console"
+    assert machine.run("cat /run/attendance-boot/slot") == "a"
+
+    def told() -> bool:
+        text = machine.run("cat /boot/config/attendance-status.txt")
+        return "of 2023-10-30, older than 2024-05-13" in text and "rpi-eeprom-update -a" in text
+
+    wait_for(told, "the EEPROM in attendance-status.txt")
+    status = machine.run("attendance update status")
+    assert "Slot A" in status and "older than 2024-05-13" in status, status
+    machine.power_cut()
+    machine.firmware = eeprom.NEW
+    site.start()
+
+
 def read_only_data_partition_causes_a_restart(site: Site) -> None:
     """An error made the data partition read-only: one restart, which repairs it, and settings and identity
     are there again."""
@@ -311,6 +333,7 @@ CHECKS = [
     libcamera_captures,
     service_may_request_a_reboot,
     wrong_settings_change_nothing,
+    old_eeprom_starts_and_is_named,
     read_only_data_partition_causes_a_restart,
     corrupted_data_partition_is_survived,
     verity_refuses_a_flipped_bit,

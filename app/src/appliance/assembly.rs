@@ -14,6 +14,7 @@ use super::frame_path::FramePath;
 use super::hands::Hands;
 use super::latest::Memory;
 use super::machine;
+use super::office::Office;
 use super::page::Page;
 use super::school::{MQTT, Neighbours, School, ThisDoor};
 use super::self_report::{PagePlace, SelfReport};
@@ -32,6 +33,7 @@ use door::names::Names;
 use door::shot::Shot;
 use door::worker::Faults;
 use journal::Records;
+use recognition::roster::places::Places;
 use recognition::watch::worker::Outputs;
 use recognition::{SharedGallery, roster};
 use status::on_memory;
@@ -70,6 +72,7 @@ pub(super) struct Assembly {
     asking: Arc<AtomicBool>,
     page_view: PageView,
     settings: Option<Arc<dyn Settings>>,
+    office: Office,
     on_memory: Option<OnMemory>,
 }
 
@@ -98,23 +101,27 @@ impl Assembly {
             bus.clone(),
         );
         let (seen, sightings) = inbox();
+        let names = Names::default();
+        let photos = Places::of(&config.roster()).photos;
+        let office = Office::below(data_dir, &photos, names.clone());
         Ok(Self {
             care: Arc::new(Care::new(data_dir, Arc::clone(&clock), supervised)),
             outputs: Outputs { bus: bus.clone(), sightings: seen, view: Arc::default() },
             memory: Memory::default(),
             uploader: uploader.map(Arc::new),
             gallery: SharedGallery::default(),
-            report: Arc::default(),
             syncing: Progress::default(),
             enrolling: Progress::default(),
-            missing: Arc::default(),
             account: Arc::default(),
             sync_now: Arc::default(),
             ask_updates: Arc::default(),
             updating: UnderWay::default(),
             place: PagePlace::default(),
             screen,
-            names: Names::default(),
+            names,
+            report: Arc::clone(&office.report),
+            missing: Arc::clone(&office.missing),
+            office,
             shot: Shot::default(),
             faults: Faults::default(),
             asking: Arc::default(),
@@ -151,6 +158,14 @@ impl Assembly {
         if let Some(uploader) = self.uploader.clone() {
             supervisor.start("upload", move |stop| Arc::clone(&uploader).work(stop));
         }
+        let (office, bus) = (self.office.clone(), self.bus.clone());
+        supervisor.start("office", move |stop| {
+            let watching = office.clone().watch(bus.subscribe(), stop);
+            async move {
+                watching.await;
+                Ok(())
+            }
+        });
         let updates = self.updates();
         supervisor.start("update", move |stop| update::worker::run(updates.clone(), stop));
         if let Some(uploader) = &self.uploader {
@@ -265,6 +280,7 @@ impl Assembly {
             account: Arc::clone(&self.account),
             settings: self.settings.clone(),
             ask_updates: Arc::clone(&self.ask_updates),
+            office: self.office.clone(),
         }
     }
 
@@ -317,6 +333,7 @@ impl Assembly {
             at_the_door: self.faults.clone(),
             on_memory: self.on_memory,
             school,
+            office: self.office.clone(),
         }
     }
 }

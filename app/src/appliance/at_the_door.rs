@@ -22,7 +22,7 @@ use door::speaker;
 use door::state::Wall;
 use door::worker::{Faults, Parts, Surroundings};
 use journal::storage::Ledger;
-use recognition::watch::view::View;
+use recognition::watch::view::FrameView;
 use status::console;
 use status::view::Source;
 use update::report::CAMERA;
@@ -99,7 +99,7 @@ pub(super) struct Watcher {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) zone: SiteZone,
     pub(super) started: Moment,
-    pub(super) frames: Arc<View>,
+    pub(super) frames: Arc<FrameView>,
     pub(super) board: Arc<Board>,
     pub(super) ledger: Arc<Ledger>,
     /// Whether rows go to a webhook.

@@ -1,10 +1,12 @@
-//! `attendance password` and `attendance token`: who may see the page and use the API.
+//! `attendance password`, `attendance account` and `attendance token`: who may see the page and use the API.
 
 use std::path::Path;
 use std::process::ExitCode;
 
 use base::secret::Secret;
+use status::account::AccountFile;
 use status::password;
+use status::role::Role;
 use status::token::{TokenAccess, TokenFile};
 
 /// Arguments of `password`.
@@ -23,8 +25,11 @@ pub(super) enum Token {
         /// What it is for: "monitoring".
         name: String,
         /// May change things, and not only look.
-        #[arg(long)]
+        #[arg(long, conflicts_with = "role")]
         full: bool,
+        /// May do what an account of this role may: viewer, office or technician.
+        #[arg(long)]
+        role: Option<Role>,
     },
     /// List the tokens by name.
     List {
@@ -37,6 +42,60 @@ pub(super) enum Token {
         /// The name it was given.
         name: String,
     },
+}
+
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Account {
+    /// Add an account and print its password: it is shown only now.
+    Add {
+        /// What the person types at the log-in.
+        name: String,
+        /// What they may do: viewer, office or technician.
+        #[arg(long)]
+        role: Role,
+    },
+    /// List the accounts with their roles.
+    List,
+    /// Make another password for an account and print it; every log-in with the old one ends.
+    Password {
+        /// The account.
+        name: String,
+    },
+    /// Remove an account; its log-ins end at once.
+    Remove {
+        /// The account.
+        name: String,
+    },
+}
+
+pub(super) fn account(path: &Path, request: &Account) -> anyhow::Result<ExitCode> {
+    let config = super::configured(path)?;
+    super::as_owner_of(&config.site.data_dir)?;
+    let file = AccountFile::below(&config.site.data_dir);
+    match request {
+        Account::Add { name, role } => {
+            let password = file.add(name, *role)?;
+            println!("The password of {name} ({role}), shown only now: {}", password.expose());
+        }
+        Account::List => {
+            println!(
+                "{}\ttechnician\tthe device's own; `attendance password` is for it",
+                status::account::TECHNICIAN
+            );
+            for account in file.list()? {
+                println!("{}\t{}", account.name, account.role);
+            }
+        }
+        Account::Password { name } => {
+            let password = file.new_password(name)?;
+            println!("The new password of {name}, shown only now: {}", password.expose());
+        }
+        Account::Remove { name } => {
+            file.remove(name)?;
+            println!("{name} is removed. Its log-ins have ended.");
+        }
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// What `token list --json` prints of each.
@@ -69,8 +128,12 @@ pub(super) fn token(path: &Path, request: &Token) -> anyhow::Result<ExitCode> {
     super::as_owner_of(&config.site.data_dir)?;
     let file = TokenFile::below(&config.site.data_dir);
     match request {
-        Token::Add { name, full } => {
-            let access = if *full { TokenAccess::Full } else { TokenAccess::Read };
+        Token::Add { name, full, role } => {
+            let access = match role {
+                Some(role) => TokenAccess::from(*role),
+                None if *full => TokenAccess::Full,
+                None => TokenAccess::Read,
+            };
             let token = file.add(name, access)?;
             println!("The token, shown only now: {}", token.expose());
         }
@@ -82,11 +145,7 @@ pub(super) fn token(path: &Path, request: &Token) -> anyhow::Result<ExitCode> {
         }
         Token::List { json: false } => {
             for token in file.list()? {
-                println!(
-                    "{}\t{}",
-                    token.name,
-                    if token.access == TokenAccess::Full { "full" } else { "read" }
-                );
+                println!("{}\t{}", token.name, token.access.as_str());
             }
         }
         Token::Revoke { name } => {

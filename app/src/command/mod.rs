@@ -62,6 +62,9 @@ enum Command {
     Evaluate(evaluate::Arguments),
     /// Make a new password for the technician's page.
     Password(keys::Password),
+    /// Accounts of people who may log in to the page, beside the technician.
+    #[command(subcommand)]
+    Account(keys::Account),
     /// API tokens for scripts and monitoring.
     #[command(subcommand)]
     Token(keys::Token),
@@ -111,6 +114,7 @@ pub fn execute(cli: Cli) -> ExitCode {
         Command::Upload(arguments) => upload::execute(&cli.config, arguments),
         Command::Evaluate(arguments) => evaluate::execute(&cli.config, arguments),
         Command::Password(arguments) => keys::password(&cli.config, arguments),
+        Command::Account(request) => keys::account(&cli.config, request),
         Command::Token(request) => keys::token(&cli.config, request),
         Command::Provision(arguments) => provision::execute(arguments),
         Command::BootSlot(request) => boot_slot::execute(request),

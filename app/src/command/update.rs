@@ -23,6 +23,7 @@ use update::report;
 use update::restart;
 use update::schedule::StickRule;
 use update::slot::Slot;
+use update::start;
 use update::stick;
 use update::stick::{Desk, Stick, StickError};
 use update::store::{Places, Store};
@@ -149,7 +150,11 @@ fn status(kept: &Path) -> anyhow::Result<()> {
             not_wanted.join(", ")
         );
     }
-    println!("{}", eeprom::sentence(Path::new(eeprom::MEMORIES)));
+    for fault in start::faults(&start::Notes::default()) {
+        println!("{fault}");
+    }
+    let firmware = eeprom::Firmware::read(Path::new(eeprom::CHOSEN));
+    println!("{}", eeprom::sentence(Path::new(eeprom::MEMORIES), &firmware));
     if trust::signers(Path::new(trust::KEYRING)) == Signers::Development {
         println!(
             "Whoever has the builder's development keys can sign updates for this image: not for a door in use."
@@ -199,7 +204,10 @@ fn status_in_json(kept: &Path) -> anyhow::Result<()> {
         slots: slots.into(),
         last: store.history()?.last().map(|outcome| outcome.sentence()),
         not_wanted: view(&Places::default(), kept)?.not_wanted,
-        eeprom: eeprom::sentence(Path::new(eeprom::MEMORIES)).to_string(),
+        eeprom: eeprom::sentence(
+            Path::new(eeprom::MEMORIES),
+            &eeprom::Firmware::read(Path::new(eeprom::CHOSEN)),
+        ),
         development_keys: trust::signers(Path::new(trust::KEYRING)) == Signers::Development,
     })
 }

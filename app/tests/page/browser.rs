@@ -20,6 +20,12 @@ fn log_in(browser: &Browser, device: &Device) {
     browser.until("North gate", |b| b.text("body"));
 }
 
+/// The technician's view of the device.
+fn at_device(browser: &Browser, device: &Device) {
+    log_in(browser, device);
+    browser.go(&format!("{}device", device.url()));
+}
+
 fn picture(browser: &Browser, name: &str) {
     if let Some(folder) = std::env::var_os("ATTENDANCE_SCREENSHOTS") {
         std::fs::write(std::path::Path::new(&folder).join(format!("{name}.png")), browser.picture()).unwrap();
@@ -106,17 +112,19 @@ fn the_page_reads_well_on_phone_and_desk_light_and_dark_well_and_broken() {
         });
         for (size, width, height) in [("phone", 360, 740), ("desk", 1280, 900)] {
             for (scheme, dark) in [("light", false), ("dark", true)] {
-                let name = format!("{state}-{size}-{scheme}");
-                browser.look(width, height, dark);
-                browser.go(&device.url());
-                browser
-                    .script("document.querySelectorAll('details:not(#preview)').forEach(d => d.open = true)");
-                fits(&browser, &name);
-                contrast(&browser, &name);
-                axe(&browser, &name);
-                browser
-                    .script("document.querySelectorAll('details').forEach(d => d.open = d.id === 'refused')");
-                picture(&browser, &name);
+                for view in ["", "door", "device"] {
+                    let name = format!("{state}-{size}-{scheme}-{view}");
+                    browser.look(width, height, dark);
+                    browser.go(&format!("{}{view}", device.url()));
+                    browser.script("document.querySelectorAll('details').forEach(d => d.open = true)");
+                    fits(&browser, &name);
+                    contrast(&browser, &name);
+                    axe(&browser, &name);
+                    browser.script(
+                        "document.querySelectorAll('details').forEach(d => d.open = d.id === 'refused')",
+                    );
+                    picture(&browser, &name);
+                }
             }
         }
     }
@@ -178,6 +186,7 @@ fn a_row_appears_by_itself_and_every_button_says_what_happened() {
 
     device.change(broken);
     browser.until("no picture", |b| b.text("#verdict"));
+    browser.go(&format!("{}device", device.url()));
     for (button, said) in [
         ("#do-sync", "12 photos are new"),
         ("#do-upload", "7 rows were delivered"),
@@ -251,6 +260,7 @@ fn a_row_appears_by_itself_and_every_button_says_what_happened() {
     browser.until("It restarts", |b| b.text("#said"));
 
     // Searching, another day, and files.
+    browser.go(&device.url());
     browser.write("#search", "2119999");
     browser.until("with “2119999”", |b| b.text("#rows"));
     browser.go(&format!("{}?day=2025-01-15", device.url()));
@@ -268,20 +278,20 @@ fn the_live_picture_is_asked_for_only_while_it_is_open() {
     let Some(browser) = Browser::open(true) else { return };
     let device = Device::start();
     device.change(broken);
-    log_in(&browser, &device);
+    at_device(&browser, &device);
     let asked = || *device.fake.previews.lock().unwrap();
     assert_eq!(asked(), 0);
-    browser.click("#preview summary");
+    browser.go(&format!("{}door", device.url()));
     let start = Instant::now();
-    while asked() < 3 {
+    while asked() < 5 {
         assert!(start.elapsed() < Duration::from_secs(20), "no live picture");
         std::thread::sleep(Duration::from_millis(50));
     }
     browser.until("320", |b| {
-        b.script("return document.querySelector('#view img')?.naturalWidth ?? 0").to_string()
+        b.script("return document.querySelector('#live img')?.naturalWidth ?? 0").to_string()
     });
     picture(&browser, "preview");
-    browser.click("#preview summary");
+    browser.go(&format!("{}device", device.url()));
     std::thread::sleep(Duration::from_millis(500));
     let then = asked();
     std::thread::sleep(Duration::from_secs(1));
@@ -309,7 +319,7 @@ fn the_live_picture_is_asked_for_only_while_it_is_open() {
 fn a_device_that_did_not_answer_is_asked_again_and_only_news_is_read_aloud() {
     let Some(browser) = Browser::open(true) else { return };
     let device = Device::start();
-    log_in(&browser, &device);
+    at_device(&browser, &device);
     let change = |age| {
         device.change(|view| view.camera.last_frame_age_s = Some(age));
         device.bus.publish(Event::Hint { track: 1, advice: Advice::ComeCloser });
@@ -389,7 +399,7 @@ fn title_and_file_are_those_of_the_rows() {
 fn a_log_in_that_ends_breaks_off_no_update_and_another_is_taken_up() {
     let Some(browser) = Browser::open(true) else { return };
     let device = Device::start();
-    log_in(&browser, &device);
+    at_device(&browser, &device);
     let token = "return document.querySelector('header input[name=csrf]').value";
     let look = || device.bus.publish(Event::Hint { track: 1, advice: Advice::ComeCloser });
     let before = browser.script(token);
@@ -457,17 +467,23 @@ fn the_page_is_used_by_keyboard_alone() {
     let Some(browser) = Browser::open(true) else { return };
     let device = Device::start();
     log_in(&browser, &device);
-    let mut reached = Vec::new();
-    for _ in 0..25 {
-        browser.press("\u{e004}");
-        let focus = browser.script(
-            "const e = document.activeElement, s = getComputedStyle(e);
-             return (e.id || e.innerText || e.tagName) + (s.outlineStyle === 'none' ? ' UNSEEN' : '')",
-        );
-        reached.push(focus.as_str().unwrap().to_owned());
-    }
-    for control in ["Log out", "search", "day", "Show", "csv", "do-restart", "do-upload", "do-sync", "log"] {
-        assert!(reached.iter().any(|r| r == control), "{control:?} is not reached: {reached:?}");
+    for (view, controls) in [
+        ("", &["Log out", "Today", "Device", "search", "day", "Show", "sheet-xlsx", "csv"][..]),
+        ("device", &["do-restart", "do-upload", "do-sync", "log"]),
+    ] {
+        browser.go(&format!("{}{view}", device.url()));
+        let mut reached = Vec::new();
+        for _ in 0..30 {
+            browser.press("\u{e004}");
+            let focus = browser.script(
+                "const e = document.activeElement, s = getComputedStyle(e);
+                 return (e.id || e.innerText || e.tagName) + (s.outlineStyle === 'none' ? ' UNSEEN' : '')",
+            );
+            reached.push(focus.as_str().unwrap().to_owned());
+        }
+        for control in controls {
+            assert!(reached.iter().any(|r| r == control), "{control:?} is not reached: {reached:?}");
+        }
     }
     // What has the focus keeps it when the page looks again.
     device.change(broken);
@@ -509,6 +525,7 @@ fn without_scripts_all_can_be_read_and_done() {
     log_in(&browser, &device);
     assert_eq!(browser.text("#sentence"), "All well");
     assert!(browser.text("#rows").contains("Show all 42 rows"));
+    browser.go(&format!("{}device", device.url()));
     browser.click("#do-sync");
     browser.until("12 photos are new", |b| b.text("#photos"));
     // A school's worth of refused rows is a list that ends, and each can be given up.
@@ -518,7 +535,7 @@ fn without_scripts_all_can_be_read_and_done() {
         view.upload.needs_person =
             (0..700).map(|n| RefusedRow { id: n.to_string(), ..row.clone() }).collect();
     });
-    browser.go(&device.url());
+    browser.go(&format!("{}device", device.url()));
     assert_eq!(browser.script("return document.querySelectorAll('.people li').length"), 20);
     assert!(
         browser.text("#delivery").contains("(700 rows)")
@@ -529,6 +546,7 @@ fn without_scripts_all_can_be_read_and_done() {
     browser.until("Row 0 was dismissed", |b| b.text("#delivery"));
     browser.click("#do-retry-all");
     browser.until("All rows will be sent again", |b| b.text("#delivery"));
+    browser.go(&device.url());
     browser.write("#search", "2110036");
     browser.click("#filter button");
     browser.until("with “2110036”", |b| b.text("#rows"));
@@ -543,8 +561,8 @@ fn the_live_picture_moves_and_is_readable_on_a_phone() {
     let device = Device::start();
     browser.look(360, 740, false);
     log_in(&browser, &device);
-    browser.script("const fold = document.getElementById('preview'); if (fold) fold.open = true");
-    let width = "return document.querySelector('#view img')?.getBoundingClientRect().width ?? 0";
+    browser.go(&format!("{}door", device.url()));
+    let width = "return document.querySelector('#live img')?.getBoundingClientRect().width ?? 0";
     let start = Instant::now();
     while browser.script(width).as_f64().unwrap_or_default() < 100.0 {
         assert!(start.elapsed() < Duration::from_secs(20), "there is no picture");

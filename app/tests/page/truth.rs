@@ -13,8 +13,11 @@ use status::view::{Level, LivenessCheck, Problem, RefusedRow, Removal, View};
 use crate::client::{As, request};
 use crate::device::{Device, healthy};
 
+/// A name, and what makes a healthy state faulty.
+type Break = (&'static str, fn(&mut View));
+
 /// Every fault that the page has a sentence for, alone.
-fn faults() -> Vec<(&'static str, fn(&mut View))> {
+fn faults() -> Vec<Break> {
     fn fault(what: &str) -> Fault {
         Fault::new(what).advise("correct it in the settings")
     }

@@ -7,16 +7,17 @@
 //! # Design
 //! [`view`] is the one seam: a read-only snapshot of everything ([`Source`]) and the few actions there are
 //! ([`Control`]). The server ([`start`]) has a thread and a runtime of its own. A request goes through
-//! `listen` (sockets, TLS 1.3, limits), `service` (who asks, and may they: `auth`, with `session`,
-//! `password`, `token` and `throttle`) and `routes` to one endpoint: JSON (`api`), the page (`page`), events,
-//! metrics, diagnostics, or documentation (`openapi`), which is made from the table of routes. `verdict`
-//! turns the snapshot into one sentence: is all well, and if not, what to do.
+//! `listen` (sockets, TLS 1.3, limits), `service` (who asks, and may they: `auth`, with `session`, `account`,
+//! `role`, `rights`, `password`, `token` and `throttle`) and `routes` to one endpoint: JSON (`api`), the page
+//! (`page`), events, metrics, diagnostics, or documentation (`openapi`), which is made from the table of
+//! routes. `verdict` turns the snapshot into one sentence: is all well, and if not, what to do.
 //!
 //! # Limitations
-//! One account. HTTP/1.1 only. A self-signed certificate makes browsers warn once; the fingerprint to compare
+//! HTTP/1.1 only. A self-signed certificate makes browsers warn once; the fingerprint to compare
 //! it with stands on the console ([`console::notice`]).
 #![forbid(unsafe_code)]
 
+pub mod account;
 mod anonymous;
 mod api;
 mod audit;
@@ -33,6 +34,7 @@ mod listen;
 mod metrics;
 #[cfg(test)]
 mod monitoring;
+mod office_pages;
 pub mod on_memory;
 mod openapi;
 mod page;
@@ -41,6 +43,8 @@ mod plaintext;
 mod private_file;
 mod reply;
 mod request;
+mod rights;
+pub mod role;
 mod routes;
 mod service;
 mod session;
@@ -68,18 +72,23 @@ use time::{Date, OffsetDateTime};
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
+use crate::account::{AccountFile, Accounts};
 use crate::auth::AccessGuard;
 use crate::certificate::{CertificateSource, Identity};
 use crate::config::Page;
 use crate::limits::Limits;
 use crate::password::{CurrentPassword, Password};
+use crate::rights::Rights;
 use crate::service::Service;
 use crate::session::Lifetimes;
 use crate::token::{TokenFile, Tokens};
-use crate::view::{Control, Level, Pending, Picture, Problem, Refused, Roster, Row, Source, View};
+use crate::view::{
+    AboutStudent, Control, Level, Pending, Picture, Problem, Refused, Roster, Row, Source, StudentsList, View,
+};
 use base::event::Bus;
 use base::failure::{Diagnosis, Fault};
 use base::secret::Secret;
+use office::day::Day;
 
 /// Files read and passwords checked at once, beside the network thread.
 const FILE_THREADS: usize = 3;
@@ -235,7 +244,8 @@ pub fn start(
     let (password, first_password) = password(config, data_dir)?;
     let tokens = Tokens::new(config.tokens.clone(), TokenFile::below(data_dir));
     let lifetimes = Lifetimes { idle: config.session_idle, longest: config.session_longest };
-    let door = AccessGuard::new(Arc::clone(&password), tokens, lifetimes);
+    let accounts = Arc::new(Accounts::new(AccountFile::below(data_dir)));
+    let door = AccessGuard::new(Arc::clone(&password), Arc::clone(&accounts), tokens, lifetimes);
     let entered = door.entered();
     let acceptor = TlsAcceptor::from(Arc::new(listen::tls(Arc::clone(&identity))?));
     let original = original.flatten();
@@ -245,12 +255,14 @@ pub fn start(
         source,
         identity: Arc::clone(&identity),
         password,
+        accounts,
         concern,
         settings: control.settings(),
     });
 
     let looked_at: Arc<dyn Source> = source.clone();
-    let service = Arc::new(Service::new(source, control, bus, door, Arc::clone(&identity), limits));
+    let rights = Rights { office_sees_picture: config.office_sees_picture };
+    let service = Arc::new(Service::new(source, control, bus, door, Arc::clone(&identity), limits, rights));
     let history = service.history.clone();
     let (stop, stopped) = watch::channel(false);
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -322,6 +334,7 @@ struct WithDoor {
     source: Arc<dyn Source>,
     identity: Arc<ArcSwap<Identity>>,
     password: Arc<CurrentPassword>,
+    accounts: Arc<Accounts>,
     /// Why the second port cannot be had.
     concern: Option<String>,
     settings: Option<Arc<dyn settings::Settings>>,
@@ -340,6 +353,11 @@ impl Source for WithDoor {
                 self.password.trouble(),
                 "The password kept on the device does not count",
                 "Run `attendance password` on the device: it makes another.",
+            ),
+            (
+                self.accounts.trouble(),
+                "The accounts kept on the device do not count",
+                "Remove page/accounts.json from the data folder, and add the accounts again.",
             ),
             (
                 self.concern.clone(),
@@ -364,6 +382,18 @@ impl Source for WithDoor {
 
     fn rows(&self, day: Date) -> Result<Vec<Row>, Refused> {
         self.source.rows(day)
+    }
+
+    fn days(&self, from: Date, to: Date) -> Result<Vec<Day>, Refused> {
+        self.source.days(from, to)
+    }
+
+    fn students(&self) -> StudentsList {
+        self.source.students()
+    }
+
+    fn student(&self, roll: &str) -> Option<AboutStudent> {
+        self.source.student(roll)
     }
 
     fn roster(&self) -> Roster {
