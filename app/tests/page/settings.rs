@@ -160,7 +160,7 @@ fn a_wrong_key_is_corrected_on_the_page() {
     browser.write("#webhook-key", KEY);
     appliance.save(&browser);
     assert_eq!(appliance.text(), before.replace("wr0ng", KEY), "comments and order stay");
-    browser.go(&appliance.url("/"));
+    browser.go(&appliance.url("/device"));
     browser.click("#do-upload");
     browser.until("0 still to deliver", |b| b.text("#said"));
     assert!(site.webhook.rows().contains("7,in,"), "{}", site.webhook.rows());
