@@ -62,6 +62,7 @@ pub(super) struct Assembly {
     missing: Arc<ArcSwap<Vec<sync::Failure>>>,
     account: Arc<ArcSwap<String>>,
     sync_now: Arc<Notify>,
+    ask_updates: Arc<Notify>,
     updating: UnderWay,
     place: PagePlace,
     screen: Option<PathBuf>,
@@ -113,6 +114,7 @@ impl Assembly {
             enrolling: Progress::default(),
             account: Arc::default(),
             sync_now: Arc::default(),
+            ask_updates: Arc::default(),
             updating: UnderWay::default(),
             place: PagePlace::default(),
             screen,
@@ -238,6 +240,7 @@ impl Assembly {
             bus: self.bus.clone(),
             running: update::record::System::running().version,
             under_way: self.updating.clone(),
+            now: Arc::clone(&self.ask_updates),
         }
     }
 
@@ -276,6 +279,7 @@ impl Assembly {
             updating: self.updating.clone(),
             account: Arc::clone(&self.account),
             settings: self.settings.clone(),
+            ask_updates: Arc::clone(&self.ask_updates),
             office: self.office.clone(),
         }
     }

@@ -61,6 +61,8 @@ pub struct Hands {
     pub clock: Arc<dyn Clock>,
     /// The update that comes in.
     pub updating: UnderWay,
+    /// Asks the worker of updates to look now.
+    pub ask_updates: Arc<Notify>,
     /// What the last synchronisation did, line by line.
     pub account: Arc<ArcSwap<String>>,
     /// The settings; none where they cannot be changed while the program runs.
@@ -85,6 +87,8 @@ impl Control for Hands {
             Action::InstallReceived => updates::install_received(&self.config, &self.updating),
             Action::InstallFrom(address) => updates::install_from(&self.config, &self.updating, address),
             Action::TryUpdate => ready(updates::try_installed(&self.config)),
+            Action::CheckUpdates => updates::check(&self.config, &self.updating, &self.ask_updates),
+            Action::GoBack => ready(updates::go_back(&self.config)),
             Action::AcknowledgeUpdate => ready(updates::acknowledge(&self.config)),
             Action::CloseDay => self.close_day(),
             Action::TakeStudents { file, by } => self.office.take_students(file, by),
@@ -413,6 +417,7 @@ mod tests {
             updating: UnderWay::default(),
             account: Arc::default(),
             settings: None,
+            ask_updates: Arc::default(),
         };
         (hands, ledger)
     }

@@ -105,6 +105,9 @@ pub async fn run(
                 NotifyState::Status("writing and delivering what is left"),
             ]);
             log::info!("Stopping");
+            if let Some(keeper) = keeper.filter(|_| !assembly.care.has_given_up()) {
+                keeper.stopped();
+            }
         }
         // To systemd the service goes on: it is the same process.
         End::Restart => {

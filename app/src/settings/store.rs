@@ -165,11 +165,15 @@ impl Store {
         self.write(&self.trial_file(), trial)
     }
 
-    /// Ends the trial, and says how. The outcome first: a trial without settings on trial ends by itself.
+    /// Ends the trial, and says how. Where the power goes in between, settings that were kept stay kept, and of
+    /// settings that were put back the reason is not lost.
     ///
     /// # Errors
     /// What the file system says.
     pub fn end_trial(&self, outcome: &Outcome) -> io::Result<()> {
+        if outcome.kept {
+            self.disk.remove(&self.trial_file())?;
+        }
         self.write(&self.outcome_file(), outcome)?;
         self.disk.remove(&self.trial_file())
     }

@@ -190,6 +190,13 @@ impl Keeper {
         }
     }
 
+    /// The program was asked to stop: whoever could stop it in its order has started with these settings.
+    pub fn stopped(&self) {
+        if self.store.trial().is_some_and(|trial| !trial.confirm) {
+            self.end(true, "The saved settings are in force.");
+        }
+    }
+
     fn set_deadline(&self, deadline: Option<(Instant, bool)>) {
         *self.deadline.lock().unwrap_or_else(PoisonError::into_inner) = deadline;
     }

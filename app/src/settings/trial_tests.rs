@@ -140,6 +140,20 @@ async fn settings_of_the_page_go_back_without_a_confirmation() {
 }
 
 #[test]
+fn a_program_that_is_stopped_in_its_order_has_started() {
+    let place = Place::new();
+    for (text, kept) in [(NEW, true), (PAGE, false)] {
+        let (keeper, _) = place.start();
+        let before = place.text();
+        keeper.change(&before, text, "a technician").unwrap();
+        let (keeper, _) = place.start();
+        keeper.stopped();
+        let start = place.start().1;
+        assert_eq!((start, place.text() == text), (if kept { Start::GoOn } else { Start::Again }, kept));
+    }
+}
+
+#[test]
 fn a_file_of_the_card_counts_and_is_a_version() {
     let place = Place::new();
     let (keeper, _) = place.start();
@@ -217,30 +231,26 @@ fn power_may_go_while_settings_are_put_back() {
 
 /// On the appliance another program writes, as root, and checks again.
 #[test]
-fn the_helper_is_asked_where_the_folder_cannot_be_written() {
-    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
-    if std::fs::metadata("/proc/self").unwrap().uid() == 0 {
-        // Root may write everywhere: what asks is tested with the real unit in emulation.
-        return;
-    }
-    let folder = tempfile::tempdir().unwrap();
-    let (etc, answers) = (folder.path().join("etc"), folder.path().join("answers"));
-    std::fs::create_dir(&etc).unwrap();
-    std::fs::create_dir(&answers).unwrap();
-    let file = etc.join("attendance.toml");
-    std::fs::write(&file, OLD).unwrap();
-    std::fs::set_permissions(&etc, std::fs::Permissions::from_mode(0o500)).unwrap();
-    let store = Store::below(folder.path(), Arc::new(RealDisk));
-    let keeper = Keeper::with(Writer::answered_in(&file, &answers), store);
-    let request = keeper.store.request();
-    let helper = std::thread::spawn(move || {
-        while !request.exists() {
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        std::fs::set_permissions(&etc, std::fs::Permissions::from_mode(0o700)).unwrap();
-        crate::settings::helper::serve(&file, &request, &answers).unwrap();
-    });
-    keeper.change(OLD, NEW, "a technician").unwrap();
-    helper.join().unwrap();
-    assert_eq!(keeper.writer.present().unwrap(), NEW);
+fn the_helper_is_asked_and_its_answer_told() {
+    let place = Place::new();
+    let answers = place.data.clone();
+    let store = Store::below(&place.data, Arc::new(RealDisk));
+    let keeper = Keeper::with(Writer::by_helper(&place.file, &answers), store);
+    let served = |text: &str| {
+        let (request, file, answers) = (keeper.store.request(), place.file.clone(), answers.clone());
+        let helper = std::thread::spawn(move || {
+            while !request.exists() {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            crate::settings::helper::serve(&file, &request, &answers).unwrap();
+        });
+        let changed = keeper.change(OLD, text, "a technician");
+        helper.join().unwrap();
+        changed
+    };
+    let refused = served("[site]\nname = \"gate\"\n[webhook]\nbatch_rows = 0\n").unwrap_err();
+    assert!(refused.what.contains("batch_rows"), "{refused}");
+    assert!(keeper.store.trial().is_none() && place.text() == OLD);
+    served(NEW).unwrap();
+    assert_eq!(place.text(), NEW);
 }

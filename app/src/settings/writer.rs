@@ -42,6 +42,8 @@ pub struct Writer {
     /// The configuration file.
     pub path: PathBuf,
     answers: PathBuf,
+    /// Never directly, also where that is possible.
+    only_by_helper: bool,
 }
 
 /// How the file can be replaced.
@@ -53,12 +55,12 @@ enum Way {
 impl Writer {
     /// For the file at `path`.
     pub fn new(path: &Path) -> Self {
-        Self::answered_in(path, Path::new(ANSWERS))
+        Self { path: path.to_owned(), answers: ANSWERS.into(), only_by_helper: false }
     }
 
-    /// With the helper's answers in another folder.
-    pub fn answered_in(path: &Path, answers: &Path) -> Self {
-        Self { path: path.to_owned(), answers: answers.to_owned() }
+    /// By the helper in any case, which answers in another folder.
+    pub fn by_helper(path: &Path, answers: &Path) -> Self {
+        Self { path: path.to_owned(), answers: answers.to_owned(), only_by_helper: true }
     }
 
     /// The text in force.
@@ -77,7 +79,7 @@ impl Writer {
     fn way(&self) -> Result<Way, Fault> {
         let folder =
             self.path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        if rustix::fs::access(folder, Permission::WRITE_OK).is_ok() {
+        if !self.only_by_helper && rustix::fs::access(folder, Permission::WRITE_OK).is_ok() {
             return Ok(Way::Directly);
         }
         if self.answers.is_dir() {

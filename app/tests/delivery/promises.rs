@@ -99,6 +99,7 @@ impl Backend {
             account,
             office: Office::below(self.data.path(), self.data.path(), Default::default()),
             settings: None,
+            ask_updates: Arc::default(),
         }
     }
 }

@@ -27,6 +27,7 @@ pub mod config;
 pub mod console;
 mod diagnostics;
 mod events;
+mod history;
 mod jobs;
 pub mod limits;
 mod listen;
@@ -259,8 +260,10 @@ pub fn start(
         settings: control.settings(),
     });
 
+    let looked_at: Arc<dyn Source> = source.clone();
     let rights = Rights { office_sees_picture: config.office_sees_picture };
     let service = Arc::new(Service::new(source, control, bus, door, Arc::clone(&identity), limits, rights));
+    let history = service.history.clone();
     let (stop, stopped) = watch::channel(false);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -274,6 +277,7 @@ pub fn start(
         .spawn(move || {
             be_nice();
             runtime.block_on(async move {
+                tokio::spawn(history.sample(looked_at));
                 let bound = [listener].into_iter().chain(original).map(tokio::net::TcpListener::from_std);
                 match bound.collect::<io::Result<Vec<_>>>() {
                     Ok(listeners) => listen::serve(listeners, acceptor, service, certificate, stopped).await,

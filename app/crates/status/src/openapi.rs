@@ -180,6 +180,8 @@ fn answer(route: &Route, schemas: &mut SchemaGenerator) -> Value {
         | Endpoint::ReceiveUpdate
         | Endpoint::InstallUpdate
         | Endpoint::TryUpdate
+        | Endpoint::CheckUpdates
+        | Endpoint::GoBack
         | Endpoint::AcknowledgeUpdate
         | Endpoint::CloseDay => json_of::<api::Acted>(schemas),
         Endpoint::OpenApi => ("application/json", json!({ "type": "object" })),

@@ -59,6 +59,8 @@ impl Rights {
             | Endpoint::ReceiveUpdate
             | Endpoint::InstallUpdate
             | Endpoint::TryUpdate
+            | Endpoint::CheckUpdates
+            | Endpoint::GoBack
             | Endpoint::AcknowledgeUpdate
             | Endpoint::Accounts
             | Endpoint::ChangeAccounts
@@ -86,6 +88,8 @@ pub(super) fn of_button(kind: &str) -> Option<Endpoint> {
         "dismiss" => Endpoint::Dismiss,
         "install" => Endpoint::InstallUpdate,
         "try-update" => Endpoint::TryUpdate,
+        "check-updates" => Endpoint::CheckUpdates,
+        "go-back" => Endpoint::GoBack,
         "acknowledge-update" => Endpoint::AcknowledgeUpdate,
         "close-day" => Endpoint::CloseDay,
         "remove-students" => Endpoint::TakeStudents,

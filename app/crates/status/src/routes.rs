@@ -56,6 +56,8 @@ pub(super) enum Endpoint {
     ReceiveUpdate,
     InstallUpdate,
     TryUpdate,
+    CheckUpdates,
+    GoBack,
     AcknowledgeUpdate,
     Act,
     Preview,
@@ -97,7 +99,7 @@ const fn post(path: &'static str, access: Access, endpoint: Endpoint, summary: &
 }
 
 /// The addresses, in the order of the documentation. A fixed path stands before one with a varying part.
-pub(super) static ROUTES: [Route; 52] = [
+pub(super) static ROUTES: [Route; 54] = [
     get("/", Access::Read, Endpoint::Root, "The service in short; the page, for browsers"),
     get("/status", Access::Read, Endpoint::Status, "Server, recognition, today's attendance and workers"),
     get("/attendance/today", Access::Read, Endpoint::Today, "Today's rows"),
@@ -154,6 +156,8 @@ pub(super) static ROUTES: [Route; 52] = [
     ),
     post("/update/install", Access::Full, Endpoint::InstallUpdate, "Install the update at an address"),
     post("/update/try", Access::Full, Endpoint::TryUpdate, "Restart into the installed update, on trial"),
+    post("/update/check", Access::Full, Endpoint::CheckUpdates, "Ask now whether there is an update"),
+    post("/update/go-back", Access::Full, Endpoint::GoBack, "Restart into the other system, on trial"),
     post(
         "/update/acknowledge",
         Access::Full,

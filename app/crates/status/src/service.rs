@@ -16,6 +16,7 @@ use super::api;
 use super::audit::AUDIT;
 use super::auth::{AccessGuard, LogIn, MustWait, Who};
 use super::certificate::Identity;
+use super::history::History;
 use super::jobs::{ActionResult, Jobs};
 use super::limits::Limits;
 use super::office_pages::MOST_LIST_BYTES;
@@ -76,6 +77,7 @@ pub(super) struct Service {
     pub(super) script_streams: Arc<Semaphore>,
     pub(super) pictures: Arc<Semaphore>,
     pub(super) detecting: Semaphore,
+    pub(super) history: History,
     health: Mutex<Option<(Instant, bool)>>,
 }
 
@@ -105,6 +107,7 @@ impl Service {
             script_streams: Arc::new(Semaphore::new(limits.event_streams)),
             pictures: Arc::new(Semaphore::new(limits.pictures)),
             detecting: Semaphore::new(DETECTIONS_AT_ONCE),
+            history: History::default(),
             health: Mutex::new(None),
             limits,
             rights,
@@ -239,7 +242,10 @@ impl Service {
                 }
             }
             Endpoint::Diagnostics => self.diagnostics(&asked).await,
-            Endpoint::Docs => page::docs(&openapi::document()),
+            Endpoint::Docs => match &asked.who {
+                Who::Person { csrf, .. } => page::docs(&openapi::document(), Some(csrf)),
+                _ => page::docs(&openapi::document(), None),
+            },
             Endpoint::OpenApi => json(StatusCode::OK, &openapi::document()),
             Endpoint::Sync => self.act(Action::Sync, &asked).await,
             Endpoint::ConfirmRemoval => self.act(Action::ConfirmRemoval, &asked).await,
@@ -262,6 +268,8 @@ impl Service {
                 Err(reason) => error(StatusCode::BAD_REQUEST, "This is no address of an update.", &reason),
             },
             Endpoint::TryUpdate => self.act(Action::TryUpdate, &asked).await,
+            Endpoint::CheckUpdates => self.act(Action::CheckUpdates, &asked).await,
+            Endpoint::GoBack => self.act(Action::GoBack, &asked).await,
             Endpoint::AcknowledgeUpdate => self.act(Action::AcknowledgeUpdate, &asked).await,
             Endpoint::CloseDay => self.act(Action::CloseDay, &asked).await,
             // Answered before its body was read.
@@ -412,6 +420,7 @@ impl Service {
             identity: &self.identity.load(),
             log: &self.source.log(PAGE_LOG_LINES),
             jobs: &self.jobs,
+            history: &self.history.samples(),
             bundle_bytes: self.limits.bundle_bytes,
             csrf: asked.csrf(),
             may: page::May { who: &asked.who, rights: self.rights },
@@ -598,6 +607,8 @@ impl Service {
                 }
             },
             Some("try-update") => Some(Action::TryUpdate),
+            Some("check-updates") => Some(Action::CheckUpdates),
+            Some("go-back") => Some(Action::GoBack),
             Some("acknowledge-update") => Some(Action::AcknowledgeUpdate),
             Some("close-day") => Some(Action::CloseDay),
             Some("remove-students") => Some(Action::RemoveStudents),

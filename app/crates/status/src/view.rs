@@ -142,6 +142,10 @@ pub enum Action {
     InstallFrom(SecretUrl),
     /// Restart into the installed update, on trial.
     TryUpdate,
+    /// Ask now whether there is an update, and install it if there is.
+    CheckUpdates,
+    /// Restart into the other system, which is known to be whole, on trial.
+    GoBack,
     /// The technician has read that the last update was rolled back.
     AcknowledgeUpdate,
     /// Close today's attendance: the OUTs that are open are sent.
@@ -182,6 +186,8 @@ impl Action {
             Self::ConfirmTime => "confirm-time",
             Self::InstallReceived | Self::InstallFrom(_) => "install",
             Self::TryUpdate => "try-update",
+            Self::CheckUpdates => "check-updates",
+            Self::GoBack => "go-back",
             Self::AcknowledgeUpdate => "acknowledge-update",
             Self::CloseDay => "close-day",
             Self::TakeStudents { .. } => "take-students",

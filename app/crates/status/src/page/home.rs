@@ -5,7 +5,7 @@ use http::StatusCode;
 use maud::{Markup, html};
 
 use super::parts::{Home, token};
-use super::{attendance, cards, document, updates};
+use super::{attendance, cards, document, history, updates};
 use crate::reply::Reply;
 use crate::routes::Endpoint;
 use crate::view::{Level, Problem};
@@ -38,7 +38,7 @@ pub(crate) fn device(home: &Home<'_>) -> Reply {
                 (cards::delivery(home))
             }
             div.side { (cards::photos(home)) @if may.see(Endpoint::InstallUpdate) { (updates::updates(home)) } }
-            @if may.see(Endpoint::InstallUpdate) { div.side { (cards::system(home)) } }
+            @if may.see(Endpoint::InstallUpdate) { div.side { (cards::system(home)) (history::card(home)) } }
         }
         @if may.see(Endpoint::Logs) { (log(home.log)) }
     };

@@ -9,6 +9,7 @@ mod cards;
 mod day;
 mod docs;
 mod door;
+mod history;
 mod home;
 mod log_in;
 mod parts;
