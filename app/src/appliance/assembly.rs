@@ -8,7 +8,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::at_the_door::{AtTheDoor, Watcher};
+use super::at_the_door::{AtTheDoor, PageView, Watcher};
 use super::camera_care::Care;
 use super::frame_path::FramePath;
 use super::hands::Hands;
@@ -20,6 +20,8 @@ use super::school::{MQTT, Neighbours, School, ThisDoor};
 use super::self_report::{PagePlace, SelfReport};
 use super::technician::Technician;
 use crate::config::Config;
+use crate::settings::desk::Desk;
+use crate::settings::trial::Keeper;
 use crate::supervisor::{Board, Supervisor};
 use backend::sync;
 use backend::upload::Uploader;
@@ -36,6 +38,8 @@ use recognition::watch::worker::Outputs;
 use recognition::{SharedGallery, roster};
 use status::on_memory;
 use status::on_memory::OnMemory;
+use status::settings::Settings;
+use status::view::Source;
 use update::under_way::UnderWay;
 use vision::latest::Counters;
 
@@ -58,6 +62,7 @@ pub(super) struct Assembly {
     missing: Arc<ArcSwap<Vec<sync::Failure>>>,
     account: Arc<ArcSwap<String>>,
     sync_now: Arc<Notify>,
+    ask_updates: Arc<Notify>,
     updating: UnderWay,
     place: PagePlace,
     screen: Option<PathBuf>,
@@ -66,6 +71,8 @@ pub(super) struct Assembly {
     faults: Faults,
     asking: Arc<AtomicBool>,
     office: Office,
+    page_view: PageView,
+    settings: Option<Arc<dyn Settings>>,
     on_memory: Option<OnMemory>,
 }
 
@@ -80,6 +87,7 @@ impl Assembly {
         clock: Arc<dyn Clock>,
         bus: Bus,
         supervised: bool,
+        keeper: Option<Arc<Keeper>>,
     ) -> anyhow::Result<Self> {
         let zone = SiteZone::named(&config.site.time_zone)?;
         let data_dir = &config.site.data_dir;
@@ -106,6 +114,7 @@ impl Assembly {
             enrolling: Progress::default(),
             account: Arc::default(),
             sync_now: Arc::default(),
+            ask_updates: Arc::default(),
             updating: UnderWay::default(),
             place: PagePlace::default(),
             screen,
@@ -116,6 +125,8 @@ impl Assembly {
             shot: Shot::default(),
             faults: Faults::default(),
             asking: Arc::default(),
+            page_view: PageView::default(),
+            settings: keeper.map(|keeper| -> Arc<dyn Settings> { Arc::new(Desk::new(keeper, zone.clone())) }),
             on_memory: machine::on_memory(Path::new(on_memory::PATH)),
             config: Arc::new(config),
             clock,
@@ -229,6 +240,7 @@ impl Assembly {
             bus: self.bus.clone(),
             running: update::record::System::running().version,
             under_way: self.updating.clone(),
+            now: Arc::clone(&self.ask_updates),
         }
     }
 
@@ -249,6 +261,7 @@ impl Assembly {
                 board,
                 ledger: Arc::clone(&self.records.ledger),
                 delivers: self.uploader.is_some(),
+                page: Arc::clone(&self.page_view),
             },
         }
     }
@@ -266,6 +279,8 @@ impl Assembly {
             updating: self.updating.clone(),
             account: Arc::clone(&self.account),
             office: self.office.clone(),
+            settings: self.settings.clone(),
+            ask_updates: Arc::clone(&self.ask_updates),
         }
     }
 
@@ -284,9 +299,12 @@ impl Assembly {
     }
 
     fn page(&self, board: Arc<Board>, counters: Counters, hands: Arc<Hands>, school: Option<School>) -> Page {
+        let source: Arc<dyn Source> = Arc::new(self.technician(board, counters, school));
+        // Set once: there is one page.
+        let _ = self.page_view.set(Arc::clone(&source));
         Page {
             config: Arc::clone(&self.config),
-            source: Arc::new(self.technician(board, counters, school)),
+            source,
             control: hands,
             bus: self.bus.clone(),
             place: Arc::clone(&self.place),

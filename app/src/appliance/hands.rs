@@ -23,6 +23,7 @@ use base::failure::Fault;
 use base::moment::Clock;
 use journal::Recorder;
 use recognition::watch::view::View as FramePath;
+use status::settings::Settings;
 use status::view::{Action, Control, Done, Incoming, Pending, Refused};
 use update::report::CAMERA;
 use update::under_way::UnderWay;
@@ -60,10 +61,14 @@ pub struct Hands {
     pub clock: Arc<dyn Clock>,
     /// The update that comes in.
     pub updating: UnderWay,
+    /// Asks the worker of updates to look now.
+    pub ask_updates: Arc<Notify>,
     /// What the last synchronisation did, line by line.
     pub account: Arc<ArcSwap<String>>,
     /// What the office keeps.
     pub office: Office,
+    /// The settings; none where they cannot be changed while the program runs.
+    pub settings: Option<Arc<dyn Settings>>,
 }
 
 impl Control for Hands {
@@ -82,6 +87,8 @@ impl Control for Hands {
             Action::InstallReceived => updates::install_received(&self.config, &self.updating),
             Action::InstallFrom(address) => updates::install_from(&self.config, &self.updating, address),
             Action::TryUpdate => ready(updates::try_installed(&self.config)),
+            Action::CheckUpdates => updates::check(&self.config, &self.updating, &self.ask_updates),
+            Action::GoBack => ready(updates::go_back(&self.config)),
             Action::AcknowledgeUpdate => ready(updates::acknowledge(&self.config)),
             Action::CloseDay => self.close_day(),
             Action::TakeStudents { file, by } => self.office.take_students(file, by),
@@ -93,6 +100,10 @@ impl Control for Hands {
 
     fn receive(&self, bytes: u64) -> Result<Box<dyn Incoming>, Refused> {
         updates::receive(&self.config, &self.updating, bytes)
+    }
+
+    fn settings(&self) -> Option<Arc<dyn Settings>> {
+        self.settings.clone()
     }
 }
 
@@ -405,6 +416,8 @@ mod tests {
             clock,
             updating: UnderWay::default(),
             account: Arc::default(),
+            settings: None,
+            ask_updates: Arc::default(),
         };
         (hands, ledger)
     }

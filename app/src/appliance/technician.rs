@@ -9,6 +9,7 @@ use arc_swap::ArcSwap;
 use bytes::Bytes;
 use image::RgbImage;
 use image::codecs::jpeg::JpegEncoder;
+use time::format_description::well_known::Rfc3339;
 use time::macros::format_description;
 use time::{Date, OffsetDateTime, PrimitiveDateTime};
 
@@ -108,6 +109,15 @@ pub struct Technician {
 impl Technician {
     fn local(&self, utc: OffsetDateTime) -> String {
         journal::storage::timestamp(self.zone.local(utc))
+    }
+
+    /// A line of the log with the site's time instead of UTC, as everything else has it.
+    fn in_local_time(&self, line: String) -> String {
+        let Some((at, rest)) = line.split_once(' ') else { return line };
+        match OffsetDateTime::parse(at, &Rfc3339) {
+            Ok(at) => format!("{} {rest}", self.local(at)),
+            Err(_) => line,
+        }
     }
 
     fn update(&self) -> Update {
@@ -526,7 +536,7 @@ impl Source for Technician {
     }
 
     fn log(&self, most: usize) -> Vec<String> {
-        base::logging::recent(most)
+        base::logging::recent(most).into_iter().map(|line| self.in_local_time(line)).collect()
     }
 
     fn redacted_log(&self, most: usize) -> Vec<String> {

@@ -32,7 +32,11 @@ pub(super) enum Token {
         role: Option<Role>,
     },
     /// List the tokens by name.
-    List,
+    List {
+        /// Print JSON instead of text.
+        #[arg(long)]
+        json: bool,
+    },
     /// Make a token worthless.
     Revoke {
         /// The name it was given.
@@ -51,7 +55,11 @@ pub(super) enum Account {
         role: Role,
     },
     /// List the accounts with their roles.
-    List,
+    List {
+        /// Print JSON instead of text.
+        #[arg(long)]
+        json: bool,
+    },
     /// Make another password for an account and print it; every log-in with the old one ends.
     Password {
         /// The account.
@@ -73,7 +81,15 @@ pub(super) fn account(path: &Path, request: &Account) -> anyhow::Result<ExitCode
             let password = file.add(name, *role)?;
             println!("The password of {name} ({role}), shown only now: {}", password.expose());
         }
-        Account::List => {
+        Account::List { json: true } => {
+            let accounts = file.list()?;
+            let told: Vec<_> = accounts
+                .iter()
+                .map(|account| ToldAccount { name: &account.name, role: account.role })
+                .collect();
+            super::print_json(&told)?;
+        }
+        Account::List { json: false } => {
             println!(
                 "{}\ttechnician\tthe device's own; `attendance password` is for it",
                 status::account::TECHNICIAN
@@ -92,6 +108,20 @@ pub(super) fn account(path: &Path, request: &Account) -> anyhow::Result<ExitCode
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What `account list --json` prints of each.
+#[derive(serde::Serialize)]
+struct ToldAccount<'a> {
+    name: &'a str,
+    role: Role,
+}
+
+/// What `token list --json` prints of each.
+#[derive(serde::Serialize)]
+struct ToldToken<'a> {
+    name: &'a str,
+    access: TokenAccess,
 }
 
 pub(super) fn password(path: &Path, arguments: &Password) -> anyhow::Result<ExitCode> {
@@ -126,7 +156,13 @@ pub(super) fn token(path: &Path, request: &Token) -> anyhow::Result<ExitCode> {
             let token = file.add(name, access)?;
             println!("The token, shown only now: {}", token.expose());
         }
-        Token::List => {
+        Token::List { json: true } => {
+            let tokens = file.list()?;
+            let told: Vec<_> =
+                tokens.iter().map(|token| ToldToken { name: &token.name, access: token.access }).collect();
+            super::print_json(&told)?;
+        }
+        Token::List { json: false } => {
             for token in file.list()? {
                 println!("{}\t{}", token.name, token.access.as_str());
             }

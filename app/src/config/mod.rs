@@ -6,7 +6,9 @@
 
 mod at_door;
 mod document;
+pub mod fields;
 mod load;
+mod survey;
 
 use std::path::PathBuf;
 
@@ -26,7 +28,8 @@ use vision::photos::Photos;
 
 pub use at_door::DoorSection;
 pub use document::commented_defaults;
-pub use load::{ConfigError, check_files, load, parse};
+pub use load::{ConfigError, check_files, examine, load, parse, read};
+pub use survey::Wrong;
 
 /// Everything a site can choose.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]

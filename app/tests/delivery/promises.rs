@@ -98,6 +98,8 @@ impl Backend {
             updating: Default::default(),
             account,
             office: Office::below(self.data.path(), self.data.path(), Default::default()),
+            settings: None,
+            ask_updates: Arc::default(),
         }
     }
 }

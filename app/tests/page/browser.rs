@@ -137,10 +137,34 @@ fn the_page_reads_well_on_phone_and_desk_light_and_dark_well_and_broken() {
     fits(&browser, "docs");
     contrast(&browser, "docs");
     axe(&browser, "docs");
-    browser.click("[data-try='/status']");
-    browser.until("attendance_system", |b| {
-        b.text("[data-try='/status'] ~ *, p:has([data-try='/status']) + pre")
-    });
+    browser.click("[data-try='/status'] button");
+    browser.until("attendance_system", |b| b.text("[data-try='/status'] + pre"));
+    // Paths with a part, and calls that change something.
+    browser.write("[data-try='/attendance/{date}'] input", "2025-01-15");
+    browser.click("[data-try='/attendance/{date}'] button");
+    browser.until("2110009", |b| b.text("[data-try='/attendance/{date}'] + pre"));
+    browser.click("[data-try='/sync/manual'] button");
+    browser.until("12 photos are new", |b| b.text("[data-try='/sync/manual'] + pre"));
+    browser.write("[data-try='/update/install'] input", "https://updates.example/latest.json");
+    browser.click("[data-try='/update/install'] button");
+    browser.until("Fetched from https://updates.example/", |b| b.text("[data-try='/update/install'] + pre"));
+    browser.click("[data-try='/events'] button");
+    browser.until("event: problems", |b| b.text("[data-try='/events'] + pre"));
+    let all = browser.script(
+        "return [document.querySelectorAll('form.try').length, document.querySelectorAll('section.card').length]",
+    );
+    assert_eq!(all[0], all[1], "every call can be tried");
+    for (size, width, dark) in [("phone", 360, false), ("phone-dark", 360, true), ("desk", 1280, false)] {
+        let name = format!("settings-{size}");
+        browser.look(width, 900, dark);
+        browser.go(&format!("{}settings", device.url()));
+        picture(&browser, &name);
+        browser.script("document.querySelectorAll('details').forEach(d => d.open = true)");
+        fits(&browser, &name);
+        contrast(&browser, &name);
+        axe(&browser, &name);
+    }
+    assert!(!browser.script("return document.documentElement.outerHTML").to_string().contains("s3cr3t"));
     let complaints = browser.complaints();
     assert!(complaints.iter().all(|c| c.contains("favicon") || c.contains("broken.jpg")), "{complaints:?}");
 }
@@ -528,4 +552,33 @@ fn without_scripts_all_can_be_read_and_done() {
     browser.until("with “2110036”", |b| b.text("#rows"));
     browser.click("header form button");
     browser.until("/login", |b| b.address());
+}
+
+/// The picture moves, and its words can be read where it is as wide as a phone.
+#[test]
+fn the_live_picture_moves_and_is_readable_on_a_phone() {
+    let Some(browser) = Browser::open(true) else { return };
+    let device = Device::start();
+    browser.look(360, 740, false);
+    log_in(&browser, &device);
+    browser.go(&format!("{}door", device.url()));
+    let width = "return document.querySelector('#live img')?.getBoundingClientRect().width ?? 0";
+    let start = Instant::now();
+    while browser.script(width).as_f64().unwrap_or_default() < 100.0 {
+        assert!(start.elapsed() < Duration::from_secs(20), "there is no picture");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let (begun, before) = (Instant::now(), *device.fake.previews.lock().unwrap());
+    std::thread::sleep(Duration::from_secs(3));
+    let pictures = *device.fake.previews.lock().unwrap() - before;
+    let rate = pictures as f64 / begun.elapsed().as_secs_f64();
+    assert!(rate >= 5.0, "{rate:.1} pictures a second");
+    let svg = device.get("/preview.svg", &device.log_in()).text();
+    let number = |after: &str| -> f64 {
+        let text = svg.split(after).nth(1).unwrap();
+        text.split(|c: char| !c.is_ascii_digit() && c != '.').next().unwrap().parse().unwrap()
+    };
+    let shown = browser.script(width).as_f64().unwrap();
+    let pixels = number("font-size=\"") * shown / number("viewBox=\"0 0 ");
+    assert!(pixels >= 12.0, "letters of {pixels:.1} pixels");
 }

@@ -5,7 +5,12 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use attendance::appliance::systems::Bundle;
+use attendance::settings::desk::Desk;
+use attendance::settings::store::{RealDisk, Store};
+use attendance::settings::trial::Keeper;
+use attendance::settings::writer::Writer;
 use base::event::{Bus, WorkerState};
+use base::moment::SiteZone;
 use base::secret::Secret;
 use bytes::Bytes;
 use office::day::{Day, Now, Person, Rules, Seen};
@@ -42,6 +47,8 @@ pub struct Fake {
     /// Where bundles are received.
     pub inbox: PathBuf,
     pub updating: UnderWay,
+    /// The real one, on a file in the folder of the device.
+    pub settings: Arc<Desk>,
 }
 
 pub struct Device {
@@ -104,6 +111,7 @@ impl Device {
             students: Mutex::new(0),
             inbox: folder.path().join("update"),
             updating: UnderWay::default(),
+            settings: Arc::new(desk(folder.path())),
         });
         let (source, bus) = shown.unwrap_or_else(|| (fake.clone(), Bus::default()));
         let mut running = start(&config, folder.path(), source, fake.clone(), bus.clone(), limits).unwrap();
@@ -234,6 +242,10 @@ impl Source for Fake {
 }
 
 impl Control for Fake {
+    fn settings(&self) -> Option<Arc<dyn status::settings::Settings>> {
+        Some(self.settings.clone())
+    }
+
     fn perform(&self, action: Action) -> Pending<Result<Done, Refused>> {
         self.performed.lock().unwrap().push(action.clone());
         let (takes, fails) = (*self.takes.lock().unwrap(), *self.fails.lock().unwrap());
@@ -260,6 +272,8 @@ impl Control for Fake {
                 Action::InstallReceived => "The update is installed in slot B.".to_owned(),
                 Action::InstallFrom(address) => format!("Fetched from {address}."),
                 Action::TryUpdate => "It restarts.".to_owned(),
+                Action::CheckUpdates => "Nothing to install.".to_owned(),
+                Action::GoBack => "It restarts into the other system.".to_owned(),
                 Action::AcknowledgeUpdate => "Noted.".to_owned(),
                 Action::CloseDay => "The day is closed.".to_owned(),
                 Action::TakeStudents { file, by } => match office::students::parse(&file) {
@@ -281,6 +295,18 @@ impl Control for Fake {
             .map(|incoming| -> Box<dyn Incoming> { Box::new(Bundle(incoming)) })
             .map_err(|error| Refused { message: error.to_string(), details: String::new() })
     }
+}
+
+/// Settings as a site has them, with secrets that are to be seen nowhere.
+fn desk(folder: &Path) -> Desk {
+    let file = folder.join("attendance.toml");
+    let text = "# The north gate.\n[site]\nname = \"North gate\" # shown on the page\n\n[webhook]\nurl = \"https://backend.example/hook?key=s3cr3t\"\n\
+                # From the office, 3 March.\nkey = \"s3cr3t\"\n";
+    std::fs::write(&file, text).unwrap();
+    let store = Store::below(folder, Arc::new(RealDisk));
+    let keeper = Keeper::with(Writer::new(&file), store);
+    assert_eq!(keeper.begin(), attendance::settings::trial::Start::GoOn);
+    Desk::new(Arc::new(keeper), SiteZone::default())
 }
 
 pub fn row(name: &str, status: &str, timestamp: &str) -> Row {

@@ -15,7 +15,7 @@ use crate::client::As;
 use crate::device::{Device, PASSWORD};
 
 /// Every address with the least that opens it: nobody, a reading token, a full token, the technician.
-const ADDRESSES: [(&str, &str, u8); 47] = [
+const ADDRESSES: [(&str, &str, u8); 54] = [
     ("GET", "/healthz", 0),
     ("GET", "/login", 0),
     ("POST", "/login", 0),
@@ -46,6 +46,8 @@ const ADDRESSES: [(&str, &str, u8); 47] = [
     ("POST", "/update/bundle", 2),
     ("POST", "/update/install", 2),
     ("POST", "/update/try", 2),
+    ("POST", "/update/check", 2),
+    ("POST", "/update/go-back", 2),
     ("POST", "/update/acknowledge", 2),
     ("GET", "/page.js", 3),
     ("GET", "/icon.svg", 3),
@@ -62,6 +64,11 @@ const ADDRESSES: [(&str, &str, u8); 47] = [
     ("POST", "/students", 3),
     ("GET", "/device", 3),
     ("POST", "/do/{action}", 3),
+    ("GET", "/settings", 3),
+    ("POST", "/settings/review", 3),
+    ("POST", "/settings/save", 3),
+    ("POST", "/settings/put-back", 3),
+    ("POST", "/settings/keep", 3),
     // The last: it ends the log-in that the others need.
     ("POST", "/logout", 3),
 ];

@@ -11,6 +11,11 @@ mod hardening;
 mod monday;
 mod real;
 mod roles;
+mod settings;
 mod soak;
+mod truth;
 mod update;
 mod webdriver;
+
+#[path = "../../crates/backend/examples/demo_site/site/mod.rs"]
+mod site;

@@ -8,7 +8,11 @@ use crate::client::As;
 use crate::device::Device;
 
 /// Addresses that a role must not reach.
-const TECHNICIANS: [&str; 12] = [
+const TECHNICIANS: [&str; 16] = [
+    "/settings",
+    "/settings/save",
+    "/update/check",
+    "/update/go-back",
     "/accounts",
     "/logs/server",
     "/diagnostics",

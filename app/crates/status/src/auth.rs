@@ -364,7 +364,7 @@ mod tests {
         "GET /login",
     ];
     /// What one with `full` could do beside that.
-    const FULL: [&str; 15] = [
+    const FULL: [&str; 17] = [
         "POST /attendance/restart",
         "POST /attendance/close",
         "POST /sync/manual",
@@ -380,6 +380,8 @@ mod tests {
         "POST /update/install",
         "POST /update/try",
         "POST /update/acknowledge",
+        "POST /update/check",
+        "POST /update/go-back",
     ];
 
     #[test]

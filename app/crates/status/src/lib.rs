@@ -27,6 +27,7 @@ pub mod config;
 pub mod console;
 mod diagnostics;
 mod events;
+mod history;
 mod jobs;
 pub mod limits;
 mod listen;
@@ -47,6 +48,7 @@ pub mod role;
 mod routes;
 mod service;
 mod session;
+pub mod settings;
 pub mod systems;
 mod throttle;
 pub mod token;
@@ -55,6 +57,7 @@ mod verdict;
 pub mod view;
 
 pub use routes::addresses;
+pub use verdict::needs_staff;
 
 use std::io;
 use std::net::SocketAddr;
@@ -248,10 +251,19 @@ pub fn start(
     let original = original.flatten();
     let original_address = original.as_ref().and_then(|listener| listener.local_addr().ok());
     let concern = original_concern.flatten();
-    let source = Arc::new(WithDoor { source, identity: Arc::clone(&identity), password, accounts, concern });
+    let source = Arc::new(WithDoor {
+        source,
+        identity: Arc::clone(&identity),
+        password,
+        accounts,
+        concern,
+        settings: control.settings(),
+    });
 
+    let looked_at: Arc<dyn Source> = source.clone();
     let rights = Rights { office_sees_picture: config.office_sees_picture };
     let service = Arc::new(Service::new(source, control, bus, door, Arc::clone(&identity), limits, rights));
+    let history = service.history.clone();
     let (stop, stopped) = watch::channel(false);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -265,6 +277,7 @@ pub fn start(
         .spawn(move || {
             be_nice();
             runtime.block_on(async move {
+                tokio::spawn(history.sample(looked_at));
                 let bound = [listener].into_iter().chain(original).map(tokio::net::TcpListener::from_std);
                 match bound.collect::<io::Result<Vec<_>>>() {
                     Ok(listeners) => listen::serve(listeners, acceptor, service, certificate, stopped).await,
@@ -324,6 +337,7 @@ struct WithDoor {
     accounts: Arc<Accounts>,
     /// Why the second port cannot be had.
     concern: Option<String>,
+    settings: Option<Arc<dyn settings::Settings>>,
 }
 
 impl Source for WithDoor {
@@ -355,6 +369,14 @@ impl Source for WithDoor {
             let what = format!("{what}: {}.", reason?);
             Some(Problem { level: Level::Attention, what, advice: advice.to_owned() })
         }));
+        let trial = self.settings.as_ref().and_then(|settings| settings.trial());
+        if trial.is_some_and(|trial| trial.confirm) {
+            view.problems.push(Problem {
+                level: Level::Attention,
+                what: "New settings of this page are on trial, and go back within two minutes.".to_owned(),
+                advice: "Press “Keep these settings” under “Settings”.".to_owned(),
+            });
+        }
         view
     }
 

@@ -108,7 +108,10 @@ fn operation(route: &Route, schemas: &mut SchemaGenerator) -> Value {
     } else if route.endpoint == Endpoint::Events {
         add("503", "Too many listen already.");
     } else if route.endpoint == Endpoint::Health {
-        responses.insert("503".to_owned(), json!({ "description": "It does not do its work." }));
+        let schema = schemas.subschema_for::<api::Problems>();
+        let content = json!({ "application/json": { "schema": schema } });
+        let said = "It does not do its work; the body as with 200.";
+        responses.insert("503".to_owned(), json!({ "description": said, "content": content }));
     }
     responses.sort_keys();
     let mut operation = json!({
@@ -160,6 +163,8 @@ fn answer(route: &Route, schemas: &mut SchemaGenerator) -> Value {
         Endpoint::Status => json_of::<api::Status>(schemas),
         Endpoint::Today | Endpoint::Day => json_of::<api::Day>(schemas),
         Endpoint::SystemHealth => json_of::<api::Health>(schemas),
+        // Without a token there is no body.
+        Endpoint::Health => json_of::<api::Problems>(schemas),
         Endpoint::Logs => json_of::<api::Logs>(schemas),
         Endpoint::Roster => json_of::<Roster>(schemas),
         Endpoint::Upload => json_of::<api::Uploaded>(schemas),
@@ -175,6 +180,8 @@ fn answer(route: &Route, schemas: &mut SchemaGenerator) -> Value {
         | Endpoint::ReceiveUpdate
         | Endpoint::InstallUpdate
         | Endpoint::TryUpdate
+        | Endpoint::CheckUpdates
+        | Endpoint::GoBack
         | Endpoint::AcknowledgeUpdate
         | Endpoint::CloseDay => json_of::<api::Acted>(schemas),
         Endpoint::OpenApi => ("application/json", json!({ "type": "object" })),

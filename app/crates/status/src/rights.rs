@@ -60,6 +60,13 @@ impl Rights {
             | Endpoint::InstallUpdate
             | Endpoint::TryUpdate
             | Endpoint::AcknowledgeUpdate
+            | Endpoint::CheckUpdates
+            | Endpoint::GoBack
+            | Endpoint::Settings
+            | Endpoint::ReviewSettings
+            | Endpoint::SaveSettings
+            | Endpoint::PutBackSettings
+            | Endpoint::KeepSettings
             | Endpoint::Accounts
             | Endpoint::ChangeAccounts => Role::Technician,
         }
@@ -82,6 +89,8 @@ pub(super) fn of_button(kind: &str) -> Option<Endpoint> {
         "install" => Endpoint::InstallUpdate,
         "try-update" => Endpoint::TryUpdate,
         "acknowledge-update" => Endpoint::AcknowledgeUpdate,
+        "check-updates" => Endpoint::CheckUpdates,
+        "go-back" => Endpoint::GoBack,
         "close-day" => Endpoint::CloseDay,
         "remove-students" => Endpoint::TakeStudents,
         "accept-photo" | "watch-photo" => Endpoint::PhotosPage,

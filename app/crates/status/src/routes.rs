@@ -56,6 +56,8 @@ pub(super) enum Endpoint {
     ReceiveUpdate,
     InstallUpdate,
     TryUpdate,
+    CheckUpdates,
+    GoBack,
     AcknowledgeUpdate,
     Act,
     Preview,
@@ -70,6 +72,11 @@ pub(super) enum Endpoint {
     PhotosPage,
     TakeStudents,
     DevicePage,
+    Settings,
+    ReviewSettings,
+    SaveSettings,
+    PutBackSettings,
+    KeepSettings,
 }
 
 /// One address.
@@ -92,7 +99,7 @@ const fn post(path: &'static str, access: Access, endpoint: Endpoint, summary: &
 }
 
 /// The addresses, in the order of the documentation. A fixed path stands before one with a varying part.
-pub(super) static ROUTES: [Route; 47] = [
+pub(super) static ROUTES: [Route; 54] = [
     get("/", Access::Read, Endpoint::Root, "The service in short; the page, for browsers"),
     get("/status", Access::Read, Endpoint::Status, "Server, recognition, today's attendance and workers"),
     get("/attendance/today", Access::Read, Endpoint::Today, "Today's rows"),
@@ -149,6 +156,8 @@ pub(super) static ROUTES: [Route; 47] = [
     ),
     post("/update/install", Access::Full, Endpoint::InstallUpdate, "Install the update at an address"),
     post("/update/try", Access::Full, Endpoint::TryUpdate, "Restart into the installed update, on trial"),
+    post("/update/check", Access::Full, Endpoint::CheckUpdates, "Ask now whether there is an update"),
+    post("/update/go-back", Access::Full, Endpoint::GoBack, "Restart into the other system, on trial"),
     post(
         "/update/acknowledge",
         Access::Full,
@@ -166,7 +175,12 @@ pub(super) static ROUTES: [Route; 47] = [
     ),
     get("/docs", Access::Read, Endpoint::Docs, "This documentation as a page"),
     get("/openapi.json", Access::Read, Endpoint::OpenApi, "This documentation as OpenAPI 3.1"),
-    get("/healthz", Access::Open, Endpoint::Health, "200 when the machine does its work, else 503; no body"),
+    get(
+        "/healthz",
+        Access::Open,
+        Endpoint::Health,
+        "200 when the machine does its work, else 503; with a token also what is wrong",
+    ),
     get("/login", Access::Open, Endpoint::LogInPage, ""),
     post("/login", Access::Open, Endpoint::LogIn, ""),
     post("/logout", Access::PageChange, Endpoint::LogOut, ""),
@@ -185,6 +199,11 @@ pub(super) static ROUTES: [Route; 47] = [
     get("/photos", Access::Page, Endpoint::PhotosPage, ""),
     post("/students", Access::PageChange, Endpoint::TakeStudents, ""),
     get("/device", Access::Page, Endpoint::DevicePage, ""),
+    get("/settings", Access::Page, Endpoint::Settings, ""),
+    post("/settings/review", Access::PageChange, Endpoint::ReviewSettings, ""),
+    post("/settings/save", Access::PageChange, Endpoint::SaveSettings, ""),
+    post("/settings/put-back", Access::PageChange, Endpoint::PutBackSettings, ""),
+    post("/settings/keep", Access::PageChange, Endpoint::KeepSettings, ""),
 ];
 
 /// Every address the server answers: its method, and its path with `{name}` for a part that varies.

@@ -16,6 +16,7 @@ use super::api;
 use super::audit::AUDIT;
 use super::auth::{AccessGuard, LogIn, MustWait, Who};
 use super::certificate::Identity;
+use super::history::History;
 use super::jobs::{ActionResult, Jobs};
 use super::limits::Limits;
 use super::office_pages::MOST_LIST_BYTES;
@@ -28,6 +29,7 @@ use super::role::Role;
 use super::routes;
 use super::routes::{Access, Endpoint, Found};
 use super::session::csrf_matches;
+use super::settings::Review;
 use super::view::{Action, Control, Problem, Source, View};
 use super::{diagnostics, events, metrics, openapi, verdict};
 use base::event::Bus;
@@ -62,6 +64,7 @@ const CSRF_HEADER: HeaderName = HeaderName::from_static("x-csrf-token");
 /// What every request needs.
 pub(super) struct Service {
     pub(super) source: Arc<dyn Source>,
+    judge: Judge,
     pub(super) jobs: Jobs,
     pub(super) bus: Bus,
     pub(super) door: Arc<AccessGuard>,
@@ -74,6 +77,7 @@ pub(super) struct Service {
     pub(super) script_streams: Arc<Semaphore>,
     pub(super) pictures: Arc<Semaphore>,
     pub(super) detecting: Semaphore,
+    pub(super) history: History,
     health: Mutex<Option<(Instant, bool)>>,
 }
 
@@ -93,6 +97,7 @@ impl Service {
         rights: Rights,
     ) -> Self {
         Self {
+            judge: Judge { source: Arc::clone(&source), identity: Arc::clone(&identity) },
             source,
             jobs: Jobs::new(control),
             bus,
@@ -102,6 +107,7 @@ impl Service {
             script_streams: Arc::new(Semaphore::new(limits.event_streams)),
             pictures: Arc::new(Semaphore::new(limits.pictures)),
             detecting: Semaphore::new(DETECTIONS_AT_ONCE),
+            history: History::default(),
             health: Mutex::new(None),
             limits,
             rights,
@@ -162,6 +168,7 @@ impl Service {
             let most = match route.endpoint {
                 Endpoint::InstallUpdate | Endpoint::Act => self.limits.address_form_bytes,
                 Endpoint::TakeStudents => MOST_LIST_BYTES,
+                Endpoint::ReviewSettings => self.limits.settings_form_bytes,
                 _ => self.limits.body_bytes,
             };
             match request::body(request, most, &self.limits).await {
@@ -180,9 +187,7 @@ impl Service {
 
     async fn endpoint(&self, endpoint: Endpoint, asked: Asked) -> Reply {
         match endpoint {
-            Endpoint::Health => {
-                empty(if self.healthy() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE })
-            }
+            Endpoint::Health => self.health(&asked.who),
             Endpoint::LogInPage => page::log_in(StatusCode::OK, self.door.must_wait(asked.from), ""),
             Endpoint::LogIn => self.log_in(asked).await,
             Endpoint::LogOut => self.log_out(&asked),
@@ -192,7 +197,7 @@ impl Service {
                 let (_, problems) = self.judged();
                 of_type(StatusCode::OK, "image/svg+xml", page::icon(page::worst(&problems)))
             }
-            Endpoint::Status => json(StatusCode::OK, &api::status(self.source.view())),
+            Endpoint::Status => json(StatusCode::OK, &api::status(self.judged().0)),
             Endpoint::Today => {
                 let today = self.source.view().today;
                 json(StatusCode::OK, &api::Day::new(today.date, today.rows))
@@ -228,6 +233,7 @@ impl Service {
                 match Arc::clone(streams).try_acquire_owned() {
                     Ok(permit) => events::stream_events(
                         self.bus.subscribe(),
+                        self.judge.clone(),
                         Arc::clone(&self.door),
                         asked.headers,
                         permit,
@@ -236,7 +242,10 @@ impl Service {
                 }
             }
             Endpoint::Diagnostics => self.diagnostics(&asked).await,
-            Endpoint::Docs => page::docs(&openapi::document()),
+            Endpoint::Docs => match &asked.who {
+                Who::Person { csrf, .. } => page::docs(&openapi::document(), Some(csrf)),
+                _ => page::docs(&openapi::document(), None),
+            },
             Endpoint::OpenApi => json(StatusCode::OK, &openapi::document()),
             Endpoint::Sync => self.act(Action::Sync, &asked).await,
             Endpoint::ConfirmRemoval => self.act(Action::ConfirmRemoval, &asked).await,
@@ -259,6 +268,8 @@ impl Service {
                 Err(reason) => error(StatusCode::BAD_REQUEST, "This is no address of an update.", &reason),
             },
             Endpoint::TryUpdate => self.act(Action::TryUpdate, &asked).await,
+            Endpoint::CheckUpdates => self.act(Action::CheckUpdates, &asked).await,
+            Endpoint::GoBack => self.act(Action::GoBack, &asked).await,
             Endpoint::AcknowledgeUpdate => self.act(Action::AcknowledgeUpdate, &asked).await,
             Endpoint::CloseDay => self.act(Action::CloseDay, &asked).await,
             // Answered before its body was read.
@@ -276,6 +287,55 @@ impl Service {
             Endpoint::DoorPicture => self.door_picture().await,
             Endpoint::Accounts => self.accounts(&asked, page::Said::Nothing),
             Endpoint::ChangeAccounts => self.change_accounts(&asked).await,
+            Endpoint::Settings
+            | Endpoint::ReviewSettings
+            | Endpoint::SaveSettings
+            | Endpoint::PutBackSettings
+            | Endpoint::KeepSettings => self.settings(endpoint, &asked).await,
+        }
+    }
+
+    /// The pages of the settings. What is answered holds no secret.
+    async fn settings(&self, endpoint: Endpoint, asked: &Asked) -> Reply {
+        let Who::Person { csrf, .. } = &asked.who else {
+            return error(StatusCode::FORBIDDEN, "The settings are for a log-in on the page.", "");
+        };
+        let Some(settings) = self.jobs.settings() else {
+            return error(StatusCode::NOT_FOUND, "There are no settings to show here.", "");
+        };
+        let who = format!("{} at {}", asked.who, asked.from);
+        let field = |name| request::field(&asked.body, name).unwrap_or_default();
+        let waiting = match endpoint {
+            Endpoint::SaveSettings => settings.save(&field("draft"), &who),
+            Endpoint::PutBackSettings => match field("version").parse() {
+                Ok(version) => settings.put_back(version, &who),
+                Err(_) => return error(StatusCode::BAD_REQUEST, "There is no such version.", ""),
+            },
+            Endpoint::KeepSettings => settings.keep(),
+            _ => {
+                let form = request::fields(&asked.body);
+                let asks = endpoint == Endpoint::ReviewSettings;
+                let shown = tokio::task::spawn_blocking(move || {
+                    let review = asks.then(|| settings.review(&form));
+                    (review, settings.sheet(), form)
+                });
+                let Ok((review, sheet, form)) = shown.await else { return unexpected() };
+                return match review {
+                    Some(Review::Changes { draft, changes, confirm }) => {
+                        page::settings::review(&draft, &changes, confirm, csrf)
+                    }
+                    Some(Review::Wrong(faults)) => page::settings::form(&sheet, csrf, &form, &faults, ""),
+                    Some(Review::Unchanged) => {
+                        page::settings::form(&sheet, csrf, &[], &[], "Nothing is different.")
+                    }
+                    None => page::settings::form(&sheet, csrf, &[], &[], ""),
+                };
+            }
+        };
+        log::info!(target: AUDIT, "{who} asked for a change of the settings ({endpoint:?})");
+        match waiting.await {
+            Ok(done) => page::settings::outcome(true, &done.message, &done.output, csrf),
+            Err(refused) => page::settings::outcome(false, &refused.message, &refused.details, csrf),
         }
     }
 
@@ -284,7 +344,8 @@ impl Service {
         row_id(text).filter(|row| self.source.needs_person(row))
     }
 
-    /// What `/healthz` answers. Anybody may ask, as often as he likes: the state is looked at once a second.
+    /// The status code of `/healthz`. Anybody may ask, as often as they like: the state is looked at once a
+    /// second.
     fn healthy(&self) -> bool {
         let mut kept = self.health.lock().unwrap_or_else(PoisonError::into_inner);
         match *kept {
@@ -297,11 +358,19 @@ impl Service {
         }
     }
 
-    /// The state, and what is wrong with it.
+    /// A status code for everybody; what is wrong is told to who may read.
+    fn health(&self, who: &Who) -> Reply {
+        let status = |healthy| if healthy { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+        if !who.may(Access::Read, Role::Viewer) {
+            return empty(status(self.healthy()));
+        }
+        let (view, problems) = self.judged();
+        let healthy = verdict::healthy(&view);
+        json(status(healthy), &api::Problems { healthy, problems })
+    }
+
     fn judged(&self) -> (View, Vec<Problem>) {
-        let view = self.source.view();
-        let problems = verdict::problems(&view, self.identity.load().expires, OffsetDateTime::now_utc());
-        (view, problems)
+        self.judge.judged()
     }
 
     async fn log_in(&self, asked: Asked) -> Reply {
@@ -351,6 +420,7 @@ impl Service {
             identity: &self.identity.load(),
             log: &self.source.log(PAGE_LOG_LINES),
             jobs: &self.jobs,
+            history: &self.history.samples(),
             bundle_bytes: self.limits.bundle_bytes,
             csrf: asked.csrf(),
             may: page::May { who: &asked.who, rights: self.rights },
@@ -537,6 +607,8 @@ impl Service {
                 }
             },
             Some("try-update") => Some(Action::TryUpdate),
+            Some("check-updates") => Some(Action::CheckUpdates),
+            Some("go-back") => Some(Action::GoBack),
             Some("acknowledge-update") => Some(Action::AcknowledgeUpdate),
             Some("close-day") => Some(Action::CloseDay),
             Some("remove-students") => Some(Action::RemoveStudents),
@@ -668,6 +740,25 @@ impl Service {
             ),
             (_, Ok(_)) => json(StatusCode::OK, &acted(&outcome)),
         }
+    }
+}
+
+/// The one place where it is decided what is wrong: the page, the API, the event stream and the metrics all
+/// ask here.
+#[derive(Clone)]
+pub(super) struct Judge {
+    source: Arc<dyn Source>,
+    identity: Arc<ArcSwap<Identity>>,
+}
+
+impl Judge {
+    /// The state, and what is wrong with it. The state's own list holds the same problems.
+    pub(super) fn judged(&self) -> (View, Vec<Problem>) {
+        let mut view = self.source.view();
+        let problems = verdict::problems(&view, self.identity.load().expires, OffsetDateTime::now_utc());
+        verdict::agree(&mut view);
+        view.problems.clone_from(&problems);
+        (view, problems)
     }
 }
 

@@ -10,6 +10,7 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use office::day::Day;
@@ -18,6 +19,7 @@ use serde::Serialize;
 use time::Date;
 
 use crate::on_memory::OnMemory;
+use crate::settings::Settings;
 use crate::systems::Systems;
 use base::event::WorkerState;
 use base::failure::Fault;
@@ -89,6 +91,10 @@ pub trait Control: Send + Sync + 'static {
     /// # Errors
     /// [`Refused`] when no update can be taken here and now.
     fn receive(&self, bytes: u64) -> Result<Box<dyn Incoming>, Refused>;
+    /// The settings; none where they cannot be shown.
+    fn settings(&self) -> Option<Arc<dyn Settings>> {
+        None
+    }
 }
 
 /// An update bundle on its way in. Dropped unfinished, it leaves nothing behind.
@@ -136,6 +142,10 @@ pub enum Action {
     InstallFrom(SecretUrl),
     /// Restart into the installed update, on trial.
     TryUpdate,
+    /// Ask now whether there is an update, and install it if there is.
+    CheckUpdates,
+    /// Restart into the other system, which is known to be whole, on trial.
+    GoBack,
     /// The technician has read that the last update was rolled back.
     AcknowledgeUpdate,
     /// Close today's attendance: the OUTs that are open are sent.
@@ -176,6 +186,8 @@ impl Action {
             Self::ConfirmTime => "confirm-time",
             Self::InstallReceived | Self::InstallFrom(_) => "install",
             Self::TryUpdate => "try-update",
+            Self::CheckUpdates => "check-updates",
+            Self::GoBack => "go-back",
             Self::AcknowledgeUpdate => "acknowledge-update",
             Self::CloseDay => "close-day",
             Self::TakeStudents { .. } => "take-students",

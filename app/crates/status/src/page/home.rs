@@ -5,7 +5,7 @@ use http::StatusCode;
 use maud::{Markup, html};
 
 use super::parts::{Home, token};
-use super::{attendance, cards, document, updates};
+use super::{attendance, cards, document, history, updates};
 use crate::reply::Reply;
 use crate::routes::Endpoint;
 use crate::view::{Level, Problem};
@@ -38,7 +38,7 @@ pub(crate) fn device(home: &Home<'_>) -> Reply {
                 (cards::delivery(home))
             }
             div.side { (cards::photos(home)) @if may.see(Endpoint::InstallUpdate) { (updates::updates(home)) } }
-            @if may.see(Endpoint::InstallUpdate) { div.side { (cards::system(home)) } }
+            @if may.see(Endpoint::InstallUpdate) { div.side { (cards::system(home)) (history::card(home)) } }
         }
         @if may.see(Endpoint::Logs) { (log(home.log)) }
     };
@@ -85,6 +85,7 @@ pub(super) fn view(home: &Home<'_>, status: StatusCode, job: Job, content: &Mark
                 nav aria-label="More" {
                     @if may.see(Endpoint::PhotosPage) { a href="/photos" { "Photos and students" } }
                     @if may.see(Endpoint::Accounts) { a href="/accounts" { "Accounts" } }
+                    @if may.see(Endpoint::Settings) { a href="/settings" { "Settings" } }
                     a href="/docs" { "API" }
                     @if may.see(Endpoint::Diagnostics) { a href="/diagnostics" download { "Diagnostics for support" } }
                 }

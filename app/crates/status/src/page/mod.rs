@@ -9,12 +9,14 @@ mod cards;
 mod day;
 mod docs;
 mod door;
+mod history;
 mod home;
 mod log_in;
 mod parts;
 mod photos;
 mod picture;
 mod range;
+pub(super) mod settings;
 mod student;
 mod updates;
 

@@ -211,10 +211,11 @@
       const image = new Image(width, height);
       image.alt = alt;
       image.src = address + "?" + Date.now();
-      let wait = 150;
+      // Each waits for the camera's next frame: with this pause five a second and more.
+      let wait = 30;
       try { await image.decode(); } catch { wait = 1000; }
       if (mine !== showing) return;
-      if (wait === 150) place.replaceChildren(image);
+      if (wait === 30) place.replaceChildren(image);
       next = setTimeout(step, wait, mine);
     };
     const follow = () => { showing++; clearTimeout(next); if (!document.hidden) step(showing); };
@@ -244,16 +245,44 @@
     });
   }
 
-  // --- The documentation's "Try it". ---
-  for (const button of document.querySelectorAll("[data-try]")) {
-    button.hidden = false;
-    button.addEventListener("click", async () => {
-      const out = button.parentElement.nextElementSibling;
-      const answer = await fetch(button.dataset.try, { headers: { Accept: "application/json" } });
-      const text = await answer.text();
-      try { out.textContent = JSON.stringify(JSON.parse(text), null, 2); } catch { out.textContent = text; }
+  // --- The documentation's "Try it": every call, with its part of the path and its body. ---
+  for (const form of document.querySelectorAll("[data-try]")) {
+    form.hidden = false;
+    form.addEventListener("submit", async (event) => {
+      event.preventDefault();
+      const out = form.nextElementSibling, field = (name) => form.querySelector(`[name="${name}"]`);
+      const path = form.dataset.try.replace(/\{.*\}/, () => encodeURIComponent(field("part").value));
+      const asked = { method: form.dataset.method, headers: { Accept: "application/json" } };
+      if (form.dataset.csrf && asked.method === "POST") asked.headers["X-CSRF-Token"] = form.dataset.csrf;
+      const file = field("file"), url = field("url");
+      if (file) { asked.body = file.files[0]; asked.headers["Content-Type"] = "application/octet-stream"; }
+      if (url) asked.body = new URLSearchParams({ url: url.value });
       out.hidden = false;
+      out.textContent = "…";
+      try {
+        const answer = await fetch(path, asked);
+        out.textContent = await told(answer);
+      } catch { out.textContent = "The device does not answer."; }
     });
+  }
+  async function told(answer) {
+    const head = answer.status + " " + answer.statusText + "\n", kind = answer.headers.get("Content-Type") || "";
+    if (kind === "text/event-stream") {
+      // What comes within five seconds.
+      const reader = answer.body.getReader(), words = new TextDecoder();
+      const end = Date.now() + 5000;
+      let text = "";
+      while (Date.now() < end) {
+        const part = await Promise.race([reader.read(), new Promise((go) => setTimeout(go, end - Date.now()))]);
+        if (!part || part.done) break;
+        text += words.decode(part.value, { stream: true });
+      }
+      reader.cancel();
+      return head + text;
+    }
+    if (!/^(application\/json|text\/)/.test(kind)) return head + (await answer.blob()).size + " bytes of " + kind;
+    const text = await answer.text();
+    try { return head + JSON.stringify(JSON.parse(text), null, 2); } catch { return head + text; }
   }
 
   const log = $("log");

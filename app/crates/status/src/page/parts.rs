@@ -7,6 +7,7 @@ use office::day::{Day, Entry, Person};
 use super::day::{NO_DEPARTURE, key};
 use crate::auth::Who;
 use crate::certificate::Identity;
+use crate::history::Sample;
 use crate::jobs::Jobs;
 use crate::request;
 use crate::rights::{Rights, of_button};
@@ -20,6 +21,8 @@ pub(crate) struct Home<'a> {
     pub(crate) identity: &'a Identity,
     pub(crate) log: &'a [String],
     pub(crate) jobs: &'a Jobs,
+    /// The last day in numbers.
+    pub(crate) history: &'a [Sample],
     /// Largest update bundle taken.
     pub(crate) bundle_bytes: u64,
     /// The log-in's token, for every form.
