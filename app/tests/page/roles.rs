@@ -27,7 +27,17 @@ const TECHNICIANS: [&str; 16] = [
     "/upload/test",
 ];
 /// What no token sees.
-const FACES: [&str; 4] = ["/preview.svg", "/roster/picture.svg", "/door", "/door.jpg"];
+const FACES: [&str; 9] = [
+    "/preview.svg",
+    "/roster/picture.svg",
+    "/door",
+    "/door.jpg",
+    "/settings",
+    "/settings/review",
+    "/settings/save",
+    "/settings/put-back",
+    "/settings/keep",
+];
 const OFFICES: [&str; 11] = [
     "/photos",
     "/students",

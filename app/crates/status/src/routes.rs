@@ -16,8 +16,10 @@ pub(super) enum Access {
     Page,
     /// The same, log-ins with the CSRF token.
     PageChange,
-    /// Persons whose role suffices; no token. Faces are shown to nobody else.
+    /// Persons whose role suffices; no token. Faces and settings are shown to nobody else.
     Person,
+    /// The same, with the CSRF token.
+    PersonChange,
 }
 
 /// What an address does.
@@ -199,11 +201,11 @@ pub(super) static ROUTES: [Route; 54] = [
     get("/photos", Access::Page, Endpoint::PhotosPage, ""),
     post("/students", Access::PageChange, Endpoint::TakeStudents, ""),
     get("/device", Access::Page, Endpoint::DevicePage, ""),
-    get("/settings", Access::Page, Endpoint::Settings, ""),
-    post("/settings/review", Access::PageChange, Endpoint::ReviewSettings, ""),
-    post("/settings/save", Access::PageChange, Endpoint::SaveSettings, ""),
-    post("/settings/put-back", Access::PageChange, Endpoint::PutBackSettings, ""),
-    post("/settings/keep", Access::PageChange, Endpoint::KeepSettings, ""),
+    get("/settings", Access::Person, Endpoint::Settings, ""),
+    post("/settings/review", Access::PersonChange, Endpoint::ReviewSettings, ""),
+    post("/settings/save", Access::PersonChange, Endpoint::SaveSettings, ""),
+    post("/settings/put-back", Access::PersonChange, Endpoint::PutBackSettings, ""),
+    post("/settings/keep", Access::PersonChange, Endpoint::KeepSettings, ""),
 ];
 
 /// Every address the server answers: its method, and its path with `{name}` for a part that varies.
@@ -302,7 +304,7 @@ mod tests {
         let open: Vec<_> = ROUTES.iter().filter(|r| r.access == Access::Open).map(|r| r.path).collect();
         assert_eq!(open, ["/healthz", "/login", "/login"]);
         for route in &ROUTES {
-            let changes = matches!(route.access, Access::Full | Access::PageChange);
+            let changes = matches!(route.access, Access::Full | Access::PageChange | Access::PersonChange);
             assert_eq!(
                 route.method == Method::POST,
                 changes || route.endpoint == Endpoint::LogIn,
