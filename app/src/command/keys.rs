@@ -55,7 +55,11 @@ pub(super) enum Account {
         role: Role,
     },
     /// List the accounts with their roles.
-    List,
+    List {
+        /// Print JSON instead of text.
+        #[arg(long)]
+        json: bool,
+    },
     /// Make another password for an account and print it; every log-in with the old one ends.
     Password {
         /// The account.
@@ -77,7 +81,15 @@ pub(super) fn account(path: &Path, request: &Account) -> anyhow::Result<ExitCode
             let password = file.add(name, *role)?;
             println!("The password of {name} ({role}), shown only now: {}", password.expose());
         }
-        Account::List => {
+        Account::List { json: true } => {
+            let accounts = file.list()?;
+            let told: Vec<_> = accounts
+                .iter()
+                .map(|account| ToldAccount { name: &account.name, role: account.role })
+                .collect();
+            super::print_json(&told)?;
+        }
+        Account::List { json: false } => {
             println!(
                 "{}\ttechnician\tthe device's own; `attendance password` is for it",
                 status::account::TECHNICIAN
@@ -96,6 +108,13 @@ pub(super) fn account(path: &Path, request: &Account) -> anyhow::Result<ExitCode
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What `account list --json` prints of each.
+#[derive(serde::Serialize)]
+struct ToldAccount<'a> {
+    name: &'a str,
+    role: Role,
 }
 
 /// What `token list --json` prints of each.

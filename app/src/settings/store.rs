@@ -165,8 +165,8 @@ impl Store {
         self.write(&self.trial_file(), trial)
     }
 
-    /// Ends the trial, and says how. Where the power goes in between, settings that were kept stay kept, and of
-    /// settings that were put back the reason is not lost.
+    /// Ends the trial, and says how. Where the power goes in between, settings that were kept stay kept, and
+    /// of settings that were put back the reason is not lost.
     ///
     /// # Errors
     /// What the file system says.

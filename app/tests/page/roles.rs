@@ -8,7 +8,11 @@ use crate::client::As;
 use crate::device::Device;
 
 /// Addresses that a role must not reach.
-const TECHNICIANS: [&str; 12] = [
+const TECHNICIANS: [&str; 16] = [
+    "/settings",
+    "/settings/save",
+    "/update/check",
+    "/update/go-back",
     "/accounts",
     "/logs/server",
     "/diagnostics",
@@ -23,7 +27,17 @@ const TECHNICIANS: [&str; 12] = [
     "/upload/test",
 ];
 /// What no token sees.
-const FACES: [&str; 4] = ["/preview.svg", "/roster/picture.svg", "/door", "/door.jpg"];
+const FACES: [&str; 9] = [
+    "/preview.svg",
+    "/roster/picture.svg",
+    "/door",
+    "/door.jpg",
+    "/settings",
+    "/settings/review",
+    "/settings/save",
+    "/settings/put-back",
+    "/settings/keep",
+];
 const OFFICES: [&str; 11] = [
     "/photos",
     "/students",

@@ -59,16 +59,16 @@ impl Rights {
             | Endpoint::ReceiveUpdate
             | Endpoint::InstallUpdate
             | Endpoint::TryUpdate
+            | Endpoint::AcknowledgeUpdate
             | Endpoint::CheckUpdates
             | Endpoint::GoBack
-            | Endpoint::AcknowledgeUpdate
-            | Endpoint::Accounts
-            | Endpoint::ChangeAccounts
             | Endpoint::Settings
             | Endpoint::ReviewSettings
             | Endpoint::SaveSettings
             | Endpoint::PutBackSettings
-            | Endpoint::KeepSettings => Role::Technician,
+            | Endpoint::KeepSettings
+            | Endpoint::Accounts
+            | Endpoint::ChangeAccounts => Role::Technician,
         }
     }
 }
@@ -88,9 +88,9 @@ pub(super) fn of_button(kind: &str) -> Option<Endpoint> {
         "dismiss" => Endpoint::Dismiss,
         "install" => Endpoint::InstallUpdate,
         "try-update" => Endpoint::TryUpdate,
+        "acknowledge-update" => Endpoint::AcknowledgeUpdate,
         "check-updates" => Endpoint::CheckUpdates,
         "go-back" => Endpoint::GoBack,
-        "acknowledge-update" => Endpoint::AcknowledgeUpdate,
         "close-day" => Endpoint::CloseDay,
         "remove-students" => Endpoint::TakeStudents,
         "accept-photo" | "watch-photo" => Endpoint::PhotosPage,

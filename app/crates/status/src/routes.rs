@@ -16,8 +16,10 @@ pub(super) enum Access {
     Page,
     /// The same, log-ins with the CSRF token.
     PageChange,
-    /// Persons whose role suffices; no token. Faces are shown to nobody else.
+    /// Persons whose role suffices; no token. Faces and settings are shown to nobody else.
     Person,
+    /// The same, with the CSRF token.
+    PersonChange,
 }
 
 /// What an address does.
@@ -193,11 +195,11 @@ pub(super) static ROUTES: [Route; 54] = [
     get("/door.jpg", Access::Person, Endpoint::DoorPicture, ""),
     get("/accounts", Access::Page, Endpoint::Accounts, ""),
     post("/accounts/{change}", Access::PageChange, Endpoint::ChangeAccounts, ""),
-    get("/settings", Access::Page, Endpoint::Settings, ""),
-    post("/settings/review", Access::PageChange, Endpoint::ReviewSettings, ""),
-    post("/settings/save", Access::PageChange, Endpoint::SaveSettings, ""),
-    post("/settings/put-back", Access::PageChange, Endpoint::PutBackSettings, ""),
-    post("/settings/keep", Access::PageChange, Endpoint::KeepSettings, ""),
+    get("/settings", Access::Person, Endpoint::Settings, ""),
+    post("/settings/review", Access::PersonChange, Endpoint::ReviewSettings, ""),
+    post("/settings/save", Access::PersonChange, Endpoint::SaveSettings, ""),
+    post("/settings/put-back", Access::PersonChange, Endpoint::PutBackSettings, ""),
+    post("/settings/keep", Access::PersonChange, Endpoint::KeepSettings, ""),
     get("/range", Access::Page, Endpoint::Range, ""),
     get("/sheets/{sheet}", Access::Page, Endpoint::Sheet, ""),
     get("/student/{roll}", Access::Page, Endpoint::StudentPage, ""),
@@ -302,7 +304,7 @@ mod tests {
         let open: Vec<_> = ROUTES.iter().filter(|r| r.access == Access::Open).map(|r| r.path).collect();
         assert_eq!(open, ["/healthz", "/login", "/login"]);
         for route in &ROUTES {
-            let changes = matches!(route.access, Access::Full | Access::PageChange);
+            let changes = matches!(route.access, Access::Full | Access::PageChange | Access::PersonChange);
             assert_eq!(
                 route.method == Method::POST,
                 changes || route.endpoint == Endpoint::LogIn,

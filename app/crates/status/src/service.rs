@@ -808,7 +808,7 @@ fn not_from_the_page(
     from: IpAddr,
 ) -> Option<Reply> {
     let Who::Person { csrf, .. } = who else { return None };
-    let changes = matches!(route.access, Access::Full | Access::PageChange);
+    let changes = matches!(route.access, Access::Full | Access::PageChange | Access::PersonChange);
     if !changes || wanted_by_the_person(csrf, headers, body) {
         return None;
     }

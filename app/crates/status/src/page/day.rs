@@ -36,7 +36,7 @@ pub(super) fn list(day: &Day, filter: &Filter, path: &str) -> Markup {
         } @else {
             div.scroll {
                 table.people-of-day {
-                    thead { tr { th scope="col" { "Student" } th scope="col" { "Class" } th scope="col" { "State" } th scope="col" { "In" } th scope="col" { "Out" } } }
+                    thead { tr { th scope="col" { "Student" } th.class scope="col" { "Class" } th scope="col" { "State" } th scope="col" { "In" } th scope="col" { "Out" } } }
                     tbody { @for entry in page_of(&shown, filter.page) { (line(entry)) } }
                 }
             }
@@ -68,7 +68,7 @@ fn line(entry: &Entry) -> Markup {
                 @if !person.name.is_empty() { " " span.quiet { (person.roll) } }
                 @if !person.enrolled { " " span.badge.attention { "no photo in use" } }
             }
-            td { (person.class) }
+            td.class { (person.class) }
             td { (state(entry)) }
             td { (clock(entry.arrived)) @if entry.provisional { " " span.badge.attention { "clock not set" } } }
             td { (clock(entry.left)) }

@@ -30,9 +30,8 @@ pub(crate) fn picture(picture: &Picture) -> Reply {
                 rect x=(mark.x) y=(mark.y) width=(mark.width) height=(mark.height) fill="none" stroke=(colour)
                     stroke-width=(stroke) rx=(stroke * 2) {}
                 // A label that would leave the picture on the right ends there instead. Letters are about 0.6
-                // as wide as high.
-                // On a phone the picture is some 330 pixels wide: a 24th of that is 14. A long label is smaller
-                // rather than cut.
+                // as wide as high. On a phone the picture is some 330 pixels wide: a 24th of that is 14. A
+                // long label is smaller rather than cut.
                 @let letters = mark.label.chars().count().max(1) as f32;
                 @let size = (width as f32 / 24.0).min(width as f32 / letters / 0.6).max(12.0);
                 @let length = letters * size * 0.6;

@@ -79,7 +79,7 @@ fn table(days: &[Day], range: &Range<'_>) -> Markup {
         @if found.is_empty() { p.empty { "Nobody of this choice." } } @else {
             div.scroll {
                 table.people-of-day {
-                    thead { tr { th scope="col" { "Student" } th scope="col" { "Class" } th scope="col" { "Present" } th scope="col" { "Late" } th scope="col" { "Absent" } th scope="col" { "No departure" } } }
+                    thead { tr { th scope="col" { "Student" } th.class scope="col" { "Class" } th scope="col" { "Present" } th scope="col" { "Late" } th scope="col" { "Absent" } th scope="col" { "No departure" } } }
                     tbody {
                         @for total in page_of(&found, filter.page) {
                             tr {
@@ -87,7 +87,7 @@ fn table(days: &[Day], range: &Range<'_>) -> Markup {
                                     a href=(format!("/student/{}", total.person.roll)) { @if total.person.name.is_empty() { (total.person.roll) } @else { (total.person.name) } }
                                     @if !total.person.name.is_empty() { " " span.quiet { (total.person.roll) } }
                                 }
-                                td { (total.person.class) }
+                                td.class { (total.person.class) }
                                 td { (total.present) } td { (total.late) } td { (total.absent) } td { (total.no_departure) }
                             }
                         }
