@@ -343,7 +343,7 @@ mod tests {
     }
 
     const OPEN: [&str; 3] = ["GET /healthz", "GET /login", "POST /login"];
-    /// What no token sees.
+
     /// What no token sees.
     fn is_for_persons(path: &str) -> bool {
         let seen = ["/preview.svg", "/roster/picture.svg", "/door", "/door.jpg"];
