@@ -280,9 +280,10 @@ def fixed_address_is_used(site: Site) -> None:
     machine.firmware = eeprom.NEW
     eeprom.write(machine.card, 1, "attendance.toml", site.settings() + FIXED_ADDRESS)
     site.start()
-    addresses = machine.run("ip -o -4 address show scope global")
-    assert "10.0.2.15/24" in addresses and "dynamic" not in addresses, addresses
-    assert "via 10.0.2.2" in machine.run("ip -4 route show default")
+    told = machine.run("networkctl status --all --no-pager")
+    for expected in ("/run/systemd/network/40-attendance.network", "10.0.2.15", "10.0.2.2"):
+        assert expected in told, f"{expected} is missing in\n{told}"
+    assert "DHCPv4 via" not in told, told
     assert "10.0.2.3" in machine.run("resolvectl dns")
     wait_for(lambda: machine.run("systemctl is-active attendance.service", check=False)[1] == "active", "the service")
 
