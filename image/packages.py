@@ -3,14 +3,16 @@
 repository.
 
     packages.py update                renew every lock file from the mirror, print what changed
+    packages.py update --security     only take the waiting security updates into the locks
     packages.py fetch SET...          download the sets' packages into the cache, checked by SHA-256
     packages.py repository SET DIR    a local apt repository of exactly the locked packages (builder tree)
     packages.py files SET             the cached files of a set, one a line, in the lock's order
 
 A set is `packages/NAME.list` (what we ask for, and what we leave out) and `lock/NAME.lock` (what we get). No
-mirror is named anywhere in the project: it comes from DEBIAN_MIRROR or the host's own apt configuration, and
-DEBIAN_SNAPSHOT_MIRROR, if set, is asked for versions that have left the mirror. Signatures are checked when a
-lock is renewed; afterwards the SHA-256 in the lock is the trust.
+mirror is named anywhere in the project: it comes from DEBIAN_MIRROR or the host's own apt configuration.
+Versions that have left the mirror are asked of DEBIAN_SNAPSHOT_MIRROR or, where that is not set, of the
+address that the archive's own Release file states (`Snapshots:`). Signatures are checked when a lock is
+renewed; afterwards the SHA-256 in the lock is the trust.
 """
 
 import functools
@@ -20,7 +22,6 @@ import re
 import subprocess
 import sys
 import tempfile
-import time
 import urllib.parse
 from collections.abc import Iterator
 
@@ -106,8 +107,24 @@ def read_lock(name: str) -> list[Row]:
 
 
 def lock_date(name: str) -> str:
-    """When the lock was made, as a snapshot mirror spells it (20261122T120000Z)."""
+    """The date of the newest Release file that the lock was resolved from, as a snapshot mirror spells it
+    (20261122T120000Z)."""
     return re.search(r"resolved (\S+)", (HERE / "lock" / f"{name}.lock").read_text())[1]
+
+
+def host_network() -> str:
+    """How this machine's apt reaches a network (proxy, certificates, passwords), as lines of an apt.conf.
+    What the host's apt accepts without checking is not taken over."""
+    said = subprocess.run(["apt-config", "dump"], capture_output=True, text=True, check=True).stdout
+    wanted = re.compile(r"(Acquire::(https?|ftp|tor)(::|\s)|Dir::Etc::netrc(parts)?\s)", re.I)
+    # Switches that stop apt from verifying a server's certificate.
+    loose = re.compile(r"::(Verify-Peer|Verify-Host|AllowRedirect)\s", re.I)
+    return "\n".join(absolute(line) for line in said.splitlines() if wanted.match(line) and not loose.search(line))
+
+
+def absolute(line: str) -> str:
+    """A file below /etc/apt by its whole path: apt would look for it in its own folder."""
+    return re.sub(r'^(Dir::Etc::netrc\w*) "(?=[^/])', r'\1 "/etc/apt/', line)
 
 
 class Apt:
@@ -140,7 +157,10 @@ class Apt:
             APT::Install-Recommends "false"; APT::Get::Always-Include-Phased-Updates "true";
             APT::Sandbox::User "root"; Acquire::Languages "none"; Acquire::Retries "3"; Acquire::ForceHash "SHA256";"""
         )
-        self.run("apt-get", "update", "-qq")
+        # An option that apt reads later would not be seen: the host's own files are switched off above.
+        with (self.folder / "apt.conf").open("a") as settings:
+            settings.write(f"\n{host_network()}\n")
+        self.run("apt-get", "update", "-qq", "--error-on=any")
 
     def run(self, *command: str) -> str:
         environment = dict(os.environ, APT_CONFIG=str(self.folder / "apt.conf"))
@@ -179,23 +199,30 @@ class Apt:
         return re.search(r"^SHA256: (\w{64})", shown, re.M)[1]
 
 
-def update() -> None:
-    """Renew all locks and say what changed, package by package."""
-    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+def update(only_security: bool = False) -> None:
+    """Renew all locks, or only take waiting security updates into them, and say what changed."""
+    import security
+
     abi = None
     for architecture in ("arm64", "amd64"):
         with tempfile.TemporaryDirectory() as folder:
             apt = Apt(architecture, folder)
+            stamp = security.newest_date(security.releases(apt.folder))
+            offered = security.offered(apt) if only_security else []
             abi = abi or apt.kernel_abi()
             kernel = abi.removesuffix("-arm64")
             names = {"abi": abi, "kernel": kernel, "series": ".".join(kernel.split(".")[:2])}
             for name in (name for name, arch in SETS.items() if arch == architecture):
                 asked, alone, left_out = read_list(name)
-                rows = apt.resolve([word.format(**names) for word in asked], [word.format(**names) for word in alone])
-                unknown = left_out - {row["package"] for row in rows}
-                if unknown:
-                    sys.exit(f"packages.py: {name}.list leaves out {sorted(unknown)}, which nothing asks for any more: drop the line")
-                rows = [row for row in rows if row["package"] not in left_out]
+                if only_security:
+                    locked = read_lock(name)
+                    rows = security.taken(locked, security.waiting(locked, offered), left_out, security.control)
+                else:
+                    rows = apt.resolve([word.format(**names) for word in asked], [word.format(**names) for word in alone])
+                    unknown = left_out - {row["package"] for row in rows}
+                    if unknown:
+                        sys.exit(f"packages.py: {name}.list leaves out {sorted(unknown)}, which nothing asks for any more: drop the line")
+                    rows = [row for row in rows if row["package"] not in left_out]
                 print_changes(name, read_lock(name), rows)
                 if rows == read_lock(name):
                     continue
@@ -238,16 +265,51 @@ def fetch(names: list[str]) -> None:
     print(f"fetching {len(missing)} packages, {total:.0f} MB", file=sys.stderr)
     wanted = list(missing.values())
     lost = download([(row, f"{mirrors()[row['archive']]}/{row['path']}") for row, _ in wanted])
-    snapshot = os.environ.get("DEBIAN_SNAPSHOT_MIRROR")
-    if lost and snapshot:
+    if lost:
         dates = {row["sha256"]: date for row, date in wanted}
-        lost = download([(row, f"{snapshot.rstrip('/')}/{row['archive']}/{dates[row['sha256']]}/{row['path']}") for row in lost])
+        lost = from_snapshots(lost, dates, snapshots())
     if lost:
         gone = ", ".join(f"{row['package']} {row['version']}" for row in lost)
         sys.exit(
-            f"packages.py: the mirror no longer has {gone}.\nRenew the locks with scripts/build-image --update-lock, "
-            "or set DEBIAN_SNAPSHOT_MIRROR to a mirror that keeps old versions."
+            f"packages.py: neither the mirror nor a snapshot archive has {gone}.\nRenew the locks with scripts/build-image "
+            "--update-lock, or set DEBIAN_SNAPSHOT_MIRROR to a mirror that keeps old versions."
         )
+
+
+def snapshots() -> dict[str, str]:
+    """Where old versions of each archive are kept, with @SNAPSHOTID@ for the date: the setting, or what the
+    archives themselves say. Empty where neither says anything."""
+    import security
+
+    setting = os.environ.get("DEBIAN_SNAPSHOT_MIRROR", "").rstrip("/")
+    if setting:
+        return {archive: f"{setting}/{archive}/@SNAPSHOTID@" for archive in ("debian", "debian-security")}
+    with tempfile.TemporaryDirectory() as folder:
+        # A mirror that does not answer states no address either; what is missing is said by name afterwards.
+        try:
+            apt = Apt("arm64", folder)
+        except SystemExit as error:
+            print(f"packages.py: no Release file says where old versions are kept: {error}", file=sys.stderr)
+            return {}
+        found = security.snapshot_addresses(security.releases(apt.folder))
+    if not found:
+        print("packages.py: no Release file of the mirror states a snapshot archive (Snapshots:)", file=sys.stderr)
+    return found
+
+
+def from_snapshots(lost: list[Row], dates: dict[str, str], addresses: dict[str, str]) -> list[Row]:
+    """Fetch these from the archives of old versions, as of the lock's date or the day after it; the rows that
+    are still missing."""
+    import security
+
+    for later in (False, True):
+        at = {digest: security.day_after(date) if later else date for digest, date in dates.items()}
+        asked = [row for row in lost if row["archive"] in addresses]
+        if not asked:
+            break
+        place = [(row, f"{addresses[row['archive']].replace('@SNAPSHOTID@', at[row['sha256']])}/{row['path']}") for row in asked]
+        lost = [row for row in lost if row["archive"] not in addresses] + download(place)
+    return lost
 
 
 def download(wanted: list[tuple[Row, str]]) -> list[Row]:
@@ -303,6 +365,8 @@ def main() -> None:
     match sys.argv[1:]:
         case ["update"]:
             update()
+        case ["update", "--security"]:
+            update(only_security=True)
         case ["fetch", *names] if names:
             fetch(names)
         case ["repository", name, folder]:
