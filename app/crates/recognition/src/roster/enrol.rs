@@ -312,7 +312,7 @@ fn look_at(
         }
     };
     let (outcome, embedding) = match outcome {
-        Ok(Enrolment { embedding, quality, bounds }) => {
+        Ok(Enrolment { embedding, quality, bounds, .. }) => {
             (PhotoOutcome::Enrolled { quality, bounds }, Some(embedding))
         }
         Err(refusal) => (PhotoOutcome::Refused { reason: refusal.to_string() }, None),
@@ -366,7 +366,9 @@ pub(super) fn roster(
     let gallery = Gallery::new(faces.clone());
     let alike = alike(&gallery, &faces, likeness);
     let own = calibration.and_then(|general| own::curve(&faces, general));
-    Roster { gallery: gallery.with_own(own.clone()), report: Report { photos, ignored, alike, folders, own } }
+    let pairs = alike.iter().map(|pair| (&pair.one, &pair.other));
+    let gallery = gallery.with_own(own.clone()).with_alike(pairs);
+    Roster { gallery, report: Report { photos, ignored, alike, folders, own } }
 }
 
 /// Those of one student's photos that are not used because they are not of one person.
