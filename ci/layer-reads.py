@@ -66,6 +66,8 @@ def read(path):
             if at == len(lines):
                 complain(path, first + 1, "the function does not end")
             at += 1
+            if path.endswith(".bbappend") and ":appliance" not in function.group(2):
+                complain(path, first + 1, "without the override appliance it changes the recipe for every distribution")
             if text.startswith("python"):
                 python(path, first + 1, "def function():\n" + "\n".join(body or ["    pass"]))
             else:
@@ -82,6 +84,8 @@ def read(path):
             text = text[:-1] + "\n" + lines[at]
             at += 1
         assignment = ASSIGNMENT.match(text)
+        if assignment and path.endswith(".bbappend") and ":appliance" not in text.partition("=")[0]:
+            complain(path, first + 1, "without the override appliance it changes the recipe for every distribution")
         if assignment:
             value = assignment.group(4)
             if len(value) < 2 or value[-1] != value[0]:
@@ -124,8 +128,14 @@ def recipes(layer):
     """Names that hide no other layer's recipe, and folders of files that some recipe installs."""
     for folder, folders, names in os.walk(layer):
         for name in names:
-            if name.endswith(".bb") and not name.startswith(("attendance", "libcamera_0.7.1")):
-                complain(os.path.join(folder, name), 1, "a recipe of this layer is named attendance or attendance-SOMETHING")
+            if not name.endswith(".bb") or name.startswith("attendance"):
+                continue
+            path = os.path.join(folder, name)
+            if name != "libcamera_0.7.1.bb":
+                complain(path, 1, "a recipe of this layer is named attendance or attendance-SOMETHING")
+            # DEFAULT_PREFERENCE would not do: a layer's priority counts more.
+            if 'REQUIRED_DISTRO_FEATURES = "attendance"' not in open(path).read():
+                complain(path, 1, "it would be taken in every distribution: REQUIRED_DISTRO_FEATURES is missing")
         if "files" in folders and folder.startswith(os.path.join(layer, "recipes-")):
             if not any(name.endswith((".bb", ".bbappend")) for name in names):
                 complain(folder, 1, "scripts/build-image installs files/ of this folder, and no recipe does")

@@ -25,9 +25,10 @@ attendance_sanity_handler[eventmask] = "bb.event.SanityCheck"
 python attendance_sanity_handler () {
     d = e.data
     complaints = attendance_key_complaints(d)
-    lock = os.path.join(attendance.project.source(d), "Cargo.lock")
-    if not os.path.isfile(lock):
-        complaints.append("%s is missing: set ATTENDANCE_SOURCE to the folder of the project that this layer belongs to." % lock)
+    try:
+        attendance.project.stated_version(attendance.project.source(d))
+    except ValueError as error:
+        bb.fatal("meta-attendance: %s." % error)
     production = bb.utils.to_boolean(d.getVar("ATTENDANCE_PRODUCTION"))
     commit = d.getVar("ATTENDANCE_COMMIT") or ""
     if commit == "unknown":

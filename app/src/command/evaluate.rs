@@ -12,16 +12,22 @@ use crate::config::Config;
 use base::moment::{Clock, SystemClock};
 use evaluate::attacks;
 use evaluate::attacks::{Judge, Presentation, RULES};
+use evaluate::bench;
+use evaluate::bench::Shown;
+use evaluate::bench::species::Half;
 use evaluate::enrolment;
 use evaluate::identification;
 use evaluate::identification::identification;
 use evaluate::verification::verification;
-use evaluate::{chart, pairs, pictures};
+use evaluate::{chart, groups, pairs, pictures};
 use recognition::config::{Liveness, LivenessRule};
 use recognition::naming::threshold::Calibration;
 use recognition::naming::vote::Rule;
 use recognition::{Engine, EngineError};
 use vision::embedding::Embedding;
+
+/// Photos on the roster for which the errors by group are reported.
+const SCHOOL: usize = 225;
 
 /// Arguments of `evaluate`.
 #[derive(Debug, clap::Args)]
@@ -57,6 +63,9 @@ enum What {
         /// Look as the door does: a face that fails its quality gate counts as none.
         #[arg(long)]
         gate: bool,
+        /// Groups of people: a line for each, `person,group` and further groups. Reports FMR and FNMR by group.
+        #[arg(long, value_name = "FILE")]
+        labels: Option<PathBuf>,
         /// Write the thresholds measured on these pictures, for `recognition.calibration`.
         #[arg(long, value_name = "FILE")]
         calibration: Option<PathBuf>,
@@ -92,6 +101,22 @@ enum What {
         #[command(flatten)]
         out: Out,
     },
+    /// Is it a living person, by the whole pipeline with scene and prompts? Composes people and attacks from
+    /// a folder of people before drawn doorways. Tune on the development half only.
+    Bench {
+        /// Folder of people, `<person>/<picture>`, with two pictures each or more.
+        #[arg(long, value_name = "DIR")]
+        people: PathBuf,
+        /// Half of people, doorways and parameters.
+        #[arg(long, value_parser = ["development", "test"])]
+        half: String,
+        /// Items of each species, and living people before each of four doorways.
+        #[arg(long, default_value_t = 10)]
+        each: usize,
+        /// Write every item as CSV.
+        #[arg(long, value_name = "FILE")]
+        csv: Option<PathBuf>,
+    },
 }
 
 #[derive(Debug, clap::Args)]
@@ -122,6 +147,23 @@ pub(super) fn execute(path: &Path, arguments: &Arguments) -> anyhow::Result<Exit
         report_enrolment(&figures);
         if let Some(path) = json {
             write_file(path, serde_json::to_string_pretty(&figures)?)?;
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    if let What::Bench { people, half, each, csv } = &arguments.what {
+        let plan = bench::Plan {
+            people,
+            half: if half == "test" { Half::Test } else { Half::Development },
+            each: (*each).clamp(1, 1000),
+            recognition: config.recognition.clone(),
+            liveness: Liveness { exempt: Vec::new(), ..config.liveness.clone() },
+        };
+        let mut load = || Engine::load(&config.models_dir(), &config.recognition);
+        let shown = bench::run(&plan, &mut load, &looked_at)?;
+        bar.finish_and_clear();
+        report_bench(&shown);
+        if let Some(path) = csv {
+            write_bench(&shown, path)?;
         }
         return Ok(ExitCode::SUCCESS);
     }
@@ -169,19 +211,34 @@ pub(super) fn execute(path: &Path, arguments: &Arguments) -> anyhow::Result<Exit
                 &chart::histogram("Similarity of pairs", "cosine similarity", (-0.4, 1.0), kinds),
             )?;
         }
-        What::Identification { images, pictures_each, margin, calibration, out, .. } => {
+        What::Identification { images, pictures_each, margin, calibration, labels, out, .. } => {
+            let general =
+                Calibration::of(config.recognition.calibration.as_deref(), config.recognition.embedder)?;
+            // The threshold of a school with so many photos, unless the site has set one.
+            let groups_at = config
+                .recognition
+                .threshold
+                .unwrap_or_else(|| general.threshold(SCHOOL, config.recognition.accepted_fpir));
             let plan = identification::Plan {
                 pictures_each: *pictures_each,
                 thresholds: (20..=70).step_by(5).map(|percent| percent as f32 / 100.0).collect(),
                 margin: margin.unwrap_or(config.recognition.margin),
-                calibration: Calibration::of(
-                    config.recognition.calibration.as_deref(),
-                    config.recognition.embedder,
-                )?,
+                calibration: general,
+                labels: labels.as_deref().map(groups::read).transpose()?.unwrap_or_default(),
+                groups_at,
             };
             let measured = identification(images, &plan, &mut embed, &looked_at)?;
             bar.finish_and_clear();
             report_identification(&measured, out)?;
+            if !measured.figures.groups.is_empty() {
+                println!("By group, single comparisons at similarity {groups_at:.3}:");
+            }
+            for group in &measured.figures.groups {
+                println!(
+                    "  {} ({} people): FMR {}; FNMR {}",
+                    group.name, group.people, group.fmr, group.fnmr
+                );
+            }
             if let Some(path) = calibration {
                 let measured_on = &measured.figures.calibration;
                 if let Err(reason) = measured_on.check() {
@@ -194,8 +251,8 @@ pub(super) fn execute(path: &Path, arguments: &Arguments) -> anyhow::Result<Exit
                 write_file(path, serde_json::to_string_pretty(&measured.figures.calibration)?)?;
             }
         }
-        // Done above: it enrols, and does not only embed.
-        What::Enrolment { .. } => {}
+        // Done above.
+        What::Enrolment { .. } | What::Bench { .. } => {}
         What::Attacks { genuine, attacks: folder, stills, out } => {
             // Every rule is measured, whatever the site's own is.
             let mut checker =
@@ -249,6 +306,11 @@ fn report_enrolment(figures: &enrolment::Figures) {
     for (reason, count) in &figures.refused {
         println!("  refused, {reason}: {count}");
     }
+    for (limit, below) in &figures.below {
+        println!("  less like itself than {limit:.2}: {below}");
+    }
+    println!("The same picture in half its size known as a copy: {}", figures.copies_known);
+    println!("Two pictures of one person taken for copies: {}", figures.taken_for_copies);
     for turned in &figures.turned {
         println!(
             "Turned by {}°: enrolled {}; enrolled and useless {}",
@@ -365,6 +427,51 @@ fn report_attacks(presentations: &[Presentation], out: &Out) -> anyhow::Result<(
     let kinds = [("genuine", &scores(true)[..]), ("attacks", &scores(false)[..])];
     let chart = chart::histogram("Anti-spoof networks", "mean P(live)", (0.0, 1.0), kinds);
     write_chart(out, "attacks.svg", &chart)
+}
+
+fn report_bench(shown: &[Shown]) {
+    for item in shown {
+        let kind = item.species.map_or("living", |species| species.name());
+        let door = if item.plain { "plain wall" } else { "textured" };
+        let fate = match item.accepted {
+            Some(seconds) => format!("accepted after {seconds:.1} s ({:?})", item.life),
+            None if item.refused => "refused".to_owned(),
+            None => "no answer".to_owned(),
+        };
+        println!("{kind}, {door}, {}: {fate}; {}", item.person, item.why);
+    }
+    let figures = bench::figures(shown);
+    println!("\nAttacks accepted, by species:");
+    for (species, rate) in &figures.attacks {
+        let note = if species.is_gated() { "" } else { " (reported, no goal)" };
+        println!("  {}{note}: {rate}", species.name());
+    }
+    println!("Living, textured doorway, within 2 s without a prompt: {}", figures.soon);
+    println!("Living, textured doorway, within 6 s: {}", figures.six);
+    println!("Living, plain wall, within 6 s: {}", figures.six_plain);
+    println!("Living refused as attacks: {}", figures.living_refused);
+}
+
+fn write_bench(shown: &[Shown], path: &Path) -> anyhow::Result<()> {
+    let mut writer =
+        csv::Writer::from_path(path).with_context(|| format!("cannot write {}", path.display()))?;
+    writer.write_record([
+        "species", "plain", "person", "accepted", "life", "refused", "prompted", "why", "how",
+    ])?;
+    for item in shown {
+        writer.write_record([
+            item.species.map_or("living", |species| species.name()),
+            &item.plain.to_string(),
+            &item.person,
+            &item.accepted.map_or(String::new(), |seconds| seconds.to_string()),
+            &format!("{:?}", item.life),
+            &item.refused.to_string(),
+            &item.prompted.to_string(),
+            &item.why,
+            &serde_json::to_string(&item.parameters)?,
+        ])?;
+    }
+    Ok(writer.flush()?)
 }
 
 /// The embedding of the face a picture is about; with `min_face_px`, only of one that passes the door's

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Pinned inputs that are stated outside this layer: crates in Cargo.lock, weight files in models.lock.
+"""Pinned inputs that are stated outside this layer: crates in Cargo.lock, weight files in models.lock, the
+screen's fonts in image/lock/root.lock.
 
-BitBake wants both as SRC_URI entries with checksums. They are generated into two .inc files by
+BitBake wants them as SRC_URI entries with checksums. They are generated into .inc files by
 scripts/layer-pins, and whoever parses the recipes, and CI, compare the files with the locks.
 """
 
@@ -11,6 +12,9 @@ import tomllib
 
 CRATES_LOCK = "Cargo.lock"
 MODELS_LOCK = "models/models.lock"
+FONTS_LOCK = "image/lock/root.lock"
+# Debian's packages of the two fonts: the program takes exactly these files, by their SHA-256.
+FONT_PACKAGES = ("fonts-dejavu-core", "fonts-lohit-deva")
 REGENERATE = "run scripts/layer-pins and commit what it writes"
 
 
@@ -91,6 +95,25 @@ def models_inc(source):
     return text + "".join("    %s \\\n" % place for place in places) + '"\n'
 
 
+def fonts_inc(source):
+    """The text of attendance-fonts-files.inc for this root.lock."""
+    rows = {}
+    with open(os.path.join(source, FONTS_LOCK)) as file:
+        lines = [line.rstrip("\n").split("\t") for line in file if not line.startswith("#")]
+    for values in lines[1:]:
+        row = dict(zip(lines[0], values, strict=True))
+        rows[row["package"]] = row
+    uris, sums = [], []
+    for name in FONT_PACKAGES:
+        if name not in rows:
+            raise ValueError("%s names no package %s, which the screen at the door needs" % (FONTS_LOCK, name))
+        row = rows[name]
+        # bitbake.conf's DEBIAN_MIRROR is the folder `pool`. Each package into a folder of its own name.
+        uris.append("${DEBIAN_MIRROR}/%s;name=%s;subdir=%s" % (row["path"].removeprefix("pool/"), name, name))
+        sums.append((name, row["sha256"]))
+    return _inc(FONTS_LOCK, uris, sums)
+
+
 def disagreement(generated, path):
     """None if the file at `path` is what would be generated; else the crates or files that differ, in
     words."""
@@ -105,7 +128,10 @@ def disagreement(generated, path):
     words = []
     for verb, lines in (("lacks", ours - theirs), ("has too much", theirs - ours)):
         # An address says more than a sum.
-        names = sorted((line.strip(" \\") for line in lines if "://" in line or "sha256sum" in line), key=lambda name: "sha256sum" in name)
+        names = sorted(
+            (line.strip(" \\") for line in lines if "://" in line or ";name=" in line or "sha256sum" in line),
+            key=lambda name: "sha256sum" in name,
+        )
         if names:
             words.append("%s %s%s" % (verb, names[0], " and %d more" % (len(names) - 1) if len(names) > 1 else ""))
     return "; ".join(words) or "order or wording differ"
@@ -120,7 +146,7 @@ def check(d, lock, path):
     source = project.source(d)
     bb.parse.mark_dependency(d, os.path.join(source, lock))
     try:
-        generated = {CRATES_LOCK: crates_inc, MODELS_LOCK: models_inc}[lock](source)
+        generated = {CRATES_LOCK: crates_inc, MODELS_LOCK: models_inc, FONTS_LOCK: fonts_inc}[lock](source)
         wrong = disagreement(generated, path)
     except (OSError, ValueError, KeyError) as error:
         raise bb.parse.SkipRecipe("%s cannot be read: %s" % (lock, error))

@@ -11,9 +11,10 @@ def source(d):
     return os.path.normpath(d.getVar("ATTENDANCE_SOURCE"))
 
 
-def version(d):
-    """The workspace's version in Cargo.toml."""
-    manifest = os.path.join(source(d), "Cargo.toml")
+def stated_version(folder):
+    """The workspace's version in the Cargo.toml of a folder; ValueError says why there is none, and what to
+    do."""
+    manifest = os.path.join(folder, "Cargo.toml")
     try:
         with open(manifest) as file:
             text = file.read()
@@ -21,12 +22,21 @@ def version(d):
         raise ValueError(
             "%s cannot be read (%s): set ATTENDANCE_SOURCE to the folder of the project that this layer belongs to"
             % (manifest, error.strerror)
-        )
+        ) from error
     section = re.search(r"^\[workspace\.package\]\n(.*?)(?=^\[|\Z)", text, re.MULTILINE | re.DOTALL)
     found = section and re.search(r'^version = "([^"]+)"', section.group(1), re.MULTILINE)
     if not found:
         raise ValueError("%s states no version under [workspace.package]" % manifest)
     return found.group(1)
+
+
+def version(d):
+    """The workspace's version; `unknown` where none can be read, which attendance_sanity.bbclass refuses in
+    one sentence. An exception here would end the parse with a stack trace."""
+    try:
+        return stated_version(source(d))
+    except ValueError:
+        return "unknown"
 
 
 def _git(d, *words):

@@ -17,6 +17,8 @@ BUILD_MODE = "--profile appliance"
 BUILD_DIR = "appliance"
 PACKAGECONFIG ??= "libcamera"
 PACKAGECONFIG[libcamera] = "--features libcamera"
+# Tones at the door by ALSA, which scripts/build-image leaves out, too.
+PACKAGECONFIG[alsa] = "--features alsa,,alsa-lib"
 CARGO_BUILD_FLAGS:append = " --package attendance --bin attendance"
 
 do_install() {
@@ -32,4 +34,4 @@ do_install() {
 FILES:${PN} += "${nonarch_libdir}/attendance ${sysconfdir}/attendance ${localstatedir}/lib/attendance"
 # bash and findutils: attendance-data.service and attendance-rescued.service use them.
 RDEPENDS:${PN} += "attendance-accounts bash ca-certificates findutils"
-RRECOMMENDS:${PN} += "attendance-models"
+RRECOMMENDS:${PN} += "attendance-fonts attendance-models"

@@ -15,6 +15,7 @@ IMAGE_INSTALL = "\
     attendance-accounts \
     attendance-console \
     attendance-firewall \
+    attendance-fonts \
     attendance-journal \
     attendance-kernel-settings \
     attendance-models \
@@ -43,8 +44,8 @@ IMAGE_INSTALL = "\
     wireless-regdb-static \
 "
 
-# volatile-binds would lay memory over parts of /var, which lies on the data partition; consoles come from systemd; no names for the log.
-BAD_RECOMMENDATIONS += "systemd-serialgetty udev-hwdb volatile-binds"
+# Addresses come from systemd-networkd; no encrypted partition, no MIME types, no names for the log.
+BAD_RECOMMENDATIONS += "busybox-udhcpc systemd-crypt systemd-mime udev-hwdb"
 
 inherit core-image features_check
 
@@ -71,15 +72,27 @@ attendance_finish() {
     rm -f ${IMAGE_ROOTFS}${sysconfdir}/sysctl.conf ${IMAGE_ROOTFS}${sysconfdir}/sysctl.d/rpi-vm.conf
 }
 
-# As image/steps/gate asks: nothing is made of a root in which a preset names a unit that is not there, or root has a password.
+# As image/steps/gate asks: nothing is made of a root in which a preset names a unit that is not there, a unit
+# of ours starts a program that is not there, root has a password, or the program's files are missing.
 attendance_gate() {
-    preset=${IMAGE_ROOTFS}${nonarch_libdir}/systemd/system-preset/00-attendance.preset
-    for unit in $(sed -n 's/^enable //p' $preset); do
-        [ -e ${IMAGE_ROOTFS}${nonarch_libdir}/systemd/system/$unit ] || bbfatal "the preset enables $unit, which is not in the image"
+    root=${IMAGE_ROOTFS}
+    units=$root${systemd_system_unitdir}
+    for unit in $(sed -n 's/^enable //p' $root${nonarch_libdir}/systemd/system-preset/00-attendance.preset); do
+        [ -e $units/$unit ] || bbfatal "the preset enables $unit, which is not in the image"
     done
-    grep -q '^root:[*!]' ${IMAGE_ROOTFS}${sysconfdir}/shadow || bbfatal "root has a password in the image"
+    for program in $(sed -n 's/^Exec[A-Za-z]*=[-@:+!|]*\(\/[^ ]*\).*/\1/p' $units/attendance*.service | sort -u); do
+        [ -e $root$program ] || [ -L $root$program ] || bbfatal "a unit starts $program, which is not in the image"
+    done
     for program in attendance rauc nft dropbear; do
-        [ -e ${IMAGE_ROOTFS}${bindir}/$program ] || [ -e ${IMAGE_ROOTFS}${sbindir}/$program ] || bbfatal "$program is not in the image"
+        [ -e $root${bindir}/$program ] || [ -e $root${sbindir}/$program ] || bbfatal "$program is not in the image"
+    done
+    for file in attendance/models/detector-yunet-320.safetensors fonts/truetype/dejavu/DejaVuSans-Bold.ttf \
+        fonts/truetype/lohit-devanagari/Lohit-Devanagari.ttf; do
+        [ -e $root${datadir}/$file ] || bbfatal "${datadir}/$file is not in the image"
+    done
+    grep -q '^root:[*!]' $root${sysconfdir}/shadow || bbfatal "root has a password in the image"
+    for unit in volatile-binds systemd-serialgetty; do
+        [ -z "$(find $root${sysconfdir}/systemd/system -name "*$unit*")" ] || bbfatal "$unit is switched on in the image"
     done
 }
 ROOTFS_POSTPROCESS_COMMAND:append = " attendance_finish attendance_gate"

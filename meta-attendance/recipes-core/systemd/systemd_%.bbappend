@@ -2,3 +2,6 @@
 PACKAGECONFIG:append:appliance = " openssl"
 PACKAGECONFIG:remove:appliance = "binfmt hibernate ima machined nss-mymachines osc-context quotacheck vconsole"
 RESOLV_CONF:appliance = "stub-resolv"
+# volatile-binds would lay memory over parts of /var, which lies on the data partition; consoles come from
+# getty@.service. The recipe depends on both, so that BAD_RECOMMENDATIONS of the image does not keep them out.
+RDEPENDS:${PN}:remove:appliance = "systemd-serialgetty volatile-binds"

@@ -1,4 +1,4 @@
-# The version that the appliance's binding is made for; wrynose has an older one. Chosen by PREFERRED_VERSION in conf/distro alone.
+# The version that the appliance's binding is made for; wrynose has an older one.
 SUMMARY = "Linux libcamera framework"
 DESCRIPTION = "Cameras of Linux systems, with Raspberry Pi 5's image signal processor. What is not stated here stands in meta-multimedia's recipe."
 SECTION = "libs"
@@ -17,4 +17,7 @@ SRCREV = "183e37362f57ff3ce7493abf0bc6f1b57b931f55"
 EXTRA_OEMESON:remove = "-Dv4l2=true"
 EXTRA_OEMESON += "-Dv4l2=enabled -Drpi-awb-nn=disabled -Dsoftisp-gpu=disabled -Dandroid=disabled"
 
-DEFAULT_PREFERENCE = "-1"
+# For this distribution alone: a layer's priority counts more than DEFAULT_PREFERENCE, so that any other one
+# would take this version, too.
+inherit features_check
+REQUIRED_DISTRO_FEATURES = "attendance"

@@ -14,7 +14,7 @@ FILES:${PN}-service:append:appliance = " ${nonarch_libdir}/modules-load.d/rauc.c
 SYSTEMD_AUTO_ENABLE:${PN}-service:appliance = "disable"
 SYSTEMD_AUTO_ENABLE:${PN}-mark-good:appliance = "disable"
 USERADD_PACKAGES:appliance = "${PN}-service"
-USERADD_PARAM:${PN}-service = "--system --user-group --uid 806 --home-dir / --no-create-home --shell ${sbindir}/nologin rauc-streaming"
+USERADD_PARAM:${PN}-service:appliance = "--system --user-group --uid 806 --home-dir / --no-create-home --shell ${sbindir}/nologin rauc-streaming"
 
 # The bus of this distribution in place of the reference daemon.
 RDEPENDS:${PN}-service:remove:appliance = "dbus"

@@ -13,10 +13,13 @@ use serde::Serialize;
 use vision::embedding::Embedding;
 
 use recognition::roster::persons::{self, Likeness, Verdict};
-use recognition::{EngineError, Inspection};
+use recognition::{EngineError, EnrolRefusal, Inspection};
 
 use super::pictures::{EvaluateError, open, people};
 use super::statistics::Rate;
+
+/// Limits of a picture's likeness to itself that are counted.
+const LIMITS: [f32; 7] = [0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8];
 
 /// Makes what the roster would make of a photo.
 pub type Enrol<'a> = dyn FnMut(&RgbImage) -> Result<Inspection, EngineError> + 'a;
@@ -41,6 +44,12 @@ pub struct Figures {
     pub enrolled: Rate,
     /// Why the others do not, by the first words of the reason.
     pub refused: BTreeMap<String, usize>,
+    /// Least similarity of a picture to its mirror image and crops: for each limit, those below it.
+    pub below: Vec<(f32, Rate)>,
+    /// The same picture in half its size that is known as a copy.
+    pub copies_known: Rate,
+    /// Two pictures of one person that are taken for copies.
+    pub taken_for_copies: Rate,
     /// For each position, how the pictures fared.
     pub turned: Vec<Turned>,
     /// Folders of two photos of one person that are refused as of several.
@@ -83,6 +92,7 @@ pub fn enrolment(
     let mut done = 0;
     let mut refused: BTreeMap<String, usize> = BTreeMap::new();
     let mut faces: Vec<Vec<Embedding>> = Vec::new();
+    let mut alike = Vec::new();
     let mut firsts: Vec<(&PathBuf, Embedding)> = Vec::new();
     let mut pictures = 0;
     for paths in people.values() {
@@ -93,12 +103,18 @@ pub fn enrolment(
             pictures += 1;
             match enrol(&open(&folder.join(path))?)?.outcome {
                 Ok(enrolment) => {
+                    alike.push(enrolment.alike);
                     if enrolled.is_empty() {
                         firsts.push((path, enrolment.embedding.clone()));
                     }
                     enrolled.push(enrolment.embedding);
                 }
-                Err(refusal) => *refused.entry(kind(&refusal.to_string())).or_default() += 1,
+                Err(refusal) => {
+                    if let EnrolRefusal::Unreliable { similarity, .. } = refusal {
+                        alike.push(similarity);
+                    }
+                    *refused.entry(kind(&refusal.to_string())).or_default() += 1;
+                }
             }
         }
         faces.push(enrolled);
@@ -107,8 +123,15 @@ pub fn enrolment(
     let step = firsts.len().div_ceil(plan.turned.max(1)).max(1);
     let mut positions = [(90, 0, 0), (180, 0, 0), (270, 0, 0)];
     let some: Vec<_> = firsts.iter().step_by(step).collect();
+    let (mut known, mut halved) = (0, 0);
     for (path, upright) in &some {
         let picture = open(&folder.join(path))?;
+        let [width, height] = [picture.width(), picture.height()].map(|side| (side / 2).max(1));
+        let half = imageops::resize(&picture, width, height, imageops::FilterType::Triangle);
+        if let Ok(copy) = enrol(&half)?.outcome {
+            halved += 1;
+            known += usize::from(copy.embedding.similarity(upright) >= persons::COPY);
+        }
         for (degrees, enrolled, useless) in &mut positions {
             looked_at(done.min(total), total);
             done += 1;
@@ -130,12 +153,17 @@ pub fn enrolment(
         useless: Rate::of(useless, some.len()),
     });
     let in_all: usize = faces.iter().map(Vec::len).sum();
+    let below = LIMITS
+        .map(|limit| (limit, Rate::of(alike.iter().filter(|alike| **alike < limit).count(), alike.len())));
     let folders = Folders::judge(&faces, plan.likeness)?;
     Ok(Figures {
         unlike: plan.likeness.unlike,
         same: plan.likeness.same,
         enrolled: Rate::of(in_all, pictures),
         refused,
+        below: below.into(),
+        copies_known: Rate::of(known, halved),
+        taken_for_copies: folders.copies,
         turned: turned.into(),
         two_of_one_refused: folders.two_of_one,
         two_of_two_refused: folders.two_of_two,
@@ -154,6 +182,7 @@ fn kind(reason: &str) -> String {
 
 /// What becomes of folders.
 struct Folders {
+    copies: Rate,
     two_of_one: Rate,
     two_of_two: Rate,
     found: Rate,
@@ -165,6 +194,7 @@ impl Folders {
     fn judge(people: &[Vec<Embedding>], likeness: Likeness) -> Result<Self, EvaluateError> {
         let people: Vec<&Vec<Embedding>> = people.iter().filter(|faces| !faces.is_empty()).collect();
         let is_refused = |faces: &[&Embedding]| persons::judge(faces, likeness) != Verdict::OnePerson;
+        let mut copies = 0;
         let (mut two_of_one, mut two_of_two, mut found, mut preferred, mut all_of_one) =
             ((0, 0), (0, 0), (0, 0), 0, (0, 0));
         for (index, faces) in people.iter().enumerate() {
@@ -172,6 +202,7 @@ impl Folders {
                 for other in &faces[at + 1..] {
                     two_of_one.0 += usize::from(is_refused(&[one, other]));
                     two_of_one.1 += 1;
+                    copies += usize::from(one.similarity(other) >= persons::COPY);
                 }
             }
             for others in &people[index + 1..] {
@@ -201,6 +232,7 @@ impl Folders {
         }
         let rate = |(events, trials)| Rate::of(events, trials);
         Ok(Self {
+            copies: Rate::of(copies, two_of_one.1),
             two_of_one: rate(two_of_one),
             two_of_two: rate(two_of_two),
             found: rate(found),
@@ -214,7 +246,7 @@ impl Folders {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use recognition::{Content, EnrolRefusal, Enrolment, Quality};
+    use recognition::{Content, Enrolment, Quality};
     use vision::embedding::DIMENSIONS;
     use vision::face::Bounds;
 
@@ -230,7 +262,8 @@ mod tests {
         raw[..3].copy_from_slice(&corner.map(f32::from));
         raw[3] = if corner == [0; 3] { 1.0 } else { 0.0 };
         let embedding = Embedding::normalised(&raw).unwrap();
-        let enrolment = Enrolment { embedding, quality: Quality::default(), bounds: Bounds::default() };
+        let (quality, bounds) = (Quality::default(), Bounds::default());
+        let enrolment = Enrolment { embedding, quality, bounds, alike: 0.72 };
         Ok(Inspection { content, outcome: if lying { Err(EnrolRefusal::NoFace) } else { Ok(enrolment) } })
     }
 
@@ -252,6 +285,11 @@ mod tests {
         let [right, head, left] = &figures.turned[..] else { unreachable!("three positions") };
         assert_eq!((right.enrolled.events, left.enrolled.events), (0, 0));
         assert_eq!((head.enrolled.events, head.useless.events), (2, 2));
+        assert_eq!(
+            figures.below.iter().map(|(_, below)| below.events).collect::<Vec<_>>(),
+            [0, 0, 0, 0, 0, 6, 6]
+        );
+        assert_eq!((figures.copies_known.events, figures.copies_known.trials), (0, 2), "the corner mixes");
         assert_eq!((figures.two_of_one_refused.events, figures.two_of_one_refused.trials), (0, 6));
         assert_eq!((figures.two_of_two_refused.events, figures.two_of_two_refused.trials), (1, 1));
         assert_eq!(

@@ -11,6 +11,8 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
+use super::groups;
+use super::groups::{Group, Labels};
 use super::pictures::{Embed, EvaluateError, embed_all, people};
 use super::statistics::{Rate, Scores};
 use base::identity::RollNumber;
@@ -43,6 +45,8 @@ pub struct Identification {
     pub rank_one: Rate,
     /// The working points.
     pub points: Vec<Point>,
+    /// Errors by group at the threshold in use, where labels were given.
+    pub groups: Vec<Group>,
     /// One-to-one thresholds from every pair of pictures of two people.
     pub calibration: Calibration,
 }
@@ -116,6 +120,10 @@ pub struct Plan {
     pub margin: f32,
     /// The calibration in use.
     pub calibration: Calibration,
+    /// The groups of people, for the errors by group at the threshold of `groups_at`; empty: none.
+    pub labels: Labels,
+    /// That threshold.
+    pub groups_at: f32,
 }
 
 /// Measures a folder of people.
@@ -211,6 +219,7 @@ fn measure(
         without_face: Rate::of(without, embedded.len()),
         rank_one: Rate::of(ranked.count(), mated_probes),
         points: points.collect(),
+        groups: groups::errors(people, embedded, &plan.labels, plan.groups_at),
         calibration: Calibration {
             embedder: gallery.embedder().unwrap_or_default(),
             comparisons: impostors.impostor().len(),
@@ -285,6 +294,8 @@ mod tests {
             thresholds: vec![0.0, 0.5, 1.1],
             margin: 0.0,
             calibration: Calibration::of(None, EmbedderChoice::Mobilefacenet).unwrap(),
+            labels: Labels::new(),
+            groups_at: 0.5,
         };
         measure(&people, &embedded, &plan).unwrap()
     }

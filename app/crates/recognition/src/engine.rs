@@ -194,7 +194,8 @@ impl Engine {
         if let Some(refusal) = EnrolRefusal::for_self_check(&similarities) {
             return Ok(Err(refusal));
         }
-        Ok(Ok(Enrolment { embedding, quality, bounds: face.bounds }))
+        let alike = similarities.iter().copied().fold(1.0, f32::min);
+        Ok(Ok(Enrolment { embedding, quality, bounds: face.bounds, alike }))
     }
 
     /// The embedder's general curve, which comes with the program.

@@ -83,6 +83,8 @@ pub struct Enrolment {
     pub quality: Quality,
     /// Where the face is in the photo.
     pub bounds: Bounds,
+    /// Least similarity of the photo to its mirror image and crops.
+    pub alike: f32,
 }
 
 /// Why a photo does not enrol; the message is for the technician.

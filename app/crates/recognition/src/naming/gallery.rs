@@ -21,6 +21,10 @@ const SCALE: f32 = 16_384.0;
 /// Rows whose scores are computed before they are looked at; the scores then lie in four cache lines.
 const BLOCK: usize = 64;
 
+/// How much more than anybody else a face must be like one of two who look alike. Not measured: no twins were
+/// at hand.
+const ALIKE_MARGIN: f32 = 0.1;
+
 /// The gallery in use; a new one is stored while recognition runs, and counts from the next face on.
 pub type SharedGallery = Arc<ArcSwap<Gallery>>;
 
@@ -35,6 +39,8 @@ pub struct Gallery {
     rows: Vec<i16>,
     /// How alike different people of this gallery are, where that is known.
     own: Option<Arc<Calibration>>,
+    /// Places in `people` of two who look like one person, in both orders, sorted.
+    alike: Vec<(u32, u32)>,
 }
 
 /// The answer of a search: the person with the best row, whether or not it is good enough.
@@ -44,7 +50,8 @@ pub struct Match {
     pub roll: RollNumber,
     /// Cosine similarity to that person's best row, −1 to 1.
     pub similarity: f32,
-    /// Best similarity to anybody else; −1 when there is nobody else.
+    /// Best similarity to anybody else, that of a look-alike raised by what it needs more; −1 when there is
+    /// nobody else.
     pub runner_up: f32,
 }
 
@@ -85,6 +92,22 @@ impl Gallery {
         Self { own: own.map(Arc::new), ..self }
     }
 
+    /// The same gallery with pairs of people who look like one person, twins mostly. They need a larger margin
+    /// against each other, and against nobody else.
+    #[must_use]
+    pub fn with_alike<'a>(self, pairs: impl IntoIterator<Item = (&'a RollNumber, &'a RollNumber)>) -> Self {
+        let place =
+            |roll: &RollNumber| self.people.iter().position(|other| other == roll).map(|at| at as u32);
+        let both = |(one, other)| Some((place(one)?, place(other)?));
+        let mut alike: Vec<_> = pairs
+            .into_iter()
+            .filter_map(both)
+            .flat_map(|(one, other)| [(one, other), (other, one)])
+            .collect();
+        alike.sort_unstable();
+        Self { alike, ..self }
+    }
+
     /// The least similarity that counts as a match for the accepted FPIR: by the general curve or that of
     /// this gallery's own people, whichever is safer.
     pub fn threshold(&self, general: &Calibration, accepted_fpir: f32) -> f32 {
@@ -112,7 +135,24 @@ impl Gallery {
         });
         let roll = self.people.get(best.1 as usize)?.clone();
         let runner_up = if runner_up == i32::MIN { -1.0 } else { similarity(runner_up) };
+        let runner_up = self.best_of_those_like(best.1, probe).map_or(runner_up, |twin| runner_up.max(twin));
         Some(Match { roll, similarity: similarity(best.0), runner_up })
+    }
+
+    /// The similarity of those who look like this person, with what they need more; `None` where nobody does.
+    fn best_of_those_like(&self, person: u32, probe: &Embedding) -> Option<f32> {
+        let from = self.alike.partition_point(|(one, _)| *one < person);
+        let twins = self.alike[from..].split(|(one, _)| *one != person).next().unwrap_or_default();
+        if twins.is_empty() {
+            return None;
+        }
+        let mut best = i32::MIN;
+        self.scan(probe, |score, owner| {
+            if score > best && twins.iter().any(|(_, twin)| *twin == owner) {
+                best = score;
+            }
+        });
+        (best > i32::MIN).then(|| similarity(best) + ALIKE_MARGIN)
     }
 
     /// The person other than `roll` whose face is most like `face`, and the similarity: a photo in the wrong
@@ -207,6 +247,24 @@ mod tests {
         let found = gallery.search(&face).unwrap();
         assert!((found.similarity - 1.0).abs() < 1e-3 && found.runner_up == -1.0);
         assert_eq!((gallery.people(), gallery.faces()), (1, 2));
+    }
+
+    #[test]
+    fn twins_need_a_larger_margin_against_each_other_alone() {
+        let face = |angle: f32| {
+            let mut raw = [0.0; DIMENSIONS];
+            (raw[0], raw[1]) = (angle.cos(), angle.sin());
+            Embedding::normalised(&raw).unwrap()
+        };
+        let gallery = Gallery::new(vec![(roll(1), face(0.0)), (roll(2), face(0.6)), (roll(3), face(2.0))]);
+        let (one, two) = (roll(1), roll(2));
+        let warned = gallery.clone().with_alike([(&one, &two)]);
+        let margins = |probe: f32| [&gallery, &warned].map(|g| g.search(&face(probe)).unwrap().margin());
+        let [before, after] = margins(0.1);
+        assert!((before - after - ALIKE_MARGIN).abs() < 1e-3, "{before} {after}");
+        assert_eq!(warned.search(&face(0.1)).unwrap().roll, one);
+        let [before, after] = margins(2.0);
+        assert_eq!(before, after, "somebody else");
     }
 
     #[test]

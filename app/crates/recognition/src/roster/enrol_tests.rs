@@ -42,7 +42,8 @@ impl Enroller for ByColour {
         raw[1] = f32::from(g);
         raw[2] = f32::from(b);
         let embedding = Embedding::normalised(&raw).unwrap();
-        let outcome = Ok(Enrolment { embedding, quality: Quality::default(), bounds: Bounds::default() });
+        let outcome =
+            Ok(Enrolment { embedding, quality: Quality::default(), bounds: Bounds::default(), alike: 1.0 });
         Ok(Inspection { content, outcome })
     }
 }

@@ -22,7 +22,7 @@ const SAME_FMR: f64 = 1e-3;
 const ALIKE_FMR: f64 = 5e-5;
 
 /// Photos more alike than this are one photo twice, in two sizes or formats, and no second opinion.
-const COPY: f32 = 0.97;
+pub const COPY: f32 = 0.97;
 
 /// Most photos of one roll number that are compared with each other: no student has more.
 pub(super) const MOST_COMPARED: usize = 200;
