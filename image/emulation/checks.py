@@ -230,6 +230,8 @@ def service_may_request_a_reboot(site: Site) -> None:
     """The file by which the service asks for a restart when its camera stays away: one restart, and no
     loop."""
     machine, asked = site.machine, "/var/lib/attendance/camera/reboot"
+    # A restart waits until ten minutes after the start. The machine reads that ten seconds are left.
+    machine.run("echo 590.00 0.00 > /run/uptime && mount --bind /run/uptime /proc/uptime")
     machine.run(f"mkdir -p {asked.rpartition('/')[0]} && touch {asked}")
     machine.wait_for_restart(180)
     site.start()

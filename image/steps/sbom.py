@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""The bill of materials, CycloneDX 1.6: every Debian package and every crate of the image, with version and
-licence.
+"""The bill of materials, CycloneDX 1.6: every Debian package and every crate of the image, with version,
+licence, supplier and source package, what depends on what, and which component each file of the root is from.
 
     sbom.py WORK > image.cdx.json
 
@@ -19,6 +19,8 @@ import tarfile
 import uuid
 from collections.abc import Iterator
 from typing import Any
+
+import origin
 
 # A line of a lock file, by column; a component as CycloneDX writes it.
 Row = dict[str, str]
@@ -72,10 +74,16 @@ IDENTIFIERS = {
 } - {"LicenseRef-public-domain"}
 
 
+# The image as a whole, and what is the project's own in it.
+IMAGE = "image/attendance-rpi5"
+PROJECT = "project/attendance"
+
+
 def main() -> None:
     work = pathlib.Path(sys.argv[1])
-    components = [*debian(work), *crates(work), *models(work)]
     version = os.environ["VERSION"]
+    components = [*debian(work), *crates(work), *models(work), project(version)]
+    place_files(work, components)
     json.dump(
         {
             "bomFormat": "CycloneDX",
@@ -89,9 +97,10 @@ def main() -> None:
                     text=True,
                     check=True,
                 ).stdout.strip(),
-                "component": {"type": "firmware", "name": "attendance-rpi5", "version": version},
+                "component": {"type": "firmware", "name": "attendance-rpi5", "version": version, "bom-ref": IMAGE},
             },
             "components": components,
+            "dependencies": [{"ref": ref, "dependsOn": sorted(needs)} for ref, needs in sorted(graph(work, components).items())],
         },
         sys.stdout,
         indent=1,
@@ -103,7 +112,7 @@ def main() -> None:
         sys.exit(f"sbom.py: no licence found for {', '.join(unlicensed)}")
 
 
-def debian(work: pathlib.Path) -> Iterator[Component]:
+def shipped() -> dict[str, Row]:
     """Packages of the root and of the initramfs, and the kernel source that modules were compiled from."""
     rows = {}
     for name in ("root", "initramfs"):
@@ -112,17 +121,71 @@ def debian(work: pathlib.Path) -> Iterator[Component]:
     for row in lock("sysroot"):
         if row["package"].startswith("linux-source-"):
             rows[row["package"]] = row
-    for package, row in sorted(rows.items()):
-        version = row["version"].replace("+", "%2B").replace(":", "%3A")
+    return dict(sorted(rows.items()))
+
+
+def debian(work: pathlib.Path) -> Iterator[Component]:
+    for package, row in shipped().items():
+        fields = origin.control(cached(row))
+        name, version = origin.source(fields)
         yield {
             "type": "library",
             "name": package,
             "version": row["version"],
-            "purl": f"pkg:deb/debian/{package}@{version}?arch={row['architecture']}&distro=trixie",
+            "purl": origin.package_url(package, row["version"], row["architecture"]),
             "bom-ref": f"deb/{package}",
+            "supplier": origin.supplier(fields),
             "hashes": [{"alg": "SHA-256", "content": row["sha256"]}],
             "licenses": licences(deb_licences(row)),
+            "pedigree": {
+                "ancestors": [{"type": "library", "name": name, "version": version, "purl": origin.package_url(name, version, "source")}]
+            },
         }
+
+
+def project(version: str) -> Component:
+    """What is made here: the program, the layer's files, and what the build writes."""
+    return {
+        "type": "application",
+        "name": "attendance",
+        "version": version,
+        "bom-ref": PROJECT,
+        "description": "The program (whose crates it depends on), the files of meta-attendance, and what the build makes of both",
+        "licenses": licences(["MIT"]),
+    }
+
+
+def place_files(work: pathlib.Path, components: list[Component]) -> None:
+    """Say of each file of the root which component it is from."""
+    rows = shipped()
+    drivers = next((f"deb/{name}" for name in rows if name.startswith("linux-source-")), PROJECT)
+    # The initramfs has copies of some files only; those are found by the same names.
+    files = {f"deb/{row['package']}": origin.files_of(cached(row)) for row in lock("root")}
+    found = origin.occurrences(work / "root", files, PROJECT, drivers)
+    for component in components:
+        if paths := found.pop(component["bom-ref"], None):
+            component["evidence"] = {"occurrences": [{"location": path} for path in paths]}
+    if found:
+        sys.exit(f"sbom.py: files of components that the bill does not have: {', '.join(sorted(found))}")
+
+
+def graph(work: pathlib.Path, components: list[Component]) -> dict[str, set[str]]:
+    """What each component depends on."""
+    fields = [origin.control(cached(row)) for row in shipped().values()]
+    present = origin.names(fields)
+    found = {component["bom-ref"]: set() for component in components}
+    for its in fields:
+        found[f"deb/{its['Package']}"] = {f"deb/{name}" for name in origin.needed(its, present)}
+    packages, nodes, seen = crate_graph(work)
+    for id_ in seen:
+        found[crate_ref(packages[id_])] = {crate_ref(packages[other]) for other in compiled_in(nodes[id_])}
+    found[PROJECT] = {crate_ref(packages[id_]) for id_ in seen if packages[id_]["name"] == "attendance"}
+    found[IMAGE] = {PROJECT, *(ref for ref in found if ref.startswith(("deb/", "model/")))}
+    return found
+
+
+def cached(row: Row) -> str:
+    return f"/cache/debs/{row['sha256'][:2]}/{row['sha256']}.deb"
 
 
 def lock(name: str) -> list[Row]:
@@ -148,9 +211,8 @@ def deb_licences(row: Row) -> list[str]:
 
 
 def copyright_of(row: Row) -> str:
-    deb = f"/cache/debs/{row['sha256'][:2]}/{row['sha256']}.deb"
     with (
-        subprocess.Popen(["dpkg-deb", "--fsys-tarfile", deb], stdout=subprocess.PIPE) as process,
+        subprocess.Popen(["dpkg-deb", "--fsys-tarfile", cached(row)], stdout=subprocess.PIPE) as process,
         tarfile.open(fileobj=process.stdout, mode="r|") as archive,
     ):
         for member in archive:
@@ -175,26 +237,40 @@ def copyright_of(row: Row) -> str:
     return ""
 
 
-def crates(work: pathlib.Path) -> Iterator[Component]:
-    """Every crate that is compiled into the program."""
-    graph = json.loads((work / "program/crates.json").read_text())
-    packages = {package["id"]: package for package in graph["packages"]}
-    nodes = {node["id"]: node for node in graph["resolve"]["nodes"]}
-    root = next(id_ for id_, package in packages.items() if package["name"] == "attendance")
-    queue, seen = [root], set()
+def crate_graph(work: pathlib.Path) -> tuple[dict[str, Any], dict[str, Any], set[str]]:
+    """(packages, nodes, ids of what is compiled into the program) of cargo's resolved graph."""
+    resolved = json.loads((work / "program/crates.json").read_text())
+    packages = {package["id"]: package for package in resolved["packages"]}
+    nodes = {node["id"]: node for node in resolved["resolve"]["nodes"]}
+    queue, seen = [next(id_ for id_, package in packages.items() if package["name"] == "attendance")], set()
     while queue:
         id_ = queue.pop()
-        if id_ in seen:
-            continue
-        seen.add(id_)
-        queue += [dep["pkg"] for dep in nodes[id_]["deps"] if any(kind["kind"] is None for kind in dep["dep_kinds"])]
+        if id_ not in seen:
+            seen.add(id_)
+            queue += compiled_in(nodes[id_])
+    return packages, nodes, seen
+
+
+def compiled_in(node: dict[str, Any]) -> list[str]:
+    """A crate's dependencies without those of its build script and its tests."""
+    return [dep["pkg"] for dep in node["deps"] if any(kind["kind"] is None for kind in dep["dep_kinds"])]
+
+
+def crate_ref(package: dict[str, Any]) -> str:
+    return f"crate/{package['name']}@{package['version']}"
+
+
+def crates(work: pathlib.Path) -> Iterator[Component]:
+    """Every crate that is compiled into the program."""
+    packages, _, seen = crate_graph(work)
     for package in sorted((packages[id_] for id_ in seen), key=lambda p: (p["name"], p["version"])):
         yield {
             "type": "library",
             "name": package["name"],
             "version": package["version"],
             "purl": f"pkg:cargo/{package['name']}@{package['version']}",
-            "bom-ref": f"crate/{package['name']}@{package['version']}",
+            "bom-ref": crate_ref(package),
+            "supplier": {"name": "crates.io" if package.get("source") else "attendance"},
             "licenses": [{"expression": package["license"].replace("/", " OR ")}]
             if package.get("license")
             else licences([f"LicenseRef-{package['name']}"] if package.get("license_file") else []),
