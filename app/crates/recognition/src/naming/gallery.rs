@@ -92,8 +92,8 @@ impl Gallery {
         Self { own: own.map(Arc::new), ..self }
     }
 
-    /// The same gallery with pairs of people who look like one person, twins mostly. They need a larger margin
-    /// against each other, and against nobody else.
+    /// The same gallery with pairs of people who look like one person, twins mostly. They need a larger
+    /// margin against each other, and against nobody else.
     #[must_use]
     pub fn with_alike<'a>(self, pairs: impl IntoIterator<Item = (&'a RollNumber, &'a RollNumber)>) -> Self {
         let place =
