@@ -63,8 +63,7 @@ enum What {
         /// Look as the door does: a face that fails its quality gate counts as none.
         #[arg(long)]
         gate: bool,
-        /// Groups of people: a line for each, `person,group` and further groups. Reports FMR and FNMR by
-        /// group.
+        /// Groups of people: a line for each, `person,group`. Reports FMR and FNMR by group.
         #[arg(long, value_name = "FILE")]
         labels: Option<PathBuf>,
         /// Write the thresholds measured on these pictures, for `recognition.calibration`.

@@ -42,8 +42,9 @@ const RATE: u32 = 10;
 /// How long somebody stays before the camera: the goal's six seconds and a little, after coming.
 const STAYS: f32 = 6.6;
 
-/// Frames of the empty doorway, five a second: five seconds of quiet, sixty frames learnt, and some more.
-const EMPTY: u32 = 110;
+/// Frames of the empty doorway, five a second: twice five seconds of quiet (the first learnt frame begins
+/// anew), sixty frames learnt, and some more.
+const EMPTY: u32 = 130;
 
 /// Time between two items before one door: no refusal is remembered for so long.
 const BETWEEN: Duration = Duration::from_secs(120);
