@@ -28,9 +28,10 @@ use image::GrayImage;
 use image::imageops::FilterType;
 use models::store::Store;
 use recognition::config::EmbedderChoice;
-use recognition::roster::enrol::{Places, build};
+use recognition::roster::enrol::build;
+use recognition::roster::places::Places;
 use recognition::roster::removal::Removal;
-use recognition::{Engine, Gallery, Outcome, Pipeline};
+use recognition::{Engine, FrameOutcome, Gallery, Pipeline};
 use vision::embedding::Embedding;
 use vision::frame::{Frame, Picture, PixelFormat};
 use vision::photo;
@@ -151,7 +152,7 @@ impl Bench {
     }
 
     /// Lets `step` pass and looks at the frame.
-    fn process(&mut self, frame: &mut Frame, step: Duration) -> Result<Vec<Outcome>> {
+    fn process(&mut self, frame: &mut Frame, step: Duration) -> Result<Vec<FrameOutcome>> {
         self.now += step;
         frame.at.since_boot = self.now;
         Ok(self.pipeline.process(frame)?)
@@ -165,7 +166,7 @@ impl Bench {
         for index in way {
             let mut frame = self.frames[index].clone();
             let outcomes = self.process(&mut frame, interval())?;
-            if outcomes.iter().any(|outcome| matches!(outcome, Outcome::Recognised(_))) {
+            if outcomes.iter().any(|outcome| matches!(outcome, FrameOutcome::Recognised(_))) {
                 return Ok(frame);
             }
         }

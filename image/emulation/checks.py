@@ -24,6 +24,8 @@ T = TypeVar("T")
 # The guest's view of the demo backend on this host.
 BACKEND = ("10.0.2.100", 8080)
 WRONG_SETTINGS = b'[site]\nname = "Broken"\n\n[webhook]\nurrl = "https://backend.example/"\n'
+# What QEMU's own DHCP server would give.
+FIXED_ADDRESS = b'\n[network]\naddresses = ["10.0.2.15/24"]\ngateways = ["10.0.2.2"]\ndns = ["10.0.2.3"]\n'
 # A camera without a device: what libcamera's virtual pipeline reads.
 VIRTUAL_CAMERA = b"""%YAML 1.1
 ---
@@ -252,6 +254,39 @@ def wrong_settings_change_nothing(site: Site) -> None:
     machine.run("rm /boot/config/attendance.toml; sync")
 
 
+def old_eeprom_starts_and_is_named(site: Site) -> None:
+    """An EEPROM of 2023 reports no boot partition: the slot is found on the card, and the card says what to
+    do about the EEPROM."""
+    machine = site.machine
+    machine.power_cut()
+    machine.firmware = eeprom.OLD
+    site.start()
+    assert any("EEPROM of 2023-10-30 does not report the boot partition" in line for line in machine.log), "nothing on the console"
+    assert machine.run("cat /run/attendance-boot/slot") == "a"
+
+    def told() -> bool:
+        text = machine.run("cat /boot/config/attendance-status.txt")
+        return "of 2023-10-30, older than 2024-05-13" in text and "rpi-eeprom-update -a" in text
+
+    wait_for(told, "the EEPROM in attendance-status.txt")
+    status = machine.run("attendance update status")
+    assert "Slot A" in status and "older than 2024-05-13" in status, status
+
+
+def fixed_address_is_used(site: Site) -> None:
+    """Settings with a fixed address on the card: no DHCP, and the page answers there."""
+    machine = site.machine
+    machine.power_cut()
+    machine.firmware = eeprom.NEW
+    eeprom.write(machine.card, 1, "attendance.toml", site.settings() + FIXED_ADDRESS)
+    site.start()
+    addresses = machine.run("ip -o -4 address show scope global")
+    assert "10.0.2.15/24" in addresses and "dynamic" not in addresses, addresses
+    assert "via 10.0.2.2" in machine.run("ip -4 route show default")
+    assert "10.0.2.3" in machine.run("resolvectl dns")
+    wait_for(lambda: machine.run("systemctl is-active attendance.service", check=False)[1] == "active", "the service")
+
+
 def read_only_data_partition_causes_a_restart(site: Site) -> None:
     """An error made the data partition read-only: one restart, which repairs it, and settings and identity
     are there again."""
@@ -311,6 +346,8 @@ CHECKS = [
     libcamera_captures,
     service_may_request_a_reboot,
     wrong_settings_change_nothing,
+    old_eeprom_starts_and_is_named,
+    fixed_address_is_used,
     read_only_data_partition_causes_a_restart,
     corrupted_data_partition_is_survived,
     verity_refuses_a_flipped_bit,

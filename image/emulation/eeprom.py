@@ -20,6 +20,20 @@ class BootError(Exception):
     """What the EEPROM would have stopped at."""
 
 
+@dataclasses.dataclass(frozen=True)
+class Firmware:
+    """An EEPROM: when it was built (seconds since 1970), and whether it reports the boot partition. Those
+    before 2024-05-13 report 0."""
+
+    built: int
+    reports_partition: bool
+
+
+# Of 2025-11-05 and of 2023-10-30.
+NEW = Firmware(1762300800, True)
+OLD = Firmware(1698624000, False)
+
+
 @dataclasses.dataclass
 class Boot:
     """One boot as the firmware would do it."""
@@ -125,12 +139,13 @@ def committed(image: StrPath) -> str:
     return {"2": "A", "3": "B"}[settings(read(image, 1, "autoboot.txt"), {"all", "none"})["boot_partition"]]
 
 
-def device_tree(boot_: Boot, blob: StrPath) -> None:
+def device_tree(boot_: Boot, blob: StrPath, firmware: Firmware = NEW) -> None:
     """Add what the firmware tells Linux (/chosen/bootloader) to the board's device tree `blob`."""
 
     def put(*arguments: str) -> None:
         subprocess.run(["fdtput", *arguments], check=True)
 
     put("-c", str(blob), "/chosen/bootloader")
-    put("-t", "u", str(blob), "/chosen/bootloader", "partition", str(boot_.partition))
+    put("-t", "u", str(blob), "/chosen/bootloader", "partition", str(boot_.partition if firmware.reports_partition else 0))
+    put("-t", "u", str(blob), "/chosen/bootloader", "build-timestamp", str(firmware.built))
     put("-t", "u", str(blob), "/chosen/bootloader", "tryboot", str(int(boot_.tryboot)))

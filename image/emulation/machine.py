@@ -51,6 +51,7 @@ class Machine:
         self.services = []
         self.extra_devices = []
         self.rtc = "base=utc"
+        self.firmware = eeprom.NEW
         self.log = []
         self.process = None
         self.agent = None
@@ -112,7 +113,7 @@ class Machine:
             "-nodefaults",
         ]
         subprocess.run([*machine[:2], machine[2] + f",dumpdtb={tree}", *machine[3:]], check=True, capture_output=True)
-        eeprom.device_tree(self.boot, tree)
+        eeprom.device_tree(self.boot, tree, self.firmware)
         socket = self.folder / "agent"
         socket.unlink(missing_ok=True)
         net = ",".join(["user,id=net,restrict=on", *self.forwards, *self.services])

@@ -5,8 +5,7 @@
 
 With ALIASES, the names of all devices that the whole kernel has a module for are written there
 (steps/board.py). Runs depmod before (to learn the dependencies) and after. Prints how much is kept. A pattern
-that matches nothing is not an error: whether a driver is a module or built in changes from one kernel to the
-next.
+that matches no module is not an error here: the driver may be built in, which steps/required.py looks at.
 """
 
 import fnmatch

@@ -8,17 +8,20 @@ use arc_swap::ArcSwap;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::at_the_door::{AtTheDoor, Watcher};
+use super::at_the_door::{AtTheDoor, PageView, Watcher};
 use super::camera_care::Care;
 use super::frame_path::FramePath;
 use super::hands::Hands;
 use super::latest::Memory;
 use super::machine;
+use super::office::Office;
 use super::page::Page;
 use super::school::{MQTT, Neighbours, School, ThisDoor};
 use super::self_report::{PagePlace, SelfReport};
 use super::technician::Technician;
 use crate::config::Config;
+use crate::settings::desk::Desk;
+use crate::settings::trial::Keeper;
 use crate::supervisor::{Board, Supervisor};
 use backend::sync;
 use backend::upload::Uploader;
@@ -30,10 +33,13 @@ use door::names::Names;
 use door::shot::Shot;
 use door::worker::Faults;
 use journal::Records;
+use recognition::roster::places::Places;
 use recognition::watch::worker::Outputs;
 use recognition::{SharedGallery, roster};
 use status::on_memory;
 use status::on_memory::OnMemory;
+use status::settings::Settings;
+use status::view::Source;
 use update::under_way::UnderWay;
 use vision::latest::Counters;
 
@@ -56,6 +62,7 @@ pub(super) struct Assembly {
     missing: Arc<ArcSwap<Vec<sync::Failure>>>,
     account: Arc<ArcSwap<String>>,
     sync_now: Arc<Notify>,
+    ask_updates: Arc<Notify>,
     updating: UnderWay,
     place: PagePlace,
     screen: Option<PathBuf>,
@@ -63,6 +70,9 @@ pub(super) struct Assembly {
     shot: Shot,
     faults: Faults,
     asking: Arc<AtomicBool>,
+    page_view: PageView,
+    settings: Option<Arc<dyn Settings>>,
+    office: Office,
     on_memory: Option<OnMemory>,
 }
 
@@ -77,6 +87,7 @@ impl Assembly {
         clock: Arc<dyn Clock>,
         bus: Bus,
         supervised: bool,
+        keeper: Option<Arc<Keeper>>,
     ) -> anyhow::Result<Self> {
         let zone = SiteZone::named(&config.site.time_zone)?;
         let data_dir = &config.site.data_dir;
@@ -90,25 +101,32 @@ impl Assembly {
             bus.clone(),
         );
         let (seen, sightings) = inbox();
+        let names = Names::default();
+        let photos = Places::of(&config.roster()).photos;
+        let office = Office::below(data_dir, &photos, names.clone());
         Ok(Self {
             care: Arc::new(Care::new(data_dir, Arc::clone(&clock), supervised)),
             outputs: Outputs { bus: bus.clone(), sightings: seen, view: Arc::default() },
             memory: Memory::default(),
             uploader: uploader.map(Arc::new),
             gallery: SharedGallery::default(),
-            report: Arc::default(),
             syncing: Progress::default(),
             enrolling: Progress::default(),
-            missing: Arc::default(),
             account: Arc::default(),
             sync_now: Arc::default(),
+            ask_updates: Arc::default(),
             updating: UnderWay::default(),
             place: PagePlace::default(),
             screen,
-            names: Names::default(),
+            names,
+            report: Arc::clone(&office.report),
+            missing: Arc::clone(&office.missing),
+            office,
             shot: Shot::default(),
             faults: Faults::default(),
             asking: Arc::default(),
+            page_view: PageView::default(),
+            settings: keeper.map(|keeper| -> Arc<dyn Settings> { Arc::new(Desk::new(keeper, zone.clone())) }),
             on_memory: machine::on_memory(Path::new(on_memory::PATH)),
             config: Arc::new(config),
             clock,
@@ -140,6 +158,14 @@ impl Assembly {
         if let Some(uploader) = self.uploader.clone() {
             supervisor.start("upload", move |stop| Arc::clone(&uploader).work(stop));
         }
+        let (office, bus) = (self.office.clone(), self.bus.clone());
+        supervisor.start("office", move |stop| {
+            let watching = office.clone().watch(bus.subscribe(), stop);
+            async move {
+                watching.await;
+                Ok(())
+            }
+        });
         let updates = self.updates();
         supervisor.start("update", move |stop| update::worker::run(updates.clone(), stop));
         if let Some(uploader) = &self.uploader {
@@ -214,6 +240,7 @@ impl Assembly {
             bus: self.bus.clone(),
             running: update::record::System::running().version,
             under_way: self.updating.clone(),
+            now: Arc::clone(&self.ask_updates),
         }
     }
 
@@ -234,6 +261,7 @@ impl Assembly {
                 board,
                 ledger: Arc::clone(&self.records.ledger),
                 delivers: self.uploader.is_some(),
+                page: Arc::clone(&self.page_view),
             },
         }
     }
@@ -250,6 +278,9 @@ impl Assembly {
             clock: Arc::clone(&self.clock),
             updating: self.updating.clone(),
             account: Arc::clone(&self.account),
+            settings: self.settings.clone(),
+            ask_updates: Arc::clone(&self.ask_updates),
+            office: self.office.clone(),
         }
     }
 
@@ -268,9 +299,12 @@ impl Assembly {
     }
 
     fn page(&self, board: Arc<Board>, counters: Counters, hands: Arc<Hands>, school: Option<School>) -> Page {
+        let source: Arc<dyn Source> = Arc::new(self.technician(board, counters, school));
+        // Set once: there is one page.
+        let _ = self.page_view.set(Arc::clone(&source));
         Page {
             config: Arc::clone(&self.config),
-            source: Arc::new(self.technician(board, counters, school)),
+            source,
             control: hands,
             bus: self.bus.clone(),
             place: Arc::clone(&self.place),
@@ -299,6 +333,7 @@ impl Assembly {
             at_the_door: self.faults.clone(),
             on_memory: self.on_memory,
             school,
+            office: self.office.clone(),
         }
     }
 }

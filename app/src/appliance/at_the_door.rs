@@ -1,8 +1,8 @@
 //! The worker `door`: screen, sound, lights and opener, with what they have to know of the rest.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
@@ -22,8 +22,9 @@ use door::speaker;
 use door::state::Wall;
 use door::worker::{Faults, Parts, Surroundings};
 use journal::storage::Ledger;
-use recognition::watch::view::View;
+use recognition::watch::view::FrameView;
 use status::console;
+use status::view::Source;
 use update::report::CAMERA;
 
 use super::frame_path::RECOGNITION;
@@ -98,12 +99,17 @@ pub(super) struct Watcher {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) zone: SiteZone,
     pub(super) started: Moment,
-    pub(super) frames: Arc<View>,
+    pub(super) frames: Arc<FrameView>,
     pub(super) board: Arc<Board>,
     pub(super) ledger: Arc<Ledger>,
     /// Whether rows go to a webhook.
     pub(super) delivers: bool,
+    /// What the page shows, once there is a page: the door asks for the staff when the page says "broken".
+    pub(super) page: PageView,
 }
+
+/// The page's source, which is made after the door.
+pub(super) type PageView = Arc<OnceLock<Arc<dyn Source>>>;
 
 impl Watcher {
     /// Whether rows have waited for days.
@@ -146,7 +152,8 @@ impl Surroundings for Watcher {
             [CAMERA, RECOGNITION].contains(&worker.name) && worker.state != WorkerState::Running
         });
         let no_clock = !now.trusted && now.since_boot.saturating_sub(self.started.since_boot) > CLOCK_TIME;
-        blind || no_clock || self.clock.doubt().is_some() || self.rows_wait(now)
+        let broken = self.page.get().is_some_and(|source| status::needs_staff(&source.view()));
+        broken || blind || no_clock || self.clock.doubt().is_some() || self.rows_wait(now)
     }
 
     /// The console has the display while it shows the first password, and while somebody has chosen another

@@ -11,7 +11,7 @@ use base::durable;
 use base::moment::Clock;
 use camera::escalation::{Escalation, Record, STEADY, Step};
 use camera::{CameraError, Grab, Source};
-use recognition::watch::view::View;
+use recognition::watch::view::FrameView;
 use vision::frame::Frame;
 
 /// The record, in the folder of the camera.
@@ -71,7 +71,7 @@ impl Care {
 
     /// The source, watched: that it works is noted once it has for a while.
     /// It is told where `view` has seen the largest face.
-    pub fn watch<'a>(&'a self, source: &'a mut dyn Source, view: &'a View) -> impl Source + 'a {
+    pub fn watch<'a>(&'a self, source: &'a mut dyn Source, view: &'a FrameView) -> impl Source + 'a {
         Watched { source, care: self, view, first: None, noted: false }
     }
 
@@ -172,7 +172,7 @@ fn read(folder: &Path) -> Record {
 struct Watched<'a> {
     source: &'a mut dyn Source,
     care: &'a Care,
-    view: &'a View,
+    view: &'a FrameView,
     first: Option<Instant>,
     noted: bool,
 }

@@ -9,6 +9,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::answer::{done, ready, refused};
 use super::frame_path::RECOGNITION;
+use super::office::Office;
 use super::updates;
 use crate::config::Config;
 use crate::supervisor::{Board, WorkerView};
@@ -21,7 +22,8 @@ use base::event::{Bus, Event};
 use base::failure::Fault;
 use base::moment::Clock;
 use journal::Recorder;
-use recognition::watch::view::View as FramePath;
+use recognition::watch::view::FrameView;
+use status::settings::Settings;
 use status::view::{Action, Control, Done, Incoming, Pending, Refused};
 use update::report::CAMERA;
 use update::under_way::UnderWay;
@@ -50,7 +52,7 @@ pub struct Hands {
     /// Asks for a synchronisation.
     pub sync_now: Arc<Notify>,
     /// The frame path: a picture that comes proves that it runs.
-    pub frames: Arc<FramePath>,
+    pub frames: Arc<FrameView>,
     /// Delivers; none when rows stay on the device.
     pub uploader: Option<Arc<Uploader>>,
     /// Records, and closes the day.
@@ -59,8 +61,14 @@ pub struct Hands {
     pub clock: Arc<dyn Clock>,
     /// The update that comes in.
     pub updating: UnderWay,
+    /// Asks the worker of updates to look now.
+    pub ask_updates: Arc<Notify>,
     /// What the last synchronisation did, line by line.
     pub account: Arc<ArcSwap<String>>,
+    /// The settings; none where they cannot be changed while the program runs.
+    pub settings: Option<Arc<dyn Settings>>,
+    /// What the office keeps.
+    pub office: Office,
 }
 
 impl Control for Hands {
@@ -79,13 +87,23 @@ impl Control for Hands {
             Action::InstallReceived => updates::install_received(&self.config, &self.updating),
             Action::InstallFrom(address) => updates::install_from(&self.config, &self.updating, address),
             Action::TryUpdate => ready(updates::try_installed(&self.config)),
+            Action::CheckUpdates => updates::check(&self.config, &self.updating, &self.ask_updates),
+            Action::GoBack => ready(updates::go_back(&self.config)),
             Action::AcknowledgeUpdate => ready(updates::acknowledge(&self.config)),
             Action::CloseDay => self.close_day(),
+            Action::TakeStudents { file, by } => self.office.take_students(file, by),
+            Action::RemoveStudents => self.office.remove_students(),
+            Action::AcceptPhoto { photo, by } => self.office.accept_photo(photo, by),
+            Action::WatchPhoto(photo) => self.office.watch_photo(photo),
         }
     }
 
     fn receive(&self, bytes: u64) -> Result<Box<dyn Incoming>, Refused> {
         updates::receive(&self.config, &self.updating, bytes)
+    }
+
+    fn settings(&self) -> Option<Arc<dyn Settings>> {
+        self.settings.clone()
     }
 }
 
@@ -387,6 +405,7 @@ mod tests {
         )
         .map(Arc::new);
         let hands = Hands {
+            office: Office::below(folder, folder, Default::default()),
             config: Arc::new(config),
             board,
             bus: bus.clone(),
@@ -397,6 +416,8 @@ mod tests {
             clock,
             updating: UnderWay::default(),
             account: Arc::default(),
+            settings: None,
+            ask_updates: Arc::default(),
         };
         (hands, ledger)
     }

@@ -9,11 +9,14 @@ mod at_the_door;
 pub mod camera_care;
 pub mod frame_path;
 pub mod hands;
+pub mod known_photos;
 pub mod latest;
 pub mod machine;
+pub mod office;
 mod page;
 mod school;
 mod self_report;
+pub mod students;
 pub mod systems;
 pub mod technician;
 mod updates;
@@ -28,6 +31,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::appliance::assembly::Assembly;
 use crate::config::Config;
+use crate::settings::trial::Keeper;
 use crate::supervisor::{Supervisor, pet_while};
 use backend::upload::Uploader;
 use base::event::{Bus, narrate};
@@ -38,7 +42,17 @@ const STOP_TIME: Duration = Duration::from_secs(6);
 /// Time for the last upload after it.
 const LAST_UPLOAD_TIME: Duration = Duration::from_secs(3);
 
-/// Runs the appliance until `asked_to_stop`. `screen` is a folder for pictures of the screen at the door.
+/// Why the appliance has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// It was asked to stop.
+    Stopped,
+    /// Other settings are to be taken over: the program shall start itself again.
+    Restart,
+}
+
+/// Runs the appliance until `asked_to_stop`, or until `keeper` wants it to start again with other settings.
+/// `screen` is a folder for pictures of the screen at the door.
 ///
 /// # Errors
 /// What keeps it from starting at all: a journal that another process has, a time zone that is none.
@@ -46,8 +60,9 @@ const LAST_UPLOAD_TIME: Duration = Duration::from_secs(3);
 pub async fn run(
     config: Config,
     screen: Option<PathBuf>,
+    keeper: Option<Arc<Keeper>>,
     asked_to_stop: impl Future<Output = ()>,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<End> {
     let clock: Arc<dyn Clock> = Arc::new(CheckedClock::new(Arc::new(SystemClock::new(config.site.clock))));
     let bus = Bus::default();
     let ended = CancellationToken::new();
@@ -56,7 +71,8 @@ pub async fn run(
 
     // Who watches over the program also starts it again; at a desk a person starts it, once.
     let supervised = sd_notify::watchdog_enabled().is_some();
-    let assembly = Assembly::new(config, screen, Arc::clone(&clock), bus.clone(), supervised)?;
+    let assembly =
+        Assembly::new(config, screen, Arc::clone(&clock), bus.clone(), supervised, keeper.clone())?;
     // The journal's lock says that no other process of ours takes in an update.
     update::worker::remove_leftovers(&assembly.config.site.data_dir);
     let memorising = tokio::spawn(assembly.memory.clone().listen(bus.subscribe(), clock, ended.clone()));
@@ -67,13 +83,38 @@ pub async fn run(
     let moving = frame_path::mover(board, &assembly.outputs);
     let watchdog = tokio::spawn(pet_while(moving, ended.clone()));
     tell_systemd(&[NotifyState::Ready, NotifyState::Status("taking attendance")]);
-    tokio::select! {
-        () = asked_to_stop => {}
-        () = assembly.care.given_up() => {}
+    if let Some(keeper) = &keeper {
+        tokio::spawn(Arc::clone(keeper).watch());
     }
+    let restart_wanted = async {
+        match &keeper {
+            Some(keeper) => keeper.restart_wanted().await,
+            None => std::future::pending().await,
+        }
+    };
+    let end = tokio::select! {
+        () = asked_to_stop => End::Stopped,
+        () = assembly.care.given_up() => End::Stopped,
+        () = restart_wanted => End::Restart,
+    };
 
-    tell_systemd(&[NotifyState::Stopping, NotifyState::Status("writing and delivering what is left")]);
-    log::info!("Stopping");
+    match end {
+        End::Stopped => {
+            tell_systemd(&[
+                NotifyState::Stopping,
+                NotifyState::Status("writing and delivering what is left"),
+            ]);
+            log::info!("Stopping");
+            if let Some(keeper) = keeper.filter(|_| !assembly.care.has_given_up()) {
+                keeper.stopped();
+            }
+        }
+        // To systemd the service goes on: it is the same process.
+        End::Restart => {
+            tell_systemd(&[NotifyState::Status("restarting with other settings")]);
+            log::info!("Restarting with other settings");
+        }
+    }
     supervisor.stop(STOP_TIME).await;
     if let Some(uploader) = &assembly.uploader {
         deliver_a_last_time(uploader).await;
@@ -87,7 +128,7 @@ pub async fn run(
     // They end with the token; a panic in one is no reason to say that stopping failed.
     let _ = tokio::join!(narrator, watchdog, memorising, reporter);
     anyhow::ensure!(!assembly.care.has_given_up(), "the camera does not come back in this process");
-    Ok(())
+    Ok(end)
 }
 
 async fn deliver_a_last_time(uploader: &Uploader) {

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::supervisor::Board;
 use base::event::WorkerState as State;
 use journal::storage::Ledger;
-use recognition::watch::view::View as FramePath;
+use recognition::watch::view::FrameView;
 use status::Running;
 use status::certificate::Identity;
 use update::report;
@@ -41,7 +41,7 @@ impl Place {
 pub(super) struct SelfReport {
     pub(super) board: Arc<Board>,
     pub(super) counters: Counters,
-    pub(super) frames: Arc<FramePath>,
+    pub(super) frames: Arc<FrameView>,
     pub(super) page: PagePlace,
     pub(super) ledger: Arc<Ledger>,
 }

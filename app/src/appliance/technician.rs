@@ -1,7 +1,7 @@
 //! What the technician's page is shown: every part's state, read and put into the page's words. Changes
 //! nothing.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -9,12 +9,16 @@ use arc_swap::ArcSwap;
 use bytes::Bytes;
 use image::RgbImage;
 use image::codecs::jpeg::JpegEncoder;
-use time::{Date, OffsetDateTime};
+use time::format_description::well_known::Rfc3339;
+use time::macros::format_description;
+use time::{Date, OffsetDateTime, PrimitiveDateTime};
 
 use super::camera_care::Care;
 use super::latest::Memory;
 use super::machine;
+use super::office::Office;
 use super::school::School;
+use super::students::From;
 use super::systems::systems;
 use crate::config::Config;
 use crate::supervisor::Board;
@@ -26,25 +30,27 @@ use base::progress::Progress;
 use base::sightings::Inbox;
 use door::shot::Shot;
 use door::worker::Faults;
-use journal::config::{Direction, Policy};
+use journal::config::{Direction, Policy, TimeOfDay};
 use journal::storage::{Folder, Ledger, Progress as Delivery, RowView};
+use office::day::{Day, Now, Person, Rules, Seen};
 use recognition::Finder;
 use recognition::config::LivenessRule;
 use recognition::liveness::Requirement;
 use recognition::liveness::scene::learnt::Usefulness;
-use recognition::roster::enrol::Places;
 use recognition::roster::layout::Folders;
-use recognition::roster::{Outcome, Report};
+use recognition::roster::places::Places;
+use recognition::roster::{PhotoOutcome, Report};
 use recognition::watch::preview::TrackView;
-use recognition::watch::view::View as FramePath;
+use recognition::watch::view::FrameView;
 use status::on_memory::OnMemory;
 use status::systems::Systems;
 use status::view;
 use status::view::{
-    Camera, KnownScene, Level, LivenessCheck, Mark, Pending, PhotoSync, Picture, Problem, Refused,
-    RefusedPhoto, RefusedRow, Removal, Roster, RosterCount, Row, RowDelivery, RowStatus, Source, Student,
-    System, Today, Update, Upload, View, Worker,
+    AboutStudent, Camera, KnownScene, Level, LivenessCheck, Mark, Pending, PhotoSync, Picture, Problem,
+    Refused, RefusedPhoto, RefusedRow, Removal, Roster, RosterCount, Row, RowDelivery, RowStatus, Source,
+    Student, StudentsList, System, Today, Update, Upload, View, Worker,
 };
+use update::start;
 use update::under_way::UnderWay;
 use vision::latest::Counters;
 use vision::photo;
@@ -72,7 +78,7 @@ pub struct Technician {
     /// What was done about a camera that fails.
     pub care: Arc<Care>,
     /// The frame path.
-    pub frames: Arc<FramePath>,
+    pub frames: Arc<FrameView>,
     /// Where recognition puts what it sees; it counts what was lost.
     pub inbox: Inbox,
     /// The rows.
@@ -97,11 +103,22 @@ pub struct Technician {
     pub on_memory: Option<OnMemory>,
     /// The other doors; none where no broker is configured.
     pub school: Option<School>,
+    /// What the office keeps.
+    pub office: Office,
 }
 
 impl Technician {
     fn local(&self, utc: OffsetDateTime) -> String {
         journal::storage::timestamp(self.zone.local(utc))
+    }
+
+    /// A line of the log with the site's time instead of UTC, as everything else has it.
+    fn in_local_time(&self, line: String) -> String {
+        let Some((at, rest)) = line.split_once(' ') else { return line };
+        match OffsetDateTime::parse(at, &Rfc3339) {
+            Ok(at) => format!("{} {rest}", self.local(at)),
+            Err(_) => line,
+        }
     }
 
     fn update(&self) -> Update {
@@ -129,7 +146,7 @@ impl Technician {
         let frames = self.frames.snapshot();
         System {
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            slot: update::slot::booted(Path::new(update::slot::BOOTLOADER))
+            slot: update::slot::booted(Path::new(update::slot::BOOTLOADER), Path::new(update::slot::FOUND))
                 .ok()
                 .map(|booted| booted.slot.to_string()),
             pid: std::process::id(),
@@ -303,6 +320,64 @@ impl Technician {
         fetching.or_else(|| self.enrolling.under_way().map(|so_far| shown("enrolling", so_far)))
     }
 
+    /// The present moment, for judging days.
+    fn now(&self) -> Now {
+        let now = self.clock.now().utc;
+        let (date, local) = (self.ledger.day().date(now), self.zone.local(now));
+        let time = PrimitiveDateTime::new(local.date(), local.time());
+        let over = self.ledger.is_closed(date) || self.ledger.day().is_over(date, now);
+        Now { date, time, closed: over }
+    }
+
+    fn rules(&self) -> Rules {
+        let attendance = &self.config.attendance;
+        Rules {
+            late_after: attendance.late_after.map(TimeOfDay::time),
+            school_days: attendance.school_days.iter().map(|day| (*day).into()).collect(),
+            departures: attendance.policy == Policy::FirstInLastOut
+                && self.config.door.direction == Direction::Both,
+        }
+    }
+
+    /// Everybody who is expected: the students' list, and who has photos.
+    fn persons(&self) -> Vec<Person> {
+        let report = self.report.load();
+        let enrolled = report.students();
+        let (list, ..) = self.office.students.list();
+        let mut persons: BTreeMap<&RollNumber, Person> = BTreeMap::new();
+        for roll in list.students.keys().chain(enrolled.keys().copied()) {
+            let (name, class) = list
+                .students
+                .get(roll)
+                .map(|listed| (listed.name.clone(), listed.class.clone()))
+                .unwrap_or_default();
+            let enrolled = enrolled.get(roll).copied().unwrap_or(false);
+            persons.insert(roll, Person { roll: roll.to_string(), name, class, enrolled });
+        }
+        persons.into_values().collect()
+    }
+
+    /// Every photo that is not in use, and who accepted that.
+    fn refused_photos(&self, report: &Report) -> Vec<RefusedPhoto> {
+        let mut photos = refused_photos(report, &self.missing.load());
+        for photo in &mut photos {
+            photo.accepted_by = self.office.known_photos.by(&photo.photo, &photo.reason);
+        }
+        photos
+    }
+
+    /// Students that cannot be recognised, but for those of whom somebody accepted that.
+    fn unrecognisable(&self, report: &Report) -> usize {
+        let mut accepted: BTreeMap<&RollNumber, bool> = BTreeMap::new();
+        for (photo, reason) in report.refused() {
+            let is_accepted = self.office.known_photos.by(&photo.photo, reason).is_some();
+            *accepted.entry(&photo.roll).or_insert(true) &= is_accepted;
+        }
+        let named = report.students();
+        let without = named.iter().filter(|(_, enrolled)| !**enrolled);
+        without.filter(|(roll, _)| !accepted.get(*roll).copied().unwrap_or(false)).count()
+    }
+
     fn photo(&self, path: &str) -> Option<PathBuf> {
         // Only what the report names is opened: a path from outside leads nowhere else.
         let report = self.report.load();
@@ -340,8 +415,8 @@ impl Source for Technician {
             roster: RosterCount {
                 students: enrolled,
                 photos: report.photos.len() - report.refused().count(),
-                unrecognisable: named.len() - enrolled,
-                refused: refused_photos(&report, &self.missing.load()),
+                unrecognisable: self.unrecognisable(&report),
+                refused: self.refused_photos(&report),
             },
             on_memory: self.on_memory,
             school: self.school.as_ref().map(|school| school.view(now.utc)),
@@ -351,6 +426,7 @@ impl Source for Technician {
                 .as_ref()
                 .and_then(rolled_back)
                 .into_iter()
+                .chain(start::faults(&start::Notes::default()).into_iter().map(start_trouble))
                 .chain(self.ledger.summary().storage.csv_trouble.map(csv_trouble))
                 .chain(self.at_the_door.all().into_iter().map(door_trouble))
                 .chain(not_used(&report).take(FOLDERS_NAMED).map(folders_problem))
@@ -374,9 +450,87 @@ impl Source for Technician {
         })
     }
 
+    fn days(&self, from: Date, to: Date) -> Result<Vec<Day>, Refused> {
+        let (now, persons) = (self.now(), self.persons());
+        let rules = self.rules();
+        // Days that are in memory are read there, all others together from the disk.
+        let dates = office::range::days(from, to).unwrap_or_default();
+        let mut rows: Vec<Option<Vec<RowView>>> =
+            dates.iter().map(|date| self.day(*date, now.date)).collect();
+        if rows.iter().any(Option::is_none) {
+            let folder = Arc::new(Folder::new(self.config.site.data_dir.join("journal")));
+            let ledger = journal::storage::ledger_of_days(folder, self.ledger.day(), from..=to);
+            let ledger = ledger.map_err(|error| Refused {
+                message: format!(
+                    "The rows from {from} to {to} cannot be read. Check the storage, then try again."
+                ),
+                details: error.to_string(),
+            })?;
+            for (date, rows) in dates.iter().zip(&mut rows).filter(|(_, rows)| rows.is_none()) {
+                *rows = ledger.on(*date);
+            }
+        }
+        let days = dates.iter().zip(rows).map(|(date, rows)| {
+            let seen: Vec<Seen> = rows.unwrap_or_default().iter().filter_map(seen).collect();
+            let now = Now { closed: now.closed && *date == now.date, ..now };
+            office::day::judge(*date, &now, &rules, &persons, &seen)
+        });
+        Ok(days.collect())
+    }
+
+    fn students(&self) -> StudentsList {
+        let (list, from, problem) = self.office.students.list();
+        StudentsList {
+            uploaded: matches!(from, Some(From::Upload { .. })),
+            from: from.map(|from| match from {
+                From::Upload { by } => format!("uploaded by {by}"),
+                From::Photos => "students.csv beside the photos".to_owned(),
+            }),
+            students: list.students.len(),
+            left_out: list.left_out,
+            problem,
+        }
+    }
+
+    fn student(&self, roll: &str) -> Option<AboutStudent> {
+        let roll = RollNumber::parse(roll).ok()?;
+        let report = self.report.load();
+        let listed = self.office.students.list().0.students.remove(&roll);
+        let photos = report.photos.iter().filter(|photo| photo.roll == roll);
+        let photos: Vec<(String, String)> = photos
+            .filter_map(|photo| match &photo.outcome {
+                PhotoOutcome::Enrolled { quality, .. } => {
+                    let (sharp, bright) = (quality.sharpness, quality.brightness);
+                    let words = format!(
+                        "face {:.0} pixels wide, sharpness {sharp:.0}, brightness {bright:.0} of 255, turned {:.0}°",
+                        quality.width,
+                        quality.yaw.abs()
+                    );
+                    Some((photo.photo.clone(), words))
+                }
+                PhotoOutcome::Refused { .. } => None,
+            })
+            .collect();
+        let below = format!("{roll}/");
+        let mut refused = self.refused_photos(&report);
+        refused.retain(|photo| photo.photo.starts_with(&below) || photo.photo.contains(&format!("/{below}")));
+        let word = |text: &str| {
+            text.split(|c: char| !c.is_alphanumeric() && !"-_".contains(c)).any(|w| w == roll.as_str())
+        };
+        let decisions: Vec<_> =
+            self.camera().decisions.into_iter().filter(|decision| word(&decision.what)).collect();
+        let today = self.ledger.day().date(self.clock.now().utc);
+        let was_seen = || self.day(today, today).is_some_and(|rows| rows.iter().any(|row| row.roll == roll));
+        if listed.is_none() && photos.is_empty() && refused.is_empty() && !was_seen() {
+            return None;
+        }
+        let (name, class) = listed.map(|student| (student.name, student.class)).unwrap_or_default();
+        Some(AboutStudent { name, class, photos, refused, decisions })
+    }
+
     fn roster(&self) -> Roster {
         let report = self.report.load();
-        Roster { students: students(&report), refused: refused_photos(&report, &self.missing.load()) }
+        Roster { students: students(&report), refused: self.refused_photos(&report) }
     }
 
     fn needs_person(&self, row: &str) -> bool {
@@ -384,7 +538,7 @@ impl Source for Technician {
     }
 
     fn log(&self, most: usize) -> Vec<String> {
-        base::logging::recent(most)
+        base::logging::recent(most).into_iter().map(|line| self.in_local_time(line)).collect()
     }
 
     fn redacted_log(&self, most: usize) -> Vec<String> {
@@ -438,11 +592,31 @@ impl Source for Technician {
     }
 }
 
+/// A row as a day is judged by it; none for one that a person declared void.
+fn seen(view: &RowView) -> Option<Seen> {
+    let at = PrimitiveDateTime::parse(
+        &view.timestamp,
+        format_description!("[year]-[month]-[day] [hour]:[minute]:[second]"),
+    );
+    Some(Seen {
+        roll: view.roll.to_string(),
+        is_in: view.status == "IN",
+        at: at.ok().filter(|_| !matches!(view.progress, Delivery::Void(_)))?,
+        provisional: view.clock != "known",
+    })
+}
+
 /// An update that was rolled back, until somebody says that they know.
 fn rolled_back(systems: &Systems) -> Option<Problem> {
     let sentence = systems.sentence.clone().filter(|_| systems.needs_acknowledgement)?;
     let advice = "Read why under “Updates”, then press “I have read this” there.".to_owned();
     Some(Problem { level: Level::Attention, what: sentence, advice })
+}
+
+/// A start that went on in spite of something.
+fn start_trouble(fault: Fault) -> Problem {
+    let advice = sentence(&fault.advice.unwrap_or_default());
+    Problem { level: Level::Attention, what: sentence(&fault.what), advice }
 }
 
 /// A day's CSV file that cannot be written.
@@ -573,7 +747,7 @@ const FOLDERS_NAMED: usize = 5;
 fn students(report: &Report) -> Vec<Student> {
     let mut students: Vec<Student> = Vec::new();
     let mut enrolled: Vec<_> =
-        report.photos.iter().filter(|photo| matches!(photo.outcome, Outcome::Enrolled { .. })).collect();
+        report.photos.iter().filter(|photo| matches!(photo.outcome, PhotoOutcome::Enrolled { .. })).collect();
     enrolled.sort_by(|a, b| a.roll.cmp(&b.roll));
     for photo in enrolled {
         match students.last_mut().filter(|student| student.name == photo.roll.as_str()) {
@@ -592,14 +766,19 @@ fn not_used(report: &Report) -> impl Iterator<Item = &Folders> {
 }
 
 /// Every photo that is not in use, and why: not fetched, not enrolled, doubtful, or in no place for a photo.
-fn refused_photos(report: &Report, missing: &[sync::Failure]) -> Vec<RefusedPhoto> {
-    let remark =
-        |photo: &str, reason: String| RefusedPhoto { photo: photo.to_owned(), reason, picture: false };
+pub(super) fn refused_photos(report: &Report, missing: &[sync::Failure]) -> Vec<RefusedPhoto> {
+    let remark = |photo: &str, reason: String| RefusedPhoto {
+        photo: photo.to_owned(),
+        reason,
+        picture: false,
+        accepted_by: None,
+    };
     let missing = missing.iter().map(|failure| remark(&failure.photo, failure.reason.clone()));
     let photos = report.refused().map(|(photo, reason)| RefusedPhoto {
         photo: photo.photo.clone(),
         reason: reason.to_owned(),
         picture: true,
+        accepted_by: None,
     });
     let alike = report.alike.iter().map(|pair| {
         let reason =

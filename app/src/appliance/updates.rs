@@ -8,6 +8,8 @@ use std::sync::Arc;
 
 use super::answer::{done, ready, refused};
 use super::systems::Bundle;
+use tokio::sync::Notify;
+
 use crate::config::Config;
 use backend::config::Tls;
 use base::secret::SecretUrl;
@@ -17,10 +19,12 @@ use update::inbox;
 use update::install;
 use update::install::Source;
 use update::offer;
+use update::record::{Content, System};
+use update::slot::Slot;
 use update::store::Places;
 use update::under_way::{Turn, UnderWay};
-use update::view::{SystemsView, acknowledge as note, view};
-use update::worker::{ask_for_trial, folder};
+use update::view::{SystemsView, acknowledge as note, present, view};
+use update::worker::{ask_for_trial, ask_to_go_back, folder};
 
 /// Begins to take a bundle.
 pub(super) fn receive(
@@ -81,6 +85,66 @@ pub(super) fn try_installed(config: &Config) -> Result<Done, Refused> {
     done(&format!(
         "The appliance restarts into slot {slot}. It is back in a minute or two, and keeps the new system only if that proves healthy"
     ))
+}
+
+/// Asks whether there is an update; the worker installs it where there is.
+pub(super) fn check(
+    config: &Arc<Config>,
+    updating: &UnderWay,
+    ask: &Arc<Notify>,
+) -> Pending<Result<Done, Refused>> {
+    let systems = match systems(config) {
+        Ok(systems) => systems,
+        Err(refusal) => return ready(Err(refusal)),
+    };
+    if updating.progress().is_some() {
+        return ready(Err(because(&inbox::InboxError::Busy)));
+    }
+    let (config, ask) = (Arc::clone(config), Arc::clone(ask));
+    let Some(address) = config.update.url.clone() else {
+        if config.fleet.url.is_none() {
+            return ready(refused(
+                "No server of updates is set (update.url or fleet.url). Send a bundle here, or bring it on a stick",
+            ));
+        }
+        ask.notify_one();
+        return ready(done("The fleet’s server is asked within half a minute; what it offers is installed"));
+    };
+    Box::pin(async move {
+        let offer =
+            offer::ask(&address, &config.updates().update_tls()).await.map_err(|error| because(&error))?;
+        match present(&systems, &System::running().version).admits(&offer.version) {
+            Ok(()) => {
+                ask.notify_one();
+                done(&format!("Version {} is offered, and is fetched within half a minute", offer.version))
+            }
+            Err(objection) => done(&format!("Nothing to install: {objection}")),
+        }
+    })
+}
+
+/// Asks root for the restart into the other system.
+pub(super) fn go_back(config: &Config) -> Result<Done, Refused> {
+    let seen = systems(config)?;
+    can_go_back(&seen)?;
+    ask_to_go_back(&config.site.data_dir).map_err(|error| because(&error))?;
+    done(
+        "The appliance restarts into the other system. It is back in a minute or two, and keeps that system only if it \
+         proves healthy",
+    )
+}
+
+/// What root will say too: better said at once.
+fn can_go_back(seen: &SystemsView) -> Result<(), Refused> {
+    let other = if seen.slot == Slot::A { &seen.b } else { &seen.a };
+    let why = if seen.on_trial {
+        "This system is on trial; wait until it is kept or rolled back"
+    } else if other.content != Content::Whole {
+        "The other system is not known to be whole, so there is nothing to go back to"
+    } else {
+        return Ok(());
+    };
+    Err(Refused { message: why.to_owned(), details: String::new() })
 }
 
 /// Notes that the technician knows how the last update ended.

@@ -3,7 +3,9 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use crate::config::{Config, check_files, commented_defaults};
+use serde::Serialize;
+
+use crate::config::{self, Config, ConfigError, Wrong, commented_defaults, examine};
 use backend::plain;
 use camera::config::CameraSource;
 use recognition::liveness::Requirement;
@@ -19,6 +21,9 @@ pub(super) struct Arguments {
     /// one does not.
     #[arg(long)]
     connect: bool,
+    /// Print JSON instead of text.
+    #[arg(long)]
+    json: bool,
 }
 
 pub(super) fn execute(path: &Path, arguments: &Arguments) -> anyhow::Result<ExitCode> {
@@ -26,16 +31,69 @@ pub(super) fn execute(path: &Path, arguments: &Arguments) -> anyhow::Result<Exit
         print!("{}", commented_defaults());
         return Ok(ExitCode::SUCCESS);
     }
-    let config = super::configured(path)?;
-    check_files(&config)?;
-    println!("{} is valid.", path.display());
-    for remark in remarks(&config) {
-        println!("Note: {remark}");
+    let (config, wrong) = examine(&config::read(path)?);
+    base::logging::start(config.log.level.into());
+    // Of a file that is wrong the remarks may be, too.
+    let notes = if wrong.is_empty() { remarks(&config) } else { Vec::new() };
+    if arguments.json {
+        return told_in_json(path, &config, wrong, notes, arguments.connect);
     }
-    if arguments.connect && !super::check_connection::test(&config)? {
+    if !wrong.is_empty() {
+        return Err(ConfigError::Wrong(wrong).into());
+    }
+    println!("{} is valid.", path.display());
+    for note in notes {
+        println!("Note: {note}");
+    }
+    if arguments.connect && !super::check_connection::test(&config)?.print() {
         return Ok(ExitCode::FAILURE);
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Told<'a> {
+    file: &'a Path,
+    valid: bool,
+    faults: Vec<ToldFault>,
+    notes: Vec<String>,
+    /// Only with `--connect`.
+    connection: Option<super::check_connection::Answers>,
+}
+
+#[derive(Serialize)]
+struct ToldFault {
+    line: Option<usize>,
+    column: Option<usize>,
+    setting: Option<String>,
+    message: String,
+}
+
+impl From<Wrong> for ToldFault {
+    fn from(wrong: Wrong) -> Self {
+        let (line, column) = wrong.place.unzip();
+        Self { line, column, setting: wrong.setting, message: wrong.what }
+    }
+}
+
+fn told_in_json(
+    file: &Path,
+    config: &Config,
+    wrong: Vec<Wrong>,
+    notes: Vec<String>,
+    connect: bool,
+) -> anyhow::Result<ExitCode> {
+    let valid = wrong.is_empty();
+    let connection = if valid && connect { Some(super::check_connection::test(config)?) } else { None };
+    let code = match &connection {
+        _ if !valid => ExitCode::from(super::EXIT_USAGE),
+        Some(answers) if !answers.are_well() => ExitCode::FAILURE,
+        _ => ExitCode::SUCCESS,
+    };
+    let faults = wrong.into_iter().map(ToldFault::from).collect();
+    super::print_json(&Told { file, valid, faults, notes, connection })?;
+    Ok(code)
 }
 
 /// What is allowed and yet may surprise.
@@ -58,6 +116,7 @@ fn remarks(config: &Config) -> Vec<String> {
                 .to_owned(),
         );
     }
+    remarks.extend(places(config));
     remarks.extend(
         Calibration::of(config.recognition.calibration.as_deref(), config.recognition.embedder)
             .err()
@@ -66,6 +125,46 @@ fn remarks(config: &Config) -> Vec<String> {
     let requirement = Requirement::at_hand(config.liveness.require, &config.models_dir());
     remarks.extend(requirement.concern().map(|concern| format!("{concern}.")));
     remarks
+}
+
+/// Files and folders that the configuration names and that cannot be read by whoever calls this.
+fn places(config: &Config) -> Vec<String> {
+    let mut remarks = Vec::new();
+    let mut look = |setting: &str, path: &Path, then: &str| {
+        if let Err(error) = readable(path) {
+            remarks.push(format!("{setting}: {} cannot be read: {error}. {then}", path.display()));
+        }
+    };
+    if config.camera.source == CameraSource::Replay {
+        for path in &config.camera.replay {
+            look("camera.replay", path, "The camera will give no picture; correct the path.");
+        }
+    }
+    if let Some(folder) = config.photos.folder.as_ref().filter(|_| config.photos.url.is_none()) {
+        look("photos.folder", folder, "Nobody will be recognised; correct the path or its permissions.");
+    }
+    let models = config.models_dir();
+    if config.site.models_dir.is_some() || models.exists() {
+        look("site.models_dir", &models, "Recognition will not start; correct the path or its permissions.");
+    }
+    let data = &config.site.data_dir;
+    // One that is not there yet is made at the start.
+    if data.exists() {
+        look(
+            "site.data_dir",
+            data,
+            "The appliance keeps everything there: call this as the service's user, or as root.",
+        );
+    }
+    remarks
+}
+
+fn readable(path: &Path) -> std::io::Result<()> {
+    if std::fs::metadata(path)?.is_dir() {
+        std::fs::read_dir(path).map(drop)
+    } else {
+        std::fs::File::open(path).map(drop)
+    }
 }
 
 #[cfg(test)]
@@ -104,5 +203,22 @@ mod tests {
         }
         config.liveness.require = LivenessRule::Off;
         assert!(!told(&config) && remarks(&config).iter().any(|remark| remark.contains("a photo passes")));
+    }
+
+    #[test]
+    fn unreadable_files_and_folders_are_noted() {
+        let folder = tempfile::tempdir().unwrap();
+        let film = folder.path().join("door.y4m");
+        let mut config = Config::default();
+        config.camera.source = CameraSource::Replay;
+        config.camera.replay = vec![film.clone()];
+        config.photos.folder = Some(folder.path().join("none"));
+        config.site.models_dir = Some(folder.path().join("no-models"));
+        let told = places(&config).join("\n");
+        for name in ["camera.replay", "photos.folder", "site.models_dir"] {
+            assert!(told.contains(name), "{name}: {told}");
+        }
+        std::fs::write(&film, "").unwrap();
+        assert!(!places(&config).join("\n").contains("camera.replay"));
     }
 }

@@ -4,32 +4,79 @@
 use std::path::Path;
 use std::process::ExitCode;
 
+use serde::Serialize;
+
 use crate::config::Config;
 use backend::{sync, upload};
 use base::failure::Fault;
 
-pub(super) fn execute(path: &Path) -> anyhow::Result<ExitCode> {
-    let config = super::configured(path)?;
-    Ok(if test(&config)? { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+/// Arguments of `check-connection`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// Print JSON instead of text.
+    #[arg(long)]
+    json: bool,
 }
 
-/// Asks both and prints what they answered; whether all that are configured answered well.
-pub(super) fn test(config: &Config) -> anyhow::Result<bool> {
+pub(super) fn execute(path: &Path, arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    let config = super::configured(path)?;
+    let answers = test(&config)?;
+    let well = if arguments.json {
+        super::print_json(&answers)?;
+        answers.are_well()
+    } else {
+        answers.print()
+    };
+    Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// What the two servers answered; none where no URL is set.
+#[derive(Serialize)]
+pub(super) struct Answers {
+    photos: Option<Answer>,
+    webhook: Option<Answer>,
+}
+
+#[derive(Serialize)]
+struct Answer {
+    well: bool,
+    message: String,
+}
+
+impl Answers {
+    /// Whether all that are configured answered well.
+    pub(super) fn are_well(&self) -> bool {
+        [&self.photos, &self.webhook].into_iter().flatten().all(|answer| answer.well)
+    }
+
+    /// Prints them; whether all that are configured answered well.
+    pub(super) fn print(&self) -> bool {
+        for (what, answer) in [("Photos", &self.photos), ("Webhook", &self.webhook)] {
+            match answer {
+                Some(answer) if answer.well => println!("{what}: well: {}", answer.message),
+                Some(answer) => println!("{what}: FAILED: {}", answer.message),
+                None => println!("{what}: no URL is set"),
+            }
+        }
+        self.are_well()
+    }
+}
+
+impl From<Result<String, Fault>> for Answer {
+    fn from(answered: Result<String, Fault>) -> Self {
+        let well = answered.is_ok();
+        Self { well, message: answered.unwrap_or_else(|fault| fault.to_string()) }
+    }
+}
+
+/// Asks both.
+pub(super) fn test(config: &Config) -> anyhow::Result<Answers> {
     let runtime = super::runtime()?;
     let photos = config.photos.url.as_ref().map(|_| runtime.block_on(sync::check_connection(&config.sync())));
-    let rows = config
+    let webhook = config
         .webhook
         .url
         .as_ref()
         .map(|_| runtime.block_on(upload::check_connection(&config.webhook, &config.tls)));
-    print!("{}{}", line("Photos", photos.as_ref()), line("Webhook", rows.as_ref()));
-    Ok([photos, rows].iter().flatten().all(Result::is_ok))
-}
-
-fn line(what: &str, answered: Option<&Result<String, Fault>>) -> String {
-    match answered {
-        Some(Ok(answer)) => format!("{what}: well: {answer}\n"),
-        Some(Err(fault)) => format!("{what}: FAILED: {fault}\n"),
-        None => format!("{what}: no URL is set\n"),
-    }
+    Ok(Answers { photos: photos.map(Answer::from), webhook: webhook.map(Answer::from) })
 }

@@ -10,9 +10,10 @@ use super::cache_status::CacheStatus;
 use crate::config::Config;
 use recognition::naming::own::ENOUGH;
 use recognition::naming::threshold::Calibration;
-use recognition::roster::enrol::{Places, build_from};
+use recognition::roster::enrol::build_from;
+use recognition::roster::places::Places;
 use recognition::roster::removal::Removal;
-use recognition::roster::{Outcome, PhotoReport, Report, Roster};
+use recognition::roster::{PhotoOutcome, PhotoReport, Report, Roster};
 use recognition::{Content, Engine};
 use vision::face::DetectorChoice;
 use vision::photos::{Photos, RollPattern};
@@ -195,12 +196,12 @@ fn line(text: &mut String, photo: &PhotoReport, width: usize) {
     };
     let _ = write!(text, "{name:<width$} {size:>9} {:>8} ", finders(photo.content.as_ref()));
     let _ = match &photo.outcome {
-        Outcome::Enrolled { quality, .. } => writeln!(
+        PhotoOutcome::Enrolled { quality, .. } => writeln!(
             text,
             "{:>4.0} {:>5.0} {:>5.0} {:>3.0}° {:>4.0}°  yes",
             quality.width, quality.sharpness, quality.brightness, quality.yaw, quality.pitch
         ),
-        Outcome::Refused { reason } => {
+        PhotoOutcome::Refused { reason } => {
             writeln!(text, "{:>4} {:>5} {:>5} {:>4} {:>5}  NO\n  {reason}", "-", "-", "-", "-", "-")
         }
     };
@@ -253,10 +254,10 @@ mod tests {
         let reason = EnrolRefusal::Turned { yaw: -44.0, pitch: -33.0 }.to_string();
         let report = Report {
             photos: vec![
-                photo("2110001/front.jpg", Outcome::Enrolled { quality, bounds: Bounds::default() }),
+                photo("2110001/front.jpg", PhotoOutcome::Enrolled { quality, bounds: Bounds::default() }),
                 photo(
                     &format!("2110001/{}.jpg", "long".repeat(8)),
-                    Outcome::Refused { reason: reason.clone() },
+                    PhotoOutcome::Refused { reason: reason.clone() },
                 ),
             ],
             ..Report::default()

@@ -10,9 +10,11 @@ mod check_photos;
 mod evaluate;
 mod health_gate;
 mod keys;
+mod papers;
 mod provision;
 mod run;
 mod sync;
+mod take_settings;
 mod update;
 mod upload;
 
@@ -49,7 +51,7 @@ enum Command {
     CheckConfig(check_config::Arguments),
     /// Ask the photo server and the webhook whether they answer and take their keys; exit code 1 when one
     /// does not.
-    CheckConnection,
+    CheckConnection(check_connection::Arguments),
     /// Look at every photo: does it enrol, and if not, why; exit code 3 when a person must act.
     CheckPhotos(check_photos::Arguments),
     /// Mirror the photos from the backend and print the result.
@@ -60,6 +62,9 @@ enum Command {
     Evaluate(evaluate::Arguments),
     /// Make a new password for the technician's page.
     Password(keys::Password),
+    /// Accounts of people who may log in to the page, beside the technician.
+    #[command(subcommand)]
+    Account(keys::Account),
     /// API tokens for scripts and monitoring.
     #[command(subcommand)]
     Token(keys::Token),
@@ -75,6 +80,12 @@ enum Command {
     /// Updates: which systems are on the card, install, try, go back.
     #[command(subcommand)]
     Update(update::Request),
+    /// On the appliance, as root: put the settings that the page saved in the place of the file.
+    #[command(hide = true)]
+    TakeSettings(take_settings::Arguments),
+    /// Write shell completions and manual pages into folders, for whoever builds a package.
+    #[command(hide = true)]
+    Papers(papers::Arguments),
 }
 
 impl Cli {
@@ -97,17 +108,20 @@ pub fn execute(cli: Cli) -> ExitCode {
     let done = match &cli.command {
         Command::Run(arguments) => run::execute(&cli.config, arguments),
         Command::CheckConfig(arguments) => check_config::execute(&cli.config, arguments),
-        Command::CheckConnection => check_connection::execute(&cli.config),
+        Command::CheckConnection(arguments) => check_connection::execute(&cli.config, arguments),
         Command::CheckPhotos(arguments) => check_photos::execute(&cli.config, arguments),
         Command::Sync(arguments) => sync::execute(&cli.config, arguments),
         Command::Upload(arguments) => upload::execute(&cli.config, arguments),
         Command::Evaluate(arguments) => evaluate::execute(&cli.config, arguments),
         Command::Password(arguments) => keys::password(&cli.config, arguments),
+        Command::Account(request) => keys::account(&cli.config, request),
         Command::Token(request) => keys::token(&cli.config, request),
         Command::Provision(arguments) => provision::execute(arguments),
         Command::BootSlot(request) => boot_slot::execute(request),
         Command::HealthGate(arguments) => health_gate::execute(&cli.config, arguments),
         Command::Update(request) => update::execute(&cli.config, request),
+        Command::TakeSettings(arguments) => take_settings::execute(&cli.config, arguments),
+        Command::Papers(arguments) => papers::execute(arguments),
     };
     match done {
         Ok(code) => code,
@@ -126,6 +140,12 @@ fn told_once(error: &anyhow::Error) -> String {
         cause if told.is_empty() => cause,
         cause => format!("{told}: {cause}"),
     })
+}
+
+/// Prints what a command reports as one JSON value.
+fn print_json(told: &impl serde::Serialize) -> anyhow::Result<()> {
+    println!("{}", serde_json::to_string_pretty(told)?);
+    Ok(())
 }
 
 /// Loads the configuration and starts the log at its level.

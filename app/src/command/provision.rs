@@ -6,8 +6,10 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 
+use crate::config;
 use crate::provision::import;
 use crate::provision::import::Places;
+use crate::provision::network;
 use crate::provision::report;
 use crate::provision::report::State;
 
@@ -49,5 +51,17 @@ pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         Err(error) => log::warn!("this machine could not be given a name: {error}"),
     }
     report::remember(&places, &import::import(&places)).context("cannot keep what was found on the card")?;
+    // Whatever cannot be read or written here leaves the network to DHCP.
+    let settings = places.etc.join("attendance/attendance.toml");
+    if settings.exists() {
+        match config::load(&settings) {
+            Ok(config) => {
+                if let Err(error) = network::write(Path::new(network::FOLDER), &config.network) {
+                    log::error!("the settings of the network are not in force, and DHCP is used: {error}");
+                }
+            }
+            Err(wrong) => log::error!("DHCP is used, for the settings cannot be read: {wrong}"),
+        }
+    }
     Ok(ExitCode::SUCCESS)
 }

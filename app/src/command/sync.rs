@@ -5,9 +5,11 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use serde::Serialize;
+
 use crate::config::Config;
 use backend::sync::account::{Account, ending, failed};
-use backend::sync::{FOLDER, Report, Step, confirm_removal, once};
+use backend::sync::{Error, FOLDER, Report, Step, confirm_removal, once};
 use base::failure::Diagnosis as _;
 use base::moment::SiteZone;
 use time::OffsetDateTime;
@@ -24,6 +26,30 @@ pub(super) struct Arguments {
     /// Believe the server that lacks many students: the next synchronisation removes them.
     #[arg(long)]
     confirm_removal: bool,
+    /// Print one JSON object a line instead of the original's lines.
+    #[arg(long)]
+    json: bool,
+}
+
+/// What `--json` prints of one synchronisation.
+#[derive(Serialize)]
+struct Told {
+    at: String,
+    /// Whether every photo could be had, and nothing waits for a person.
+    whole: bool,
+    /// Why nothing could be had; none when the server answered.
+    error: Option<String>,
+    new: usize,
+    updated: usize,
+    unchanged: usize,
+    removed: usize,
+    failed: Vec<ToldPhoto>,
+}
+
+#[derive(Serialize)]
+struct ToldPhoto {
+    photo: String,
+    reason: String,
 }
 
 pub(super) fn execute(path: &Path, arguments: &Arguments) -> anyhow::Result<ExitCode> {
@@ -31,6 +57,8 @@ pub(super) fn execute(path: &Path, arguments: &Arguments) -> anyhow::Result<Exit
     super::as_owner_of(&config.site.data_dir)?;
     if arguments.confirm_removal {
         match confirm_removal(&config.site.data_dir)? {
+            // Standard output is for the objects alone.
+            confirmed if arguments.json => log::info!("removal confirmed: {}", confirmed.is_some()),
             Some(photos) => {
                 println!("Confirmed: {photos} photos will be removed if the server still lacks them.")
             }
@@ -41,13 +69,15 @@ pub(super) fn execute(path: &Path, arguments: &Arguments) -> anyhow::Result<Exit
     super::runtime()?.block_on(async {
         loop {
             let worked = tokio::select! {
-                worked = synchronise(&config) => worked?,
+                worked = synchronise(&config, arguments.json) => worked?,
                 () = super::asked_to_stop() => return Ok(ExitCode::SUCCESS),
             };
             if !arguments.continuous {
                 return Ok(ExitCode::from(u8::from(!worked)));
             }
-            println!("\n  Waiting {} seconds until next sync...\n", pause.as_secs());
+            if !arguments.json {
+                println!("\n  Waiting {} seconds until next sync...\n", pause.as_secs());
+            }
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}
                 () = super::asked_to_stop() => return Ok(ExitCode::SUCCESS),
@@ -57,9 +87,16 @@ pub(super) fn execute(path: &Path, arguments: &Arguments) -> anyhow::Result<Exit
 }
 
 /// Synchronises and prints the result; whether every photo could be fetched.
-async fn synchronise(config: &Config) -> anyhow::Result<bool> {
+async fn synchronise(config: &Config, in_json: bool) -> anyhow::Result<bool> {
     let settings = config.sync();
-    println!("[{}] Starting face sync...", now(&SiteZone::named(&config.site.time_zone)?));
+    let at = now(&SiteZone::named(&config.site.time_zone)?);
+    if in_json {
+        let done = once(&settings, &|_| ()).await;
+        let told = Told::of(at, done);
+        println!("{}", serde_json::to_string(&told)?);
+        return Ok(told.whole);
+    }
+    println!("[{at}] Starting face sync...");
     if let Some(url) = &settings.photos.url {
         println!("  Source: {url}");
     }
@@ -95,6 +132,33 @@ async fn synchronise(config: &Config) -> anyhow::Result<bool> {
         println!("  A running appliance takes this over with its next synchronisation.");
     }
     Ok(is_whole(&report))
+}
+
+impl Told {
+    fn of(at: String, done: Result<Report, Error>) -> Self {
+        let (report, error) = match done {
+            Ok(report) => {
+                let fault = report.fault();
+                (report, fault)
+            }
+            Err(error) => (Report::default(), Some(error.fault())),
+        };
+        let failed = report
+            .failed
+            .iter()
+            .map(|one| ToldPhoto { photo: one.photo.clone(), reason: one.reason.clone() })
+            .collect();
+        Self {
+            at,
+            whole: error.is_none() && is_whole(&report),
+            error: error.map(|fault| fault.to_string()),
+            new: report.new,
+            updated: report.updated,
+            unchanged: report.unchanged,
+            removed: report.removed,
+            failed,
+        }
+    }
 }
 
 /// Whether everything could be had, and nothing waits for a person.

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use clap::Subcommand;
 use rustix::thread::{CapabilitySet, CapabilitySets, set_capabilities};
+use serde::Serialize;
 
 use crate::config::Config;
 use update::attempt;
@@ -22,6 +23,7 @@ use update::report;
 use update::restart;
 use update::schedule::StickRule;
 use update::slot::Slot;
+use update::start;
 use update::stick;
 use update::stick::{Desk, Stick, StickError};
 use update::store::{Places, Store};
@@ -48,7 +50,11 @@ const LOOK: Duration = Duration::from_secs(2);
 #[derive(Debug, Subcommand)]
 pub(super) enum Request {
     /// Say which systems are on the card, and how the last update ended.
-    Status,
+    Status {
+        /// Print JSON instead of text.
+        #[arg(long)]
+        json: bool,
+    },
     /// Install a bundle (a file or an https address) into the other slot.
     Install {
         /// Path or address.
@@ -88,7 +94,8 @@ pub(super) fn execute(config: &Path, request: &Request) -> anyhow::Result<ExitCo
     }
     super::runtime()?.block_on(async {
         match request {
-            Request::Status => status(&kept)?,
+            Request::Status { json: false } => status(&kept)?,
+            Request::Status { json: true } => status_in_json(&kept)?,
             Request::Install { bundle, ca_file, restart } => {
                 install(&kept, bundle, ca_file.as_deref()).await?;
                 if *restart {
@@ -143,13 +150,66 @@ fn status(kept: &Path) -> anyhow::Result<()> {
             not_wanted.join(", ")
         );
     }
-    println!("{}", eeprom::sentence(Path::new(eeprom::MEMORIES)));
+    for fault in start::faults(&start::Notes::default()) {
+        println!("{fault}");
+    }
+    let firmware = eeprom::Firmware::read(Path::new(eeprom::CHOSEN));
+    println!("{}", eeprom::sentence(Path::new(eeprom::MEMORIES), &firmware));
     if trust::signers(Path::new(trust::KEYRING)) == Signers::Development {
         println!(
             "Whoever has the builder's development keys can sign updates for this image: not for a door in use."
         );
     }
     Ok(())
+}
+
+/// What `update status --json` prints.
+#[derive(Serialize)]
+struct Told {
+    slots: Vec<ToldSlot>,
+    /// How the last update ended, one sentence; none before the first.
+    last: Option<String>,
+    /// Versions that are not installed automatically until somebody acknowledges.
+    not_wanted: Vec<String>,
+    eeprom: String,
+    /// Whether whoever has the builder's development keys can sign updates for this image.
+    development_keys: bool,
+}
+
+#[derive(Serialize)]
+struct ToldSlot {
+    slot: String,
+    version: Option<String>,
+    content: String,
+    running: bool,
+    committed: bool,
+    waits_for_its_trial: bool,
+}
+
+fn status_in_json(kept: &Path) -> anyhow::Result<()> {
+    let store = Store::open(&Places::default())?;
+    let flow = store.flow()?;
+    let slots = [Slot::A, Slot::B].map(|slot| {
+        let known = flow.record.known(slot);
+        ToldSlot {
+            slot: slot.to_string(),
+            version: known.system.as_ref().map(|system| system.version.clone()),
+            content: format!("{:?}", known.content).to_lowercase(),
+            running: slot == flow.booted.slot,
+            committed: slot == flow.committed,
+            waits_for_its_trial: slot != flow.booted.slot && slot == flow.primary(),
+        }
+    });
+    super::print_json(&Told {
+        slots: slots.into(),
+        last: store.history()?.last().map(|outcome| outcome.sentence()),
+        not_wanted: view(&Places::default(), kept)?.not_wanted,
+        eeprom: eeprom::sentence(
+            Path::new(eeprom::MEMORIES),
+            &eeprom::Firmware::read(Path::new(eeprom::CHOSEN)),
+        ),
+        development_keys: trust::signers(Path::new(trust::KEYRING)) == Signers::Development,
+    })
 }
 
 fn acknowledge(kept: &Path) -> anyhow::Result<()> {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::bail;
+use serde::Serialize;
 
 use crate::config::Config;
 use backend::upload::{Report, Uploader};
@@ -28,6 +29,32 @@ pub(super) struct Arguments {
     /// First take this row off the list of those that need a person, for good.
     #[arg(long, value_name = "ROW")]
     dismiss: Vec<u64>,
+    /// Print JSON instead of text.
+    #[arg(long)]
+    json: bool,
+}
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Told {
+    stored: usize,
+    had: usize,
+    refused: usize,
+    waiting: usize,
+    no_clock: usize,
+    open_out: usize,
+    /// Why the delivery ended before its end; none when it did not.
+    error: Option<String>,
+    needs_person: Vec<ToldRow>,
+}
+
+#[derive(Serialize)]
+struct ToldRow {
+    row: u64,
+    roll: String,
+    status: &'static str,
+    timestamp: String,
+    reason: String,
 }
 
 pub(super) fn execute(path: &Path, arguments: &Arguments) -> anyhow::Result<ExitCode> {
@@ -77,7 +104,11 @@ async fn upload(config: &Config, arguments: &Arguments) -> anyhow::Result<ExitCo
     if let Some(doubt) = clock.doubt() {
         log::warn!("{doubt}; rows seen since then wait until somebody confirms the time on the page");
     }
-    print!("{}", summary(&report, &ledger));
+    if arguments.json {
+        super::print_json(&told(&report, &ledger))?;
+    } else {
+        print!("{}", summary(&report, &ledger));
+    }
     if let Some(failure) = report.failure {
         bail!("{failure}");
     }
@@ -104,6 +135,30 @@ async fn with_progress(uploader: &Uploader, ledger: &Ledger, bus: &Bus) -> Repor
     };
     bar.finish_and_clear();
     report
+}
+
+fn told(report: &Report, ledger: &Ledger) -> Told {
+    let summary = ledger.summary();
+    let needs_person = ledger.needs_person().into_iter().filter_map(|row| match row.progress {
+        Progress::NeedsPerson(reason) => Some(ToldRow {
+            row: row.id,
+            roll: row.roll.to_string(),
+            status: row.status,
+            timestamp: row.timestamp,
+            reason,
+        }),
+        _ => None,
+    });
+    Told {
+        needs_person: needs_person.collect(),
+        stored: report.created,
+        had: report.duplicates,
+        refused: report.refused,
+        waiting: report.backlog,
+        no_clock: summary.awaiting_clock,
+        open_out: summary.open_outs,
+        error: report.failure.clone(),
+    }
 }
 
 fn summary(report: &Report, ledger: &Ledger) -> String {

@@ -17,10 +17,10 @@ pub fn commented_defaults() -> String {
     let mut text = String::from(
         "# Configuration of the attendance appliance. Every field with its default; remove the leading '#' to change one.\n",
     );
-    for (section, described) in fields(&schema) {
+    for (section, described) in properties(&schema) {
         let target = resolve(&schema, described);
         let _ = write!(text, "\n{}[{section}]\n", comment(described));
-        for (field, described) in fields(target) {
+        for (field, described) in properties(target) {
             let default = &defaults[section][field];
             let value = match default {
                 Value::Null => "...".to_owned(),
@@ -37,11 +37,11 @@ pub fn commented_defaults() -> String {
 }
 
 /// The properties of an object's schema, in the order of their declaration.
-fn fields(schema: &Value) -> impl Iterator<Item = (&str, &Value)> {
+pub(super) fn properties(schema: &Value) -> impl Iterator<Item = (&str, &Value)> {
     schema["properties"].as_object().into_iter().flatten().map(|(name, value)| (name.as_str(), value))
 }
 
-fn resolve<'a>(root: &'a Value, schema: &'a Value) -> &'a Value {
+pub(super) fn resolve<'a>(root: &'a Value, schema: &'a Value) -> &'a Value {
     match schema["$ref"].as_str().and_then(|reference| reference.strip_prefix('#')) {
         Some(pointer) => root.pointer(pointer).unwrap_or(schema),
         None => schema,

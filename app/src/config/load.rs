@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::Config;
+use super::survey::{Wrong, survey};
 use backend::config::Server;
 use backend::http::{Fingerprint, TlsConfigError, TlsPolicy};
 use base::moment::SiteZone;
@@ -45,10 +46,21 @@ pub enum ConfigError {
         /// The file.
         path: PathBuf,
     },
-    /// TOML syntax, an unknown key or a value of the wrong kind; the text names line and column.
-    #[error("{0}")]
-    Syntax(String),
-    /// Values that are well-formed and cannot work; all of them at once.
+    /// There is no file.
+    #[error(
+        "there is no configuration: looked for {}. Make one with `attendance check-config --print-defaults > {}` \
+         and edit it, or name another with --config FILE; on the appliance, put attendance.toml on the card's first \
+         partition and start again",
+        path.display(), path.display()
+    )]
+    Missing {
+        /// Where it was looked for.
+        path: PathBuf,
+    },
+    /// Everything that is wrong in the file, with its place.
+    #[error("{}", lines(.0))]
+    Wrong(Vec<Wrong>),
+    /// Files that the configuration names and that cannot be used; all of them at once.
     #[error("{}", .0.join("\n"))]
     Values(Vec<String>),
 }
@@ -58,11 +70,7 @@ pub enum ConfigError {
 /// # Errors
 /// [`ConfigError`], with everything that is wrong and what is allowed. No message repeats a secret.
 pub fn load(path: &Path) -> Result<Config, ConfigError> {
-    let unreadable = |source| ConfigError::Unreadable { path: path.to_owned(), source };
-    if std::fs::metadata(path).map_err(unreadable)?.len() > MAX_BYTES {
-        return Err(ConfigError::TooLarge { path: path.to_owned() });
-    }
-    let text = std::fs::read_to_string(path).map_err(unreadable)?;
+    let text = read(path)?;
     match parse(&text) {
         Err(wrong) if path == Path::new(TAKEN_OVER) => {
             let (config, left_out) = parse_known(&text).ok_or(wrong)?;
@@ -74,6 +82,37 @@ pub fn load(path: &Path) -> Result<Config, ConfigError> {
         }
         parsed => parsed,
     }
+}
+
+/// The text of the file at `path`.
+///
+/// # Errors
+/// [`ConfigError`] when there is none, or none that can be one.
+pub fn read(path: &Path) -> Result<String, ConfigError> {
+    let unreadable = |source: std::io::Error| match source.kind() {
+        std::io::ErrorKind::NotFound => ConfigError::Missing { path: path.to_owned() },
+        _ => ConfigError::Unreadable { path: path.to_owned(), source },
+    };
+    if std::fs::metadata(path).map_err(unreadable)?.len() > MAX_BYTES {
+        return Err(ConfigError::TooLarge { path: path.to_owned() });
+    }
+    std::fs::read_to_string(path).map_err(unreadable)
+}
+
+/// What a text says as far as it can be read, and everything that is wrong with it and with the files that it
+/// names.
+pub fn examine(text: &str) -> (Config, Vec<Wrong>) {
+    let (config, mut wrong) = survey(text);
+    let config = settled(config);
+    if let Err(ConfigError::Values(files)) = check_files(&config) {
+        let said = |what| Wrong { place: None, setting: None, what };
+        wrong.extend(files.into_iter().map(said));
+    }
+    (config, wrong)
+}
+
+fn lines(wrong: &[Wrong]) -> String {
+    wrong.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }
 
 /// The settings of a text that this version takes, and the names of those it does not: another version took
@@ -117,27 +156,8 @@ fn settled(config: Config) -> Config {
 /// # Errors
 /// As [`load`].
 pub fn parse(text: &str) -> Result<Config, ConfigError> {
-    let config: Config = toml::from_str(text).map_err(|error| ConfigError::Syntax(explain(text, &error)))?;
-    let problems = problems(&config);
-    if problems.is_empty() { Ok(settled(config)) } else { Err(ConfigError::Values(problems)) }
-}
-
-/// The parser's message with its place, and the line's key: the value may be a secret, and so may all of a
-/// line without a key.
-fn explain(text: &str, error: &toml::de::Error) -> String {
-    let Some(span) = error.span() else { return error.message().to_owned() };
-    let before = &text[..span.start.min(text.len())];
-    let line = before.matches('\n').count() + 1;
-    let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
-    let key = text.lines().nth(line - 1).and_then(|line| line.split_once('=')).map(|(key, _)| key.trim());
-    let key = key.filter(|key| !key.is_empty() && key.bytes().all(in_a_key));
-    let key = key.map(|key| format!(" ({key})")).unwrap_or_default();
-    format!("line {line}, column {column}{key}: {}", error.message())
-}
-
-/// What keys are made of that need no quotes, and the dots between them.
-fn in_a_key(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"_.-".contains(&byte)
+    let (config, wrong) = survey(text);
+    if wrong.is_empty() { Ok(settled(config)) } else { Err(ConfigError::Wrong(wrong)) }
 }
 
 /// The times of a school day, which must lie in an order.
@@ -175,7 +195,7 @@ fn rows_of_a_day(config: &Config, check: &mut impl FnMut(bool, String)) {
     }
 }
 
-fn problems(config: &Config) -> Vec<String> {
+pub(super) fn problems(config: &Config) -> Vec<String> {
     let mut found = Vec::new();
     let mut check = |holds: bool, message: String| {
         if !holds {
@@ -302,6 +322,7 @@ fn problems(config: &Config) -> Vec<String> {
         }
     }
     found.extend(config.mqtt.problems());
+    found.extend(config.network.problems());
     found
 }
 

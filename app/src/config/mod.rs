@@ -6,7 +6,10 @@
 
 mod at_door;
 mod document;
+pub mod fields;
 mod load;
+mod network;
+mod survey;
 
 use std::path::PathBuf;
 
@@ -26,7 +29,9 @@ use vision::photos::Photos;
 
 pub use at_door::DoorSection;
 pub use document::commented_defaults;
-pub use load::{ConfigError, check_files, load, parse};
+pub use load::{ConfigError, check_files, examine, load, parse, read};
+pub use network::{FixedAddress, Interface, Network};
+pub use survey::Wrong;
 
 /// Everything a site can choose.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
@@ -34,6 +39,8 @@ pub use load::{ConfigError, check_files, load, parse};
 pub struct Config {
     /// Where the appliance stands.
     pub site: Site,
+    /// The network, where DHCP does not say all of it.
+    pub network: Network,
     /// Where the students' photos come from.
     pub photos: Photos,
     /// Where attendance rows go.

@@ -108,6 +108,8 @@ pub struct WifiProfile {
     pub file: String,
     /// Its content.
     pub content: String,
+    /// The country whose rules for channels hold, ISO 3166; none: as the kernel has it.
+    pub country: Option<String>,
 }
 
 /// Parses one file's bytes.
@@ -143,7 +145,8 @@ fn certificates(text: &str) -> Result<String, CardError> {
     }
 }
 
-/// First line the network's name, second its password; a name alone is an open network, an empty file none.
+/// First line the network's name, second its password, third the country if it is given; a name alone is an
+/// open network, an empty file none.
 fn wifi(text: &str) -> Result<Accepted, CardError> {
     let mut lines = text.lines().map(|line| line.trim_end_matches('\r'));
     let Some(name) = lines.next().filter(|name| !name.is_empty()) else { return Ok(Accepted::Wifi(None)) };
@@ -154,7 +157,7 @@ fn wifi(text: &str) -> Result<Accepted, CardError> {
     let plain = name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_ ".contains(&b));
     let stem = if plain { name.to_owned() } else { format!("={}", hexadecimal(name.as_bytes())) };
     let profile = match lines.next().filter(|password| !password.is_empty()) {
-        None => WifiProfile { file: format!("{stem}.open"), content: String::new() },
+        None => WifiProfile { file: format!("{stem}.open"), content: String::new(), country: None },
         Some(password) => {
             if !(8..=63).contains(&password.len()) || !password.bytes().all(|b| (32..127).contains(&b)) {
                 return Err(CardError::Line {
@@ -165,16 +168,20 @@ fn wifi(text: &str) -> Result<Accepted, CardError> {
             WifiProfile {
                 file: format!("{stem}.psk"),
                 content: format!("[Security]\nPassphrase={}\n", iwd_value(password)),
+                country: None,
             }
         }
     };
-    if lines.any(|line| !line.trim().is_empty()) {
+    let country = lines.next().map(str::trim).filter(|line| !line.is_empty());
+    let is_country = |text: &str| text.len() == 2 && text.bytes().all(|b| b.is_ascii_uppercase());
+    if country.is_some_and(|country| !is_country(country)) || lines.any(|line| !line.trim().is_empty()) {
         return Err(CardError::Line {
             line: 3,
-            reason: "expected two lines: the network's name and its password",
+            reason: "expected three lines at most: the network's name, its password, and the country in two capital \
+                     letters, for example IN",
         });
     }
-    Ok(Accepted::Wifi(Some(profile)))
+    Ok(Accepted::Wifi(Some(WifiProfile { country: country.map(str::to_owned), ..profile })))
 }
 
 fn hexadecimal(bytes: &[u8]) -> String {
@@ -314,14 +321,24 @@ mod tests {
             profile("School 2\r\nback\\slash 1\r\n").unwrap(),
             WifiProfile {
                 file: "School 2.psk".into(),
-                content: "[Security]\nPassphrase=back\\\\slash 1\n".into()
+                content: "[Security]\nPassphrase=back\\\\slash 1\n".into(),
+                country: None,
             }
         );
         assert_eq!(profile("Café\n password\n").unwrap().file, "=436166c3a9.psk");
         assert_eq!(profile("Café\n password\n").unwrap().content, "[Security]\nPassphrase=\\spassword\n");
         assert_eq!(profile("guests\n").unwrap().file, "guests.open");
+        let abroad = profile("School 2\npassword1\nIN\n").unwrap();
+        assert_eq!(abroad.country.as_deref(), Some("IN"));
+        assert_eq!(profile("guests\n\nDE\n").unwrap().country.as_deref(), Some("DE"));
         assert_eq!(profile("\n"), None);
-        for (wrong, line) in [("net\nshort\n", 2), ("net\npassword1\nmore\n", 3), (&*"n".repeat(33), 1)] {
+        for (wrong, line) in [
+            ("net\nshort\n", 2),
+            ("net\npassword1\nmore\n", 3),
+            ("net\npassword1\nIN\nmore\n", 3),
+            ("net\npassword1\nin\n", 3),
+            (&*"n".repeat(33), 1),
+        ] {
             assert!(
                 matches!(parse(CardFile::Wifi, wrong.as_bytes()), Err(CardError::Line { line: found, .. }) if found == line)
             );

@@ -196,7 +196,12 @@ fn keep(places: &Places, accepted: &Accepted) -> io::Result<()> {
         Accepted::Authority(text) => replace(&ours.join("ca.pem"), text, 0o644),
         Accepted::PageCertificate(text) => replace(&ours.join("page.crt"), text, 0o644),
         Accepted::PageKey(key) => replace(&ours.join("page.key"), key.expose(), 0o640),
-        Accepted::Wifi(profile) => keep_wifi(&places.iwd, profile.as_ref()),
+        Accepted::Wifi(profile) => {
+            if let Some(country) = profile.as_ref().and_then(|profile| profile.country.as_ref()) {
+                keep_country(&places.etc.join("iwd/main.conf"), country)?;
+            }
+            keep_wifi(&places.iwd, profile.as_ref())
+        }
         Accepted::SshKeys(keys) => {
             let (keys_file, rule) = (ours.join("ssh/authorized_keys"), places.etc.join("nftables.d/ssh.nft"));
             if keys.is_empty() {
@@ -228,6 +233,22 @@ fn keep_wifi(folder: &Path, profile: Option<&WifiProfile>) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// The country in iwd's own settings, whose other lines stay.
+fn keep_country(path: &Path, country: &str) -> io::Result<()> {
+    let before = match std::fs::read_to_string(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+        read => read?,
+    };
+    let others: Vec<_> = before.lines().filter(|line| !line.trim_start().starts_with("Country=")).collect();
+    let at = others.iter().position(|line| line.trim() == "[General]");
+    let mut lines: Vec<String> = others.into_iter().map(str::to_owned).collect();
+    match at {
+        Some(at) => lines.insert(at + 1, format!("Country={country}")),
+        None => lines.extend(["[General]".to_owned(), format!("Country={country}")]),
+    }
+    replace(path, &(lines.join("\n") + "\n"), 0o644)
 }
 
 /// /etc/shadow with another hash for root; empty locks the account.

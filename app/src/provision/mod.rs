@@ -8,9 +8,10 @@
 //! `attendance-status.txt` back: the address and the certificate's fingerprint, or what is wrong and in which
 //! line.
 //!
-//! [`card`] is pure: text in, parsed files or reasons out. [`import`] and [`report`] take every folder as an
-//! argument.
+//! [`card`] is pure: text in, parsed files or reasons out. [`import`], [`network`] and [`report`] take every
+//! folder as an argument.
 
 pub mod card;
 pub mod import;
+pub mod network;
 pub mod report;

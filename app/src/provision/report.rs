@@ -17,10 +17,12 @@ use rustls_pki_types::pem::PemObject as _;
 use super::import::{ImportedFile, Places, replace};
 use crate::config;
 use backend::http::Fingerprint;
+use base::failure::Fault;
 use base::secret::Secret;
 use status::console;
 use status::console::FIRST_PASSWORD;
 use update::report as service;
+use update::start;
 
 /// The report's name on the card.
 const STATUS_FILE: &str = "attendance-status.txt";
@@ -73,6 +75,8 @@ pub struct State {
     pub configured: bool,
     /// What the import found on the card at this start.
     pub card: String,
+    /// What is wrong with this start of the machine.
+    pub start: Vec<Fault>,
     /// The page's first password, as long as nobody has used it. For the console alone.
     pub first_password: Option<Secret>,
 }
@@ -92,6 +96,7 @@ impl State {
             fingerprint: shown_fingerprint(Path::new(service::PATH)).or_else(|| fingerprint(&own)),
             configured: settings.exists(),
             card: read(&places.run.join(FOUND_FILE)),
+            start: start::faults(&start::Notes::default()),
             first_password: first_password(Path::new(FIRST_PASSWORD)),
         }
     }
@@ -119,6 +124,12 @@ pub fn text(state: &State) -> String {
     match &state.fingerprint {
         Some(digest) => line(&mut text, "Certificate:", &format!("SHA-256 {digest}")),
         None => line(&mut text, "Certificate:", "none yet: the service has not started"),
+    }
+    for fault in &state.start {
+        let _ = write!(text, "\nATTENTION: {}.\n", fault.what);
+        if let Some(advice) = &fault.advice {
+            let _ = writeln!(text, "What to do: {advice}.");
+        }
     }
     if !state.card.is_empty() {
         let _ = write!(text, "\nFound on this card at the last start:\n{}", state.card);
@@ -271,6 +282,7 @@ mod tests {
         let mut state = State::of_system(&places, folder.path());
         state.addresses = vec!["192.0.2.7".into(), "2001:db8::7".into()];
         state.fingerprint = Some("AB:CD".into());
+        state.start = vec![Fault::new("the EEPROM is old").advise("update it")];
         let text = text(&state);
         for expected in [
             "attendance-0a1b2c, system 1.2.3",
@@ -282,6 +294,7 @@ mod tests {
             "    line 3: unknown field\r\n    allowed",
             "wifi.txt was taken over and removed from this card.\r\n    the firewall\r\n",
             "ca.pem was taken over for this start alone",
+            "ATTENTION: the EEPROM is old.\r\nWhat to do: update it.\r\n",
             ".local/",
         ] {
             assert!(text.contains(expected), "{expected} is missing in\n{text}");

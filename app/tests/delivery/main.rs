@@ -4,8 +4,10 @@
 mod command;
 mod door;
 mod faults;
+mod first_settings;
 mod killed;
 mod promises;
+mod reports;
 mod scripted;
 mod working;
 

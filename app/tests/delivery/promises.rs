@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use attendance::appliance::hands::Hands;
+use attendance::appliance::office::Office;
 use attendance::config;
 use attendance::supervisor::Supervisor;
 use backend::sync;
@@ -96,6 +97,9 @@ impl Backend {
             clock,
             updating: Default::default(),
             account,
+            office: Office::below(self.data.path(), self.data.path(), Default::default()),
+            settings: None,
+            ask_updates: Arc::default(),
         }
     }
 }

@@ -20,6 +20,12 @@ fn log_in(browser: &Browser, device: &Device) {
     browser.until("North gate", |b| b.text("body"));
 }
 
+/// The technician's view of the device.
+fn at_device(browser: &Browser, device: &Device) {
+    log_in(browser, device);
+    browser.go(&format!("{}device", device.url()));
+}
+
 fn picture(browser: &Browser, name: &str) {
     if let Some(folder) = std::env::var_os("ATTENDANCE_SCREENSHOTS") {
         std::fs::write(std::path::Path::new(&folder).join(format!("{name}.png")), browser.picture()).unwrap();
@@ -106,17 +112,19 @@ fn the_page_reads_well_on_phone_and_desk_light_and_dark_well_and_broken() {
         });
         for (size, width, height) in [("phone", 360, 740), ("desk", 1280, 900)] {
             for (scheme, dark) in [("light", false), ("dark", true)] {
-                let name = format!("{state}-{size}-{scheme}");
-                browser.look(width, height, dark);
-                browser.go(&device.url());
-                browser
-                    .script("document.querySelectorAll('details:not(#preview)').forEach(d => d.open = true)");
-                fits(&browser, &name);
-                contrast(&browser, &name);
-                axe(&browser, &name);
-                browser
-                    .script("document.querySelectorAll('details').forEach(d => d.open = d.id === 'refused')");
-                picture(&browser, &name);
+                for view in ["", "door", "device"] {
+                    let name = format!("{state}-{size}-{scheme}-{view}");
+                    browser.look(width, height, dark);
+                    browser.go(&format!("{}{view}", device.url()));
+                    browser.script("document.querySelectorAll('details').forEach(d => d.open = true)");
+                    fits(&browser, &name);
+                    contrast(&browser, &name);
+                    axe(&browser, &name);
+                    browser.script(
+                        "document.querySelectorAll('details').forEach(d => d.open = d.id === 'refused')",
+                    );
+                    picture(&browser, &name);
+                }
             }
         }
     }
@@ -129,10 +137,34 @@ fn the_page_reads_well_on_phone_and_desk_light_and_dark_well_and_broken() {
     fits(&browser, "docs");
     contrast(&browser, "docs");
     axe(&browser, "docs");
-    browser.click("[data-try='/status']");
-    browser.until("attendance_system", |b| {
-        b.text("[data-try='/status'] ~ *, p:has([data-try='/status']) + pre")
-    });
+    browser.click("[data-try='/status'] button");
+    browser.until("attendance_system", |b| b.text("[data-try='/status'] + pre"));
+    // Paths with a part, and calls that change something.
+    browser.write("[data-try='/attendance/{date}'] input", "2025-01-15");
+    browser.click("[data-try='/attendance/{date}'] button");
+    browser.until("2110009", |b| b.text("[data-try='/attendance/{date}'] + pre"));
+    browser.click("[data-try='/sync/manual'] button");
+    browser.until("12 photos are new", |b| b.text("[data-try='/sync/manual'] + pre"));
+    browser.write("[data-try='/update/install'] input", "https://updates.example/latest.json");
+    browser.click("[data-try='/update/install'] button");
+    browser.until("Fetched from https://updates.example/", |b| b.text("[data-try='/update/install'] + pre"));
+    browser.click("[data-try='/events'] button");
+    browser.until("event: problems", |b| b.text("[data-try='/events'] + pre"));
+    let all = browser.script(
+        "return [document.querySelectorAll('form.try').length, document.querySelectorAll('section.card').length]",
+    );
+    assert_eq!(all[0], all[1], "every call can be tried");
+    for (size, width, dark) in [("phone", 360, false), ("phone-dark", 360, true), ("desk", 1280, false)] {
+        let name = format!("settings-{size}");
+        browser.look(width, 900, dark);
+        browser.go(&format!("{}settings", device.url()));
+        picture(&browser, &name);
+        browser.script("document.querySelectorAll('details').forEach(d => d.open = true)");
+        fits(&browser, &name);
+        contrast(&browser, &name);
+        axe(&browser, &name);
+    }
+    assert!(!browser.script("return document.documentElement.outerHTML").to_string().contains("s3cr3t"));
     let complaints = browser.complaints();
     assert!(complaints.iter().all(|c| c.contains("favicon") || c.contains("broken.jpg")), "{complaints:?}");
 }
@@ -154,6 +186,7 @@ fn a_row_appears_by_itself_and_every_button_says_what_happened() {
 
     device.change(broken);
     browser.until("no picture", |b| b.text("#verdict"));
+    browser.go(&format!("{}device", device.url()));
     for (button, said) in [
         ("#do-sync", "12 photos are new"),
         ("#do-upload", "7 rows were delivered"),
@@ -227,6 +260,7 @@ fn a_row_appears_by_itself_and_every_button_says_what_happened() {
     browser.until("It restarts", |b| b.text("#said"));
 
     // Searching, another day, and files.
+    browser.go(&device.url());
     browser.write("#search", "2119999");
     browser.until("with “2119999”", |b| b.text("#rows"));
     browser.go(&format!("{}?day=2025-01-15", device.url()));
@@ -244,20 +278,20 @@ fn the_live_picture_is_asked_for_only_while_it_is_open() {
     let Some(browser) = Browser::open(true) else { return };
     let device = Device::start();
     device.change(broken);
-    log_in(&browser, &device);
+    at_device(&browser, &device);
     let asked = || *device.fake.previews.lock().unwrap();
     assert_eq!(asked(), 0);
-    browser.click("#preview summary");
+    browser.go(&format!("{}door", device.url()));
     let start = Instant::now();
-    while asked() < 3 {
+    while asked() < 5 {
         assert!(start.elapsed() < Duration::from_secs(20), "no live picture");
         std::thread::sleep(Duration::from_millis(50));
     }
     browser.until("320", |b| {
-        b.script("return document.querySelector('#view img')?.naturalWidth ?? 0").to_string()
+        b.script("return document.querySelector('#live img')?.naturalWidth ?? 0").to_string()
     });
     picture(&browser, "preview");
-    browser.click("#preview summary");
+    browser.go(&format!("{}device", device.url()));
     std::thread::sleep(Duration::from_millis(500));
     let then = asked();
     std::thread::sleep(Duration::from_secs(1));
@@ -285,7 +319,7 @@ fn the_live_picture_is_asked_for_only_while_it_is_open() {
 fn a_device_that_did_not_answer_is_asked_again_and_only_news_is_read_aloud() {
     let Some(browser) = Browser::open(true) else { return };
     let device = Device::start();
-    log_in(&browser, &device);
+    at_device(&browser, &device);
     let change = |age| {
         device.change(|view| view.camera.last_frame_age_s = Some(age));
         device.bus.publish(Event::Hint { track: 1, advice: Advice::ComeCloser });
@@ -365,7 +399,7 @@ fn title_and_file_are_those_of_the_rows() {
 fn a_log_in_that_ends_breaks_off_no_update_and_another_is_taken_up() {
     let Some(browser) = Browser::open(true) else { return };
     let device = Device::start();
-    log_in(&browser, &device);
+    at_device(&browser, &device);
     let token = "return document.querySelector('header input[name=csrf]').value";
     let look = || device.bus.publish(Event::Hint { track: 1, advice: Advice::ComeCloser });
     let before = browser.script(token);
@@ -433,17 +467,23 @@ fn the_page_is_used_by_keyboard_alone() {
     let Some(browser) = Browser::open(true) else { return };
     let device = Device::start();
     log_in(&browser, &device);
-    let mut reached = Vec::new();
-    for _ in 0..25 {
-        browser.press("\u{e004}");
-        let focus = browser.script(
-            "const e = document.activeElement, s = getComputedStyle(e);
-             return (e.id || e.innerText || e.tagName) + (s.outlineStyle === 'none' ? ' UNSEEN' : '')",
-        );
-        reached.push(focus.as_str().unwrap().to_owned());
-    }
-    for control in ["Log out", "search", "day", "Show", "csv", "do-restart", "do-upload", "do-sync", "log"] {
-        assert!(reached.iter().any(|r| r == control), "{control:?} is not reached: {reached:?}");
+    for (view, controls) in [
+        ("", &["Log out", "Today", "Device", "search", "day", "Show", "sheet-xlsx", "csv"][..]),
+        ("device", &["do-restart", "do-upload", "do-sync", "log"]),
+    ] {
+        browser.go(&format!("{}{view}", device.url()));
+        let mut reached = Vec::new();
+        for _ in 0..30 {
+            browser.press("\u{e004}");
+            let focus = browser.script(
+                "const e = document.activeElement, s = getComputedStyle(e);
+                 return (e.id || e.innerText || e.tagName) + (s.outlineStyle === 'none' ? ' UNSEEN' : '')",
+            );
+            reached.push(focus.as_str().unwrap().to_owned());
+        }
+        for control in controls {
+            assert!(reached.iter().any(|r| r == control), "{control:?} is not reached: {reached:?}");
+        }
     }
     // What has the focus keeps it when the page looks again.
     device.change(broken);
@@ -485,6 +525,7 @@ fn without_scripts_all_can_be_read_and_done() {
     log_in(&browser, &device);
     assert_eq!(browser.text("#sentence"), "All well");
     assert!(browser.text("#rows").contains("Show all 42 rows"));
+    browser.go(&format!("{}device", device.url()));
     browser.click("#do-sync");
     browser.until("12 photos are new", |b| b.text("#photos"));
     // A school's worth of refused rows is a list that ends, and each can be given up.
@@ -494,7 +535,7 @@ fn without_scripts_all_can_be_read_and_done() {
         view.upload.needs_person =
             (0..700).map(|n| RefusedRow { id: n.to_string(), ..row.clone() }).collect();
     });
-    browser.go(&device.url());
+    browser.go(&format!("{}device", device.url()));
     assert_eq!(browser.script("return document.querySelectorAll('.people li').length"), 20);
     assert!(
         browser.text("#delivery").contains("(700 rows)")
@@ -505,9 +546,39 @@ fn without_scripts_all_can_be_read_and_done() {
     browser.until("Row 0 was dismissed", |b| b.text("#delivery"));
     browser.click("#do-retry-all");
     browser.until("All rows will be sent again", |b| b.text("#delivery"));
+    browser.go(&device.url());
     browser.write("#search", "2110036");
     browser.click("#filter button");
     browser.until("with “2110036”", |b| b.text("#rows"));
     browser.click("header form button");
     browser.until("/login", |b| b.address());
+}
+
+/// The picture moves, and its words can be read where it is as wide as a phone.
+#[test]
+fn the_live_picture_moves_and_is_readable_on_a_phone() {
+    let Some(browser) = Browser::open(true) else { return };
+    let device = Device::start();
+    browser.look(360, 740, false);
+    log_in(&browser, &device);
+    browser.go(&format!("{}door", device.url()));
+    let width = "return document.querySelector('#live img')?.getBoundingClientRect().width ?? 0";
+    let start = Instant::now();
+    while browser.script(width).as_f64().unwrap_or_default() < 100.0 {
+        assert!(start.elapsed() < Duration::from_secs(20), "there is no picture");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let (begun, before) = (Instant::now(), *device.fake.previews.lock().unwrap());
+    std::thread::sleep(Duration::from_secs(3));
+    let pictures = *device.fake.previews.lock().unwrap() - before;
+    let rate = pictures as f64 / begun.elapsed().as_secs_f64();
+    assert!(rate >= 5.0, "{rate:.1} pictures a second");
+    let svg = device.get("/preview.svg", &device.log_in()).text();
+    let number = |after: &str| -> f64 {
+        let text = svg.split(after).nth(1).unwrap();
+        text.split(|c: char| !c.is_ascii_digit() && c != '.').next().unwrap().parse().unwrap()
+    };
+    let shown = browser.script(width).as_f64().unwrap();
+    let pixels = number("font-size=\"") * shown / number("viewBox=\"0 0 ");
+    assert!(pixels >= 12.0, "letters of {pixels:.1} pixels");
 }

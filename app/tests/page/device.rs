@@ -5,9 +5,15 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use attendance::appliance::systems::Bundle;
+use attendance::settings::desk::Desk;
+use attendance::settings::store::{RealDisk, Store};
+use attendance::settings::trial::Keeper;
+use attendance::settings::writer::Writer;
 use base::event::{Bus, WorkerState};
+use base::moment::SiteZone;
 use base::secret::Secret;
 use bytes::Bytes;
+use office::day::{Day, Now, Person, Rules, Seen};
 use status::config::Page;
 use status::limits::Limits;
 use status::systems::{
@@ -15,12 +21,13 @@ use status::systems::{
 };
 use status::token::{TokenAccess, TokenFile};
 use status::view::{
-    Action, Camera, Control, Done, Incoming, KnownScene, LivenessCheck, Mark, Pending, PhotoSync, Picture,
-    Refused, RefusedPhoto, RefusedRow, Roster, RosterCount, Row, RowDelivery, RowStatus, Source, Student,
-    System, Today, Update, Upload, View, Worker,
+    AboutStudent, Action, Camera, Control, Decision, Done, Incoming, KnownScene, LivenessCheck, Mark,
+    Pending, PhotoSync, Picture, Refused, RefusedPhoto, RefusedRow, Roster, RosterCount, Row, RowDelivery,
+    RowStatus, Source, Student, StudentsList, System, Today, Update, Upload, View, Worker,
 };
 use status::{Running, password, start};
-use time::Date;
+use time::macros::{format_description, time};
+use time::{Date, PrimitiveDateTime};
 use update::inbox;
 use update::under_way::UnderWay;
 
@@ -35,9 +42,13 @@ pub struct Fake {
     pub fails: Mutex<bool>,
     pub previews: Mutex<usize>,
     pub evidences: Mutex<usize>,
+    /// Students of the school.
+    pub students: Mutex<usize>,
     /// Where bundles are received.
     pub inbox: PathBuf,
     pub updating: UnderWay,
+    /// The real one, on a file in the folder of the device.
+    pub settings: Arc<Desk>,
 }
 
 pub struct Device {
@@ -97,8 +108,10 @@ impl Device {
             fails: Mutex::new(false),
             previews: Mutex::new(0),
             evidences: Mutex::new(0),
+            students: Mutex::new(0),
             inbox: folder.path().join("update"),
             updating: UnderWay::default(),
+            settings: Arc::new(desk(folder.path())),
         });
         let (source, bus) = shown.unwrap_or_else(|| (fake.clone(), Bus::default()));
         let mut running = start(&config, folder.path(), source, fake.clone(), bus.clone(), limits).unwrap();
@@ -136,6 +149,59 @@ impl Source for Fake {
             }),
             _ => Ok(Vec::new()),
         }
+    }
+
+    /// A school of some hundred students in three classes; who has a row today came.
+    fn days(&self, from: Date, to: Date) -> Result<Vec<Day>, Refused> {
+        let today = self.view.lock().unwrap().today.clone();
+        let persons: Vec<Person> = (1..=*self.students.lock().unwrap())
+            .map(|n| Person {
+                roll: format!("{}", 2_110_000 + n),
+                name: format!("{} Student {n}", if n == 7 { "=Asha" } else { "Ben" }),
+                class: format!("{} {}", 8 + n % 3, if n % 2 == 0 { "A" } else { "B" }),
+                enrolled: n % 50 != 0,
+            })
+            .collect();
+        let moment = |text: &str| {
+            let form = format_description!("[year]-[month]-[day] [hour]:[minute]:[second]");
+            PrimitiveDateTime::parse(text, form).unwrap()
+        };
+        let time = moment(&format!("{} 09:30:12", today.date));
+        let now = Now { date: time.date(), time, closed: today.closed };
+        let rules = Rules { late_after: Some(time!(8:30)), school_days: Vec::new(), departures: true };
+        let days = office::range::days(from, to).unwrap_or_default().into_iter().map(|date| {
+            let rows = if date.to_string() == today.date { Ok(today.rows.clone()) } else { self.rows(date) };
+            let seen = rows.unwrap_or_default().into_iter().map(|row| Seen {
+                at: moment(&row.timestamp),
+                is_in: row.status == RowStatus::In,
+                provisional: row.provisional,
+                roll: row.name,
+            });
+            office::day::judge(date, &now, &rules, &persons, &seen.collect::<Vec<_>>())
+        });
+        Ok(days.collect())
+    }
+
+    fn students(&self) -> StudentsList {
+        StudentsList {
+            from: Some("uploaded by the technician".to_owned()),
+            uploaded: true,
+            students: *self.students.lock().unwrap(),
+            ..StudentsList::default()
+        }
+    }
+
+    fn student(&self, roll: &str) -> Option<AboutStudent> {
+        (roll == "2110007").then(|| AboutStudent {
+            name: "=Asha Student 7".to_owned(),
+            class: "9 B".to_owned(),
+            photos: vec![("2110007/a.jpg".to_owned(), "face 212 pixels wide, sharpness 310".to_owned())],
+            refused: Vec::new(),
+            decisions: vec![Decision {
+                at: "2026-11-22 08:12:03".to_owned(),
+                what: "No row for 2110007: IN 08:05:09 stands".to_owned(),
+            }],
+        })
     }
 
     fn roster(&self) -> Roster {
@@ -176,6 +242,10 @@ impl Source for Fake {
 }
 
 impl Control for Fake {
+    fn settings(&self) -> Option<Arc<dyn status::settings::Settings>> {
+        Some(self.settings.clone())
+    }
+
     fn perform(&self, action: Action) -> Pending<Result<Done, Refused>> {
         self.performed.lock().unwrap().push(action.clone());
         let (takes, fails) = (*self.takes.lock().unwrap(), *self.fails.lock().unwrap());
@@ -202,8 +272,19 @@ impl Control for Fake {
                 Action::InstallReceived => "The update is installed in slot B.".to_owned(),
                 Action::InstallFrom(address) => format!("Fetched from {address}."),
                 Action::TryUpdate => "It restarts.".to_owned(),
+                Action::CheckUpdates => "Nothing to install.".to_owned(),
+                Action::GoBack => "It restarts into the other system.".to_owned(),
                 Action::AcknowledgeUpdate => "Noted.".to_owned(),
                 Action::CloseDay => "The day is closed.".to_owned(),
+                Action::TakeStudents { file, by } => match office::students::parse(&file) {
+                    Ok(list) => format!("The list has {} students, from {by}.", list.students.len()),
+                    Err(error) => {
+                        return Err(Refused { message: error.to_string(), details: String::new() });
+                    }
+                },
+                Action::RemoveStudents => "The uploaded list is removed.".to_owned(),
+                Action::AcceptPhoto { photo, .. } => format!("{photo} is known."),
+                Action::WatchPhoto(photo) => format!("{photo} is on the list again."),
             };
             Ok(Done { message, output: "details\n".to_owned() })
         })
@@ -214,6 +295,18 @@ impl Control for Fake {
             .map(|incoming| -> Box<dyn Incoming> { Box::new(Bundle(incoming)) })
             .map_err(|error| Refused { message: error.to_string(), details: String::new() })
     }
+}
+
+/// Settings as a site has them, with secrets that are to be seen nowhere.
+fn desk(folder: &Path) -> Desk {
+    let file = folder.join("attendance.toml");
+    let text = "# The north gate.\n[site]\nname = \"North gate\" # shown on the page\n\n[webhook]\nurl = \"https://backend.example/hook?key=s3cr3t\"\n\
+                # From the office, 3 March.\nkey = \"s3cr3t\"\n";
+    std::fs::write(&file, text).unwrap();
+    let store = Store::below(folder, Arc::new(RealDisk));
+    let keeper = Keeper::with(Writer::new(&file), store);
+    assert_eq!(keeper.begin(), attendance::settings::trial::Start::GoOn);
+    Desk::new(Arc::new(keeper), SiteZone::default())
 }
 
 pub fn row(name: &str, status: &str, timestamp: &str) -> Row {
@@ -393,6 +486,11 @@ pub fn broken(view: &mut View) {
         ("2110004/group.jpg", "Two faces; use a photo with one person."),
         ("2110005/broken.jpg", "The file is damaged; upload it again."),
     ]
-    .map(|(photo, reason)| RefusedPhoto { photo: photo.to_owned(), reason: reason.to_owned(), picture: true })
+    .map(|(photo, reason)| RefusedPhoto {
+        photo: photo.to_owned(),
+        reason: reason.to_owned(),
+        picture: true,
+        accepted_by: None,
+    })
     .to_vec();
 }

@@ -15,7 +15,7 @@ use crate::client::As;
 use crate::device::{Device, PASSWORD};
 
 /// Every address with the least that opens it: nobody, a reading token, a full token, the technician.
-const ADDRESSES: [(&str, &str, u8); 39] = [
+const ADDRESSES: [(&str, &str, u8); 54] = [
     ("GET", "/healthz", 0),
     ("GET", "/login", 0),
     ("POST", "/login", 0),
@@ -46,6 +46,8 @@ const ADDRESSES: [(&str, &str, u8); 39] = [
     ("POST", "/update/bundle", 2),
     ("POST", "/update/install", 2),
     ("POST", "/update/try", 2),
+    ("POST", "/update/check", 2),
+    ("POST", "/update/go-back", 2),
     ("POST", "/update/acknowledge", 2),
     ("GET", "/page.js", 3),
     ("GET", "/icon.svg", 3),
@@ -53,7 +55,20 @@ const ADDRESSES: [(&str, &str, u8); 39] = [
     ("GET", "/roster/picture.svg", 3),
     ("GET", "/door", 3),
     ("GET", "/door.jpg", 3),
+    ("GET", "/accounts", 3),
+    ("POST", "/accounts/{change}", 3),
+    ("GET", "/range", 3),
+    ("GET", "/sheets/{sheet}", 3),
+    ("GET", "/student/{roll}", 3),
+    ("GET", "/photos", 3),
+    ("POST", "/students", 3),
+    ("GET", "/device", 3),
     ("POST", "/do/{action}", 3),
+    ("GET", "/settings", 3),
+    ("POST", "/settings/review", 3),
+    ("POST", "/settings/save", 3),
+    ("POST", "/settings/put-back", 3),
+    ("POST", "/settings/keep", 3),
     // The last: it ends the log-in that the others need.
     ("POST", "/logout", 3),
 ];
@@ -145,7 +160,7 @@ fn changes_require_csrf_token_and_origin() {
     assert_eq!(device.post("/do/sync", &own, "").status, 200);
     let form = format!("csrf={}&row=r-1", technician.headers[1].1);
     let page = device.post("/do/retry", &cookie_only.with("Accept", "text/html"), &form);
-    assert_eq!((page.status, page.header("location")), (303, Some("/")));
+    assert_eq!((page.status, page.header("location")), (303, Some("/device")));
     assert_eq!(*device.fake.performed.lock().unwrap(), [Action::Sync, Action::RetryRow("r-1".to_owned())]);
     let log_in = As::default().with("Origin", "https://evil.example");
     assert_eq!(device.post("/login", &log_in, &format!("password={PASSWORD}")).status, 403);

@@ -55,7 +55,7 @@ fn every_answer_carries_the_headers() {
         assert_eq!(answer.header("strict-transport-security"), None);
         assert_eq!(answer.header("server"), None);
     }
-    let page = device.get("/", &technician).text();
+    let page = device.get("/device", &technician).text();
     for outside in ["http://", "//cdn", "onclick", "style=\"", "javascript:"] {
         assert!(!page.contains(outside), "{outside}");
     }

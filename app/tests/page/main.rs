@@ -8,7 +8,14 @@ mod device;
 mod doors;
 mod flood;
 mod hardening;
+mod monday;
 mod real;
+mod roles;
+mod settings;
 mod soak;
+mod truth;
 mod update;
 mod webdriver;
+
+#[path = "../../crates/backend/examples/demo_site/site/mod.rs"]
+mod site;

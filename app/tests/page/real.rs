@@ -8,6 +8,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use attendance::appliance::camera_care::Care;
 use attendance::appliance::latest::Memory;
+use attendance::appliance::office::Office;
 use attendance::appliance::technician::Technician;
 use attendance::config;
 use attendance::config::Config;
@@ -72,6 +73,7 @@ impl Real {
             at_the_door: Default::default(),
             on_memory: None,
             school: None,
+            office: Office::below(folder, folder, Default::default()),
         };
         let device = Device::showing(Arc::new(technician), bus);
         Self { device, records, clock, config, memory, supervisor }

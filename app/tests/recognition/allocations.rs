@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use image::RgbImage;
 use recognition::config::LivenessRule;
-use recognition::{Outcome, Pipeline};
+use recognition::{FrameOutcome, Pipeline};
 use vision::frame::{Frame, Picture};
 
 use crate::material::{Material, on_one_processor};
@@ -54,7 +54,7 @@ fn most(pipeline: &mut Pipeline, frame: &mut Frame) -> (usize, usize) {
     })
 }
 
-fn step(pipeline: &mut Pipeline, frame: &mut Frame) -> Vec<Outcome> {
+fn step(pipeline: &mut Pipeline, frame: &mut Frame) -> Vec<FrameOutcome> {
     frame.at.since_boot += Duration::from_millis(40);
     pipeline.process(frame).unwrap()
 }
@@ -82,7 +82,8 @@ fn measure(material: &Material) {
 
     let mut pipeline = material.pipeline(material.gallery(|_| true), LivenessRule::Off);
     assert!(
-        (0..50).any(|_| step(&mut pipeline, &mut face).iter().any(|o| matches!(o, Outcome::Recognised(_))))
+        (0..50)
+            .any(|_| step(&mut pipeline, &mut face).iter().any(|o| matches!(o, FrameOutcome::Recognised(_))))
     );
     most(&mut pipeline, &mut face);
     let known = most(&mut pipeline, &mut face);

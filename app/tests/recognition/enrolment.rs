@@ -3,7 +3,8 @@
 
 use image::{Rgb, RgbImage, imageops};
 use recognition::faces::warp::{Affine, warp};
-use recognition::roster::enrol::{Places, build};
+use recognition::roster::enrol::build;
+use recognition::roster::places::Places;
 use recognition::roster::removal::Removal;
 use recognition::roster::{Report, Roster};
 use recognition::{Engine, EnrolRefusal};

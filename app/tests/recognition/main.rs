@@ -23,7 +23,7 @@ use recognition::config::LivenessRule;
 use recognition::faces::warp::{Affine, warp};
 use recognition::liveness::depth::Parallax;
 use recognition::liveness::{State, Verdict};
-use recognition::{Advice, Engine, Gallery, Outcome, Pipeline};
+use recognition::{Advice, Engine, FrameOutcome, Gallery, Pipeline};
 use vision::face::Bounds;
 use vision::face::DetectorChoice;
 use vision::frame::{Frame, Picture};
@@ -41,13 +41,13 @@ fn the_person_in_the_video_is_recognised_and_nobody_else() {
     material.replay(|frame| {
         for outcome in pipeline.process(frame).unwrap() {
             match outcome {
-                Outcome::Recognised(sighting) => {
+                FrameOutcome::Recognised(sighting) => {
                     assert!(sighting.similarity > 0.6 && sighting.margin > 0.3, "{sighting:?}");
                     first.get_or_insert(sighting.frames_to_decision);
                     names.insert(sighting.roll.to_string());
                 }
-                Outcome::Stranger { .. } | Outcome::AttackRefused { .. } => panic!("{outcome:?}"),
-                Outcome::Hint { .. } => {}
+                FrameOutcome::Stranger { .. } | FrameOutcome::AttackRefused { .. } => panic!("{outcome:?}"),
+                FrameOutcome::Hint { .. } => {}
             }
         }
     });
@@ -65,7 +65,7 @@ fn one_processor_decides_as_several_do() {
         let mut recognised = Vec::new();
         material.replay(|frame| {
             for outcome in pipeline.process(frame).unwrap() {
-                if let Outcome::Recognised(seen) = outcome {
+                if let FrameOutcome::Recognised(seen) = outcome {
                     recognised.push((frame.number, seen.roll, seen.similarity, seen.margin, seen.liveness));
                 }
             }
@@ -92,7 +92,9 @@ fn who_stays_is_recognised_again() {
             frame.at.since_boot = begun + Duration::from_secs(frame.number) / 30;
             newest = frame.at.since_boot;
             let outcomes = pipeline.process(&frame).unwrap();
-            told.extend(outcomes.iter().filter(|it| matches!(it, Outcome::Recognised(_))).map(|_| newest));
+            told.extend(
+                outcomes.iter().filter(|it| matches!(it, FrameOutcome::Recognised(_))).map(|_| newest),
+            );
         });
         begun = newest;
     }
@@ -109,8 +111,8 @@ fn who_is_not_on_the_roster_is_a_stranger() {
     material.replay(|frame| {
         for outcome in pipeline.process(frame).unwrap() {
             match outcome {
-                Outcome::Stranger { .. } => strangers += 1,
-                Outcome::Hint { .. } => {}
+                FrameOutcome::Stranger { .. } => strangers += 1,
+                FrameOutcome::Hint { .. } => {}
                 other => panic!("{other:?}"),
             }
         }
@@ -142,9 +144,9 @@ fn nobody_is_a_stranger_while_photos_are_loading() {
         }
         for outcome in pipeline.process(frame).unwrap() {
             match outcome {
-                Outcome::Hint { advice: Advice::WaitForPhotos, .. } => asked += 1,
-                Outcome::Hint { .. } => {}
-                Outcome::Recognised(sighting) => {
+                FrameOutcome::Hint { advice: Advice::WaitForPhotos, .. } => asked += 1,
+                FrameOutcome::Hint { .. } => {}
+                FrameOutcome::Recognised(sighting) => {
                     named.get_or_insert((frame.number, sighting.roll.to_string()));
                 }
                 other => panic!("{other:?}"),
@@ -166,8 +168,8 @@ fn nobody_is_a_stranger_while_nobody_is_enrolled() {
     material.replay(|frame| {
         for outcome in pipeline.process(frame).unwrap() {
             match outcome {
-                Outcome::Hint { advice: Advice::WaitForPhotos, .. } => asked += 1,
-                Outcome::Hint { .. } => {}
+                FrameOutcome::Hint { advice: Advice::WaitForPhotos, .. } => asked += 1,
+                FrameOutcome::Hint { .. } => {}
                 other => panic!("{other:?}"),
             }
         }
@@ -201,8 +203,10 @@ fn beside_a_picture(material: &Material, pipeline: &mut Pipeline, frames: u64) -
         let both = Frame { picture: Picture::from_rgb(wide), ..*frame };
         for outcome in pipeline.process(&both).unwrap() {
             match outcome {
-                Outcome::Recognised(sighting) => _ = tracks.insert(sighting.roll.to_string(), sighting.track),
-                Outcome::Hint { .. } | Outcome::AttackRefused { .. } => {}
+                FrameOutcome::Recognised(sighting) => {
+                    _ = tracks.insert(sighting.roll.to_string(), sighting.track)
+                }
+                FrameOutcome::Hint { .. } | FrameOutcome::AttackRefused { .. } => {}
                 other => panic!("{other:?}"),
             }
         }
@@ -271,7 +275,7 @@ fn a_person_is_told_why_nothing_happens() {
             let spoilt = Frame { picture: Picture::from_rgb(spoil(picture(frame))), ..*frame };
             for outcome in pipeline.process(&spoilt).unwrap() {
                 match outcome {
-                    Outcome::Hint { advice, .. } => hints.insert(advice.text()),
+                    FrameOutcome::Hint { advice, .. } => hints.insert(advice.text()),
                     other => panic!("{name}: {other:?}"),
                 };
             }
@@ -292,7 +296,7 @@ fn somebody_who_takes_the_place_of_a_recognised_person_is_seen() {
         frame.at.since_boot += Duration::from_millis(40);
         let outcomes = pipeline.process(frame).unwrap();
         outcomes.into_iter().find_map(|outcome| match outcome {
-            Outcome::Recognised(sighting) => Some(sighting.roll.to_string()),
+            FrameOutcome::Recognised(sighting) => Some(sighting.roll.to_string()),
             _ => None,
         })
     };
@@ -321,7 +325,8 @@ fn a_picture_put_in_a_recognised_persons_place_is_never_announced() {
     let mut recognised = 0;
     let mut see = |pipeline: &mut Pipeline, frame: &Frame| {
         let outcomes = pipeline.process(frame).unwrap();
-        recognised += outcomes.iter().filter(|outcome| matches!(outcome, Outcome::Recognised(_))).count();
+        recognised +=
+            outcomes.iter().filter(|outcome| matches!(outcome, FrameOutcome::Recognised(_))).count();
         recognised
     };
     let mut last = Frame::default();
@@ -366,7 +371,7 @@ fn a_living_face_behind_a_picture_does_not_make_it_alive() {
         frame.picture = Picture::from_rgb(shown);
         frame.at.since_boot = Duration::from_secs(number) / 30;
         for outcome in pipeline.process(&frame).unwrap() {
-            assert!(!matches!(outcome, Outcome::Recognised(_)), "frame {number}: {outcome:?}");
+            assert!(!matches!(outcome, FrameOutcome::Recognised(_)), "frame {number}: {outcome:?}");
         }
         matched += usize::from(pipeline.snapshot().tracks.iter().any(|track| track.votes >= 3));
     }
@@ -471,7 +476,7 @@ fn where_the_passive_networks_are_missing_a_blink_is_required() {
     let mut accepted = 0;
     material.replay(|frame| {
         for outcome in pipeline.process(frame).unwrap() {
-            if let Outcome::Recognised(sighting) = outcome {
+            if let FrameOutcome::Recognised(sighting) = outcome {
                 assert!(sighting.liveness.blinks > 0 && sighting.liveness.passive.is_none(), "{sighting:?}");
                 accepted += 1;
             }

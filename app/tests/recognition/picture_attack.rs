@@ -5,7 +5,7 @@
 
 use base::moment::Moment;
 use evaluate::sheet::{MOTIONS, Sheet, Still};
-use recognition::Outcome;
+use recognition::FrameOutcome;
 use recognition::config::LivenessRule;
 use time::OffsetDateTime;
 use vision::frame::{Frame, Picture};
@@ -39,7 +39,10 @@ fn no_motion_of_a_picture_makes_it_alive() {
             let at = Moment { utc: OffsetDateTime::UNIX_EPOCH, since_boot, trusted: true };
             let frame = Frame { number, at, picture: Picture::from_rgb(picture) };
             for outcome in pipeline.process(&frame).unwrap() {
-                assert!(!matches!(outcome, Outcome::Recognised(_)), "{name}, frame {number}: {outcome:?}");
+                assert!(
+                    !matches!(outcome, FrameOutcome::Recognised(_)),
+                    "{name}, frame {number}: {outcome:?}"
+                );
             }
             seen += usize::from(pipeline.snapshot().tracks.iter().any(|track| track.votes > 0));
         }

@@ -23,7 +23,7 @@ use crate::relay::{Shut, may_open};
 use crate::screen::{Outlet, Screen};
 use crate::shot::Shot;
 use crate::speaker::{self, Speaker};
-use crate::state::{Board, Cue, Scene, View, Wall};
+use crate::state::{Board, Cue, DoorView, Scene, Wall};
 use crate::tones::Tone;
 use crate::words::Words;
 
@@ -317,7 +317,7 @@ impl Door {
             Show::Roll => Some(roll.to_string()),
             Show::Name => names.of(roll).filter(readable).or_else(|| Some(roll.to_string())),
         };
-        let view = View {
+        let view = DoorView {
             name: &name,
             wall,
             staff: surroundings.staff(),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use base::event::{Advice, Event, Life};
 use base::identity::RollNumber;
-use door::state::{Board, Card, Cue, Kind, Light, MOST_CARDS, Scene, View, Wall};
+use door::state::{Board, Card, Cue, DoorView, Kind, Light, MOST_CARDS, Scene, Wall};
 use door::tones::Tone;
 
 const WALL: Wall = Wall { hour: 12, minute: 31, weekday: 1, day: 2, month: 3 };
@@ -42,7 +42,7 @@ fn not_recorded(number: usize) -> Event {
 }
 
 fn scene_at(board: &mut Board, now: Duration, wall: &Wall) -> Scene {
-    let view = View {
+    let view = DoorView {
         name: &|roll: &RollNumber| (roll.as_str() == "1").then(|| "Asha Rao".to_owned()),
         wall: Some(wall),
         staff: false,

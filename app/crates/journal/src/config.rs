@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use time::Time;
+use time::{Time, Weekday};
 
 /// The rules that turn recognitions into rows.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -30,6 +30,13 @@ pub struct Attendance {
     #[serde(with = "humantime_serde::option")]
     #[schemars(with = "Option<String>")]
     pub departure_settles: Option<Duration>,
+    /// Who is seen for the first time later than this is late on the page and in its downloads, and who was
+    /// not seen by then is absent, for example "08:30". Without it nobody is late, and nobody is absent
+    /// before the day closes. The rows that are delivered stay as they are.
+    pub late_after: Option<TimeOfDay>,
+    /// Weekdays with attendance, for example ["monday", "tuesday"]; empty: every day. On other days nobody is
+    /// absent on the page and in its downloads; who is seen has rows as ever.
+    pub school_days: Vec<SchoolWeekday>,
     /// Days that delivered rows stay in the journal and the CSV files, 8 to 36500. What is not delivered
     /// always stays; without a webhook these days count for every row whose time is known.
     pub keep_days: u32,
@@ -43,7 +50,37 @@ impl Default for Attendance {
             day_ends: None,
             departures_from: None,
             departure_settles: None,
+            late_after: None,
+            school_days: Vec::new(),
             keep_days: 400,
+        }
+    }
+}
+
+/// A day of the week.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[allow(missing_docs)]
+pub enum SchoolWeekday {
+    Monday,
+    Tuesday,
+    Wednesday,
+    Thursday,
+    Friday,
+    Saturday,
+    Sunday,
+}
+
+impl From<SchoolWeekday> for Weekday {
+    fn from(day: SchoolWeekday) -> Self {
+        match day {
+            SchoolWeekday::Monday => Self::Monday,
+            SchoolWeekday::Tuesday => Self::Tuesday,
+            SchoolWeekday::Wednesday => Self::Wednesday,
+            SchoolWeekday::Thursday => Self::Thursday,
+            SchoolWeekday::Friday => Self::Friday,
+            SchoolWeekday::Saturday => Self::Saturday,
+            SchoolWeekday::Sunday => Self::Sunday,
         }
     }
 }

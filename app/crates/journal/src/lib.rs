@@ -9,6 +9,7 @@ mod day_files;
 mod doors;
 mod estimate;
 mod judging;
+mod open;
 mod opening;
 mod recorder;
 #[cfg(test)]
@@ -20,7 +21,7 @@ pub mod storage;
 mod worker;
 
 pub use day::SchoolDay;
-pub use opening::open;
+pub use open::open;
 pub use recorder::{Recorder, Records};
 pub use row::{DAYS_HELD, Dates, Stamp, Status};
 pub use worker::work;

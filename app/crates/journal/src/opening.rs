@@ -1,42 +1,16 @@
-//! Opening the journal: from what the disk says to a recorder that goes on where the last one ended.
+//! What the journal's records say when it is opened, so that the recorder goes on where the last one ended.
 
 use std::collections::HashMap;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::day_files::DayFiles;
-use super::recorder::{Recorder, Records};
 use crate::book::{Book, Entry};
 use crate::config::Settings;
 use crate::row::{AT_THE_CLOSE, Dates, Stamp};
 use crate::rules::{DoorName, Rules, Visit};
 use crate::storage as journal;
-use crate::storage::{Certainty, Folder, JournalError, Ledger, Record, VisitRecord};
-use base::event::Bus;
+use crate::storage::{Certainty, Ledger, Record, VisitRecord};
 use base::moment::{Believed, Clock, SiteZone};
-
-/// Opens the journal below `data_dir` (`journal/`, and `attendance/` for the days' CSV files).
-///
-/// # Errors
-/// [`JournalError`]: another process has it, or its folder cannot be listed.
-pub fn open(
-    data_dir: &Path,
-    settings: impl Into<Settings>,
-    zone: SiteZone,
-    clock: Arc<dyn Clock>,
-    bus: Bus,
-) -> Result<Records, JournalError> {
-    let settings = settings.into();
-    let mut past = Past::new(&settings, zone, clock.as_ref());
-    let ledger = past.ledger(&settings);
-    let opened = journal::open_into(&data_dir.join("journal"), ledger, |record| past.see(record))?;
-    let days = DayFiles::new(
-        Arc::new(Folder::new(data_dir.join("attendance"))),
-        Arc::new(Folder::new(data_dir.join("journal"))),
-    );
-    Ok(Recorder::assemble(opened, past, days, &settings, clock, bus))
-}
 
 /// What the journal's records say about the rules' state.
 pub(super) struct Past {

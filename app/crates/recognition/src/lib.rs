@@ -2,9 +2,9 @@
 //! track.
 //!
 //! The networks live in [`Engine`]; [`Pipeline`] decides with them, frame by frame, and says what it found as
-//! [`Outcome`]s. Everything that is a rule (tracking, gates, votes, thresholds) is pure and stands apart from
-//! the networks. State belongs to a track, never to the process. [`watch::worker`] runs a pipeline on its
-//! thread.
+//! [`FrameOutcome`]s. Everything that is a rule (tracking, gates, votes, thresholds) is pure and stands apart
+//! from the networks. State belongs to a track, never to the process. [`watch::worker`] runs a pipeline on
+//! its thread.
 #![forbid(unsafe_code)]
 
 pub mod config;
@@ -22,5 +22,5 @@ pub use faces::error::EngineError;
 pub use faces::finder::Finder;
 pub use faces::quality::Quality;
 pub use naming::gallery::{Gallery, Match, SharedGallery};
-pub use watch::outcome::{Outcome, Sighting};
+pub use watch::outcome::{FrameOutcome, Sighting};
 pub use watch::pipeline::Pipeline;

@@ -150,6 +150,15 @@ pub(super) struct Health {
     healthy: bool,
 }
 
+/// `GET /healthz` for who may read, and the event `problems`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Problems {
+    /// Whether the machine does its work.
+    pub(super) healthy: bool,
+    /// What is wrong, the worst first: the same as on the page; empty when all is well.
+    pub(super) problems: Vec<Problem>,
+}
+
 /// `GET /logs/server`.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct Logs {

@@ -8,11 +8,13 @@ use std::time::{Duration, Instant};
 use http::HeaderMap;
 use tokio::sync::watch;
 
+use super::account::{Accounts, TECHNICIAN};
 use super::audit::AUDIT;
 use super::password::{CurrentPassword, Password};
 use super::request::{bearer, session_cookie};
+use super::role::Role;
 use super::routes::Access;
-use super::session::{Lifetimes, Sessions};
+use super::session::{Found, Lifetimes, Sessions};
 use super::throttle::{GuessRule, Guesses};
 use super::token::{TokenAccess, Tokens};
 use super::turnstile::Turnstile;
@@ -24,8 +26,10 @@ const COME_AGAIN: Duration = Duration::from_secs(1);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Who {
     Nobody,
-    /// The technician, with the log-in's cookie and CSRF token.
-    Technician {
+    /// A person who is logged in, with the log-in's cookie and CSRF token.
+    Person {
+        account: String,
+        role: Role,
         cookie: String,
         csrf: String,
     },
@@ -41,19 +45,27 @@ impl std::fmt::Display for Who {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Nobody => f.write_str("nobody"),
-            Self::Technician { .. } => f.write_str("the technician"),
+            Self::Person { account, .. } if account == TECHNICIAN => f.write_str("the technician"),
+            Self::Person { account, role, .. } => write!(f, "{account} ({role})"),
             Self::Token { name, .. } => write!(f, "token {name:?}"),
         }
     }
 }
 
 impl Who {
-    /// Whether this sender may use an address with this access.
-    pub(super) fn may(&self, access: Access) -> bool {
+    /// Whether this sender may use an address with this access, which needs `least` of a role.
+    pub(super) fn may(&self, access: Access, least: Role) -> bool {
         match (access, self) {
-            (Access::Open, _) | (_, Self::Technician { .. }) | (Access::Read, Self::Token { .. }) => true,
-            (Access::Full, Self::Token { access, .. }) => *access == TokenAccess::Full,
-            (Access::Technician | Access::TechnicianChange, Self::Token { .. }) | (_, Self::Nobody) => false,
+            (Access::Open, _) => true,
+            (_, Self::Nobody) => false,
+            (_, Self::Person { role, .. }) => *role >= least,
+            (Access::Person | Access::PersonChange, Self::Token { .. }) => false,
+            (_, Self::Token { access: token, .. }) => match (token.role(), access) {
+                (Some(role), _) => role >= least,
+                (None, Access::Read) => true,
+                (None, Access::Full) => *token == TokenAccess::Full,
+                (None, _) => false,
+            },
         }
     }
 }
@@ -75,6 +87,7 @@ pub(super) enum LogIn {
 /// Decides who may do what: password, tokens, sessions, and their delays.
 pub(super) struct AccessGuard {
     password: Arc<CurrentPassword>,
+    accounts: Arc<Accounts>,
     tokens: Tokens,
     sessions: Mutex<Sessions>,
     passwords_guessed: Mutex<Guesses>,
@@ -90,11 +103,17 @@ pub(super) struct AccessGuard {
 }
 
 impl AccessGuard {
-    pub(super) fn new(password: Arc<CurrentPassword>, tokens: Tokens, lifetimes: Lifetimes) -> Self {
+    pub(super) fn new(
+        password: Arc<CurrentPassword>,
+        accounts: Arc<Accounts>,
+        tokens: Tokens,
+        lifetimes: Lifetimes,
+    ) -> Self {
         let now = Instant::now();
         Self {
             entered: watch::Sender::new(false),
             password,
+            accounts,
             tokens,
             sessions: Mutex::new(Sessions::new(lifetimes)),
             passwords_guessed: Mutex::new(Guesses::new(GuessRule::PASSWORD, now)),
@@ -123,21 +142,41 @@ impl AccessGuard {
             return Ok(Who::Nobody);
         }
         let Some(cookie) = session_cookie(headers) else { return Ok(Who::Nobody) };
-        self.password();
-        Ok(match lock(&self.sessions).csrf(cookie, now, by_a_person) {
-            Some(csrf) => Who::Technician { cookie: cookie.to_owned(), csrf },
-            None => Who::Nobody,
-        })
+        Ok(self.logged_in(cookie, now, by_a_person).map_or(Who::Nobody, |(account, role, csrf)| {
+            Who::Person { account, role, cookie: cookie.to_owned(), csrf }
+        }))
+    }
+
+    /// Whose log-in this is, with which role and CSRF token. It has ended when the account is gone or has
+    /// another password.
+    fn logged_in(&self, cookie: &str, now: Instant, use_it: bool) -> Option<(String, Role, String)> {
+        let technician = self.password();
+        let Found { csrf, account, password } = lock(&self.sessions).find(cookie, now, use_it)?;
+        let (present, role) = match account.as_str() {
+            TECHNICIAN => (technician, Role::Technician),
+            name => match self.accounts.find(name) {
+                Some(found) => (found.password(), found.role),
+                None => (Password::none(), Role::Viewer),
+            },
+        };
+        if present != password {
+            lock(&self.sessions).close_all_of(&account);
+            log::info!(target: AUDIT, "the log-ins of {account} ended: it has another password, or is gone");
+            return None;
+        }
+        Some((account, role, csrf))
+    }
+
+    /// The accounts.
+    pub(super) fn accounts(&self) -> &Arc<Accounts> {
+        &self.accounts
     }
 
     /// Whether these headers would still be let in: asked by streams, which do not keep a log-in alive.
     pub(super) fn still(&self, headers: &HeaderMap) -> bool {
         match (bearer(headers), session_cookie(headers)) {
             (Some(token), _) => self.tokens.find(token).is_some(),
-            (None, Some(cookie)) => {
-                self.password();
-                lock(&self.sessions).csrf(cookie, Instant::now(), false).is_some()
-            }
+            (None, Some(cookie)) => self.logged_in(cookie, Instant::now(), false).is_some(),
             (None, None) => false,
         }
     }
@@ -152,8 +191,8 @@ impl AccessGuard {
         lock(&self.passwords_guessed).wait(from, Instant::now())
     }
 
-    /// Compares a password, when this address may try one.
-    pub(super) async fn log_in(&self, attempt: String, from: IpAddr) -> LogIn {
+    /// Compares the password of an account, when this address may try one.
+    pub(super) async fn log_in(&self, account: String, attempt: String, from: IpAddr) -> LogIn {
         let line = {
             let mut guesses = lock(&self.passwords_guessed);
             let now = Instant::now();
@@ -169,11 +208,16 @@ impl AccessGuard {
             self.unread.fetch_add(1, Ordering::Relaxed);
             return LogIn::MustWait(COME_AGAIN);
         };
-        let password = self.password();
-        let current = Arc::clone(&self.password);
+        let technician = self.password();
+        let is_technician = account == TECHNICIAN;
+        let found = if is_technician { None } else { self.accounts.find(&account) };
+        let exists = is_technician || found.is_some();
+        // The answer for an account that does not exist takes as long as any other.
+        let password = found.map_or(technician, |found| found.password());
+        let (current, compared) = (Arc::clone(&self.password), password.clone());
         let compared = tokio::task::spawn_blocking(move || {
-            let right = password.is(&attempt);
-            if right {
+            let right = compared.is(&attempt) && exists;
+            if right && is_technician {
                 current.is_used();
             }
             right
@@ -191,26 +235,28 @@ impl AccessGuard {
             return LogIn::Wrong(self.must_wait(from));
         }
         lock(&self.passwords_guessed).succeeded(from);
-        self.entered.send_replace(true);
-        log::info!(target: AUDIT, "the technician logged in from {from}{unread}");
-        LogIn::Opened(lock(&self.sessions).open(Instant::now()).cookie)
+        if is_technician {
+            self.entered.send_replace(true);
+        }
+        log::info!(target: AUDIT, "{account} logged in from {from}{unread}");
+        LogIn::Opened(lock(&self.sessions).open(&account, &password, Instant::now()).cookie)
     }
 
-    /// The present password. When it is a new one, every log-in with the old one ends.
+    /// The technician's present password. When it is a new one, every log-in with the old one ends.
     fn password(&self) -> Password {
         let (password, is_new) = self.password.present();
         if is_new {
-            lock(&self.sessions).close_all();
+            lock(&self.sessions).close_all_of(TECHNICIAN);
             self.entered.send_replace(true);
-            log::info!(target: AUDIT, "the password was changed; every log-in has ended");
+            log::info!(target: AUDIT, "the technician's password was changed; every log-in with the old one has ended");
         }
         password
     }
 
     /// Ends a log-in.
-    pub(super) fn log_out(&self, cookie: &str, from: IpAddr) {
+    pub(super) fn log_out(&self, who: &Who, cookie: &str, from: IpAddr) {
         lock(&self.sessions).close(cookie);
-        log::info!(target: AUDIT, "the technician logged out from {from}");
+        log::info!(target: AUDIT, "{who} logged out from {from}");
     }
 }
 
@@ -224,7 +270,10 @@ mod tests {
     use base::secret::Secret;
 
     use super::*;
+    use crate::account::AccountFile;
     use crate::password;
+    use crate::rights::Rights;
+    use crate::routes::{Endpoint, ROUTES};
     use crate::token::TokenFile;
 
     #[tokio::test]
@@ -234,20 +283,28 @@ mod tests {
         let current = CurrentPassword::new(Password::parse(&hash, "here"), None);
         let lifetimes = Lifetimes { idle: Duration::from_secs(60), longest: Duration::from_secs(60) };
         let tokens = Tokens::new(Default::default(), TokenFile::below(folder.path()));
-        let door = Arc::new(AccessGuard::new(Arc::new(current), tokens, lifetimes));
+        let accounts = Arc::new(Accounts::new(AccountFile::below(folder.path())));
+        let door = Arc::new(AccessGuard::new(Arc::new(current), accounts, tokens, lifetimes));
         let begun = Instant::now();
-        assert!(matches!(door.log_in("a guess".to_owned(), ip(0)).await, LogIn::Wrong(_)));
+        assert!(matches!(
+            door.log_in(TECHNICIAN.to_owned(), "a guess".to_owned(), ip(0)).await,
+            LogIn::Wrong(_)
+        ));
         let one = begun.elapsed();
         let guesses: Vec<_> = (1..=250)
             .map(|host| {
                 let door = Arc::clone(&door);
-                tokio::spawn(async move { door.log_in("a guess".to_owned(), ip(host)).await })
+                tokio::spawn(async move {
+                    door.log_in(TECHNICIAN.to_owned(), "a guess".to_owned(), ip(host)).await
+                })
             })
             .collect();
         tokio::task::yield_now().await;
         let begun = Instant::now();
         // Somebody in the middle of the crowd may be told to come again, and does.
-        while let LogIn::MustWait(wait) = door.log_in("correct horse".to_owned(), ip(1000)).await {
+        while let LogIn::MustWait(wait) =
+            door.log_in(TECHNICIAN.to_owned(), "correct horse".to_owned(), ip(1000)).await
+        {
             tokio::time::sleep(wait).await;
         }
         let waited = begun.elapsed();
@@ -255,7 +312,10 @@ mod tests {
         assert!(waited < 2 * COME_AGAIN + 20 * one, "{waited:?}, where one check takes {one:?}");
         // Who knew it once has a line of their own.
         let begun = Instant::now();
-        assert!(matches!(door.log_in("correct horse".to_owned(), ip(1000)).await, LogIn::Opened(_)));
+        assert!(matches!(
+            door.log_in(TECHNICIAN.to_owned(), "correct horse".to_owned(), ip(1000)).await,
+            LogIn::Opened(_)
+        ));
         assert!(begun.elapsed() < 20 * one);
         for guess in guesses {
             assert!(!matches!(guess.await.unwrap(), LogIn::Opened(_)));
@@ -267,15 +327,149 @@ mod tests {
         IpAddr::V4((0x0a00_0000 + host).into())
     }
 
+    fn person(role: Role) -> Who {
+        Who::Person { account: "anna".to_owned(), role, cookie: String::new(), csrf: String::new() }
+    }
+
+    fn token(access: TokenAccess) -> Who {
+        Who::Token { name: "x".to_owned(), access }
+    }
+
+    /// The addresses that `who` may use, as the table has them.
+    fn allowed(who: &Who) -> Vec<String> {
+        let may =
+            |route: &&crate::routes::Route| who.may(route.access, Rights::default().least(route.endpoint));
+        ROUTES.iter().filter(may).map(|route| format!("{} {}", route.method, route.path)).collect()
+    }
+
+    const OPEN: [&str; 3] = ["GET /healthz", "GET /login", "POST /login"];
+    /// What no token sees.
+    /// What no token sees.
+    fn is_for_persons(path: &str) -> bool {
+        let seen = ["/preview.svg", "/roster/picture.svg", "/door", "/door.jpg"];
+        path.contains(" /settings") || seen.iter().any(|seen| path == format!("GET {seen}"))
+    }
+
+    /// What a token with `read` could do before there were roles.
+    const READ: [&str; 15] = [
+        "GET /",
+        "GET /status",
+        "GET /attendance/today",
+        "GET /attendance/health",
+        "GET /attendance/{date}.csv",
+        "GET /attendance/{date}",
+        "GET /roster",
+        "GET /events",
+        "GET /logs/server",
+        "GET /metrics",
+        "GET /diagnostics",
+        "GET /docs",
+        "GET /openapi.json",
+        "GET /healthz",
+        "GET /login",
+    ];
+    /// What one with `full` could do beside that.
+    const FULL: [&str; 17] = [
+        "POST /attendance/restart",
+        "POST /attendance/close",
+        "POST /sync/manual",
+        "POST /sync/confirm-removal",
+        "POST /sync/test",
+        "POST /clock/confirm",
+        "POST /upload/manual",
+        "POST /upload/test",
+        "POST /upload/retry/{row}",
+        "POST /upload/retry-all",
+        "POST /upload/dismiss/{row}",
+        "POST /update/bundle",
+        "POST /update/install",
+        "POST /update/try",
+        "POST /update/acknowledge",
+        "POST /update/check",
+        "POST /update/go-back",
+    ];
+
     #[test]
-    fn rights_are_as_narrow_as_they_read() {
-        let technician = Who::Technician { cookie: String::new(), csrf: String::new() };
-        let token = |access| Who::Token { name: "x".to_owned(), access };
-        let every = [Access::Open, Access::Read, Access::Full, Access::Technician, Access::TechnicianChange];
-        let rights = |who: &Who| every.map(|access| who.may(access));
-        assert_eq!(rights(&Who::Nobody), [true, false, false, false, false]);
-        assert_eq!(rights(&token(TokenAccess::Read)), [true, true, false, false, false]);
-        assert_eq!(rights(&token(TokenAccess::Full)), [true, true, true, false, false]);
-        assert_eq!(rights(&technician), [true; 5]);
+    fn tokens_without_a_role_keep_the_rights_they_had() {
+        let read = allowed(&token(TokenAccess::Read));
+        let full = allowed(&token(TokenAccess::Full));
+        assert_eq!(allowed(&Who::Nobody), OPEN);
+        for path in READ {
+            assert!(read.contains(&path.to_owned()) && full.contains(&path.to_owned()), "{path}");
+        }
+        assert_eq!(read.len(), READ.len() + 1, "and POST /login: {read:?}");
+        for path in FULL {
+            assert!(full.contains(&path.to_owned()), "{path}");
+        }
+        assert_eq!(full.len(), READ.len() + FULL.len() + 1, "{full:?}");
+    }
+
+    #[test]
+    fn each_role_may_do_what_the_table_says_and_no_more() {
+        let viewer = allowed(&person(Role::Viewer));
+        let office = allowed(&person(Role::Office));
+        let everything = ROUTES.len();
+        assert_eq!(allowed(&person(Role::Technician)).len(), everything);
+        for path in ["GET /", "GET /attendance/{date}", "POST /logout", "GET /page.js"] {
+            assert!(viewer.contains(&path.to_owned()), "{path}");
+        }
+        for path in ["POST /attendance/close", "GET /roster", "GET /roster/picture.svg", "POST /sync/manual"]
+        {
+            assert!(office.contains(&path.to_owned()) && !viewer.contains(&path.to_owned()), "{path}");
+        }
+        for path in [
+            "GET /preview.svg",
+            "GET /door.jpg",
+            "GET /diagnostics",
+            "GET /logs/server",
+            "POST /update/install",
+            "POST /attendance/restart",
+            "GET /accounts",
+            "POST /accounts/{change}",
+        ] {
+            assert!(!office.contains(&path.to_owned()), "{path}");
+        }
+        for role in Role::ALL {
+            let mut of_person = allowed(&person(role));
+            of_person.retain(|path| !is_for_persons(path));
+            assert_eq!(of_person, allowed(&token(role.into())), "a token with a role has its rights");
+        }
+    }
+
+    #[test]
+    fn the_office_sees_the_live_picture_only_where_that_is_allowed() {
+        let may = |office_sees_picture, endpoint| {
+            let least = Rights { office_sees_picture }.least(endpoint);
+            person(Role::Office).may(Access::Person, least)
+        };
+        for endpoint in [Endpoint::Preview, Endpoint::DoorPage, Endpoint::DoorPicture] {
+            assert!(may(true, endpoint) && !may(false, endpoint));
+        }
+    }
+
+    #[tokio::test]
+    async fn an_account_logs_in_with_its_own_password_until_it_is_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = AccountFile::below(folder.path());
+        let password = file.add("anna", Role::Office).unwrap().expose().to_owned();
+        let hash = password::hash(&Secret::new("correct horse")).unwrap();
+        let current = Arc::new(CurrentPassword::new(Password::parse(&hash, "here"), None));
+        let lifetimes = Lifetimes { idle: Duration::from_secs(60), longest: Duration::from_secs(60) };
+        let tokens = Tokens::new(Default::default(), TokenFile::below(folder.path()));
+        let door = AccessGuard::new(current, Arc::new(Accounts::new(file.clone())), tokens, lifetimes);
+        let log_in =
+            |account: &str, password: &str| door.log_in(account.to_owned(), password.to_owned(), ip(1));
+        let LogIn::Opened(cookie) = log_in("anna", &password).await else { panic!("refused") };
+        let headers = HeaderMap::from_iter([(
+            http::header::COOKIE,
+            format!("{}={cookie}", crate::request::SESSION_COOKIE).parse().unwrap(),
+        )]);
+        let who = door.who(&headers, ip(1), true).unwrap();
+        assert_eq!(who.to_string(), "anna (office)");
+        // The technician's password opens no other account, and none that does not exist.
+        assert!(matches!(log_in("anna", "correct horse").await, LogIn::Wrong(_)));
+        assert!(!matches!(log_in("nobody", "correct horse").await, LogIn::Opened(_)));
+        file.new_password("anna").unwrap();
+        assert_eq!(door.who(&headers, ip(1), true).unwrap(), Who::Nobody, "it has another password");
     }
 }

@@ -26,18 +26,22 @@ pub struct Page {
     /// the addresses at first start stand in it anyway. A name with other letters than ASCII is written in
     /// its xn-- form.
     pub host_names: Vec<String>,
-    /// Argon2 hash of the technician's password, as `attendance password --hash` prints it. Empty: the device
-    /// makes a password on first start and shows it once on the console.
+    /// Argon2 hash of the password of the account "technician", as `attendance password --hash` prints it.
+    /// Empty: the device makes a password on first start and shows it once on the console.
     #[schemars(with = "Option<String>")]
     pub password_hash: Option<Secret>,
-    /// API tokens, each like { name = "monitoring", access = "read", sha256 = "..." }; access is "read" or
-    /// "full". `attendance token add` manages others without this file.
+    /// API tokens, each like { name = "monitoring", access = "read", sha256 = "..." }; access is "read",
+    /// "full", or a role: "viewer", "office" or "technician". `attendance token add` manages others without
+    /// this file.
     pub tokens: Vec<StoredToken>,
     /// The site's own certificate (then its issuers), PEM, instead of the device's; needs key_file. As
     /// page.crt on the card it becomes /etc/attendance/page.crt.
     pub certificate_file: Option<PathBuf>,
     /// The key of certificate_file, PEM. As page.key on the card it becomes /etc/attendance/page.key.
     pub key_file: Option<PathBuf>,
+    /// Whether accounts with the role "office" see the live picture of the camera, and the screen at the
+    /// door.
+    pub office_sees_picture: bool,
     /// A log-in ends after so long without a request.
     #[serde(with = "humantime_serde")]
     #[schemars(with = "String")]
@@ -58,6 +62,7 @@ impl Default for Page {
             tokens: Vec::new(),
             certificate_file: None,
             key_file: None,
+            office_sees_picture: false,
             session_idle: Duration::from_secs(30 * 60),
             session_longest: Duration::from_secs(12 * 60 * 60),
         }

@@ -213,11 +213,13 @@ mod tests {
             ..RefusedRow::default()
         };
         let photo = RefusedPhoto {
+            accepted_by: None,
             photo: "2110004/Asha Rao.jpg".to_owned(),
             reason: "looks like CS-17/Ravi.png; take another".to_owned(),
             picture: true,
         };
         let folder = RefusedPhoto {
+            accepted_by: None,
             photo: "Asha Rao".to_owned(),
             reason: RollNumber::parse("Asha Rao").unwrap_err().to_string(),
             picture: false,

@@ -1,6 +1,6 @@
 //! `/events`: what happens, as server-sent events. Each event of the bus becomes one message named for its
 //! kind; a `tick` comes every few seconds, so that a page shows fresh numbers and a dead connection is
-//! noticed.
+//! noticed. What is wrong comes first, as `problems`, and again whenever it changes.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -16,8 +16,12 @@ use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
+use super::api;
 use super::auth::AccessGuard;
 use super::reply::{Reply, with_body};
+use super::service::Judge;
+use super::verdict;
+use super::view::Problem;
 use base::event::Event;
 
 /// Time between two ticks: numbers on the page are no older, and a log-in that ended is noticed. Shorter than
@@ -28,13 +32,14 @@ const TICK: Duration = Duration::from_secs(4);
 /// The stream of events, until the client leaves, its log-in ends, or the server stops.
 pub(super) fn stream_events(
     events: Receiver<Event>,
+    judge: Judge,
     door: Arc<AccessGuard>,
     headers: HeaderMap,
     permit: OwnedSemaphorePermit,
 ) -> Reply {
     let mut ticks = interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let state = Listener { events, door, headers, ticks, _permit: permit };
+    let state = Listener { events, judge, told: None, door, headers, ticks, _permit: permit };
     let frames = stream::unfold(state, |mut listener| async move {
         let text = listener.next().await?;
         Some((Ok::<_, Infallible>(Frame::data(Bytes::from(text))), listener))
@@ -46,6 +51,9 @@ pub(super) fn stream_events(
 
 struct Listener {
     events: Receiver<Event>,
+    judge: Judge,
+    /// The problems that were told last.
+    told: Option<Vec<Problem>>,
     door: Arc<AccessGuard>,
     headers: HeaderMap,
     ticks: Interval,
@@ -60,8 +68,21 @@ impl Listener {
                 Err(RecvError::Lagged(missed)) => Some(format!("event: missed\ndata: {missed}\n\n")),
                 Err(RecvError::Closed) => None,
             },
-            _ = self.ticks.tick() => self.door.still(&self.headers).then(|| "event: tick\ndata: \n\n".to_owned()),
+            _ = self.ticks.tick() => self.door.still(&self.headers).then(|| self.tick()),
         }
+    }
+
+    /// A tick, after what is wrong where that is news.
+    fn tick(&mut self) -> String {
+        let (view, problems) = self.judge.judged();
+        let mut text = String::new();
+        if self.told.as_ref() != Some(&problems) {
+            self.told = Some(problems.clone());
+            let healthy = verdict::healthy(&view);
+            let json = serde_json::to_string(&api::Problems { healthy, problems }).unwrap_or_default();
+            text = format!("event: problems\ndata: {json}\n\n");
+        }
+        text + "event: tick\ndata: \n\n"
     }
 }
 

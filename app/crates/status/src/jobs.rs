@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
+use super::settings::Settings;
 use super::view::{Action, Control, Done, Incoming, Refused};
 
 /// How long the page says what became of an action: later it would be taken for news.
@@ -93,6 +94,11 @@ impl Jobs {
     /// [`Refused`] as [`Control::receive`] has it.
     pub(super) fn receive(&self, bytes: u64) -> Result<Box<dyn Incoming>, Refused> {
         self.control.receive(bytes)
+    }
+
+    /// The settings; none where they cannot be shown.
+    pub(super) fn settings(&self) -> Option<Arc<dyn Settings>> {
+        self.control.settings()
     }
 
     /// What became of the last action of this kind; none while it is under way, before the first, and when it

@@ -7,16 +7,17 @@
 //! # Design
 //! [`view`] is the one seam: a read-only snapshot of everything ([`Source`]) and the few actions there are
 //! ([`Control`]). The server ([`start`]) has a thread and a runtime of its own. A request goes through
-//! `listen` (sockets, TLS 1.3, limits), `service` (who asks, and may they: `auth`, with `session`,
-//! `password`, `token` and `throttle`) and `routes` to one endpoint: JSON (`api`), the page (`page`), events,
-//! metrics, diagnostics, or documentation (`openapi`), which is made from the table of routes. `verdict`
-//! turns the snapshot into one sentence: is all well, and if not, what to do.
+//! `listen` (sockets, TLS 1.3, limits), `service` (who asks, and may they: `auth`, with `session`, `account`,
+//! `role`, `rights`, `password`, `token` and `throttle`) and `routes` to one endpoint: JSON (`api`), the page
+//! (`page`), events, metrics, diagnostics, or documentation (`openapi`), which is made from the table of
+//! routes. `verdict` turns the snapshot into one sentence: is all well, and if not, what to do.
 //!
 //! # Limitations
-//! One account. HTTP/1.1 only. A self-signed certificate makes browsers warn once; the fingerprint to compare
+//! HTTP/1.1 only. A self-signed certificate makes browsers warn once; the fingerprint to compare
 //! it with stands on the console ([`console::notice`]).
 #![forbid(unsafe_code)]
 
+pub mod account;
 mod anonymous;
 mod api;
 mod audit;
@@ -26,12 +27,14 @@ pub mod config;
 pub mod console;
 mod diagnostics;
 mod events;
+mod history;
 mod jobs;
 pub mod limits;
 mod listen;
 mod metrics;
 #[cfg(test)]
 mod monitoring;
+mod office_pages;
 pub mod on_memory;
 mod openapi;
 mod page;
@@ -40,9 +43,12 @@ mod plaintext;
 mod private_file;
 mod reply;
 mod request;
+mod rights;
+pub mod role;
 mod routes;
 mod service;
 mod session;
+pub mod settings;
 pub mod systems;
 mod throttle;
 pub mod token;
@@ -51,6 +57,7 @@ mod verdict;
 pub mod view;
 
 pub use routes::addresses;
+pub use verdict::needs_staff;
 
 use std::io;
 use std::net::SocketAddr;
@@ -65,18 +72,23 @@ use time::{Date, OffsetDateTime};
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
+use crate::account::{AccountFile, Accounts};
 use crate::auth::AccessGuard;
 use crate::certificate::{CertificateSource, Identity};
 use crate::config::Page;
 use crate::limits::Limits;
 use crate::password::{CurrentPassword, Password};
+use crate::rights::Rights;
 use crate::service::Service;
 use crate::session::Lifetimes;
 use crate::token::{TokenFile, Tokens};
-use crate::view::{Control, Level, Pending, Picture, Problem, Refused, Roster, Row, Source, View};
+use crate::view::{
+    AboutStudent, Control, Level, Pending, Picture, Problem, Refused, Roster, Row, Source, StudentsList, View,
+};
 use base::event::Bus;
 use base::failure::{Diagnosis, Fault};
 use base::secret::Secret;
+use office::day::Day;
 
 /// Files read and passwords checked at once, beside the network thread.
 const FILE_THREADS: usize = 3;
@@ -232,15 +244,26 @@ pub fn start(
     let (password, first_password) = password(config, data_dir)?;
     let tokens = Tokens::new(config.tokens.clone(), TokenFile::below(data_dir));
     let lifetimes = Lifetimes { idle: config.session_idle, longest: config.session_longest };
-    let door = AccessGuard::new(Arc::clone(&password), tokens, lifetimes);
+    let accounts = Arc::new(Accounts::new(AccountFile::below(data_dir)));
+    let door = AccessGuard::new(Arc::clone(&password), Arc::clone(&accounts), tokens, lifetimes);
     let entered = door.entered();
     let acceptor = TlsAcceptor::from(Arc::new(listen::tls(Arc::clone(&identity))?));
     let original = original.flatten();
     let original_address = original.as_ref().and_then(|listener| listener.local_addr().ok());
     let concern = original_concern.flatten();
-    let source = Arc::new(WithDoor { source, identity: Arc::clone(&identity), password, concern });
+    let source = Arc::new(WithDoor {
+        source,
+        identity: Arc::clone(&identity),
+        password,
+        accounts,
+        concern,
+        settings: control.settings(),
+    });
 
-    let service = Arc::new(Service::new(source, control, bus, door, Arc::clone(&identity), limits));
+    let looked_at: Arc<dyn Source> = source.clone();
+    let rights = Rights { office_sees_picture: config.office_sees_picture };
+    let service = Arc::new(Service::new(source, control, bus, door, Arc::clone(&identity), limits, rights));
+    let history = service.history.clone();
     let (stop, stopped) = watch::channel(false);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -254,6 +277,7 @@ pub fn start(
         .spawn(move || {
             be_nice();
             runtime.block_on(async move {
+                tokio::spawn(history.sample(looked_at));
                 let bound = [listener].into_iter().chain(original).map(tokio::net::TcpListener::from_std);
                 match bound.collect::<io::Result<Vec<_>>>() {
                     Ok(listeners) => listen::serve(listeners, acceptor, service, certificate, stopped).await,
@@ -310,8 +334,10 @@ struct WithDoor {
     source: Arc<dyn Source>,
     identity: Arc<ArcSwap<Identity>>,
     password: Arc<CurrentPassword>,
+    accounts: Arc<Accounts>,
     /// Why the second port cannot be had.
     concern: Option<String>,
+    settings: Option<Arc<dyn settings::Settings>>,
 }
 
 impl Source for WithDoor {
@@ -329,6 +355,11 @@ impl Source for WithDoor {
                 "Run `attendance password` on the device: it makes another.",
             ),
             (
+                self.accounts.trouble(),
+                "The accounts kept on the device do not count",
+                "Remove page/accounts.json from the data folder, and add the accounts again.",
+            ),
+            (
                 self.concern.clone(),
                 "The port for the original’s scripts cannot be opened",
                 "Choose another page.original_port, or end the program that has the port.",
@@ -338,11 +369,31 @@ impl Source for WithDoor {
             let what = format!("{what}: {}.", reason?);
             Some(Problem { level: Level::Attention, what, advice: advice.to_owned() })
         }));
+        let trial = self.settings.as_ref().and_then(|settings| settings.trial());
+        if trial.is_some_and(|trial| trial.confirm) {
+            view.problems.push(Problem {
+                level: Level::Attention,
+                what: "New settings of this page are on trial, and go back within two minutes.".to_owned(),
+                advice: "Press “Keep these settings” under “Settings”.".to_owned(),
+            });
+        }
         view
     }
 
     fn rows(&self, day: Date) -> Result<Vec<Row>, Refused> {
         self.source.rows(day)
+    }
+
+    fn days(&self, from: Date, to: Date) -> Result<Vec<Day>, Refused> {
+        self.source.days(from, to)
+    }
+
+    fn students(&self) -> StudentsList {
+        self.source.students()
+    }
+
+    fn student(&self, roll: &str) -> Option<AboutStudent> {
+        self.source.student(roll)
     }
 
     fn roster(&self) -> Roster {

@@ -26,6 +26,8 @@ pub struct Limits {
     pub body_bytes: usize,
     /// Largest form with the address of an update, encoded. Only who may install one sends it.
     pub address_form_bytes: usize,
+    /// Largest form with all settings, encoded. Only a technician sends it.
+    pub settings_form_bytes: usize,
     /// Largest update bundle, which is streamed to the card.
     pub bundle_bytes: u64,
     /// A sender of an update who sends nothing for so long is dropped.
@@ -52,6 +54,7 @@ impl Default for Limits {
             body_time: Duration::from_secs(5),
             body_bytes: 1024,
             address_form_bytes: 4096,
+            settings_form_bytes: 128 << 10,
             bundle_bytes: 400 << 20,
             bundle_pause: Duration::from_secs(20),
             bundle_time: Duration::from_secs(30 * 60),

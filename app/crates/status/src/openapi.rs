@@ -6,6 +6,8 @@ use serde_json::{Map, Value, json};
 
 use super::api;
 use super::request::LONGEST_ADDRESS;
+use super::rights::Rights;
+use super::role::Role;
 use super::routes::{Access, Endpoint, ROUTES, Route};
 use super::view::Roster;
 
@@ -42,7 +44,7 @@ pub(super) fn document() -> Value {
                 "token": {
                     "type": "http",
                     "scheme": "bearer",
-                    "description": "`attendance token add NAME` makes one that may look, with `--full` one that may also act, and shows it once.",
+                    "description": "`attendance token add NAME` makes one that may look, with `--full` one that may also act, with `--role ROLE` one that may do what an account of this role may, and shows it once.",
                 },
             },
         },
@@ -62,8 +64,11 @@ fn operation(route: &Route, schemas: &mut SchemaGenerator) -> Value {
         add("401", "Neither a token nor a log-in came along.");
         add("429", "Too many wrong tokens came from this address.");
     }
+    if route.access == Access::Read && Rights::default().least(route.endpoint) > Role::Viewer {
+        add("403", "The token names a role that may not do this.");
+    }
     if route.access == Access::Full {
-        add("403", "The token may only read.");
+        add("403", "The token may only read, or names a role that may not do this.");
         add("413", "The body is larger than this address takes.");
         match route.endpoint {
             Endpoint::Retry | Endpoint::Dismiss => {
@@ -103,7 +108,10 @@ fn operation(route: &Route, schemas: &mut SchemaGenerator) -> Value {
     } else if route.endpoint == Endpoint::Events {
         add("503", "Too many listen already.");
     } else if route.endpoint == Endpoint::Health {
-        responses.insert("503".to_owned(), json!({ "description": "It does not do its work." }));
+        let schema = schemas.subschema_for::<api::Problems>();
+        let content = json!({ "application/json": { "schema": schema } });
+        let said = "It does not do its work; the body as with 200.";
+        responses.insert("503".to_owned(), json!({ "description": said, "content": content }));
     }
     responses.sort_keys();
     let mut operation = json!({
@@ -155,6 +163,8 @@ fn answer(route: &Route, schemas: &mut SchemaGenerator) -> Value {
         Endpoint::Status => json_of::<api::Status>(schemas),
         Endpoint::Today | Endpoint::Day => json_of::<api::Day>(schemas),
         Endpoint::SystemHealth => json_of::<api::Health>(schemas),
+        // Without a token there is no body.
+        Endpoint::Health => json_of::<api::Problems>(schemas),
         Endpoint::Logs => json_of::<api::Logs>(schemas),
         Endpoint::Roster => json_of::<Roster>(schemas),
         Endpoint::Upload => json_of::<api::Uploaded>(schemas),
@@ -170,6 +180,8 @@ fn answer(route: &Route, schemas: &mut SchemaGenerator) -> Value {
         | Endpoint::ReceiveUpdate
         | Endpoint::InstallUpdate
         | Endpoint::TryUpdate
+        | Endpoint::CheckUpdates
+        | Endpoint::GoBack
         | Endpoint::AcknowledgeUpdate
         | Endpoint::CloseDay => json_of::<api::Acted>(schemas),
         Endpoint::OpenApi => ("application/json", json!({ "type": "object" })),

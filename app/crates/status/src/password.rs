@@ -167,6 +167,11 @@ fn unused_mark(file: &Path) -> PathBuf {
 }
 
 impl Password {
+    /// One that nothing is.
+    pub(super) fn none() -> Self {
+        Self { hash: None }
+    }
+
     /// The hash from the configuration, else the one kept in `file`. None when a first password is to be
     /// made: there is no hash, or nobody used the password before the machine started anew (`boot` names its
     /// present start).
@@ -277,7 +282,8 @@ fn failed(file: &Path, source: io::Error) -> PasswordError {
     PasswordError::File { path: file.to_owned(), source }
 }
 
-fn random_password() -> Secret {
+/// A password unique to this device.
+pub(super) fn random_password() -> Secret {
     use argon2::password_hash::rand_core::RngCore;
     let mut random = [0_u8; GROUPS * 4];
     OsRng.fill_bytes(&mut random);

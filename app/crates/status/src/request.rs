@@ -177,6 +177,15 @@ pub(super) fn field(form: &[u8], name: &str) -> Option<String> {
         .filter(|value| value.len() <= LONGEST_VALUE)
 }
 
+/// Most fields of a form that are read: there are some hundred settings.
+const MOST_FIELDS: usize = 1000;
+
+/// Every field of a form, the body of which is bounded already.
+pub(super) fn fields(form: &[u8]) -> Vec<(String, String)> {
+    let fields = url::form_urlencoded::parse(form).take(MOST_FIELDS);
+    fields.map(|(name, value)| (name.into_owned(), value.into_owned())).collect()
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]

@@ -3,19 +3,23 @@
 
 use http::Method;
 
-/// Who may use an address.
+/// Who may use an address, beside the role that [`super::rights`] asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Access {
     /// Anybody on the network.
     Open,
-    /// The technician, and tokens of both kinds.
+    /// Everybody whose role suffices, and tokens of both kinds.
     Read,
-    /// The technician (with the CSRF token), and full tokens.
+    /// Everybody whose role suffices (log-ins with the CSRF token), and full tokens.
     Full,
-    /// The technician only.
-    Technician,
-    /// The technician only, with the CSRF token.
-    TechnicianChange,
+    /// Everybody whose role suffices; no token that only says `read` or `full`.
+    Page,
+    /// The same, log-ins with the CSRF token.
+    PageChange,
+    /// Persons whose role suffices; no token. Faces and settings are shown to nobody else.
+    Person,
+    /// The same, with the CSRF token.
+    PersonChange,
 }
 
 /// What an address does.
@@ -54,12 +58,27 @@ pub(super) enum Endpoint {
     ReceiveUpdate,
     InstallUpdate,
     TryUpdate,
+    CheckUpdates,
+    GoBack,
     AcknowledgeUpdate,
     Act,
     Preview,
     Evidence,
     DoorPage,
     DoorPicture,
+    Accounts,
+    ChangeAccounts,
+    Settings,
+    ReviewSettings,
+    SaveSettings,
+    PutBackSettings,
+    KeepSettings,
+    Range,
+    Sheet,
+    StudentPage,
+    PhotosPage,
+    TakeStudents,
+    DevicePage,
 }
 
 /// One address.
@@ -82,7 +101,7 @@ const fn post(path: &'static str, access: Access, endpoint: Endpoint, summary: &
 }
 
 /// The addresses, in the order of the documentation. A fixed path stands before one with a varying part.
-pub(super) static ROUTES: [Route; 39] = [
+pub(super) static ROUTES: [Route; 54] = [
     get("/", Access::Read, Endpoint::Root, "The service in short; the page, for browsers"),
     get("/status", Access::Read, Endpoint::Status, "Server, recognition, today's attendance and workers"),
     get("/attendance/today", Access::Read, Endpoint::Today, "Today's rows"),
@@ -139,6 +158,8 @@ pub(super) static ROUTES: [Route; 39] = [
     ),
     post("/update/install", Access::Full, Endpoint::InstallUpdate, "Install the update at an address"),
     post("/update/try", Access::Full, Endpoint::TryUpdate, "Restart into the installed update, on trial"),
+    post("/update/check", Access::Full, Endpoint::CheckUpdates, "Ask now whether there is an update"),
+    post("/update/go-back", Access::Full, Endpoint::GoBack, "Restart into the other system, on trial"),
     post(
         "/update/acknowledge",
         Access::Full,
@@ -156,17 +177,35 @@ pub(super) static ROUTES: [Route; 39] = [
     ),
     get("/docs", Access::Read, Endpoint::Docs, "This documentation as a page"),
     get("/openapi.json", Access::Read, Endpoint::OpenApi, "This documentation as OpenAPI 3.1"),
-    get("/healthz", Access::Open, Endpoint::Health, "200 when the machine does its work, else 503; no body"),
+    get(
+        "/healthz",
+        Access::Open,
+        Endpoint::Health,
+        "200 when the machine does its work, else 503; with a token also what is wrong",
+    ),
     get("/login", Access::Open, Endpoint::LogInPage, ""),
     post("/login", Access::Open, Endpoint::LogIn, ""),
-    post("/logout", Access::TechnicianChange, Endpoint::LogOut, ""),
-    get("/page.js", Access::Technician, Endpoint::Script, ""),
-    get("/icon.svg", Access::Technician, Endpoint::Icon, ""),
-    post("/do/{action}", Access::TechnicianChange, Endpoint::Act, ""),
-    get("/preview.svg", Access::Technician, Endpoint::Preview, ""),
-    get("/roster/picture.svg", Access::Technician, Endpoint::Evidence, ""),
-    get("/door", Access::Technician, Endpoint::DoorPage, ""),
-    get("/door.jpg", Access::Technician, Endpoint::DoorPicture, ""),
+    post("/logout", Access::PageChange, Endpoint::LogOut, ""),
+    get("/page.js", Access::Page, Endpoint::Script, ""),
+    get("/icon.svg", Access::Page, Endpoint::Icon, ""),
+    post("/do/{action}", Access::PageChange, Endpoint::Act, ""),
+    get("/preview.svg", Access::Person, Endpoint::Preview, ""),
+    get("/roster/picture.svg", Access::Person, Endpoint::Evidence, ""),
+    get("/door", Access::Person, Endpoint::DoorPage, ""),
+    get("/door.jpg", Access::Person, Endpoint::DoorPicture, ""),
+    get("/accounts", Access::Page, Endpoint::Accounts, ""),
+    post("/accounts/{change}", Access::PageChange, Endpoint::ChangeAccounts, ""),
+    get("/settings", Access::Person, Endpoint::Settings, ""),
+    post("/settings/review", Access::PersonChange, Endpoint::ReviewSettings, ""),
+    post("/settings/save", Access::PersonChange, Endpoint::SaveSettings, ""),
+    post("/settings/put-back", Access::PersonChange, Endpoint::PutBackSettings, ""),
+    post("/settings/keep", Access::PersonChange, Endpoint::KeepSettings, ""),
+    get("/range", Access::Page, Endpoint::Range, ""),
+    get("/sheets/{sheet}", Access::Page, Endpoint::Sheet, ""),
+    get("/student/{roll}", Access::Page, Endpoint::StudentPage, ""),
+    get("/photos", Access::Page, Endpoint::PhotosPage, ""),
+    post("/students", Access::PageChange, Endpoint::TakeStudents, ""),
+    get("/device", Access::Page, Endpoint::DevicePage, ""),
 ];
 
 /// Every address the server answers: its method, and its path with `{name}` for a part that varies.
@@ -265,7 +304,7 @@ mod tests {
         let open: Vec<_> = ROUTES.iter().filter(|r| r.access == Access::Open).map(|r| r.path).collect();
         assert_eq!(open, ["/healthz", "/login", "/login"]);
         for route in &ROUTES {
-            let changes = matches!(route.access, Access::Full | Access::TechnicianChange);
+            let changes = matches!(route.access, Access::Full | Access::PageChange | Access::PersonChange);
             assert_eq!(
                 route.method == Method::POST,
                 changes || route.endpoint == Endpoint::LogIn,

@@ -11,23 +11,28 @@ use http::{HeaderMap, HeaderName, Request, StatusCode};
 use time::OffsetDateTime;
 use tokio::sync::Semaphore;
 
+use super::account::{AccountError, TECHNICIAN};
 use super::api;
 use super::audit::AUDIT;
 use super::auth::{AccessGuard, LogIn, MustWait, Who};
 use super::certificate::Identity;
+use super::history::History;
 use super::jobs::{ActionResult, Jobs};
 use super::limits::Limits;
+use super::office_pages::MOST_LIST_BYTES;
 use super::page;
 use super::reply::{Reply, download, empty, error, json, of_type, secured, see_other};
 use super::request;
 use super::request::{SESSION_COOKIE, same_origin, wants_page};
+use super::rights::{Rights, of_button};
+use super::role::Role;
 use super::routes;
 use super::routes::{Access, Endpoint, Found};
 use super::session::csrf_matches;
+use super::settings::Review;
 use super::view::{Action, Control, Problem, Source, View};
 use super::{diagnostics, events, metrics, openapi, verdict};
 use base::event::Bus;
-use base::identity::MAX_LENGTH;
 use base::secret::SecretUrl;
 
 /// How old the answer of `/healthz` may be. No monitor asks more often, and the state costs files and locks.
@@ -49,7 +54,7 @@ const DETECTION_WAIT: Duration = Duration::from_secs(30);
 /// How long the page waits before it says that the action goes on by itself.
 const PAGE_WAIT: Duration = Duration::from_secs(3);
 /// Said of a password that was compared, and of one that was not.
-const WRONG: &str = "That is not the password.";
+const WRONG: &str = "That is not the password of this account.";
 const NOT_COMPARED: &str = "The password was not looked at: wrong ones came just before.";
 
 /// Sent by the page when it looks again by itself.
@@ -59,17 +64,20 @@ const CSRF_HEADER: HeaderName = HeaderName::from_static("x-csrf-token");
 /// What every request needs.
 pub(super) struct Service {
     pub(super) source: Arc<dyn Source>,
+    judge: Judge,
     pub(super) jobs: Jobs,
     pub(super) bus: Bus,
     pub(super) door: Arc<AccessGuard>,
     pub(super) identity: Arc<ArcSwap<Identity>>,
     pub(super) limits: Limits,
+    rights: Rights,
     /// Event streams of pages.
     pub(super) streams: Arc<Semaphore>,
     /// Those of scripts: one that forgets to close them does not leave the page without.
     pub(super) script_streams: Arc<Semaphore>,
     pub(super) pictures: Arc<Semaphore>,
     pub(super) detecting: Semaphore,
+    pub(super) history: History,
     health: Mutex<Option<(Instant, bool)>>,
 }
 
@@ -86,8 +94,10 @@ impl Service {
         door: AccessGuard,
         identity: Arc<ArcSwap<Identity>>,
         limits: Limits,
+        rights: Rights,
     ) -> Self {
         Self {
+            judge: Judge { source: Arc::clone(&source), identity: Arc::clone(&identity) },
             source,
             jobs: Jobs::new(control),
             bus,
@@ -97,8 +107,10 @@ impl Service {
             script_streams: Arc::new(Semaphore::new(limits.event_streams)),
             pictures: Arc::new(Semaphore::new(limits.pictures)),
             detecting: Semaphore::new(DETECTIONS_AT_ONCE),
+            history: History::default(),
             health: Mutex::new(None),
             limits,
+            rights,
         }
     }
 
@@ -123,11 +135,11 @@ impl Service {
             Err(MustWait(wait)) => return must_wait(wait),
         };
         // Who is nobody learns nothing about which addresses there are.
-        let access = match &found {
-            Found::Route(route, _) => route.access,
-            Found::OtherMethods(_) | Found::Nothing => Access::Read,
+        let (access, least) = match &found {
+            Found::Route(route, _) => (route.access, self.rights.least(route.endpoint)),
+            Found::OtherMethods(_) | Found::Nothing => (Access::Read, Role::Viewer),
         };
-        if !who.may(access) {
+        if !who.may(access, least) {
             return refused(&who, request.headers());
         }
         let (route, part) = match found {
@@ -155,6 +167,8 @@ impl Service {
         let body = if route.method == http::Method::POST {
             let most = match route.endpoint {
                 Endpoint::InstallUpdate | Endpoint::Act => self.limits.address_form_bytes,
+                Endpoint::ReviewSettings => self.limits.settings_form_bytes,
+                Endpoint::TakeStudents => MOST_LIST_BYTES,
                 _ => self.limits.body_bytes,
             };
             match request::body(request, most, &self.limits).await {
@@ -173,9 +187,7 @@ impl Service {
 
     async fn endpoint(&self, endpoint: Endpoint, asked: Asked) -> Reply {
         match endpoint {
-            Endpoint::Health => {
-                empty(if self.healthy() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE })
-            }
+            Endpoint::Health => self.health(&asked.who),
             Endpoint::LogInPage => page::log_in(StatusCode::OK, self.door.must_wait(asked.from), ""),
             Endpoint::LogIn => self.log_in(asked).await,
             Endpoint::LogOut => self.log_out(&asked),
@@ -185,7 +197,7 @@ impl Service {
                 let (_, problems) = self.judged();
                 of_type(StatusCode::OK, "image/svg+xml", page::icon(page::worst(&problems)))
             }
-            Endpoint::Status => json(StatusCode::OK, &api::status(self.source.view())),
+            Endpoint::Status => json(StatusCode::OK, &api::status(self.judged().0)),
             Endpoint::Today => {
                 let today = self.source.view().today;
                 json(StatusCode::OK, &api::Day::new(today.date, today.rows))
@@ -215,12 +227,13 @@ impl Service {
             }
             Endpoint::Events => {
                 let streams = match asked.who {
-                    Who::Technician { .. } => &self.streams,
+                    Who::Person { .. } => &self.streams,
                     _ => &self.script_streams,
                 };
                 match Arc::clone(streams).try_acquire_owned() {
                     Ok(permit) => events::stream_events(
                         self.bus.subscribe(),
+                        self.judge.clone(),
                         Arc::clone(&self.door),
                         asked.headers,
                         permit,
@@ -229,7 +242,10 @@ impl Service {
                 }
             }
             Endpoint::Diagnostics => self.diagnostics(&asked).await,
-            Endpoint::Docs => page::docs(&openapi::document()),
+            Endpoint::Docs => match &asked.who {
+                Who::Person { csrf, .. } => page::docs(&openapi::document(), Some(csrf)),
+                _ => page::docs(&openapi::document(), None),
+            },
             Endpoint::OpenApi => json(StatusCode::OK, &openapi::document()),
             Endpoint::Sync => self.act(Action::Sync, &asked).await,
             Endpoint::ConfirmRemoval => self.act(Action::ConfirmRemoval, &asked).await,
@@ -252,6 +268,8 @@ impl Service {
                 Err(reason) => error(StatusCode::BAD_REQUEST, "This is no address of an update.", &reason),
             },
             Endpoint::TryUpdate => self.act(Action::TryUpdate, &asked).await,
+            Endpoint::CheckUpdates => self.act(Action::CheckUpdates, &asked).await,
+            Endpoint::GoBack => self.act(Action::GoBack, &asked).await,
             Endpoint::AcknowledgeUpdate => self.act(Action::AcknowledgeUpdate, &asked).await,
             Endpoint::CloseDay => self.act(Action::CloseDay, &asked).await,
             // Answered before its body was read.
@@ -259,8 +277,65 @@ impl Service {
             Endpoint::Act => self.act_from_page(&asked).await,
             Endpoint::Preview => self.preview().await,
             Endpoint::Evidence => self.evidence(&asked).await,
-            Endpoint::DoorPage => page::door(),
+            Endpoint::DoorPage => self.view_of(&asked, page::door).await,
+            Endpoint::DevicePage => self.view_of(&asked, page::device).await,
+            Endpoint::PhotosPage => self.photos_page(&asked).await,
+            Endpoint::Range => self.range(&asked).await,
+            Endpoint::Sheet => self.sheet(&asked).await,
+            Endpoint::StudentPage => self.student(&asked).await,
+            Endpoint::TakeStudents => self.take_students(&asked).await,
             Endpoint::DoorPicture => self.door_picture().await,
+            Endpoint::Accounts => self.accounts(&asked, page::Said::Nothing),
+            Endpoint::ChangeAccounts => self.change_accounts(&asked).await,
+            Endpoint::Settings
+            | Endpoint::ReviewSettings
+            | Endpoint::SaveSettings
+            | Endpoint::PutBackSettings
+            | Endpoint::KeepSettings => self.settings(endpoint, &asked).await,
+        }
+    }
+
+    /// The pages of the settings. What is answered holds no secret.
+    async fn settings(&self, endpoint: Endpoint, asked: &Asked) -> Reply {
+        let Who::Person { csrf, .. } = &asked.who else {
+            return error(StatusCode::FORBIDDEN, "The settings are for a log-in on the page.", "");
+        };
+        let Some(settings) = self.jobs.settings() else {
+            return error(StatusCode::NOT_FOUND, "There are no settings to show here.", "");
+        };
+        let who = format!("{} at {}", asked.who, asked.from);
+        let field = |name| request::field(&asked.body, name).unwrap_or_default();
+        let waiting = match endpoint {
+            Endpoint::SaveSettings => settings.save(&field("draft"), &who),
+            Endpoint::PutBackSettings => match field("version").parse() {
+                Ok(version) => settings.put_back(version, &who),
+                Err(_) => return error(StatusCode::BAD_REQUEST, "There is no such version.", ""),
+            },
+            Endpoint::KeepSettings => settings.keep(),
+            _ => {
+                let form = request::fields(&asked.body);
+                let asks = endpoint == Endpoint::ReviewSettings;
+                let shown = tokio::task::spawn_blocking(move || {
+                    let review = asks.then(|| settings.review(&form));
+                    (review, settings.sheet(), form)
+                });
+                let Ok((review, sheet, form)) = shown.await else { return unexpected() };
+                return match review {
+                    Some(Review::Changes { draft, changes, confirm }) => {
+                        page::settings::review(&draft, &changes, confirm, csrf)
+                    }
+                    Some(Review::Wrong(faults)) => page::settings::form(&sheet, csrf, &form, &faults, ""),
+                    Some(Review::Unchanged) => {
+                        page::settings::form(&sheet, csrf, &[], &[], "Nothing is different.")
+                    }
+                    None => page::settings::form(&sheet, csrf, &[], &[], ""),
+                };
+            }
+        };
+        log::info!(target: AUDIT, "{who} asked for a change of the settings ({endpoint:?})");
+        match waiting.await {
+            Ok(done) => page::settings::outcome(true, &done.message, &done.output, csrf),
+            Err(refused) => page::settings::outcome(false, &refused.message, &refused.details, csrf),
         }
     }
 
@@ -269,7 +344,8 @@ impl Service {
         row_id(text).filter(|row| self.source.needs_person(row))
     }
 
-    /// What `/healthz` answers. Anybody may ask, as often as he likes: the state is looked at once a second.
+    /// The status code of `/healthz`. Anybody may ask, as often as they like: the state is looked at once a
+    /// second.
     fn healthy(&self) -> bool {
         let mut kept = self.health.lock().unwrap_or_else(PoisonError::into_inner);
         match *kept {
@@ -282,11 +358,19 @@ impl Service {
         }
     }
 
-    /// The state, and what is wrong with it.
+    /// A status code for everybody; what is wrong is told to who may read.
+    fn health(&self, who: &Who) -> Reply {
+        let status = |healthy| if healthy { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+        if !who.may(Access::Read, Role::Viewer) {
+            return empty(status(self.healthy()));
+        }
+        let (view, problems) = self.judged();
+        let healthy = verdict::healthy(&view);
+        json(status(healthy), &api::Problems { healthy, problems })
+    }
+
     fn judged(&self) -> (View, Vec<Problem>) {
-        let view = self.source.view();
-        let problems = verdict::problems(&view, self.identity.load().expires, OffsetDateTime::now_utc());
-        (view, problems)
+        self.judge.judged()
     }
 
     async fn log_in(&self, asked: Asked) -> Reply {
@@ -294,7 +378,10 @@ impl Service {
             return error(StatusCode::FORBIDDEN, "This did not come from the log-in page.", "");
         }
         let attempt = request::field(&asked.body, "password").unwrap_or_default();
-        match self.door.log_in(attempt, asked.from).await {
+        let account = request::field(&asked.body, "account").map(|account| account.trim().to_owned());
+        let account = account.filter(|account| !account.is_empty());
+        let account = account.unwrap_or_else(|| TECHNICIAN.to_owned());
+        match self.door.log_in(account, attempt, asked.from).await {
             LogIn::Opened(cookie) => {
                 let mut reply = see_other("/");
                 set_cookie(&mut reply, &cookie, "");
@@ -307,8 +394,8 @@ impl Service {
     }
 
     fn log_out(&self, asked: &Asked) -> Reply {
-        if let Who::Technician { cookie, .. } = &asked.who {
-            self.door.log_out(cookie, asked.from);
+        if let Who::Person { cookie, .. } = &asked.who {
+            self.door.log_out(&asked.who, cookie, asked.from);
         }
         let mut reply = see_other("/login");
         set_cookie(&mut reply, "", "; Max-Age=0");
@@ -316,42 +403,75 @@ impl Service {
     }
 
     async fn root(&self, asked: &Asked) -> Reply {
-        let (view, problems) = self.judged();
-        let Who::Technician { csrf, .. } = &asked.who else {
-            return json(StatusCode::OK, &api::root(view, problems));
-        };
-        if !wants_page(&asked.headers) {
+        if !matches!(asked.who, Who::Person { .. }) || !wants_page(&asked.headers) {
+            let (view, problems) = self.judged();
             return json(StatusCode::OK, &api::root(view, problems));
         }
+        self.view_of(asked, page::home).await
+    }
+
+    /// A view of the page.
+    async fn view_of(&self, asked: &Asked, show: impl FnOnce(&page::Home<'_>) -> Reply) -> Reply {
+        let (view, problems) = self.judged();
         let shown = self.shown(&asked.query, &view.today.date).await;
-        page::home(&page::Home {
+        show(&page::Home {
             view: &view,
             problems: &problems,
             identity: &self.identity.load(),
             log: &self.source.log(PAGE_LOG_LINES),
             jobs: &self.jobs,
+            history: &self.history.samples(),
             bundle_bytes: self.limits.bundle_bytes,
-            csrf,
+            csrf: asked.csrf(),
+            may: page::May { who: &asked.who, rights: self.rights },
             shown,
         })
     }
 
-    /// Which rows the page's address asks for. What is no day is today.
+    /// The photos' problems and the students' list.
+    async fn photos_page(&self, asked: &Asked) -> Reply {
+        let source = Arc::clone(&self.source);
+        let read = tokio::task::spawn_blocking(move || (source.roster().refused, source.students()));
+        let Ok((refused, list)) = read.await else { return unexpected() };
+        self.view_of(asked, |home| page::photos(home, &refused, &list, MOST_LIST_BYTES)).await
+    }
+
+    /// Whether the sender may use what leads to an endpoint.
+    pub(super) fn may(&self, asked: &Asked, endpoint: Endpoint) -> bool {
+        asked.who.may(Access::Page, self.rights.least(endpoint))
+    }
+
+    /// A change in the log, with who asked for it.
+    pub(super) fn log_change(&self, asked: &Asked, what: &str) {
+        log::info!(target: AUDIT, "{} at {} asked for: {what}", asked.who, asked.from);
+    }
+
+    /// Which day the page's address asks for, and what is known of it.
     async fn shown(&self, query: &str, today: &str) -> page::Shown {
-        let field = |name| request::field(query.as_bytes(), name);
-        let search = field("q").map(|q| q.trim().chars().take(MAX_LENGTH).collect()).unwrap_or_default();
-        let mut shown = page::Shown { search, all: field("all").is_some(), ..page::Shown::default() };
-        if let Some(day) =
-            field("day").as_deref().and_then(request::date).filter(|day| day.to_string() != today)
-        {
+        let mut shown = page::Shown { filter: page::Filter::of(query), ..page::Shown::default() };
+        let Some(today) = request::date(today) else { return shown };
+        let asked = request::field(query.as_bytes(), "day").filter(|day| !day.is_empty());
+        let day = match asked.as_deref().map(|text| request::date(text).ok_or(text)) {
+            None => today,
+            Some(Ok(day)) => day,
+            Some(Err(text)) => {
+                shown.no_day = Some(text.chars().take(40).collect());
+                return shown;
+            }
+        };
+        if day != today {
             let source = Arc::clone(&self.source);
             let rows = tokio::task::spawn_blocking(move || source.rows(day)).await;
-            shown.day = Some(day.to_string());
+            shown.filter.day = Some(day.to_string());
             shown.rows = Some(match rows {
                 Ok(rows) => rows.map_err(|refused| refused.message),
                 Err(_) => Err("The day’s rows cannot be read; the log says more.".to_owned()),
             });
         }
+        let states = self.states(day, day).await;
+        shown.states = Some(
+            states.and_then(|mut days| days.pop().ok_or_else(|| "Nothing is known of this day.".to_owned())),
+        );
         shown
     }
 
@@ -416,9 +536,59 @@ impl Service {
         }
     }
 
+    /// The page of accounts.
+    fn accounts(&self, asked: &Asked, said: page::Said) -> Reply {
+        page::accounts(&self.door.accounts().all(), &said, asked.csrf())
+    }
+
+    /// Adds or removes an account, or gives it another password.
+    async fn change_accounts(&self, asked: &Asked) -> Reply {
+        let field = |name| request::field(&asked.body, name).unwrap_or_default().trim().to_owned();
+        let (name, change) = (field("name"), asked.part.clone().unwrap_or_default());
+        let role = match (change.as_str(), field("role").parse::<Role>()) {
+            ("add", Err(error)) => {
+                return self.accounts(asked, page::Said::Refused(sentence(&error.to_string())));
+            }
+            (_, role) => role.unwrap_or(Role::Viewer),
+        };
+        let (accounts, account, of) = (Arc::clone(self.door.accounts()), name.clone(), change.clone());
+        let changed = tokio::task::spawn_blocking(move || -> Result<_, AccountError> {
+            let file = accounts.file();
+            Ok(match of.as_str() {
+                "add" => Some(Some(file.add(&account, role)?)),
+                "password" => Some(Some(file.new_password(&account)?)),
+                "remove" => file.remove(&account).map(|()| Some(None))?,
+                _ => None,
+            })
+        });
+        let said = match changed.await {
+            Err(_) => return unexpected(),
+            Ok(Ok(None)) => return error(StatusCode::NOT_FOUND, "There is no such change of accounts.", ""),
+            Ok(Err(error)) => page::Said::Refused(sentence(&error.to_string())),
+            Ok(Ok(Some(password))) => {
+                let with = if change == "add" { format!(", role {role}") } else { String::new() };
+                log::info!(target: AUDIT, "{} at {}: account {change} {name}{with}", asked.who, asked.from);
+                match password {
+                    Some(password) => {
+                        page::Said::Password { account: name, password: password.expose().to_owned() }
+                    }
+                    None => {
+                        page::Said::Done(format!("The account {name} is removed. Its log-ins have ended."))
+                    }
+                }
+            }
+        };
+        self.accounts(asked, said)
+    }
+
     /// Performs an action for the page: says what happened, or after a moment that it goes on by itself.
     async fn act_from_page(&self, asked: &Asked) -> Reply {
         let row = || request::field(&asked.body, "row").as_deref().and_then(row_id);
+        let photo = || request::field(&asked.body, "photo").filter(|photo| !photo.is_empty());
+        let button = asked.part.as_deref().and_then(of_button);
+        if button.is_some_and(|same| !asked.who.may(Access::PageChange, self.rights.least(same))) {
+            return refused(&asked.who, &asked.headers);
+        }
         let action = match asked.part.as_deref() {
             Some("sync") => Some(Action::Sync),
             Some("upload") => Some(Action::Upload),
@@ -437,8 +607,15 @@ impl Service {
                 }
             },
             Some("try-update") => Some(Action::TryUpdate),
+            Some("check-updates") => Some(Action::CheckUpdates),
+            Some("go-back") => Some(Action::GoBack),
             Some("acknowledge-update") => Some(Action::AcknowledgeUpdate),
             Some("close-day") => Some(Action::CloseDay),
+            Some("remove-students") => Some(Action::RemoveStudents),
+            Some("accept-photo") => {
+                photo().map(|photo| Action::AcceptPhoto { photo, by: asked.who.to_string() })
+            }
+            Some("watch-photo") => photo().map(Action::WatchPhoto),
             _ => None,
         };
         let Some(action) = action else {
@@ -448,13 +625,18 @@ impl Service {
         let outcome = self.outcome(action).await;
         if wants_page(&asked.headers) {
             // The page itself shows the outcome beside its button.
-            return see_other("/");
+            let photos = button == Some(Endpoint::PhotosPage) || button == Some(Endpoint::TakeStudents);
+            return see_other(match button {
+                _ if photos => "/photos",
+                Some(Endpoint::CloseDay) => "/",
+                _ => "/device",
+            });
         }
         json(StatusCode::OK, &acted(&outcome))
     }
 
     /// Starts an action; its outcome, or after a moment that it goes on by itself.
-    async fn outcome(&self, action: Action) -> ActionResult {
+    pub(super) async fn outcome(&self, action: Action) -> ActionResult {
         let waiting = self.jobs.start(action)?;
         tokio::time::timeout(PAGE_WAIT, waiting.outcome()).await.unwrap_or_else(|_| Ok(still_under_way()))
     }
@@ -505,9 +687,7 @@ impl Service {
             Err(_) => return unexpected(),
         };
         match asked.who {
-            Who::Technician { .. } => {
-                json(StatusCode::OK, &acted(&self.outcome(Action::InstallReceived).await))
-            }
+            Who::Person { .. } => json(StatusCode::OK, &acted(&self.outcome(Action::InstallReceived).await)),
             _ => self.act(Action::InstallReceived, asked).await,
         }
     }
@@ -563,14 +743,43 @@ impl Service {
     }
 }
 
+/// The one place where it is decided what is wrong: the page, the API, the event stream and the metrics all
+/// ask here.
+#[derive(Clone)]
+pub(super) struct Judge {
+    source: Arc<dyn Source>,
+    identity: Arc<ArcSwap<Identity>>,
+}
+
+impl Judge {
+    /// The state, and what is wrong with it. The state's own list holds the same problems.
+    pub(super) fn judged(&self) -> (View, Vec<Problem>) {
+        let mut view = self.source.view();
+        let problems = verdict::problems(&view, self.identity.load().expires, OffsetDateTime::now_utc());
+        verdict::agree(&mut view);
+        view.problems.clone_from(&problems);
+        (view, problems)
+    }
+}
+
 /// A request, read.
-struct Asked {
+pub(super) struct Asked {
     headers: HeaderMap,
-    query: String,
-    body: Bytes,
-    part: Option<String>,
-    who: Who,
+    pub(super) query: String,
+    pub(super) body: Bytes,
+    pub(super) part: Option<String>,
+    pub(super) who: Who,
     from: IpAddr,
+}
+
+impl Asked {
+    /// The log-in's token for forms; empty for a script.
+    fn csrf(&self) -> &str {
+        match &self.who {
+            Who::Person { csrf, .. } => csrf,
+            _ => "",
+        }
+    }
 }
 
 /// Whether a person asked, rather than an open page by itself: only then does a log-in live on. Pictures of
@@ -590,7 +799,7 @@ fn by_a_person(found: &Found<'_>, headers: &HeaderMap) -> bool {
     !by_itself && !headers.contains_key(REFRESH_HEADER)
 }
 
-/// What a change gets that the technician's browser sends and the technician did not ask for.
+/// What a change gets that a person's browser sends and the person did not ask for.
 fn not_from_the_page(
     route: &routes::Route,
     who: &Who,
@@ -598,9 +807,9 @@ fn not_from_the_page(
     body: &[u8],
     from: IpAddr,
 ) -> Option<Reply> {
-    let Who::Technician { csrf, .. } = who else { return None };
-    let changes = matches!(route.access, Access::Full | Access::TechnicianChange);
-    if !changes || wanted_by_the_technician(csrf, headers, body) {
+    let Who::Person { csrf, .. } = who else { return None };
+    let changes = matches!(route.access, Access::Full | Access::PageChange | Access::PersonChange);
+    if !changes || wanted_by_the_person(csrf, headers, body) {
         return None;
     }
     log::warn!(target: AUDIT, "a request to {} from {from} lacked the page's token", route.path);
@@ -612,7 +821,7 @@ fn not_from_the_page(
 }
 
 /// Whether the log-in's own page sent this: its token came along, and no other site's page sent it.
-fn wanted_by_the_technician(csrf: &str, headers: &HeaderMap, body: &[u8]) -> bool {
+fn wanted_by_the_person(csrf: &str, headers: &HeaderMap, body: &[u8]) -> bool {
     let given = match headers.get(CSRF_HEADER) {
         Some(header) => header.to_str().map(str::to_owned).ok(),
         None => request::field(body, "csrf"),
@@ -625,13 +834,19 @@ fn address(form: &[u8]) -> Result<SecretUrl, String> {
     SecretUrl::parse(request::field(form, "url").unwrap_or_default().trim())
 }
 
+/// A message as a sentence.
+fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| format!("{}{}.", first.to_uppercase(), letters.as_str()))
+}
+
 /// An id of a row as [`super::view::RefusedRow::id`] has it.
 fn row_id(text: &str) -> Option<String> {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_.:".contains(&b);
     (text.len() <= 128 && text.bytes().all(plain)).then(|| text.to_owned())
 }
 
-fn acted(outcome: &ActionResult) -> api::Acted {
+pub(super) fn acted(outcome: &ActionResult) -> api::Acted {
     let output = outcome.as_ref().map(|done| done.output.clone()).unwrap_or_default();
     api::Acted { success: outcome.is_ok(), message: message(outcome), output }
 }
@@ -669,9 +884,17 @@ fn refused(who: &Who, headers: &HeaderMap) -> Reply {
             reply.headers_mut().insert(http::header::WWW_AUTHENTICATE, scheme);
             reply
         }
-        Who::Token { .. } | Who::Technician { .. } => {
-            error(StatusCode::FORBIDDEN, "This token may not do this.", "A token with full access may.")
-        }
+        Who::Person { .. } if wants_page(headers) => page::not_allowed(),
+        Who::Person { account, role, .. } => error(
+            StatusCode::FORBIDDEN,
+            &format!("The account {account} may not do this: its role is {role}."),
+            "Log in with another account, or ask the technician.",
+        ),
+        Who::Token { .. } => error(
+            StatusCode::FORBIDDEN,
+            "This token may not do this.",
+            "A token with full access, or with another role, may.",
+        ),
     }
 }
 
@@ -714,7 +937,7 @@ fn busy() -> Reply {
     reply
 }
 
-fn unexpected() -> Reply {
+pub(super) fn unexpected() -> Reply {
     error(StatusCode::INTERNAL_SERVER_ERROR, "Something unexpected happened; the log says more.", "")
 }
 

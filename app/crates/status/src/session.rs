@@ -1,13 +1,14 @@
-//! Log-ins of the technician: who holds the cookie, for how long, and with which CSRF token.
+//! Log-ins: whose they are, who holds the cookie, for how long, and with which CSRF token.
 
 use std::time::{Duration, Instant};
 
 use subtle::ConstantTimeEq;
 
+use super::password::Password;
 use super::token::{digest, random_text};
 
-/// Most log-ins at once. One account, a few phones and a desk; the one idle longest makes room.
-const MOST: usize = 16;
+/// Most log-ins at once: a few phones and a desk for each account; the one idle longest makes room.
+const MOST: usize = 64;
 
 /// How long a log-in lasts.
 #[derive(Debug, Clone, Copy)]
@@ -24,6 +25,17 @@ pub(super) struct Opened {
     pub(super) cookie: String,
 }
 
+/// A log-in that lasts.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Found {
+    /// The CSRF token.
+    pub(super) csrf: String,
+    /// Whose it is.
+    pub(super) account: String,
+    /// The password it was opened with: with another one it has ended.
+    pub(super) password: Password,
+}
+
 /// The table of log-ins. Pure: the time comes with each call.
 pub(super) struct Sessions {
     lifetimes: Lifetimes,
@@ -33,6 +45,8 @@ pub(super) struct Sessions {
 struct Session {
     cookie_digest: [u8; 32],
     csrf: String,
+    account: String,
+    password: Password,
     began: Instant,
     used: Instant,
 }
@@ -42,8 +56,8 @@ impl Sessions {
         Self { lifetimes, open: Vec::with_capacity(MOST) }
     }
 
-    /// Opens a log-in.
-    pub(super) fn open(&mut self, now: Instant) -> Opened {
+    /// Opens a log-in of this account, with this password.
+    pub(super) fn open(&mut self, account: &str, password: &Password, now: Instant) -> Opened {
         self.expire(now);
         if self.open.len() >= MOST {
             let idle_longest =
@@ -56,15 +70,17 @@ impl Sessions {
         self.open.push(Session {
             cookie_digest: digest(&cookie),
             csrf: random_text(),
+            account: account.to_owned(),
+            password: password.clone(),
             began: now,
             used: now,
         });
         Opened { cookie }
     }
 
-    /// The CSRF token of the log-in with this cookie, if it still lasts. `use_it` counts this as a use: an
+    /// The log-in with this cookie, if it still lasts. `use_it` counts this as a use: an
     /// event stream that asks whether it may go on does not keep a log-in alive.
-    pub(super) fn csrf(&mut self, cookie: &str, now: Instant, use_it: bool) -> Option<String> {
+    pub(super) fn find(&mut self, cookie: &str, now: Instant, use_it: bool) -> Option<Found> {
         self.expire(now);
         let wanted = digest(cookie);
         let mut found = None;
@@ -73,7 +89,11 @@ impl Sessions {
                 if use_it {
                     session.used = now;
                 }
-                found = Some(session.csrf.clone());
+                found = Some(Found {
+                    csrf: session.csrf.clone(),
+                    account: session.account.clone(),
+                    password: session.password.clone(),
+                });
             }
         }
         found
@@ -85,9 +105,9 @@ impl Sessions {
         self.open.retain(|session| !bool::from(session.cookie_digest.ct_eq(&wanted)));
     }
 
-    /// Ends every log-in.
-    pub(super) fn close_all(&mut self) {
-        self.open.clear();
+    /// Ends every log-in of this account.
+    pub(super) fn close_all_of(&mut self, account: &str) {
+        self.open.retain(|session| session.account != account);
     }
 
     fn expire(&mut self, now: Instant) {
@@ -118,45 +138,60 @@ mod tests {
     fn a_log_in_ends_when_idle_when_old_and_when_closed() {
         let start = Instant::now();
         let mut table = sessions();
-        let first = table.open(start).cookie;
-        assert!(table.csrf(&first, start + 29 * MINUTE, true).is_some());
-        assert!(table.csrf(&first, start + 58 * MINUTE, false).is_some());
-        assert!(table.csrf(&first, start + 59 * MINUTE, true).is_none(), "looking did not keep it alive");
+        let first = table.open("anna", &Password::none(), start).cookie;
+        assert!(table.find(&first, start + 29 * MINUTE, true).is_some());
+        assert!(table.find(&first, start + 58 * MINUTE, false).is_some());
+        assert!(table.find(&first, start + 59 * MINUTE, true).is_none(), "looking did not keep it alive");
 
-        let second = table.open(start).cookie;
+        let second = table.open("anna", &Password::none(), start).cookie;
         for minute in 1..120 {
-            assert!(table.csrf(&second, start + minute * MINUTE, true).is_some(), "{minute}");
+            assert!(table.find(&second, start + minute * MINUTE, true).is_some(), "{minute}");
         }
-        assert!(table.csrf(&second, start + 120 * MINUTE, true).is_none());
+        assert!(table.find(&second, start + 120 * MINUTE, true).is_none());
 
-        let third = table.open(start).cookie;
+        let third = table.open("anna", &Password::none(), start).cookie;
         table.close(&third);
-        assert!(table.csrf(&third, start, true).is_none());
-        assert!(table.csrf("", start, true).is_none());
+        assert!(table.find(&third, start, true).is_none());
+        assert!(table.find("", start, true).is_none());
     }
 
     #[test]
     fn the_table_is_bounded_and_the_idle_one_makes_room() {
         let start = Instant::now();
         let mut table = sessions();
-        let first = table.open(start).cookie;
-        let second = table.open(start + MINUTE).cookie;
-        assert!(table.csrf(&first, start + 2 * MINUTE, true).is_some());
+        let first = table.open("anna", &Password::none(), start).cookie;
+        let second = table.open("anna", &Password::none(), start + MINUTE).cookie;
+        assert!(table.find(&first, start + 2 * MINUTE, true).is_some());
         for _ in 0..MOST - 1 {
-            table.open(start + 3 * MINUTE);
+            table.open("anna", &Password::none(), start + 3 * MINUTE);
         }
         assert_eq!(table.open.len(), MOST);
-        assert!(table.csrf(&second, start + 3 * MINUTE, true).is_none());
-        assert!(table.csrf(&first, start + 3 * MINUTE, true).is_some());
+        assert!(table.find(&second, start + 3 * MINUTE, true).is_none());
+        assert!(table.find(&first, start + 3 * MINUTE, true).is_some());
+    }
+
+    #[test]
+    fn the_log_ins_of_one_account_end_together_and_no_others() {
+        let start = Instant::now();
+        let mut table = sessions();
+        let anna = table.open("anna", &Password::none(), start).cookie;
+        let ben = table.open("ben", &Password::none(), start).cookie;
+        table.close_all_of("anna");
+        assert!(table.find(&anna, start, true).is_none());
+        assert_eq!(table.find(&ben, start, true).unwrap().account, "ben");
     }
 
     #[test]
     fn every_log_in_has_secrets_of_its_own() {
         let start = Instant::now();
         let mut table = sessions();
-        let [a, b] = [table.open(start).cookie, table.open(start).cookie];
+        let [a, b] = [
+            table.open("anna", &Password::none(), start).cookie,
+            table.open("anna", &Password::none(), start).cookie,
+        ];
         assert_ne!(a, b);
-        let [csrf_a, csrf_b] = [table.csrf(&a, start, true).unwrap(), table.csrf(&b, start, true).unwrap()];
+        let [csrf_a, csrf_b] =
+            [table.find(&a, start, true).unwrap().csrf, table.find(&b, start, true).unwrap().csrf];
         assert!(csrf_a != csrf_b && csrf_matches(&csrf_a, &csrf_a) && !csrf_matches(&csrf_a, &csrf_b));
         assert!(!csrf_matches(&csrf_a, ""));
     }

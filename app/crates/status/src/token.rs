@@ -19,6 +19,7 @@ use subtle::ConstantTimeEq;
 
 use super::audit::AUDIT;
 use super::private_file;
+use super::role::Role;
 use base::secret::Secret;
 
 /// Begins every token, so that a secret scanner finds one that was committed by mistake.
@@ -35,6 +36,43 @@ pub enum TokenAccess {
     Read,
     /// Look, and ask for actions.
     Full,
+    /// What an account with the role `viewer` may do.
+    Viewer,
+    /// What an account with the role `office` may do.
+    Office,
+    /// What an account with the role `technician` may do.
+    Technician,
+}
+
+impl TokenAccess {
+    /// The role it names; none for `read` and `full`, which have rights of their own.
+    pub fn role(self) -> Option<Role> {
+        match self {
+            Self::Read | Self::Full => None,
+            Self::Viewer => Some(Role::Viewer),
+            Self::Office => Some(Role::Office),
+            Self::Technician => Some(Role::Technician),
+        }
+    }
+
+    /// As the configuration and `attendance token list` have it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Full => "full",
+            Self::Viewer | Self::Office | Self::Technician => self.role().map_or("", Role::as_str),
+        }
+    }
+}
+
+impl From<Role> for TokenAccess {
+    fn from(role: Role) -> Self {
+        match role {
+            Role::Viewer => Self::Viewer,
+            Role::Office => Self::Office,
+            Role::Technician => Self::Technician,
+        }
+    }
 }
 
 /// A token as it is stored.
@@ -43,7 +81,7 @@ pub enum TokenAccess {
 pub struct StoredToken {
     /// Who uses it: letters, digits, `-`, `_` and `.`, at most 40.
     pub name: String,
-    /// What it may do: "read" or "full".
+    /// What it may do: "read", "full", or what a role may: "viewer", "office" or "technician".
     pub access: TokenAccess,
     /// SHA-256 of the token, 64 hexadecimal digits.
     pub sha256: String,

@@ -20,6 +20,9 @@ const TEMPERATURE_LIMIT_C: f32 = 80.0;
 /// A site's own certificate is not renewed by the device; two weeks are enough to fetch a new one.
 const CERTIFICATE_NOTICE: time::Duration = time::Duration::days(14);
 
+/// A certificate that is valid for so long is of no concern.
+const FAR_AWAY: time::Duration = time::Duration::days(3650);
+
 /// What to do about a server's fault that does not say so itself.
 const ASK: &str = "ask who looks after that server";
 /// What to do about a fault of our own.
@@ -27,6 +30,25 @@ const SUPPORT: &str = "if this stays, send the diagnostics to support";
 
 /// Workers whose troubles have sentences of their own.
 const TOLD_ABOVE: [&str; 5] = ["camera", "recognition", "attendance", "upload", "sync"];
+
+/// Whether somebody must act before attendance is taken or kept again: what the door asks for the staff for.
+pub fn needs_staff(view: &View) -> bool {
+    // Far away: the page's certificate is nothing that the person at the door can do something about.
+    let judged = problems(view, OffsetDateTime::UNIX_EPOCH + FAR_AWAY, OffsetDateTime::UNIX_EPOCH);
+    judged.iter().any(|problem| problem.level == Level::Broken)
+}
+
+/// Makes the state say in each field what [`problems`] says: a worker that has given up is a delivery, or a
+/// synchronisation, that fails.
+pub(super) fn agree(view: &mut View) {
+    let reason = |view: &View, name| idle(view, name).and_then(|worker| worker.reason.clone());
+    if view.upload.error.is_none() {
+        view.upload.error = reason(view, "upload");
+    }
+    if view.sync.error.is_none() {
+        view.sync.error = reason(view, "sync");
+    }
+}
 
 /// Everything that is wrong, the worst first; empty when all is well.
 pub(super) fn problems(

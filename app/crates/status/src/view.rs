@@ -10,13 +10,16 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use bytes::Bytes;
+use office::day::Day;
 use schemars::JsonSchema;
 use serde::Serialize;
 use time::Date;
 
 use crate::on_memory::OnMemory;
+use crate::settings::Settings;
 use crate::systems::Systems;
 use base::event::WorkerState;
 use base::failure::Fault;
@@ -35,6 +38,24 @@ pub trait Source: Send + Sync + 'static {
     /// # Errors
     /// [`Refused`] when the day's rows cannot be read. A day without rows is an empty list.
     fn rows(&self, day: Date) -> Result<Vec<Row>, Refused>;
+    /// The states of everybody on the days from `from` to `to`, at most
+    /// [`MOST_DAYS`](office::range::MOST_DAYS). May read files.
+    ///
+    /// # Errors
+    /// [`Refused`] when the rows cannot be read.
+    fn days(&self, from: Date, to: Date) -> Result<Vec<Day>, Refused> {
+        let _ = (from, to);
+        Ok(Vec::new())
+    }
+    /// The students' list in use, in numbers.
+    fn students(&self) -> StudentsList {
+        StudentsList::default()
+    }
+    /// What is known of a student beside their days; none for a roll number that nobody has.
+    fn student(&self, roll: &str) -> Option<AboutStudent> {
+        let _ = roll;
+        None
+    }
     /// Everyone who has a photo, and every photo that is wrong. May read files.
     fn roster(&self) -> Roster;
     /// Whether this row needs a person, and so may be retried or dismissed.
@@ -70,6 +91,10 @@ pub trait Control: Send + Sync + 'static {
     /// # Errors
     /// [`Refused`] when no update can be taken here and now.
     fn receive(&self, bytes: u64) -> Result<Box<dyn Incoming>, Refused>;
+    /// The settings; none where they cannot be shown.
+    fn settings(&self) -> Option<Arc<dyn Settings>> {
+        None
+    }
 }
 
 /// An update bundle on its way in. Dropped unfinished, it leaves nothing behind.
@@ -117,10 +142,32 @@ pub enum Action {
     InstallFrom(SecretUrl),
     /// Restart into the installed update, on trial.
     TryUpdate,
+    /// Ask now whether there is an update, and install it if there is.
+    CheckUpdates,
+    /// Restart into the other system, which is known to be whole, on trial.
+    GoBack,
     /// The technician has read that the last update was rolled back.
     AcknowledgeUpdate,
     /// Close today's attendance: the OUTs that are open are sent.
     CloseDay,
+    /// Take this file as the students' list.
+    TakeStudents {
+        /// What was uploaded.
+        file: Bytes,
+        /// Who uploaded it.
+        by: String,
+    },
+    /// Remove the uploaded students' list.
+    RemoveStudents,
+    /// Accept the problem of a photo: it is no alarm any more.
+    AcceptPhoto {
+        /// Its path below the photo folder.
+        photo: String,
+        /// Who accepts it.
+        by: String,
+    },
+    /// Take the acceptance of a photo's problem back.
+    WatchPhoto(String),
 }
 
 impl Action {
@@ -139,8 +186,14 @@ impl Action {
             Self::ConfirmTime => "confirm-time",
             Self::InstallReceived | Self::InstallFrom(_) => "install",
             Self::TryUpdate => "try-update",
+            Self::CheckUpdates => "check-updates",
+            Self::GoBack => "go-back",
             Self::AcknowledgeUpdate => "acknowledge-update",
             Self::CloseDay => "close-day",
+            Self::TakeStudents { .. } => "take-students",
+            Self::RemoveStudents => "remove-students",
+            Self::AcceptPhoto { .. } => "accept-photo",
+            Self::WatchPhoto(_) => "watch-photo",
         }
     }
 }
@@ -629,6 +682,38 @@ pub struct RefusedPhoto {
     /// Whether it is here and can be looked at: what could not be fetched cannot, nor a remark on two
     /// students or a folder.
     pub picture: bool,
+    /// Who accepted this problem, so that it is no alarm; none where nobody did.
+    pub accepted_by: Option<String>,
+}
+
+/// The students' list in use, in numbers.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct StudentsList {
+    /// Where it comes from, in words; none without a list.
+    pub from: Option<String>,
+    /// Whether somebody uploaded it.
+    pub uploaded: bool,
+    /// Students on it.
+    pub students: usize,
+    /// Lines that were left out when it was read, and why.
+    pub left_out: Vec<String>,
+    /// Why it cannot be used, and what to do.
+    pub problem: Option<Fault>,
+}
+
+/// What is known of a student beside their days.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AboutStudent {
+    /// Name; empty where none is known.
+    pub name: String,
+    /// Class; empty where none is known.
+    pub class: String,
+    /// Photos in use, with the quality of the face in words.
+    pub photos: Vec<(String, String)>,
+    /// Photos that are not in use.
+    pub refused: Vec<RefusedPhoto>,
+    /// The last decisions about them, newest first: why a recognition made no row.
+    pub decisions: Vec<Decision>,
 }
 
 /// Everyone who has a photo.

@@ -50,6 +50,7 @@ pub mod restart;
 pub mod rollout;
 pub mod schedule;
 pub mod slot;
+pub mod start;
 pub mod stick;
 pub mod store;
 pub mod trust;

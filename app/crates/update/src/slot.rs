@@ -12,6 +12,10 @@ use serde::{Deserialize, Serialize};
 /// by the path that a service with `ProcSubset=pid` can still see.
 pub const BOOTLOADER: &str = "/sys/firmware/devicetree/base/chosen/bootloader";
 
+/// Where the initramfs says from which slot it started: it knows also where the firmware does not say it
+/// (`slot.sh` of the initramfs).
+pub const FOUND: &str = "/run/attendance-boot/slot";
+
 /// One of the two systems: a boot partition (kernel, initramfs, command line) and the root that belongs to
 /// it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -113,18 +117,29 @@ pub enum SlotError {
     },
 }
 
-/// Reads how this kernel was started from the folder of the firmware's notes ([`BOOTLOADER`]).
+/// Reads how this kernel was started from the folder of the firmware's notes ([`BOOTLOADER`]). Firmware
+/// before 2024-05-13 reports partition 0: then the initramfs has found the slot on the card ([`FOUND`]).
 ///
 /// # Errors
 /// [`SlotError`] when that is unknown.
-pub fn booted(bootloader: &Path) -> Result<Booted, SlotError> {
-    let number = cell(&bootloader.join("partition"))?;
+pub fn booted(bootloader: &Path, found: &Path) -> Result<Booted, SlotError> {
+    let reported = cell(&bootloader.join("partition"));
+    let tryboot = cell(&bootloader.join("tryboot"));
+    let said_nothing = matches!(reported, Ok(0) | Err(SlotError::Unreadable { .. }));
+    if said_nothing && let Some(slot) = found_by_initramfs(found) {
+        return Ok(Booted { slot, tryboot: tryboot.is_ok_and(|flag| flag != 0) });
+    }
+    let number = reported?;
     let slot = Slot::of_boot_partition(number).ok_or(SlotError::NeitherSlot { number })?;
-    Ok(Booted { slot, tryboot: cell(&bootloader.join("tryboot"))? != 0 })
+    Ok(Booted { slot, tryboot: tryboot? != 0 })
+}
+
+fn found_by_initramfs(found: &Path) -> Option<Slot> {
+    std::fs::read_to_string(found).ok()?.trim().parse().ok()
 }
 
 /// A device-tree property of one 32-bit big-endian cell.
-fn cell(path: &Path) -> Result<u32, SlotError> {
+pub(crate) fn cell(path: &Path) -> Result<u32, SlotError> {
     let bytes =
         std::fs::read(path).map_err(|source| SlotError::Unreadable { path: path.to_owned(), source })?;
     let length = bytes.len();
@@ -141,7 +156,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("partition"), partition).unwrap();
         std::fs::write(folder.path().join("tryboot"), tryboot).unwrap();
-        booted(folder.path())
+        booted(folder.path(), Path::new("/nonexistent"))
     }
 
     #[test]
@@ -156,6 +171,28 @@ mod tests {
         assert!(matches!(firmware(&[3, 0, 0, 0], &[0, 0, 0, 0]), Err(SlotError::NeitherSlot { .. })));
         assert!(matches!(firmware(b"2\n", &[0, 0, 0, 0]), Err(SlotError::NotACell { length: 2, .. })));
         assert!(matches!(firmware(&[0, 0, 0, 2], &[]), Err(SlotError::NotACell { length: 0, .. })));
-        assert!(matches!(booted(Path::new("/nonexistent")), Err(SlotError::Unreadable { .. })));
+        assert!(matches!(
+            booted(Path::new("/nonexistent"), Path::new("/nonexistent")),
+            Err(SlotError::Unreadable { .. })
+        ));
+    }
+
+    #[test]
+    fn slot_found_by_the_initramfs_counts_where_the_firmware_says_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let found = folder.path().join("slot");
+        std::fs::write(&found, "b\n").unwrap();
+        let put = |name: &str, cell: u32| {
+            std::fs::write(folder.path().join(name), cell.to_be_bytes()).unwrap();
+        };
+        assert_eq!(booted(folder.path(), &found).unwrap(), Booted { slot: Slot::B, tryboot: false });
+        put("partition", 0);
+        put("tryboot", 1);
+        assert_eq!(booted(folder.path(), &found).unwrap(), Booted { slot: Slot::B, tryboot: true });
+        // What the firmware says is not overruled.
+        put("partition", 2);
+        assert_eq!(booted(folder.path(), &found).unwrap().slot, Slot::A);
+        put("partition", 1);
+        assert!(matches!(booted(folder.path(), &found), Err(SlotError::NeitherSlot { number: 1 })));
     }
 }

@@ -28,6 +28,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub struct Places {
     /// The folder of the firmware's notes.
     pub bootloader: PathBuf,
+    /// The slot as the initramfs found it.
+    pub found: PathBuf,
     /// autoboot.txt.
     pub autoboot: PathBuf,
     /// Folder of record and history, on the data partition itself: an overlay's changes of one system are not
@@ -41,6 +43,7 @@ impl Default for Places {
     fn default() -> Self {
         Self {
             bootloader: PathBuf::from(slot::BOOTLOADER),
+            found: PathBuf::from(slot::FOUND),
             autoboot: PathBuf::from("/boot/config/autoboot.txt"),
             state: PathBuf::from("/data/update"),
             start: PathBuf::from("/proc/sys/kernel/random/boot_id"),
@@ -133,7 +136,7 @@ impl Store {
     pub fn flow(&self) -> Result<Flow, StoreError> {
         Ok(Flow {
             committed: autoboot::committed(&self.places.autoboot)?,
-            booted: slot::booted(&self.places.bootloader)?,
+            booted: slot::booted(&self.places.bootloader, &self.places.found)?,
             record: read_record(&self.places.state)?,
             start: std::fs::read_to_string(&self.places.start).ok().map(|name| name.trim().to_owned()),
         })
@@ -232,6 +235,7 @@ pub(super) mod tests {
     pub(crate) fn card(folder: &Path, committed: Slot) -> Places {
         let places = Places {
             bootloader: folder.join("chosen"),
+            found: folder.join("found"),
             autoboot: folder.join("autoboot.txt"),
             state: folder.join("update"),
             start: folder.join("boot_id"),

@@ -68,7 +68,7 @@ pub struct SlotView {
 /// # Errors
 /// [`StoreError`] where there are no slots, as at a desk, or the data partition cannot be read.
 pub fn view(places: &Places, kept: &Path) -> Result<SystemsView, StoreError> {
-    let booted = slot::booted(&places.bootloader)?;
+    let booted = slot::booted(&places.bootloader, &places.found)?;
     let record = read_record(&places.state)?;
     let history = read_history(&places.state)?;
     let known = |slot| {
@@ -92,7 +92,10 @@ pub fn view(places: &Places, kept: &Path) -> Result<SystemsView, StoreError> {
         needs_acknowledgement: unread.is_some_and(|outcome| !outcome.end.is_success()),
         not_wanted: history.not_wanted(acknowledged),
         signers: trust::signers(Path::new(trust::KEYRING)),
-        eeprom: eeprom::sentence(Path::new(eeprom::MEMORIES)),
+        eeprom: eeprom::sentence(
+            Path::new(eeprom::MEMORIES),
+            &eeprom::Firmware::read(Path::new(eeprom::CHOSEN)),
+        ),
         attempt: attempt::last(kept),
         installed: attempt::installed(kept),
         sentence: last.as_ref().map(TrialOutcome::sentence),
@@ -116,7 +119,7 @@ impl SystemsView {
 /// # Errors
 /// As for [`view`].
 pub fn is_noted(places: &Places) -> Result<bool, StoreError> {
-    let booted = slot::booted(&places.bootloader)?;
+    let booted = slot::booted(&places.bootloader, &places.found)?;
     let record = read_record(&places.state)?;
     let open =
         |pending: &Pending| pending.slot != booted.slot && pending.progress != TrialProgress::Installed;

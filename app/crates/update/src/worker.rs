@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use tokio::sync::broadcast::error::TryRecvError;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
@@ -48,6 +49,8 @@ pub struct Worker {
     pub bus: Bus,
     /// The version that runs.
     pub running: String,
+    /// Asked now, and not at the time of the next question.
+    pub now: Arc<Notify>,
     /// Whether another update comes in; told how far this one is.
     pub under_way: UnderWay,
 }
@@ -81,6 +84,16 @@ pub fn ask_for_trial(data_dir: &Path) -> std::io::Result<()> {
     std::fs::write(folder.join("try"), b"")
 }
 
+/// Asks the root unit to restart into the other system, on trial.
+///
+/// # Errors
+/// What the file system says.
+pub fn ask_to_go_back(data_dir: &Path) -> std::io::Result<()> {
+    let folder = folder(data_dir);
+    std::fs::create_dir_all(&folder)?;
+    std::fs::write(folder.join("go-back"), b"")
+}
+
 /// Looks for updates, installs them and asks for their trial as the site's policy says, until `stop`.
 ///
 /// # Errors
@@ -104,6 +117,7 @@ pub async fn run(worker: Worker, stop: CancellationToken) -> Result<(), Failure>
     loop {
         tokio::select! {
             () = sleep(LOOK) => {}
+            () = worker.now.notified() => question = Instant::now(),
             () = stop.cancelled() => return Ok(()),
         }
         loop {

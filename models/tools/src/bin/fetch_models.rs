@@ -13,7 +13,7 @@ use model_files::Role;
 use model_files::lock::{Pin, lock};
 use model_files::store::Store;
 use model_tools::describe;
-use model_tools::fetch::{Clients, Event, Fetch, Outcome};
+use model_tools::fetch::{Clients, Event, Fetch, FetchOutcome};
 
 /// Fetch the weight files that models.lock pins, check their SHA-256 and convert them to safetensors.
 ///
@@ -81,11 +81,11 @@ fn fetch(arguments: &Arguments, into: PathBuf) -> Result<(), String> {
     let missing: Vec<(&Pin, &[String])> = outcomes
         .iter()
         .filter_map(|(role, outcome)| match outcome {
-            Outcome::Missing(reasons) => lock().pin(*role).map(|pin| (pin, reasons.as_slice())),
+            FetchOutcome::Missing(reasons) => lock().pin(*role).map(|pin| (pin, reasons.as_slice())),
             _ => None,
         })
         .collect();
-    let present = outcomes.iter().filter(|(_, outcome)| *outcome == Outcome::Present).count();
+    let present = outcomes.iter().filter(|(_, outcome)| *outcome == FetchOutcome::Present).count();
     let fetched = outcomes.len() - present - missing.len();
     eprintln!("{fetched} fetched, {present} in place, {} missing: {}", missing.len(), fetch.into.display());
     conclude(&missing)
@@ -192,11 +192,11 @@ impl Display {
             }
             Event::Done { role, outcome } => {
                 match outcome {
-                    Outcome::Present => {}
-                    Outcome::Fetched(place) => {
+                    FetchOutcome::Present => {}
+                    FetchOutcome::Fetched(place) => {
                         self.line(&format!("{role}: from {place}, checked, converted"))
                     }
-                    Outcome::Missing(_) => self.line(&format!("{role}: missing")),
+                    FetchOutcome::Missing(_) => self.line(&format!("{role}: missing")),
                 }
                 self.bar.inc(1);
             }

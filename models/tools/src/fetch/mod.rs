@@ -81,13 +81,13 @@ pub enum Event<'a> {
         /// Which.
         role: Role,
         /// How it ended.
-        outcome: &'a Outcome,
+        outcome: &'a FetchOutcome,
     },
 }
 
 /// How fetching one network ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum FetchOutcome {
     /// It was there already.
     Present,
     /// It was fetched from this place and converted.
@@ -175,17 +175,17 @@ impl Default for Clients {
 impl Fetch<'_> {
     /// Fetches and converts what is not in place yet. Tells `on_event` about it as it goes.
     ///
-    /// A file that no place has is an [`Outcome::Missing`]; whether that matters is the caller's to say
+    /// A file that no place has is an [`FetchOutcome::Missing`]; whether that matters is the caller's to say
     /// ([`Pin::optional`]).
     ///
     /// # Errors
     /// A wrong hash, a file that cannot be converted, or trouble with the model folder.
-    pub fn run(&self, on_event: &mut dyn FnMut(Event<'_>)) -> Result<Vec<(Role, Outcome)>, Error> {
+    pub fn run(&self, on_event: &mut dyn FnMut(Event<'_>)) -> Result<Vec<(Role, FetchOutcome)>, Error> {
         let pins: Vec<&Pin> = self.lock.models.iter().filter(|pin| self.roles.contains(&pin.role)).collect();
         // Without the lock at first: the folder of an image cannot be written, and need not be.
         let in_place = self.in_place(&pins);
         if in_place.iter().all(|present| *present) {
-            return Ok(pins.into_iter().map(|pin| done(on_event, pin.role, Outcome::Present)).collect());
+            return Ok(pins.into_iter().map(|pin| done(on_event, pin.role, FetchOutcome::Present)).collect());
         }
 
         fs::create_dir_all(&self.into).map_err(self.io(&self.into))?;
@@ -197,7 +197,7 @@ impl Fetch<'_> {
         let mut outcomes = Vec::with_capacity(pins.len());
         for (pin, present) in pins.into_iter().zip(in_place) {
             let outcome =
-                if present { Outcome::Present } else { self.install(pin, &mut archives, on_event)? };
+                if present { FetchOutcome::Present } else { self.install(pin, &mut archives, on_event)? };
             outcomes.push(done(on_event, pin.role, outcome));
         }
         Ok(outcomes)
@@ -219,7 +219,7 @@ impl Fetch<'_> {
         pin: &Pin,
         archives: &mut Archives,
         on_event: &mut dyn FnMut(Event<'_>),
-    ) -> Result<Outcome, Error> {
+    ) -> Result<FetchOutcome, Error> {
         let role = pin.role;
         let mut ask = |place: &str| on_event(Event::Asking { role, place });
         let obtained = match &pin.source {
@@ -236,7 +236,7 @@ impl Fetch<'_> {
         };
         let (bytes, place) = match obtained {
             Ok(obtained) => obtained,
-            Err(reasons) => return Ok(Outcome::Missing(reasons)),
+            Err(reasons) => return Ok(FetchOutcome::Missing(reasons)),
         };
 
         let converted =
@@ -253,7 +253,7 @@ impl Fetch<'_> {
         }
         writing::write_atomically(&self.into, &folder::name(role), &converted)
             .map_err(self.io(&folder::path(&self.into, role)))?;
-        Ok(Outcome::Fetched(place))
+        Ok(FetchOutcome::Fetched(place))
     }
 
     /// A file of a git repository: from the mirror folder, else from the repository's address.
@@ -339,7 +339,7 @@ impl Fetch<'_> {
     }
 }
 
-fn done(on_event: &mut dyn FnMut(Event<'_>), role: Role, outcome: Outcome) -> (Role, Outcome) {
+fn done(on_event: &mut dyn FnMut(Event<'_>), role: Role, outcome: FetchOutcome) -> (Role, FetchOutcome) {
     on_event(Event::Done { role, outcome: &outcome });
     (role, outcome)
 }

@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use model_files::lock::{Format, Lock, Upstream, Weights};
 use model_files::{Role, Sha256};
 use model_tools::convert::convert;
-use model_tools::fetch::{Clients, Error, Event, Fetch, Outcome};
+use model_tools::fetch::{Clients, Error, Event, Fetch, FetchOutcome};
 use tempfile::TempDir;
 
 use crate::seeds;
@@ -88,7 +88,7 @@ impl World {
         }
     }
 
-    fn run(&self) -> Result<Vec<(Role, Outcome)>, Error> {
+    fn run(&self) -> Result<Vec<(Role, FetchOutcome)>, Error> {
         self.fetch().run(&mut |_| {})
     }
 
@@ -108,7 +108,7 @@ impl World {
 fn each_file_comes_from_its_place_and_only_once() {
     let world = World::new();
     let outcomes = world.run().unwrap();
-    let fetched = |place: &str| Outcome::Fetched(place.to_owned());
+    let fetched = |place: &str| FetchOutcome::Fetched(place.to_owned());
     assert_eq!(
         outcomes,
         [
@@ -129,7 +129,7 @@ fn each_file_comes_from_its_place_and_only_once() {
     fs::remove_dir_all(world.path("mirror")).unwrap();
     fs::set_permissions(world.path("into/deep"), fs::Permissions::from_mode(0o555)).unwrap();
     let again = world.run().unwrap();
-    assert!(again.iter().all(|(_, outcome)| *outcome == Outcome::Present), "{again:?}");
+    assert!(again.iter().all(|(_, outcome)| *outcome == FetchOutcome::Present), "{again:?}");
     assert_eq!(world.installed(), files, "a second run touches nothing");
 }
 
@@ -146,8 +146,8 @@ fn what_is_damaged_or_half_written_is_made_anew() {
     fs::write(into.join(".part-abc"), b"half").unwrap();
 
     let outcomes = world.run().unwrap();
-    assert!(matches!(outcomes[0], (Role::Iris, Outcome::Fetched(_))), "{outcomes:?}");
-    assert_eq!(outcomes[1].1, Outcome::Present);
+    assert!(matches!(outcomes[0], (Role::Iris, FetchOutcome::Fetched(_))), "{outcomes:?}");
+    assert_eq!(outcomes[1].1, FetchOutcome::Present);
     assert_eq!(fs::read(into.join("iris.safetensors")).unwrap(), whole);
     assert!(!into.join(".part-abc").exists());
 }
@@ -163,12 +163,12 @@ fn without_clients_packages_come_from_the_mirror() {
     .unwrap();
     fs::remove_file(world.path("mirror/spoof.pth")).unwrap();
     let outcomes = world.run().unwrap();
-    assert_eq!(outcomes[0].1, Outcome::Fetched("the mirror folder".to_owned()));
+    assert_eq!(outcomes[0].1, FetchOutcome::Fetched("the mirror folder".to_owned()));
 
-    let Outcome::Missing(reasons) = &outcomes[1].1 else { panic!("{outcomes:?}") };
+    let FetchOutcome::Missing(reasons) = &outcomes[1].1 else { panic!("{outcomes:?}") };
     let reasons = reasons.join("; ");
     assert!(reasons.contains("npm is not installed") && reasons.contains("faces-2.0.tgz"), "{reasons}");
-    let Outcome::Missing(reasons) = &outcomes[2].1 else { panic!("{outcomes:?}") };
+    let FetchOutcome::Missing(reasons) = &outcomes[2].1 else { panic!("{outcomes:?}") };
     assert!(reasons.join("; ").contains("curl is not installed"), "{reasons:?}");
 }
 
@@ -184,12 +184,12 @@ fn a_file_of_a_package_comes_from_its_author_when_the_registry_has_it_not() {
         mirror: "eyes.tflite".to_owned(),
         lfs: false,
     });
-    assert_eq!(world.run().unwrap()[0].1, Outcome::Fetched("the mirror folder".to_owned()));
+    assert_eq!(world.run().unwrap()[0].1, FetchOutcome::Fetched("the mirror folder".to_owned()));
 
     fs::remove_dir_all(world.path("into")).unwrap();
     fs::remove_file(world.path("mirror/eyes.tflite")).unwrap();
     let outcomes = world.run().unwrap();
-    let Outcome::Missing(reasons) = &outcomes[0].1 else { panic!("{outcomes:?}") };
+    let FetchOutcome::Missing(reasons) = &outcomes[0].1 else { panic!("{outcomes:?}") };
     let reasons = reasons.join("; ");
     for place in ["pypi eyes 1", "the mirror folder", "the upstream repository"] {
         assert!(reasons.contains(place), "{place} in {reasons}");
@@ -202,9 +202,9 @@ fn a_failing_client_says_why() {
     script(&world.path("bin/pip"), "echo 'No matching distribution found' >&2; exit 1");
     fs::remove_file(world.path("mirror/spoof.pth")).unwrap();
     let outcomes = world.run().unwrap();
-    let Outcome::Missing(reasons) = &outcomes[0].1 else { panic!("{outcomes:?}") };
+    let FetchOutcome::Missing(reasons) = &outcomes[0].1 else { panic!("{outcomes:?}") };
     assert!(reasons[0].contains("No matching distribution"), "{reasons:?}");
-    let Outcome::Missing(reasons) = &outcomes[2].1 else { panic!("{outcomes:?}") };
+    let FetchOutcome::Missing(reasons) = &outcomes[2].1 else { panic!("{outcomes:?}") };
     assert!(reasons[1].contains("no route to host"), "{reasons:?}");
 }
 
@@ -253,7 +253,7 @@ fn runs_side_by_side_do_not_disturb_each_other() {
         runs.into_iter().map(|run| run.join().unwrap()).collect()
     });
     let fetching =
-        results.iter().filter(|(_, outcomes)| matches!(outcomes[0].1, Outcome::Fetched(_))).count();
+        results.iter().filter(|(_, outcomes)| matches!(outcomes[0].1, FetchOutcome::Fetched(_))).count();
     assert_eq!(fetching, 1, "one run fetches, the others find it done: {results:?}");
     assert!(results.iter().filter(|(waited, _)| *waited).count() >= 3, "{results:?}");
     assert_eq!(world.installed().len(), 3);

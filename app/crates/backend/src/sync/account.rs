@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use super::{Outcome, Report, Step};
+use super::{PhotoChange, Report, Step};
 use base::failure::Fault;
 
 /// Lines kept of one synchronisation. A first one brings thousands of photos; the counts tell of all.
@@ -47,10 +47,10 @@ fn line(step: Step<'_>) -> Option<String> {
     match step {
         Step::Listed { .. } => None,
         Step::Photos { total } => Some(format!("Found {total} image(s) from backend")),
-        Step::Photo { path, outcome: Outcome::New } => Some(format!("Downloaded: {path}")),
-        Step::Photo { path, outcome: Outcome::Updated } => Some(format!("Updated: {path}")),
+        Step::Photo { path, outcome: PhotoChange::New } => Some(format!("Downloaded: {path}")),
+        Step::Photo { path, outcome: PhotoChange::Updated } => Some(format!("Updated: {path}")),
         // Why it failed is said at the end.
-        Step::Photo { outcome: Outcome::Unchanged | Outcome::Failed, .. } => None,
+        Step::Photo { outcome: PhotoChange::Unchanged | PhotoChange::Failed, .. } => None,
         Step::Removed { path } => Some(format!("Removed: {path}")),
     }
 }
@@ -105,9 +105,9 @@ mod tests {
         let steps = [
             Step::Listed { pages: 1, photos: 3 },
             Step::Photos { total: 3 },
-            Step::Photo { path: "1/a.jpg", outcome: Outcome::New },
-            Step::Photo { path: "1/b.jpg", outcome: Outcome::Unchanged },
-            Step::Photo { path: "2/c.jpg", outcome: Outcome::Updated },
+            Step::Photo { path: "1/a.jpg", outcome: PhotoChange::New },
+            Step::Photo { path: "1/b.jpg", outcome: PhotoChange::Unchanged },
+            Step::Photo { path: "2/c.jpg", outcome: PhotoChange::Updated },
             Step::Removed { path: "3/d.jpg" },
         ];
         let said: Vec<_> = steps.into_iter().filter_map(|step| account.note(step)).collect();

@@ -31,7 +31,7 @@ pub async fn check(settings: &Settings) -> Result<String, Fault> {
     let folders = links.iter().filter(|link| link.is_directory()).count();
     let photos = links.iter().filter(|link| !link.is_directory() && is_photo(link.name())).count();
     if folders + photos == 0 {
-        return Err(Error::Empty { kept: 0, no_rolls: Vec::new() }.fault());
+        return Err(Error::Empty { kept: 0, no_rolls: Vec::new(), left_out: Vec::new() }.fault());
     }
     Ok(format!("{url} answers and takes the key; its first page names {folders} folders and {photos} photos"))
 }

@@ -25,7 +25,7 @@ use super::error::Error;
 use super::fetch::Site;
 use super::mirror::{Mirror, Part};
 use super::state::{Known, Refusal, State, Validators, Verdict, is_due};
-use super::{GIVE_UP_AFTER, Outcome};
+use super::{GIVE_UP_AFTER, PhotoChange};
 use crate::http::Reply;
 use vision::photo;
 use vision::photo::PhotoLimits;
@@ -52,7 +52,7 @@ pub(super) struct Downloads<'a> {
 /// What became of a photo, and what is to be remembered of it.
 pub(super) enum Fetched {
     /// It is on disk.
-    Here(Outcome, Known),
+    Here(PhotoChange, Known),
     /// The server's version is unusable.
     Refused(Option<Refusal>, String),
     /// It could not be had.
@@ -86,7 +86,7 @@ impl Earlier<'_> {
     /// What is to be said of a photo that did not change.
     fn again(self) -> Fetched {
         match self {
-            Self::Here(known) => Fetched::Here(Outcome::Unchanged, known),
+            Self::Here(known) => Fetched::Here(PhotoChange::Unchanged, known),
             Self::Refused(refusal) => Fetched::Refused(Some(refusal.clone()), refusal.reason.clone()),
         }
     }
@@ -263,7 +263,7 @@ impl Downloads<'_> {
         blocking(move || {
             // An old copy that cannot be read is not the same: the new one takes its place.
             if here == Some(fresh.length) && mirror.sha256(&owned).is_ok_and(|hash| hash == fresh.sha256) {
-                return Ok(Fetched::Here(Outcome::Unchanged, fresh));
+                return Ok(Fetched::Here(PhotoChange::Unchanged, fresh));
             }
             let mut bytes = Vec::new();
             let read =
@@ -272,7 +272,7 @@ impl Downloads<'_> {
             photo::decode(&bytes, limits)?;
             drop(bytes);
             mirror.keep(part, &file, &owned)?;
-            let outcome = if here.is_some() { Outcome::Updated } else { Outcome::New };
+            let outcome = if here.is_some() { PhotoChange::Updated } else { PhotoChange::New };
             Ok(Fetched::Here(outcome, fresh))
         })
         .await

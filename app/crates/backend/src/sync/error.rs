@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use super::listing::ListingError;
+use super::bounds::ListingError;
 use crate::http;
 use base::failure::{Diagnosis, Fault};
 
@@ -52,6 +52,8 @@ pub enum Error {
         kept: usize,
         /// Folders that it names, and that are no students' by the settings.
         no_rolls: Vec<String>,
+        /// What it names and nobody can use, and why.
+        left_out: Vec<super::Failure>,
     },
     /// The mirror on disk cannot be read or written.
     #[error("{}", self.fault())]
@@ -97,18 +99,30 @@ impl Diagnosis for Error {
                 Fault::new(format!("the listing is refused: it names more than {limit} {what}"))
                     .advise("raise photos.max_photos if this is right")
             }
-            Self::Empty { kept, no_rolls } => {
+            Self::Empty { kept, no_rolls, left_out } => {
                 let what = match kept {
                     0 => "the server lists no photo at all".to_owned(),
                     kept => format!("the server lists no photo at all; the {kept} photos here are kept"),
                 };
                 let fault = Fault::new(what);
-                match no_rolls.first() {
-                    None => fault.advise(
+                match (no_rolls.first(), left_out.first()) {
+                    (None, Some(first)) => {
+                        let more = match left_out.len() - 1 {
+                            0 => String::new(),
+                            more => format!("; {more} more are left out"),
+                        };
+                        fault
+                            .advise(format!(
+                                "it lists files that cannot be used: {}: {}{more}",
+                                first.photo, first.reason
+                            ))
+                            .naming(&first.photo)
+                    }
+                    (None, None) => fault.advise(
                         "open photos.url in a browser: it must show the students' folders, and not a log-in page or an \
                          empty folder",
                     ),
-                    Some(first) => fault
+                    (Some(first), _) => fault
                         .advise(format!(
                             "its folders ({}) are no roll numbers as photos.roll_numbers has them",
                             no_rolls.join(", ")
@@ -141,7 +155,7 @@ impl Error {
     /// Whether no other photo will fare better: the disk is full or cannot be written at all. Any other error
     /// of the disk is of one file.
     pub(super) fn stops(&self) -> bool {
-        matches!(self, Self::Disk { source, .. } if super::mirror::is_of_the_whole_disk(source))
+        matches!(self, Self::Disk { source, .. } if is_of_the_whole_disk(source))
     }
 
     /// Whether trying again soon cannot help: the key is refused, the trust cannot be set up.
@@ -152,6 +166,14 @@ impl Error {
             _ => false,
         }
     }
+}
+
+/// Whether an error is of the whole disk: full, or not to be written. Any other is of one entry.
+pub(super) fn is_of_the_whole_disk(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::ReadOnlyFilesystem
+    )
 }
 
 fn advice(error: &io::Error) -> Option<&'static str> {

@@ -6,8 +6,9 @@
 
 use percent_encoding::percent_decode_str;
 
+use super::bounds::Link;
 use super::link::{Base, Place};
-use super::listing::{Kind, Link, Page};
+use super::listing::{Kind, Page};
 use super::markup::Marks;
 use vision::kind::is_photo;
 

@@ -7,11 +7,22 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::listing::{Kind, Link, ListingError, MAX_LINK_BYTES, MAX_LINKS, Page};
+use super::bounds::{Link, ListingError, MAX_LINK_BYTES, MAX_LINKS};
+
+/// What was read of a listing in JSON.
+#[derive(Debug)]
+pub(super) struct Listing {
+    /// Its links, in their order.
+    pub(super) links: Vec<Link>,
+    /// Whether each of its entries is a link; an object must have one at least.
+    pub(super) all_links: bool,
+    /// Whether it does not say that there are more pages of it.
+    pub(super) is_whole: bool,
+}
 
 /// A JSON array of URLs as texts, or of objects with a `url` or a `name`, as nginx and Caddy can write them,
 /// or an object that holds such arrays, as npm's `serve` writes it; `None` when it is no JSON at all.
-pub(super) fn read(text: &str) -> Result<Option<Page>, ListingError> {
+pub(super) fn read(text: &str) -> Result<Option<Listing>, ListingError> {
     let reading = Reading::default();
     let mut reader = serde_json::Deserializer::from_str(text);
     let read = TopLevel(&reading).deserialize(&mut reader).and_then(|is_array| {
@@ -23,7 +34,7 @@ pub(super) fn read(text: &str) -> Result<Option<Page>, ListingError> {
             let (links, seen) = (reading.links.into_inner(), reading.seen.get());
             // Of an object nothing is believed that it does not name: it may be an answer of another kind.
             let all_links = links.len() == seen && (is_array || seen > 0);
-            Ok(Some(Page { links, kind: Kind::Json { all_links, is_whole: !reading.goes_on.get() } }))
+            Ok(Some(Listing { links, all_links, is_whole: !reading.goes_on.get() }))
         }
         Err(_) if reading.overflow.get() => Err(ListingError::TooManyLinks),
         Err(error) if error.is_eof() => Err(ListingError::BrokeOff),
@@ -302,7 +313,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::sync::listing::{links, read};
+    use crate::sync::listing::{Kind, links, read};
 
     #[test]
     fn an_array_of_urls_is_a_listing_too() {

@@ -7,8 +7,8 @@
 use percent_encoding::percent_decode_str;
 
 use super::Failure;
+use super::bounds::Link;
 use super::link::{Base, Place, Refused};
-use super::listing::Link;
 use vision::kind::is_hidden;
 
 /// Longest name that is shown, characters.

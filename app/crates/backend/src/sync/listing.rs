@@ -3,43 +3,10 @@
 //! Django, nginx, Apache, Caddy and Python write HTML with `<a href>` ([`super::markup`]); older deployments
 //! a JSON array of URLs; npm's `serve` and others an object with such an array in it. ([`super::json`]).
 
-use std::time::Duration;
-
+use super::bounds::{Link, ListingError};
 use super::json;
 use super::markup;
 use super::markup::Marks;
-
-/// Most links on a page. The largest accepted roster has 200,000 photos.
-pub const MAX_LINKS: usize = 250_000;
-
-/// Longest link that is kept, bytes. Path and query of what file browsers write stay far below.
-pub(super) const MAX_LINK_BYTES: usize = 4096;
-
-/// Longest time for a page. 30 MB of ordinary HTML take less than a second on the device.
-pub(super) const MAX_TIME: Duration = Duration::from_secs(10);
-
-/// Why a page cannot be read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum ListingError {
-    /// Too many links.
-    #[error("the page has more than {MAX_LINKS} links")]
-    TooManyLinks,
-    /// Made to take for ever.
-    #[error("the page takes longer than {} s to read", MAX_TIME.as_secs())]
-    TooComplicated,
-    /// It ends in the middle.
-    #[error("the page broke off before its end")]
-    BrokeOff,
-}
-
-/// A link on a page, as it is written: [`crate::sync::link`] decides whether to follow it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Link {
-    /// The address.
-    pub href: String,
-    /// Whether it is an image shown on the page, and not something to click on.
-    pub is_image: bool,
-}
 
 /// What was read of a page.
 #[derive(Debug)]
@@ -77,9 +44,9 @@ pub fn read(page: &[u8]) -> Result<Page, ListingError> {
         return Ok(Page { links: Vec::new(), kind: Kind::Json { all_links: true, is_whole: true } });
     }
     if text.starts_with(['[', '{'])
-        && let Some(page) = json::read(text)?
+        && let Some(json::Listing { links, all_links, is_whole }) = json::read(text)?
     {
-        return Ok(page);
+        return Ok(Page { links, kind: Kind::Json { all_links, is_whole } });
     }
     let (links, marks) = markup::read(text)?;
     Ok(Page { links, kind: Kind::Markup(Box::new(marks)) })
@@ -101,6 +68,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::sync::bounds::MAX_LINKS;
     use crate::sync::link::Base;
     use base::secret::SecretUrl;
 

@@ -12,7 +12,7 @@ use html5ever::tokenizer::{
     BufferQueue, EndTag, StartTag, Tag, Token, TokenSink, TokenSinkResult, Tokenizer, TokenizerOpts,
 };
 
-use super::listing::{Link, ListingError, MAX_LINK_BYTES, MAX_LINKS, MAX_TIME};
+use super::bounds::{Link, ListingError, MAX_LINK_BYTES, MAX_LINKS, MAX_TIME};
 
 /// Bytes tokenized between two looks at the clock.
 const STRIDE: usize = 64 * 1024;

@@ -15,7 +15,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
 
-use super::error::Error;
+use super::error::{Error, is_of_the_whole_disk};
 use super::link::MAX_DEPTH;
 use base::identity::RollNumber;
 use vision::kind::may_be_photo;
@@ -396,14 +396,6 @@ fn replace_folder(above: &Dir, name: &str) -> io::Result<Dir> {
 /// Forces a folder's names to the disk.
 fn sync_folder(folder: &Dir) -> io::Result<()> {
     folder.open(".")?.sync_all()
-}
-
-/// Whether an error is of the whole disk: full, or not to be written. Any other is of one entry.
-pub(super) fn is_of_the_whole_disk(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::ReadOnlyFilesystem
-    )
 }
 
 /// Takes away whatever stands under a name in `dir`, without following a link. What cannot be removed is put

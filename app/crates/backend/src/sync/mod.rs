@@ -12,6 +12,7 @@
 //!   waits.
 
 pub mod account;
+pub mod bounds;
 mod connection;
 mod crawl;
 mod download;
@@ -74,7 +75,7 @@ const CONFIRMATION: &str = ".removal_confirmed";
 
 /// What became of a photo.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
+pub enum PhotoChange {
     /// It came new.
     New,
     /// Its content changed.
@@ -105,7 +106,7 @@ pub enum Step<'a> {
         /// `<roll>/<file>`.
         path: &'a str,
         /// What became of it.
-        outcome: Outcome,
+        outcome: PhotoChange,
     },
     /// A photo is gone from the server, and was removed here.
     Removed {
@@ -237,8 +238,8 @@ pub async fn once_with(
     let mut listing = crawl::list(&site, &settings.photos, step).await?;
     if listing.photos.is_empty() && listing.failures.is_empty() {
         // It says nothing, neither for nor against a removal that waits.
-        let no_rolls = listing.no_rolls.into_iter().collect();
-        return Err(Error::Empty { kept: local.len(), no_rolls });
+        let no_rolls = std::mem::take(&mut listing.no_rolls).into_iter().collect();
+        return Err(Error::Empty { kept: local.len(), no_rolls, left_out: listing.take_left_out() });
     }
     let left_out = listing.take_left_out();
     let is_incomplete = listing.is_incomplete;

@@ -18,7 +18,9 @@ use super::mirror::Mirror;
 use super::removal;
 use super::removal::{Before, Decision};
 use super::state::State;
-use super::{CONCURRENCY, CONFIRMATION, METADATA, Outcome, Report, SAVE_EVERY, STATE, Settings, Step, now};
+use super::{
+    CONCURRENCY, CONFIRMATION, METADATA, PhotoChange, Report, SAVE_EVERY, STATE, Settings, Step, now,
+};
 use base::moment::SiteZone;
 use vision::photo::PhotoLimits;
 
@@ -134,7 +136,7 @@ impl Work {
                 }
             };
             step(Step::Photo { path: &path, outcome });
-            unsaved += usize::from(matches!(outcome, Outcome::New | Outcome::Updated));
+            unsaved += usize::from(matches!(outcome, PhotoChange::New | PhotoChange::Updated));
             if unsaved >= SAVE_EVERY {
                 unsaved = 0;
                 self.save_state().await;
@@ -147,13 +149,13 @@ impl Work {
     ///
     /// # Errors
     /// The disk's error, after which no other photo will fare better.
-    fn note(&mut self, path: &str, fetched: Fetched) -> Result<Outcome, Error> {
+    fn note(&mut self, path: &str, fetched: Fetched) -> Result<PhotoChange, Error> {
         match fetched {
             Fetched::Here(outcome, known) => {
                 match outcome {
-                    Outcome::New => self.report.new += 1,
-                    Outcome::Updated => self.report.updated += 1,
-                    Outcome::Unchanged | Outcome::Failed => self.report.unchanged += 1,
+                    PhotoChange::New => self.report.new += 1,
+                    PhotoChange::Updated => self.report.updated += 1,
+                    PhotoChange::Unchanged | PhotoChange::Failed => self.report.unchanged += 1,
                 }
                 self.served.insert(removal::student(path).to_owned());
                 self.state.photos.insert(path.to_owned(), known);
@@ -166,7 +168,7 @@ impl Work {
                 self.state.refused.remove(path);
                 self.state.refused.extend(refusal.map(|refusal| (path.to_owned(), refusal)));
                 self.lacking.insert(removal::student(path).to_owned());
-                return Ok(Outcome::Failed);
+                return Ok(PhotoChange::Failed);
             }
             Fetched::Failed(error) => {
                 self.gave_up |= matches!(error, Error::GaveUp(_));
@@ -175,7 +177,7 @@ impl Work {
         }
         // Whoever has no new photo keeps the old one, even if it goes by another name.
         self.kept.insert(removal::student(path).to_owned());
-        Ok(Outcome::Failed)
+        Ok(PhotoChange::Failed)
     }
 
     pub(super) async fn remove(

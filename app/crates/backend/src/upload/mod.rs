@@ -13,7 +13,7 @@ pub mod plan;
 mod worker;
 
 pub use connection::check as check_connection;
-pub use worker::{Report, RetryError, Uploader, View};
+pub use worker::{DeliveryView, Report, RetryError, Uploader};
 
 #[cfg(test)]
 mod tests {

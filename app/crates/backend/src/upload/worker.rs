@@ -57,7 +57,7 @@ pub struct Uploader {
     bus: Bus,
     /// One upload at a time.
     run: AsyncMutex<Run>,
-    view: Mutex<View>,
+    view: Mutex<DeliveryView>,
     nudge: Notify,
     /// Who wants to know what the webhook calls the students.
     names: OnceLock<Box<Hears>>,
@@ -94,7 +94,7 @@ pub struct Report {
 
 /// How the delivery does, for the status page.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct View {
+pub struct DeliveryView {
     /// The last failure, until a batch is taken again.
     pub failure: Option<String>,
     /// Batches answered row by row since the start.
@@ -226,7 +226,7 @@ impl Uploader {
     }
 
     /// How the delivery does.
-    pub fn view(&self) -> View {
+    pub fn view(&self) -> DeliveryView {
         self.view.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 

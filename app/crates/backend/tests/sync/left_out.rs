@@ -72,6 +72,20 @@ fn schools_photos(path: &str) -> Script {
 }
 
 #[tokio::test]
+async fn a_server_that_lists_nothing_usable_is_told_what_is_left_out() {
+    let (_server, door) = door(|path| match path {
+        "/" => listing("", &["2110001/", "class.jpg"]),
+        "/2110001/" => listing("2110001/", &["a:b.jpg"]),
+        other => panic!("{other} was asked for"),
+    })
+    .await;
+    let error = door.try_sync().await.unwrap_err().to_string();
+    assert!(error.contains("2110001/a:b.jpg: "), "{error}");
+    assert!(error.contains("1 more"), "{error}");
+    assert!(!error.contains("log-in page"), "{error}");
+}
+
+#[tokio::test]
 async fn jpeg_is_taken_whatever_it_is_called_and_the_rest_is_named() {
     let (_server, door) = door(schools_photos).await;
     let report = door.sync().await;

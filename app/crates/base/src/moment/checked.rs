@@ -2,7 +2,8 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+use time::{OffsetDateTime, UtcOffset};
 
 use super::doubt::{Believed, Doubt, Judge};
 use super::{Clock, Moment};
@@ -25,6 +26,12 @@ impl CheckedClock {
     }
 }
 
+/// A time as the log shows it: whole seconds, UTC.
+fn seconds(time: OffsetDateTime) -> String {
+    let whole = time.replace_nanosecond(0).unwrap_or(time);
+    whole.to_offset(UtcOffset::UTC).format(&Rfc3339).unwrap_or_else(|_| whole.to_string())
+}
+
 impl Clock for CheckedClock {
     fn now(&self) -> Moment {
         // Under the lock, so that moments are judged in the order in which they were taken.
@@ -35,8 +42,8 @@ impl Clock for CheckedClock {
             (None, Some(doubt)) => log::warn!(
                 "{doubt}: it shows {}, and {} was expected. Rows are kept, and delivered once the backend's clock agrees or a \
                  technician confirms the time",
-                doubt.shown,
-                doubt.expected
+                seconds(doubt.shown),
+                seconds(doubt.expected)
             ),
             (Some(_), None) => log::warn!("the clock shows again what it should; it is believed"),
             _ => {}
@@ -60,9 +67,13 @@ impl Clock for CheckedClock {
         let mut judge = self.judge();
         let Some(doubt) = judge.doubt() else { return };
         if judge.compare(told, self.clock.now()) {
-            log::warn!("a second source agrees with the clock ({told}); it is believed");
+            log::warn!("a second source agrees with the clock ({}); it is believed", seconds(told));
         } else {
-            log::warn!("a second source says {told}, and the clock {}: it stays in doubt", doubt.shown);
+            log::warn!(
+                "a second source says {}, and the clock {}: it stays in doubt",
+                seconds(told),
+                seconds(doubt.shown)
+            );
         }
     }
 

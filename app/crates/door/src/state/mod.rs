@@ -171,7 +171,7 @@ impl Board {
     }
 
     /// What the screen shows now. `staff`: whether something is wrong that the staff should look at.
-    pub fn scene(&mut self, now: Duration, view: &View<'_>) -> Scene {
+    pub fn scene(&mut self, now: Duration, view: &DoorView<'_>) -> Scene {
         self.forget(now);
         let mut cards: Vec<Card> = self
             .answers
@@ -283,7 +283,7 @@ impl Board {
 }
 
 /// What a scene needs beside the board.
-pub struct View<'a> {
+pub struct DoorView<'a> {
     /// How a person is called on the screen; none where nobody is to be named.
     pub name: &'a dyn Fn(&RollNumber) -> Option<String>,
     /// Date and time of the site; none while the clock is not known.

@@ -6,6 +6,7 @@
 //! frame path cannot be held up by them.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::RangeInclusive;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
@@ -24,8 +25,8 @@ use base::moment::SiteZone;
 #[derive(Debug)]
 pub struct Ledger {
     day: SchoolDay,
-    /// The only day whose rows are held, for looking one up.
-    only: Option<Date>,
+    /// The only days whose rows are held, for looking them up.
+    only: Option<RangeInclusive<Date>>,
     state: Mutex<State>,
 }
 
@@ -199,10 +200,10 @@ impl Ledger {
         Self { state, ..Self::of_days(day) }
     }
 
-    /// An empty ledger that holds the rows of `date` and those that wait for the clock, and forgets all
+    /// An empty ledger that holds the rows of these dates and those that wait for the clock, and forgets all
     /// others.
-    pub(super) fn of_one_day(day: SchoolDay, date: Date) -> Self {
-        Self { only: Some(date), ..Self::of_days(day) }
+    pub(super) fn only_of(day: SchoolDay, dates: RangeInclusive<Date>) -> Self {
+        Self { only: Some(dates), ..Self::of_days(day) }
     }
 
     /// The site's zone.
@@ -664,7 +665,7 @@ impl Ledger {
     }
 
     fn wants(&self, date: Date) -> bool {
-        self.only.is_none_or(|only| only == date)
+        self.only.as_ref().is_none_or(|only| only.contains(&date))
     }
 
     /// The state, also after a panic elsewhere: each change leaves it whole.

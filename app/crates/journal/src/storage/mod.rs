@@ -226,7 +226,19 @@ pub fn rows_on(disk: Arc<dyn Disk>, day: &SchoolDay, date: Date) -> io::Result<V
 /// # Errors
 /// The folder cannot be listed.
 pub fn ledger_of(disk: Arc<dyn Disk>, day: &SchoolDay, date: Date) -> io::Result<Ledger> {
-    let day = Ledger::of_one_day(day.clone(), date);
+    ledger_of_days(disk, day, date..=date)
+}
+
+/// The rows of several days from the disk. Reads both logs whole, however many days are asked for.
+///
+/// # Errors
+/// The folder cannot be listed.
+pub fn ledger_of_days(
+    disk: Arc<dyn Disk>,
+    day: &SchoolDay,
+    dates: RangeInclusive<Date>,
+) -> io::Result<Ledger> {
+    let day = Ledger::only_of(day.clone(), dates);
     Log::open(Arc::clone(&disk), DELIVERIES, |payload| {
         Delivery::decode(payload).into_iter().for_each(|delivery| day.deliver(delivery));
     })?;

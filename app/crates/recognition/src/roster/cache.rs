@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use safetensors::tensor::{Dtype, SafeTensors, View};
 use serde::{Deserialize, Serialize};
 
-use super::Outcome;
+use super::PhotoOutcome;
 use crate::Content;
 use vision::embedding::Embedding;
 use vision::scan::PhotoFile;
@@ -49,7 +49,7 @@ struct Sight {
 #[derive(Debug, Clone, PartialEq)]
 struct Finding {
     content: Option<Content>,
-    outcome: Outcome,
+    outcome: PhotoOutcome,
     embedding: Option<Embedding>,
 }
 
@@ -63,7 +63,7 @@ pub struct Entry {
     /// What is in it; `None` when it is no picture.
     pub content: Option<Content>,
     /// Whether it enrolled.
-    pub outcome: Outcome,
+    pub outcome: PhotoOutcome,
     /// Its embedding, when it did.
     pub embedding: Option<Embedding>,
 }
@@ -122,7 +122,7 @@ struct StoredEntry {
     seen: Seen,
     sha256: String,
     content: Option<Content>,
-    outcome: Outcome,
+    outcome: PhotoOutcome,
     /// Row in the matrix.
     row: Option<usize>,
 }
@@ -130,7 +130,7 @@ struct StoredEntry {
 impl Entry {
     /// Whether it holds with other detectors too.
     fn is_of_one_face(&self) -> bool {
-        matches!(self.outcome, Outcome::Enrolled { .. })
+        matches!(self.outcome, PhotoOutcome::Enrolled { .. })
             && self.content.as_ref().is_some_and(|content| content.faces.len() == 1)
     }
 }
@@ -328,13 +328,13 @@ mod tests {
     fn sample() -> Cache {
         let mut cache = Cache::default();
         let seen = Seen { bytes: 7, modified_ns: 1_700_000_000_123_456_789, inode: 9, changed_ns: 5 };
-        let outcome = Outcome::Enrolled { quality: Quality::default(), bounds: Bounds::default() };
+        let outcome = PhotoOutcome::Enrolled { quality: Quality::default(), bounds: Bounds::default() };
         let embedding =
             Embedding::normalised(&std::array::from_fn::<_, DIMENSIONS, _>(|i| i as f32)).unwrap();
         let face = Found { by: DetectorChoice::Yunet, bounds: Bounds::default() };
         let content = Some(Content { width: 640, height: 480, faces: vec![face] });
         let enrolled = Entry { seen, sha256: "aa".to_owned(), content, outcome, embedding: Some(embedding) };
-        let outcome = Outcome::Refused { reason: "no face".to_owned() };
+        let outcome = PhotoOutcome::Refused { reason: "no face".to_owned() };
         cache.insert("1/a.jpg".to_owned(), enrolled);
         cache.insert(
             "2/b.jpg".to_owned(),

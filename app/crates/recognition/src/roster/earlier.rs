@@ -13,8 +13,9 @@ use vision::scan::scan;
 use super::Roster;
 use super::Settings;
 use super::cache::{Cache, Entry, keeps_marks};
-use super::enrol::{Places, roster};
+use super::enrol::roster;
 use super::persons::Likeness;
+use super::places::Places;
 use crate::Finder;
 use crate::config::EmbedderChoice;
 use crate::engine::{earlier_model_hash, model_hash};
@@ -75,7 +76,7 @@ mod tests {
     use super::*;
     use crate::Quality;
     use crate::config::Recognition;
-    use crate::roster::Outcome;
+    use crate::roster::PhotoOutcome;
     use crate::roster::cache::Seen;
     use vision::embedding::Embedding;
     use vision::face::{Bounds, DetectorChoice};
@@ -92,7 +93,7 @@ mod tests {
                 seen: Seen::of(photo, i128::MAX),
                 sha256: format!("{number}"),
                 content: None,
-                outcome: Outcome::Enrolled { quality: Quality::default(), bounds: Bounds::default() },
+                outcome: PhotoOutcome::Enrolled { quality: Quality::default(), bounds: Bounds::default() },
                 embedding: Some(Embedding::normalised(&raw).unwrap()),
             };
             cache.insert(photo.path.clone(), entry);

@@ -1,18 +1,18 @@
 //! From photos to a gallery: each new or changed photo is embedded once, and every refusal has a reason.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use image::RgbImage;
 use sha2::{Digest as _, Sha256};
 
-use super::Settings;
 use super::cache::{Cache, Entry, Seen, keeps_marks};
 use super::layout;
 use super::persons::{self, Likeness, NotUsed, Unlike, Verdict};
+use super::places::Places;
 use super::removal::Removal;
-use super::{Alike, Outcome, PhotoReport, Report, Roster};
+use super::{Alike, PhotoOutcome, PhotoReport, Report, Roster};
 use crate::naming::own;
 use crate::naming::threshold::Calibration;
 use crate::{Engine, EngineError, Enrolment, Gallery, Inspection};
@@ -73,28 +73,6 @@ impl Enroller for Engine {
     }
 }
 
-/// Where photos and cache lie.
-#[derive(Debug, Clone)]
-pub struct Places {
-    /// Folder of the photos.
-    pub photos: PathBuf,
-    /// The cache file; `None` keeps nothing.
-    pub cache: Option<PathBuf>,
-}
-
-impl Places {
-    /// The places a configuration names: the mirror of the backend, or the site's own folder.
-    pub fn of(settings: &Settings) -> Self {
-        let data = &settings.data_dir;
-        let photos = match (&settings.photos.url, &settings.photos.folder) {
-            (Some(_), _) => data.join("cached_faces"),
-            (None, Some(folder)) => folder.clone(),
-            (None, None) => data.join("known_faces"),
-        };
-        Self { photos, cache: Some(data.join(settings.recognition.embedder.cache())) }
-    }
-}
-
 /// Why there is no roster.
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
@@ -119,12 +97,12 @@ impl Diagnosis for BuildError {
 }
 
 /// How far an enrolment is.
-pub trait Progress {
+pub trait LooksAt {
     /// `done` of `total` photos are looked at; `false` stops the enrolment.
     fn looked_at(&mut self, done: usize, total: usize) -> bool;
 }
 
-impl<F: FnMut(usize, usize) -> bool> Progress for F {
+impl<F: FnMut(usize, usize) -> bool> LooksAt for F {
     fn looked_at(&mut self, done: usize, total: usize) -> bool {
         self(done, total)
     }
@@ -142,7 +120,7 @@ pub fn build(
     photos: &vision::photos::Photos,
     enroller: &mut dyn Enroller,
     removal: &mut Removal,
-    progress: &mut dyn Progress,
+    progress: &mut dyn LooksAt,
 ) -> Result<Roster, BuildError> {
     let (listing, fault) = match scan(&places.photos, photos) {
         Ok(listing) => (listing, None),
@@ -165,7 +143,7 @@ pub fn build_from(
     photos: &vision::photos::Photos,
     enroller: &mut dyn Enroller,
     removal: &mut Removal,
-    progress: &mut dyn Progress,
+    progress: &mut dyn LooksAt,
 ) -> Result<Roster, BuildError> {
     let (model_hash, detectors) = (enroller.model_hash().to_owned(), enroller.detectors());
     let cache_file = places.cache.as_deref();
@@ -294,7 +272,7 @@ fn look_at(
         seen,
         sha256,
         content: None,
-        outcome: Outcome::Refused { reason },
+        outcome: PhotoOutcome::Refused { reason },
         embedding: None,
     };
     if file.bytes > limits.max_bytes {
@@ -335,9 +313,9 @@ fn look_at(
     };
     let (outcome, embedding) = match outcome {
         Ok(Enrolment { embedding, quality, bounds }) => {
-            (Outcome::Enrolled { quality, bounds }, Some(embedding))
+            (PhotoOutcome::Enrolled { quality, bounds }, Some(embedding))
         }
-        Err(refusal) => (Outcome::Refused { reason: refusal.to_string() }, None),
+        Err(refusal) => (PhotoOutcome::Refused { reason: refusal.to_string() }, None),
     };
     Ok(Looked::Lasting(Entry { seen, sha256, content: Some(content), outcome, embedding }))
 }
@@ -380,7 +358,7 @@ pub(super) fn roster(
                 faces.extend(embedding.map(|embedding| (roll.clone(), embedding)));
                 entry.outcome
             }
-            (Some(reason), Some(_)) => Outcome::Refused { reason: reason.to_string() },
+            (Some(reason), Some(_)) => PhotoOutcome::Refused { reason: reason.to_string() },
             (Some(_), None) => entry.outcome,
         };
         photos.push(PhotoReport { photo, roll, content: entry.content, outcome });

@@ -10,6 +10,7 @@ pub mod enrol;
 mod folder;
 pub mod layout;
 pub mod persons;
+pub mod places;
 pub mod removal;
 pub mod worker;
 
@@ -75,13 +76,13 @@ pub struct PhotoReport {
     pub content: Option<Content>,
     /// Whether it enrolled.
     #[serde(flatten)]
-    pub outcome: Outcome,
+    pub outcome: PhotoOutcome,
 }
 
 /// Whether a photo enrolled.
 #[derive(Debug, Clone, PartialEq, Serialize, serde::Deserialize)]
 #[serde(tag = "outcome", rename_all = "kebab-case")]
-pub enum Outcome {
+pub enum PhotoOutcome {
     /// It did.
     Enrolled {
         /// How good the face in it is.
@@ -111,8 +112,8 @@ impl Report {
     /// The photos that did not enrol, with the reasons.
     pub fn refused(&self) -> impl Iterator<Item = (&PhotoReport, &str)> {
         self.photos.iter().filter_map(|photo| match &photo.outcome {
-            Outcome::Refused { reason } => Some((photo, reason.as_str())),
-            Outcome::Enrolled { .. } => None,
+            PhotoOutcome::Refused { reason } => Some((photo, reason.as_str())),
+            PhotoOutcome::Enrolled { .. } => None,
         })
     }
 
@@ -121,7 +122,7 @@ impl Report {
         let mut students = BTreeMap::new();
         for photo in &self.photos {
             *students.entry(&photo.roll).or_insert(false) |=
-                matches!(photo.outcome, Outcome::Enrolled { .. });
+                matches!(photo.outcome, PhotoOutcome::Enrolled { .. });
         }
         students
     }

@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 use vision::photos::Photos;
 
 use super::Settings;
-use super::enrol::Places;
+use super::places::Places;
 
 /// A large removal that is not believed yet.
 #[derive(Debug, Default)]

@@ -11,9 +11,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::Settings;
 use super::earlier::{earlier, forget};
-use super::enrol::{BuildError, Places, build};
+use super::enrol::{BuildError, build};
 use super::folder::{self, Fingerprint};
 use super::layout::Folders;
+use super::places::Places;
 use super::removal::Removal;
 use super::{Report, Roster};
 use crate::{Engine, SharedGallery};
@@ -196,7 +197,7 @@ mod tests {
     use vision::scan::Ignored;
 
     use super::super::layout::TakenFor;
-    use super::super::{Outcome, PhotoReport};
+    use super::super::{PhotoOutcome, PhotoReport};
     use super::*;
     use base::identity::RollNumber;
 
@@ -206,7 +207,7 @@ mod tests {
             photo: path.to_owned(),
             roll: RollNumber::parse(path.split('/').next().unwrap()).unwrap(),
             content: None,
-            outcome: Outcome::Refused { reason: "no face".to_owned() },
+            outcome: PhotoOutcome::Refused { reason: "no face".to_owned() },
         };
         let folders = Folders {
             folder: "2025".to_owned(),

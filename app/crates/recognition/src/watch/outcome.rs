@@ -30,7 +30,7 @@ pub struct Sighting {
 
 /// What one frame brought.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Outcome {
+pub enum FrameOutcome {
     /// A living person was recognised; told once a visit, and again when the person stays.
     Recognised(Sighting),
     /// A face was seen well over enough frames, and is nobody on the roster; told once a track.

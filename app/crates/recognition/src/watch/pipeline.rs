@@ -9,7 +9,7 @@ use image::RgbImage;
 
 use super::decision::{Decision, Look};
 use super::follow::Followed;
-use super::outcome::{Outcome, Sighting};
+use super::outcome::{FrameOutcome, Sighting};
 use super::preview::TrackView;
 use super::scenery::Scenery;
 use super::senses::{Ahead, Beside, Networks};
@@ -137,7 +137,7 @@ impl Pipeline {
     ///
     /// # Errors
     /// [`EngineError::Run`] when a network fails.
-    pub fn process(&mut self, frame: &Frame) -> Result<Vec<Outcome>, EngineError> {
+    pub fn process(&mut self, frame: &Frame) -> Result<Vec<FrameOutcome>, EngineError> {
         let mut latency = Latency::default();
         let mut outcomes = Vec::new();
         let start = Instant::now();
@@ -262,7 +262,7 @@ impl Pipeline {
         index: usize,
         at: Moment,
         latency: &mut Latency,
-        outcomes: &mut Vec<Outcome>,
+        outcomes: &mut Vec<FrameOutcome>,
     ) -> Result<bool, EngineError> {
         // The cheapest test first: a face too small costs no network.
         if face.bounds.width < self.recognition.min_face_px as f32 {
@@ -335,13 +335,13 @@ impl Pipeline {
         Ok(true)
     }
 
-    fn advise(&mut self, index: usize, advice: Option<Advice>, outcomes: &mut Vec<Outcome>) {
+    fn advise(&mut self, index: usize, advice: Option<Advice>, outcomes: &mut Vec<FrameOutcome>) {
         let track = self.tracker.track_mut(index);
         // Who is recognised already needs no advice.
         if !track.state.greeted
             && let Some(advice) = track.state.advice.note(advice)
         {
-            outcomes.push(Outcome::Hint { track: track.id, advice });
+            outcomes.push(FrameOutcome::Hint { track: track.id, advice });
         }
     }
 
@@ -398,22 +398,26 @@ fn calibration(
 }
 
 /// A decision about a track, as the others are told.
-fn outcome(decision: Decision, track: &Track<Subject>, threshold: f32, at: Moment) -> Outcome {
+fn outcome(decision: Decision, track: &Track<Subject>, threshold: f32, at: Moment) -> FrameOutcome {
     let (frames_to_decision, track) = (track.frames, track.id);
     match decision {
-        Decision::Recognised { roll, similarity, margin, votes, liveness } => Outcome::Recognised(Sighting {
-            roll,
-            track,
-            similarity,
-            margin,
-            votes,
-            threshold,
-            liveness,
-            at,
-            frames_to_decision,
-        }),
-        Decision::Stranger { similarity } => Outcome::Stranger { track, similarity, threshold, at },
-        Decision::AttackRefused { roll, liveness } => Outcome::AttackRefused { track, roll, liveness, at },
-        Decision::Advise(advice) => Outcome::Hint { track, advice },
+        Decision::Recognised { roll, similarity, margin, votes, liveness } => {
+            FrameOutcome::Recognised(Sighting {
+                roll,
+                track,
+                similarity,
+                margin,
+                votes,
+                threshold,
+                liveness,
+                at,
+                frames_to_decision,
+            })
+        }
+        Decision::Stranger { similarity } => FrameOutcome::Stranger { track, similarity, threshold, at },
+        Decision::AttackRefused { roll, liveness } => {
+            FrameOutcome::AttackRefused { track, roll, liveness, at }
+        }
+        Decision::Advise(advice) => FrameOutcome::Hint { track, advice },
     }
 }

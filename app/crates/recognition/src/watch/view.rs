@@ -106,7 +106,7 @@ struct Shown {
 
 /// The frame path's public face. Its lock is held for a copy only.
 #[derive(Debug, Default)]
-pub struct View {
+pub struct FrameView {
     snapshot: Mutex<Snapshot>,
     /// When the numbers were last put in place.
     published: Mutex<Option<Instant>>,
@@ -115,7 +115,7 @@ pub struct View {
     wanted_until: AtomicU64,
 }
 
-impl View {
+impl FrameView {
     /// The numbers of now.
     pub fn snapshot(&self) -> Snapshot {
         self.snapshot.lock().unwrap_or_else(PoisonError::into_inner).clone()
@@ -188,7 +188,7 @@ mod tests {
 
     #[test]
     fn previews_are_made_for_who_watches_and_takes_them() {
-        let view = View::default();
+        let view = FrameView::default();
         let made = |millis: u64| {
             let mut made = false;
             view.show(at(millis), || {

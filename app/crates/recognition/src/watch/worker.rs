@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::outcome::Outcome;
+use super::outcome::FrameOutcome;
 use super::pipeline::Pipeline;
 use super::preview::Preview;
 use super::tempo::Tempo;
-use super::view::View;
+use super::view::FrameView;
 use crate::faces::error::EngineError;
 use base::event::{Bus, Event};
 use base::sightings::Inbox;
@@ -26,7 +26,7 @@ pub struct Outputs {
     /// To attendance.
     pub sightings: Inbox,
     /// To the status page.
-    pub view: Arc<View>,
+    pub view: Arc<FrameView>,
 }
 
 /// How recognition ended without an error.
@@ -73,9 +73,9 @@ pub fn run(
     Ok(Finish::Stopped)
 }
 
-fn tell(outcome: Outcome, outputs: &Outputs) {
+fn tell(outcome: FrameOutcome, outputs: &Outputs) {
     let event = match outcome {
-        Outcome::Recognised(sighting) => {
+        FrameOutcome::Recognised(sighting) => {
             let event = Event::Recognised {
                 track: sighting.track,
                 roll: sighting.roll.clone(),
@@ -90,14 +90,14 @@ fn tell(outcome: Outcome, outputs: &Outputs) {
             outputs.sightings.offer(sighting.roll, sighting.at);
             event
         }
-        Outcome::Stranger { track, similarity, threshold, .. } => {
+        FrameOutcome::Stranger { track, similarity, threshold, .. } => {
             Event::Stranger { track, similarity, threshold }
         }
-        Outcome::AttackRefused { track, roll, liveness, .. } => {
+        FrameOutcome::AttackRefused { track, roll, liveness, .. } => {
             let reason = format!("looks like {roll}; {liveness}");
             Event::AttackRefused { track, roll: roll.clone(), reason }
         }
-        Outcome::Hint { track, advice } => Event::Hint { track, advice },
+        FrameOutcome::Hint { track, advice } => Event::Hint { track, advice },
     };
     outputs.bus.publish(event);
 }

@@ -1,8 +1,12 @@
 //! Attendance on the page: today's rows or another day's, searched, and as a file.
 
 use maud::{Markup, html};
+use office::day::Day;
 
-use super::parts::{Home, outcome, time_of, token};
+use super::day::{arrows, classes, list, row_holds};
+use super::parts::{Filter, Home, outcome, time_of, token};
+use crate::request::date;
+use crate::routes::Endpoint;
 use crate::view::{Row, RowDelivery, RowStatus};
 
 /// Rows shown before one asks for all: a busy day has thousands, the page is sent anew with every change, and
@@ -12,28 +16,62 @@ const SHOWN: usize = 12;
 /// The section.
 pub(super) fn section(home: &Home<'_>) -> Markup {
     let today = &home.view.today;
-    let day = home.shown.day.as_deref().unwrap_or(&today.date);
-    let is_today = home.shown.day.is_none();
-    let search = home.shown.search.as_str();
+    let filter = &home.shown.filter;
+    let day = filter.day.as_deref().unwrap_or(&today.date);
+    let is_today = filter.day.is_none();
+    let states = home.shown.states.as_ref().and_then(|states| states.as_ref().ok());
     html! {
         section.card.attendance aria-labelledby="attendance-title" {
             div.title #attendance-head data-live {
                 h2 #attendance-title { @if is_today { "Today’s attendance" } @else { "Attendance of " (day) } }
-                a.button #csv href=(format!("/attendance/{day}.csv")) download { "Download CSV" }
+                nav.days aria-label="Days" {
+                    @if let (Some(shown), Some(now)) = (date(day), date(&today.date)) { (arrows(shown, now, filter, "/")) }
+                    @if !is_today { a.button href=(Filter { day: None, ..filter.clone() }.address("/", None, 1)) { "Today" } }
+                }
             }
             // Outside the parts that are replaced: what is typed stays. The script tells it which day is the
             // last.
             form.filter #filter method="get" action="/" role="search" {
-                label { span { "Roll number" } input #search type="search" name="q" value=(search) autocomplete="off" maxlength="64"; }
+                label { span { "Name or roll number" } input #search type="search" name="q" value=(filter.search) autocomplete="off" maxlength="64"; }
                 label { span { "Day" } input #day type="date" name="day" value=(day) max=(today.date); }
+                @if let Some(states) = states {
+                    @let classes = classes(states);
+                    @if !classes.is_empty() {
+                        label { span { "Class" }
+                            select #class name="class" {
+                                option value="" { "all" }
+                                @for class in classes { option value=(class) selected[class == filter.class] { (class) } }
+                            }
+                        }
+                    }
+                }
                 button type="submit" { "Show" }
             }
-            @if is_today { (closing(home)) }
-            div #rows data-live {
-                @match &home.shown.rows {
-                    Some(Err(reason)) => p.outcome.broken { (reason) },
-                    Some(Ok(rows)) => (table(rows, search, home.shown.all, is_today, day)),
-                    None => (table(&today.rows, search, home.shown.all, is_today, day)),
+            @if let Some(text) = &home.shown.no_day {
+                p #no-day .outcome.broken role="alert" { "“" (text) "” is no date. Write it like " (today.date) "." }
+            } @else {
+                div #list data-live {
+                    @match &home.shown.states {
+                        Some(Ok(states)) => (list(states, filter, "/")),
+                        Some(Err(reason)) => p.outcome.broken { (reason) },
+                        None => {}
+                    }
+                }
+                p.downloads {
+                    "Download: "
+                    a #sheet-csv href=(filter.address_with("/sheets/day.csv", &[])) download { "CSV" } " "
+                    a #sheet-xlsx href=(filter.address_with("/sheets/day.xlsx", &[])) download { "Excel" } " "
+                    a #csv href=(format!("/attendance/{day}.csv")) download { "rows" } " · "
+                    a href="/range" { "Several days" }
+                }
+                h3 { "Rows" }
+                @if is_today { (closing(home)) }
+                div #rows data-live {
+                    @match &home.shown.rows {
+                        Some(Err(reason)) => p.outcome.broken { (reason) },
+                        Some(Ok(rows)) => (table(rows, states, filter, is_today)),
+                        None => (table(&today.rows, states, filter, is_today)),
+                    }
                 }
             }
         }
@@ -48,7 +86,7 @@ fn closing(home: &Home<'_>) -> Markup {
         div #closing data-live {
             @if !today.outs_are_sent.is_empty() {
                 p.quiet { (today.outs_are_sent) }
-                @if !today.closed {
+                @if !today.closed && home.may.see(Endpoint::CloseDay) {
                     details #close {
                         summary { "Close the day now" }
                         form.action method="post" action="/do/close-day" data-act {
@@ -65,18 +103,19 @@ fn closing(home: &Home<'_>) -> Markup {
     }
 }
 
-fn table(rows: &[Row], search: &str, all: bool, is_today: bool, day: &str) -> Markup {
-    let found: Vec<_> = rows.iter().filter(|row| row.name.contains(search)).collect();
+fn table(rows: &[Row], day: Option<&Day>, filter: &Filter, is_today: bool) -> Markup {
+    let search = filter.search.as_str();
+    let found: Vec<_> = rows.iter().filter(|row| row_holds(row, day, filter)).collect();
     let count = |status: RowStatus| found.iter().filter(|row| row.status == status).count();
-    let shown = if all { found.len() } else { SHOWN.min(found.len()) };
+    let shown = if filter.all { found.len() } else { SHOWN.min(found.len()) };
     html! {
         p.counts {
             strong { (count(RowStatus::In)) } " in, " strong { (count(RowStatus::Out)) } " out"
-            @if !search.is_empty() { " with “" (search) "” in the roll number" }
+            @if !search.is_empty() { " with “" (search) "” in name or roll number" }
         }
         @if found.is_empty() {
             p.empty {
-                @if !search.is_empty() { "Nobody with this roll number." }
+                @if filter.is_narrow() { "No row of this choice." }
                 @else if is_today { "Nobody yet today. Rows appear here as people pass the camera." }
                 @else { "Nobody on this day." }
             }
@@ -100,7 +139,7 @@ fn table(rows: &[Row], search: &str, all: bool, is_today: bool, day: &str) -> Ma
                 }
             }
             @if shown < found.len() {
-                p { a #all-rows href=(address(day, is_today, search)) { "Show all " (found.len()) " rows" } }
+                p { a #all-rows href=(filter.address_with("/", &[("all", "1")])) { "Show all " (found.len()) " rows" } }
             }
         }
     }
@@ -117,16 +156,4 @@ fn delivery(state: RowDelivery) -> Markup {
         RowDelivery::Waiting => html! { span.badge { "waiting" } },
         RowDelivery::Dismissed => html! { span.quiet { "dismissed" } },
     }
-}
-
-fn address(day: &str, is_today: bool, search: &str) -> String {
-    let mut query = url::form_urlencoded::Serializer::new(String::new());
-    query.append_pair("all", "1");
-    if !is_today {
-        query.append_pair("day", day);
-    }
-    if !search.is_empty() {
-        query.append_pair("q", search);
-    }
-    format!("/?{}", query.finish())
 }

@@ -5,6 +5,7 @@ use time::OffsetDateTime;
 
 use super::parts::{Home, action, outcome, time_of, token};
 use crate::api::{MOST_LISTED, hours_minutes_seconds};
+use crate::routes::Endpoint;
 use crate::view::{Decision, RefusedPhoto, RefusedRow, Worker};
 use base::event::WorkerState;
 
@@ -13,8 +14,8 @@ use base::event::WorkerState;
 const DECISIONS_SHOWN: usize = 2;
 /// Refused rows shown at once: a form each, and who has more retries them all.
 const REFUSED_ROWS_SHOWN: usize = 20;
-/// Refused photos shown at once; the rest stands in `/roster`.
-const REFUSED_SHOWN: usize = 50;
+/// Refused photos shown at once; all of them stand in `/photos`.
+const REFUSED_SHOWN: usize = 12;
 
 pub(super) fn camera(home: &Home<'_>) -> Markup {
     let camera = &home.view.camera;
@@ -41,17 +42,13 @@ pub(super) fn camera(home: &Home<'_>) -> Markup {
                 }
                 (action(home, "restart", "Restart recognition"))
             }
-            details #preview {
-                summary { "Live picture" }
-                p.quiet { "Only while this is open, only for you; never stored." }
-                // The script fills this in; without scripts the link shows one picture.
-                p #view { a href="/preview.svg" { "Show one picture" } }
-            }
+            @if home.may.see(Endpoint::Preview) { p { a href="/door" { "Live picture" } } }
         }
     }
 }
 
-fn decisions(decisions: &[Decision]) -> Markup {
+/// Decisions about faces, as a list.
+pub(super) fn decisions(decisions: &[Decision]) -> Markup {
     html! {
         ul.decisions {
             @for decision in decisions { li { time { (time_of(&decision.at)) } " " (decision.what) } }
@@ -155,17 +152,19 @@ pub(super) fn photos(home: &Home<'_>) -> Markup {
                         (action(home, "confirm-removal", "Yes, remove them here too"))
                     }
                 }
-                @if !roster.refused.is_empty() {
+                @let open = roster.refused.iter().filter(|photo| photo.accepted_by.is_none());
+                @let (open, all) = (open.clone().take(REFUSED_SHOWN).collect::<Vec<_>>(), open.count());
+                @if all > 0 {
                     details #refused {
-                        summary { (roster.refused.len()) @if roster.refused.len() == 1 { " photo is not in use" } @else { " photos are not in use" } }
+                        summary { (all) @if all == 1 { " photo is not in use" } @else { " photos are not in use" } }
                         ul.refused {
-                            @for (at, photo) in roster.refused.iter().take(REFUSED_SHOWN).enumerate() {
+                            @for (at, photo) in open.into_iter().enumerate() {
                                 li { (refused(at, photo)) }
                             }
                         }
-                        @if roster.refused.len() > REFUSED_SHOWN { p { "All of them stand in " a #all-photos href="/roster" { "the roster" } "." } }
                     }
                 }
+                p { a #all-photos href="/photos" { "All photos’ problems, and the students’ list" } }
             }
         }
     }

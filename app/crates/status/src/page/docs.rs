@@ -8,7 +8,7 @@ use super::document;
 use crate::reply::Reply;
 
 /// The page, made from the document.
-pub(crate) fn docs(api: &Value) -> Reply {
+pub(crate) fn docs(api: &Value, csrf: Option<&str>) -> Reply {
     let head = html! { script src="/page.js" defer {} };
     let body = html! {
         body.docs {
@@ -25,7 +25,7 @@ pub(crate) fn docs(api: &Value) -> Reply {
                 }
                 @for (path, methods) in api["paths"].as_object().into_iter().flatten() {
                     @for (method, operation) in methods.as_object().into_iter().flatten() {
-                        (one(path, method, operation, api))
+                        (one(path, method, operation, api, csrf))
                     }
                 }
             }
@@ -34,9 +34,9 @@ pub(crate) fn docs(api: &Value) -> Reply {
     document(StatusCode::OK, "API of the attendance appliance", &head, &body)
 }
 
-fn one(path: &str, method: &str, operation: &Value, api: &Value) -> Markup {
+fn one(path: &str, method: &str, operation: &Value, api: &Value, csrf: Option<&str>) -> Markup {
     let schema = schema(operation).map(|schema| resolve(api, schema));
-    let can_try = method == "get" && !path.contains('{') && path != "/events" && path != "/diagnostics";
+    let title = format!("{} {path}", method.to_uppercase());
     html! {
         section.card {
             h2 { span.badge.method { (method.to_uppercase()) } " " code { (path) } }
@@ -59,12 +59,28 @@ fn one(path: &str, method: &str, operation: &Value, api: &Value) -> Markup {
                     }
                 }
             }
-            @if can_try {
-                p { button.try type="button" data-try=(path) hidden { "Try it" } }
-                pre hidden tabindex="0" {}
+            // Shown by the script, which sends it.
+            form.try data-try=(path) data-method=(method.to_uppercase()) data-csrf=[csrf] hidden {
+                @for parameter in operation["parameters"].as_array().into_iter().flatten() {
+                    label { (text(&parameter["name"])) " of " (title) input name="part" required placeholder=(example(parameter)); }
+                }
+                @if !operation["requestBody"].is_null() {
+                    @if operation.pointer("/requestBody/content/application~1octet-stream").is_some() {
+                        label { "File for " (title) input name="file" type="file" required; }
+                    } @else {
+                        label { "url of " (title) input name="url" type="url" required placeholder="https://"; }
+                    }
+                }
+                button type="submit" aria-label=(format!("Try {title}")) { @if method == "get" { "Try it" } @else { "Do it" } }
             }
+            pre hidden tabindex="0" aria-label=(format!("Answer of {title}")) {}
         }
     }
+}
+
+/// How the varying part of a path looks.
+fn example(parameter: &Value) -> &str {
+    if parameter["name"] == "date" { "2026-11-29" } else { "" }
 }
 
 /// The schema of the good JSON answer.

@@ -1,30 +1,34 @@
-//! `/door`: what stands on the screen at the door, for who has no screen there or stands elsewhere.
+//! `/door`: the camera's picture, the last decisions, and what stands on the screen there.
 
 use http::StatusCode;
 use maud::html;
 
-use super::document;
+use super::cards::decisions;
+use super::home::{Job, view};
+use super::parts::Home;
 use crate::reply::Reply;
 
-/// The page. Its picture is renewed by the script, and without scripts by the browser.
-pub(crate) fn door() -> Reply {
-    let head = html! {
-        script src="/page.js" defer {}
-        noscript { meta http-equiv="refresh" content="2"; }
-    };
-    let body = html! {
-        body.door {
-            header.top {
-                h1 { "At the door" }
-                a.button href="/" { "Back to the page" }
+/// The view. Its pictures are renewed by the script; without scripts each load shows them once.
+pub(crate) fn door(home: &Home<'_>) -> Reply {
+    let content = html! {
+        div.columns.door {
+            section.card aria-labelledby="picture-title" {
+                h2 #picture-title { "Live picture" }
+                p #live { img src="/preview.svg" alt="The camera’s picture with boxes round faces" width="960" height="540"; }
+                p.quiet { "Only while this view is open; never stored." }
             }
-            main {
-                p #screen { img src="/door.jpg" alt="The screen at the door" width="800" height="480"; }
-                p.quiet {
-                    "What the person at the door sees now, only while this page is open. Nothing of it is stored."
+            section.card aria-labelledby="decisions-title" {
+                h2 #decisions-title { "Last decisions" }
+                div #decisions-live data-live {
+                    @if home.view.camera.decisions.is_empty() { p.quiet { "None since the start." } }
+                    (decisions(&home.view.camera.decisions))
                 }
+            }
+            section.card aria-labelledby="screen-title" {
+                h2 #screen-title { "What people see" }
+                p #screen { img src="/door.jpg" alt="The screen at the door" width="800" height="480"; }
             }
         }
     };
-    document(StatusCode::OK, "At the door", &head, &body)
+    view(home, StatusCode::OK, Job::Door, &content)
 }

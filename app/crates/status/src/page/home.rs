@@ -1,17 +1,54 @@
-//! The one screen. Sections marked `data-live` are replaced by the script when they change; nothing else
-//! moves.
+//! The three views: today, door and device. Sections marked `data-live` are replaced by the script when they
+//! change; nothing else moves.
 
 use http::StatusCode;
 use maud::{Markup, html};
 
 use super::parts::{Home, token};
-use super::{attendance, cards, document, updates};
+use super::{attendance, cards, document, history, updates};
 use crate::reply::Reply;
+use crate::routes::Endpoint;
 use crate::view::{Level, Problem};
 
-/// The page.
+/// What one does at the page: each job has its own view.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Job {
+    /// Attendance, for the office.
+    Today,
+    /// The camera's picture and the screen, for who stands at the door.
+    Door,
+    /// The machine, for the technician.
+    Device,
+}
+
+/// Today: who is there.
 pub(crate) fn home(home: &Home<'_>) -> Reply {
+    let status = if home.shown.no_day.is_some() { StatusCode::BAD_REQUEST } else { StatusCode::OK };
+    view(home, status, Job::Today, &html! { (attendance::section(home)) })
+}
+
+/// The device: camera, delivery, photos, updates and log.
+pub(crate) fn device(home: &Home<'_>) -> Reply {
+    let may = home.may;
+    let cards = html! {
+        (jump(home))
+        div.columns {
+            div.side {
+                @if may.see(Endpoint::Restart) { (cards::camera(home)) }
+                (cards::delivery(home))
+            }
+            div.side { (cards::photos(home)) @if may.see(Endpoint::InstallUpdate) { (updates::updates(home)) } }
+            @if may.see(Endpoint::InstallUpdate) { div.side { (cards::system(home)) (history::card(home)) } }
+        }
+        @if may.see(Endpoint::Logs) { (log(home.log)) }
+    };
+    view(home, StatusCode::OK, Job::Device, &cards)
+}
+
+/// A view: the way to the others, the verdict, and what belongs to the job.
+pub(super) fn view(home: &Home<'_>, status: StatusCode, job: Job, content: &Markup) -> Reply {
     let level = worst(home.problems);
+    let may = home.may;
     let title = format!("{}: {}", home.view.site, in_words(level));
     let head = html! {
         link rel="icon" type="image/svg+xml" href="/icon.svg";
@@ -29,30 +66,34 @@ pub(crate) fn home(home: &Home<'_>) -> Reply {
                     button type="submit" { "Log out" }
                 }
             }
+            nav.jobs aria-label="Views" {
+                @for (of, path, name, needs) in [
+                    (Job::Today, "/", "Today", Endpoint::Root), (Job::Door, "/door", "Door", Endpoint::DoorPage),
+                    (Job::Device, "/device", "Device", Endpoint::DevicePage),
+                ] {
+                    @if may.see(needs) { a href=(path) aria-current=[(of == job).then_some("page")] { (name) } }
+                }
+            }
             main {
                 (verdict(home, level))
                 // For screen readers: the script puts the sentence here whenever it is another one.
                 p #spoken .unseen role="status" {}
                 p #said role="status" hidden {}
-                (jump())
-                div.columns {
-                    (attendance::section(home))
-                    div.side { (cards::camera(home)) (cards::delivery(home)) (cards::photos(home)) }
-                    div.side { (cards::system(home)) (updates::updates(home)) }
-                }
-                (log(home.log))
+                (content)
             }
             footer {
                 nav aria-label="More" {
-                    a href="/door" { "Door" }
+                    @if may.see(Endpoint::PhotosPage) { a href="/photos" { "Photos and students" } }
+                    @if may.see(Endpoint::Accounts) { a href="/accounts" { "Accounts" } }
+                    @if may.see(Endpoint::Settings) { a href="/settings" { "Settings" } }
                     a href="/docs" { "API" }
-                    a href="/diagnostics" download { "Diagnostics for support" }
+                    @if may.see(Endpoint::Diagnostics) { a href="/diagnostics" download { "Diagnostics for support" } }
                 }
                 p.quiet { "Certificate " code { (home.identity.fingerprint) } }
             }
         }
     };
-    document(StatusCode::OK, &title, &head, &body)
+    document(status, &title, &head, &body)
 }
 
 /// The sentence on top: all well, or the worst problem and what to do; then what else there is.
@@ -91,14 +132,16 @@ fn verdict(home: &Home<'_>, level: Level) -> Markup {
 }
 
 /// On a phone the sections stand one below the other: a way to each.
-fn jump() -> Markup {
+fn jump(home: &Home<'_>) -> Markup {
     html! {
         nav.jump aria-label="On this page" {
-            @for (id, name) in [
-                ("attendance-title", "Attendance"), ("camera-title", "Camera"), ("delivery-title", "Delivery"),
-                ("photos-title", "Photos"), ("system-title", "System"), ("updates-title", "Updates"), ("log-title", "Log"),
+            @for (id, name, needs) in [
+                ("camera-title", "Camera", Endpoint::Restart),
+                ("delivery-title", "Delivery", Endpoint::Roster), ("photos-title", "Photos", Endpoint::Roster),
+                ("system-title", "System", Endpoint::InstallUpdate), ("updates-title", "Updates", Endpoint::InstallUpdate),
+                ("log-title", "Log", Endpoint::Logs),
             ] {
-                a href=(format!("#{id}")) { (name) }
+                @if home.may.see(needs) { a href=(format!("#{id}")) { (name) } }
             }
         }
     }

@@ -25,9 +25,10 @@ pub(crate) fn log_in(status: StatusCode, wait: Option<Duration>, said: &str) -> 
                             }
                         }
                     }
-                    // Lets password managers know which account this is; the server has only one.
-                    input type="text" name="account" value="technician" autocomplete="username" hidden readonly;
-                    label for="password" { "Technician’s password" }
+                    label for="account" { "Name" }
+                    input #account type="text" name="account" value="technician" autocomplete="username" autocapitalize="none"
+                        spellcheck="false" required maxlength="40";
+                    label for="password" { "Password" }
                     input #password type="password" name="password" autocomplete="current-password" required
                         autofocus maxlength="256" aria-describedby=[has_message.then_some("message")];
                     button.primary type="submit" { "Log in" }
@@ -35,10 +36,10 @@ pub(crate) fn log_in(status: StatusCode, wait: Option<Duration>, said: &str) -> 
                 details {
                     summary { "Where is the password?" }
                     p {
-                        "The device’s console shows it after the first start, until it was used once. If it is lost, put "
+                        "The technician’s: the device’s console shows it after the first start, until it was used once. If it is lost, put "
                         code { "page.password_hash" } " into the configuration on the card; "
                         code { "attendance password --hash" } " makes it on any machine. Whoever is logged in on the device "
-                        "makes a new one with " code { "attendance password" } "."
+                        "makes a new one with " code { "attendance password" } ". Everybody else gets theirs from the technician."
                     }
                     p {
                         "Your browser warns because the device made its certificate itself. Compare the fingerprint it shows "

@@ -3,14 +3,21 @@
 //! The style stands in each page and is allowed by its hash, so that the log-in page needs no second open
 //! address; the script is one small file, for the logged-in technician only. Nothing comes from elsewhere.
 
+mod accounts;
 mod attendance;
 mod cards;
+mod day;
 mod docs;
 mod door;
+mod history;
 mod home;
 mod log_in;
 mod parts;
+mod photos;
 mod picture;
+mod range;
+pub(super) mod settings;
+mod student;
 mod updates;
 
 use std::sync::LazyLock;
@@ -24,12 +31,16 @@ use sha2::{Digest, Sha256};
 
 use super::reply::{Reply, of_type};
 
+pub(super) use accounts::{Said, accounts};
 pub(super) use docs::docs;
 pub(super) use door::door;
-pub(super) use home::{home, worst};
+pub(super) use home::{device, home, worst};
 pub(super) use log_in::log_in;
-pub(super) use parts::{Home, Shown};
+pub(super) use parts::{Filter, Home, May, Shown};
+pub(super) use photos::photos;
 pub(super) use picture::picture;
+pub(super) use range::{Range, range};
+pub(super) use student::student;
 
 use super::view::Level;
 
@@ -69,6 +80,21 @@ fn document(status: StatusCode, title: &str, head: &Markup, body: &Markup) -> Re
     let mut reply = of_type(status, "text/html; charset=utf-8", text.into_string());
     reply.headers_mut().insert(CONTENT_SECURITY_POLICY, POLICY.clone());
     reply
+}
+
+/// What a person gets whose role does not suffice for a page.
+pub(super) fn not_allowed() -> Reply {
+    let body = html! {
+        body.office {
+            header.top { h1 { "Not allowed" } a.button href="/" { "Back to the page" } }
+            main {
+                section.card {
+                    p { "Your account may not see this. The technician can give it another role." }
+                }
+            }
+        }
+    };
+    document(StatusCode::FORBIDDEN, "Not allowed", &html! {}, &body)
 }
 
 /// The tab's icon: a dot in the colour of the state.

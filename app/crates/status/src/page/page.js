@@ -24,7 +24,7 @@
       });
       const over = answer.redirected && new URL(answer.url).pathname === "/login";
       if (over && !uploading) { location.assign("/login"); return; }
-      if (answer.ok && !over) show(new DOMParser().parseFromString(await answer.text(), "text/html"));
+      if ((answer.ok || answer.status === 400) && !over) show(new DOMParser().parseFromString(await answer.text(), "text/html"));
       lost(false);
     } catch { lost(true); }
     looking = false;
@@ -62,7 +62,7 @@
     const token = fresh.querySelector("input[name=csrf]")?.value;
     if (token) {
       for (const field of document.querySelectorAll("input[name=csrf]")) field.value = token;
-      if ($("bundle-form")) $("bundle-form").dataset.csrf = token;
+      for (const name of ["bundle-form", "students-form"]) if ($(name)) $(name).dataset.csrf = token;
     }
     speak();
     const icon = document.querySelector("link[rel=icon]");
@@ -179,12 +179,13 @@
     let typing;
     const apply = () => {
       const query = new URLSearchParams(new FormData(filter));
-      if (!query.get("q")) query.delete("q");
+      for (const name of ["q", "class"]) if (!query.get(name)) query.delete(name);
       if (query.get("day") === $("day").max) query.delete("day");
       const asked = String(query);
       history.replaceState(null, "", asked ? "/?" + asked : "/");
       soon();
     };
+    $("class")?.addEventListener("change", apply);
     $("search").addEventListener("input", () => { clearTimeout(typing); typing = setTimeout(apply, 150); });
   }
 
@@ -202,57 +203,89 @@
   }
   document.addEventListener("toggle", (event) => { if (event.target.dataset.picture) picture(event.target); }, true);
 
-  const preview = $("preview");
-  if (preview) {
-    const place = $("view"), still = [...place.childNodes];
+  // --- The pictures of the view "door": each is shown when it is decoded, so that nothing flickers, and asked for only while
+  // somebody can see it. ---
+  function live(place, address, alt, width, height) {
     let next, showing = 0;
-    const stop = () => { showing++; clearTimeout(next); place.replaceChildren(...still); };
-    // Each picture is shown when it is decoded, so that nothing flickers. A change of `showing` ends what is under way.
     const step = async (mine) => {
-      const image = new Image();
-      image.alt = "The camera’s picture with boxes round faces";
-      image.src = "/preview.svg?" + Date.now();
-      let wait = 150;
-      try { await image.decode(); } catch { wait = 2000; }
+      const image = new Image(width, height);
+      image.alt = alt;
+      image.src = address + "?" + Date.now();
+      // Each waits for the camera's next frame: with this pause five a second and more.
+      let wait = 30;
+      try { await image.decode(); } catch { wait = 1000; }
       if (mine !== showing) return;
-      if (wait === 150) place.replaceChildren(image); else place.textContent = "No picture at present. Trying again…";
+      if (wait === 30) place.replaceChildren(image);
       next = setTimeout(step, wait, mine);
     };
-    const start = () => { if (preview.open && !document.hidden) step(++showing); };
-    preview.addEventListener("toggle", () => (preview.open ? start() : stop()));
-    document.addEventListener("visibilitychange", () => (document.hidden ? stop() : start()));
+    const follow = () => { showing++; clearTimeout(next); if (!document.hidden) step(showing); };
+    document.addEventListener("visibilitychange", follow);
+    follow();
   }
+  if ($("live")) live($("live"), "/preview.svg", "The camera’s picture with boxes round faces", 960, 540);
+  if ($("screen")) live($("screen"), "/door.jpg", "The screen at the door", 800, 480);
 
-  // --- The screen at the door: as the live picture, always. ---
-  const screen = $("screen");
-  if (screen) {
-    let next;
-    const step = async () => {
-      clearTimeout(next);
-      if (document.hidden) return;
-      const image = new Image(800, 480);
-      image.alt = "The screen at the door";
-      image.src = "/door.jpg?" + Date.now();
-      let wait = 150;
-      try { await image.decode(); screen.replaceChildren(image); } catch { wait = 1000; }
-      next = setTimeout(step, wait);
-    };
-    document.addEventListener("visibilitychange", step);
-    step();
-  }
-
-  // --- The documentation's "Try it". ---
-  for (const button of document.querySelectorAll("[data-try]")) {
-    button.hidden = false;
-    button.addEventListener("click", async () => {
-      const out = button.parentElement.nextElementSibling;
-      const answer = await fetch(button.dataset.try, { headers: { Accept: "application/json" } });
-      const text = await answer.text();
-      try { out.textContent = JSON.stringify(JSON.parse(text), null, 2); } catch { out.textContent = text; }
-      out.hidden = false;
+  // --- The students' list is sent as it is. ---
+  const list = $("students-form");
+  if (list) {
+    list.hidden = false;
+    list.addEventListener("submit", async (event) => {
+      event.preventDefault();
+      const file = $("students-file").files[0], button = list.querySelector("button");
+      if (file.size > Number(list.dataset.most)) { say("That is no students’ list: it is too large.", "broken"); return; }
+      button.setAttribute("aria-busy", "true");
+      try {
+        const answer = await fetch("/students", { method: "POST", headers: { "X-CSRF-Token": list.dataset.csrf, "Content-Type": "text/csv" }, body: file, signal: within(ACT_TIME) });
+        if (answer.status === 401) { location.assign("/login"); return; }
+        const { success, message, detail } = await answer.json();
+        say(message || detail.error, success ? "well" : "broken");
+      } catch { say("The device does not answer. Look again in a moment.", "broken"); }
+      button.removeAttribute("aria-busy");
+      soon();
     });
   }
 
+  // --- The documentation's "Try it": every call, with its part of the path and its body. ---
+  for (const form of document.querySelectorAll("[data-try]")) {
+    form.hidden = false;
+    form.addEventListener("submit", async (event) => {
+      event.preventDefault();
+      const out = form.nextElementSibling, field = (name) => form.querySelector(`[name="${name}"]`);
+      const path = form.dataset.try.replace(/\{.*\}/, () => encodeURIComponent(field("part").value));
+      const asked = { method: form.dataset.method, headers: { Accept: "application/json" } };
+      if (form.dataset.csrf && asked.method === "POST") asked.headers["X-CSRF-Token"] = form.dataset.csrf;
+      const file = field("file"), url = field("url");
+      if (file) { asked.body = file.files[0]; asked.headers["Content-Type"] = "application/octet-stream"; }
+      if (url) asked.body = new URLSearchParams({ url: url.value });
+      out.hidden = false;
+      out.textContent = "…";
+      try {
+        const answer = await fetch(path, asked);
+        out.textContent = await told(answer);
+      } catch { out.textContent = "The device does not answer."; }
+    });
+  }
+  async function told(answer) {
+    const head = answer.status + " " + answer.statusText + "\n", kind = answer.headers.get("Content-Type") || "";
+    if (kind === "text/event-stream") {
+      // What comes within five seconds.
+      const reader = answer.body.getReader(), words = new TextDecoder();
+      const end = Date.now() + 5000;
+      let text = "";
+      while (Date.now() < end) {
+        const part = await Promise.race([reader.read(), new Promise((go) => setTimeout(go, end - Date.now()))]);
+        if (!part || part.done) break;
+        text += words.decode(part.value, { stream: true });
+      }
+      reader.cancel();
+      return head + text;
+    }
+    if (!/^(application\/json|text\/)/.test(kind)) return head + (await answer.blob()).size + " bytes of " + kind;
+    const text = await answer.text();
+    try { return head + JSON.stringify(JSON.parse(text), null, 2); } catch { return head + text; }
+  }
+
   const log = $("log");
-  if (log) { log.scrollTop = log.scrollHeight; listen(); }
+  if (log) log.scrollTop = log.scrollHeight;
+  if (document.querySelector("[data-live]")) listen();
 })();

@@ -21,7 +21,6 @@ const POLICY: HeaderValue =
 pub(crate) fn picture(picture: &Picture) -> Reply {
     let (width, height) = (picture.width, picture.height);
     let stroke = (width / 320).max(2);
-    let size = (width / 36).max(12);
     let jpeg = format!("data:image/jpeg;base64,{}", STANDARD.encode(&picture.jpeg));
     let text = html! {
         svg xmlns="http://www.w3.org/2000/svg" viewBox=(format!("0 0 {width} {height}")) width=(width) height=(height) {
@@ -31,10 +30,13 @@ pub(crate) fn picture(picture: &Picture) -> Reply {
                 rect x=(mark.x) y=(mark.y) width=(mark.width) height=(mark.height) fill="none" stroke=(colour)
                     stroke-width=(stroke) rx=(stroke * 2) {}
                 // A label that would leave the picture on the right ends there instead. Letters are about 0.6
-                // as wide as high.
-                @let length = mark.label.chars().count() as f32 * size as f32 * 0.6;
+                // as wide as high. On a phone the picture is some 330 pixels wide: a 24th of that is 14. A
+                // long label is smaller rather than cut.
+                @let letters = mark.label.chars().count().max(1) as f32;
+                @let size = (width as f32 / 24.0).min(width as f32 / letters / 0.6).max(12.0);
+                @let length = letters * size * 0.6;
                 @let at_right = mark.x + length > width as f32;
-                text x=(if at_right { width as f32 } else { mark.x.max(0.0) }) text-anchor=[at_right.then_some("end")] y=((mark.y - stroke as f32 * 2.0).max(size as f32)) fill=(colour) stroke="#000"
+                text x=(if at_right { width as f32 } else { mark.x.max(0.0) }) text-anchor=[at_right.then_some("end")] y=((mark.y - stroke as f32 * 2.0).max(size)) fill=(colour) stroke="#000"
                     stroke-width=(stroke) paint-order="stroke" font-family="system-ui, sans-serif" font-size=(size)
                     font-weight="600" { (mark.label) }
             }

@@ -27,6 +27,7 @@ pub(super) fn updates(home: &Home<'_>) -> Markup {
                 }
                 (outcome(home, "install"))
             }
+            @if let Some(systems) = &update.systems { (questions(home, systems)) }
             // Outside the part that is replaced: a chosen file and a typed address stay.
             @if update.systems.is_some() { (ways_in(home)) }
         }
@@ -128,6 +129,29 @@ fn ended(home: &Home<'_>, systems: &Systems, last: &UpdateOutcome) -> Markup {
             (action(home, "acknowledge-update", "I have read this"))
         } @else if !systems.not_wanted.is_empty() {
             (action(home, "acknowledge-update", "It may come again"))
+        }
+    }
+}
+
+/// What can be asked for at any time. Going back takes two steps: it restarts the device.
+fn questions(home: &Home<'_>, systems: &Systems) -> Markup {
+    let other = systems.known(if systems.slot == Slot::A { Slot::B } else { Slot::A });
+    html! {
+        (action(home, "check-updates", "Check for updates now"))
+        @if other.content == Content::Whole && !systems.on_trial {
+            details #go-back {
+                summary { "Go back to the other system" }
+                p {
+                    "The device restarts into "
+                    @match other.system.as_ref().filter(|system| !system.version.is_empty()) {
+                        Some(system) => { "version " (system.version) },
+                        None => { "the other system" },
+                    }
+                    ", and keeps it if it proves healthy. Attendance pauses for a minute or two. The version that runs now is not "
+                    "installed automatically until you say so here."
+                }
+                (action(home, "go-back", "Yes, restart into it"))
+            }
         }
     }
 }

@@ -1,0 +1,140 @@
+//! What the office keeps beside the rows: the students' list, and photos whose problems it accepted.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use tokio::sync::broadcast;
+use tokio_util::sync::CancellationToken;
+
+use super::known_photos::KnownPhotos;
+use super::students::Students;
+use super::technician::refused_photos;
+use backend::sync;
+use base::event::Event;
+use base::failure::Fault;
+use door::names::Names;
+use recognition::roster::Report;
+use status::view::{Done, Pending, Refused};
+
+/// How often the file beside the photos is looked at.
+const LOOK: Duration = Duration::from_secs(60);
+/// A roster is announced just before it is there.
+const ROSTER_TIME: Duration = Duration::from_secs(2);
+
+/// It is cheap to clone.
+#[derive(Clone)]
+pub struct Office {
+    /// The students' list.
+    pub students: Arc<Students>,
+    /// Photos whose problems somebody accepted.
+    pub known_photos: Arc<KnownPhotos>,
+    /// The last enrolment.
+    pub report: Arc<ArcSwap<Report>>,
+    /// Photos that the last synchronisation could not have.
+    pub missing: Arc<ArcSwap<Vec<sync::Failure>>>,
+}
+
+impl Office {
+    /// What is kept in the data folder, with the list beside the photos in `photos`.
+    pub fn below(data_dir: &Path, photos: &Path, names: Names) -> Self {
+        Self {
+            students: Arc::new(Students::new(data_dir, photos, names)),
+            known_photos: Arc::new(KnownPhotos::below(data_dir)),
+            report: Arc::default(),
+            missing: Arc::default(),
+        }
+    }
+
+    /// Follows the roster and the list beside the photos, until `stop`.
+    pub(super) async fn watch(self, mut events: broadcast::Receiver<Event>, stop: CancellationToken) {
+        loop {
+            let event = tokio::select! {
+                event = events.recv() => Some(event),
+                () = tokio::time::sleep(LOOK) => None,
+                () = stop.cancelled() => return,
+            };
+            match event {
+                None => {
+                    let students = Arc::clone(&self.students);
+                    drop(tokio::task::spawn_blocking(move || students.look(false)).await);
+                }
+                Some(Ok(Event::RosterReady { .. })) => {
+                    tokio::time::sleep(ROSTER_TIME).await;
+                    let office = self.clone();
+                    drop(tokio::task::spawn_blocking(move || office.follow()).await);
+                }
+                Some(Err(broadcast::error::RecvError::Closed)) => return,
+                Some(_) => {}
+            }
+        }
+    }
+
+    /// Lets go what belongs to students and photos that are gone.
+    fn follow(&self) {
+        let report = self.report.load_full();
+        self.students.follow(&report);
+        if !report.photos.is_empty() {
+            let photos = refused_photos(&report, &self.missing.load());
+            self.known_photos.retain(|known| photos.iter().any(|photo| photo.photo == known));
+        }
+    }
+
+    /// Takes an uploaded students' list.
+    pub(super) fn take_students(&self, file: bytes::Bytes, by: String) -> Pending<Result<Done, Refused>> {
+        let students = Arc::clone(&self.students);
+        on_disk(move || {
+            let list = students.take(&file, &by)?;
+            let left_out = match list.left_out_count {
+                0 => String::new(),
+                1 => "; 1 line was left out".to_owned(),
+                lines => format!("; {lines} lines were left out"),
+            };
+            let message = format!("The list has {} students{left_out}", list.students.len());
+            Ok(Done { message, output: list.left_out.join("\n") })
+        })
+    }
+
+    /// Removes the uploaded students' list.
+    pub(super) fn remove_students(&self) -> Pending<Result<Done, Refused>> {
+        let students = Arc::clone(&self.students);
+        on_disk(move || {
+            students.remove()?;
+            Ok(Done { message: "The uploaded list is removed".to_owned(), output: String::new() })
+        })
+    }
+
+    /// Accepts the problem of a photo.
+    pub(super) fn accept_photo(&self, photo: String, by: String) -> Pending<Result<Done, Refused>> {
+        let (known, report, missing) =
+            (Arc::clone(&self.known_photos), self.report.load_full(), self.missing.load_full());
+        on_disk(move || {
+            let photos = refused_photos(&report, &missing);
+            let Some(found) = photos.iter().find(|refused| refused.photo == photo) else {
+                return Err(Fault::new("this photo has no problem any more").advise("look at the list again"));
+            };
+            known.accept(&photo, &found.reason, &by)?;
+            Ok(Done { message: format!("{photo} is known, and no alarm any more"), output: String::new() })
+        })
+    }
+
+    /// Takes that back.
+    pub(super) fn watch_photo(&self, photo: String) -> Pending<Result<Done, Refused>> {
+        let known = Arc::clone(&self.known_photos);
+        on_disk(move || {
+            known.take_back(&photo)?;
+            Ok(Done { message: format!("{photo} is on the list again"), output: String::new() })
+        })
+    }
+}
+
+/// Does what touches the disk, away from the workers' threads.
+fn on_disk(work: impl FnOnce() -> Result<Done, Fault> + Send + 'static) -> Pending<Result<Done, Refused>> {
+    Box::pin(async move {
+        let done = tokio::task::spawn_blocking(work).await;
+        let done =
+            done.unwrap_or_else(|_| Err(Fault::new("something unexpected happened; the log says more")));
+        done.map_err(|fault| Refused { message: fault.to_string(), details: String::new() })
+    })
+}

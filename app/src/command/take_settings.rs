@@ -1,0 +1,23 @@
+//! `attendance take-settings`: the helper of root that replaces the configuration file for the service.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use crate::settings::{helper, writer};
+
+/// Where the request lies.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// The service's request.
+    #[arg(long, value_name = "FILE", default_value = "/var/lib/attendance/settings/request.json")]
+    request: PathBuf,
+    /// Folder for the answer.
+    #[arg(long, value_name = "DIR", default_value = writer::ANSWERS)]
+    answers: PathBuf,
+}
+
+pub(super) fn execute(config: &Path, arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    base::logging::start(log::LevelFilter::Info);
+    helper::serve(config, &arguments.request, &arguments.answers)?;
+    Ok(ExitCode::SUCCESS)
+}

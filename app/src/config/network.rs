@@ -1,0 +1,234 @@
+//! The section `[network]`: what a site without DHCP, or with a network of its own for machines, has to say.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::str::FromStr;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The network, where DHCP does not say all of it. Taken from the card; it takes effect when the machine
+/// starts. Whatever stands here, the device can also be reached as NAME.local on the same cable.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Network {
+    /// What the following fields are about: "ethernet" or "wifi". The other one uses DHCP.
+    pub interface: Interface,
+    /// Fixed addresses, each with the length of its network, for example ["192.0.2.10/24"]. Empty: DHCP.
+    pub addresses: Vec<FixedAddress>,
+    /// Routers to other networks, for example ["192.0.2.1"]. They need fixed addresses.
+    pub gateways: Vec<IpAddr>,
+    /// Name servers, for example ["192.0.2.53"]. Empty: those that DHCP names.
+    pub dns: Vec<IpAddr>,
+    /// Time servers, names or addresses. Empty: those that DHCP names, otherwise Debian's on the internet.
+    pub ntp: Vec<String>,
+    /// Number of the VLAN whose tagged frames the device uses on its cable, 1 to 4094. Without it: untagged.
+    pub vlan: Option<u16>,
+}
+
+/// Which of the board's interfaces is meant.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Interface {
+    /// Any cable.
+    #[default]
+    Ethernet,
+    /// Wi-Fi.
+    Wifi,
+}
+
+/// An address and the length of its network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "String", into = "String")]
+#[schemars(with = "String")]
+pub struct FixedAddress {
+    /// The address.
+    pub ip: IpAddr,
+    /// How many of its bits name the network.
+    pub prefix: u8,
+}
+
+/// A text that is no fixed address.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum NoAddress {
+    /// Not of the form ADDRESS/LENGTH.
+    #[error(
+        "{text:?} is no address with the length of its network, such as \"192.0.2.10/24\" or \"2001:db8::10/64\""
+    )]
+    Form {
+        /// What was written.
+        text: String,
+    },
+    /// An address that no machine may have.
+    #[error("{text:?}: {why}")]
+    NotForAMachine {
+        /// What was written.
+        text: String,
+        /// Why not.
+        why: &'static str,
+    },
+}
+
+impl FixedAddress {
+    /// Whether `other` is in the same network.
+    fn contains(self, other: IpAddr) -> bool {
+        let (ours, theirs, bits) = match (self.ip, other) {
+            (IpAddr::V4(ours), IpAddr::V4(theirs)) => (ours.to_bits().into(), theirs.to_bits().into(), 32),
+            (IpAddr::V6(ours), IpAddr::V6(theirs)) => (ours.to_bits(), theirs.to_bits(), 128),
+            _ => return false,
+        };
+        let host = bits - u32::from(self.prefix);
+        let network = |address: u128| address.checked_shr(host).unwrap_or(0);
+        network(ours) == network(theirs)
+    }
+}
+
+impl FromStr for FixedAddress {
+    type Err = NoAddress;
+
+    fn from_str(text: &str) -> Result<Self, NoAddress> {
+        let parsed = text.split_once('/').and_then(|(ip, prefix)| {
+            let (ip, prefix): (IpAddr, u8) = (ip.trim().parse().ok()?, prefix.trim().parse().ok()?);
+            (1..=if ip.is_ipv4() { 32 } else { 128 }).contains(&prefix).then_some(Self { ip, prefix })
+        });
+        let address = parsed.ok_or_else(|| NoAddress::Form { text: text.to_owned() })?;
+        let refused = |why| Err(NoAddress::NotForAMachine { text: text.to_owned(), why });
+        if address.ip.is_unspecified() || address.ip.is_loopback() || address.ip.is_multicast() {
+            return refused("no machine on a network can have this address");
+        }
+        if let IpAddr::V4(ip) = address.ip
+            && address.prefix < 31
+        {
+            let host = u32::MAX >> address.prefix;
+            if ip.to_bits() & host == 0 {
+                return refused("this is the address of the network itself; the device needs one in it");
+            }
+            if ip.to_bits() & host == host {
+                return refused(
+                    "this address means all machines of the network; the device needs another one",
+                );
+            }
+        }
+        Ok(address)
+    }
+}
+
+impl TryFrom<String> for FixedAddress {
+    type Error = NoAddress;
+
+    fn try_from(text: String) -> Result<Self, NoAddress> {
+        text.parse()
+    }
+}
+
+impl From<FixedAddress> for String {
+    fn from(address: FixedAddress) -> Self {
+        address.to_string()
+    }
+}
+
+impl fmt::Display for FixedAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.ip, self.prefix)
+    }
+}
+
+/// Longest name of a time server.
+const LONGEST_NAME: usize = 253;
+
+impl Network {
+    /// Values that cannot work together.
+    pub(super) fn problems(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        if !self.gateways.is_empty() && self.addresses.is_empty() {
+            found.push(
+                "network.gateways: needs network.addresses; without fixed addresses DHCP names the router"
+                    .to_owned(),
+            );
+        }
+        for gateway in &self.gateways {
+            let is_local = matches!(gateway, IpAddr::V6(ip) if ip.is_unicast_link_local());
+            let reachable = self.addresses.iter().any(|address| address.contains(*gateway));
+            if self.addresses.iter().any(|address| address.ip == *gateway) {
+                found.push(format!("network.gateways: {gateway} is the device's own address"));
+            } else if !self.addresses.is_empty() && !is_local && !reachable {
+                found.push(format!(
+                    "network.gateways: {gateway} is in none of the networks of network.addresses; compare the address and the length \
+                     behind the \"/\""
+                ));
+            }
+        }
+        let names = |name: &String| {
+            let plain = |byte: u8| byte.is_ascii_alphanumeric() || b".-:".contains(&byte);
+            !name.is_empty() && name.len() <= LONGEST_NAME && name.bytes().all(plain)
+        };
+        if let Some(wrong) = self.ntp.iter().find(|name| !names(name)) {
+            found.push(format!("network.ntp: {wrong:?} is neither a name nor an address"));
+        }
+        if let Some(number) = self.vlan {
+            if !(1..=4094).contains(&number) {
+                found.push(format!("network.vlan: is {number}; allowed is 1 to 4094"));
+            }
+            if self.interface == Interface::Wifi {
+                found.push(
+                    "network.vlan: is for a cable; remove it, or set network.interface = \"ethernet\""
+                        .to_owned(),
+                );
+            }
+        }
+        found
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::super::parse;
+
+    fn wrong(settings: &str) -> String {
+        parse(&format!("[network]\n{settings}")).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn fixed_addresses_of_both_families_are_taken() {
+        let text = "[network]\naddresses = [\"192.0.2.10/24\", \"2001:db8::10/64\"]\ngateways = [\"192.0.2.1\", \"fe80::1\"]\n\
+                    dns = [\"192.0.2.53\"]\nntp = [\"time.example\", \"192.0.2.4\"]\nvlan = 20\n";
+        let network = parse(text).unwrap().network;
+        assert_eq!(network.addresses[1].to_string(), "2001:db8::10/64");
+        assert_eq!(network.vlan, Some(20));
+        // Two machines at the ends of one line.
+        assert!(parse("[network]\naddresses = [\"192.0.2.0/31\"]\ngateways = [\"192.0.2.1\"]\n").is_ok());
+    }
+
+    #[test]
+    fn address_that_no_machine_can_have_is_refused() {
+        for (address, part) in [
+            ("192.0.2.10", "length of its network"),
+            ("192.0.2.10/33", "length of its network"),
+            ("192.0.2.0/24", "address of the network itself"),
+            ("192.0.2.255/24", "means all machines"),
+            ("127.0.0.1/8", "no machine"),
+            ("ff02::1/64", "no machine"),
+            ("school/24", "length of its network"),
+        ] {
+            let told = wrong(&format!("addresses = [\"{address}\"]\n"));
+            assert!(told.contains(part), "{told}");
+        }
+    }
+
+    #[test]
+    fn values_that_do_not_fit_together_are_refused() {
+        for (settings, part) in [
+            ("gateways = [\"192.0.2.1\"]", "needs network.addresses"),
+            ("addresses = [\"192.0.2.10/28\"]\ngateways = [\"192.0.2.17\"]", "in none of the networks"),
+            ("addresses = [\"192.0.2.10/24\"]\ngateways = [\"192.0.2.10\"]", "own address"),
+            ("vlan = 4095", "1 to 4094"),
+            ("interface = \"wifi\"\nvlan = 3", "for a cable"),
+            ("ntp = [\"a\\nb\"]", "neither a name nor an address"),
+            ("ntp = [\"\"]", "neither a name nor an address"),
+        ] {
+            let told = wrong(settings);
+            assert!(told.contains(part), "{told}");
+        }
+    }
+}
