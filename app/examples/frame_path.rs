@@ -4,7 +4,7 @@
 //! `scripts/demo-data` prints and FOUR a picture of four faces.
 //! - `gallery-N`: a search among N embeddings.
 //! - `frame-new`: a frame with a face that no track knows: detector, mesh, alignment, embedding, search, both
-//!   anti-spoof networks and both eyes. `frame-four`: four such faces. `frame-known`: the same face once it
+//!   anti-spoof models and both eyes. `frame-four`: four such faces. `frame-known`: the same face once it
 //!   has its answer, the mean over a second, for not every frame is looked at then. `frame-none`: no face.
 //!   `frame-new-720`, `frame-none-720`: the same at 1280×720.
 //! - `replay`: a frame of the whole video, the mean over all of them.
@@ -245,7 +245,7 @@ fn search(faces: usize, question: &Question<'_>) -> Result<f64> {
         .shortest(|| gallery.search(std::hint::black_box(&probe)).map(|_| ()).context("the gallery is empty"))
 }
 
-/// Loads the networks and makes the roster of 1,000 photos that were all enrolled before.
+/// Loads the models and makes the roster of 1,000 photos that were all enrolled before.
 fn second_start(photos: &[PathBuf], question: &Question<'_>) -> Result<f64> {
     let folder = tempfile::tempdir()?;
     let places = Places { photos: folder.path().join("photos"), cache: Some(folder.path().join("cache")) };

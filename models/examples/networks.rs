@@ -1,6 +1,6 @@
-//! Milliseconds and GFLOP/s of every network whose weights have been fetched.
+//! Milliseconds and GFLOP/s of every model whose weights have been fetched.
 //!
-//! `cargo run --release -p models --example networks [-- --layers] [NAME ...]`; with `--layers` every layer
+//! `cargo run --release -p models --example models [-- --layers] [NAME ...]`; with `--layers` every layer
 //! of them too. With `--answer` alone it answers the questions of `scripts/bench`.
 #![allow(clippy::print_stdout)]
 
@@ -23,7 +23,7 @@ use models::yunet::YuNet;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-/// Runs of each network; the shortest counts, as the one that nothing disturbed, and the median shows how far
+/// Runs of each model; the shortest counts, as the one that nothing disturbed, and the median shows how far
 /// that is off.
 const RUNS: usize = 200;
 
@@ -67,7 +67,7 @@ fn fill(plan: &mut Plan) -> Result<()> {
     plan.fill_input(|values| values.iter_mut().enumerate().for_each(|(i, x)| *x = (i % 251) as f32 / 250.0))
 }
 
-/// Shortest time of the network that is asked for.
+/// Shortest time of the model that is asked for.
 fn timed(question: &Question<'_>) -> Result<f64> {
     if let Some((side, window)) = question.name.split_once('-').filter(|(side, _)| WHOSE.contains(side)) {
         return convolution(question, side, window);
@@ -112,7 +112,7 @@ fn convolution(question: &Question<'_>, side: &str, window: &str) -> Result<f64>
     question.shortest(|| plan.run())
 }
 
-/// One line of the table; a whole network has a median and buffers besides.
+/// One line of the table; a whole model has a median and buffers besides.
 fn line(name: &str, time: Duration, whole: Option<(Duration, usize)>, operations: usize) {
     let ms = |time: Duration| format!("{:.3}", time.as_secs_f64() * 1e3);
     let (median, buffers) =
@@ -122,7 +122,7 @@ fn line(name: &str, time: Duration, whole: Option<(Duration, usize)>, operations
     println!("{name:60} {:>8} {median:>8} {millions:>8.2} {rate:>8.1} {buffers:>10}", ms(time));
 }
 
-/// Visits the networks whose role is wanted and whose weights are there.
+/// Visits the models whose role is wanted and whose weights are there.
 fn each(wanted: &dyn Fn(&str) -> bool, visit: Visit<'_>) -> Result<()> {
     let store = Store::open(Store::default_dir()).map_err(Error::wrap)?;
     let weights = |role: Role| -> Result<Option<VarBuilder<'static>>> {

@@ -16,7 +16,7 @@ use crate::plan::{Plan, Planner, Value};
 use candle_core::{Result, Tensor};
 use candle_nn::VarBuilder;
 
-/// Which of the two networks.
+/// Which of the two models.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Range {
     /// 128×128 input, 896 anchors.
@@ -57,7 +57,7 @@ impl BlazeFace {
         Ok(Self { range, plan, anchors, candidates: Vec::new() })
     }
 
-    /// The network that was loaded.
+    /// The model that was loaded.
     pub fn range(&self) -> Range {
         self.range
     }
@@ -67,7 +67,7 @@ impl BlazeFace {
         self.range.side()
     }
 
-    /// The network's bare answer to `[1, side, side, 3]`, RGB as x/127.5 − 1: for every anchor sixteen values
+    /// The model's bare answer to `[1, side, side, 3]`, RGB as x/127.5 − 1: for every anchor sixteen values
     /// (`[anchors, 16]`: centre, size and points in input pixels, relative to the anchor) and a score before
     /// the sigmoid (`[anchors, 1]`).
     pub fn forward(&mut self, input: &Tensor) -> Result<(Tensor, Tensor)> {
@@ -108,13 +108,13 @@ impl BlazeFace {
         scales(self.range)
     }
 
-    /// The network's layers, for reports.
+    /// The model's layers, for reports.
     pub fn plan_mut(&mut self) -> &mut Plan {
         &mut self.plan
     }
 }
 
-/// Anchors of each of a network's output maps.
+/// Anchors of each of a model's output maps.
 fn scales(range: Range) -> &'static [usize] {
     match range {
         Range::Short => &[16 * 16 * 2, 8 * 8 * 6],

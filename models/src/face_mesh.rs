@@ -14,7 +14,7 @@ pub const SIDE: usize = 192;
 /// Points of the mesh, numbered as MediaPipe's canonical face model.
 pub const POINTS: usize = 468;
 
-/// What the network says of one crop.
+/// What the model says of one crop.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Mesh {
     /// x and y in input pixels (0..192), z in the same unit, smaller is nearer, its origin about the head's
@@ -24,7 +24,7 @@ pub struct Mesh {
     pub presence: f32,
 }
 
-/// The mesh network.
+/// The mesh model.
 #[derive(Debug)]
 pub struct FaceMesh {
     plan: Plan,
@@ -36,7 +36,7 @@ impl FaceMesh {
         Ok(Self { plan: network(&vb)? })
     }
 
-    /// The network's bare answer to `[1, 192, 192, 3]`, RGB as x/255, an upright face in the middle, cropped
+    /// The model's bare answer to `[1, 192, 192, 3]`, RGB as x/255, an upright face in the middle, cropped
     /// to a square 1.5 × the detector's box: the points (`[1, 1404]`) and the presence before the sigmoid
     /// (`[1, 1]`).
     pub fn forward(&mut self, input: &Tensor) -> Result<(Tensor, Tensor)> {
@@ -52,7 +52,7 @@ impl FaceMesh {
         Ok(Mesh { points, presence })
     }
 
-    /// The network's layers, for reports.
+    /// The model's layers, for reports.
     pub fn plan_mut(&mut self) -> &mut Plan {
         &mut self.plan
     }

@@ -29,7 +29,7 @@ pub fn opening(contour: &[[f32; 3]; CONTOUR_POINTS]) -> f32 {
     height / distance(0, 8).max(f32::EPSILON)
 }
 
-/// The iris network. It expects a left eye; a right one is mirrored going in.
+/// The iris model. It expects a left eye; a right one is mirrored going in.
 #[derive(Debug)]
 pub struct Iris {
     plan: Plan,
@@ -47,7 +47,7 @@ impl Iris {
         Ok(Self { plan: network(&vb, false)? })
     }
 
-    /// The whole network's bare answer to `[1, 64, 64, 3]`, RGB as x/255, a square around the eye's centre
+    /// The whole model's bare answer to `[1, 64, 64, 3]`, RGB as x/255, a square around the eye's centre
     /// with 2.3 × the distance of its corners as side: contour and brow (`[1, 213]`) and iris (`[1, 15]`: its
     /// centre, then right, top, left, bottom), x and y in input pixels (0..64), z in the same unit.
     pub fn forward(&mut self, input: &Tensor) -> Result<(Tensor, Tensor)> {
@@ -66,7 +66,7 @@ impl Iris {
         })?
     }
 
-    /// The network's layers, for reports.
+    /// The model's layers, for reports.
     pub fn plan_mut(&mut self) -> &mut Plan {
         &mut self.plan
     }

@@ -1,12 +1,12 @@
-//! The networks of the attendance appliance on candle, and the pinned weight files they run on.
+//! The models of the attendance appliance on candle, and the pinned weight files they run on.
 //!
 //! The crate `model_files` says which weight files there are and what each must be; [`store`] loads them for
 //! candle. Fetching and converting them is the work of a building machine: see `models/tools`.
 //!
-//! A network's way: each has a module ([`blazeface`], [`face_mesh`], [`iris`], [`mobilefacenet`], [`sface`],
+//! A model's way: each has a module ([`blazeface`], [`face_mesh`], [`iris`], [`mobilefacenet`], [`sface`],
 //! [`minifas`], [`yunet`]) that loads it by tensor name, runs it and decodes its answer. It is a [`plan`]: a
 //! fixed list of fused [`layer`]s, candle custom ops, with fixed buffers between them. Their inner loops are
-//! in `kernel`, the only `unsafe` code. [`selftest`] holds a loaded network against the reference runtimes'
+//! in `kernel`, the only `unsafe` code. [`selftest`] holds a loaded model against the reference runtimes'
 //! answers.
 
 #![deny(unsafe_code)]

@@ -10,7 +10,7 @@ use crate::plan::{Plan, Planner, Value};
 use candle_core::{Result, Tensor, bail};
 use candle_nn::VarBuilder;
 
-/// Which of the networks.
+/// Which of the models.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Variant {
     /// 80×80, BGR as 0..255, crop 2.7; three classes, of which 1 is a living face.
@@ -30,7 +30,7 @@ impl Variant {
         }
     }
 
-    /// Classes that the network tells apart.
+    /// Classes that the model tells apart.
     pub fn classes(self) -> usize {
         match self {
             Variant::V2 | Variant::V1Se => 3,
@@ -39,10 +39,10 @@ impl Variant {
     }
 }
 
-/// The class of a living face in minivision's networks; 0 and 2 are kinds of attack.
+/// The class of a living face in minivision's models; 0 and 2 are kinds of attack.
 pub const LIVE: usize = 1;
 
-/// One anti-spoof network.
+/// One anti-spoof model.
 #[derive(Debug)]
 pub struct MiniFas {
     variant: Variant,
@@ -55,7 +55,7 @@ impl MiniFas {
         Ok(Self { variant, plan: network(variant, &vb)? })
     }
 
-    /// The network that was loaded.
+    /// The model that was loaded.
     pub fn variant(&self) -> Variant {
         self.variant
     }
@@ -74,7 +74,7 @@ impl MiniFas {
         self.plan.output(0, softmax)
     }
 
-    /// The network's layers, for reports.
+    /// The model's layers, for reports.
     pub fn plan_mut(&mut self) -> &mut Plan {
         &mut self.plan
     }

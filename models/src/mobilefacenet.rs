@@ -15,7 +15,7 @@ pub const SIDE: usize = 112;
 /// Dimensions of an embedding.
 pub const DIMENSIONS: usize = 192;
 
-/// The embedding network.
+/// The embedding model.
 #[derive(Debug)]
 pub struct MobileFaceNet {
     plan: Plan,
@@ -27,7 +27,7 @@ impl MobileFaceNet {
         Ok(Self { plan: network(&vb)? })
     }
 
-    /// The network's bare answer, not scaled to length 1, to one aligned face: `[1, 112, 112, 3]`, RGB as (x
+    /// The model's bare answer, not scaled to length 1, to one aligned face: `[1, 112, 112, 3]`, RGB as (x
     /// − 127.5) / 128, warped to ArcFace's five-point template. Returns `[1, 192]`.
     pub fn forward(&mut self, input: &Tensor) -> Result<Tensor> {
         self.plan.run_on(input)?;
@@ -42,7 +42,7 @@ impl MobileFaceNet {
         Ok(answer)
     }
 
-    /// The network's layers, for reports.
+    /// The model's layers, for reports.
     pub fn plan_mut(&mut self) -> &mut Plan {
         &mut self.plan
     }

@@ -1,8 +1,8 @@
-//! A network as a fixed list of layers with fixed buffers.
+//! A model as a fixed list of layers with fixed buffers.
 //!
-//! The network's code says what follows what, once, when it is loaded; [`Planner::finish`] then gives every
+//! The model's code says what follows what, once, when it is loaded; [`Planner::finish`] then gives every
 //! value a place. A buffer is free again after its value's last use, and the smallest free one that fits is
-//! taken, so that a network lives in few buffers that stay in the cache, and running it allocates nothing of
+//! taken, so that a model lives in few buffers that stay in the cache, and running it allocates nothing of
 //! its own (candle, before it lets an op write in place, lists the output's strides: some bytes a layer, gone
 //! at once; `tests/allocations.rs` counts them).
 
@@ -11,11 +11,11 @@ use candle_core::{CpuStorage, Device, InplaceOp1, Layout, Result, Storage, Tenso
 use std::fmt;
 use std::time::{Duration, Instant};
 
-/// A value in a network that is being planned.
+/// A value in a model that is being planned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Value(usize);
 
-/// Collects the layers of a network.
+/// Collects the layers of a model.
 #[derive(Debug)]
 pub struct Planner {
     shapes: Vec<Shape>,
@@ -24,7 +24,7 @@ pub struct Planner {
 }
 
 impl Planner {
-    /// Begins a network with one input, whose value is returned.
+    /// Begins a model with one input, whose value is returned.
     pub fn new(height: usize, width: usize, channels: usize) -> (Self, Value) {
         (Self { shapes: vec![Shape { height, width, channels }], steps: Vec::new() }, Value(0))
     }
@@ -103,7 +103,7 @@ impl Planner {
     }
 }
 
-/// A network that is ready to run.
+/// A model that is ready to run.
 pub struct Plan {
     input: Tensor,
     steps: Vec<Step>,
@@ -139,7 +139,7 @@ impl Plan {
         self.run()
     }
 
-    /// Lets `fill` write the input where the network reads it: NHWC, every value.
+    /// Lets `fill` write the input where the model reads it: NHWC, every value.
     pub fn fill_input(&mut self, fill: impl FnOnce(&mut [f32])) -> Result<()> {
         self.input.inplace_op1(&Fill(std::cell::Cell::new(Some(fill))))
     }

@@ -1,6 +1,6 @@
 //! Working memory of the layers: one buffer a thread, grown to the largest need and kept.
 //!
-//! All layers of all networks on a thread share it, one after the other, so it stays warm in the cache and
+//! All layers of all models on a thread share it, one after the other, so it stays warm in the cache and
 //! costs memory once.
 
 use crate::kernel::Aligned;

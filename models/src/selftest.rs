@@ -1,6 +1,6 @@
-//! Golden answers: does a loaded network, on this processor, say what the reference runtimes say?
+//! Golden answers: does a loaded model, on this processor, say what the reference runtimes say?
 //!
-//! Each network is fed a ramp (value at index i: lo + (hi − lo)·((i mod 251) / 250), counted in the layout of
+//! Each model is fed a ramp (value at index i: lo + (hi − lo)·((i mod 251) / 250), counted in the layout of
 //! the original graph) and its answer is held against the first values and the norm that ONNX Runtime or
 //! LiteRT gave for the same file. It takes some milliseconds, finds a damaged file as well as a kernel that a
 //! processor does not like, and is a condition for keeping an update.
@@ -17,25 +17,25 @@ use candle_core::{Device, Tensor};
 /// Largest relative error that passes; of the norm, and of each value against the greatest of its neighbours.
 pub const TOLERANCE: f32 = 1e-3;
 
-/// The same for a network in 8 bits: where a value lies between two codes, the last bit of a sum in f32
+/// The same for a model in 8 bits: where a value lies between two codes, the last bit of a sum in f32
 /// decides which one it becomes, and layers carry that on. Numpy's sums and fused ones differ by 1.2 %.
 const TOLERANCE_CODED: f32 = 0.025;
 
-/// A network that does not answer as it must.
+/// A model that does not answer as it must.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "{network} does not compute what it must: {reason}; fetch its file again, and if that does not help, do not use this build on this processor"
 )]
 pub struct Failure {
-    /// The network's name.
+    /// The model's name.
     pub network: &'static str,
     /// What was found instead.
     pub reason: String,
 }
 
-/// A network that can test itself.
+/// A model that can test itself.
 pub trait SelfTest {
-    /// Runs the network on the ramp and compares. Leaves the ramp in its input.
+    /// Runs the model on the ramp and compares. Leaves the ramp in its input.
     fn self_test(&mut self) -> Result<(), Failure>;
 }
 
@@ -78,7 +78,7 @@ impl SelfTest for BlazeFace {
     }
 }
 
-/// LiteRT's answers for the full range, which the table of the other networks does not hold.
+/// LiteRT's answers for the full range, which the table of the other models does not hold.
 const FULL_REGRESSORS: [f32; 6] = [-3.716_18, -2.986_98, 21.375_68, 21.380_53, -6.774_05, -8.245_82];
 const FULL_REGRESSORS_NORM: f32 = 1641.3147;
 const FULL_SCORES: [f32; 6] = [-6.420_87, -6.381_72, -7.053_97, -7.069_39, -7.194_66, -7.379_56];

@@ -6,7 +6,7 @@
 //!
 //! Where the file has the pointwise and the last layer in 8 bits, they are computed in 8 bits: `models/tools`
 //! quantises the weights with a scale for each output, and each pixel of a layer's input is quantised here,
-//! by its own largest value, while the network runs. So no set of pictures calibrates anything. The stem and
+//! by its own largest value, while the model runs. So no set of pictures calibrates anything. The stem and
 //! the depthwise layers, 6 % of the operations, stay in f32.
 
 use crate::layer::{Activation, BatchNorm, Block, Coded, Conv, Depthwise, Filter, Padding, Residual, Whole};
@@ -28,7 +28,7 @@ const LAST_EPS: f64 = 2e-5;
 /// The pairs of a depthwise and a pointwise convolution that halve the map.
 const HALVING: [usize; 4] = [3, 5, 7, 13];
 
-/// The embedding network.
+/// The embedding model.
 #[derive(Debug)]
 pub struct Sface {
     plan: Plan,
@@ -46,7 +46,7 @@ impl Sface {
         self.coded
     }
 
-    /// The network's bare answer, not scaled to length 1, to one aligned face: `[1, 112, 112, 3]`, RGB as
+    /// The model's bare answer, not scaled to length 1, to one aligned face: `[1, 112, 112, 3]`, RGB as
     /// (x − 127.5) / 128, warped to ArcFace's five-point template. (The graph itself takes 0 to 255 and
     /// begins with this.) Returns `[1, 128]`.
     pub fn forward(&mut self, input: &Tensor) -> Result<Tensor> {
@@ -62,7 +62,7 @@ impl Sface {
         Ok(answer)
     }
 
-    /// The network's layers, for reports.
+    /// The model's layers, for reports.
     pub fn plan_mut(&mut self) -> &mut Plan {
         &mut self.plan
     }

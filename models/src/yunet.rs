@@ -56,7 +56,7 @@ impl YuNet {
         (self.height, self.width)
     }
 
-    /// The network's bare answer to `[1, height, width, 3]`, BGR as 0..255: for each stride a map `[cells,
+    /// The model's bare answer to `[1, height, width, 3]`, BGR as 0..255: for each stride a map `[cells,
     /// 16]` of class and object scores (before the sigmoid), box and points, all relative to the cell and in
     /// units of the stride.
     pub fn forward(&mut self, input: &Tensor) -> Result<Vec<Tensor>> {
@@ -79,7 +79,7 @@ impl YuNet {
         Ok(suppress(&mut self.candidates, OVERLAP))
     }
 
-    /// The network's layers, for reports.
+    /// The model's layers, for reports.
     pub fn plan_mut(&mut self) -> &mut Plan {
         &mut self.plan
     }

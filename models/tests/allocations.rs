@@ -1,5 +1,5 @@
-//! What a network allocates once it is warm: candle's list of the output's strides for every op that writes
-//! in place (some bytes, gone at once; see `Layout::has_internal_overlap`), and what the network returns.
+//! What a model allocates once it is warm: candle's list of the output's strides for every op that writes
+//! in place (some bytes, gone at once; see `Layout::has_internal_overlap`), and what the model returns.
 
 #![allow(clippy::unwrap_used, unsafe_code)]
 

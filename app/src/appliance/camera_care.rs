@@ -102,7 +102,7 @@ impl Care {
                 }
                 return;
             }
-            // What is not remembered is not done: a step that is forgotten could be taken for ever.
+            // What is not remembered is not done: a step that is forgotten could be taken forever.
             Step::RestartProgram => {
                 let remembered = self.remember(&next.record);
                 if remembered {

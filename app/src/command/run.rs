@@ -50,7 +50,7 @@ fn run(config: Config, arguments: &Arguments, keeper: &Arc<Keeper>) -> anyhow::R
     done
 }
 
-/// Starts this program anew in the same process, so that nothing of the old settings stays and whoever
+/// Starts this program again in the same process, so that nothing of the old settings stays and whoever
 /// watches over it sees no end. Only returns when that cannot be done.
 fn start_again() -> std::io::Error {
     let mut words = std::env::args_os();

@@ -1,4 +1,4 @@
-//! The section `[network]` as files of systemd-networkd, made anew at each start: what an earlier version or
+//! The section `[network]` as files of systemd-networkd, made again at each start: what an earlier version or
 //! earlier settings wrote does not stay.
 
 use std::fmt::Write as _;

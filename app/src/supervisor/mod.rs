@@ -5,7 +5,7 @@
 //! seldom; stop all in order within a deadline; tell systemd's watchdog that the frame path moves.
 //!
 //! Dangers: a worker that ignores its stop token costs the whole deadline, so every wait in a worker selects
-//! on it. A worker that fails at once and for ever must not burn the processor or fill the log: hence the
+//! on it. A worker that fails at once and forever must not burn the processor or fill the log: hence the
 //! growing delay.
 
 mod board;
@@ -253,7 +253,7 @@ mod tests {
         let reason = view.reason.unwrap();
         assert_eq!(reason.what, "the webhook refused the key");
         assert!(reason.advice.as_ref().unwrap().contains("tried again by itself in 5 minutes"), "{reason}");
-        // A technician need not wait, and the delays begin anew.
+        // A technician need not wait, and the delays begin again.
         board.ask_restart("upload");
         tokio::time::sleep(Duration::from_secs(1)).await;
         assert_eq!(runs.load(Ordering::SeqCst), 2);

@@ -107,7 +107,7 @@ async fn unknown_student_needs_a_person() {
     let requests = site.webhook.requests();
     door.upload().await;
     assert_eq!(site.webhook.requests(), requests, "not retried for ever");
-    // A person asks for it once more, in vain, and then gives it up.
+    // A person asks for it once more, without success, and then gives it up.
     door.uploader.retry(list[0].id).await.unwrap();
     assert_eq!(door.upload().await.refused, 1);
     door.uploader.dismiss(list[0].id).await.unwrap();

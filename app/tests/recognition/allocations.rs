@@ -1,10 +1,10 @@
 //! What recognition allocates for a frame once it is warm, on one processor, where one thread does all of it.
 //!
-//! Frames, pictures, tracks, votes and the networks' buffers are kept from frame to frame. What is left, all
+//! Frames, pictures, tracks, votes and the models' buffers are kept from frame to frame. What is left, all
 //! of it small and gone before the next frame:
 //! - candle's list of the output's strides for each op that writes in place: one for each layer, one to fill
-//!   the input (`models/tests/allocations.rs` holds the networks to that);
-//! - what a network returns: points of the mesh twice (in the crop, in the frame), contours of the eyes,
+//!   the input (`models/tests/allocations.rs` holds the models to that);
+//! - what a model returns: points of the mesh twice (in the crop, in the frame), contours of the eyes,
 //!   lists of faces, an embedding;
 //! - the resizer's filters for the detector's input, which it computes for every frame: a list for each
 //!   column and each line of 192×144, most of what is counted.
@@ -75,7 +75,7 @@ fn measure(material: &Material) {
     let mut pipeline = material.pipeline(material.gallery(|_| true), LivenessRule::PassiveAny);
     most(&mut pipeline, &mut nobody);
     let without = most(&mut pipeline, &mut nobody);
-    // A still face is never announced: everything is run on it for ever.
+    // A still face is never announced: everything is run on it forever.
     face.at = nobody.at;
     most(&mut pipeline, &mut face);
     let waiting = most(&mut pipeline, &mut face);

@@ -1,4 +1,4 @@
-//! Recognition with its real networks, on a real face video and on pictures held before the camera.
+//! Recognition with its real models, on a real face video and on pictures held before the camera.
 //!
 //! Needs the weights (`fetch_models`) and the demo's data (`scripts/demo-data`); without them the tests say
 //! so and pass.
@@ -55,7 +55,7 @@ fn the_person_in_the_video_is_recognised_and_nobody_else() {
     assert!(first.is_some_and(|frames| frames <= 45), "{first:?} frames to the decision");
 }
 
-/// On one processor the networks are asked one after the other, else two at a time: what comes of it is the
+/// On one processor the models are asked one after the other, else two at a time: what comes of it is the
 /// same to the last bit.
 #[test]
 fn one_processor_decides_as_several_do() {
@@ -186,7 +186,7 @@ fn two_people_side_by_side_are_both_recognised() {
     assert_eq!(names, [material.person.as_str(), "2110003"]);
 }
 
-/// Shows the video with a photo of somebody else beside it; who was recognised, each in a track of his own.
+/// Shows the video with a photo of somebody else beside it; who was recognised, each in a track of their own.
 fn beside_a_picture(material: &Material, pipeline: &mut Pipeline, frames: u64) -> Vec<String> {
     let photo = material.photo("2110003");
     let (width, height) = (480, 480 * photo.height() / photo.width());
@@ -284,7 +284,7 @@ fn a_person_is_told_why_nothing_happens() {
     }
 }
 
-/// Who has his answer is looked at seldom, and yet somebody else who takes his place in the picture is seen:
+/// A person with an answer is looked at seldom, and yet somebody else who takes their place is seen:
 /// by the next verification, after half a second at most, and named by three frames that follow.
 #[test]
 fn somebody_who_takes_the_place_of_a_recognised_person_is_seen() {
@@ -316,8 +316,8 @@ fn somebody_who_takes_the_place_of_a_recognised_person_is_seen() {
     assert!(milliseconds <= 800, "{milliseconds} ms");
 }
 
-/// A picture of the person put before the camera after he was recognised makes no second row, however long it
-/// stays.
+/// A picture of the person put before the camera after they were recognised makes no second row, however long
+/// it stays.
 #[test]
 fn a_picture_put_in_a_recognised_persons_place_is_never_announced() {
     let Some(material) = Material::find() else { return };
@@ -347,8 +347,8 @@ fn a_picture_put_in_a_recognised_persons_place_is_never_announced() {
     }
 }
 
-/// A picture of somebody on the roster that is taken away from before another living face leaves him no votes
-/// and no name.
+/// A picture of somebody on the roster that is taken away from before another living face leaves them no
+/// votes and no name.
 #[test]
 fn a_living_face_behind_a_picture_does_not_make_it_alive() {
     let Some(material) = Material::find() else { return };
@@ -378,7 +378,7 @@ fn a_living_face_behind_a_picture_does_not_make_it_alive() {
     assert!(matched > 60, "the picture was matched in {matched} frames only, so nothing was tested");
 }
 
-/// The living person's blink beside a picture of somebody else is his own.
+/// The living person's blink beside a picture of somebody else is their own.
 #[test]
 fn a_blink_beside_a_picture_is_not_the_pictures() {
     let Some(material) = Material::find() else { return };
@@ -457,7 +457,7 @@ fn every_blink_of_the_video_is_counted_and_every_frame_looks_alive() {
     }
 }
 
-/// Without the anti-spoof networks a blink is asked of everybody, whatever the site chose.
+/// Without the anti-spoof models a blink is asked of everybody, whatever the site chose.
 #[test]
 fn where_the_passive_networks_are_missing_a_blink_is_required() {
     let Some(material) = Material::find() else { return };

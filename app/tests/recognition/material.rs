@@ -1,4 +1,4 @@
-//! The networks, the video and the roster that the tests need.
+//! The models, the video and the roster that the tests need.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

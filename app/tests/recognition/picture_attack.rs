@@ -1,6 +1,6 @@
 //! A picture of a student is held before the camera and moved in every way a flat or bent sheet can move.
 //!
-//! The stills are clean (no paper, no screen), so the passive networks have nothing to see: only the tests of
+//! The stills are clean (no paper, no screen), so the passive models have nothing to see: only the tests of
 //! motion stand between the picture and a row. No motion of a picture may pass them.
 
 use base::moment::Moment;

@@ -76,7 +76,7 @@ pub struct Lock {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Pin {
-    /// What the network is for.
+    /// What the model is for.
     pub role: Role,
     /// Whether the appliance can do without it.
     #[serde(default)]
@@ -95,7 +95,7 @@ pub struct Pin {
     pub bytes: u64,
     /// SPDX identifier of the weights' licence.
     pub licence: String,
-    /// Name of the network and who published it.
+    /// Name of the model and who published it.
     pub origin: String,
     /// What it becomes. The converter is deterministic, so that this can be pinned too.
     pub converted: Hashed,
@@ -118,7 +118,7 @@ pub struct Hashed {
     pub bytes: u64,
 }
 
-/// What a network is fed.
+/// What a model is fed.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Input {

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// The part a network plays in the appliance. Names a file in the store, and an entry in `models.lock`.
+/// The part a model plays in the appliance. Names a file in the store, and an entry in `models.lock`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Role {

@@ -1,4 +1,4 @@
-//! From the network's answer to faces: anchors, and merging what overlaps.
+//! From the model's answer to faces: anchors, and merging what overlaps.
 
 use super::VALUES;
 

@@ -10,7 +10,7 @@ use super::{Aligned, Epilogue, Isa, Kernel, leaky};
 
 /// Outputs that are summed side by side, to hide the latency of the multiply-add behind its siblings.
 const ABREAST: usize = 8;
-/// The largest window of any network here: the last of MiniFAS 128, over its whole map.
+/// The largest window of any model here: the last of MiniFAS 128, over its whole map.
 pub(crate) const MAX_WINDOW: usize = 8;
 
 /// Weights, bias and slopes in the order in which [`depthwise_row`] reads them.

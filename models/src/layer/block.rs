@@ -1,6 +1,6 @@
-//! The building stone of every network here, as one layer: expand (1×1), depthwise, project (1×1), residual.
+//! The building stone of every model here, as one layer: expand (1×1), depthwise, project (1×1), residual.
 //!
-//! MobileNetV2's inverted residual, BlazeFace's and the mesh's depthwise + pointwise pair, the iris network's
+//! MobileNetV2's inverted residual, BlazeFace's and the mesh's depthwise + pointwise pair, the iris model's
 //! bottleneck and YuNet's pointwise + depthwise unit are this block with parts left out. Computed layer by
 //! layer, the widened map between the parts would be written to memory and read again: 400 KB for
 //! MobileFaceNet's second stage, against 512 KB of second-level cache on a Cortex-A76. Here the block

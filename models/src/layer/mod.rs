@@ -1,7 +1,7 @@
 //! Fused layers as candle custom ops.
 //!
 //! A [`Layer`] reads one or two NHWC tensors of `f32` and writes one that is there already; [`Fused`] makes
-//! it a candle in-place op. Everything that follows a convolution in these networks (folded batch norm, bias,
+//! it a candle in-place op. Everything that follows a convolution in these models (folded batch norm, bias,
 //! activation, residual) is part of the layer. [`forward`] is the ordinary way of calling one, with a fresh
 //! output; a [`crate::plan::Plan`] calls them with buffers that are used again and again.
 
@@ -61,7 +61,7 @@ pub struct Map<'a> {
     pub shape: Shape,
 }
 
-/// A step of a network.
+/// A step of a model.
 pub trait Layer: Debug + Send + Sync {
     /// The output's shape, or why these inputs do not fit.
     fn output(&self, inputs: &[Shape]) -> Result<Shape>;

@@ -226,7 +226,7 @@ impl BatchNorm {
         Ok(Self { scale, shift })
     }
 
-    /// Reads a torch batch norm (`eps` 1e-5, torch's default, which the networks from torch use).
+    /// Reads a torch batch norm (`eps` 1e-5, torch's default, which the models from torch use).
     fn torch(vb: &VarBuilder, channels: usize) -> Result<Self> {
         Self::read(vb, ["weight", "bias", "running_mean", "running_var"], channels, 1e-5)
     }

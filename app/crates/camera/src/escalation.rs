@@ -1,7 +1,7 @@
 //! What is done about a camera that gives no pictures: open it again, then restart the program, and as a
 //! last resort the machine. Pure; what must survive a restart is in [`Record`].
 //!
-//! Dangers: a machine that restarts for ever is worse than one without a camera, since nobody can look at its
+//! Dangers: a machine that restarts forever is worse than one without a camera, since nobody can look at its
 //! page. So every step is counted and bounded, a restart of the machine is remembered on disk before it
 //! happens, and after three without success there are no more. A camera that was not there when the machine
 //! started, or that sees nothing but darkness, is no reason to restart anything.
@@ -176,7 +176,7 @@ mod tests {
         CameraError::Missing { wanted: "any".to_owned() }
     }
 
-    /// A machine whose camera fails for ever with `error` every `every` seconds, over `hours`, and which does
+    /// A machine whose camera fails forever with `error` every `every` seconds, over `hours`, and which does
     /// what it is told. Answers the seconds at which the program and the machine were restarted.
     fn lives(
         error: fn() -> CameraError,

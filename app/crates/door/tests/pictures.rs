@@ -1,5 +1,5 @@
 //! Every state of the screen as a picture, in each size and language, compared with the golden pictures in
-//! `tests/golden`. `UPDATE_GOLDEN=1` writes them anew; look at them before you commit them.
+//! `tests/golden`. `UPDATE_GOLDEN=1` writes them again; look at them before you commit them.
 #![allow(clippy::unwrap_used)]
 
 use std::path::{Path, PathBuf};

@@ -2,7 +2,7 @@
 //!
 //! A video is judged by every rule that a site can choose, frame by frame and by the door's own decisions:
 //! the first usable face is enrolled, and whoever is recognised as a living person was accepted. Unlike the
-//! door, the detector looks at every frame. A still is judged by the anti-spoof networks alone, for a still
+//! door, the detector looks at every frame. A still is judged by the anti-spoof models alone, for a still
 //! can neither blink nor turn. Attacks are grouped into species by the folder they lie in, and the worst
 //! species counts: a door is as safe as its weakest side.
 
@@ -37,7 +37,7 @@ use recognition::{Engine, EngineError, Match, Quality};
 use vision::embedding::Embedding;
 use vision::frame::Frame;
 
-/// The rules that are measured side by side, and whether they take the anti-spoof networks.
+/// The rules that are measured side by side, and whether they take the anti-spoof models.
 pub const RULES: [(&str, LivenessRule, bool); 4] = [
     ("passive", LivenessRule::Passive, true),
     ("passive+blink", LivenessRule::PassiveBlink, true),
@@ -51,7 +51,7 @@ const MAX_FRAMES: u64 = 900;
 /// Most files of a folder.
 const MAX_FILES: usize = 100_000;
 
-/// A video is begun anew this often: a person may step before the camera at any moment of it.
+/// A video is begun again this often: a person may step before the camera at any moment of it.
 const BEGIN_EVERY: Duration = Duration::from_millis(500);
 
 /// How soon a person should have an answer. Only beginnings with this much video after them are counted.
@@ -81,10 +81,10 @@ pub struct Presentation {
     pub species: Option<String>,
     /// Whether a face was found that is good enough to judge.
     pub seen: bool,
-    /// Mean P(live) of the passive networks over all frames, 0 to 1; `None` where they said nothing.
+    /// Mean P(live) of the passive models over all frames, 0 to 1; `None` where they said nothing.
     pub passive: Option<f32>,
     /// Whether each rule took it for a living person; `None` where the rule cannot be asked: a still cannot
-    /// blink, and networks that are missing refuse nobody.
+    /// blink, and models that are missing refuse nobody.
     pub accepted: ByRule<Option<bool>>,
     /// When each rule was satisfied, for every moment at which the video was begun.
     pub decisions: Vec<ByRule<Option<Decision>>>,
@@ -194,7 +194,7 @@ pub fn below(folder: &Path) -> Result<Vec<PathBuf>, EvaluateError> {
 pub struct Judge<'a> {
     /// Finds and measures faces.
     pub engine: &'a mut Engine,
-    /// The networks of liveness; the rules that take those that are missing are not asked.
+    /// The models of liveness; the rules that take those that are missing are not asked.
     pub checker: &'a mut Checker,
     /// Where frames get their time from.
     pub clock: &'a Arc<dyn Clock>,
@@ -307,7 +307,7 @@ impl Judge<'_> {
     }
 }
 
-/// What the networks said of one frame.
+/// What the models said of one frame.
 struct Recorded {
     face: Embedding,
     seen: Observation,
@@ -316,7 +316,7 @@ struct Recorded {
 /// One video under every rule, from every beginning.
 struct Trial {
     rule: Rule,
-    /// Whether the anti-spoof networks are there.
+    /// Whether the anti-spoof models are there.
     networks: bool,
     /// The one person on the roster: whose face was seen first.
     roll: RollNumber,

@@ -1,7 +1,7 @@
 //! `attendance_YYYY-MM-DD.csv`: the days' rows as the original wrote them, for people and their scripts.
 //!
 //! The files follow the journal. A new row is appended; a file that is missing, damaged or was changed, and
-//! one whose rows got another time, is made anew from the journal and put in place at once. Rows whose time
+//! one whose rows got another time, is made again from the journal and put in place at once. Rows whose time
 //! is not known yet stand in `attendance_clock-unknown.csv` until it is, and in no day's file. A file that
 //! cannot be written holds up no other.
 

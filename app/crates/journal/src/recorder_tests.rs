@@ -27,7 +27,7 @@ struct Door {
     journal: Arc<FakeDisk>,
     days: Arc<FakeDisk>,
     clock: Arc<ManualClock>,
-    /// `clock`, doubted when it jumps; made anew with the program.
+    /// `clock`, doubted when it jumps; made again with the program.
     checked: Arc<CheckedClock>,
     settings: Settings,
     zone: SiteZone,

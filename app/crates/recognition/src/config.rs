@@ -12,7 +12,7 @@ use vision::face::DetectorChoice;
 #[serde(deny_unknown_fields, default)]
 pub struct Recognition {
     /// The face detector: "blazeface-full-range" (faces within five metres), "blazeface" (within two, and the
-    /// fastest), "yunet" or "rustface" (which needs no network file).
+    /// fastest), "yunet" or "rustface" (which needs no model file).
     pub detector: DetectorChoice,
     /// The model that compares faces: "sface" (fewer people missed) or "mobilefacenet" (less than half of the
     /// computing time). After a change every photo is read again; until then the earlier one goes on.
@@ -141,13 +141,13 @@ pub enum LivenessRule {
     /// Nothing: photos pass. For tests of recognition alone.
     #[serde(rename = "off")]
     Off,
-    /// The anti-spoof networks.
+    /// The anti-spoof models.
     #[serde(rename = "passive")]
     Passive,
-    /// The anti-spoof networks and a blink.
+    /// The anti-spoof models and a blink.
     #[serde(rename = "passive+blink")]
     PassiveBlink,
-    /// The anti-spoof networks, and a blink or motion in depth.
+    /// The anti-spoof models, and a blink or motion in depth.
     #[serde(rename = "passive+any")]
     PassiveAny,
     /// The anti-spoof models, and the known scene around the head or a turn that was asked for.

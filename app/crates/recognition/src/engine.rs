@@ -1,4 +1,4 @@
-//! The networks behind recognition, loaded once for a thread.
+//! The models behind recognition, loaded once for a thread.
 
 use std::path::Path;
 
@@ -68,7 +68,7 @@ impl Engine {
     /// Loads what the configuration chooses from the folder of weights.
     ///
     /// # Errors
-    /// [`EngineError::Load`] names the network and what to do.
+    /// [`EngineError::Load`] names the model and what to do.
     pub fn load(models_dir: &Path, config: &config::Recognition) -> Result<Self, EngineError> {
         let store = Store::open(models_dir).map_err(|error| EngineError::store("store", &error))?;
         let calibration = calibration(config.embedder)?;
@@ -85,7 +85,7 @@ impl Engine {
         })
     }
 
-    /// Names everything that an embedding depends on: cached embeddings of another hash are made anew.
+    /// Names everything that an embedding depends on: cached embeddings of another hash are made again.
     pub fn model_hash(&self) -> &str {
         &self.hash
     }
@@ -116,7 +116,7 @@ impl Engine {
         self.finder.detectors()
     }
 
-    /// The networks of liveness, from where this engine's weights came.
+    /// The models of liveness, from where this engine's weights came.
     ///
     /// # Errors
     /// [`EngineError::Load`] when weights that the site's rule needs are missing or damaged.
@@ -127,7 +127,7 @@ impl Engine {
     /// Finds all faces with the site's detector, the largest first.
     ///
     /// # Errors
-    /// [`EngineError::Run`] when the network fails.
+    /// [`EngineError::Run`] when the model fails.
     pub fn detect(&mut self, picture: &RgbImage) -> Result<Vec<Face>, EngineError> {
         self.finder.find(picture)
     }
@@ -136,7 +136,7 @@ impl Engine {
     /// stands on its head is turned upright first.
     ///
     /// # Errors
-    /// [`EngineError::Run`] when a network fails: that says nothing about the photo.
+    /// [`EngineError::Run`] when a model fails: that says nothing about the photo.
     pub fn enrol(&mut self, photo: &RgbImage) -> Result<Inspection, EngineError> {
         let upright = self.turn_upright(photo)?.apply(photo);
         let faces = self.finder.find_thoroughly(&upright)?;
@@ -148,7 +148,7 @@ impl Engine {
     /// By how much a photo is to be turned so that the face in it is upright.
     ///
     /// # Errors
-    /// [`EngineError::Run`] when a network fails.
+    /// [`EngineError::Run`] when a model fails.
     pub fn turn_upright(&mut self, photo: &RgbImage) -> Result<Turn, EngineError> {
         let small = upright::small(photo);
         let mut evidence = [0.0; 4];
@@ -212,7 +212,7 @@ impl Engine {
     /// the embedding of the face and its mirror image together.
     ///
     /// # Errors
-    /// [`EngineError::Run`] when the network fails.
+    /// [`EngineError::Run`] when the model fails.
     fn self_check(&mut self, photo: &RgbImage, face: &Face) -> Result<(Vec<f32>, Embedding), EngineError> {
         let own = self.embedder.embed(&self.aligned)?;
         self.aligned.mirror();
@@ -235,7 +235,7 @@ impl Engine {
     /// The landmarks of one face; `None` when the mesh sees no face there.
     ///
     /// # Errors
-    /// [`EngineError::Run`] when the network fails.
+    /// [`EngineError::Run`] when the model fails.
     fn landmarks(&mut self, picture: &RgbImage, face: &Face) -> Result<Option<Landmarks>, EngineError> {
         Landmarks::find(&mut self.mesh, picture, face)
     }
@@ -244,7 +244,7 @@ impl Engine {
     /// mesh sees no face.
     ///
     /// # Errors
-    /// [`EngineError::Run`] when the network fails.
+    /// [`EngineError::Run`] when the model fails.
     pub fn look(
         &mut self,
         picture: &RgbImage,
@@ -261,7 +261,7 @@ impl Engine {
     /// The embedding of the face that [`Engine::look`] aligned last.
     ///
     /// # Errors
-    /// [`EngineError::Run`] when the network fails.
+    /// [`EngineError::Run`] when the model fails.
     pub fn embed_aligned(&mut self) -> Result<Embedding, EngineError> {
         self.embedder.embed(&self.aligned)
     }

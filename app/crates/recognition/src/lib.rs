@@ -1,9 +1,9 @@
 //! From a frame to names: detect → track → quality gate → align → embed → match → liveness → vote over the
 //! track.
 //!
-//! The networks live in [`Engine`]; [`Pipeline`] decides with them, frame by frame, and says what it found as
+//! The models live in [`Engine`]; [`Pipeline`] decides with them, frame by frame, and says what it found as
 //! [`FrameOutcome`]s. Everything that is a rule (tracking, gates, votes, thresholds) is pure and stands apart
-//! from the networks. State belongs to a track, never to the process. [`watch::worker`] runs a pipeline on
+//! from the models. State belongs to a track, never to the process. [`watch::worker`] runs a pipeline on
 //! its thread.
 #![forbid(unsafe_code)]
 

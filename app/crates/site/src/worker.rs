@@ -209,7 +209,7 @@ pub struct Worker<D> {
     topics: Topics,
     /// When this run of the program began.
     began: Instant,
-    /// Messages of this run of the program; worker and connection may begin anew, and the numbers go on.
+    /// Messages of this run of the program; worker and connection may begin again, and the numbers go on.
     sequence: Arc<AtomicU32>,
 }
 

@@ -1,7 +1,7 @@
 //! The device's key and certificate.
 //!
 //! The key (P-256) is made on first start and kept for the device's life, so that its fingerprint (`curl
-//! --pinnedpubkey`) stays the same; the self-signed certificate over it is made anew before it expires. A
+//! --pinnedpubkey`) stays the same; the self-signed certificate over it is made again before it expires. A
 //! site may install its own instead. The clock of a Pi may be in the past at first start: a certificate made
 //! then is valid from [`CLOCK_FLOOR`], one made later counts from the present day, and whether it must be
 //! renewed is asked again every hour.
@@ -160,7 +160,7 @@ impl CertificateSource {
         };
         let mut kept = None;
         if certificate_file.exists() {
-            // A damaged certificate, unlike a damaged key, costs nothing to make anew.
+            // A damaged certificate, unlike a damaged key, costs nothing to make again.
             match read(&certificate_file, &key_file) {
                 Ok(identity) if !is_due(&identity, now, trusted) && self.covers_names(&identity) => {
                     return Ok(identity);

@@ -64,7 +64,7 @@ fn a_certificate_made_with_a_wrong_clock_is_made_anew_once_the_clock_is_right() 
     let now = datetime!(2030-05-01 12:00:00 UTC);
     let shown = source.identity(now, true).unwrap();
     assert!(unset.expires < now && shown.expires == now + LIFE && shown.begins == now - HEAD_START);
-    // The unset clock of the next start keeps it: it would only be made anew a minute later.
+    // The unset clock of the next start keeps it: it would only be made again a minute later.
     assert_eq!(source.identity(CLOCK_FLOOR, false).unwrap().fingerprint, shown.fingerprint);
     // A clock that ran ahead made it begin in what is the future now.
     let right = datetime!(2029-05-01 12:00:00 UTC);

@@ -39,7 +39,7 @@ const MOST_HEADERS: usize = 64;
 /// Bytes of a request's header, and of what is buffered of it.
 const HEADER_BYTES: usize = 16 * 1024;
 /// Connections that nobody has to give up for others: with more, some dozen addresses would hold all places
-/// for ever. A browser opens six and works with two.
+/// forever. A browser opens six and works with two.
 const FEW_CONNECTIONS: usize = 2;
 /// Time for requests under way when the server stops.
 const STOP_TIME: Duration = Duration::from_secs(2);

@@ -237,7 +237,7 @@ mod tests {
     use super::*;
 
     /// The document is a promise to scripts: a change of it is seen in review. `UPDATE_GOLDEN=1` writes it
-    /// anew.
+    /// again.
     #[test]
     fn the_document_is_the_one_that_was_promised() {
         let golden = concat!(env!("CARGO_MANIFEST_DIR"), "/openapi.json");

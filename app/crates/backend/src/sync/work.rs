@@ -88,7 +88,7 @@ impl Work {
                 self.state.photos.insert(to, known);
             }
         }
-        // Before anything else changes: a photo that is not known by its path is fetched anew.
+        // Before anything else changes: a photo that is not known by its path is fetched again.
         self.save_state().await;
         Ok(local)
     }

@@ -38,8 +38,8 @@ pub struct Worker {
     pub settings: Arc<Settings>,
     /// Told of every synchronisation.
     pub bus: Bus,
-    /// Fingerprint of the photos on disk of which the roster was last told: it enrols anew when this moves. 0
-    /// at first.
+    /// Fingerprint of the photos on disk of which the roster was last told: it enrols again when this moves.
+    /// 0 at first.
     pub changed: watch::Sender<u64>,
     /// Asks for a synchronisation now.
     pub now: Arc<Notify>,

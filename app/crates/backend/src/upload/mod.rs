@@ -3,7 +3,7 @@
 //!
 //! Rows go in the order in which they were recorded, in batches. The webhook answers for each row, and only
 //! what it answers counts: created and duplicate rows are delivered, rows that it refuses for good wait for a
-//! person, and everything else is sent again, for ever. One row that breaks its whole batch is found by
+//! person, and everything else is sent again, forever. One row that breaks its whole batch is found by
 //! halving and set aside, so that it holds up nobody else ([`plan`]).
 
 pub mod answer;

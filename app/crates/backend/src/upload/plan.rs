@@ -168,7 +168,7 @@ impl Plan {
         (if trouble.kind == TroubleKind::Batch { Next::GoOn } else { Next::Wait }, None)
     }
 
-    /// A person asked to try the row again: it starts anew.
+    /// A person asked to try the row again: it starts again.
     pub fn forgive(&mut self, id: u64) {
         self.strikes.remove(&id);
     }

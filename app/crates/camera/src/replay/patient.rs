@@ -1,4 +1,4 @@
-//! A file or a named pipe, read without waiting for ever.
+//! A file or a named pipe, read without waiting forever.
 //!
 //! A named pipe without a writer would block its reader in the kernel, where neither an error nor a stop
 //! signal reaches it. It is opened and read without blocking instead, and silence is an error.

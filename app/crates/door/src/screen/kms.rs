@@ -229,7 +229,7 @@ impl Output for Display {
             .card
             .get_connector(self.connector, false)
             .map_err(ScreenError::at("asking for the display"))?;
-        // Another display in the same socket is opened anew, with its own mode.
+        // Another display in the same socket is opened again, with its own mode.
         let same = preferred(&info).is_some_and(|mode| mode.size() == self.mode.size());
         if same { Ok(()) } else { Err(ScreenError::NoDisplay) }
     }

@@ -43,7 +43,7 @@ const RATE: u32 = 10;
 const STAYS: f32 = 6.6;
 
 /// Frames of the empty doorway, five a second: twice five seconds of quiet (the first learnt frame begins
-/// anew), sixty frames learnt, and some more.
+/// again), sixty frames learnt, and some more.
 const EMPTY: u32 = 130;
 
 /// Time between two items before one door: no refusal is remembered for so long.

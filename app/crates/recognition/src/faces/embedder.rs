@@ -14,7 +14,7 @@ pub trait Embedder: Send {
     /// The embedding of one aligned face.
     ///
     /// # Errors
-    /// [`EngineError::Run`] when the network fails.
+    /// [`EngineError::Run`] when the model fails.
     fn embed(&mut self, face: &Aligned) -> Result<Embedding, EngineError>;
 }
 
@@ -42,7 +42,7 @@ impl Embedder for Sface {
     }
 }
 
-/// Both networks learned from pictures of −1 to 1.
+/// Both models learned from pictures of −1 to 1.
 fn fill(face: &Aligned, input: &mut [f32]) {
     for (value, byte) in input.iter_mut().zip(face.pixels().as_flattened()) {
         *value = (byte - 127.5) / 128.0;

@@ -267,7 +267,7 @@ mod tests {
         assert_eq!(subject(&faces, (1000, 400)), Some(&faces[1]));
         assert_eq!(group(&faces), 2);
         assert_eq!(subject(&faces[..1], (1000, 400)), Some(&faces[0]));
-        // Whoever shows a third of his face only is passing, however near.
+        // Whoever shows a third of their face only is passing, however near.
         for whole in [140.0, 100.0] {
             let faces = [face(-200.0, 300.0), face(500.0, whole)];
             assert_eq!(subject(&faces, (1000, 400)), Some(&faces[1]));

@@ -1,4 +1,4 @@
-//! What can go wrong with a network, wherever it is used.
+//! What can go wrong with a model, wherever it is used.
 
 use candle_core::Device;
 use candle_nn::VarBuilder;
@@ -7,21 +7,21 @@ use models::store::{self, LoadError, Store};
 
 use base::failure::{Diagnosis, Fault};
 
-/// A network cannot be loaded or run.
+/// A model cannot be loaded or run.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
     /// A weight file is missing or damaged.
     #[error("{}", self.fault())]
     Load {
-        /// Which network.
+        /// Which model.
         role: String,
         /// What is wrong with it and what to do.
         reason: Fault,
     },
-    /// A network failed on a picture.
+    /// A model failed on a picture.
     #[error("{}", self.fault())]
     Run {
-        /// Which network.
+        /// Which model.
         role: &'static str,
         /// What it said.
         reason: String,
@@ -33,7 +33,7 @@ impl EngineError {
         Self::Run { role, reason: error.to_string() }
     }
 
-    /// Loads one network from the store.
+    /// Loads one model from the store.
     pub(crate) fn load<N>(
         store: &Store,
         role: Role,

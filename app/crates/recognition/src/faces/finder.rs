@@ -18,11 +18,11 @@ use vision::face::Face;
 const SAME_FACE: f32 = 0.2;
 
 /// Who looks at a photo besides the chosen detector. One detector alone misses the second person of some
-/// group photos, and a photo is looked at once: what two networks more cost does not matter there.
+/// group photos, and a photo is looked at once: what two models more cost does not matter there.
 const SECOND_LOOK: [DetectorChoice; 3] =
     [DetectorChoice::Blazeface, DetectorChoice::BlazefaceFullRange, DetectorChoice::Yunet];
 
-/// The detectors, without the networks that recognise.
+/// The detectors, without the models that recognise.
 pub struct Finder {
     choice: DetectorChoice,
     chosen: Box<dyn Detector>,
@@ -35,7 +35,7 @@ impl Finder {
     /// Loads the detector that the configuration chooses from the folder of weights.
     ///
     /// # Errors
-    /// [`EngineError::Load`] names the network and what to do.
+    /// [`EngineError::Load`] names the model and what to do.
     pub fn load(models_dir: &Path, config: &config::Recognition) -> Result<Self, EngineError> {
         let store = Store::open(models_dir).map_err(|error| EngineError::store("store", &error))?;
         Self::of_store(store, config)
@@ -61,7 +61,7 @@ impl Finder {
     /// Finds all faces with the site's detector, the largest first.
     ///
     /// # Errors
-    /// [`EngineError::Run`] when the network fails.
+    /// [`EngineError::Run`] when the model fails.
     pub fn find(&mut self, picture: &RgbImage) -> Result<Vec<Face>, EngineError> {
         let mut faces = self.chosen.detect(picture)?;
         faces.retain(is_sane);

@@ -7,7 +7,7 @@ use super::error::EngineError;
 use super::warp::{Affine, fill};
 use vision::face::{Face, Point};
 
-/// The crop is this many times the detector's box: what the network was trained with (MediaPipe).
+/// The crop is this many times the detector's box: what the model was trained with (MediaPipe).
 const CROP: f32 = 1.5;
 
 /// Below this presence the detector was wrong and there is no face; MediaPipe's value.
@@ -48,10 +48,10 @@ pub struct Pose {
 }
 
 impl Landmarks {
-    /// Runs the mesh on one face; `None` when the network sees no face there.
+    /// Runs the mesh on one face; `None` when the model sees no face there.
     ///
     /// # Errors
-    /// [`EngineError::Run`] when the network fails.
+    /// [`EngineError::Run`] when the model fails.
     pub fn find(
         network: &mut FaceMesh,
         picture: &RgbImage,
@@ -73,7 +73,7 @@ impl Landmarks {
         let mesh: Vec<[f32; 3]> = points
             .iter()
             .map(|[x, y, z]| {
-                // The network counts from the crop's edge, the map from the middle of its first pixel.
+                // The model counts from the crop's edge, the map from the middle of its first pixel.
                 let at = map.apply(Point { x: x - 0.5, y: y - 0.5 });
                 [at.x, at.y, z * scale]
             })
@@ -83,7 +83,7 @@ impl Landmarks {
     }
 }
 
-/// From the pixels of the network's input to the picture: a square about the face, turned so that the eyes
+/// From the pixels of the model's input to the picture: a square about the face, turned so that the eyes
 /// are level.
 fn crop(face: &Face) -> Affine {
     let angle = face.points.map_or(0.0, |[right, left, ..]| (left.y - right.y).atan2(left.x - right.x));

@@ -1,4 +1,4 @@
-//! Turning a part of a picture upright and into the size that a network wants.
+//! Turning a part of a picture upright and into the size that a model wants.
 
 use image::RgbImage;
 use models::{Isa, Work};
@@ -7,7 +7,7 @@ use vision::face::Point;
 
 /// Source pixels for one target pixel above which a target pixel is the mean of several: plain bilinear
 /// interpolation would skip source pixels and alias. Between 1 and this, bilinear interpolation is what the
-/// networks were trained with.
+/// models were trained with.
 const COARSE: f32 = 1.5;
 
 /// Most samples along one side of a target pixel; a face of 2,000 pixels still costs a bounded time.
@@ -112,7 +112,7 @@ pub fn warp(
     Isa::best().work(Warp { picture, to_source, width, height, value: |colour| colour, put });
 }
 
-/// Fills a network's input of `side × side × 3` values as [`warp`] does, with what `value` makes of each
+/// Fills a model's input of `side × side × 3` values as [`warp`] does, with what `value` makes of each
 /// colour.
 pub fn fill(
     picture: &RgbImage,

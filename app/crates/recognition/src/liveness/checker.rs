@@ -11,7 +11,7 @@ use crate::faces::error::EngineError;
 use crate::faces::landmarks::Landmarks;
 use vision::face::Bounds;
 
-/// The networks of liveness with what the site requires.
+/// The models of liveness with what the site requires.
 pub struct Checker {
     passive: Option<Passive>,
     eyes: Option<Eyes>,
@@ -22,7 +22,7 @@ impl Checker {
     /// Loads what the site's rule needs; nothing when it is "off".
     ///
     /// # Errors
-    /// [`EngineError::Load`] when weights are damaged. Missing anti-spoof networks are no error: then a blink
+    /// [`EngineError::Load`] when weights are damaged. Missing anti-spoof models are no error: then a blink
     /// is required.
     pub fn load(store: &Store, config: &config::Liveness) -> Result<Self, EngineError> {
         if config.require == config::LivenessRule::Off {
@@ -37,20 +37,20 @@ impl Checker {
         Ok(Self { passive, eyes: Some(Eyes::load(store)?), requirement })
     }
 
-    /// What is required, as far as the networks at hand allow.
+    /// What is required, as far as the models at hand allow.
     pub fn requirement(&self) -> Requirement {
         self.requirement
     }
 
-    /// Whether the passive networks are loaded.
+    /// Whether the passive models are loaded.
     pub fn has_passive(&self) -> bool {
         self.passive.is_some()
     }
 
-    /// Runs the networks on one face, the passive ones only where they are to vote.
+    /// Runs the models on one face, the passive ones only where they are to vote.
     ///
     /// # Errors
-    /// [`EngineError::Run`] when a network fails.
+    /// [`EngineError::Run`] when a model fails.
     pub fn observe(
         &mut self,
         picture: &RgbImage,
@@ -74,7 +74,7 @@ impl Checker {
     }
 }
 
-/// The box of a face as the anti-spoof networks' own detector draws it: forehead to chin and ear to ear,
+/// The box of a face as the anti-spoof models' own detector draws it: forehead to chin and ear to ear,
 /// which is where the mesh ends. It does not depend on which detector found the face.
 pub(crate) fn face_bounds(mesh: &[[f32; 3]]) -> Bounds {
     let range = |axis: usize| {

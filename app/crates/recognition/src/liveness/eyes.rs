@@ -1,4 +1,4 @@
-//! How far the eyes of a face are open, from the iris network's lid contour.
+//! How far the eyes of a face are open, from the iris model's lid contour.
 
 use image::RgbImage;
 use models::Role;
@@ -10,7 +10,7 @@ use crate::faces::landmarks::{EYE_CORNERS, Landmarks};
 use crate::faces::warp::{Affine, fill};
 use vision::face::Point;
 
-/// The crop is this many times the distance of the eye's corners: what the network was trained with
+/// The crop is this many times the distance of the eye's corners: what the model was trained with
 /// (MediaPipe).
 const CROP: f32 = 2.3;
 
@@ -44,7 +44,7 @@ impl Eyes {
             // drawn here.
             let centre = Point { x: (outer.x + inner.x) / 2.0, y: (outer.y + inner.y) / 2.0 };
             let mut map = Affine::square(centre, CROP * width, landmarks.pose.roll.to_radians(), SIDE);
-            // The network knows left eyes; the person's right eye is one when mirrored.
+            // The model knows left eyes; the person's right eye is one when mirrored.
             if eye == 0 {
                 map = map.mirrored(SIDE);
             }

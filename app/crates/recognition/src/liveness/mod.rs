@@ -1,9 +1,9 @@
 //! Telling living people from pictures of them.
 //!
 //! Three tests that fail in different ways, each for one track over its frames:
-//! - [`passive`]: the MiniFASNet networks look at skin, edges and surroundings of a single frame. Good
+//! - [`passive`]: the MiniFASNet models look at skin, edges and surroundings of a single frame. Good
 //!   against paper and most screens; a bright OLED screen may get past them.
-//! - [`blink`]: the lids close and open again, measured on the lid contour of the iris network. A photo
+//! - [`blink`]: the lids close and open again, measured on the lid contour of the iris model. A photo
 //!   cannot; a video can.
 //! - [`depth`]: points of the face move against each other as only a body with depth makes them. No flat or
 //!   bent picture can.
@@ -19,7 +19,7 @@
 //! Otherwise two photos of a person shown in turn would be a head that turns, and a finger before the eyes a
 //! blink.
 //!
-//! The site chooses what is required. Where no passive network is there, a blink is required whatever the
+//! The site chooses what is required. Where no passive model is there, a blink is required whatever the
 //! site chose.
 
 pub mod blink;
@@ -53,7 +53,7 @@ use prompt::{Prompt, Turn};
 pub struct Summary {
     /// Whether the site's rule is satisfied.
     pub verdict: Verdict,
-    /// Mean P(live) of the passive networks over the last votes, 0 to 1; `None` before they voted and where
+    /// Mean P(live) of the passive models over the last votes, 0 to 1; `None` before they voted and where
     /// there are none.
     pub passive: Option<f32>,
     /// Blinks seen.
@@ -98,10 +98,10 @@ pub enum Verdict {
     Attack,
 }
 
-/// What the networks say of one face in one frame.
+/// What the models say of one face in one frame.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Observation {
-    /// P(live) of the passive networks, 0 to 1; `None` where there are none, or were not asked.
+    /// P(live) of the passive models, 0 to 1; `None` where there are none, or were not asked.
     pub live: Option<f32>,
     /// How far the eyes are open, as [`blink::relative`] gives it; `None` where they are too small to tell.
     pub opening: Option<f32>,
@@ -123,7 +123,7 @@ impl fmt::Display for Observation {
 /// What is known about the liveness of one track.
 #[derive(Debug, Clone, Default)]
 pub struct State {
-    /// Votes of the passive networks.
+    /// Votes of the passive models.
     pub passive: passive::Votes,
     /// The lids over time.
     pub blink: blink::Lids,
@@ -152,7 +152,7 @@ enum Prompted {
 }
 
 impl State {
-    /// Begins anew unless `face` looks as it did a moment ago, and says whether it does: to be called with
+    /// Begins again unless `face` looks as it did a moment ago, and says whether it does: to be called with
     /// every face that is embedded, and with every one that [`Self::note`] asks for. `before` is the face
     /// embedded last, and when; what is longer ago says nothing, for people move.
     pub fn compare(&mut self, before: &(Embedding, Duration), face: &Embedding, now: Duration) -> bool {
@@ -168,7 +168,7 @@ impl State {
         same
     }
 
-    /// Notes that the face is before the camera now; after a break it begins anew.
+    /// Notes that the face is before the camera now; after a break it begins again.
     pub fn keep(&mut self, now: Duration) {
         if self.noted.is_some_and(|before| now.saturating_sub(before) > WITHOUT_A_BREAK) {
             *self = Self::default();
@@ -253,7 +253,7 @@ fn depth_needed(turn: Turn) -> f32 {
 /// What is missing before a face is taken for a living person's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Missing {
-    /// The passive networks are not certain.
+    /// The passive models are not certain.
     Certainty,
     /// A blink.
     Blink,
@@ -265,7 +265,7 @@ pub enum Missing {
     Prompt,
 }
 
-/// What a site requires, as far as the networks at hand allow.
+/// What a site requires, as far as the models at hand allow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Requirement {
     rule: LivenessRule,
@@ -277,7 +277,7 @@ pub struct Requirement {
 }
 
 impl Requirement {
-    /// The site's rule, and whether the passive networks are there.
+    /// The site's rule, and whether the passive models are there.
     pub fn new(rule: LivenessRule, passive_there: bool) -> Self {
         Self { rule, passive_there, asks: false, refusals: 0, exempt: false }
     }
@@ -319,7 +319,7 @@ impl Requirement {
         (rule, self.passive_there)
     }
 
-    /// The rule in force, as the configuration names it; "blink" where the passive networks are missing.
+    /// The rule in force, as the configuration names it; "blink" where the passive models are missing.
     pub fn name(self) -> &'static str {
         match (self.rule, self.passive_there) {
             (LivenessRule::Off, _) => "off",

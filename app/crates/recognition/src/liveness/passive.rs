@@ -1,8 +1,8 @@
-//! The MiniFASNet networks, fed exactly as upstream feeds them, voting over frames.
+//! The MiniFASNet models, fed exactly as upstream feeds them, voting over frames.
 //!
 //! minivision Silent-Face-Anti-Spoofing: the box about its centre times 2.7 or 4.0, shifted to stay inside
 //! the frame, limited to the frame's size, stretched to 80×80 with plain bilinear interpolation, BGR, 0
-//! to 255. The networks are very sensitive to all of this.
+//! to 255. The models are very sensitive to all of this.
 
 use image::RgbImage;
 use models::Role;
@@ -32,21 +32,21 @@ pub const LIVE_FROM: f32 = 0.85;
 /// Mean P(live) below which it is an attack; in between more frames are awaited.
 const ATTACK_BELOW: f32 = 0.4;
 
-/// Largest input of a network, pixels along a side.
+/// Largest input of a model, pixels along a side.
 const MAX_SIDE: usize = 256;
 
-/// The two networks; both look at every frame that votes.
+/// The two models; both look at every frame that votes.
 pub struct Passive {
     networks: [(MiniFas, f32); 2],
 }
 
 impl Passive {
-    /// Whether the weights of both networks are there.
+    /// Whether the weights of both models are there.
     pub fn is_there(store: &Store) -> bool {
         store.has(Role::AntispoofV2) && store.has(Role::AntispoofV1Se)
     }
 
-    /// Loads both networks; `None` where their weights are not there (a machine that reaches package
+    /// Loads both models; `None` where their weights are not there (a machine that reaches package
     /// registries only).
     ///
     /// # Errors
@@ -64,12 +64,12 @@ impl Passive {
         }))
     }
 
-    /// P(live) of the face in this box, 0 to 1: the mean of both networks.
+    /// P(live) of the face in this box, 0 to 1: the mean of both models.
     ///
     /// `face` is a box as upstream's detector draws it: forehead to chin, ear to ear.
     ///
     /// # Errors
-    /// [`EngineError::Run`] when a network fails.
+    /// [`EngineError::Run`] when a model fails.
     pub fn score(&mut self, picture: &RgbImage, face: &Bounds) -> Result<f32, EngineError> {
         let mut sum = 0.0;
         for (network, scale) in &mut self.networks {
@@ -149,7 +149,7 @@ impl Crop {
     }
 }
 
-/// What the passive networks say of one track, over all of its frames: the mean of the votes' log-odds. A
+/// What the passive models say of one track, over all of its frames: the mean of the votes' log-odds. A
 /// clear vote counts for no more than [`CLEAR`], so that one frame never decides.
 #[derive(Debug, Clone, Default)]
 pub struct Votes {

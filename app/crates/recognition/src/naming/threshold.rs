@@ -23,7 +23,7 @@ fn shipped(embedder: EmbedderChoice) -> &'static str {
     }
 }
 
-/// Which similarity keeps which false-match rate, measured with this program's networks.
+/// Which similarity keeps which false-match rate, measured with this program's models.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Calibration {

@@ -1,8 +1,8 @@
-//! Embeddings kept between starts, so that a thousand students are not embedded anew.
+//! Embeddings kept between starts, so that a thousand students are not embedded again.
 //!
 //! One safetensors file: the embeddings as one matrix, and in its header what each came from. What was found
 //! in a photo is kept by the hash of its content, so it never belongs to another photo, whatever is renamed;
-//! and it counts only for the same networks. Whoever finds a face, its embedding is the same; so after a
+//! and it counts only for the same models. Whoever finds a face, its embedding is the same; so after a
 //! change of detectors only those photos are looked at again in which they had a choice: that were refused,
 //! or show several faces. The cache is never needed: one that is missing, damaged or of another version is
 //! made again.
@@ -99,7 +99,7 @@ impl Seen {
 }
 
 /// Whether the file system of `folder` keeps inodes and times of change, so that [`Seen`] can be trusted. FAT
-/// and exFAT, as on sticks, number their files anew with each mount, and network shares do as they like.
+/// and exFAT, as on sticks, number their files again with each mount, and network shares do as they like.
 pub fn keeps_marks(folder: &Path) -> bool {
     /// ext2 to ext4, Btrfs, XFS, F2FS, tmpfs, overlay.
     const KNOWN: [u64; 6] = [0xef53, 0x9123_683e, 0x5846_5342, 0xf2f5_2010, 0x0102_1994, 0x794c_7630];
@@ -136,7 +136,7 @@ impl Entry {
 }
 
 impl Cache {
-    /// Reads the cache at `path` if it was made by the networks of `model_hash`; an empty one otherwise. Of
+    /// Reads the cache at `path` if it was made by the models of `model_hash`; an empty one otherwise. Of
     /// one that was not made with these `detectors`, what holds with others too.
     pub fn load(path: &Path, model_hash: &str, detectors: &str) -> Self {
         match std::fs::metadata(path) {

@@ -1,6 +1,6 @@
 //! The roster of an earlier embedder, for the time until the present one has seen every photo.
 //!
-//! After an update or a setting that changes the embedder, every photo must be embedded anew: minutes for a
+//! After an update or a setting that changes the embedder, every photo must be embedded again: minutes for a
 //! thousand of them. The embeddings of the earlier one are still on the disk, and recognition goes on with
 //! them; no photo is opened for that. When the new roster is whole, they are deleted.
 

@@ -32,9 +32,9 @@ const MAX_ALIKE: usize = 100;
 /// more.
 const SAVE_EVERY: usize = 200;
 
-/// What makes an embedding of a photo: the networks, or a test.
+/// What makes an embedding of a photo: the models, or a test.
 pub trait Enroller {
-    /// Names the networks; embeddings of others are not comparable.
+    /// Names the models; embeddings of others are not comparable.
     fn model_hash(&self) -> &str;
     /// Names the detectors; what is no photo of one person to them may be one to others.
     fn detectors(&self) -> String;
@@ -47,7 +47,7 @@ pub trait Enroller {
     /// What is in a photo, and the embedding of the one person in it.
     ///
     /// # Errors
-    /// [`EngineError`] when a network fails.
+    /// [`EngineError`] when a model fails.
     fn enrol(&mut self, photo: &RgbImage) -> Result<Inspection, EngineError>;
 }
 
@@ -79,7 +79,7 @@ pub enum BuildError {
     /// The folder cannot be read.
     #[error(transparent)]
     Scan(#[from] ScanError),
-    /// A network failed.
+    /// A model failed.
     #[error(transparent)]
     Engine(#[from] EngineError),
     /// It was told to stop.
@@ -257,7 +257,7 @@ enum Looked {
     Gone,
 }
 
-/// Reads, decodes and embeds one photo. Only a failing network is an error: it says nothing about the photo.
+/// Reads, decodes and embeds one photo. Only a failing model is an error: it says nothing about the photo.
 /// A panic over it refuses this photo.
 fn look_at(
     file: &PhotoFile,

@@ -1,4 +1,4 @@
-//! Tests of enrolment, with a stand-in for the networks.
+//! Tests of enrolment, with a stand-in for the models.
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 use super::*;

@@ -45,7 +45,7 @@ pub struct Shared {
 /// Runs until `stop`.
 ///
 /// # Errors
-/// [`Failure`] when the networks cannot be loaded or the photo folder cannot be read.
+/// [`Failure`] when the models cannot be loaded or the photo folder cannot be read.
 pub async fn run(mut shared: Shared, stop: CancellationToken) -> Result<(), Failure> {
     let mut told = HashSet::new();
     let mut removal = Removal::default();
@@ -62,7 +62,7 @@ pub async fn run(mut shared: Shared, stop: CancellationToken) -> Result<(), Fail
         announce(roster, &shared, &mut told);
     }
     loop {
-        // Before the networks are loaded: until the photos are counted there is one thing to do.
+        // Before the models are loaded: until the photos are counted there is one thing to do.
         shared.changed.mark_unchanged();
         let begun = shared.progress.begin();
         let roster = tokio::task::spawn_blocking({
@@ -115,7 +115,7 @@ async fn folder_changed(own: Option<&Path>, most: usize, seen: Option<Fingerprin
     }
 }
 
-/// Loads the networks for as long as it takes: enrolment is rare, and memory is dear.
+/// Loads the models for as long as it takes: enrolment is rare, and memory is dear.
 fn make(
     settings: &Settings,
     removal: &mut Removal,

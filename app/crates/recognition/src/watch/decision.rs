@@ -1,6 +1,6 @@
-//! One look at the face of a track: what is asked of the networks, and what follows from it.
+//! One look at the face of a track: what is asked of the models, and what follows from it.
 //!
-//! The rules are pure: what the networks say comes through [`Senses`], so that the door (`pipeline`) and the
+//! The rules are pure: what the models say comes through [`Senses`], so that the door (`pipeline`) and the
 //! measurements of `attendance evaluate` decide alike.
 
 use std::time::Duration;
@@ -26,7 +26,7 @@ const ASK_AFTER: Duration = Duration::from_secs(2);
 /// for it.
 const PROMPT_AFTER: Duration = Duration::from_millis(1_500);
 
-/// What the networks say of the face that is looked at, and the gallery of its embedding. Only what is needed
+/// What the models say of the face that is looked at, and the gallery of its embedding. Only what is needed
 /// is asked.
 pub trait Senses {
     /// Hears that the face will be embedded, and most likely observed with votes: both may be worked out side
@@ -38,7 +38,7 @@ pub trait Senses {
     fn embed(&mut self) -> Result<Embedding, EngineError>;
     /// Who on the roster is most like it.
     fn search(&mut self, face: &Embedding) -> Option<Match>;
-    /// The tests of liveness; the passive networks only where they are to vote.
+    /// The tests of liveness; the passive models only where they are to vote.
     fn observe(&mut self, votes: bool) -> Result<Observation, EngineError>;
 }
 
@@ -99,8 +99,8 @@ pub enum Decision {
 }
 
 impl Subject {
-    /// Whether anything is to be learned from a look now. The rest of the time who has his answer costs no
-    /// network.
+    /// Whether anything is to be learned from a look now. The rest of the time a person with an answer costs
+    /// no model.
     pub(crate) fn wants_a_look(&self, rule: &Rule, requirement: Requirement, now: Duration) -> bool {
         !self.has_its_answer() || self.is_to_be_embedded(rule, requirement, now)
     }
@@ -112,7 +112,7 @@ impl Subject {
     /// Looks at the face: embeds, matches and votes, runs the tests of liveness, and decides.
     ///
     /// # Errors
-    /// What the networks say when they fail.
+    /// What the models say when they fail.
     pub fn look(
         &mut self,
         look: &mut Look<'_>,

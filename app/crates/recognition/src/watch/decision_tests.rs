@@ -12,7 +12,7 @@ use vision::embedding::DIMENSIONS;
 const RULE: Rule = Rule { threshold: 0.4, margin: 0.05, votes: 3 };
 const FRAME: Duration = Duration::from_millis(66);
 
-/// Networks that say the same of every frame.
+/// Models that say the same of every frame.
 struct Said {
     live: f32,
 }

@@ -41,7 +41,7 @@ const DETECT_EVERY: Duration = Duration::from_millis(200);
 /// width then, and is still followed.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
-/// Faces without an answer that the networks look at in one frame, the largest first; the others wait for a
+/// Faces without an answer that the models look at in one frame, the largest first; the others wait for a
 /// later one. On the board one takes 18 to 32 ms by paper (models/NETWORKS.md): with more of them, frames of
 /// one face would come too seldom to see a blink, or that a face was exchanged.
 const A_FRAME: usize = 4;
@@ -76,7 +76,7 @@ pub struct Pipeline {
 }
 
 impl Pipeline {
-    /// A pipeline without tracks. Loads the networks of liveness from where the engine's came.
+    /// A pipeline without tracks. Loads the models of liveness from where the engine's came.
     ///
     /// # Errors
     /// [`EngineError::Load`] when weights that the site's rule needs are damaged, or the site's calibration
@@ -136,7 +136,7 @@ impl Pipeline {
     /// Looks at one frame, or lets it pass where nothing can have changed since the last look.
     ///
     /// # Errors
-    /// [`EngineError::Run`] when a network fails.
+    /// [`EngineError::Run`] when a model fails.
     pub fn process(&mut self, frame: &Frame) -> Result<Vec<FrameOutcome>, EngineError> {
         let mut latency = Latency::default();
         let mut outcomes = Vec::new();
@@ -221,7 +221,7 @@ impl Pipeline {
     }
 
     /// The faces of this frame, each with its track: from the detector, or followed by their landmarks. Of
-    /// those that are followed, who has his answer is left out.
+    /// those that are followed, a person with an answer is left out.
     fn faces(
         &mut self,
         now: Duration,
@@ -250,12 +250,12 @@ impl Pipeline {
         self.tracker.tracks_mut().iter_mut().for_each(|track| track.state.followed = None);
         let mut faces: heapless::Vec<_, MAX_TRACKS> =
             faces.into_iter().zip(assigned).filter_map(|(face, slot)| Some((face, slot?))).collect();
-        // Who was told that he is nobody here keeps nobody else waiting.
+        // A person who was told that they are unknown keeps nobody else waiting.
         faces.sort_by_key(|(_, index)| self.tracker.tracks()[*index].state.stranger_told);
         Ok(faces)
     }
 
-    /// One face of the frame, in its track. Whether that took networks.
+    /// One face of the frame, in its track. Whether that took models.
     fn consider(
         &mut self,
         face: &Face,

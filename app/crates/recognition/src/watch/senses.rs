@@ -1,4 +1,4 @@
-//! The networks and the gallery, asked about one face of one frame: one after the other, or two at a time.
+//! The models and the gallery, asked about one face of one frame: one after the other, or two at a time.
 
 use std::num::NonZero;
 use std::time::Instant;
@@ -34,7 +34,7 @@ impl Beside {
     }
 }
 
-/// The networks and the gallery, for one face of one frame.
+/// The models and the gallery, for one face of one frame.
 pub(super) struct Networks<'a> {
     pub(super) engine: &'a mut Engine,
     pub(super) gallery: &'a Gallery,

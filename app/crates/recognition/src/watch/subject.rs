@@ -10,7 +10,7 @@ use crate::naming::vote::{Answer, Ballot, Rule};
 use base::identity::RollNumber;
 use vision::embedding::Embedding;
 
-/// Time between two embeddings, and between two votes of the passive networks, once they have said enough and
+/// Time between two embeddings, and between two votes of the passive models, once they have said enough and
 /// the track only waits for a blink or a turn of the head, which are looked for in every frame: every frame
 /// at 15 a second, every second at 30. The longer between two, the less an exchange of the picture differs
 /// from a head that moves. The frame that announces is embedded in any case.
@@ -31,7 +31,7 @@ fn same_face(face: &Embedding) -> f32 {
 
 /// An answer holds for this long. A person who stays is then looked at from the beginning, proof of life
 /// included, and told to attendance again: its rules decide whether that makes a row. Otherwise a picture put
-/// before the camera in his stead would make the next one.
+/// before the camera in their place would make the next one.
 pub(super) const ANNOUNCE_AGAIN: Duration = Duration::from_secs(10);
 
 /// What is known about the face of one track.
@@ -106,7 +106,7 @@ impl Subject {
         }
     }
 
-    /// Takes the face of the newest frame. One that is not the same begins anew; of [`Continuity::Another`]
+    /// Takes the face of the newest frame. One that is not the same begins again; of [`Continuity::Another`]
     /// person's nothing is known, and its track should have a number of its own.
     pub(super) fn take(&mut self, face: &Embedding, now: Duration) -> Continuity {
         let before = self.embedding.replace((face.clone(), now));
@@ -115,8 +115,8 @@ impl Subject {
             Some(before) if !self.liveness.compare(before, face, now) => Continuity::Changed,
             _ => Continuity::Same,
         };
-        // Who has his answer is embedded too seldom to be compared like that, and has nothing to prove at the
-        // moment.
+        // A person with an answer is embedded too seldom to be compared like that, and has nothing to prove
+        // at the moment.
         match continuity {
             Continuity::Same => {}
             Continuity::Changed => self.begin_again(),
@@ -128,8 +128,8 @@ impl Subject {
         continuity
     }
 
-    /// Notes that the newest vote was cast: who has his answer and is taken for somebody else is nobody's any
-    /// more.
+    /// Notes that the newest vote was cast: a person with an answer who is taken for somebody else is
+    /// nobody's any more.
     pub(super) fn voted(&mut self) {
         if let (Some((announced, _)), Some(newest)) = (&self.announced, self.ballot.newest())
             && announced != newest

@@ -41,7 +41,7 @@ pub enum Finish {
 /// Processes frames until `stop` or the end of the source, few of them while nobody is there ([`Tempo`]).
 ///
 /// # Errors
-/// [`EngineError`] when a network fails.
+/// [`EngineError`] when a model fails.
 pub fn run(
     pipeline: &mut Pipeline,
     frames: &mut Receiver,

@@ -9,8 +9,8 @@ use crate::request::date;
 use crate::routes::Endpoint;
 use crate::view::{Row, RowDelivery, RowStatus};
 
-/// Rows shown before one asks for all: a busy day has thousands, the page is sent anew with every change, and
-/// on a phone the rest of the page stands below them.
+/// Rows shown before one asks for all: a busy day has thousands, the page is sent again with every change,
+/// and on a phone the rest of the page stands below them.
 const SHOWN: usize = 12;
 
 /// The section.

@@ -17,7 +17,7 @@ use super::{Body, full, text};
 /// What Django's `urlencode` leaves as it is.
 const NAME: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
-/// A folder of photos, read anew for every request.
+/// A folder of photos, read again for every request.
 pub struct Browser {
     folder: Dir,
 }

@@ -77,7 +77,7 @@ impl Site {
         self.requests.load(Ordering::Relaxed)
     }
 
-    /// Answers whoever connects, for ever.
+    /// Answers whoever connects, forever.
     pub async fn serve(self: Arc<Self>, listener: TcpListener, tls: Option<Tls>) {
         let acceptor = tls.map(|tls| tls.acceptor);
         loop {

@@ -19,7 +19,7 @@ pub(super) struct Blaze {
     network: BlazeFace,
     choice: DetectorChoice,
     fitter: Fitter,
-    /// The network's value of each colour.
+    /// The model's value of each colour.
     values: [f32; 256],
 }
 

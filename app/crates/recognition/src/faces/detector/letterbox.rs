@@ -9,7 +9,7 @@ use vision::face::Point;
 /// Resizes frames to a square, with buffers that are reused from frame to frame.
 pub(super) struct Fitter {
     resizer: Resizer,
-    /// The frame in the network's size, as far as it fills it.
+    /// The frame in the model's size, as far as it fills it.
     small: Image<'static>,
 }
 
@@ -46,7 +46,7 @@ pub(super) struct Fitted<'a> {
 }
 
 impl Fitted<'_> {
-    /// Writes the square into a network's input of `side × side × 3` values, each colour through `value`,
+    /// Writes the square into a model's input of `side × side × 3` values, each colour through `value`,
     /// black around it.
     pub(super) fn fill(&self, input: &mut [f32], value: impl Fn([u8; 3]) -> [f32; 3]) {
         let Letterbox { side, width, height, left, top, .. } = self.place;

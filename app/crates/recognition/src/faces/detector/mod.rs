@@ -18,7 +18,7 @@ pub trait Detector {
     /// All faces, in no particular order.
     ///
     /// # Errors
-    /// [`EngineError::Run`] when the network fails.
+    /// [`EngineError::Run`] when the model fails.
     fn detect(&mut self, picture: &RgbImage) -> Result<Vec<Face>, EngineError>;
 }
 

@@ -1,4 +1,4 @@
-//! SeetaFace through rustface: a cascade of boosted classifiers and small networks on grey pictures, without
+//! SeetaFace through rustface: a cascade of boosted classifiers and small models on grey pictures, without
 //! any model file.
 //!
 //! It gives boxes and no points; the mesh finds those. It is slower than BlazeFace, and it is always there.
