@@ -1,7 +1,7 @@
 //! Watches a photo folder of the site's own: it is filled by hand, and nobody tells of a change.
 //!
 //! The folder is looked at every few seconds. Notifications of the kernel would be faster, but do not exist
-//! for model shares, and are lost when a stick is mounted over the folder.
+//! for network shares, and are lost when a stick is mounted over the folder.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::os::unix::fs::MetadataExt as _;
