@@ -254,7 +254,12 @@ mod tests {
 
     #[test]
     fn a_removed_setting_leaves_its_comments() {
-        let text = edit(&[("site.name", ""), ("webhook.key!remove", "on"), ("photos.interval", "")]);
+        let text = edit(&[
+            ("site.name", ""),
+            ("webhook.url!remove", "on"),
+            ("webhook.key!remove", "on"),
+            ("photos.interval", ""),
+        ]);
         for comment in [
             "# The north gate.",
             "# Shown on the page.",

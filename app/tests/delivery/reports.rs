@@ -70,7 +70,8 @@ fn every_report_comes_as_json() {
          url = \"http://127.0.0.1:1/hook\"\nkey = \"k\"\n"
     ));
     let ask = |words: &[&str]| json(&attendance(&[words, &["--json", "--config", &file]].concat(), &[]));
-    let checked = ask(&["check-config"]);
+    let (_plain, plain) = with("[photos]\nurl = \"http://backend.example/photos\"\n");
+    let checked = json(&attendance(&["check-config", "--json", "--config", &plain], &[]));
     assert_eq!(checked["valid"], true);
     assert!(checked["notes"].to_string().contains("http://"), "{checked}");
     assert_eq!(ask(&["check-connection"])["webhook"]["well"], false);

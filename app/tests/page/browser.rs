@@ -473,7 +473,7 @@ fn the_page_is_used_by_keyboard_alone() {
     ] {
         browser.go(&format!("{}{view}", device.url()));
         let mut reached = Vec::new();
-        for _ in 0..30 {
+        for _ in 0..100 {
             browser.press("\u{e004}");
             let focus = browser.script(
                 "const e = document.activeElement, s = getComputedStyle(e);

@@ -156,7 +156,7 @@ fn credential_of_an_update_address_is_hidden() {
     let technician = device.log_in();
     assert_eq!(device.post("/do/install", &technician, form).status, 200);
     assert_eq!(device.post("/do/install", &technician, "url=nonsense").status, 400);
-    let page = device.get("/", &technician.with("Accept", "text/html")).text();
+    let page = device.get("/device", &technician.with("Accept", "text/html")).text();
     assert!(
         page.contains("Fetched from https://updates.backend.example/latest.json") && !page.contains("s3cr3t")
     );
@@ -177,7 +177,7 @@ fn page_shows_a_rollback_until_acknowledged() {
         (&json!("camera"), &json!(true))
     );
     let technician = device.log_in();
-    let page = device.get("/", &technician.clone().with("Accept", "text/html")).text();
+    let page = device.get("/device", &technician.clone().with("Accept", "text/html")).text();
     for part in [
         "failed (no frame within 180 s)",
         "WARN: camera failed: no such device",
@@ -197,13 +197,13 @@ fn page_shows_a_rollback_until_acknowledged() {
         left.not_wanted = vec!["1.4.0".to_owned()];
         view.update.systems = Some(left);
     });
-    let page = device.get("/", &technician.clone().with("Accept", "text/html")).text();
+    let page = device.get("/device", &technician.clone().with("Accept", "text/html")).text();
     assert!(page.contains("version 1.4.0") && page.contains("It may come again"));
     assert!(!page.contains("development keys") && !page.contains("I have read this"));
     device.change(|view| {
         view.update.systems = None;
         view.update.unavailable = Some("no slots".to_owned());
     });
-    let page = device.get("/", &technician.with("Accept", "text/html")).text();
+    let page = device.get("/device", &technician.with("Accept", "text/html")).text();
     assert!(page.contains("Updates are not available here") && !page.contains("bundle-form"));
 }

@@ -289,7 +289,7 @@ mod tests {
             figures.below.iter().map(|(_, below)| below.events).collect::<Vec<_>>(),
             [0, 0, 0, 0, 0, 6, 6]
         );
-        assert_eq!((figures.copies_known.events, figures.copies_known.trials), (0, 2), "the corner mixes");
+        assert_eq!((figures.copies_known.events, figures.copies_known.trials), (2, 2));
         assert_eq!((figures.two_of_one_refused.events, figures.two_of_one_refused.trials), (0, 6));
         assert_eq!((figures.two_of_two_refused.events, figures.two_of_two_refused.trials), (1, 1));
         assert_eq!(

@@ -16,6 +16,9 @@ _attendance() {
             ",$1")
                 cmd="attendance"
                 ;;
+            attendance,account)
+                cmd="attendance__subcmd__account"
+                ;;
             attendance,boot-slot)
                 cmd="attendance__subcmd__boot__subcmd__slot"
                 ;;
@@ -64,6 +67,36 @@ _attendance() {
             attendance,upload)
                 cmd="attendance__subcmd__upload"
                 ;;
+            attendance__subcmd__account,add)
+                cmd="attendance__subcmd__account__subcmd__add"
+                ;;
+            attendance__subcmd__account,help)
+                cmd="attendance__subcmd__account__subcmd__help"
+                ;;
+            attendance__subcmd__account,list)
+                cmd="attendance__subcmd__account__subcmd__list"
+                ;;
+            attendance__subcmd__account,password)
+                cmd="attendance__subcmd__account__subcmd__password"
+                ;;
+            attendance__subcmd__account,remove)
+                cmd="attendance__subcmd__account__subcmd__remove"
+                ;;
+            attendance__subcmd__account__subcmd__help,add)
+                cmd="attendance__subcmd__account__subcmd__help__subcmd__add"
+                ;;
+            attendance__subcmd__account__subcmd__help,help)
+                cmd="attendance__subcmd__account__subcmd__help__subcmd__help"
+                ;;
+            attendance__subcmd__account__subcmd__help,list)
+                cmd="attendance__subcmd__account__subcmd__help__subcmd__list"
+                ;;
+            attendance__subcmd__account__subcmd__help,password)
+                cmd="attendance__subcmd__account__subcmd__help__subcmd__password"
+                ;;
+            attendance__subcmd__account__subcmd__help,remove)
+                cmd="attendance__subcmd__account__subcmd__help__subcmd__remove"
+                ;;
             attendance__subcmd__boot__subcmd__slot,get-current)
                 cmd="attendance__subcmd__boot__subcmd__slot__subcmd__get__subcmd__current"
                 ;;
@@ -103,6 +136,9 @@ _attendance() {
             attendance__subcmd__evaluate,attacks)
                 cmd="attendance__subcmd__evaluate__subcmd__attacks"
                 ;;
+            attendance__subcmd__evaluate,bench)
+                cmd="attendance__subcmd__evaluate__subcmd__bench"
+                ;;
             attendance__subcmd__evaluate,enrolment)
                 cmd="attendance__subcmd__evaluate__subcmd__enrolment"
                 ;;
@@ -118,6 +154,9 @@ _attendance() {
             attendance__subcmd__evaluate__subcmd__help,attacks)
                 cmd="attendance__subcmd__evaluate__subcmd__help__subcmd__attacks"
                 ;;
+            attendance__subcmd__evaluate__subcmd__help,bench)
+                cmd="attendance__subcmd__evaluate__subcmd__help__subcmd__bench"
+                ;;
             attendance__subcmd__evaluate__subcmd__help,enrolment)
                 cmd="attendance__subcmd__evaluate__subcmd__help__subcmd__enrolment"
                 ;;
@@ -129,6 +168,9 @@ _attendance() {
                 ;;
             attendance__subcmd__evaluate__subcmd__help,verification)
                 cmd="attendance__subcmd__evaluate__subcmd__help__subcmd__verification"
+                ;;
+            attendance__subcmd__help,account)
+                cmd="attendance__subcmd__help__subcmd__account"
                 ;;
             attendance__subcmd__help,boot-slot)
                 cmd="attendance__subcmd__help__subcmd__boot__subcmd__slot"
@@ -178,6 +220,18 @@ _attendance() {
             attendance__subcmd__help,upload)
                 cmd="attendance__subcmd__help__subcmd__upload"
                 ;;
+            attendance__subcmd__help__subcmd__account,add)
+                cmd="attendance__subcmd__help__subcmd__account__subcmd__add"
+                ;;
+            attendance__subcmd__help__subcmd__account,list)
+                cmd="attendance__subcmd__help__subcmd__account__subcmd__list"
+                ;;
+            attendance__subcmd__help__subcmd__account,password)
+                cmd="attendance__subcmd__help__subcmd__account__subcmd__password"
+                ;;
+            attendance__subcmd__help__subcmd__account,remove)
+                cmd="attendance__subcmd__help__subcmd__account__subcmd__remove"
+                ;;
             attendance__subcmd__help__subcmd__boot__subcmd__slot,get-current)
                 cmd="attendance__subcmd__help__subcmd__boot__subcmd__slot__subcmd__get__subcmd__current"
                 ;;
@@ -195,6 +249,9 @@ _attendance() {
                 ;;
             attendance__subcmd__help__subcmd__evaluate,attacks)
                 cmd="attendance__subcmd__help__subcmd__evaluate__subcmd__attacks"
+                ;;
+            attendance__subcmd__help__subcmd__evaluate,bench)
+                cmd="attendance__subcmd__help__subcmd__evaluate__subcmd__bench"
                 ;;
             attendance__subcmd__help__subcmd__evaluate,enrolment)
                 cmd="attendance__subcmd__help__subcmd__evaluate__subcmd__enrolment"
@@ -305,8 +362,186 @@ _attendance() {
 
     case "${cmd}" in
         attendance)
-            opts="-h -V --config --help --version run check-config check-connection check-photos sync upload evaluate password token provision boot-slot health-gate update take-settings papers help"
+            opts="-h -V --config --help --version run check-config check-connection check-photos sync upload evaluate password account token provision boot-slot health-gate update take-settings papers help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        attendance__subcmd__account)
+            opts="-h --config --help add list password remove help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        attendance__subcmd__account__subcmd__add)
+            opts="-h --role --config --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --role)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        attendance__subcmd__account__subcmd__help)
+            opts="add list password remove help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        attendance__subcmd__account__subcmd__help__subcmd__add)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        attendance__subcmd__account__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        attendance__subcmd__account__subcmd__help__subcmd__list)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        attendance__subcmd__account__subcmd__help__subcmd__password)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        attendance__subcmd__account__subcmd__help__subcmd__remove)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        attendance__subcmd__account__subcmd__list)
+            opts="-h --json --config --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        attendance__subcmd__account__subcmd__password)
+            opts="-h --config --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        attendance__subcmd__account__subcmd__remove)
+            opts="-h --config --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -587,7 +822,7 @@ _attendance() {
             return 0
             ;;
         attendance__subcmd__evaluate)
-            opts="-h --config --help verification identification enrolment attacks help"
+            opts="-h --config --help verification identification enrolment attacks bench help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -646,6 +881,40 @@ _attendance() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        attendance__subcmd__evaluate__subcmd__bench)
+            opts="-h --people --half --each --csv --config --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --people)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --half)
+                    COMPREPLY=($(compgen -W "development test" -- "${cur}"))
+                    return 0
+                    ;;
+                --each)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --csv)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         attendance__subcmd__evaluate__subcmd__enrolment)
             opts="-h --images --turned --json --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -677,7 +946,7 @@ _attendance() {
             return 0
             ;;
         attendance__subcmd__evaluate__subcmd__help)
-            opts="verification identification enrolment attacks help"
+            opts="verification identification enrolment attacks bench help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -691,6 +960,20 @@ _attendance() {
             return 0
             ;;
         attendance__subcmd__evaluate__subcmd__help__subcmd__attacks)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        attendance__subcmd__evaluate__subcmd__help__subcmd__bench)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -761,7 +1044,7 @@ _attendance() {
             return 0
             ;;
         attendance__subcmd__evaluate__subcmd__identification)
-            opts="-h --images --pictures-each --margin --gate --calibration --json --csv --charts --config --help"
+            opts="-h --images --pictures-each --margin --gate --labels --calibration --json --csv --charts --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -776,6 +1059,10 @@ _attendance() {
                     return 0
                     ;;
                 --margin)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --labels)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -863,8 +1150,78 @@ _attendance() {
             return 0
             ;;
         attendance__subcmd__help)
-            opts="run check-config check-connection check-photos sync upload evaluate password token provision boot-slot health-gate update take-settings papers help"
+            opts="run check-config check-connection check-photos sync upload evaluate password account token provision boot-slot health-gate update take-settings papers help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        attendance__subcmd__help__subcmd__account)
+            opts="add list password remove"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        attendance__subcmd__help__subcmd__account__subcmd__add)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        attendance__subcmd__help__subcmd__account__subcmd__list)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        attendance__subcmd__help__subcmd__account__subcmd__password)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        attendance__subcmd__help__subcmd__account__subcmd__remove)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -1003,7 +1360,7 @@ _attendance() {
             return 0
             ;;
         attendance__subcmd__help__subcmd__evaluate)
-            opts="verification identification enrolment attacks"
+            opts="verification identification enrolment attacks bench"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1017,6 +1374,20 @@ _attendance() {
             return 0
             ;;
         attendance__subcmd__help__subcmd__evaluate__subcmd__attacks)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        attendance__subcmd__help__subcmd__evaluate__subcmd__bench)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -1511,12 +1882,16 @@ _attendance() {
             return 0
             ;;
         attendance__subcmd__token__subcmd__add)
-            opts="-h --full --config --help"
+            opts="-h --full --role --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --role)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

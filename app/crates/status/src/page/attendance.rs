@@ -57,7 +57,7 @@ pub(super) fn section(home: &Home<'_>) -> Markup {
                         None => {}
                     }
                 }
-                p.downloads {
+                p.downloads #downloads data-live {
                     "Download: "
                     a #sheet-csv href=(filter.address_with("/sheets/day.csv", &[])) download { "CSV" } " "
                     a #sheet-xlsx href=(filter.address_with("/sheets/day.xlsx", &[])) download { "Excel" } " "

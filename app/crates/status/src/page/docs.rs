@@ -71,7 +71,8 @@ fn one(path: &str, method: &str, operation: &Value, api: &Value, csrf: Option<&s
                         label { "url of " (title) input name="url" type="url" required placeholder="https://"; }
                     }
                 }
-                button type="submit" aria-label=(format!("Try {title}")) { @if method == "get" { "Try it" } @else { "Do it" } }
+                @let act = if method == "get" { "Try it" } else { "Do it" };
+                button type="submit" aria-label=(format!("{act}: {title}")) { (act) }
             }
             pre hidden tabindex="0" aria-label=(format!("Answer of {title}")) {}
         }
