@@ -103,7 +103,8 @@ impl Assembly {
         let (seen, sightings) = inbox();
         let names = Names::default();
         let photos = Places::of(&config.roster()).photos;
-        let office = Office::below(data_dir, &photos, names.clone());
+        let mirrored = config.photos.url.is_some();
+        let office = Office { mirrored, ..Office::below(data_dir, &photos, names.clone()) };
         Ok(Self {
             care: Arc::new(Care::new(data_dir, Arc::clone(&clock), supervised)),
             outputs: Outputs { bus: bus.clone(), sightings: seen, view: Arc::default() },

@@ -34,6 +34,8 @@ pub struct Office {
     pub report: Arc<ArcSwap<Report>>,
     /// Photos that the last synchronisation could not have.
     pub missing: Arc<ArcSwap<Vec<sync::Failure>>>,
+    /// Whether the photos come from a server.
+    pub mirrored: bool,
 }
 
 impl Office {
@@ -44,11 +46,14 @@ impl Office {
             known_photos: Arc::new(KnownPhotos::below(data_dir)),
             report: Arc::default(),
             missing: Arc::default(),
+            mirrored: false,
         }
     }
 
     /// Follows the roster and the list beside the photos, until `stop`.
     pub(super) async fn watch(self, mut events: broadcast::Receiver<Event>, stop: CancellationToken) {
+        // Before the first synchronisation nobody knows which photos cannot be had.
+        let mut synced = !self.mirrored;
         loop {
             let event = tokio::select! {
                 event = events.recv() => Some(event),
@@ -60,10 +65,11 @@ impl Office {
                     let students = Arc::clone(&self.students);
                     drop(tokio::task::spawn_blocking(move || students.look(false)).await);
                 }
+                Some(Ok(Event::PhotosSynced { .. })) => synced = true,
                 Some(Ok(Event::RosterReady { .. })) => {
                     tokio::time::sleep(ROSTER_TIME).await;
                     let office = self.clone();
-                    drop(tokio::task::spawn_blocking(move || office.follow()).await);
+                    drop(tokio::task::spawn_blocking(move || office.follow(synced)).await);
                 }
                 Some(Err(broadcast::error::RecvError::Closed)) => return,
                 Some(_) => {}
@@ -72,10 +78,10 @@ impl Office {
     }
 
     /// Lets go what belongs to students and photos that are gone.
-    fn follow(&self) {
+    fn follow(&self, synced: bool) {
         let report = self.report.load_full();
         self.students.follow(&report);
-        if !report.photos.is_empty() {
+        if synced && !report.photos.is_empty() {
             let photos = refused_photos(&report, &self.missing.load());
             self.known_photos.retain(|known| photos.iter().any(|photo| photo.photo == known));
         }
@@ -83,9 +89,11 @@ impl Office {
 
     /// Takes an uploaded students' list.
     pub(super) fn take_students(&self, file: bytes::Bytes, by: String) -> Pending<Result<Done, Refused>> {
-        let students = Arc::clone(&self.students);
+        let (students, report) = (Arc::clone(&self.students), self.report.load_full());
         on_disk(move || {
             let list = students.take(&file, &by)?;
+            // Who has photos now goes with them later.
+            students.follow(&report);
             let left_out = match list.left_out_count {
                 0 => String::new(),
                 1 => "; 1 line was left out".to_owned(),

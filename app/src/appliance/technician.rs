@@ -58,6 +58,8 @@ use vision::photo::PhotoLimits;
 
 /// JPEG quality of pictures for the page, 1 to 100.
 const JPEG_QUALITY: u8 = 80;
+/// Most students times days that are looked at together: 93 days of 2,600 students.
+const MOST_DAYS_OF_STUDENTS: usize = 250_000;
 /// Widest picture sent, pixels: a phone shows less.
 const PICTURE_WIDTH: u32 = 960;
 
@@ -298,6 +300,10 @@ impl Technician {
     fn sync(&self) -> PhotoSync {
         let latest = self.memory.latest();
         let places = Places::of(&self.config.roster());
+        // Somebody has accepted these.
+        let known = self.office.missing.load();
+        let known =
+            known.iter().filter(|one| self.office.known_photos.by(&one.photo, &one.reason).is_some()).count();
         PhotoSync {
             source: match &self.config.photos.url {
                 Some(url) => url.to_string(),
@@ -306,7 +312,7 @@ impl Technician {
             interval_s: self.config.photos.interval.as_secs(),
             last_success: latest.synced.as_ref().map(|synced| self.local(synced.at.utc)),
             listed: latest.synced.as_ref().map(|synced| synced.listed),
-            failed: latest.synced.as_ref().map_or(0, |synced| synced.failed),
+            failed: latest.synced.as_ref().map_or(0, |synced| synced.failed.saturating_sub(known)),
             summary: latest.synced.map(|synced| synced.summary),
             error: latest.sync_error,
             progress: self.progress(),
@@ -334,7 +340,8 @@ impl Technician {
         Rules {
             late_after: attendance.late_after.map(TimeOfDay::time),
             school_days: attendance.school_days.iter().map(|day| (*day).into()).collect(),
-            departures: attendance.policy == Policy::FirstInLastOut
+            departures: self.school.is_none()
+                && attendance.policy == Policy::FirstInLastOut
                 && self.config.door.direction == Direction::Both,
         }
     }
@@ -455,6 +462,12 @@ impl Source for Technician {
         let rules = self.rules();
         // Days that are in memory are read there, all others together from the disk.
         let dates = office::range::days(from, to).unwrap_or_default();
+        if persons.len().saturating_mul(dates.len()) > MOST_DAYS_OF_STUDENTS {
+            return Err(Refused {
+                message: "These are too many students for so many days. Choose fewer days.".to_owned(),
+                details: String::new(),
+            });
+        }
         let mut rows: Vec<Option<Vec<RowView>>> =
             dates.iter().map(|date| self.day(*date, now.date)).collect();
         if rows.iter().any(Option::is_none) {
@@ -514,8 +527,15 @@ impl Source for Technician {
         let below = format!("{roll}/");
         let mut refused = self.refused_photos(&report);
         refused.retain(|photo| photo.photo.starts_with(&below) || photo.photo.contains(&format!("/{below}")));
+        // What a sentence begins with, not any number in it: another student's "7 frames agree" is not
+        // about 7.
         let word = |text: &str| {
-            text.split(|c: char| !c.is_alphanumeric() && !"-_".contains(c)).any(|w| w == roll.as_str())
+            let begins = ["Recognised ", "No row for ", "IN ", "OUT "].iter().any(|begin| {
+                let rest = text.strip_prefix(begin).map(str::trim_start);
+                rest.and_then(|rest| rest.strip_prefix(roll.as_str()))
+                    .is_some_and(|rest| !rest.starts_with(|c: char| c.is_alphanumeric() || "-_".contains(c)))
+            });
+            begins || text.contains(&format!("looks like {roll};"))
         };
         let decisions: Vec<_> =
             self.camera().decisions.into_iter().filter(|decision| word(&decision.what)).collect();

@@ -41,15 +41,21 @@ impl Desk {
         text: impl FnOnce(&Keeper) -> Result<(String, String), Fault> + Send + 'static,
     ) -> Pending<Result<Done, Refused>> {
         let (keeper, who) = (Arc::clone(&self.keeper), who.to_owned());
-        Box::pin(async move {
+        // A task of its own: a browser that goes away in the middle must not leave saved settings that nobody
+        // starts.
+        let saved = tokio::spawn(async move {
             let changing = Arc::clone(&keeper);
             let changed = tokio::task::spawn_blocking(move || {
                 let (base, text) = text(&changing)?;
                 changing.change(&base, &text, &who)
             });
-            changed.await.map_err(Fault::from).flatten().map_err(refused)?;
+            changed.await.map_err(Fault::from).flatten()?;
             log::info!("The settings were changed; the program restarts with them");
             tokio::spawn(keeper.restart_soon());
+            Ok::<(), Fault>(())
+        });
+        Box::pin(async move {
+            saved.await.map_err(Fault::from).flatten().map_err(refused)?;
             Ok(Done {
                 message: "The program restarts with the new settings. Load the page again in some seconds; if the address \
                           of the page was changed, at the new one"

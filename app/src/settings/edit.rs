@@ -82,7 +82,8 @@ pub fn judged(before: &str, text: &str) -> Result<Config, Vec<Wrong>> {
     let (config, mut wrong) = examine(text);
     if !wrong.is_empty() {
         let known = examine(before).1;
-        wrong.retain(|one| one.place.is_some() || !known.contains(one));
+        // Places move with an edit; what is wrong stays the same.
+        wrong.retain(|one| !known.iter().any(|old| old.setting == one.setting && old.what == one.what));
     }
     if wrong.is_empty() { Ok(config) } else { Err(wrong) }
 }
@@ -142,6 +143,8 @@ fn wish(name: &str, field: &Field, form: &[(String, String)], before: Option<&St
         (None, _) | (Some(""), None) => Wish::Keep,
         // Write-only: an empty field says nothing.
         (Some(""), Some(_)) if field.kind == Kind::Secret => Wish::Keep,
+        // An empty text may be what the site wants ("no discovery").
+        (Some(""), Some(before)) if before.is_empty() => Wish::Keep,
         (Some(""), Some(_)) => Wish::Remove,
         // Browsers send line ends as CR LF.
         (Some(given), Some(before)) if given.replace("\r\n", "\n") == before.trim() => Wish::Keep,

@@ -15,13 +15,19 @@ use base::durable::{self, Access};
 
 /// Largest request: a text of the largest configuration, each character escaped.
 const MAX_BYTES: u64 = 1 << 20;
+/// Largest configuration that the program reads, bytes.
+const MAX_TEXT: usize = 256 * 1024;
 
 /// Serves the request at `request`, if there is one, and answers in the folder `answers`.
 ///
 /// # Errors
 /// What the file system says. A text that is refused is no error.
 pub fn serve(config: &Path, request: &Path, answers: &Path) -> io::Result<()> {
-    let Some(bytes) = read(request)? else { return Ok(()) };
+    // A request that is no plain file is not looked at again and again.
+    let read = read(request).inspect_err(|_| drop(std::fs::remove_file(request)));
+    let Some(bytes) = read? else { return Ok(()) };
+    // An answer to an earlier request is none to this one.
+    drop(std::fs::remove_file(answers.join("answer.json")));
     // Whatever becomes of it, it is served once: the unit that watches for it would start without end.
     std::fs::remove_file(request)?;
     let Ok(request) = serde_json::from_slice::<Request>(&bytes) else {
@@ -46,11 +52,20 @@ fn take(config: &Path, request: &Request) -> Result<(), String> {
     }
     let told =
         |wrong: &[crate::config::Wrong]| wrong.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
-    edit::judged(&present, &request.text).map_err(|wrong| told(&wrong))?;
+    if request.text.len() > MAX_TEXT {
+        return Err(format!("the settings have more than {MAX_TEXT} bytes"));
+    }
+    // The text that was in force before goes back whatever this version says of it.
+    let before = config.with_extension("before");
+    if crate::config::read(&before).map_or(true, |text| text != request.text) {
+        edit::judged(&present, &request.text).map_err(|wrong| told(&wrong))?;
+    }
     let forbidden = edit::forbidden(&present, &request.text);
     if !forbidden.is_empty() {
         return Err(told(&forbidden));
     }
+    durable::replace_for(Access::Owner, &before, present.as_bytes())
+        .map_err(|error| format!("{} cannot be written: {error}", before.display()))?;
     durable::replace_for(Access::FolderGroup(0o640), config, request.text.as_bytes())
         .map_err(|error| format!("{} cannot be written: {error}", config.display()))
 }
@@ -122,6 +137,20 @@ mod tests {
     }
 
     #[test]
+    fn the_text_before_goes_back_whatever_is_wrong_with_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let [config, request] = ["attendance.toml", "request.json"].map(|name| folder.path().join(name));
+        let wrong = "[site]\nname = \"gate\"\n[page]\nof_another_version = 1\n";
+        std::fs::write(&config, wrong).unwrap();
+        for (base, text) in [(wrong, OLD), (OLD, wrong)] {
+            let asked = Request { base: digest(base), text: text.to_owned() };
+            std::fs::write(&request, serde_json::to_vec(&asked).unwrap()).unwrap();
+            serve(&config, &request, folder.path()).unwrap();
+            assert_eq!(std::fs::read_to_string(&config).unwrap(), text);
+        }
+    }
+
+    #[test]
     fn links_and_folders_are_no_requests() {
         let folder = tempfile::tempdir().unwrap();
         let [config, request, other] =
@@ -130,7 +159,7 @@ mod tests {
         std::fs::write(&other, "{}").unwrap();
         std::os::unix::fs::symlink(&other, &request).unwrap();
         assert!(serve(&config, &request, folder.path()).is_err());
-        std::fs::remove_file(&request).unwrap();
+        assert!(std::fs::symlink_metadata(&request).is_err() && other.exists(), "not looked at again");
         std::fs::create_dir(&request).unwrap();
         assert!(serve(&config, &request, folder.path()).is_err());
         std::fs::remove_dir(&request).unwrap();

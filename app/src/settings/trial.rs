@@ -19,6 +19,8 @@ const PROOF: Duration = Duration::from_secs(15);
 const CONFIRMATION: Duration = Duration::from_secs(120);
 /// Time for the page's answer to leave before the program restarts.
 const ANSWER_TIME: Duration = Duration::from_millis(500);
+/// Between two tries to put the settings before back.
+const AGAIN: Duration = Duration::from_secs(30);
 /// Who brought a text that the page did not.
 const ELSEWHERE: &str = "the card, or somebody with an editor";
 
@@ -39,6 +41,8 @@ pub struct Keeper {
     pub store: Store,
     restart: Notify,
     confirmed: Notify,
+    /// One change at a time.
+    changing: Mutex<()>,
     /// When the running trial ends, and whether it must be confirmed until then.
     deadline: Mutex<Option<(Instant, bool)>>,
 }
@@ -53,12 +57,21 @@ impl Keeper {
 
     /// From its parts.
     pub fn with(writer: Writer, store: Store) -> Self {
-        Self { writer, store, restart: Notify::new(), confirmed: Notify::new(), deadline: Mutex::default() }
+        Self {
+            writer,
+            store,
+            restart: Notify::new(),
+            confirmed: Notify::new(),
+            changing: Mutex::default(),
+            deadline: Mutex::default(),
+        }
     }
 
     /// What a start does first: goes on with a trial, ends one that failed, and notes a text that came by
     /// another way. Nothing here keeps the door shut: what cannot be written is logged.
     pub fn begin(&self) -> Start {
+        // What was asked for before a power cut is not done later, outside its trial.
+        logged("a request for settings", self.store.disk().remove(&self.store.request()));
         let Ok(text) = self.writer.present() else { return Start::GoOn };
         let Some(mut trial) = self.store.trial() else {
             self.noted(&text, ELSEWHERE);
@@ -110,7 +123,12 @@ impl Keeper {
     /// # Errors
     /// What is wrong and what to do; the settings are then as they were.
     pub fn change(&self, base: &str, text: &str, by: &str) -> Result<(), Fault> {
-        if self.store.trial().is_some() {
+        let _one = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(trial) = self.store.trial() {
+            // Pressed twice: the same text is the same change, which is on its way.
+            if trial.starts == 0 && trial.tried == digest(text) {
+                return Ok(());
+            }
             return Err(
                 Fault::new("settings are on trial").advise("wait until the trial has ended, or keep them")
             );
@@ -175,24 +193,32 @@ impl Keeper {
             () = self.confirmed.notified() => true,
             () = sleep(time) => !trial.confirm,
         };
-        let keeper = Arc::clone(&self);
-        let done = tokio::task::spawn_blocking(move || {
-            if kept {
-                keeper.end(true, "The saved settings are in force.");
-                return false;
-            }
-            keeper.put_back("nobody confirmed on the page that it can still be reached")
-        });
-        let put_back = done.await.unwrap_or(false);
         self.set_deadline(None);
-        if put_back {
-            self.restart.notify_one();
+        if kept {
+            let keeper = Arc::clone(&self);
+            let ended =
+                tokio::task::spawn_blocking(move || keeper.end(true, "The saved settings are in force."));
+            if let Err(error) = ended.await {
+                log::error!("the trial of the settings did not end: {error}");
+            }
+            return;
+        }
+        // The disk may be full, or the helper late: the page that nobody reaches is tried again.
+        while self.store.trial().is_some() {
+            let keeper = Arc::clone(&self);
+            let put_back = tokio::task::spawn_blocking(move || {
+                keeper.put_back("nobody confirmed on the page that it can still be reached")
+            });
+            if put_back.await.unwrap_or(false) {
+                return self.restart.notify_one();
+            }
+            sleep(AGAIN).await;
         }
     }
 
     /// The program was asked to stop: whoever could stop it in its order has started with these settings.
     pub fn stopped(&self) {
-        if self.store.trial().is_some_and(|trial| !trial.confirm) {
+        if self.store.trial().is_some_and(|trial| !trial.confirm && trial.starts > 0) {
             self.end(true, "The saved settings are in force.");
         }
     }

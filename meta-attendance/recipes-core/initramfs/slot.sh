@@ -80,6 +80,8 @@ on_partition() {
 # stay SENTENCE…: does not return. The card says it to a laptop, in the file where one would look.
 stay() {
     kill "$watcher" 2> /dev/null
+    # The watchdog can be opened by one at a time.
+    wait "$watcher" 2> /dev/null
     watch 1000000000 &
     mkdir -p /run/look
     if partition 1 && mount -t vfat -o sync "$device" /run/look; then

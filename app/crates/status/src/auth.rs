@@ -234,7 +234,12 @@ impl AccessGuard {
             lock(&self.passwords_guessed).answered(from, Instant::now());
             return LogIn::Wrong(self.must_wait(from));
         }
-        lock(&self.passwords_guessed).succeeded(from);
+        if is_technician {
+            lock(&self.passwords_guessed).succeeded(from);
+        } else {
+            // Another account's password does not prove that this address guesses no technician's.
+            lock(&self.passwords_guessed).not_compared(from);
+        }
         if is_technician {
             self.entered.send_replace(true);
         }
@@ -347,7 +352,9 @@ mod tests {
     /// What no token sees.
     fn is_for_persons(path: &str) -> bool {
         let seen = ["/preview.svg", "/roster/picture.svg", "/door", "/door.jpg"];
-        path.contains(" /settings") || seen.iter().any(|seen| path == format!("GET {seen}"))
+        path.contains(" /settings")
+            || path.contains(" /accounts")
+            || seen.iter().any(|seen| path == format!("GET {seen}"))
     }
 
     /// What a token with `read` could do before there were roles.

@@ -14,7 +14,7 @@ use super::page::Filter;
 use super::reply::{Reply, download, error, json};
 use super::request;
 use super::routes::Endpoint;
-use super::service::{Asked, Service, acted, unexpected};
+use super::service::{Asked, DETECTION_WAIT, Service, acted, busy, unexpected};
 use super::view::Action;
 
 /// Days of a student's page.
@@ -47,6 +47,9 @@ impl Service {
                 let shown = page::Range { from: today, to: today, days: Err(reason), filter };
                 return page::range(&shown);
             }
+        };
+        let Ok(Ok(_turn)) = tokio::time::timeout(DETECTION_WAIT, self.sheets.acquire()).await else {
+            return busy();
         };
         let days = match dates_of(from, to) {
             Some(_) => self.states(from, to).await,
@@ -87,6 +90,9 @@ impl Service {
         if dates_of(from, to).is_none() {
             return refused(&too_many());
         }
+        let Ok(Ok(_turn)) = tokio::time::timeout(DETECTION_WAIT, self.sheets.acquire()).await else {
+            return busy();
+        };
         let days = match self.states(from, to).await {
             Ok(days) => days,
             Err(reason) => return error(StatusCode::INTERNAL_SERVER_ERROR, &reason, ""),

@@ -50,7 +50,7 @@ const PREVIEW_WAIT: Duration = Duration::from_secs(3);
 /// Photos looked at again at once, for the technician: each runs the detector, which recognition needs too.
 const DETECTIONS_AT_ONCE: usize = 1;
 /// How long one waits for its turn: a few photos opened together.
-const DETECTION_WAIT: Duration = Duration::from_secs(30);
+pub(super) const DETECTION_WAIT: Duration = Duration::from_secs(30);
 /// How long the page waits before it says that the action goes on by itself.
 const PAGE_WAIT: Duration = Duration::from_secs(3);
 /// Said of a password that was compared, and of one that was not.
@@ -77,6 +77,8 @@ pub(super) struct Service {
     pub(super) script_streams: Arc<Semaphore>,
     pub(super) pictures: Arc<Semaphore>,
     pub(super) detecting: Semaphore,
+    /// One at a time: many students of many days take memory.
+    pub(super) sheets: Semaphore,
     pub(super) history: History,
     health: Mutex<Option<(Instant, bool)>>,
 }
@@ -107,6 +109,7 @@ impl Service {
             script_streams: Arc::new(Semaphore::new(limits.event_streams)),
             pictures: Arc::new(Semaphore::new(limits.pictures)),
             detecting: Semaphore::new(DETECTIONS_AT_ONCE),
+            sheets: Semaphore::new(1),
             history: History::default(),
             health: Mutex::new(None),
             limits,
@@ -930,7 +933,7 @@ fn no_such_row() -> Reply {
     error(StatusCode::NOT_FOUND, "There is no row of this name.", "")
 }
 
-fn busy() -> Reply {
+pub(super) fn busy() -> Reply {
     let mut reply =
         error(StatusCode::SERVICE_UNAVAILABLE, "Too many look at once; try again in a moment.", "");
     retry_after(&mut reply, Duration::from_secs(4));

@@ -43,6 +43,8 @@ struct State {
     awaiting_clock: BTreeSet<u64>,
     with_a_person: BTreeSet<u64>,
     dates: Dates,
+    /// Whether every date stays: a ledger that was made to look days up.
+    holds_all: bool,
     /// Rows that are not on the disk, because it takes no writes.
     only_in_memory: BTreeSet<u64>,
     /// Rows to which nothing can happen any more.
@@ -203,7 +205,8 @@ impl Ledger {
     /// An empty ledger that holds the rows of these dates and those that wait for the clock, and forgets all
     /// others.
     pub(super) fn only_of(day: SchoolDay, dates: RangeInclusive<Date>) -> Self {
-        Self { only: Some(dates), ..Self::of_days(day) }
+        let state = Mutex::new(State { holds_all: true, ..State::default() });
+        Self { only: Some(dates), state, ..Self::of_days(day) }
     }
 
     /// The site's zone.
@@ -748,6 +751,9 @@ impl State {
 
     /// Notes that a row of `date` was written; gives up the day that was longest without one.
     fn use_date(&mut self, date: Date) {
+        if self.holds_all {
+            return;
+        }
         let Some(evicted) = self.dates.touch(date) else { return };
         let mut left = self.days.remove(&evicted).unwrap_or_default();
         left.retain(|id| {

@@ -105,7 +105,9 @@ fn state_link(filter: &Filter, path: &str, state: &str, count: &str, word: &str)
 
 /// The lines of one screen.
 pub(super) fn page_of<T>(lines: &[T], page: usize) -> &[T] {
-    let first = page.saturating_sub(1).saturating_mul(LINES).min(lines.len());
+    // As `paging` shows it: a list that became shorter shows its last screen.
+    let page = page.clamp(1, lines.len().div_ceil(LINES).max(1));
+    let first = (page - 1).saturating_mul(LINES).min(lines.len());
     &lines[first..lines.len().min(first + LINES)]
 }
 

@@ -87,7 +87,13 @@
 
   // However often it is asked for, the page looks at most five times a second, and at least as often as it is asked to.
   let timer;
-  function soon() { timer ??= setTimeout(() => { timer = undefined; refresh(); }, 200); }
+  // A day of the past is read from the disk each time.
+  function soon() {
+    const past = new URLSearchParams(location.search).has("day");
+    timer ??= setTimeout(() => { timer = undefined; refresh(); }, past ? 5000 : 200);
+  }
+  // What a person did is shown without that wait.
+  function now() { clearTimeout(timer); timer = setTimeout(() => { timer = undefined; refresh(); }, 200); }
 
   // --- Events say when to look; a lost connection is said, and ends by itself. ---
   function lost(is) {
@@ -141,7 +147,7 @@
     } catch { say("The device does not answer. Nothing was changed, or it is not known; look again in a moment.", "broken"); }
     button.removeAttribute("aria-busy");
     delete form.dataset.busy;
-    soon();
+    now();
   });
 
   // --- An update is sent as it is; fetch cannot tell how far it is. ---
@@ -183,7 +189,7 @@
       if (query.get("day") === $("day").max) query.delete("day");
       const asked = String(query);
       history.replaceState(null, "", asked ? "/?" + asked : "/");
-      soon();
+      now();
     };
     $("class")?.addEventListener("change", apply);
     $("search").addEventListener("input", () => { clearTimeout(typing); typing = setTimeout(apply, 150); });
