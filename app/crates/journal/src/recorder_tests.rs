@@ -787,6 +787,25 @@ fn days(door: &Door, days: usize) {
 }
 
 #[test]
+fn days_that_are_looked_up_together_are_all_there() {
+    let mut door = Door::new("UTC", datetime!(2025-01-15 09:00:00 UTC));
+    door.settings.rows_stay = true;
+    door.restart();
+    for _ in 0..3 * crate::row::DAYS_HELD {
+        door.see("1");
+        door.wait(86_400);
+    }
+    let (first, last) = (date!(2025 - 01 - 15), date!(2025 - 02 - 07));
+    let disk = Arc::clone(&door.journal) as Arc<dyn Disk>;
+    let read = journal::ledger_of_days(disk, door.records().ledger.day(), first..=last).unwrap();
+    let mut day = first;
+    while day <= last {
+        assert!(read.on(day).is_some_and(|rows| rows.len() == 1), "{day}");
+        day = day.next_day().unwrap();
+    }
+}
+
+#[test]
 fn without_a_webhook_rows_stay_for_their_time_and_are_not_held_in_memory() {
     let mut door = Door::new("UTC", datetime!(2025-01-15 09:00:00 UTC));
     (door.settings.attendance.keep_days, door.settings.rows_stay) = (10, true);
