@@ -77,7 +77,7 @@ fn table(days: &[Day], range: &Range<'_>) -> Markup {
             a href=(filter.address(&format!("/sheets/month.xlsx?month={month}"), None, 1)) download { "Excel" }
         }
         @if found.is_empty() { p.empty { "Nobody of this choice." } } @else {
-            div.scroll tabindex="0" role="region" aria-label="Students" {
+            div.across tabindex="0" role="region" aria-label="Students" {
                 table.people-of-day {
                     thead { tr { th scope="col" { "Student" } th.class scope="col" { "Class" } th scope="col" { "Present" } th scope="col" { "Late" } th scope="col" { "Absent" } th scope="col" { "No departure" } } }
                     tbody {
