@@ -282,9 +282,14 @@ def fixed_address_is_used(site: Site) -> None:
     machine.firmware = eeprom.NEW
     eeprom.write(machine.card, 1, "attendance.toml", site.settings() + FIXED_ADDRESS)
     site.start()
-    told = machine.run("networkctl status --all --no-pager")
-    for expected in ("/run/systemd/network/40-attendance.network", "10.0.2.15", "10.0.2.2"):
-        assert expected in told, f"{expected} is missing in\n{told}"
+    wanted = ("/run/systemd/network/40-attendance.network", "10.0.2.15", "10.0.2.2")
+
+    def configured() -> str | None:
+        text = machine.run("networkctl status --all --no-pager")
+        return text if all(part in text for part in wanted) else None
+
+    # The interface comes some seconds after the start.
+    told = wait_for(configured, "the fixed address")
     assert "DHCPv4 via" not in told, told
     assert "10.0.2.3" in machine.run("resolvectl dns")
     wait_for(lambda: machine.run("systemctl is-active attendance.service", check=False)[1] == "active", "the service")
