@@ -29,7 +29,7 @@ const TECHNICIANS: [&str; 16] = [
 /// What no token sees.
 const FACES: [&str; 11] = [
     "/accounts",
-    "/accounts/add",
+    "/accounts/{change}",
     "/preview.svg",
     "/roster/picture.svg",
     "/door",
