@@ -6,7 +6,7 @@
 //! - [`groups`]: for whom does a threshold err more often?
 //! - [`enrolment`]: what becomes of photos that are turned, and of folders with two people's photos?
 //! - [`attacks`]: is it a living person (APCER, BPCER, ACER; ISO/IEC 30107-3)?
-//! - [`bench`]: the same on composed films, with scene and prompts, by the whole pipeline.
+//! - [`mod@bench`]: the same on composed films, with scene and prompts, by the whole pipeline.
 //!
 //! The figures come from the same code that runs at the door. [`statistics`] and [`chart`] are pure.
 #![forbid(unsafe_code)]
