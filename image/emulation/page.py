@@ -20,7 +20,7 @@ class Page:
         status, headers, _ = self._ask("POST", "/login", urllib.parse.urlencode({"password": password}), self.FORM)
         assert status == 303, f"the log-in was answered with {status}"
         self.cookie = headers["Set-Cookie"].split(";")[0]
-        _, _, page = self._ask("GET", "/")
+        _, _, page = self._ask("GET", "/device")
         self.csrf = re.search(rb'data-csrf="([^"]+)"', page)[1].decode()
 
     def _ask(
