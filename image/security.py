@@ -15,7 +15,8 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 
-import packages
+from locks import SETS, Row, cached, lock_date, read_lock
+from resolver import Apt
 
 Stanza = dict[str, str]
 # Exit status of a report that could not ask a mirror.
@@ -72,7 +73,7 @@ def newer(first: str, second: str) -> bool:
     return subprocess.run(["dpkg", "--compare-versions", first, "gt", second], check=False).returncode == 0
 
 
-def waiting(rows: Iterable[packages.Row], offered: Iterable[Stanza]) -> dict[str, Stanza]:
+def waiting(rows: Iterable[Row], offered: Iterable[Stanza]) -> dict[str, Stanza]:
     """The newest security update of each locked package that has a newer one than the lock."""
     locked = {row["package"]: row["version"] for row in rows}
     updates: dict[str, Stanza] = {}
@@ -84,7 +85,7 @@ def waiting(rows: Iterable[packages.Row], offered: Iterable[Stanza]) -> dict[str
     return updates
 
 
-def taken(rows: list[packages.Row], updates: dict[str, Stanza], left_out: set[str], before: Callable) -> list[packages.Row]:
+def taken(rows: list[Row], updates: dict[str, Stanza], left_out: set[str], before: Callable) -> list[Row]:
     """The lock with the updates in it. `before(row)` gives the locked package's own fields.
 
     Refused where an update asks for what its locked version did not ask for and the lock has not got: that
@@ -110,7 +111,7 @@ def taken(rows: list[packages.Row], updates: dict[str, Stanza], left_out: set[st
     return fresh
 
 
-def in_lock(row: packages.Row, stanza: Stanza) -> packages.Row:
+def in_lock(row: Row, stanza: Stanza) -> Row:
     """The row of a lock for this update."""
     return row | {
         "version": stanza["Version"],
@@ -139,7 +140,7 @@ def fits(version: str, relation: str, wanted: str) -> bool:
     return not relation or subprocess.run(["dpkg", "--compare-versions", version, relation, wanted], check=False).returncode == 0
 
 
-def offered(apt: "packages.Apt") -> list[Stanza]:
+def offered(apt: Apt) -> list[Stanza]:
     """What the security archive has for this architecture."""
     found = []
     lists = apt.run("apt-get", "indextargets", "--format", "$(FILENAME) $(RELEASE)", "Created-By: Packages")
@@ -152,18 +153,18 @@ def offered(apt: "packages.Apt") -> list[Stanza]:
 def report() -> None:
     """Print each lock's age and what waits. A mirror that does not answer is reported loudly."""
     today = datetime.datetime.now(datetime.UTC)
-    for name in packages.SETS:
-        date = datetime.datetime.strptime(packages.lock_date(name), "%Y%m%dT%H%M%SZ").replace(tzinfo=datetime.UTC)
+    for name in SETS:
+        date = datetime.datetime.strptime(lock_date(name), "%Y%m%dT%H%M%SZ").replace(tzinfo=datetime.UTC)
         print(f"{name}: resolved {date:%Y-%m-%d}, {max((today - date).days, 0)} days ago")
-    for architecture in sorted(set(packages.SETS.values())):
+    for architecture in sorted(set(SETS.values())):
         with tempfile.TemporaryDirectory() as folder:
             try:
-                available = offered(packages.Apt(architecture, folder))
+                available = offered(Apt(architecture, folder))
             except SystemExit as error:
                 print(f"SKIPPED: security updates for {architecture}: {error}", file=sys.stderr)
                 sys.exit(UNREACHABLE)
-        for name in (name for name, its in packages.SETS.items() if its == architecture):
-            rows = packages.read_lock(name)
+        for name in (name for name, its in SETS.items() if its == architecture):
+            rows = read_lock(name)
             updates = waiting(rows, available)
             print(f"{name}: {len(updates)} of {len(rows)} packages wait for a security update")
             was = {row["package"]: row["version"] for row in rows}
@@ -171,11 +172,11 @@ def report() -> None:
                 print(f"  {package} {was[package]} -> {stanza['Version']}")
 
 
-def control(row: packages.Row) -> Stanza:
+def control(row: Row) -> Stanza:
     """The fields of a locked package; empty where the cache has not got it."""
-    if not packages.cached(row).exists():
+    if not cached(row).exists():
         return {}
-    said = subprocess.run(["dpkg-deb", "--field", packages.cached(row)], capture_output=True, text=True, check=True).stdout
+    said = subprocess.run(["dpkg-deb", "--field", cached(row)], capture_output=True, text=True, check=True).stdout
     return next(stanzas(said), {})
 
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Tests of packages.py and security.py. Everything on the network is a server on loopback."""
+"""Tests of packages.py, resolver.py and security.py. Everything on the network is a server on loopback."""
 
 import contextlib
 import functools
@@ -13,7 +13,9 @@ import unittest
 from collections.abc import Iterator
 from unittest import mock
 
+import locks
 import packages
+import resolver
 import security
 
 RELEASE = """-----BEGIN PGP SIGNED MESSAGE-----
@@ -27,7 +29,7 @@ SHA256:
 """
 ROW = dict(
     zip(
-        packages.COLUMNS.split("\t"),
+        locks.COLUMNS.split("\t"),
         ("libexample1", "1.0-1", "arm64", "0" * 64, "4", "debian", "pool/main/e/libexample1_1.0-1_arm64.deb"),
         strict=True,
     )
@@ -72,11 +74,11 @@ class Network(unittest.TestCase):
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
         self.folder = pathlib.Path(folder.name)
-        patch = mock.patch.object(packages, "CACHE", self.folder / "cache")
+        patch = mock.patch.object(locks, "CACHE", self.folder / "cache")
         patch.start()
         self.addCleanup(patch.stop)
-        packages.mirrors.cache_clear()
-        self.addCleanup(packages.mirrors.cache_clear)
+        resolver.mirrors.cache_clear()
+        self.addCleanup(resolver.mirrors.cache_clear)
 
     def environment(self, **settings: str) -> None:
         patch = mock.patch.dict(os.environ, settings)
@@ -89,12 +91,12 @@ class Network(unittest.TestCase):
             conf = self.folder / "host.conf"
             conf.write_text(f'Acquire::http::Proxy "{proxy}"; Acquire::Check-Valid-Until "false";')
             self.environment(APT_CONFIG=str(conf), DEBIAN_MIRROR="http://mirror.example/debian", no_proxy="", http_proxy="")
-            self.assertNotIn("Check-Valid-Until", packages.host_network(), "what the host does not check is not taken over")
+            self.assertNotIn("Check-Valid-Until", resolver.host_network(), "what the host does not check is not taken over")
             with self.assertRaises(SystemExit):
-                packages.Apt("arm64", str(self.folder / "apt"))
+                resolver.Apt("arm64", str(self.folder / "apt"))
         self.assertIn("http://mirror.example/debian/dists/trixie/InRelease", asked)
 
-    def archive(self, stamp: str) -> packages.Row:
+    def archive(self, stamp: str) -> locks.Row:
         content = b"an old package"
         path = self.folder / "archive/debian" / stamp / "pool/old.deb"
         path.parent.mkdir(parents=True)
@@ -109,7 +111,7 @@ class Network(unittest.TestCase):
             addresses = security.snapshot_addresses([security.release_fields(text)])
             lost = packages.from_snapshots([row], {row["sha256"]: "20261122T091544Z"}, addresses)
         self.assertEqual(lost, [])
-        self.assertEqual(packages.cached(row).read_bytes(), b"an old package")
+        self.assertEqual(locks.cached(row).read_bytes(), b"an old package")
 
     def test_copy_of_the_next_day_is_asked_second(self) -> None:
         row = self.archive("20261123T091544Z")
@@ -126,7 +128,7 @@ class Network(unittest.TestCase):
             self.environment(DEBIAN_SNAPSHOT_MIRROR=f"{address}/archive")
             lost = packages.from_snapshots([row], {row["sha256"]: "20261122T091544Z"}, packages.snapshots())
         self.assertEqual(lost, [row])
-        self.assertFalse(packages.cached(row).exists())
+        self.assertFalse(locks.cached(row).exists())
 
     def test_archive_without_an_address_is_not_asked(self) -> None:
         self.assertEqual(packages.from_snapshots([ROW], {ROW["sha256"]: "20261122T091544Z"}, {}), [ROW])
@@ -165,7 +167,7 @@ class SecurityUpdates(unittest.TestCase):
     def test_version_from_a_newer_suite_is_kept(self) -> None:
         self.assertEqual(security.waiting([ROW | {"version": "2.0-1"}], [update()]), {})
 
-    def take(self, stanza: security.Stanza, before: str = "libc6 (>= 2.34)", left_out: set[str] | None = None) -> list[packages.Row]:
+    def take(self, stanza: security.Stanza, before: str = "libc6 (>= 2.34)", left_out: set[str] | None = None) -> list[locks.Row]:
         rows = [ROW, ROW | {"package": "libc6", "version": "2.41-12"}]
         return security.taken(rows, {"libexample1": stanza}, left_out or set(), lambda _: {"Depends": before})
 

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use base::event::Event;
 use base::failure::Fault;
+use base::identity::RollNumber;
 use base::moment::{Clock, Moment};
 
 /// Decisions that are remembered: what a technician asks about has just happened.
@@ -25,7 +26,18 @@ pub struct Latest {
     /// Why the last delivery failed, and the seconds to the next try; none after one that did not.
     pub upload_error: Option<(Fault, u64)>,
     /// The last decisions about faces, newest first.
-    pub decisions: VecDeque<(Moment, String)>,
+    pub decisions: VecDeque<Decided>,
+}
+
+/// A decision about a face.
+#[derive(Debug, Clone)]
+pub struct Decided {
+    /// When.
+    pub at: Moment,
+    /// Whom it is about; none where nobody was named.
+    pub student: Option<RollNumber>,
+    /// What was decided, and why, in words.
+    pub what: String,
 }
 
 /// A synchronisation that worked.
@@ -95,7 +107,8 @@ impl Memory {
             | Event::OutOpen { .. }
             | Event::Hint { .. } => {
                 latest.decisions.truncate(DECISIONS - 1);
-                latest.decisions.push_front((clock.now(), event.to_string()));
+                let (at, student) = (clock.now(), event.student().cloned());
+                latest.decisions.push_front(Decided { at, student, what: event.to_string() });
             }
             _ => {}
         }
@@ -114,8 +127,14 @@ mod tests {
         let Ok(roll) = base::identity::RollNumber::parse("2110001") else { return };
         let reason = "IN 07:51:42 stands, and the visit goes on".to_owned();
         memory.remember(Event::NotRecorded { roll, reason, again: true }, &clock);
-        let (_, said) = memory.latest().decisions.pop_front().unwrap_or_else(|| (clock.now(), String::new()));
-        assert!(said.contains("No row for 2110001: IN 07:51:42 stands"), "{said}");
+        let decided = memory.latest().decisions.pop_front();
+        assert!(
+            decided.as_ref().is_some_and(|decided| {
+                decided.student.as_ref().is_some_and(|student| student.as_str() == "2110001")
+                    && decided.what.contains("No row for 2110001: IN 07:51:42 stands")
+            }),
+            "{decided:?}"
+        );
     }
 
     #[test]

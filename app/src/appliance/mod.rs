@@ -14,6 +14,7 @@ pub mod latest;
 pub mod machine;
 pub mod office;
 mod page;
+mod refused_photos;
 mod school;
 mod self_report;
 pub mod students;

@@ -9,8 +9,8 @@ use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 
 use super::known_photos::KnownPhotos;
+use super::refused_photos::refused_photos;
 use super::students::Students;
-use super::technician::refused_photos;
 use backend::sync;
 use base::event::Event;
 use base::failure::Fault;
@@ -54,10 +54,13 @@ impl Office {
     pub(super) async fn watch(self, mut events: broadcast::Receiver<Event>, stop: CancellationToken) {
         // Before the first synchronisation nobody knows which photos cannot be had.
         let mut synced = !self.mirrored;
+        // Of its own, so that a busy door's events do not put it off.
+        let mut looks = tokio::time::interval(LOOK);
+        looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             let event = tokio::select! {
                 event = events.recv() => Some(event),
-                () = tokio::time::sleep(LOOK) => None,
+                _ = looks.tick() => None,
                 () = stop.cancelled() => return,
             };
             match event {
@@ -66,7 +69,8 @@ impl Office {
                     drop(tokio::task::spawn_blocking(move || students.look(false)).await);
                 }
                 Some(Ok(Event::PhotosSynced { .. })) => synced = true,
-                Some(Ok(Event::RosterReady { .. })) => {
+                // Among those that were missed may be a roster.
+                Some(Ok(Event::RosterReady { .. }) | Err(broadcast::error::RecvError::Lagged(_))) => {
                     tokio::time::sleep(ROSTER_TIME).await;
                     let office = self.clone();
                     drop(tokio::task::spawn_blocking(move || office.follow(synced)).await);
@@ -145,4 +149,30 @@ fn on_disk(work: impl FnOnce() -> Result<Done, Fault> + Send + 'static) -> Pendi
             done.unwrap_or_else(|_| Err(Fault::new("something unexpected happened; the log says more")));
         done.map_err(|fault| Refused { message: fault.to_string(), details: String::new() })
     })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use base::event::Bus;
+    use base::identity::RollNumber;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_list_beside_the_photos_is_read_at_a_busy_door_too() {
+        let (data, photos) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let names = Names::default();
+        let office = Office::below(data.path(), photos.path(), names.clone());
+        let (bus, stop) = (Bus::default(), CancellationToken::new());
+        let watching = tokio::spawn(office.watch(bus.subscribe(), stop.clone()));
+        tokio::time::sleep(LOOK / 4).await;
+        std::fs::write(photos.path().join("students.csv"), "roll,name\n7,Asha\n").unwrap();
+        for _ in 0..8 {
+            tokio::time::sleep(LOOK / 4).await;
+            bus.publish(Event::Delivered { created: 1, duplicates: 0, refused: 0, backlog: 0 });
+        }
+        assert_eq!(names.of(&RollNumber::parse("7").unwrap()).as_deref(), Some("Asha"));
+        stop.cancel();
+        watching.await.unwrap();
+    }
 }

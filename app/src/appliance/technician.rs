@@ -14,9 +14,10 @@ use time::macros::format_description;
 use time::{Date, OffsetDateTime, PrimitiveDateTime};
 
 use super::camera_care::Care;
-use super::latest::Memory;
+use super::latest::{Decided, Memory};
 use super::machine;
 use super::office::Office;
+use super::refused_photos::{not_used, refused_photos};
 use super::school::School;
 use super::students::From;
 use super::systems::systems;
@@ -206,9 +207,13 @@ impl Technician {
                 .latest()
                 .decisions
                 .into_iter()
-                .map(|(at, what)| view::Decision { at: self.local(at.utc), what })
+                .map(|decided| self.decision(decided))
                 .collect(),
         }
+    }
+
+    fn decision(&self, decided: Decided) -> view::Decision {
+        view::Decision { at: self.local(decided.at.utc), what: decided.what }
     }
 
     fn today(&self, now: Moment) -> Today {
@@ -527,18 +532,9 @@ impl Source for Technician {
         let below = format!("{roll}/");
         let mut refused = self.refused_photos(&report);
         refused.retain(|photo| photo.photo.starts_with(&below) || photo.photo.contains(&format!("/{below}")));
-        // What a sentence begins with, not any number in it: another student's "7 frames agree" is not
-        // about 7.
-        let word = |text: &str| {
-            let begins = ["Recognised ", "No row for ", "IN ", "OUT "].iter().any(|begin| {
-                let rest = text.strip_prefix(begin).map(str::trim_start);
-                rest.and_then(|rest| rest.strip_prefix(roll.as_str()))
-                    .is_some_and(|rest| !rest.starts_with(|c: char| c.is_alphanumeric() || "-_".contains(c)))
-            });
-            begins || text.contains(&format!("looks like {roll};"))
-        };
-        let decisions: Vec<_> =
-            self.camera().decisions.into_iter().filter(|decision| word(&decision.what)).collect();
+        let mut decisions: Vec<_> = self.memory.latest().decisions.into();
+        decisions.retain(|decided: &Decided| decided.student.as_ref() == Some(&roll));
+        let decisions = decisions.into_iter().map(|decided| self.decision(decided)).collect();
         let today = self.ledger.day().date(self.clock.now().utc);
         let was_seen = || self.day(today, today).is_some_and(|rows| rows.iter().any(|row| row.roll == roll));
         if listed.is_none() && photos.is_empty() && refused.is_empty() && !was_seen() {
@@ -778,34 +774,4 @@ fn students(report: &Report) -> Vec<Student> {
         }
     }
     students
-}
-
-/// First folders of which nobody is enrolled, because they hold several people's folders.
-fn not_used(report: &Report) -> impl Iterator<Item = &Folders> {
-    report.folders.iter().filter(|folders| !folders.is_used())
-}
-
-/// Every photo that is not in use, and why: not fetched, not enrolled, doubtful, or in no place for a photo.
-pub(super) fn refused_photos(report: &Report, missing: &[sync::Failure]) -> Vec<RefusedPhoto> {
-    let remark = |photo: &str, reason: String| RefusedPhoto {
-        photo: photo.to_owned(),
-        reason,
-        picture: false,
-        accepted_by: None,
-    };
-    let missing = missing.iter().map(|failure| remark(&failure.photo, failure.reason.clone()));
-    let photos = report.refused().map(|(photo, reason)| RefusedPhoto {
-        photo: photo.photo.clone(),
-        reason: reason.to_owned(),
-        picture: true,
-        accepted_by: None,
-    });
-    let alike = report.alike.iter().map(|pair| {
-        let reason =
-            format!("look like one person (similarity {:.2}); check whose photos these are", pair.similarity);
-        remark(&format!("{}, {}", pair.one, pair.other), reason)
-    });
-    let ignored = report.ignored.iter().map(|ignored| remark(&ignored.path, ignored.reason.clone()));
-    let folders = not_used(report).map(|folders| remark(&folders.folder, folders.fault().to_string()));
-    folders.chain(missing).chain(photos).chain(alike).chain(ignored).collect()
 }

@@ -7,10 +7,10 @@ mod cache_status;
 mod check_config;
 mod check_connection;
 mod check_photos;
+#[cfg(feature = "evaluate")]
 mod evaluate;
 mod health_gate;
 mod keys;
-mod papers;
 mod provision;
 mod run;
 mod sync;
@@ -59,6 +59,7 @@ enum Command {
     /// Deliver the rows that wait, while the appliance does not run; exit code 3 when rows need a person.
     Upload(upload::Arguments),
     /// Measure how right recognition is, on pictures of yours.
+    #[cfg(feature = "evaluate")]
     Evaluate(evaluate::Arguments),
     /// Make a new password for the technician's page.
     Password(keys::Password),
@@ -83,9 +84,6 @@ enum Command {
     /// On the appliance, as root: put the settings that the page saved in the place of the file.
     #[command(hide = true)]
     TakeSettings(take_settings::Arguments),
-    /// Write shell completions and manual pages into folders, for whoever builds a package.
-    #[command(hide = true)]
-    Papers(papers::Arguments),
 }
 
 impl Cli {
@@ -112,6 +110,7 @@ pub fn execute(cli: Cli) -> ExitCode {
         Command::CheckPhotos(arguments) => check_photos::execute(&cli.config, arguments),
         Command::Sync(arguments) => sync::execute(&cli.config, arguments),
         Command::Upload(arguments) => upload::execute(&cli.config, arguments),
+        #[cfg(feature = "evaluate")]
         Command::Evaluate(arguments) => evaluate::execute(&cli.config, arguments),
         Command::Password(arguments) => keys::password(&cli.config, arguments),
         Command::Account(request) => keys::account(&cli.config, request),
@@ -121,7 +120,6 @@ pub fn execute(cli: Cli) -> ExitCode {
         Command::HealthGate(arguments) => health_gate::execute(&cli.config, arguments),
         Command::Update(request) => update::execute(&cli.config, request),
         Command::TakeSettings(arguments) => take_settings::execute(&cli.config, arguments),
-        Command::Papers(arguments) => papers::execute(arguments),
     };
     match done {
         Ok(code) => code,

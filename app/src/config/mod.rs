@@ -9,6 +9,7 @@ mod document;
 pub mod fields;
 mod load;
 mod network;
+mod problems;
 mod survey;
 
 use std::path::PathBuf;
@@ -29,7 +30,7 @@ use vision::photos::Photos;
 
 pub use at_door::DoorSection;
 pub use document::commented_defaults;
-pub use load::{ConfigError, check_files, examine, load, parse, read};
+pub use load::{ConfigError, MAX_BYTES, check_files, examine, load, parse, read};
 pub use network::{FixedAddress, Interface, Network};
 pub use survey::Wrong;
 

@@ -10,7 +10,7 @@ use toml::de::{DeTable, DeValue, Deserializer, Error};
 
 use super::Config;
 use super::fields::{self, Kind, Section};
-use super::load::problems;
+use super::problems::problems;
 
 /// Least likeness of two names (Jaro-Winkler, 0 to 1) at which one is suggested for the other.
 const ALIKE: f64 = 0.8;

@@ -11,12 +11,11 @@ use rustix::fs::OFlags;
 use super::edit;
 use super::store::digest;
 use super::writer::{Answer, Request};
+use crate::config::MAX_BYTES;
 use base::durable::{self, Access};
 
 /// Largest request: a text of the largest configuration, each character escaped.
-const MAX_BYTES: u64 = 1 << 20;
-/// Largest configuration that the program reads, bytes.
-const MAX_TEXT: usize = 256 * 1024;
+const MAX_REQUEST: u64 = 1 << 20;
 
 /// Serves the request at `request`, if there is one, and answers in the folder `answers`.
 ///
@@ -52,8 +51,8 @@ fn take(config: &Path, request: &Request) -> Result<(), String> {
     }
     let told =
         |wrong: &[crate::config::Wrong]| wrong.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
-    if request.text.len() > MAX_TEXT {
-        return Err(format!("the settings have more than {MAX_TEXT} bytes"));
+    if request.text.len() as u64 > MAX_BYTES {
+        return Err(format!("the settings have more than {MAX_BYTES} bytes; remove comments"));
     }
     // The text that was in force before goes back whatever this version says of it.
     let before = config.with_extension("before");
@@ -84,8 +83,8 @@ fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
         return Err(io::Error::other(format!("{} is no plain file", path.display())));
     }
     let mut bytes = Vec::new();
-    file.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > MAX_BYTES {
+    file.take(MAX_REQUEST + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MAX_REQUEST {
         return Err(io::Error::other(format!("{} is too large", path.display())));
     }
     Ok(Some(bytes))

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, unreachable_pub)]
 
 mod command;
+mod command_line;
 mod door;
 mod faults;
 mod first_settings;

@@ -1,6 +1,5 @@
 //! What the commands print: JSON for scripts, all faults at once, no colours where none are wanted.
 
-use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use serde_json::Value;
@@ -91,35 +90,4 @@ fn colours_respect_no_color() {
     assert!(coloured(&[("CLICOLOR_FORCE", "1")]));
     assert!(!coloured(&[("NO_COLOR", "1")]));
     assert!(!coloured(&[("NO_COLOR", "1"), ("CLICOLOR_FORCE", "1")]));
-}
-
-/// They are installed in the image as they lie in the repository. With `UPDATE_GOLDEN=1` they are renewed.
-#[test]
-fn completions_and_manual_pages_are_those_of_the_program() {
-    let made = tempfile::tempdir().unwrap();
-    let kept = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("docs/papers");
-    let to = if std::env::var_os("UPDATE_GOLDEN").is_some() {
-        let _ = std::fs::remove_dir_all(&kept);
-        kept.clone()
-    } else {
-        made.path().to_owned()
-    };
-    let folder = |name: &str| to.join(name).display().to_string();
-    let output =
-        attendance(&["papers", "--completions", &folder("completions"), "--man", &folder("man")], &[]);
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let names = |folder: &Path| {
-        let mut names: Vec<_> =
-            std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-        names.sort();
-        names
-    };
-    for kind in ["completions", "man"] {
-        assert_eq!(names(&to.join(kind)), names(&kept.join(kind)), "UPDATE_GOLDEN=1 renews them");
-        for name in names(&kept.join(kind)) {
-            let read = |folder: &Path| std::fs::read_to_string(folder.join(kind).join(&name)).unwrap();
-            assert!(read(&to) == read(&kept), "{name:?} is not up to date: UPDATE_GOLDEN=1 renews it");
-        }
-    }
-    assert!(kept.join("man/attendance.1").exists() && kept.join("completions/_attendance").exists());
 }

@@ -19,7 +19,8 @@ PACKAGECONFIG ??= "libcamera"
 PACKAGECONFIG[libcamera] = "--features libcamera"
 # Tones at the door by ALSA, which scripts/build-image leaves out, too.
 PACKAGECONFIG[alsa] = "--features alsa,,alsa-lib"
-CARGO_BUILD_FLAGS:append = " --package attendance --bin attendance"
+# What only a laboratory needs (the default features) stays out.
+CARGO_BUILD_FLAGS:append = " --no-default-features --package attendance --bin attendance"
 
 do_install() {
     attendance_install_files

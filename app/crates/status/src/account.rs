@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use super::password::{Password, PasswordError, hash, random_password};
 use super::private_file;
+use super::private_list::{Entries, ListError, is_name, shortened};
 use super::role::Role;
 use base::failure::{Diagnosis, Fault};
 use base::secret::Secret;
@@ -119,24 +119,12 @@ impl AccountFile {
     /// # Errors
     /// [`AccountError`].
     pub fn list(&self) -> Result<Vec<Account>, AccountError> {
-        Ok(self.read()?.0)
+        Ok(self.read()?.known)
     }
 
-    /// The accounts, and those that a later version stored with words unknown here: nobody can log in with
-    /// them, and they are kept for that version.
-    fn read(&self) -> Result<(Vec<Account>, Vec<Value>), AccountError> {
-        let Some(text) = private_file::read(&self.path).map_err(|source| self.failed(source))? else {
-            return Ok((Vec::new(), Vec::new()));
-        };
-        let stored: Vec<Value> = serde_json::from_str(&text).map_err(|error| self.damaged(&error))?;
-        let (mut accounts, mut foreign) = (Vec::new(), Vec::new());
-        for entry in stored {
-            match Account::deserialize(&entry) {
-                Ok(account) if is_name(&account.name) => accounts.push(account),
-                _ => foreign.push(entry),
-            }
-        }
-        Ok((accounts, foreign))
+    fn read(&self) -> Result<Entries<Account>, AccountError> {
+        Entries::read(&self.path, |account: &Account| is_name(&account.name))
+            .map_err(|error| self.failed(error))
     }
 
     /// Adds an account with a password that the device makes. It is returned once, to be shown once.
@@ -147,16 +135,16 @@ impl AccountFile {
         if !is_name(name) {
             return Err(AccountError::Name { name: shortened(name) });
         }
-        let (mut accounts, foreign) = self.read()?;
-        if name == TECHNICIAN || accounts.iter().any(|account| account.name == name) {
+        let mut accounts = self.read()?;
+        if name == TECHNICIAN || accounts.known.iter().any(|account| account.name == name) {
             return Err(AccountError::Taken { name: name.to_owned() });
         }
-        if accounts.len() + foreign.len() >= MOST {
+        if accounts.count() >= MOST {
             return Err(AccountError::Full);
         }
         let (password, password_hash) = made()?;
-        accounts.push(Account { name: name.to_owned(), role, password_hash });
-        self.store(&accounts, &foreign)?;
+        accounts.known.push(Account { name: name.to_owned(), role, password_hash });
+        self.store(&accounts)?;
         Ok(password)
     }
 
@@ -165,12 +153,12 @@ impl AccountFile {
     /// # Errors
     /// [`AccountError`].
     pub fn new_password(&self, name: &str) -> Result<Secret, AccountError> {
-        let (mut accounts, foreign) = self.read()?;
-        let account = accounts.iter_mut().find(|account| account.name == name);
+        let mut accounts = self.read()?;
+        let account = accounts.known.iter_mut().find(|account| account.name == name);
         let account = account.ok_or_else(|| AccountError::Unknown { name: shortened(name) })?;
         let (password, password_hash) = made()?;
         account.password_hash = password_hash;
-        self.store(&accounts, &foreign)?;
+        self.store(&accounts)?;
         Ok(password)
     }
 
@@ -179,29 +167,25 @@ impl AccountFile {
     /// # Errors
     /// [`AccountError`].
     pub fn remove(&self, name: &str) -> Result<(), AccountError> {
-        let (mut accounts, foreign) = self.read()?;
-        let before = accounts.len();
-        accounts.retain(|account| account.name != name);
-        if accounts.len() == before {
+        let mut accounts = self.read()?;
+        let before = accounts.count();
+        accounts.known.retain(|account| account.name != name);
+        if accounts.count() == before {
             return Err(AccountError::Unknown { name: shortened(name) });
         }
-        self.store(&accounts, &foreign)
+        self.store(&accounts)
     }
 
-    fn store(&self, accounts: &[Account], foreign: &[Value]) -> Result<(), AccountError> {
-        let known = accounts.iter().map(serde_json::to_value).collect::<Result<Vec<_>, _>>();
-        let known = known.map_err(|error| self.damaged(&error))?;
-        let text = serde_json::to_string_pretty(&[&known, foreign].concat());
-        let text = text.map_err(|error| self.damaged(&error))?;
-        private_file::write(&self.path, text.as_bytes()).map_err(|source| self.failed(source))
+    fn store(&self, accounts: &Entries<Account>) -> Result<(), AccountError> {
+        accounts.write(&self.path).map_err(|error| self.failed(error))
     }
 
-    fn failed(&self, source: io::Error) -> AccountError {
-        AccountError::File { path: self.path.clone(), source }
-    }
-
-    fn damaged(&self, error: &serde_json::Error) -> AccountError {
-        AccountError::Damaged { path: self.path.clone(), reason: error.to_string() }
+    fn failed(&self, error: ListError) -> AccountError {
+        let path = self.path.clone();
+        match error {
+            ListError::File(source) => AccountError::File { path, source },
+            ListError::Damaged(reason) => AccountError::Damaged { path, reason },
+        }
     }
 }
 
@@ -209,14 +193,6 @@ fn made() -> Result<(Secret, String), PasswordError> {
     let password = random_password();
     let hash = hash(&password)?;
     Ok((password, hash))
-}
-
-fn is_name(name: &str) -> bool {
-    (1..=40).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
-}
-
-fn shortened(name: &str) -> String {
-    name.chars().take(40).collect()
 }
 
 /// The accounts the server knows at this moment.

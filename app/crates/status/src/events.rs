@@ -18,8 +18,8 @@ use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use super::api;
 use super::auth::AccessGuard;
+use super::judge::Judge;
 use super::reply::{Reply, with_body};
-use super::service::Judge;
 use super::verdict;
 use super::view::Problem;
 use base::event::Event;

@@ -6,7 +6,6 @@ use http::StatusCode;
 use office::day::{Day, Entry, State};
 use office::range::{MOST_DAYS, Total, days as dates_of, month, totals};
 use office::sheet::{Cell, Sheet};
-use office::students::MOST_BYTES;
 use time::{Date, Duration};
 
 use super::page;
@@ -154,9 +153,6 @@ impl Service {
         json(status, &acted(&outcome))
     }
 }
-
-/// Largest list that is taken.
-pub(super) const MOST_LIST_BYTES: usize = MOST_BYTES;
 
 /// The days a query asks for; without them the last seven.
 fn span(query: &str, today: Date) -> Result<(Date, Date), String> {

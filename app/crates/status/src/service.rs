@@ -8,18 +8,18 @@ use arc_swap::ArcSwap;
 use bytes::Bytes;
 use http::header::{ALLOW, HeaderValue, RETRY_AFTER, SET_COOKIE};
 use http::{HeaderMap, HeaderName, Request, StatusCode};
-use time::OffsetDateTime;
+use office::students::MOST_BYTES;
 use tokio::sync::Semaphore;
 
-use super::account::{AccountError, TECHNICIAN};
+use super::account::TECHNICIAN;
 use super::api;
 use super::audit::AUDIT;
 use super::auth::{AccessGuard, LogIn, MustWait, Who};
 use super::certificate::Identity;
 use super::history::History;
 use super::jobs::{ActionResult, Jobs};
+use super::judge::Judge;
 use super::limits::Limits;
-use super::office_pages::MOST_LIST_BYTES;
 use super::page;
 use super::reply::{Reply, download, empty, error, json, of_type, secured, see_other};
 use super::request;
@@ -29,7 +29,6 @@ use super::role::Role;
 use super::routes;
 use super::routes::{Access, Endpoint, Found};
 use super::session::csrf_matches;
-use super::settings::Review;
 use super::view::{Action, Control, Problem, Source, View};
 use super::{diagnostics, events, metrics, openapi, verdict};
 use base::event::Bus;
@@ -99,7 +98,7 @@ impl Service {
         rights: Rights,
     ) -> Self {
         Self {
-            judge: Judge { source: Arc::clone(&source), identity: Arc::clone(&identity) },
+            judge: Judge::new(Arc::clone(&source), Arc::clone(&identity)),
             source,
             jobs: Jobs::new(control),
             bus,
@@ -171,7 +170,7 @@ impl Service {
             let most = match route.endpoint {
                 Endpoint::InstallUpdate | Endpoint::Act => self.limits.address_form_bytes,
                 Endpoint::ReviewSettings => self.limits.settings_form_bytes,
-                Endpoint::TakeStudents => MOST_LIST_BYTES,
+                Endpoint::TakeStudents => MOST_BYTES,
                 _ => self.limits.body_bytes,
             };
             match request::body(request, most, &self.limits).await {
@@ -298,50 +297,6 @@ impl Service {
         }
     }
 
-    /// The pages of the settings. What is answered holds no secret.
-    async fn settings(&self, endpoint: Endpoint, asked: &Asked) -> Reply {
-        let Who::Person { csrf, .. } = &asked.who else {
-            return error(StatusCode::FORBIDDEN, "The settings are for a log-in on the page.", "");
-        };
-        let Some(settings) = self.jobs.settings() else {
-            return error(StatusCode::NOT_FOUND, "There are no settings to show here.", "");
-        };
-        let who = format!("{} at {}", asked.who, asked.from);
-        let field = |name| request::field(&asked.body, name).unwrap_or_default();
-        let waiting = match endpoint {
-            Endpoint::SaveSettings => settings.save(&field("draft"), &who),
-            Endpoint::PutBackSettings => match field("version").parse() {
-                Ok(version) => settings.put_back(version, &who),
-                Err(_) => return error(StatusCode::BAD_REQUEST, "There is no such version.", ""),
-            },
-            Endpoint::KeepSettings => settings.keep(),
-            _ => {
-                let form = request::fields(&asked.body);
-                let asks = endpoint == Endpoint::ReviewSettings;
-                let shown = tokio::task::spawn_blocking(move || {
-                    let review = asks.then(|| settings.review(&form));
-                    (review, settings.sheet(), form)
-                });
-                let Ok((review, sheet, form)) = shown.await else { return unexpected() };
-                return match review {
-                    Some(Review::Changes { draft, changes, confirm }) => {
-                        page::settings::review(&draft, &changes, confirm, csrf)
-                    }
-                    Some(Review::Wrong(faults)) => page::settings::form(&sheet, csrf, &form, &faults, ""),
-                    Some(Review::Unchanged) => {
-                        page::settings::form(&sheet, csrf, &[], &[], "Nothing is different.")
-                    }
-                    None => page::settings::form(&sheet, csrf, &[], &[], ""),
-                };
-            }
-        };
-        log::info!(target: AUDIT, "{who} asked for a change of the settings ({endpoint:?})");
-        match waiting.await {
-            Ok(done) => page::settings::outcome(true, &done.message, &done.output, csrf),
-            Err(refused) => page::settings::outcome(false, &refused.message, &refused.details, csrf),
-        }
-    }
-
     /// The id of a row that needs a person, as it stands in an address; none when there is no such row.
     fn refused_row(&self, text: &str) -> Option<String> {
         row_id(text).filter(|row| self.source.needs_person(row))
@@ -436,7 +391,7 @@ impl Service {
         let source = Arc::clone(&self.source);
         let read = tokio::task::spawn_blocking(move || (source.roster().refused, source.students()));
         let Ok((refused, list)) = read.await else { return unexpected() };
-        self.view_of(asked, |home| page::photos(home, &refused, &list, MOST_LIST_BYTES)).await
+        self.view_of(asked, |home| page::photos(home, &refused, &list, MOST_BYTES)).await
     }
 
     /// Whether the sender may use what leads to an endpoint.
@@ -537,51 +492,6 @@ impl Service {
             Ok(None) => error(StatusCode::NOT_FOUND, "The photo cannot be shown: it cannot be decoded.", ""),
             Err(_) => unexpected(),
         }
-    }
-
-    /// The page of accounts.
-    fn accounts(&self, asked: &Asked, said: page::Said) -> Reply {
-        page::accounts(&self.door.accounts().all(), &said, asked.csrf())
-    }
-
-    /// Adds or removes an account, or gives it another password.
-    async fn change_accounts(&self, asked: &Asked) -> Reply {
-        let field = |name| request::field(&asked.body, name).unwrap_or_default().trim().to_owned();
-        let (name, change) = (field("name"), asked.part.clone().unwrap_or_default());
-        let role = match (change.as_str(), field("role").parse::<Role>()) {
-            ("add", Err(error)) => {
-                return self.accounts(asked, page::Said::Refused(sentence(&error.to_string())));
-            }
-            (_, role) => role.unwrap_or(Role::Viewer),
-        };
-        let (accounts, account, of) = (Arc::clone(self.door.accounts()), name.clone(), change.clone());
-        let changed = tokio::task::spawn_blocking(move || -> Result<_, AccountError> {
-            let file = accounts.file();
-            Ok(match of.as_str() {
-                "add" => Some(Some(file.add(&account, role)?)),
-                "password" => Some(Some(file.new_password(&account)?)),
-                "remove" => file.remove(&account).map(|()| Some(None))?,
-                _ => None,
-            })
-        });
-        let said = match changed.await {
-            Err(_) => return unexpected(),
-            Ok(Ok(None)) => return error(StatusCode::NOT_FOUND, "There is no such change of accounts.", ""),
-            Ok(Err(error)) => page::Said::Refused(sentence(&error.to_string())),
-            Ok(Ok(Some(password))) => {
-                let with = if change == "add" { format!(", role {role}") } else { String::new() };
-                log::info!(target: AUDIT, "{} at {}: account {change} {name}{with}", asked.who, asked.from);
-                match password {
-                    Some(password) => {
-                        page::Said::Password { account: name, password: password.expose().to_owned() }
-                    }
-                    None => {
-                        page::Said::Done(format!("The account {name} is removed. Its log-ins have ended."))
-                    }
-                }
-            }
-        };
-        self.accounts(asked, said)
     }
 
     /// Performs an action for the page: says what happened, or after a moment that it goes on by itself.
@@ -746,25 +656,6 @@ impl Service {
     }
 }
 
-/// The one place where it is decided what is wrong: the page, the API, the event stream and the metrics all
-/// ask here.
-#[derive(Clone)]
-pub(super) struct Judge {
-    source: Arc<dyn Source>,
-    identity: Arc<ArcSwap<Identity>>,
-}
-
-impl Judge {
-    /// The state, and what is wrong with it. The state's own list holds the same problems.
-    pub(super) fn judged(&self) -> (View, Vec<Problem>) {
-        let mut view = self.source.view();
-        let problems = verdict::problems(&view, self.identity.load().expires, OffsetDateTime::now_utc());
-        verdict::agree(&mut view);
-        view.problems.clone_from(&problems);
-        (view, problems)
-    }
-}
-
 /// A request, read.
 pub(super) struct Asked {
     headers: HeaderMap,
@@ -772,12 +663,12 @@ pub(super) struct Asked {
     pub(super) body: Bytes,
     pub(super) part: Option<String>,
     pub(super) who: Who,
-    from: IpAddr,
+    pub(super) from: IpAddr,
 }
 
 impl Asked {
     /// The log-in's token for forms; empty for a script.
-    fn csrf(&self) -> &str {
+    pub(super) fn csrf(&self) -> &str {
         match &self.who {
             Who::Person { csrf, .. } => csrf,
             _ => "",
@@ -838,7 +729,7 @@ fn address(form: &[u8]) -> Result<SecretUrl, String> {
 }
 
 /// A message as a sentence.
-fn sentence(text: &str) -> String {
+pub(super) fn sentence(text: &str) -> String {
     let mut letters = text.chars();
     letters.next().map_or_else(String::new, |first| format!("{}{}.", first.to_uppercase(), letters.as_str()))
 }

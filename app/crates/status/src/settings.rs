@@ -1,7 +1,7 @@
 //! What the page shows of the settings, and what it may ask for. The program knows the settings' types; the
 //! page knows fields with words.
 
-use super::view::{Done, Pending, Refused};
+use super::answer::{Done, Pending, Refused};
 
 /// All settings, and what became of the last change.
 #[derive(Debug, Clone, Default)]

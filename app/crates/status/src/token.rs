@@ -13,12 +13,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use super::audit::AUDIT;
 use super::private_file;
+use super::private_list::{Entries, ListError, is_name, shortened};
 use super::role::Role;
 use base::secret::Secret;
 
@@ -158,26 +158,12 @@ impl TokenFile {
     /// # Errors
     /// [`TokenError`].
     pub fn list(&self) -> Result<Vec<StoredToken>, TokenError> {
-        Ok(self.read()?.0)
+        Ok(self.read()?.known)
     }
 
-    /// The tokens, and those that a later version stored with words unknown here: they may say less is
-    /// allowed than this version would allow, so they are no use to anybody until that version is back, and
-    /// are kept for it.
-    fn read(&self) -> Result<(Vec<StoredToken>, Vec<Value>), TokenError> {
-        let Some(text) = private_file::read(&self.path).map_err(|source| self.failed(source))? else {
-            return Ok((Vec::new(), Vec::new()));
-        };
-        let stored: Vec<Value> = serde_json::from_str(&text)
-            .map_err(|error| TokenError::Damaged { path: self.path.clone(), reason: error.to_string() })?;
-        let (mut tokens, mut foreign) = (Vec::new(), Vec::new());
-        for entry in stored {
-            match StoredToken::deserialize(&entry) {
-                Ok(token) => tokens.push(token),
-                Err(_) => foreign.push(entry),
-            }
-        }
-        Ok((tokens, foreign))
+    /// An entry of a later version may say that less is allowed than this version would allow.
+    fn read(&self) -> Result<Entries<StoredToken>, TokenError> {
+        Entries::read(&self.path, |_| true).map_err(|error| self.failed(error))
     }
 
     /// Makes a token and keeps its hash. The value is returned once, to be shown once.
@@ -186,18 +172,18 @@ impl TokenFile {
     /// [`TokenError`].
     pub fn add(&self, name: &str, access: TokenAccess) -> Result<Secret, TokenError> {
         if !is_name(name) {
-            return Err(TokenError::Name { name: name.chars().take(40).collect() });
+            return Err(TokenError::Name { name: shortened(name) });
         }
-        let (mut tokens, foreign) = self.read()?;
-        if tokens.iter().any(|token| token.name == name) {
+        let mut tokens = self.read()?;
+        if tokens.known.iter().any(|token| token.name == name) {
             return Err(TokenError::Taken { name: name.to_owned() });
         }
-        if tokens.len() + foreign.len() >= MOST {
+        if tokens.count() >= MOST {
             return Err(TokenError::Full);
         }
         let value = format!("{PREFIX}{}", random_text());
-        tokens.push(StoredToken { name: name.to_owned(), access, sha256: hex(&digest(&value)) });
-        self.store(&tokens, &foreign)?;
+        tokens.known.push(StoredToken { name: name.to_owned(), access, sha256: hex(&digest(&value)) });
+        self.store(&tokens)?;
         Ok(Secret::new(value))
     }
 
@@ -206,32 +192,26 @@ impl TokenFile {
     /// # Errors
     /// [`TokenError`].
     pub fn revoke(&self, name: &str) -> Result<(), TokenError> {
-        let (mut tokens, foreign) = self.read()?;
-        let before = tokens.len();
-        tokens.retain(|token| token.name != name);
-        if tokens.len() == before {
-            return Err(TokenError::Unknown { name: name.chars().take(40).collect() });
+        let mut tokens = self.read()?;
+        let before = tokens.count();
+        tokens.known.retain(|token| token.name != name);
+        if tokens.count() == before {
+            return Err(TokenError::Unknown { name: shortened(name) });
         }
-        self.store(&tokens, &foreign)
+        self.store(&tokens)
     }
 
-    fn store(&self, tokens: &[StoredToken], foreign: &[Value]) -> Result<(), TokenError> {
-        let failed = |error: serde_json::Error| TokenError::Damaged {
-            path: self.path.clone(),
-            reason: error.to_string(),
-        };
-        let known = tokens.iter().map(serde_json::to_value).collect::<Result<Vec<_>, _>>().map_err(failed)?;
-        let text = serde_json::to_string_pretty(&[&known, foreign].concat()).map_err(failed)?;
-        private_file::write(&self.path, text.as_bytes()).map_err(|source| self.failed(source))
+    fn store(&self, tokens: &Entries<StoredToken>) -> Result<(), TokenError> {
+        tokens.write(&self.path).map_err(|error| self.failed(error))
     }
 
-    fn failed(&self, source: io::Error) -> TokenError {
-        TokenError::File { path: self.path.clone(), source }
+    fn failed(&self, error: ListError) -> TokenError {
+        let path = self.path.clone();
+        match error {
+            ListError::File(source) => TokenError::File { path, source },
+            ListError::Damaged(reason) => TokenError::Damaged { path, reason },
+        }
     }
-}
-
-fn is_name(name: &str) -> bool {
-    (1..=40).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -8,8 +8,6 @@
 //! face or an embedding. URLs come without their credentials ([`base::secret::without_credentials`]).
 
 use std::fmt;
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -18,15 +16,13 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use time::Date;
 
+pub use crate::answer::{Done, Pending, Refused};
 use crate::on_memory::OnMemory;
 use crate::settings::Settings;
 use crate::systems::Systems;
 use base::event::WorkerState;
 use base::failure::Fault;
 use base::secret::SecretUrl;
-
-/// An answer that comes later.
-pub type Pending<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// Gives the server what it shows. No call may take longer than a file read; those marked so are made off the
 /// network thread.
@@ -196,24 +192,6 @@ impl Action {
             Self::WatchPhoto(_) => "watch-photo",
         }
     }
-}
-
-/// An action that worked.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Done {
-    /// One sentence for a person: "12 photos are new, 988 as they were".
-    pub message: String,
-    /// More lines, for who wants them; may be empty.
-    pub output: String,
-}
-
-/// Something that could not be done.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refused {
-    /// One sentence: what went wrong and what to do.
-    pub message: String,
-    /// More for the technician, without secrets; may be empty.
-    pub details: String,
 }
 
 /// A picture with marks, for the logged-in technician only; never stored, never in a bundle.

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::Event;
+use crate::identity::RollNumber;
 
 impl Event {
     /// How much attention it deserves in the log.
@@ -21,6 +22,22 @@ impl Event {
             // The supervisor logs failures itself, with the delay.
             Self::Worker { .. } => log::Level::Debug,
             _ => log::Level::Info,
+        }
+    }
+}
+
+impl Event {
+    /// The student whom it is about; none where nobody was named.
+    pub fn student(&self) -> Option<&RollNumber> {
+        match self {
+            Self::Recognised { roll, .. }
+            | Self::Recorded { roll, .. }
+            | Self::NotSaved { roll, .. }
+            | Self::DoorOpened { roll }
+            | Self::NotRecorded { roll, .. }
+            | Self::OutOpen { roll, .. }
+            | Self::AttackRefused { roll, .. } => Some(roll),
+            _ => None,
         }
     }
 }

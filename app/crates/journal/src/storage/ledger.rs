@@ -679,7 +679,7 @@ impl Ledger {
 
 /// Why a settled row waits for a person.
 const DOUBTFUL: &str = "seen before a power cut while the clock was not known, and a midnight lies between the earliest and \
-                        the latest possible time: say on which day it was, deliver it as it stands, or dismiss it";
+                        the latest possible time, so its day is not certain: deliver it as it stands, or dismiss it";
 
 impl State {
     /// What the delivery log says about a row, or else `fresh`.

@@ -8,6 +8,7 @@ use super::parts::token;
 use crate::account::{Account, TECHNICIAN};
 use crate::reply::Reply;
 use crate::role::Role;
+use base::secret::Secret;
 
 /// What became of a change, for the top of the page.
 pub(crate) enum Said {
@@ -16,7 +17,7 @@ pub(crate) enum Said {
     /// It was done.
     Done(String),
     /// An account has this password; it is shown only now.
-    Password { account: String, password: String },
+    Password { account: String, password: Secret },
     /// It was not done.
     Refused(String),
 }
@@ -68,7 +69,7 @@ fn result(said: &Said) -> Markup {
             Said::Refused(why) => p #result .outcome.broken role="alert" { (why) },
             Said::Password { account, password } => div #result .outcome.well role="status" {
                 p { "The password of " strong { (account) } ", shown only now. Write it down, and hand it over:" }
-                p.password { code { (password) } }
+                p.password { code { (password.expose()) } }
             },
         }
     }

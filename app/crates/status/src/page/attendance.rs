@@ -4,7 +4,8 @@ use maud::{Markup, html};
 use office::day::Day;
 
 use super::day::{arrows, classes, list, row_holds};
-use super::parts::{Filter, Home, outcome, time_of, token};
+use super::filter::Filter;
+use super::parts::{Home, outcome, time_of, token};
 use crate::request::date;
 use crate::routes::Endpoint;
 use crate::view::{Row, RowDelivery, RowStatus};

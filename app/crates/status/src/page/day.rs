@@ -4,7 +4,7 @@ use maud::{Markup, html};
 use office::day::{Day, Entry, State};
 use time::{Date, Time};
 
-use super::parts::Filter;
+use super::filter::{Filter, NO_DEPARTURE, key};
 use crate::view::Row;
 
 /// Lines of a list on one screen.
@@ -42,20 +42,6 @@ pub(super) fn list(day: &Day, filter: &Filter, path: &str) -> Markup {
             }
             (paging(filter, path, shown.len()))
         }
-    }
-}
-
-/// How the state `no departure seen` is asked for.
-pub(super) const NO_DEPARTURE: &str = "no-departure";
-
-/// How a state is asked for.
-pub(super) fn key(state: State) -> &'static str {
-    match state {
-        State::Present => "present",
-        State::Late => "late",
-        State::NotSeenYet => "not-seen",
-        State::Absent => "absent",
-        State::NoAttendance => "none",
     }
 }
 

@@ -8,7 +8,7 @@ use time::Date;
 
 use super::day::{classes, page_of, paging};
 use super::document;
-use super::parts::Filter;
+use super::filter::Filter;
 use crate::reply::Reply;
 
 /// What the page shows.

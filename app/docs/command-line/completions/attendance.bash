@@ -40,9 +40,6 @@ _attendance() {
             attendance,help)
                 cmd="attendance__subcmd__help"
                 ;;
-            attendance,papers)
-                cmd="attendance__subcmd__papers"
-                ;;
             attendance,password)
                 cmd="attendance__subcmd__password"
                 ;;
@@ -192,9 +189,6 @@ _attendance() {
                 ;;
             attendance__subcmd__help,help)
                 cmd="attendance__subcmd__help__subcmd__help"
-                ;;
-            attendance__subcmd__help,papers)
-                cmd="attendance__subcmd__help__subcmd__papers"
                 ;;
             attendance__subcmd__help,password)
                 cmd="attendance__subcmd__help__subcmd__password"
@@ -362,7 +356,7 @@ _attendance() {
 
     case "${cmd}" in
         attendance)
-            opts="-h -V --config --help --version run check-config check-connection check-photos sync upload evaluate password account token provision boot-slot health-gate update take-settings papers help"
+            opts="-h -V --config --help --version run check-config check-connection check-photos sync upload password account token provision boot-slot health-gate update take-settings evaluate help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1150,7 +1144,7 @@ _attendance() {
             return 0
             ;;
         attendance__subcmd__help)
-            opts="run check-config check-connection check-photos sync upload evaluate password account token provision boot-slot health-gate update take-settings papers help"
+            opts="run check-config check-connection check-photos sync upload password account token provision boot-slot health-gate update take-settings evaluate help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1471,20 +1465,6 @@ _attendance() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
-        attendance__subcmd__help__subcmd__papers)
-            opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
         attendance__subcmd__help__subcmd__password)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -1716,32 +1696,6 @@ _attendance() {
                 return 0
             fi
             case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        attendance__subcmd__papers)
-            opts="-h --completions --man --config --help"
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                --completions)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --man)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --config)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 *)
                     COMPREPLY=()
                     ;;
