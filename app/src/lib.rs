@@ -11,6 +11,7 @@
 pub mod appliance;
 pub mod command;
 pub mod config;
+pub mod erasing;
 pub mod provision;
 pub mod settings;
 pub mod supervisor;

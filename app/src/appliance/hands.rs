@@ -8,6 +8,7 @@ use tokio::sync::{Notify, broadcast};
 use tokio::time::{Instant, timeout_at};
 
 use super::answer::{done, ready, refused};
+use super::erasing::Erasing;
 use super::frame_path::RECOGNITION;
 use super::office::Office;
 use super::updates;
@@ -69,6 +70,8 @@ pub struct Hands {
     pub settings: Option<Arc<dyn Settings>>,
     /// What the office keeps.
     pub office: Office,
+    /// Erases students.
+    pub erasing: Erasing,
 }
 
 impl Control for Hands {
@@ -95,6 +98,10 @@ impl Control for Hands {
             Action::RemoveStudents => self.office.remove_students(),
             Action::AcceptPhoto { photo, by } => self.office.accept_photo(photo, by),
             Action::WatchPhoto(photo) => self.office.watch_photo(photo),
+            Action::EraseStudent { roll, by } => {
+                self.erasing.ask(&roll, &by, self.clock.now().utc.unix_timestamp())
+            }
+            Action::LiftErasure(id) => self.erasing.lift(id),
         }
     }
 
@@ -405,6 +412,7 @@ mod tests {
         )
         .map(Arc::new);
         let hands = Hands {
+            erasing: Erasing::begin(&config),
             office: Office::below(folder, folder, Default::default()),
             config: Arc::new(config),
             board,

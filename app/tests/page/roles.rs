@@ -40,7 +40,7 @@ const FACES: [&str; 11] = [
     "/settings/put-back",
     "/settings/keep",
 ];
-const OFFICES: [&str; 11] = [
+const OFFICES: [&str; 14] = [
     "/photos",
     "/students",
     "/device",
@@ -52,6 +52,9 @@ const OFFICES: [&str; 11] = [
     "/upload/manual",
     "/upload/retry-all",
     "/upload/dismiss/{row}",
+    "/students/erasures",
+    "/students/{roll}/erase",
+    "/students/erasures/{id}/lift",
 ];
 
 fn log_in(device: &Device, account: &str, password: &str) -> As {

@@ -7,7 +7,7 @@ use serde_json::Number;
 
 use super::verdict;
 use super::verdict::Frames;
-use super::view::{Problem, Row, View};
+use super::view::{Erasure, Problem, Row, View};
 use base::event::WorkerState;
 
 /// Most entries of one list in `GET /status`: monitoring asks often.
@@ -164,6 +164,13 @@ pub(super) struct Problems {
 pub(super) struct Logs {
     pub(super) lines: Vec<String>,
     pub(super) total: usize,
+}
+
+/// `GET /students/erasures`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Erasures {
+    /// The newest first.
+    pub(super) erasures: Vec<Erasure>,
 }
 
 /// `POST /sync/manual` and the actions that were added.

@@ -27,6 +27,7 @@ pub mod certificate;
 pub mod config;
 pub mod console;
 mod diagnostics;
+mod erasure_pages;
 mod events;
 mod history;
 mod jobs;
@@ -87,7 +88,8 @@ use crate::service::Service;
 use crate::session::Lifetimes;
 use crate::token::{TokenFile, Tokens};
 use crate::view::{
-    AboutStudent, Control, Level, Pending, Picture, Problem, Refused, Roster, Row, Source, StudentsList, View,
+    AboutStudent, Control, Erasure, Level, Pending, Picture, Problem, Refused, Roster, Row, Source,
+    StudentsList, View,
 };
 use base::event::Bus;
 use base::failure::{Diagnosis, Fault};
@@ -394,6 +396,10 @@ impl Source for WithDoor {
 
     fn students(&self) -> StudentsList {
         self.source.students()
+    }
+
+    fn erasures(&self) -> Vec<Erasure> {
+        self.source.erasures()
     }
 
     fn student(&self, roll: &str) -> Option<AboutStudent> {

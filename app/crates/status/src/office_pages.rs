@@ -132,7 +132,11 @@ impl Service {
             Err(_) => return unexpected(),
         };
         match about {
-            Some(about) => page::student(&roll, &about, &days, self.may(asked, Endpoint::Roster)),
+            Some(about) => {
+                let may_erase = self.may(asked, Endpoint::EraseStudent);
+                let erasing = may_erase.then(|| (asked.csrf(), asked.query == "erase=other"));
+                page::student(&roll, &about, &days, self.may(asked, Endpoint::Roster), erasing)
+            }
             None => error(StatusCode::NOT_FOUND, "Nobody has this roll number.", ""),
         }
     }
