@@ -36,11 +36,11 @@ use journal::Records;
 use recognition::roster::places::Places;
 use recognition::watch::worker::Outputs;
 use recognition::{SharedGallery, roster};
-use status::on_memory;
-use status::on_memory::OnMemory;
-use status::settings::Settings;
-use status::view::Source;
 use update::under_way::UnderWay;
+use view::Source;
+use view::on_memory;
+use view::on_memory::OnMemory;
+use view::settings::Settings;
 use vision::latest::Counters;
 
 /// Everything that more than one part needs.

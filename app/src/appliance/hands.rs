@@ -23,10 +23,10 @@ use base::failure::Fault;
 use base::moment::Clock;
 use journal::Recorder;
 use recognition::watch::view::FrameView;
-use status::settings::Settings;
-use status::view::{Action, Control, Done, Incoming, Pending, Refused};
 use update::report::CAMERA;
 use update::under_way::UnderWay;
+use view::settings::Settings;
+use view::{Action, Control, Done, Incoming, Pending, Refused};
 
 const NO_WEBHOOK: &str = "No webhook.url is set: rows stay on the device";
 const NO_SUCH_ROW: &str = "There is no such row; look at the list again";

@@ -11,8 +11,8 @@ use base::event::Bus;
 use base::failure::Failure;
 use status::console;
 use status::limits::Limits;
-use status::view::{Control, Source};
 use update::inbox::MAX_BUNDLE;
+use view::{Control, Source};
 
 /// What the page needs.
 #[derive(Clone)]

@@ -27,8 +27,7 @@ use site::link::Pace;
 use site::school::{Elsewhere, Own};
 use site::worker::{Door, Settings, Shared, Worker};
 use site::{book, device};
-use status::view;
-use status::view::{Action, Control, Level, Problem};
+use view::{Action, Control, Level, Problem};
 
 /// Name of the worker.
 pub(super) const MQTT: &str = "mqtt";

@@ -20,7 +20,7 @@ use evaluate::identification;
 use evaluate::identification::identification;
 use evaluate::verification::verification;
 use evaluate::{chart, groups, pairs, pictures};
-use recognition::config::{Liveness, LivenessRule};
+use liveness::config::{Liveness, LivenessRule};
 use recognition::naming::threshold::Calibration;
 use recognition::naming::vote::Rule;
 use recognition::{Engine, EngineError};

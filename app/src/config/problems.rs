@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use super::Config;
+use access::password::Password;
 use backend::config::Server;
 use backend::http::{Fingerprint, TlsConfigError};
 use base::moment::SiteZone;
 use camera::config::CameraSource;
 use journal::config::TimeOfDay;
 use status::certificate;
-use status::password::Password;
 
 /// The times of a school day, which must lie in an order.
 fn rows_of_a_day(config: &Config, check: &mut impl FnMut(bool, String)) {

@@ -36,7 +36,7 @@ impl Default for Places {
             iwd: "/var/lib/iwd".into(),
             run: "/run/attendance-provision".into(),
             serial: "/proc/device-tree/serial-number".into(),
-            memory: status::on_memory::PATH.into(),
+            memory: view::on_memory::PATH.into(),
         }
     }
 }

@@ -10,8 +10,8 @@ use crate::config::fields::{self, Kind, READ_ONLY};
 use crate::config::{Wrong, examine};
 use base::failure::Fault;
 use base::moment::SiteZone;
-use status::settings::{Field, Input, Review, Section, Settings, Sheet, Trial, Version};
-use status::view::{Done, Pending, Refused};
+use view::settings::{Field, Input, Review, Section, Settings, Sheet, Trial, Version};
+use view::{Done, Pending, Refused};
 
 /// The settings behind the page.
 pub struct Desk {
@@ -84,7 +84,7 @@ impl Settings for Desk {
         let base = match self.keeper.writer.present() {
             Ok(base) => base,
             Err(fault) => {
-                return Review::Wrong(vec![status::settings::Fault { name: None, what: fault.to_string() }]);
+                return Review::Wrong(vec![view::settings::Fault { name: None, what: fault.to_string() }]);
             }
         };
         let text = match edit::edited(&base, form) {
@@ -199,8 +199,8 @@ fn input(kind: &Kind) -> Input {
     }
 }
 
-fn fault(wrong: Wrong) -> status::settings::Fault {
-    status::settings::Fault { name: wrong.setting, what: wrong.what }
+fn fault(wrong: Wrong) -> view::settings::Fault {
+    view::settings::Fault { name: wrong.setting, what: wrong.what }
 }
 
 fn refused(fault: Fault) -> Refused {

@@ -6,7 +6,7 @@ use toml_edit::{DocumentMut, Item, Table, TableLike, Value};
 
 use crate::config::fields::{self, Field, Kind, READ_ONLY};
 use crate::config::{Config, Wrong, examine};
-use status::settings::Change;
+use view::settings::Change;
 
 /// Added to a secret's name in the form: the box that removes it.
 pub const REMOVE: &str = "!remove";

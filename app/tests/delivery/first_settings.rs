@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use access::password::Password;
 use attendance::provision::card::{Accepted, CardFile, parse};
-use status::password::Password;
 
 fn ask(folder: &Path, words: &[&str]) -> Output {
     let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../scripts/first-settings");

@@ -34,7 +34,7 @@ impl Appliance {
         // Free now, and taken in a moment by the program.
         let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let data = folder.path().join("data");
-        let hash = status::password::hash(&Secret::new(PASSWORD)).unwrap();
+        let hash = access::password::hash(&Secret::new(PASSWORD)).unwrap();
         let text = format!(
             "# The office knows the key.\n[site]\nname = \"North gate\" # shown on the page\nclock = \"system\"\ndata_dir = {data:?}\n\
              [camera]\nsource = \"replay\"\nreplay = [\"/nowhere/door.y4m\"]\n\
