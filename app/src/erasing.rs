@@ -21,7 +21,7 @@ use site::message::Keys;
 
 use crate::appliance::known_photos::KnownPhotos;
 use crate::appliance::students;
-use crate::config::Config;
+use config::Config;
 
 /// Folders of the data folder in which no folder is a student's, or which are looked through by their own
 /// rules.

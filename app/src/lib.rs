@@ -10,8 +10,5 @@
 
 pub mod appliance;
 pub mod command;
-pub mod config;
 pub mod erasing;
-pub mod provision;
-pub mod settings;
 pub mod supervisor;

@@ -6,11 +6,11 @@ use std::time::Duration;
 use base::failure::Fault;
 use base::identity::RollNumber;
 use site::erasure::Erasures;
-use status::view::{Done, Pending, Refused};
 use tokio::sync::Notify;
+use view::{Done, Pending, Refused};
 
-use crate::config::Config;
 use crate::erasing::{do_what_is_open, known};
+use config::Config;
 
 /// Time for the page's answer to leave, and for further erasures of another door to come.
 const BEFORE_RESTART: Duration = Duration::from_millis(1500);

@@ -6,12 +6,11 @@ use std::sync::Arc;
 
 use attendance::appliance::known_photos::KnownPhotos;
 use attendance::appliance::students::Students;
-use attendance::config;
-use attendance::config::Config;
 use attendance::erasing::{do_what_is_open, known};
 use base::event::Bus;
 use base::identity::RollNumber;
 use base::moment::{ClockTrust, SiteZone, SystemClock};
+use config::Config;
 use journal::storage::erasing::hold;
 use journal::storage::{Delivery, Fate};
 use recognition::Quality;

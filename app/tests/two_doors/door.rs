@@ -4,8 +4,8 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use access::token::{TokenAccess, TokenFile};
 use base::secret::Secret;
-use status::token::{TokenAccess, TokenFile};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use time::{Date, OffsetDateTime, PrimitiveDateTime, UtcOffset};
+use time::{OffsetDateTime, PrimitiveDateTime, UtcOffset};
 use tokio::net::TcpListener;
 
 use crate::broker::{Broker, available};
@@ -37,8 +37,7 @@ fn zone_of_noon() -> (String, UtcOffset) {
 /// Time as the backend has it.
 fn sent(at: OffsetDateTime, offset: UtcOffset) -> String {
     let local = at.to_offset(offset);
-    let local = PrimitiveDateTime::new(local.date() as Date, local.time());
-    local.replace_nanosecond(0).unwrap().to_string().replace(".0", "")
+    journal::storage::timestamp(PrimitiveDateTime::new(local.date(), local.time()))
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -8,8 +8,8 @@ use super::reply::{Reply, error, json, see_other};
 use super::request;
 use super::request::wants_page;
 use super::service::{Asked, Service, acted, sentence};
-use super::view::Action;
 use base::identity::RollNumber;
+use view::Action;
 
 impl Service {
     /// `/students/{roll}/erase`: only where the roll number was typed again.
@@ -44,7 +44,7 @@ impl Service {
         if wants_page(&asked.headers) {
             return page::erased(&outcome);
         }
-        match outcome {
+        match &outcome {
             Ok(_) => json(StatusCode::OK, &acted(&outcome)),
             Err(refused) => {
                 error(StatusCode::INTERNAL_SERVER_ERROR, &sentence(&refused.message), &refused.details)
@@ -68,7 +68,7 @@ impl Service {
         if wants_page(&asked.headers) {
             return see_other("/photos");
         }
-        match outcome {
+        match &outcome {
             Ok(_) => json(StatusCode::OK, &acted(&outcome)),
             Err(refused) => {
                 error(StatusCode::INTERNAL_SERVER_ERROR, &sentence(&refused.message), &refused.details)

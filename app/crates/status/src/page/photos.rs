@@ -8,7 +8,7 @@ use super::document;
 use super::parts::{Home, action, outcome, token};
 use crate::jobs::ActionResult;
 use crate::reply::Reply;
-use crate::view::{Erasure, RefusedPhoto, StudentsList};
+use view::{Erasure, RefusedPhoto, StudentsList};
 
 /// The page.
 pub(crate) fn photos(

@@ -8,7 +8,7 @@ use super::day::{clock, state};
 use super::document;
 use super::parts::token;
 use crate::reply::Reply;
-use crate::view::{AboutStudent, RefusedPhoto};
+use view::{AboutStudent, RefusedPhoto};
 
 /// The page. `days` come with the newest first. `erasing`: the log-in's token for who may erase the student,
 /// and whether another roll number was typed.
