@@ -1,5 +1,5 @@
-//! Two appliances as programs, a real Mosquitto and a demo backend: in at one door and out by the other, while
-//! doors and broker are killed.
+//! Two appliances as programs, a real Mosquitto and a demo backend: in at one door and out by the other,
+//! while doors and broker are killed.
 #![allow(clippy::unwrap_used, clippy::panic, unreachable_pub, dead_code)]
 
 #[path = "../../crates/site/tests/school/broker.rs"]

@@ -76,7 +76,8 @@ pub trait Door: Send + Sync + 'static {
     fn state(&self) -> State;
     /// Does what was asked for over the broker. Must not block.
     fn perform(&self, command: Command);
-    /// Another door erased a student, which is kept: everything of theirs has to go here, too. Must not block.
+    /// Another door erased a student, which is kept: everything of theirs has to go here, too. Must not
+    /// block.
     fn erase(&self);
 }
 
@@ -597,8 +598,8 @@ impl<D: Door> Run<D> {
         }
     }
 
-    /// Publishes every erasure at each session and after each change, so that a door that was off, or a broker
-    /// that lost what it had, learns of it.
+    /// Publishes every erasure at each session and after each change, so that a door that was off, or a
+    /// broker that lost what it had, learns of it.
     fn publish_erasures(&mut self, now: i64) {
         let erasures = &self.worker.settings.erasures;
         let version = Some(erasures.version());

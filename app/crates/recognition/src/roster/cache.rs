@@ -166,8 +166,8 @@ impl Cache {
         written.map_err(|error: std::io::Error| failed(error.to_string()))
     }
 
-    /// Forgets the photos that `is_erased` names in the cache at `path`, whichever models made it. A file that
-    /// cannot be read is removed: it is made again.
+    /// Forgets the photos that `is_erased` names in the cache at `path`, whichever models made it. A file
+    /// that cannot be read is removed: it is made again.
     ///
     /// # Errors
     /// What the system says; the file is then as it was.
