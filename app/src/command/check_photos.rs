@@ -51,7 +51,7 @@ pub(super) fn execute(path: &Path, arguments: &Arguments) -> anyhow::Result<Exit
     let (places, listing) = match &arguments.photos {
         Some(folder) => {
             let listing = listed(folder, &config)?;
-            (Places { photos: folder.clone(), cache: None }, listing)
+            (Places { photos: folder.clone(), at_the_door: None, cache: None }, listing)
         }
         None => {
             let places = Places::of(&config.roster());

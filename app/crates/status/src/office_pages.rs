@@ -132,7 +132,10 @@ impl Service {
             Err(_) => return unexpected(),
         };
         match about {
-            Some(about) => page::student(&roll, &about, &days, self.may(asked, Endpoint::Roster)),
+            Some(about) => {
+                let at_the_door = self.pictures_of(asked, &roll);
+                page::student(&roll, &about, &days, self.may(asked, Endpoint::Roster), &at_the_door)
+            }
             None => error(StatusCode::NOT_FOUND, "Nobody has this roll number.", ""),
         }
     }

@@ -35,6 +35,9 @@ impl Rights {
             Endpoint::Roster
             | Endpoint::PhotosPage
             | Endpoint::TakeStudents
+            | Endpoint::EnrolPage
+            | Endpoint::EnrolPicture
+            | Endpoint::Enrol
             | Endpoint::DevicePage
             | Endpoint::Evidence
             | Endpoint::Sync

@@ -286,6 +286,9 @@ impl Service {
             Endpoint::Range => self.range(&asked).await,
             Endpoint::Sheet => self.sheet(&asked).await,
             Endpoint::StudentPage => self.student(&asked).await,
+            Endpoint::EnrolPage => self.enrol_page(&asked).await,
+            Endpoint::EnrolPicture => self.enrol_picture(&asked),
+            Endpoint::Enrol => self.enrol(&asked).await,
             Endpoint::TakeStudents => self.take_students(&asked).await,
             Endpoint::DoorPicture => self.door_picture().await,
             Endpoint::Accounts => self.accounts(&asked, page::Said::Nothing),
@@ -687,6 +690,7 @@ fn by_a_person(found: &Found<'_>, headers: &HeaderMap) -> bool {
             Endpoint::Preview
                 | Endpoint::Evidence
                 | Endpoint::DoorPicture
+                | Endpoint::EnrolPicture
                 | Endpoint::Icon
                 | Endpoint::Events
         )

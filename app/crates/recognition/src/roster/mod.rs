@@ -12,6 +12,7 @@ pub mod layout;
 pub mod persons;
 pub mod places;
 pub mod removal;
+pub mod sitting;
 pub mod worker;
 
 use std::collections::BTreeMap;
@@ -39,6 +40,8 @@ pub struct Settings {
     pub data_dir: PathBuf,
     /// Folder of the models' weights.
     pub models_dir: PathBuf,
+    /// Whether pictures that were taken at the door are used.
+    pub at_the_door: bool,
 }
 
 /// A gallery and how it came about.
