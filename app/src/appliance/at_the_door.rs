@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::config::Config;
 use crate::supervisor::{Board, on_own_thread};
 use base::event::{Bus, WorkerState};
 use base::failure::{Diagnosis, Failure};
 use base::moment::{Clock, Moment, SiteZone};
+use config::Config;
 use door::fonts::{self, Fonts};
 use door::hand::Header;
 use door::names::Names;

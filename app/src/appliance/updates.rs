@@ -10,9 +10,9 @@ use super::answer::{done, ready, refused};
 use super::systems::Bundle;
 use tokio::sync::Notify;
 
-use crate::config::Config;
 use backend::config::Tls;
 use base::secret::SecretUrl;
+use config::Config;
 use update::attempt::{Attempt, Origin};
 use update::inbox;
 use update::install;

@@ -5,9 +5,9 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 
-use crate::config::{self, Config, ConfigError, Wrong, commented_defaults, examine};
 use backend::plain;
 use camera::config::CameraSource;
+use config::{self, Config, ConfigError, Wrong, commented_defaults, examine};
 use liveness::Requirement;
 use recognition::naming::threshold::Calibration;
 

@@ -8,8 +8,8 @@ use anyhow::Context as _;
 use clap::Subcommand;
 use image::RgbImage;
 
-use crate::config::Config;
 use base::moment::{Clock, SystemClock};
+use config::Config;
 use evaluate::attacks;
 use evaluate::attacks::{Judge, Presentation, RULES};
 use evaluate::bench;

@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use attendance::appliance::hands::Hands;
 use attendance::appliance::office::Office;
-use attendance::config;
 use attendance::supervisor::Supervisor;
 use backend::sync;
 use base::event::Bus;

@@ -7,15 +7,15 @@ use std::time::Duration;
 
 use access::token::{TokenAccess, TokenFile};
 use attendance::appliance::systems::Bundle;
-use attendance::settings::desk::Desk;
-use attendance::settings::store::{RealDisk, Store};
-use attendance::settings::trial::Keeper;
-use attendance::settings::writer::Writer;
 use base::event::{Bus, WorkerState};
 use base::moment::SiteZone;
 use base::secret::Secret;
 use bytes::Bytes;
 use office::day::{Day, Now, Person, Rules, Seen};
+use settings::desk::Desk;
+use settings::store::{RealDisk, Store};
+use settings::trial::Keeper;
+use settings::writer::Writer;
 use status::config::Page;
 use status::limits::Limits;
 use status::{Running, start};
@@ -319,7 +319,7 @@ fn desk(folder: &Path) -> Desk {
     std::fs::write(&file, text).unwrap();
     let store = Store::below(folder, Arc::new(RealDisk));
     let keeper = Keeper::with(Writer::new(&file), store);
-    assert_eq!(keeper.begin(), attendance::settings::trial::Start::GoOn);
+    assert_eq!(keeper.begin(), settings::trial::Start::GoOn);
     Desk::new(Arc::new(keeper), SiteZone::default())
 }
 

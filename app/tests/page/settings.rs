@@ -6,14 +6,13 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use attendance::config;
-use attendance::settings::store::{RealDisk, Store};
-use attendance::settings::trial::Keeper;
-use attendance::settings::writer::Writer;
 use base::event::Bus;
 use base::identity::RollNumber;
 use base::moment::{Clock, ClockTrust, SiteZone, SystemClock};
 use base::secret::Secret;
+use settings::store::{RealDisk, Store};
+use settings::trial::Keeper;
+use settings::writer::Writer;
 
 use crate::device::PASSWORD;
 use crate::site::Site;

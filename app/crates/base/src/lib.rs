@@ -15,3 +15,4 @@ pub mod redaction;
 pub mod rotation;
 pub mod secret;
 pub mod sightings;
+pub mod unworkable;

@@ -23,12 +23,13 @@ const RECORD_BYTES: usize = 4000;
 static RECENT: Mutex<VecDeque<Line>> = Mutex::new(VecDeque::new());
 
 /// The crates of this program: all their records are logged.
-const OWN: [&str; 19] = [
+const OWN: [&str; 22] = [
     "access",
     "attendance",
     "backend",
     "base",
     "camera",
+    "config",
     "door",
     "evaluate",
     "faces",
@@ -37,7 +38,9 @@ const OWN: [&str; 19] = [
     "model_files",
     "models",
     "office",
+    "provision",
     "recognition",
+    "settings",
     "site",
     "status",
     "update",

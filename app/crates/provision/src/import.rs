@@ -8,8 +8,8 @@ use sha2::{Digest as _, Sha256};
 
 use super::card;
 use super::card::{Accepted, CardFile, WifiProfile};
-use crate::config::check_files;
 use base::durable::Access;
+use config::check_files;
 
 /// Where things are taken from and where they go; on the appliance the defaults, in tests a folder each.
 #[derive(Debug, Clone)]

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
-use crate::settings::store::RealDisk;
+use crate::store::RealDisk;
 use base::durable::{self, Access};
 
 const OLD: &str = "[site]\nname = \"gate\"\n";
@@ -242,7 +242,7 @@ fn the_helper_is_asked_and_its_answer_told() {
             while !request.exists() {
                 std::thread::sleep(Duration::from_millis(10));
             }
-            crate::settings::helper::serve(&file, &request, &answers).unwrap();
+            crate::helper::serve(&file, &request, &answers).unwrap();
         });
         let changed = keeper.change(OLD, text, "a technician");
         helper.join().unwrap();

@@ -11,6 +11,7 @@
 //! New settings are taken over by an ordered restart of the whole program: every worker stops in its order,
 //! rows are written and delivered a last time, and the program then starts itself again in the same process
 //! (`exec`). No part needs to change its settings while it runs, and a row is on disk before it is told.
+#![forbid(unsafe_code)]
 
 pub mod desk;
 pub mod edit;

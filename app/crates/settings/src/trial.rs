@@ -50,8 +50,8 @@ pub struct Keeper {
 impl Keeper {
     /// For the file at `path`, whose own data folder keeps the versions.
     pub fn new(path: &Path, disk: Arc<dyn Disk>) -> Self {
-        let text = crate::config::read(path).unwrap_or_default();
-        let data_dir = crate::config::examine(&text).0.site.data_dir;
+        let text = config::read(path).unwrap_or_default();
+        let data_dir = config::examine(&text).0.site.data_dir;
         Self::with(Writer::new(path), Store::below(&data_dir, disk))
     }
 

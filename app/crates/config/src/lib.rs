@@ -3,6 +3,7 @@
 //! Every field is documented here and nowhere else: `attendance check-config --print-defaults` prints this
 //! text with the default values as a TOML file. Unknown keys are errors. Everything is parsed into types
 //! before anything starts.
+#![forbid(unsafe_code)]
 
 mod at_door;
 mod document;

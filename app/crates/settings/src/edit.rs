@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use toml_edit::{DocumentMut, Item, Table, TableLike, Value};
 
-use crate::config::fields::{self, Field, Kind, READ_ONLY};
-use crate::config::{Config, Wrong, examine};
+use config::fields::{self, Field, Kind, READ_ONLY};
+use config::{Config, Wrong, examine};
 use view::settings::Change;
 
 /// Added to a secret's name in the form: the box that removes it.

@@ -10,6 +10,7 @@
 //!
 //! [`card`] is pure: text in, parsed files or reasons out. [`import`], [`network`] and [`report`] take every
 //! folder as an argument.
+#![forbid(unsafe_code)]
 
 pub mod card;
 pub mod import;

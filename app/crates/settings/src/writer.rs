@@ -68,7 +68,7 @@ impl Writer {
     /// # Errors
     /// A fault with what to do.
     pub fn present(&self) -> Result<String, Fault> {
-        crate::config::read(&self.path).map_err(|error| Fault::new(error.to_string()))
+        config::read(&self.path).map_err(|error| Fault::new(error.to_string()))
     }
 
     /// Why the settings cannot be changed here; none where they can.

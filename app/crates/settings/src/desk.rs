@@ -6,10 +6,10 @@ use time::OffsetDateTime;
 
 use super::edit;
 use super::trial::Keeper;
-use crate::config::fields::{self, Kind, READ_ONLY};
-use crate::config::{Wrong, examine};
 use base::failure::Fault;
 use base::moment::SiteZone;
+use config::fields::{self, Kind, READ_ONLY};
+use config::{Wrong, examine};
 use view::settings::{Field, Input, Review, Section, Settings, Sheet, Trial, Version};
 use view::{Done, Pending, Refused};
 
@@ -211,8 +211,8 @@ fn refused(fault: Fault) -> Refused {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::settings::store::{RealDisk, Store};
-    use crate::settings::writer::Writer;
+    use crate::store::{RealDisk, Store};
+    use crate::writer::Writer;
 
     #[test]
     fn every_field_stands_on_the_sheet_and_no_secret_does() {
@@ -227,7 +227,7 @@ mod tests {
         let sheet = desk.sheet();
         assert!(!format!("{sheet:?}").contains("s3cr3t"));
         let names: Vec<_> = sheet.sections.iter().flat_map(|section| &section.fields).collect();
-        let defaults = serde_json::to_value(crate::config::Config::default()).unwrap();
+        let defaults = serde_json::to_value(config::Config::default()).unwrap();
         let count: usize =
             defaults.as_object().unwrap().values().map(|one| one.as_object().unwrap().len()).sum();
         assert_eq!(names.len(), count);

@@ -15,7 +15,6 @@ use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
 
 use super::import::{ImportedFile, Places, replace};
-use crate::config;
 use backend::http::Fingerprint;
 use base::failure::Fault;
 use base::secret::Secret;

@@ -5,9 +5,8 @@ use std::fmt::Write as _;
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
-use crate::config;
-use crate::config::Config;
 use base::secret::Secret;
+use config::Config;
 
 /// Largest file taken from the card: a roster of keys or a chain of certificates is a few kilobytes.
 pub const MAX_BYTES: u64 = 256 * 1024;
@@ -285,7 +284,7 @@ mod tests {
     #[test]
     fn the_example_on_the_card_is_valid() {
         let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join("../meta-attendance/recipes-bsp/raspberrypi5/bootconfig/attendance.example.toml");
+            .join("../../../meta-attendance/recipes-bsp/raspberrypi5/bootconfig/attendance.example.toml");
         parse(CardFile::Settings, &std::fs::read(path).unwrap()).unwrap();
     }
 

@@ -6,7 +6,7 @@ use std::io;
 use std::path::Path;
 
 use super::import::replace;
-use crate::config::{Interface, Network};
+use config::{Interface, Network};
 
 /// Where systemd-networkd looks for files that last until the machine is switched off.
 pub const FOLDER: &str = "/run/systemd/network";
@@ -86,7 +86,7 @@ pub fn write(folder: &Path, network: &Network) -> io::Result<()> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::config;
+    use config;
 
     fn of(settings: &str) -> Vec<(&'static str, String)> {
         files(&config::parse(settings).unwrap().network)

@@ -93,6 +93,6 @@ mod tests {
             })
             .collect::<Vec<_>>()
             .join("\n");
-        crate::config::parse(&uncommented).unwrap();
+        crate::parse(&uncommented).unwrap();
     }
 }

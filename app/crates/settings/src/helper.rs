@@ -11,8 +11,8 @@ use rustix::fs::OFlags;
 use super::edit;
 use super::store::digest;
 use super::writer::{Answer, Request};
-use crate::config::MAX_BYTES;
 use base::durable::{self, Access};
+use config::MAX_BYTES;
 
 /// Largest request: a text of the largest configuration, each character escaped.
 const MAX_REQUEST: u64 = 1 << 20;
@@ -45,18 +45,17 @@ pub fn serve(config: &Path, request: &Path, answers: &Path) -> io::Result<()> {
 }
 
 fn take(config: &Path, request: &Request) -> Result<(), String> {
-    let present = crate::config::read(config).map_err(|error| error.to_string())?;
+    let present = config::read(config).map_err(|error| error.to_string())?;
     if digest(&present) != request.base {
         return Err("the settings were changed by somebody else meanwhile; load the page again".to_owned());
     }
-    let told =
-        |wrong: &[crate::config::Wrong]| wrong.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+    let told = |wrong: &[config::Wrong]| wrong.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
     if request.text.len() as u64 > MAX_BYTES {
         return Err(format!("the settings have more than {MAX_BYTES} bytes; remove comments"));
     }
     // The text that was in force before goes back whatever this version says of it.
     let before = config.with_extension("before");
-    if crate::config::read(&before).map_or(true, |text| text != request.text) {
+    if config::read(&before).map_or(true, |text| text != request.text) {
         edit::judged(&present, &request.text).map_err(|wrong| told(&wrong))?;
     }
     let forbidden = edit::forbidden(&present, &request.text);
