@@ -12,5 +12,7 @@ pub mod appliance;
 pub mod command;
 pub mod config;
 pub mod provision;
+pub mod reset;
 pub mod settings;
 pub mod supervisor;
+pub mod transfer;

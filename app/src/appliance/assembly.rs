@@ -23,6 +23,7 @@ use crate::config::Config;
 use crate::settings::desk::Desk;
 use crate::settings::trial::Keeper;
 use crate::supervisor::{Board, Supervisor};
+use crate::transfer::arriving::Turns;
 use backend::sync;
 use backend::upload::Uploader;
 use base::event::Bus;
@@ -72,6 +73,7 @@ pub(super) struct Assembly {
     asking: Arc<AtomicBool>,
     page_view: PageView,
     settings: Option<Arc<dyn Settings>>,
+    keeper: Option<Arc<Keeper>>,
     office: Office,
     on_memory: Option<OnMemory>,
 }
@@ -127,7 +129,10 @@ impl Assembly {
             faults: Faults::default(),
             asking: Arc::default(),
             page_view: PageView::default(),
-            settings: keeper.map(|keeper| -> Arc<dyn Settings> { Arc::new(Desk::new(keeper, zone.clone())) }),
+            settings: keeper
+                .clone()
+                .map(|keeper| -> Arc<dyn Settings> { Arc::new(Desk::new(keeper, zone.clone())) }),
+            keeper,
             on_memory: machine::on_memory(Path::new(on_memory::PATH)),
             config: Arc::new(config),
             clock,
@@ -282,6 +287,8 @@ impl Assembly {
             settings: self.settings.clone(),
             ask_updates: Arc::clone(&self.ask_updates),
             office: self.office.clone(),
+            keeper: self.keeper.clone(),
+            importing: Turns::default(),
         }
     }
 

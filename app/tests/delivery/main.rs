@@ -7,6 +7,7 @@ mod door;
 mod faults;
 mod first_settings;
 mod killed;
+mod moved;
 mod promises;
 mod reports;
 mod scripted;

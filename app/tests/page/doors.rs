@@ -15,7 +15,7 @@ use crate::client::As;
 use crate::device::{Device, PASSWORD};
 
 /// Every address with the least that opens it: nobody, a reading token, a full token, the technician.
-const ADDRESSES: [(&str, &str, u8); 54] = [
+const ADDRESSES: [(&str, &str, u8); 59] = [
     ("GET", "/healthz", 0),
     ("GET", "/login", 0),
     ("POST", "/login", 0),
@@ -63,6 +63,11 @@ const ADDRESSES: [(&str, &str, u8); 54] = [
     ("GET", "/photos", 3),
     ("POST", "/students", 3),
     ("GET", "/device", 3),
+    ("GET", "/licences", 3),
+    ("GET", "/archive", 3),
+    ("POST", "/archive/export", 3),
+    ("POST", "/archive/import", 3),
+    ("POST", "/archive/reset", 3),
     ("POST", "/do/{action}", 3),
     ("GET", "/settings", 3),
     ("POST", "/settings/review", 3),

@@ -8,7 +8,11 @@ use crate::client::As;
 use crate::device::Device;
 
 /// Addresses that a role must not reach.
-const TECHNICIANS: [&str; 16] = [
+const TECHNICIANS: [&str; 20] = [
+    "/archive/reset",
+    "/archive",
+    "/archive/export",
+    "/archive/import",
     "/settings",
     "/settings/save",
     "/update/check",
@@ -27,7 +31,8 @@ const TECHNICIANS: [&str; 16] = [
     "/upload/test",
 ];
 /// What no token sees.
-const FACES: [&str; 11] = [
+const FACES: [&str; 12] = [
+    "/archive/reset",
     "/accounts",
     "/accounts/{change}",
     "/preview.svg",

@@ -21,6 +21,7 @@ pub mod account;
 mod anonymous;
 mod answer;
 mod api;
+mod archive;
 mod audit;
 mod auth;
 pub mod certificate;
@@ -31,6 +32,7 @@ mod events;
 mod history;
 mod jobs;
 mod judge;
+mod licences;
 pub mod limits;
 mod listen;
 mod metrics;
@@ -402,6 +404,10 @@ impl Source for WithDoor {
 
     fn roster(&self) -> Roster {
         self.source.roster()
+    }
+
+    fn licences(&self) -> Option<Bytes> {
+        self.source.licences()
     }
 
     fn log(&self, most: usize) -> Vec<String> {

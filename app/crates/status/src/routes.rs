@@ -79,6 +79,11 @@ pub(super) enum Endpoint {
     PhotosPage,
     TakeStudents,
     DevicePage,
+    ArchivePage,
+    Export,
+    Import,
+    FactoryReset,
+    Licences,
 }
 
 /// One address.
@@ -101,7 +106,7 @@ const fn post(path: &'static str, access: Access, endpoint: Endpoint, summary: &
 }
 
 /// The addresses, in the order of the documentation. A fixed path stands before one with a varying part.
-pub(super) static ROUTES: [Route; 54] = [
+pub(super) static ROUTES: [Route; 59] = [
     get("/", Access::Read, Endpoint::Root, "The service in short; the page, for browsers"),
     get("/status", Access::Read, Endpoint::Status, "Server, recognition, today's attendance and workers"),
     get("/attendance/today", Access::Read, Endpoint::Today, "Today's rows"),
@@ -166,6 +171,18 @@ pub(super) static ROUTES: [Route; 54] = [
         Endpoint::AcknowledgeUpdate,
         "Say that it is known that the last update was rolled back",
     ),
+    post(
+        "/archive/export",
+        Access::PageChange,
+        Endpoint::Export,
+        "All that this device knows, as one encrypted file (age, with a passphrase)",
+    ),
+    post(
+        "/archive/import",
+        Access::PageChange,
+        Endpoint::Import,
+        "Take over such a file: it is checked, and the appliance restarts with it",
+    ),
     get("/events", Access::Read, Endpoint::Events, "What happens, as server-sent events"),
     get("/logs/server", Access::Read, Endpoint::Logs, "The newest lines of the log"),
     get("/metrics", Access::Read, Endpoint::Metrics, "Numbers for Prometheus"),
@@ -206,6 +223,9 @@ pub(super) static ROUTES: [Route; 54] = [
     get("/photos", Access::Page, Endpoint::PhotosPage, ""),
     post("/students", Access::PageChange, Endpoint::TakeStudents, ""),
     get("/device", Access::Page, Endpoint::DevicePage, ""),
+    get("/licences", Access::Page, Endpoint::Licences, ""),
+    get("/archive", Access::Page, Endpoint::ArchivePage, ""),
+    post("/archive/reset", Access::PersonChange, Endpoint::FactoryReset, ""),
 ];
 
 /// Every address the server answers: its method, and its path with `{name}` for a part that varies.
