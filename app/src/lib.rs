@@ -10,9 +10,6 @@
 
 pub mod appliance;
 pub mod command;
-pub mod config;
-pub mod provision;
 pub mod reset;
-pub mod settings;
 pub mod supervisor;
 pub mod transfer;

@@ -91,7 +91,7 @@ def write(files: dict[str, bytes], out: io.RawIOBase, date: int) -> None:
 
 
 def text(files: dict[str, bytes]) -> str:
-    """The index, then every text once, under the names of all that it belongs to: most crates have the same."""
+    """The index, then every text once, under the names of all that it belongs to: crates share texts."""
     belongs: dict[bytes, list[str]] = {}
     for name, content in sorted(files.items()):
         if name != "INDEX.txt":

@@ -5,9 +5,9 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 
-use crate::config::examine;
 use crate::reset::{Places, ask, carry_out, check, words};
 use crate::transfer::import::waiting;
+use config::examine;
 
 /// Arguments of `factory-reset`.
 #[derive(Debug, clap::Args)]
@@ -35,7 +35,7 @@ pub(super) fn execute(config: &Path, arguments: &Arguments) -> anyhow::Result<Ex
         }
         return Ok(if marked { ExitCode::SUCCESS } else { ExitCode::FAILURE });
     }
-    let rows = waiting(&examine(&crate::config::read(config).unwrap_or_default()).0);
+    let rows = waiting(&examine(&config::read(config).unwrap_or_default()).0);
     if arguments.words.is_empty() {
         println!("A factory reset erases all rows, photos, accounts and settings of this device.");
         if rows > 0 {

@@ -9,9 +9,9 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 
-use crate::config::examine;
 use crate::transfer;
 use base::secret::Secret;
+use config::examine;
 
 /// Arguments of `export`.
 #[derive(Debug, clap::Args)]
@@ -83,7 +83,7 @@ pub(super) fn import(config: &Path, arguments: &Import) -> anyhow::Result<ExitCo
 }
 
 fn data_dir(config: &Path) -> anyhow::Result<PathBuf> {
-    let text = crate::config::read(config)?;
+    let text = config::read(config)?;
     Ok(examine(&text).0.site.data_dir)
 }
 

@@ -5,8 +5,8 @@ use std::io::{self, Read as _};
 use std::path::Path;
 
 use super::{ask, check, words};
-use crate::provision::import::ImportedFile;
 use base::failure::Fault;
+use provision::import::ImportedFile;
 
 /// The file's name on the card. Windows may add a second `.txt`.
 const NAMES: [&str; 3] = ["factory-reset.txt", "factory-reset.txt.txt", "factory-reset"];
@@ -50,61 +50,4 @@ fn read(path: &Path) -> io::Result<String> {
     let mut text = String::new();
     File::open(path)?.take(1024).read_to_string(&mut text)?;
     Ok(text.trim_start_matches('\u{feff}').to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-    use crate::reset::request;
-
-    fn device() -> Result<String, Fault> {
-        Ok("attendance-0a1b2c".to_owned())
-    }
-
-    fn folders() -> (tempfile::TempDir, tempfile::TempDir) {
-        (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap())
-    }
-
-    #[test]
-    fn the_right_words_ask_once_and_leave_the_card() {
-        let (card, data) = folders();
-        assert_eq!(look(card.path(), data.path(), device(), || 0), None);
-        for name in NAMES {
-            std::fs::write(card.path().join(name), "\u{feff}ERASE attendance-0a1b2c\r\n").unwrap();
-            let outcome = look(card.path(), data.path(), device(), || 0).unwrap();
-            assert_eq!(outcome.wrong, None, "{name}");
-            assert!(request(data.path()).exists() && !card.path().join(name).exists());
-            std::fs::remove_file(request(data.path())).unwrap();
-            assert_eq!(look(card.path(), data.path(), device(), || 0), None);
-        }
-    }
-
-    #[test]
-    fn wrong_words_say_which_are_right_and_how_many_rows_would_be_lost() {
-        let (card, data) = folders();
-        let file = card.path().join("factory-reset.txt");
-        for (text, rows, says) in [
-            ("", 0, "type: ERASE attendance-0a1b2c"),
-            ("ERASE attendance-ffffff", 0, "type: ERASE attendance-0a1b2c"),
-            ("ERASE attendance-0a1b2c", 7, "7 rows are on this device only"),
-            ("ERASE attendance-0a1b2c", 7, "type: ERASE attendance-0a1b2c AND 7 ROWS"),
-        ] {
-            std::fs::write(&file, text).unwrap();
-            let wrong = look(card.path(), data.path(), device(), || rows).unwrap().wrong.unwrap();
-            assert!(wrong.starts_with("nothing was erased") && wrong.contains(says), "{wrong}");
-            assert!(!request(data.path()).exists() && file.exists());
-        }
-        std::fs::write(&file, "ERASE attendance-0a1b2c AND 7 ROWS").unwrap();
-        assert_eq!(look(card.path(), data.path(), device(), || 7).unwrap().wrong, None);
-    }
-
-    #[test]
-    fn where_nothing_can_be_erased_the_card_says_why() {
-        let (card, data) = folders();
-        std::fs::write(card.path().join("factory-reset.txt"), "ERASE attendance-0a1b2c").unwrap();
-        let why = Err(Fault::new("this start runs on memory"));
-        let wrong = look(card.path(), data.path(), why, || 0).unwrap().wrong.unwrap();
-        assert!(wrong.contains("runs on memory") && !request(data.path()).exists(), "{wrong}");
-    }
 }

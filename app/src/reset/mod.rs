@@ -43,7 +43,7 @@ impl Default for Places {
         Self {
             mark: "/data/factory-reset".into(),
             started: "/run/attendance-boot/slot".into(),
-            memory: status::on_memory::PATH.into(),
+            memory: view::on_memory::PATH.into(),
             name: "/etc/hostname".into(),
         }
     }
@@ -132,72 +132,4 @@ pub fn carry_out(data_dir: &Path, mark: &Path) -> io::Result<bool> {
     }
     replace_for(Access::Owner, mark, WORDS.as_bytes())?;
     Ok(true)
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-
-    #[test]
-    fn the_words_name_the_device_and_the_rows_that_would_be_lost() {
-        assert!(check("ERASE attendance-0a1b2c", "attendance-0a1b2c", 0).is_ok());
-        assert!(check("  ERASE   attendance-0a1b2c\r\n", "attendance-0a1b2c", 0).is_ok());
-        for wrong in [
-            "",
-            "erase attendance-0a1b2c",
-            "ERASE attendance-ffffff",
-            "ERASE",
-            "ERASE attendance-0a1b2c AND 3 ROWS",
-        ] {
-            let fault = check(wrong, "attendance-0a1b2c", 0).unwrap_err();
-            assert!(fault.to_string().ends_with("type: ERASE attendance-0a1b2c"), "{wrong}: {fault}");
-        }
-        let fault = check("ERASE attendance-0a1b2c", "attendance-0a1b2c", 12).unwrap_err();
-        assert!(fault.what.starts_with("12 rows are on this device only"), "{fault}");
-        assert!(check("ERASE attendance-0a1b2c AND 12 ROWS", "attendance-0a1b2c", 12).is_ok());
-        assert!(check("ERASE attendance-0a1b2c AND 12 ROWS", "attendance-0a1b2c", 13).is_err());
-    }
-
-    #[test]
-    fn a_request_becomes_the_mark_once() {
-        let folder = tempfile::tempdir().unwrap();
-        let (data, mark) = (folder.path().join("service"), folder.path().join("factory-reset"));
-        std::fs::create_dir(&data).unwrap();
-        assert!(!carry_out(&data, &mark).unwrap());
-        ask(&data).unwrap();
-        assert!(carry_out(&data, &mark).unwrap());
-        // As `is_to_be_erased` in data.sh compares it.
-        assert_eq!(std::fs::read_to_string(&mark).unwrap().trim_end(), "ERASE EVERYTHING");
-        std::fs::remove_file(&mark).unwrap();
-        assert!(!carry_out(&data, &mark).unwrap() && !mark.exists());
-    }
-
-    #[test]
-    fn another_file_in_its_place_erases_nothing() {
-        let folder = tempfile::tempdir().unwrap();
-        let mark = folder.path().join("mark");
-        std::fs::write(request(folder.path()), "erase\n").unwrap();
-        assert!(!carry_out(folder.path(), &mark).unwrap());
-        let words = folder.path().join("words");
-        std::fs::write(&words, WORDS).unwrap();
-        std::os::unix::fs::symlink(&words, request(folder.path())).unwrap();
-        assert!(carry_out(folder.path(), &mark).is_err(), "a link is not followed");
-        assert!(!mark.exists() && words.exists() && !request(folder.path()).exists());
-    }
-
-    #[test]
-    fn on_memory_and_elsewhere_nothing_can_be_erased() {
-        let folder = tempfile::tempdir().unwrap();
-        let at = |name: &str| folder.path().join(name);
-        let places =
-            Places { mark: at("mark"), started: at("slot"), memory: at("memory"), name: at("hostname") };
-        assert!(places.device().unwrap_err().what.contains("own image only"));
-        std::fs::write(at("slot"), "a").unwrap();
-        assert!(places.device().unwrap_err().what.contains("no name"));
-        std::fs::write(at("hostname"), "attendance-0a1b2c\n").unwrap();
-        assert_eq!(places.device().unwrap(), "attendance-0a1b2c");
-        std::fs::write(at("memory"), "state=absent").unwrap();
-        assert!(places.device().unwrap_err().what.contains("runs on memory"));
-    }
 }

@@ -10,7 +10,7 @@ use std::thread::JoinHandle;
 use super::import::{Staged, stage};
 use base::failure::Fault;
 use base::secret::Secret;
-use status::view::{Incoming, Refused};
+use view::{Incoming, Refused};
 
 /// Pieces that wait for the card.
 const PIECES: usize = 4;

@@ -38,8 +38,8 @@ const LOGS: [&str; 3] = ["deliveries-", "visits-", "journal-"];
 /// # Errors
 /// What is wrong and what to do; what was written until then is no archive.
 pub fn export(config: &Path, passphrase: &Secret, output: impl Write) -> Result<Exported, Fault> {
-    let text = crate::config::read(config).map_err(|error| Fault::new(error.to_string()))?;
-    let (read, _) = crate::config::examine(&text);
+    let text = config::read(config).map_err(|error| Fault::new(error.to_string()))?;
+    let (read, _) = config::examine(&text);
     let about = About {
         format: FORMAT,
         program: env!("CARGO_PKG_VERSION").to_owned(),

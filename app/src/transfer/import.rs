@@ -11,15 +11,15 @@ use archive::place::{Place, RealFolders};
 use archive::read::{Contents, Limits, unpack};
 use time::OffsetDateTime;
 
-use crate::config::{Config, examine};
-use crate::settings::edit::{forbidden, judged};
+use access::account::AccountFile;
+use access::token::TokenFile;
 use base::failure::Fault;
 use base::moment::SiteZone;
 use base::secret::Secret;
+use config::{Config, examine};
 use journal::storage::{Delivery, Fate, Folder, open_on};
-use status::account::AccountFile;
+use settings::edit::{forbidden, judged};
 use status::certificate;
-use status::token::TokenFile;
 
 /// An archive that is whole and waits for the next start.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,7 +52,7 @@ pub fn stage(
     passphrase: &Secret,
     keep_settings: bool,
 ) -> Result<Staged, Fault> {
-    let text = crate::config::read(config).map_err(|error| Fault::new(error.to_string()))?;
+    let text = config::read(config).map_err(|error| Fault::new(error.to_string()))?;
     let (own, _) = examine(&text);
     may_go(waiting(&own))?;
     let place = Place::below(&own.site.data_dir);
@@ -113,8 +113,7 @@ fn check_settings(folder: &Path, own: &str, keep: bool) -> Result<(), Fault> {
             _ => Ok(()),
         };
     }
-    let text =
-        crate::config::read(&file).map_err(|error| Fault::new(format!("the archive's settings: {error}")))?;
+    let text = config::read(&file).map_err(|error| Fault::new(format!("the archive's settings: {error}")))?;
     let wrong = judged(own, &text).err().unwrap_or_default();
     match wrong.iter().chain(&forbidden(own, &text)).next() {
         None => Ok(()),

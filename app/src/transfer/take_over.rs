@@ -5,17 +5,17 @@ use std::path::Path;
 use archive::place::{Carried, Outcome, Place, RealFolders, carry_out};
 
 use super::import::{may_go, rows_of, zone};
-use crate::config::examine;
-use crate::settings::trial::Keeper;
 use base::failure::Fault;
+use config::examine;
 use journal::storage::JournalError;
+use settings::trial::Keeper;
 
 /// Takes over the archive that waits, if there is one. How that ended; none where there was nothing to do.
 ///
 /// # Errors
 /// An import that began cannot be completed. The next start goes on with it: nothing may be recorded before.
 pub fn take_over(config: &Path, keeper: &Keeper) -> Result<Option<Outcome>, Fault> {
-    let Ok(text) = crate::config::read(config) else { return Ok(None) };
+    let Ok(text) = config::read(config) else { return Ok(None) };
     let (own, _) = examine(&text);
     let place = Place::below(&own.site.data_dir);
     // Without this lock another process of ours may have the journal open.

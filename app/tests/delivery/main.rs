@@ -10,6 +10,7 @@ mod killed;
 mod moved;
 mod promises;
 mod reports;
+mod reset;
 mod scripted;
 mod working;
 

@@ -5,16 +5,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use access::role::Role;
 use archive::place::{Outcome, Place};
-use attendance::settings::store::RealDisk;
-use attendance::settings::trial::Keeper;
 use attendance::transfer::arriving::{Arriving, Turns};
 use attendance::transfer::export::export;
 use attendance::transfer::import::stage;
 use attendance::transfer::take_over::take_over;
 use base::secret::Secret;
-use status::role::Role;
-use status::view::Incoming;
+use settings::store::RealDisk;
+use settings::trial::Keeper;
+use view::Incoming;
 
 use crate::door::{Door, demo, stored};
 
@@ -145,7 +145,7 @@ fn settings_photos_accounts_and_lists_go_along() {
     write("page/password", b"a hash");
     write("cached_faces/7/a.jpg", b"of the server");
     write("embeddings-sface.safetensors", b"made again");
-    status::account::AccountFile::below(old.path()).add("ana", Role::Office).unwrap();
+    access::account::AccountFile::below(old.path()).add("ana", Role::Office).unwrap();
     let mut archive = Vec::new();
     let config = settings(old.path(), "# a comment of the site\n");
     let done = export(&config, &passphrase(), &mut archive).unwrap();
@@ -167,7 +167,7 @@ fn settings_photos_accounts_and_lists_go_along() {
     assert_eq!(fs::read(old.path().join("page/password")).unwrap(), b"a hash");
     assert_eq!(fs::read(old.path().join("cached_faces/8/b.jpg")).unwrap(), b"stays");
     assert!(!old.path().join("embeddings-sface.safetensors").exists());
-    let accounts = status::account::AccountFile::below(old.path()).list().unwrap();
+    let accounts = access::account::AccountFile::below(old.path()).list().unwrap();
     assert_eq!(accounts.len(), 1);
     assert!(Place::below(old.path()).outcome().unwrap().taken);
     assert_eq!(start(&config), None, "once");

@@ -101,7 +101,7 @@ mount_data() {
 }
 
 # A factory reset was asked for, by a person who typed the words for it: attendance-reset.service, as root,
-# wrote this file and nothing else. A system on trial erases nothing; the committed one will.
+# wrote this file and nothing else. A system on trial erases nothing, and removes it (tmpfiles.d).
 is_to_be_erased() { [ "$trial" != 1 ] && [ "$(cat /run/data/factory-reset 2> /dev/null)" = "ERASE EVERYTHING" ]; }
 
 # The data partition as freshly flashed. The request lies on what is erased, so it ends with it. The first 16

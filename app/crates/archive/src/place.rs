@@ -235,6 +235,3 @@ pub fn carry_out(
     folders.remove(&old)?;
     Ok(Carried::Done(kept))
 }
-
-#[cfg(test)]
-mod tests;

@@ -10,14 +10,14 @@ use http_body::Frame;
 use http_body_util::{BodyExt as _, StreamBody};
 use tokio::sync::mpsc;
 
-use super::audit::AUDIT;
 use super::page;
 use super::reply::{Reply, error, json, with_body};
 use super::request;
 use super::request::wants_page;
 use super::service::{Asked, Service, acted, body_refused, sentence, unexpected};
-use super::view::{Done, Refused};
+use access::audit::AUDIT;
 use base::secret::Secret;
+use view::{Done, Refused};
 
 /// Least characters of a passphrase.
 pub(super) const LEAST_PASSPHRASE: usize = 12;

@@ -7,7 +7,7 @@ use office::day::{Day, Entry};
 use super::day::{clock, state};
 use super::document;
 use crate::reply::Reply;
-use crate::view::{AboutStudent, RefusedPhoto};
+use view::{AboutStudent, RefusedPhoto};
 
 /// The page. `days` come with the newest first.
 pub(crate) fn student(
