@@ -4,6 +4,7 @@
 //! address; the script is one small file, for the logged-in technician only. Nothing comes from elsewhere.
 
 mod accounts;
+mod archive;
 mod attendance;
 mod cards;
 mod day;
@@ -34,6 +35,7 @@ use sha2::{Digest, Sha256};
 use super::reply::{Reply, of_type};
 
 pub(super) use accounts::{Said, accounts};
+pub(super) use archive::{Archived, archive};
 pub(super) use docs::docs;
 pub(super) use door::door;
 pub(super) use filter::Filter;
