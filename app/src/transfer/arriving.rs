@@ -27,11 +27,14 @@ impl Drop for Turn {
     }
 }
 
+/// What is called once an archive waits for a start.
+type WhenStaged = Box<dyn FnOnce(&Staged) + Send>;
+
 /// The archive that comes in.
 pub struct Arriving {
     pieces: Option<SyncSender<Vec<u8>>>,
     worker: Option<JoinHandle<Result<Staged, Fault>>>,
-    when_staged: Option<Box<dyn FnOnce(&Staged) + Send>>,
+    when_staged: Option<WhenStaged>,
     announced: u64,
     received: u64,
 }

@@ -133,9 +133,9 @@ fn everything_is_replaced_and_nothing_of_the_old_stays() {
 
 #[test]
 fn a_power_cut_at_any_step_leaves_the_old_or_the_new_state() {
-    let mut completed = false;
+    let completed = Cell::new(false);
     let (mut old, mut new) = (0, 0);
-    for cut in (1..).take_while(|_| !std::mem::replace(&mut completed, false)) {
+    for cut in (1..).take_while(|_| !completed.replace(false)) {
         for done_before in [false, true] {
             let folder = board();
             let place = stage(folder.path());
@@ -146,7 +146,7 @@ fn a_power_cut_at_any_step_leaves_the_old_or_the_new_state() {
             };
             let power = PowerCut { left: Cell::new(cut), done_before };
             let first = carry_out(&power, &place, || Ok(()), put);
-            completed |= first.is_ok();
+            completed.set(completed.get() | first.is_ok());
             // The next start. After the decision nobody is asked again; before it, the old state is complete.
             let decided =
                 folder.path().join("import/new").exists() || !folder.path().join("import/staged").exists();
