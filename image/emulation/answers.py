@@ -50,14 +50,14 @@ def films(source: pathlib.Path, folder: pathlib.Path) -> dict[str, pathlib.Path]
     sources = {
         "nobody.y4m": ("empty.mjpeg", "scale=640:480", 20),
         "stranger.y4m": (f"students/{STRANGER}/obama.jpg", f"scale=-2:480,pad=640:480:(ow-iw)/2:0:gray,{still.format(20)}", 20),
-        "picture.y4m": ("students/2110002/biden.jpg", f"{printed},{still.format(100)},setpts=N/(8*TB)", 100),
+        "picture.y4m": ("students/2110002/biden.jpg", f"{printed},{still.format(180)}", 180),
     }
     made = {"person.y4m": source / "door.y4m"}
     for name, (file, filters, frames) in sources.items():
         made[name] = folder / name
-        rate = ["-r", "8"] if frames == 100 else []
-        ends = ["-vf", filters, *rate, "-frames:v", str(frames), "-pix_fmt", "yuv420p", made[name]]
-        subprocess.run(["ffmpeg", "-nostdin", "-loglevel", "error", "-bitexact", "-i", source / file, *ends], check=True)
+        ends = ["-vf", filters, "-frames:v", str(frames), "-pix_fmt", "yuv420p", made[name]]
+        begins = ["ffmpeg", "-nostdin", "-loglevel", "error", "-bitexact", "-framerate", "15", "-i"]
+        subprocess.run([*begins, source / file, *ends], check=True)
     return made
 
 
@@ -260,7 +260,7 @@ def a_picture_is_asked_to_move_and_refused(door: Answers) -> None:
     """A photo of somebody on the roster, held before the camera, with the default rule of liveness: advice,
     then "that looks like a picture", and a door that stays shut. In Hindi."""
     before = len(door.header.pulses(RELAY))
-    since = door.show(["picture"], "passive+prompt", language="hi", speed="0.1")
+    since = door.show(["picture"], "passive+prompt", language="hi", speed="0.04")
     door.display.wait("hint", since, ANSWER_TIMEOUT)
     door.display.wait("refused", since, ANSWER_TIMEOUT)
     door.heard("refused")
