@@ -260,7 +260,7 @@ def a_picture_is_asked_to_move_and_refused(door: Answers) -> None:
     """A photo of somebody on the roster, held before the camera, with the default rule of liveness: advice,
     then "that looks like a picture", and a door that stays shut. In Hindi."""
     before = len(door.header.pulses(RELAY))
-    since = door.show(["picture"], "passive+prompt", language="hi", speed="0.04")
+    since = door.show(["picture"], "passive+prompt", language="hi", speed="0.02")
     door.display.wait("hint", since, ANSWER_TIMEOUT)
     door.display.wait("refused", since, ANSWER_TIMEOUT)
     door.heard("refused")
@@ -291,7 +291,8 @@ def display_faults_are_told_and_survived(door: Answers) -> None:
 def a_sound_card_that_is_unplugged_is_told_and_found_again(door: Answers) -> None:
     """The USB sound card is pulled in operation: that is told, and the screen goes on. Plugged in again, it
     is heard again."""
-    door.show(["stranger", "nobody"], "off")
+    # Long enough for an answer each time, and a pause after which they are somebody new.
+    door.show([*["stranger"] * 4, "nobody"], "off")
     door.heard("unknown", ANSWER_TIMEOUT)
     door.display.ask("device_del", id="card")
     since = time.monotonic()
