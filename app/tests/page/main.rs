@@ -6,6 +6,7 @@ mod browser;
 mod client;
 mod device;
 mod doors;
+mod enrolment;
 mod flood;
 mod hardening;
 mod monday;
@@ -13,9 +14,11 @@ mod real;
 mod roles;
 mod settings;
 mod soak;
+mod spreadsheet;
 mod truth;
 mod update;
 mod webdriver;
+mod year;
 
 #[path = "../../crates/backend/examples/demo_site/site/mod.rs"]
 mod site;

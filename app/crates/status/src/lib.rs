@@ -24,6 +24,7 @@ pub mod certificate;
 pub mod config;
 pub mod console;
 mod diagnostics;
+mod enrolment_pages;
 mod erasure_pages;
 mod events;
 mod history;

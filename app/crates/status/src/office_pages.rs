@@ -135,7 +135,8 @@ impl Service {
             Some(about) => {
                 let may_erase = self.may(asked, Endpoint::EraseStudent);
                 let erasing = may_erase.then(|| (asked.csrf(), asked.query == "erase=other"));
-                page::student(&roll, &about, &days, self.may(asked, Endpoint::Roster), erasing)
+                let at_the_door = self.pictures_of(asked, &roll);
+                page::student(&roll, &about, &days, self.may(asked, Endpoint::Roster), erasing, &at_the_door)
             }
             None => error(StatusCode::NOT_FOUND, "Nobody has this roll number.", ""),
         }

@@ -9,6 +9,7 @@ mod cards;
 mod day;
 mod docs;
 mod door;
+pub(super) mod enrolment;
 mod filter;
 mod history;
 mod home;

@@ -18,6 +18,7 @@ pub(crate) fn student(
     days: &Result<Vec<(Day, Option<Entry>)>, String>,
     may_see_photos: bool,
     erasing: Option<(&str, bool)>,
+    at_the_door: &Markup,
 ) -> Reply {
     let title = if about.name.is_empty() { roll } else { &about.name };
     let body = html! {
@@ -38,6 +39,7 @@ pub(crate) fn student(
                     }
                 }
                 @if may_see_photos { (photos(about)) }
+                (at_the_door)
                 section.card aria-labelledby="why-title" {
                     h2 #why-title { "At the door lately" }
                     @if about.decisions.is_empty() {
