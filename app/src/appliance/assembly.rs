@@ -13,6 +13,7 @@ use super::camera_care::Care;
 use super::door_pictures::DoorPictures;
 use super::enrolment;
 use super::enrolment::{DoorEnrolment, models};
+use super::erasing::Erasing;
 use super::frame_path::FramePath;
 use super::hands::Hands;
 use super::latest::Memory;
@@ -78,6 +79,7 @@ pub(super) struct Assembly {
     office: Office,
     photos_changed: watch::Sender<u64>,
     on_memory: Option<OnMemory>,
+    pub(super) erasing: Erasing,
 }
 
 impl Assembly {
@@ -94,6 +96,9 @@ impl Assembly {
         keeper: Option<Arc<Keeper>>,
     ) -> anyhow::Result<Self> {
         let zone = SiteZone::named(&config.site.time_zone)?;
+        // Before anything is opened.
+        let erasing = Erasing::begin(&config);
+        let erased = erasing.erasures.erased();
         let data_dir = &config.site.data_dir;
         let records = journal::open(data_dir, config.rows(), zone.clone(), Arc::clone(&clock), bus.clone())?;
         let uploader = Uploader::new(
@@ -104,6 +109,7 @@ impl Assembly {
             Arc::clone(&clock),
             bus.clone(),
         );
+        let uploader = uploader.map(|uploader| uploader.of_door(&config.site.name));
         let (seen, sightings) = inbox();
         let names = Names::default();
         let photos = Places::of(&config.roster()).photos;
@@ -111,7 +117,8 @@ impl Assembly {
         let (photos_changed, enrolling) = (watch::channel(0).0, Progress::default());
         let door_pictures =
             Arc::new(DoorPictures::below(data_dir, photos_changed.clone(), enrolling.clone()));
-        let office = Office { mirrored, door_pictures, ..Office::below(data_dir, &photos, names.clone()) };
+        let office =
+            Office { mirrored, door_pictures, ..Office::without(data_dir, &photos, names.clone(), erased) };
         Ok(Self {
             care: Arc::new(Care::new(data_dir, Arc::clone(&clock), supervised)),
             outputs: Outputs { bus: bus.clone(), sightings: seen, view: Arc::default() },
@@ -137,6 +144,7 @@ impl Assembly {
             page_view: PageView::default(),
             settings: keeper.map(|keeper| -> Arc<dyn Settings> { Arc::new(Desk::new(keeper, zone.clone())) }),
             on_memory: machine::on_memory(Path::new(on_memory::PATH)),
+            erasing,
             config: Arc::new(config),
             clock,
             bus,
@@ -218,7 +226,10 @@ impl Assembly {
 
     fn enrolment(&self, changed: watch::Receiver<u64>) -> roster::worker::Shared {
         roster::worker::Shared {
-            settings: Arc::new(self.config.roster()),
+            settings: Arc::new(roster::Settings {
+                erased: self.erasing.erasures.erased(),
+                ..self.config.roster()
+            }),
             bus: self.bus.clone(),
             gallery: Arc::clone(&self.gallery),
             report: Arc::clone(&self.report),
@@ -229,7 +240,10 @@ impl Assembly {
 
     fn mirror(&self, changed: watch::Sender<u64>) -> sync::Worker {
         sync::Worker {
-            settings: Arc::new(self.config.sync()),
+            settings: Arc::new(sync::Settings {
+                erased: self.erasing.erasures.erased(),
+                ..self.config.sync()
+            }),
             bus: self.bus.clone(),
             changed,
             now: Arc::clone(&self.sync_now),
@@ -289,6 +303,7 @@ impl Assembly {
             settings: self.settings.clone(),
             ask_updates: Arc::clone(&self.ask_updates),
             office: self.office.clone(),
+            erasing: self.erasing.clone(),
             enrolment: Arc::new(self.enrolment_at_the_door()),
         }
     }
@@ -318,6 +333,7 @@ impl Assembly {
             board,
             memory: self.memory.clone(),
             control: hands,
+            erasing: self.erasing.clone(),
             windows: Mutex::default(),
         };
         Neighbours::new(&self.config, door, self.bus.clone())
@@ -359,6 +375,7 @@ impl Assembly {
             on_memory: self.on_memory,
             school,
             office: self.office.clone(),
+            erasing: self.erasing.clone(),
         }
     }
 }

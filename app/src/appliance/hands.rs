@@ -8,6 +8,7 @@ use tokio::sync::{Notify, broadcast};
 use tokio::time::{Instant, timeout_at};
 
 use super::answer::{done, ready, refused};
+use super::erasing::Erasing;
 use super::frame_path::RECOGNITION;
 use super::office::Office;
 use super::updates;
@@ -72,6 +73,8 @@ pub struct Hands {
     pub office: Office,
     /// Enrolment at the door.
     pub enrolment: Arc<dyn Enrolment>,
+    /// Erases students.
+    pub erasing: Erasing,
 }
 
 impl Control for Hands {
@@ -98,6 +101,10 @@ impl Control for Hands {
             Action::RemoveStudents => self.office.remove_students(),
             Action::AcceptPhoto { photo, by } => self.office.accept_photo(photo, by),
             Action::WatchPhoto(photo) => self.office.watch_photo(photo),
+            Action::EraseStudent { roll, by } => {
+                self.erasing.ask(&roll, &by, self.clock.now().utc.unix_timestamp())
+            }
+            Action::LiftErasure(id) => self.erasing.lift(id),
         }
     }
 
@@ -414,6 +421,7 @@ mod tests {
         .map(Arc::new);
         let office = Office::below(folder, folder, Default::default());
         let hands = Hands {
+            erasing: Erasing::begin(&config),
             enrolment: Arc::new(DoorEnrolment {
                 allowed: false,
                 load: models(config.roster()),

@@ -27,13 +27,15 @@ use view::systems::{
     Content, InstalledSystem, Origin, Signers, Slot, SlotView, Systems, UpdateEnd, UpdateOutcome,
 };
 use view::{
-    AboutStudent, Action, Camera, Control, Decision, Done, Incoming, KnownScene, LivenessCheck, Mark,
-    Pending, PhotoSync, Picture, Refused, RefusedPhoto, RefusedRow, Roster, RosterCount, Row, RowDelivery,
-    RowStatus, Source, Student, StudentsList, System, Today, Update, Upload, View, Worker,
+    AboutStudent, Action, Camera, Control, Decision, Done, Erasure, Incoming, KnownScene, LivenessCheck,
+    Mark, Pending, PhotoSync, Picture, Refused, RefusedPhoto, RefusedRow, Roster, RosterCount, Row,
+    RowDelivery, RowStatus, Source, Student, StudentsList, System, Today, Update, Upload, View, Worker,
 };
 
 use crate::enrolment::FakeEnrolment;
 use crate::spreadsheet::TRICKS;
+/// The number of an erasure that is in force.
+pub const ERASURE: &str = "0123456789abcdef";
 
 pub const PASSWORD: &str = "correct-horse-battery";
 
@@ -211,7 +213,14 @@ impl Source for Fake {
                 at: "2026-11-22 08:12:03".to_owned(),
                 what: "No row for 2110007: IN 08:05:09 stands".to_owned(),
             }],
+            undelivered: 2,
         })
+    }
+
+    fn erasures(&self) -> Vec<Erasure> {
+        let lifted = self.performed.lock().unwrap().contains(&Action::LiftErasure(ERASURE.to_owned()));
+        let (id, at) = (ERASURE.to_owned(), "2026-11-21 15:00:00".to_owned());
+        vec![Erasure { id, at, by: "anna (office)".to_owned(), done: true, lifted }]
     }
 
     fn roster(&self) -> Roster {
@@ -299,6 +308,8 @@ impl Control for Fake {
                 Action::RemoveStudents => "The uploaded list is removed.".to_owned(),
                 Action::AcceptPhoto { photo, .. } => format!("{photo} is known."),
                 Action::WatchPhoto(photo) => format!("{photo} is on the list again."),
+                Action::EraseStudent { .. } => "The student is erased".to_owned(),
+                Action::LiftErasure(id) => format!("Erasure {id} is lifted."),
             };
             Ok(Done { message, output: "details\n".to_owned() })
         })

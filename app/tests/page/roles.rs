@@ -43,7 +43,7 @@ const FACES: [&str; 14] = [
     "/settings/put-back",
     "/settings/keep",
 ];
-const OFFICES: [&str; 14] = [
+const OFFICES: [&str; 17] = [
     "/enrol",
     "/enrol/{picture}.jpg",
     "/enrol/{change}",
@@ -58,6 +58,9 @@ const OFFICES: [&str; 14] = [
     "/upload/manual",
     "/upload/retry-all",
     "/upload/dismiss/{row}",
+    "/students/erasures",
+    "/students/{roll}/erase",
+    "/students/erasures/{id}/lift",
 ];
 
 fn log_in(device: &Device, account: &str, password: &str) -> As {

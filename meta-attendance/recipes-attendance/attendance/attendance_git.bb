@@ -33,6 +33,6 @@ do_install() {
 }
 
 FILES:${PN} += "${nonarch_libdir}/attendance ${sysconfdir}/attendance ${localstatedir}/lib/attendance"
-# bash and findutils: attendance-data.service and attendance-rescued.service use them.
+# bash and findutils: attendance-data.service, attendance-erase.service and attendance-rescued.service use them.
 RDEPENDS:${PN} += "attendance-accounts bash ca-certificates findutils"
 RRECOMMENDS:${PN} += "attendance-fonts attendance-models"

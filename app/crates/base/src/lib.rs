@@ -5,6 +5,7 @@
 
 pub mod backoff;
 pub mod durable;
+pub mod erasure;
 pub mod event;
 pub mod failure;
 pub mod identity;

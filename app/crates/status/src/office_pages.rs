@@ -133,8 +133,10 @@ impl Service {
         };
         match about {
             Some(about) => {
-                let at_the_door = self.pictures_of(asked, &roll);
-                page::student(&roll, &about, &days, self.may(asked, Endpoint::Roster), &at_the_door)
+                let may_erase = self.may(asked, Endpoint::EraseStudent);
+                let erasing = may_erase.then(|| (asked.csrf(), asked.query == "erase=other"));
+                let may_see = self.may(asked, Endpoint::Roster);
+                page::student(&roll, &about, &days, may_see, &self.pictures_of(asked, &roll), erasing)
             }
             None => error(StatusCode::NOT_FOUND, "Nobody has this roll number.", ""),
         }

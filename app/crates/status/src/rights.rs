@@ -38,6 +38,9 @@ impl Rights {
             | Endpoint::EnrolPage
             | Endpoint::EnrolPicture
             | Endpoint::Enrol
+            | Endpoint::Erasures
+            | Endpoint::EraseStudent
+            | Endpoint::LiftErasure
             | Endpoint::DevicePage
             | Endpoint::Evidence
             | Endpoint::Sync

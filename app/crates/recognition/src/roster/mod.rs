@@ -26,6 +26,7 @@ use self::layout::Folders;
 use crate::config::Recognition;
 use crate::naming::threshold::Calibration;
 use crate::{Content, Gallery, Quality};
+use base::erasure::Erased;
 use base::identity::RollNumber;
 use vision::face::Bounds;
 
@@ -42,6 +43,8 @@ pub struct Settings {
     pub models_dir: PathBuf,
     /// Whether pictures that were taken at the door are used.
     pub at_the_door: bool,
+    /// Students who are not enrolled, whatever photos lie there.
+    pub erased: Erased,
 }
 
 /// A gallery and how it came about.

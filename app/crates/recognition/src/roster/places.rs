@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use base::erasure::Erased;
 use vision::photos::{Layout, Photos, RollPattern};
 use vision::scan::{Ignored, Listing, scan};
 
@@ -12,7 +13,7 @@ use super::Settings;
 const AT_THE_DOOR: &str = ".at-the-door";
 
 /// Where photos and cache lie.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Places {
     /// Folder of the photos.
     pub photos: PathBuf,
@@ -20,6 +21,8 @@ pub struct Places {
     pub at_the_door: Option<PathBuf>,
     /// The cache file; `None` keeps nothing.
     pub cache: Option<PathBuf>,
+    /// Students who are not enrolled, whatever photos lie there.
+    pub erased: Erased,
 }
 
 impl Places {
@@ -35,7 +38,16 @@ impl Places {
             photos,
             at_the_door: settings.at_the_door.then(|| at_the_door(data)),
             cache: Some(data.join(settings.recognition.embedder.cache())),
+            erased: settings.erased.clone(),
         }
+    }
+
+    /// What lies there, but for the students who were erased.
+    pub fn admit(&self, mut listing: Listing, photos: &Photos) -> Listing {
+        listing.photos.retain(|photo| !self.erased.holds(&photo.roll));
+        let depth = depth(photos);
+        listing.ignored.retain(|ignored| !self.erased.in_path(&ignored.path, depth));
+        listing
     }
 
     /// The file of a photo, by its path in a report.
@@ -57,7 +69,8 @@ impl Places {
                     file.path = path(&file.path);
                     file
                 };
-                listing.photos.extend(found.photos.into_iter().map(file));
+                let admitted = found.photos.into_iter().filter(|photo| !self.erased.holds(&photo.roll));
+                listing.photos.extend(admitted.map(file));
                 let ignored = found.ignored.into_iter();
                 listing.ignored.extend(ignored.map(|it| Ignored { path: path(&it.path), reason: it.reason }));
                 listing.unreadable.extend(found.unreadable.iter().map(|it| path(it)));
@@ -67,6 +80,14 @@ impl Places {
                 listing.unreadable.push(AT_THE_DOOR.to_owned());
             }
         }
+    }
+}
+
+/// Where in a photo's path below the photo folder the roll number stands, from 0.
+pub fn depth(photos: &Photos) -> usize {
+    match photos.layout_on_disk() {
+        Layout::Auto | Layout::Roll => 0,
+        Layout::GroupRoll => 1,
     }
 }
 
