@@ -80,7 +80,7 @@ pub fn remove(config: &Config, erased: &Erased) -> Result<(), Fault> {
     // Held to the end: no other process may write what is being removed.
     let held = hold(data_dir).map_err(|error| failed("the rows", &error))?;
     let in_photo = |path: &str| match below_the_door(path) {
-        Some(rest) => erased.in_path(rest, 0),
+        Some(at_the_door) => erased.in_path(at_the_door, 0),
         None => erased.in_path(path, depth),
     };
     let own_folder = || match config.photos.url {

@@ -71,10 +71,10 @@ pub struct Hands {
     pub settings: Option<Arc<dyn Settings>>,
     /// What the office keeps.
     pub office: Office,
-    /// Enrolment at the door.
-    pub enrolment: Arc<dyn Enrolment>,
     /// Erases students.
     pub erasing: Erasing,
+    /// Enrolment at the door.
+    pub enrolment: Arc<dyn Enrolment>,
 }
 
 impl Control for Hands {

@@ -32,10 +32,11 @@ use view::{
     RowDelivery, RowStatus, Source, Student, StudentsList, System, Today, Update, Upload, View, Worker,
 };
 
-use crate::enrolment::FakeEnrolment;
-use crate::spreadsheet::TRICKS;
 /// The number of an erasure that is in force.
 pub const ERASURE: &str = "0123456789abcdef";
+
+use crate::enrolment::FakeEnrolment;
+use crate::spreadsheet::TRICKS;
 
 pub const PASSWORD: &str = "correct-horse-battery";
 

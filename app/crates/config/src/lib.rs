@@ -111,8 +111,8 @@ impl Config {
             recognition: self.recognition.clone(),
             data_dir: self.site.data_dir.clone(),
             models_dir: self.models_dir(),
-            at_the_door: self.enrolment.at_the_door,
             erased: Erased::default(),
+            at_the_door: self.enrolment.at_the_door,
         }
     }
 

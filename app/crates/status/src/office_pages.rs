@@ -135,8 +135,8 @@ impl Service {
             Some(about) => {
                 let may_erase = self.may(asked, Endpoint::EraseStudent);
                 let erasing = may_erase.then(|| (asked.csrf(), asked.query == "erase=other"));
-                let may_see = self.may(asked, Endpoint::Roster);
-                page::student(&roll, &about, &days, may_see, &self.pictures_of(asked, &roll), erasing)
+                let at_the_door = self.pictures_of(asked, &roll);
+                page::student(&roll, &about, &days, self.may(asked, Endpoint::Roster), erasing, &at_the_door)
             }
             None => error(StatusCode::NOT_FOUND, "Nobody has this roll number.", ""),
         }

@@ -35,12 +35,12 @@ impl Rights {
             Endpoint::Roster
             | Endpoint::PhotosPage
             | Endpoint::TakeStudents
-            | Endpoint::EnrolPage
-            | Endpoint::EnrolPicture
-            | Endpoint::Enrol
             | Endpoint::Erasures
             | Endpoint::EraseStudent
             | Endpoint::LiftErasure
+            | Endpoint::EnrolPage
+            | Endpoint::EnrolPicture
+            | Endpoint::Enrol
             | Endpoint::DevicePage
             | Endpoint::Evidence
             | Endpoint::Sync

@@ -145,6 +145,7 @@ pub fn build_from(
     progress: &mut dyn LooksAt,
 ) -> Result<Roster, BuildError> {
     places.add_those_of_the_door(&mut listing, photos);
+    let mut listing = places.admit(listing, photos);
     let (model_hash, detectors) = (enroller.model_hash().to_owned(), enroller.detectors());
     let cache_file = places.cache.as_deref();
     let mut cache = cache_file.map(|path| Cache::load(path, &model_hash, &detectors)).unwrap_or_default();

@@ -41,10 +41,10 @@ pub struct Settings {
     pub data_dir: PathBuf,
     /// Folder of the models' weights.
     pub models_dir: PathBuf,
-    /// Whether pictures that were taken at the door are used.
-    pub at_the_door: bool,
     /// Students who are not enrolled, whatever photos lie there.
     pub erased: Erased,
+    /// Whether pictures that were taken at the door are used.
+    pub at_the_door: bool,
 }
 
 /// A gallery and how it came about.

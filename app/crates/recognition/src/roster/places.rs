@@ -42,14 +42,6 @@ impl Places {
         }
     }
 
-    /// What lies there, but for the students who were erased.
-    pub fn admit(&self, mut listing: Listing, photos: &Photos) -> Listing {
-        listing.photos.retain(|photo| !self.erased.holds(&photo.roll));
-        let depth = depth(photos);
-        listing.ignored.retain(|ignored| !self.erased.in_path(&ignored.path, depth));
-        listing
-    }
-
     /// The file of a photo, by its path in a report.
     pub fn file(&self, photo: &str) -> PathBuf {
         match (below_the_door(photo), &self.at_the_door) {
@@ -80,6 +72,14 @@ impl Places {
                 listing.unreadable.push(AT_THE_DOOR.to_owned());
             }
         }
+    }
+
+    /// What lies there, but for the students who were erased.
+    pub fn admit(&self, mut listing: Listing, photos: &Photos) -> Listing {
+        listing.photos.retain(|photo| !self.erased.holds(&photo.roll));
+        let depth = depth(photos);
+        listing.ignored.retain(|ignored| !self.erased.in_path(&ignored.path, depth));
+        listing
     }
 }
 

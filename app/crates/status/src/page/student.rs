@@ -17,8 +17,8 @@ pub(crate) fn student(
     about: &AboutStudent,
     days: &Result<Vec<(Day, Option<Entry>)>, String>,
     may_see_photos: bool,
-    at_the_door: &Markup,
     erasing: Option<(&str, bool)>,
+    at_the_door: &Markup,
 ) -> Reply {
     let title = if about.name.is_empty() { roll } else { &about.name };
     let body = html! {
