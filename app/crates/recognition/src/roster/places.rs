@@ -61,8 +61,7 @@ impl Places {
                     file.path = path(&file.path);
                     file
                 };
-                let admitted = found.photos.into_iter().filter(|photo| !self.erased.holds(&photo.roll));
-                listing.photos.extend(admitted.map(file));
+                listing.photos.extend(found.photos.into_iter().map(file));
                 let ignored = found.ignored.into_iter();
                 listing.ignored.extend(ignored.map(|it| Ignored { path: path(&it.path), reason: it.reason }));
                 listing.unreadable.extend(found.unreadable.iter().map(|it| path(it)));
