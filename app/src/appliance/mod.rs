@@ -7,6 +7,7 @@ mod answer;
 mod assembly;
 mod at_the_door;
 pub mod camera_care;
+mod corrections;
 pub mod frame_path;
 pub mod hands;
 pub mod known_photos;

@@ -17,8 +17,9 @@ use base::failure::{Failure, Fault};
 use base::identity::RollNumber;
 use base::moment::Clock;
 use journal::Recorder;
+use journal::Status;
 use journal::config::Direction;
-use journal::rules::{DoorName, Visit};
+use journal::rules::{DoorName, Visit, Void};
 use journal::storage::Ledger;
 use recognition::roster::Report;
 use site::home_assistant::{Command, Happening, State};
@@ -35,6 +36,8 @@ pub(super) const MQTT: &str = "mqtt";
 
 /// What the school's worker needs of this door.
 pub(super) struct ThisDoor {
+    /// Its name, as the other doors have it.
+    pub(super) name: Arc<str>,
     pub(super) recorder: Arc<Mutex<Recorder>>,
     pub(super) ledger: Arc<Ledger>,
     pub(super) clock: Arc<dyn Clock>,
@@ -49,6 +52,36 @@ pub(super) struct ThisDoor {
 impl ThisDoor {
     fn with_recorder<T>(&self, work: impl FnOnce(&mut Recorder) -> T) -> T {
         work(&mut self.recorder.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// A void, as the other doors have it.
+    fn void(&self, void: &Void) -> book::Void {
+        let door = if void.door.is_here() { Arc::clone(&self.name) } else { Arc::from(void.door.as_str()) };
+        book::Void { door, from: void.from.unix_timestamp(), to: void.to.unix_timestamp() }
+    }
+
+    /// What persons did at other doors, as the journal takes it.
+    fn by_hand(&self, date: Date, elsewhere: &Elsewhere) -> journal::Elsewhere {
+        let time = |seconds| OffsetDateTime::from_unix_timestamp(seconds).ok();
+        let void = |void: &book::Void| {
+            Some(Void {
+                student: elsewhere.roll.clone(),
+                door: if void.door == self.name { DoorName::here() } else { named(&void.door)? },
+                from: time(void.from)?,
+                // Its last second counts as a whole.
+                to: time(void.to)? + time::Duration::milliseconds(999),
+            })
+        };
+        let row = |row: &book::Fixed| Some((if row.out { Status::Out } else { Status::In }, time(row.at)?));
+        let rows = elsewhere.fixed.iter();
+        journal::Elsewhere {
+            student: elsewhere.roll.clone(),
+            date,
+            voids: elsewhere.voids.iter().filter_map(void).collect(),
+            rows: rows
+                .filter_map(|(door, rows)| Some((named(door)?, rows.iter().filter_map(row).collect())))
+                .collect(),
+        }
     }
 
     /// Today and the day before.
@@ -80,10 +113,29 @@ impl Door for ThisDoor {
                 own.entry(visit.student).or_default().visits.push(book::Visit { begins, ends });
             }
         }
+        for by_hand in self.with_recorder(|recorder| recorder.by_hand_on(day)) {
+            if only.is_none_or(|only| only.contains(&by_hand.student)) {
+                let own = own.entry(by_hand.student).or_default();
+                own.voids = by_hand.voids.iter().map(|void| self.void(void)).collect();
+                let fixed = by_hand.rows.iter();
+                own.fixed = fixed
+                    .map(|(status, utc)| book::Fixed {
+                        out: *status == Status::Out,
+                        at: utc.unix_timestamp(),
+                    })
+                    .collect();
+            }
+        }
+        // What was taken back has to be published, too.
+        for roll in only.into_iter().flatten() {
+            own.entry(roll.clone()).or_default();
+        }
         own.into_iter().collect()
     }
 
-    fn take_in(&self, _day: Date, students: Vec<Elsewhere>) -> Result<(), Fault> {
+    fn take_in(&self, day: Date, students: Vec<Elsewhere>) -> Result<(), Fault> {
+        let by_hand = students.iter().map(|student| self.by_hand(day, student)).collect();
+        self.with_recorder(|recorder| recorder.take_in_by_hand(by_hand));
         let visits = students.into_iter().flat_map(visits_of).collect();
         self.with_recorder(|recorder| recorder.take_in(visits));
         Ok(())
@@ -221,6 +273,13 @@ impl Neighbours {
             loop {
                 match events.recv().await {
                     Ok(event) => {
+                        if let Event::Corrected { roll, timestamp, .. } = &event {
+                            // A row after midnight is of the day before.
+                            let date = timestamp.get(..10).and_then(date_of);
+                            for day in date.into_iter().chain(date.and_then(Date::previous_day)) {
+                                changes.mark(day, roll.clone());
+                            }
+                        }
                         if let Some(roll) = seen(&event) {
                             changes.mark(self.ledger.day().date(self.clock.now().utc), roll.clone());
                         }
@@ -242,6 +301,10 @@ impl Neighbours {
         }
         running.await
     }
+}
+
+fn date_of(text: &str) -> Option<Date> {
+    Date::parse(text, time::macros::format_description!("[year]-[month]-[day]")).ok()
 }
 
 /// Whose day this event may have changed.

@@ -284,6 +284,7 @@ impl Control for Fake {
                 },
                 Action::RemoveStudents => "The uploaded list is removed.".to_owned(),
                 Action::AcceptPhoto { photo, .. } => format!("{photo} is known."),
+                Action::Correct { by, reason, .. } => format!("It is corrected, by {by}: {reason}."),
                 Action::WatchPhoto(photo) => format!("{photo} is on the list again."),
             };
             Ok(Done { message, output: "details\n".to_owned() })

@@ -4,6 +4,7 @@
 mod api;
 mod browser;
 mod client;
+mod corrections;
 mod device;
 mod doors;
 mod flood;

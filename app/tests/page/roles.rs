@@ -40,7 +40,11 @@ const FACES: [&str; 11] = [
     "/settings/put-back",
     "/settings/keep",
 ];
-const OFFICES: [&str; 11] = [
+const OFFICES: [&str; 15] = [
+    "/attendance/add",
+    "/attendance/change/{row}",
+    "/attendance/void/{row}",
+    "/attendance/day/{row}",
     "/photos",
     "/students",
     "/device",

@@ -144,6 +144,15 @@ mod tests {
                 timestamp: "09:31:08".to_owned(),
                 until: "it is sent at 09:31:08".to_owned(),
             },
+            Event::Corrected {
+                roll: roll(),
+                what: "changed",
+                status: "IN".to_owned(),
+                timestamp: "2026-11-22 09:31:08".to_owned(),
+                was: Some("2026-11-22 09:31:07".to_owned()),
+                by: "Meera (office)".to_owned(),
+                reason: "CS-18 forgot".to_owned(),
+            },
             Event::NotSaved { roll: roll(), reason: "09:31:08".to_owned() },
             Event::Recognised {
                 track: 93_107,

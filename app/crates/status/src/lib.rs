@@ -26,6 +26,7 @@ mod auth;
 pub mod certificate;
 pub mod config;
 pub mod console;
+pub mod corrections;
 mod diagnostics;
 mod events;
 mod history;

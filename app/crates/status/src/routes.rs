@@ -55,6 +55,10 @@ pub(super) enum Endpoint {
     Dismiss,
     Restart,
     CloseDay,
+    AddRow,
+    ChangeRow,
+    VoidRow,
+    PlaceRow,
     ReceiveUpdate,
     InstallUpdate,
     TryUpdate,
@@ -101,7 +105,7 @@ const fn post(path: &'static str, access: Access, endpoint: Endpoint, summary: &
 }
 
 /// The addresses, in the order of the documentation. A fixed path stands before one with a varying part.
-pub(super) static ROUTES: [Route; 54] = [
+pub(super) static ROUTES: [Route; 58] = [
     get("/", Access::Read, Endpoint::Root, "The service in short; the page, for browsers"),
     get("/status", Access::Read, Endpoint::Status, "Server, recognition, today's attendance and workers"),
     get("/attendance/today", Access::Read, Endpoint::Today, "Today's rows"),
@@ -112,6 +116,20 @@ pub(super) static ROUTES: [Route; 54] = [
         Access::Full,
         Endpoint::CloseDay,
         "Close today's attendance: every open OUT becomes a row and is delivered",
+    ),
+    post("/attendance/add", Access::Full, Endpoint::AddRow, "Add a row by hand"),
+    post("/attendance/change/{row}", Access::Full, Endpoint::ChangeRow, "Change the time of a row by hand"),
+    post(
+        "/attendance/void/{row}",
+        Access::Full,
+        Endpoint::VoidRow,
+        "Take a row away by hand: the visit that it was made from counts for nothing",
+    ),
+    post(
+        "/attendance/day/{row}",
+        Access::Full,
+        Endpoint::PlaceRow,
+        "Say on which day a row was seen whose day is not known",
     ),
     get("/attendance/{date}.csv", Access::Read, Endpoint::DayCsv, "One day's rows as CSV"),
     get("/attendance/{date}", Access::Read, Endpoint::Day, "One day's rows"),

@@ -6,6 +6,7 @@
 mod accounts;
 mod attendance;
 mod cards;
+mod correct;
 mod day;
 mod docs;
 mod door;
@@ -33,6 +34,7 @@ use sha2::{Digest, Sha256};
 use super::reply::{Reply, of_type};
 
 pub(super) use accounts::{Said, accounts};
+pub(super) use correct::{Form, KINDS, not_corrected};
 pub(super) use docs::docs;
 pub(super) use door::door;
 pub(super) use filter::Filter;
@@ -42,7 +44,7 @@ pub(super) use parts::{Home, May, Shown};
 pub(super) use photos::photos;
 pub(super) use picture::picture;
 pub(super) use range::{Range, range};
-pub(super) use student::student;
+pub(super) use student::{Corrections, student};
 
 use super::view::Level;
 
