@@ -24,10 +24,10 @@ use base::identity::RollNumber;
 use base::moment::ManualClock;
 use camera::replay::{Pace, Replay};
 use camera::{Grab, Source as _};
+use faces::embedder::EmbedderChoice;
 use image::GrayImage;
 use image::imageops::FilterType;
 use models::store::Store;
-use recognition::config::EmbedderChoice;
 use recognition::roster::enrol::build;
 use recognition::roster::places::Places;
 use recognition::roster::removal::Removal;
@@ -80,7 +80,7 @@ impl Bench {
                 engine,
                 gallery,
                 &recognition::config::Recognition::default(),
-                &recognition::config::Liveness::default(),
+                &liveness::config::Liveness::default(),
             )?,
             now: GAP,
         })

@@ -10,7 +10,4 @@
 
 pub mod appliance;
 pub mod command;
-pub mod config;
-pub mod provision;
-pub mod settings;
 pub mod supervisor;

@@ -1,6 +1,6 @@
 //! The answers to what the page asks for.
 
-use status::view::{Done, Pending, Refused};
+use view::{Done, Pending, Refused};
 
 /// An answer that is there at once.
 pub(super) fn ready(result: Result<Done, Refused>) -> Pending<Result<Done, Refused>> {

@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::config::Config;
 use crate::supervisor::{Board, on_own_thread};
 use base::event::{Bus, WorkerState};
 use base::failure::{Diagnosis, Failure};
 use base::moment::{Clock, Moment, SiteZone};
+use config::Config;
 use door::fonts::{self, Fonts};
 use door::hand::Header;
 use door::names::Names;
@@ -24,8 +24,8 @@ use door::worker::{Faults, Parts, Surroundings};
 use journal::storage::Ledger;
 use recognition::watch::view::FrameView;
 use status::console;
-use status::view::Source;
 use update::report::CAMERA;
+use view::Source;
 
 use super::frame_path::RECOGNITION;
 
@@ -152,7 +152,7 @@ impl Surroundings for Watcher {
             [CAMERA, RECOGNITION].contains(&worker.name) && worker.state != WorkerState::Running
         });
         let no_clock = !now.trusted && now.since_boot.saturating_sub(self.started.since_boot) > CLOCK_TIME;
-        let broken = self.page.get().is_some_and(|source| status::needs_staff(&source.view()));
+        let broken = self.page.get().is_some_and(|source| view::verdict::needs_staff(&source.view()));
         broken || blind || no_clock || self.clock.doubt().is_some() || self.rows_wait(now)
     }
 

@@ -3,9 +3,9 @@
 use base::identity::RollNumber;
 use base::moment::SiteZone;
 use journal::{Corrected, Correction as Wish, SchoolDay, Status};
-use status::corrections::Correction;
-use status::view::{Refused, RowStatus};
 use time::{Date, OffsetDateTime, PrimitiveDateTime, Time};
+use view::corrections::Correction;
+use view::{Refused, RowStatus};
 
 use super::hands::NO_SUCH_ROW;
 

@@ -9,7 +9,6 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::camera_care::Care;
-use crate::config::Config;
 use crate::supervisor::{Board, Supervisor, on_own_thread};
 use base::backoff::Backoff;
 use base::event::WorkerState as State;
@@ -17,6 +16,7 @@ use base::failure::Failure;
 use base::moment::Clock;
 use base::progress::Progress;
 use camera::{CameraError, capture};
+use config::Config;
 use recognition::watch::worker;
 use recognition::watch::worker::Outputs;
 use recognition::{Engine, Pipeline, SharedGallery};

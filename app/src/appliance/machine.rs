@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use status::on_memory::OnMemory;
+use view::on_memory::OnMemory;
 
 /// Free and all bytes of the file system that holds `path`, or of its nearest parent that exists.
 pub fn storage(path: &Path) -> Option<(u64, u64)> {

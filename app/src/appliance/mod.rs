@@ -32,12 +32,12 @@ use sd_notify::NotifyState;
 use tokio_util::sync::CancellationToken;
 
 use crate::appliance::assembly::Assembly;
-use crate::config::Config;
-use crate::settings::trial::Keeper;
 use crate::supervisor::{Supervisor, pet_while};
 use backend::upload::Uploader;
 use base::event::{Bus, narrate};
 use base::moment::{CheckedClock, Clock, SystemClock};
+use config::Config;
+use settings::trial::Keeper;
 
 /// Time for all workers to stop; systemd and Ctrl-C both wait for ten seconds in all.
 const STOP_TIME: Duration = Duration::from_secs(6);

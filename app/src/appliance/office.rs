@@ -16,7 +16,7 @@ use base::event::Event;
 use base::failure::Fault;
 use door::names::Names;
 use recognition::roster::Report;
-use status::view::{Done, Pending, Refused};
+use view::{Done, Pending, Refused};
 
 /// How often the file beside the photos is looked at.
 const LOOK: Duration = Duration::from_secs(60);

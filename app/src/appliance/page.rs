@@ -6,13 +6,13 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use super::self_report::{PagePlace, Place};
-use crate::config::Config;
 use base::event::Bus;
 use base::failure::Failure;
+use config::Config;
 use status::console;
 use status::limits::Limits;
-use status::view::{Control, Source};
 use update::inbox::MAX_BUNDLE;
+use view::{Control, Source};
 
 /// What the page needs.
 #[derive(Clone)]

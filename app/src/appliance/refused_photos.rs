@@ -3,7 +3,7 @@
 use backend::sync;
 use recognition::roster::Report;
 use recognition::roster::layout::Folders;
-use status::view::RefusedPhoto;
+use view::RefusedPhoto;
 
 /// Every photo that is not in use, and why: not fetched, not enrolled, doubtful, or in no place for a photo.
 pub(super) fn refused_photos(report: &Report, missing: &[sync::Failure]) -> Vec<RefusedPhoto> {

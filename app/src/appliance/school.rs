@@ -10,12 +10,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::latest::Memory;
 use super::machine;
-use crate::config::Config;
 use crate::supervisor::Board;
 use base::event::{Bus, Event, WorkerState};
 use base::failure::{Failure, Fault};
 use base::identity::RollNumber;
 use base::moment::Clock;
+use config::Config;
 use journal::Recorder;
 use journal::Status;
 use journal::config::Direction;
@@ -28,8 +28,7 @@ use site::link::Pace;
 use site::school::{Elsewhere, Own};
 use site::worker::{Door, Settings, Shared, Worker};
 use site::{book, device};
-use status::view;
-use status::view::{Action, Control, Level, Problem};
+use view::{Action, Control, Level, Problem};
 
 /// Name of the worker.
 pub(super) const MQTT: &str = "mqtt";

@@ -1,8 +1,5 @@
 //! What is known of updates, put into the page's types; and an update bundle that the page receives.
 
-use status::systems as shown;
-use status::view;
-use status::view::Refused;
 use update::attempt::{Attempt, Origin};
 use update::history::{End, TrialOutcome};
 use update::inbox;
@@ -10,6 +7,8 @@ use update::record::{Content, System, TrialProgress};
 use update::slot::Slot;
 use update::trust::Signers;
 use update::view::{SlotView, SystemsView};
+use view::Refused;
+use view::systems as shown;
 
 /// The systems on the card, as the page shows them.
 pub fn systems(view: &SystemsView) -> shown::Systems {

@@ -21,7 +21,6 @@ use super::refused_photos::{not_used, refused_photos};
 use super::school::School;
 use super::students::From;
 use super::systems::systems;
-use crate::config::Config;
 use crate::supervisor::Board;
 use backend::sync;
 use base::failure::Fault;
@@ -29,30 +28,30 @@ use base::identity::RollNumber;
 use base::moment::{Clock, DoubtKind, Moment, SiteZone};
 use base::progress::Progress;
 use base::sightings::Inbox;
+use config::Config;
 use door::shot::Shot;
 use door::worker::Faults;
 use journal::config::{Direction, Policy, TimeOfDay};
 use journal::storage::{Folder, Ledger, Progress as Delivery, RowView};
+use liveness::Requirement;
+use liveness::config::LivenessRule;
+use liveness::scene::learnt::Usefulness;
 use office::day::{Day, Now, Person, Rules, Seen};
 use recognition::Finder;
-use recognition::config::LivenessRule;
-use recognition::liveness::Requirement;
-use recognition::liveness::scene::learnt::Usefulness;
 use recognition::roster::layout::Folders;
 use recognition::roster::places::Places;
 use recognition::roster::{PhotoOutcome, Report};
 use recognition::watch::preview::TrackView;
 use recognition::watch::view::FrameView;
-use status::on_memory::OnMemory;
-use status::systems::Systems;
-use status::view;
-use status::view::{
+use update::start;
+use update::under_way::UnderWay;
+use view::on_memory::OnMemory;
+use view::systems::Systems;
+use view::{
     AboutStudent, Camera, KnownScene, Level, LivenessCheck, Mark, Pending, PhotoSync, Picture, Problem,
     Refused, RefusedPhoto, RefusedRow, Removal, Roster, RosterCount, Row, RowDelivery, RowStatus, Source,
     Student, StudentsList, System, Today, Update, Upload, View, Worker,
 };
-use update::start;
-use update::under_way::UnderWay;
 use vision::latest::Counters;
 use vision::photo;
 use vision::photo::PhotoLimits;
@@ -587,7 +586,7 @@ impl Source for Technician {
         }
         let picture = photo::decode(&std::fs::read(path).ok()?, limits).ok()?;
         // The detectors alone are loaded in a moment, and are gone again with the answer.
-        let mut finder = Finder::load(&self.config.models_dir(), &self.config.recognition).ok()?;
+        let mut finder = Finder::load(&self.config.models_dir(), self.config.recognition.detector).ok()?;
         let marks = finder.find_thoroughly(&picture).ok()?.into_iter().map(|face| Mark {
             x: face.bounds.x,
             y: face.bounds.y,

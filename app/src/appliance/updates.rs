@@ -10,10 +10,9 @@ use super::answer::{done, ready, refused};
 use super::systems::Bundle;
 use tokio::sync::Notify;
 
-use crate::config::Config;
 use backend::config::Tls;
 use base::secret::SecretUrl;
-use status::view::{Done, Incoming, Pending, Refused};
+use config::Config;
 use update::attempt::{Attempt, Origin};
 use update::inbox;
 use update::install;
@@ -25,6 +24,7 @@ use update::store::Places;
 use update::under_way::{Turn, UnderWay};
 use update::view::{SystemsView, acknowledge as note, present, view};
 use update::worker::{ask_for_trial, ask_to_go_back, folder};
+use view::{Done, Incoming, Pending, Refused};
 
 /// Begins to take a bundle.
 pub(super) fn receive(

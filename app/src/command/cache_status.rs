@@ -6,7 +6,7 @@ use serde::Serialize;
 use time::OffsetDateTime;
 use time::PrimitiveDateTime;
 
-use crate::config::Config;
+use config::Config;
 
 /// Photos that were synchronised so many minutes ago at most are fresh: two intervals by default, as in the
 /// original.

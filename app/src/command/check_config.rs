@@ -5,10 +5,10 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 
-use crate::config::{self, Config, ConfigError, Wrong, commented_defaults, examine};
 use backend::plain;
 use camera::config::CameraSource;
-use recognition::liveness::Requirement;
+use config::{self, Config, ConfigError, Wrong, commented_defaults, examine};
+use liveness::Requirement;
 use recognition::naming::threshold::Calibration;
 
 /// Arguments of `check-config`.
@@ -171,7 +171,7 @@ fn readable(path: &Path) -> std::io::Result<()> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use recognition::config::LivenessRule;
+    use liveness::config::LivenessRule;
 
     #[test]
     fn plain_http_is_noted_until_allowed() {

@@ -6,9 +6,9 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 
-use crate::config::Config;
 use backend::{sync, upload};
 use base::failure::Fault;
+use config::Config;
 
 /// Arguments of `check-connection`.
 #[derive(Debug, clap::Args)]

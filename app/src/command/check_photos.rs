@@ -7,7 +7,7 @@ use anyhow::bail;
 use serde::Serialize;
 
 use super::cache_status::CacheStatus;
-use crate::config::Config;
+use config::Config;
 use recognition::naming::own::ENOUGH;
 use recognition::naming::threshold::Calibration;
 use recognition::roster::enrol::build_from;

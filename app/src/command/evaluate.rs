@@ -8,8 +8,8 @@ use anyhow::Context as _;
 use clap::Subcommand;
 use image::RgbImage;
 
-use crate::config::Config;
 use base::moment::{Clock, SystemClock};
+use config::Config;
 use evaluate::attacks;
 use evaluate::attacks::{Judge, Presentation, RULES};
 use evaluate::bench;
@@ -20,7 +20,7 @@ use evaluate::identification;
 use evaluate::identification::identification;
 use evaluate::verification::verification;
 use evaluate::{chart, groups, pairs, pictures};
-use recognition::config::{Liveness, LivenessRule};
+use liveness::config::{Liveness, LivenessRule};
 use recognition::naming::threshold::Calibration;
 use recognition::naming::vote::Rule;
 use recognition::{Engine, EngineError};

@@ -11,7 +11,6 @@ use tokio::process::Command;
 use tokio::time::timeout;
 use url::Url;
 
-use crate::config;
 use backend::http::{Client, Timeouts};
 use update::gate::{Ending, Gate};
 use update::health::Limits;

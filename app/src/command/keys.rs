@@ -3,11 +3,11 @@
 use std::path::Path;
 use std::process::ExitCode;
 
+use access::account::AccountFile;
+use access::password;
+use access::role::Role;
+use access::token::{TokenAccess, TokenFile};
 use base::secret::Secret;
-use status::account::AccountFile;
-use status::password;
-use status::role::Role;
-use status::token::{TokenAccess, TokenFile};
 
 /// Arguments of `password`.
 #[derive(Debug, clap::Args)]
@@ -92,7 +92,7 @@ pub(super) fn account(path: &Path, request: &Account) -> anyhow::Result<ExitCode
         Account::List { json: false } => {
             println!(
                 "{}\ttechnician\tthe device's own; `attendance password` is for it",
-                status::account::TECHNICIAN
+                access::account::TECHNICIAN
             );
             for account in file.list()? {
                 println!("{}\t{}", account.name, account.role);

@@ -27,7 +27,7 @@ use clap::{Parser, Subcommand};
 use rustix::process::{Gid, Uid};
 use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 
-use crate::config::{Config, ConfigError};
+use config::{Config, ConfigError};
 
 /// `EX_USAGE` of sysexits.h: the configuration or the command line is wrong, and a restart will not help.
 const EXIT_USAGE: u8 = 64;
@@ -148,7 +148,7 @@ fn print_json(told: &impl serde::Serialize) -> anyhow::Result<()> {
 
 /// Loads the configuration and starts the log at its level.
 fn configured(path: &std::path::Path) -> Result<Config, ConfigError> {
-    let config = crate::config::load(path)?;
+    let config = config::load(path)?;
     base::logging::start(config.log.level.into());
     Ok(config)
 }

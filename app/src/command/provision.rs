@@ -6,12 +6,11 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 
-use crate::config;
-use crate::provision::import;
-use crate::provision::import::Places;
-use crate::provision::network;
-use crate::provision::report;
-use crate::provision::report::State;
+use provision::import;
+use provision::import::Places;
+use provision::network;
+use provision::report;
+use provision::report::State;
 
 /// Arguments of `provision`.
 #[derive(Debug, clap::Args)]

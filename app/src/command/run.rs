@@ -8,9 +8,9 @@ use std::sync::Arc;
 use clap::Args;
 
 use crate::appliance::End;
-use crate::config::Config;
-use crate::settings::store::RealDisk;
-use crate::settings::trial::{Keeper, Start};
+use config::Config;
+use settings::store::RealDisk;
+use settings::trial::{Keeper, Start};
 
 /// How it runs here.
 #[derive(Debug, Args)]

@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::config::Config;
 use backend::sync::account::{Account, ending, failed};
 use backend::sync::{Error, FOLDER, Report, Step, confirm_removal, once};
 use base::failure::Diagnosis as _;
 use base::moment::SiteZone;
+use config::Config;
 use time::OffsetDateTime;
 
 /// Arguments of `sync`.

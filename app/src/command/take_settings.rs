@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use crate::settings::{helper, writer};
+use settings::{helper, writer};
 
 /// Where the request lies.
 #[derive(Debug, clap::Args)]

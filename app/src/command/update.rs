@@ -9,7 +9,7 @@ use clap::Subcommand;
 use rustix::thread::{CapabilitySet, CapabilitySets, set_capabilities};
 use serde::Serialize;
 
-use crate::config::Config;
+use config::Config;
 use update::attempt;
 use update::attempt::{Attempt, Origin};
 use update::eeprom;
@@ -87,7 +87,7 @@ pub(super) enum Request {
 pub(super) fn execute(config: &Path, request: &Request) -> anyhow::Result<ExitCode> {
     base::logging::start(log::LevelFilter::Info);
     // A machine without settings, or with settings that this system cannot read, can be updated all the same.
-    let config = crate::config::load(config).unwrap_or_default();
+    let config = config::load(config).unwrap_or_default();
     let kept = folder(&config.site.data_dir);
     if let Request::FromStick { device, at } = request {
         return from_stick(&config, device, at);

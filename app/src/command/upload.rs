@@ -8,10 +8,10 @@ use std::time::Duration;
 use anyhow::bail;
 use serde::Serialize;
 
-use crate::config::Config;
 use backend::upload::{Report, Uploader};
 use base::event::{Bus, Event};
 use base::moment::{CheckedClock, Clock, SiteZone, SystemClock};
+use config::Config;
 use journal::storage::{Ledger, Progress};
 
 /// Exit code when rows need a person.

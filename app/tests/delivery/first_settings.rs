@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use attendance::provision::card::{Accepted, CardFile, parse};
-use status::password::Password;
+use access::password::Password;
+use provision::card::{Accepted, CardFile, parse};
 
 fn ask(folder: &Path, words: &[&str]) -> Output {
     let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../scripts/first-settings");

@@ -9,15 +9,14 @@ use std::time::Duration;
 
 use attendance::appliance::hands::Hands;
 use attendance::appliance::office::Office;
-use attendance::config;
 use attendance::supervisor::Supervisor;
 use backend::sync;
 use base::event::Bus;
 use base::moment::{Clock, ClockTrust, SiteZone, SystemClock};
-use status::view::{Action, Control as _, Done, Refused};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, watch};
+use view::{Action, Control as _, Done, Refused};
 
 use crate::door::KEY;
 use crate::site::{self, Site};

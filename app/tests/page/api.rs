@@ -6,7 +6,7 @@ use std::time::Duration;
 use base::event::{Advice, Event, WorkerState};
 use base::identity::RollNumber;
 use serde_json::{Value, json};
-use status::view::Action;
+use view::Action;
 
 use crate::client::{As, request};
 use crate::device::{Device, PASSWORD, broken};

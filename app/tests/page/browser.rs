@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use base::event::{Advice, Event};
 use base::identity::RollNumber;
-use status::systems::Slot;
-use status::view::{Action, Progress, RefusedRow, Removal};
 use update::inbox::received;
+use view::systems::Slot;
+use view::{Action, Progress, RefusedRow, Removal};
 
 use crate::device::{Device, PASSWORD, broken, healthy, row};
 use crate::webdriver::Browser;

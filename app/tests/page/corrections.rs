@@ -1,11 +1,11 @@
 //! The office corrects attendance: by forms in a real browser, and by the API.
 
+use access::account::AccountFile;
+use access::role::Role;
 use base::event::WorkerState;
-use status::account::AccountFile;
-use status::corrections::Correction;
-use status::role::Role;
-use status::view::{Action, RowStatus};
 use time::macros::{date, datetime, time};
+use view::corrections::Correction;
+use view::{Action, RowStatus};
 
 use crate::client::As;
 use crate::device::{Device, healthy, row};
@@ -21,7 +21,7 @@ fn device() -> Device {
         let mut came = row("2110007", "IN", "2026-11-22 08:05:09");
         came.id = "41".to_owned();
         view.today.rows = vec![came];
-        view.upload.needs_person = vec![status::view::RefusedRow {
+        view.upload.needs_person = vec![view::RefusedRow {
             id: "42".to_owned(),
             name: "2110007".to_owned(),
             days: vec!["2026-11-21".to_owned(), "2026-11-22".to_owned()],

@@ -1,35 +1,36 @@
 //! A server with a stand-in behind it: a healthy appliance whose state each test changes as it likes.
 
+use access::password;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use access::token::{TokenAccess, TokenFile};
 use attendance::appliance::systems::Bundle;
-use attendance::settings::desk::Desk;
-use attendance::settings::store::{RealDisk, Store};
-use attendance::settings::trial::Keeper;
-use attendance::settings::writer::Writer;
 use base::event::{Bus, WorkerState};
 use base::moment::SiteZone;
 use base::secret::Secret;
 use bytes::Bytes;
 use office::day::{Day, Now, Person, Rules, Seen};
+use settings::desk::Desk;
+use settings::store::{RealDisk, Store};
+use settings::trial::Keeper;
+use settings::writer::Writer;
 use status::config::Page;
 use status::limits::Limits;
-use status::systems::{
-    Content, InstalledSystem, Origin, Signers, Slot, SlotView, Systems, UpdateEnd, UpdateOutcome,
-};
-use status::token::{TokenAccess, TokenFile};
-use status::view::{
-    AboutStudent, Action, Camera, Control, Decision, Done, Incoming, KnownScene, LivenessCheck, Mark,
-    Pending, PhotoSync, Picture, Refused, RefusedPhoto, RefusedRow, Roster, RosterCount, Row, RowDelivery,
-    RowStatus, Source, Student, StudentsList, System, Today, Update, Upload, View, Worker,
-};
-use status::{Running, password, start};
+use status::{Running, start};
 use time::macros::{format_description, time};
 use time::{Date, PrimitiveDateTime};
 use update::inbox;
 use update::under_way::UnderWay;
+use view::systems::{
+    Content, InstalledSystem, Origin, Signers, Slot, SlotView, Systems, UpdateEnd, UpdateOutcome,
+};
+use view::{
+    AboutStudent, Action, Camera, Control, Decision, Done, Incoming, KnownScene, LivenessCheck, Mark,
+    Pending, PhotoSync, Picture, Refused, RefusedPhoto, RefusedRow, Roster, RosterCount, Row, RowDelivery,
+    RowStatus, Source, Student, StudentsList, System, Today, Update, Upload, View, Worker,
+};
 
 pub const PASSWORD: &str = "correct-horse-battery";
 
@@ -242,7 +243,7 @@ impl Source for Fake {
 }
 
 impl Control for Fake {
-    fn settings(&self) -> Option<Arc<dyn status::settings::Settings>> {
+    fn settings(&self) -> Option<Arc<dyn view::settings::Settings>> {
         Some(self.settings.clone())
     }
 
@@ -306,7 +307,7 @@ fn desk(folder: &Path) -> Desk {
     std::fs::write(&file, text).unwrap();
     let store = Store::below(folder, Arc::new(RealDisk));
     let keeper = Keeper::with(Writer::new(&file), store);
-    assert_eq!(keeper.begin(), attendance::settings::trial::Start::GoOn);
+    assert_eq!(keeper.begin(), settings::trial::Start::GoOn);
     Desk::new(Arc::new(keeper), SiteZone::default())
 }
 

@@ -2,14 +2,14 @@
 
 use std::time::{Duration, Instant};
 
+use access::password;
+use access::token::TokenFile;
 use base::event::Bus;
 use base::secret::Secret;
 use status::config::Page;
 use status::limits::Limits;
-use status::password;
-use status::token::TokenFile;
-use status::view::Action;
 use status::{Running, addresses, console, start};
+use view::Action;
 
 use crate::client::As;
 use crate::device::{Device, PASSWORD};
@@ -333,7 +333,7 @@ fn unusable_files_are_reported_on_the_page() {
     let folder = tempfile::tempdir().unwrap();
     let file = status::password_file(folder.path());
     std::fs::create_dir_all(&file).unwrap();
-    let full = TokenFile::below(folder.path()).add("script", status::token::TokenAccess::Full).unwrap();
+    let full = TokenFile::below(folder.path()).add("script", access::token::TokenAccess::Full).unwrap();
     let config = Page {
         listen: "127.0.0.1:0".parse().unwrap(),
         certificate_file: Some(folder.path().join("page.crt")),
@@ -351,7 +351,7 @@ fn unusable_files_are_reported_on_the_page() {
     assert!(told.contains("page.crt") && told.contains("nobody can log in"), "{told}");
     // Mended: it counts from the next try on.
     std::fs::remove_dir(&file).unwrap();
-    let (_, new) = status::password::Password::make(&file).unwrap();
+    let (_, new) = access::password::Password::make(&file).unwrap();
     assert_eq!(device.post("/login", &As::default(), &format!("password={}", new.expose())).status, 303);
 }
 
@@ -360,7 +360,7 @@ fn new_password_ends_every_session() {
     let device = Device::with_own_password();
     let old = device.log_in();
     let file = status::password_file(device.path());
-    let (_, new) = status::password::Password::make(&file).unwrap();
+    let (_, new) = access::password::Password::make(&file).unwrap();
     assert_eq!(device.get("/status", &old).status, 401);
     assert_eq!(device.post("/login", &As::default(), &format!("password={}", device.password)).status, 401);
     assert_eq!(device.post("/login", &As::default(), &format!("password={}", new.expose())).status, 303);

@@ -6,10 +6,10 @@ use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
+use access::password;
 use base::secret::Secret;
 use proptest::prelude::*;
 use status::limits::Limits;
-use status::password;
 
 use crate::client::{As, answer, plain, request, socket_from, tls};
 use crate::device::{Device, PASSWORD};

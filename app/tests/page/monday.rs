@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use status::account::AccountFile;
-use status::role::Role;
-use status::view::{Action, RefusedPhoto};
+use access::account::AccountFile;
+use access::role::Role;
+use view::{Action, RefusedPhoto};
 
 use crate::client::As;
 use crate::device::{Device, healthy};

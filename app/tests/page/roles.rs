@@ -1,8 +1,8 @@
 //! Roles: every address tried by everybody, and accounts made, used and removed on the page.
 
-use status::account::AccountFile;
-use status::role::Role;
-use status::token::TokenFile;
+use access::account::AccountFile;
+use access::role::Role;
+use access::token::TokenFile;
 
 use crate::client::As;
 use crate::device::Device;

@@ -6,14 +6,13 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use attendance::config;
-use attendance::settings::store::{RealDisk, Store};
-use attendance::settings::trial::Keeper;
-use attendance::settings::writer::Writer;
 use base::event::Bus;
 use base::identity::RollNumber;
 use base::moment::{Clock, ClockTrust, SiteZone, SystemClock};
 use base::secret::Secret;
+use settings::store::{RealDisk, Store};
+use settings::trial::Keeper;
+use settings::writer::Writer;
 
 use crate::device::PASSWORD;
 use crate::site::Site;
@@ -34,7 +33,7 @@ impl Appliance {
         // Free now, and taken in a moment by the program.
         let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let data = folder.path().join("data");
-        let hash = status::password::hash(&Secret::new(PASSWORD)).unwrap();
+        let hash = access::password::hash(&Secret::new(PASSWORD)).unwrap();
         let text = format!(
             "# The office knows the key.\n[site]\nname = \"North gate\" # shown on the page\nclock = \"system\"\ndata_dir = {data:?}\n\
              [camera]\nsource = \"replay\"\nreplay = [\"/nowhere/door.y4m\"]\n\

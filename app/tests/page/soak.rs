@@ -6,11 +6,11 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use access::token::{TokenAccess, TokenFile};
 use models::store::Store;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use sha2::{Digest, Sha256};
-use status::token::{TokenAccess, TokenFile};
 
 use crate::client::{answer, socket_from, tls};
 use crate::flood::Flood;

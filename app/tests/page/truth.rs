@@ -7,8 +7,8 @@ use std::time::Duration;
 use base::event::WorkerState;
 use base::failure::Fault;
 use serde_json::Value;
-use status::on_memory::OnMemory;
-use status::view::{Level, LivenessCheck, Problem, RefusedRow, Removal, View};
+use view::on_memory::OnMemory;
+use view::{Level, LivenessCheck, Problem, RefusedRow, Removal, View};
 
 use crate::client::{As, request};
 use crate::device::{Device, healthy};
@@ -139,7 +139,7 @@ fn every_fault_is_told_alike_everywhere() {
         let unsynced = says("The photos cannot be synchronised") || says("the photos cannot be fetched");
         assert_eq!(number("sync_failing") == 1, unsynced, "{name}: sync");
 
-        let door = status::needs_staff(&device.fake.view.lock().unwrap());
+        let door = view::verdict::needs_staff(&device.fake.view.lock().unwrap());
         assert_eq!(door, at("broken") > 0, "{name}: the door");
     }
     // Nobody learns more than whether it works.

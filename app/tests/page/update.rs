@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use base::secret::SecretUrl;
 use serde_json::json;
 use status::limits::Limits;
-use status::systems::UpdateEnd;
-use status::view::Action;
 use update::inbox::{MAX_BUNDLE, received};
+use view::Action;
+use view::systems::UpdateEnd;
 
 use crate::client::{Answer, As, Tls, answer};
 use crate::device::{Device, broken};

@@ -14,7 +14,7 @@ use std::cell::Cell;
 use std::time::Duration;
 
 use image::RgbImage;
-use recognition::config::LivenessRule;
+use liveness::config::LivenessRule;
 use recognition::{FrameOutcome, Pipeline};
 use vision::frame::{Frame, Picture};
 

@@ -1,8 +1,8 @@
 //! Enrolment with the real networks: photos that lie or stand on their head, tilted heads, and two people in
 //! one folder.
 
+use faces::warp::{Affine, warp};
 use image::{Rgb, RgbImage, imageops};
-use recognition::faces::warp::{Affine, warp};
 use recognition::roster::enrol::build;
 use recognition::roster::places::Places;
 use recognition::roster::removal::Removal;

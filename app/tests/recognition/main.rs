@@ -17,12 +17,12 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use base::moment::Moment;
 use base::progress::Progress;
+use faces::warp::{Affine, warp};
 use image::{Rgb, RgbImage, imageops};
+use liveness::config::LivenessRule;
+use liveness::depth::Parallax;
+use liveness::{State, Verdict};
 use models::store::Store;
-use recognition::config::LivenessRule;
-use recognition::faces::warp::{Affine, warp};
-use recognition::liveness::depth::Parallax;
-use recognition::liveness::{State, Verdict};
 use recognition::{Advice, Engine, FrameOutcome, Gallery, Pipeline};
 use vision::face::Bounds;
 use vision::face::DetectorChoice;
@@ -129,7 +129,7 @@ fn nobody_is_a_stranger_while_photos_are_loading() {
     let everybody = material.gallery(|_| true);
     let gallery = Arc::new(ArcSwap::from_pointee(material.gallery(|roll| roll != person)));
     let engine = material.engine();
-    let liveness = recognition::config::Liveness { require: LivenessRule::Off, ..Default::default() };
+    let liveness = liveness::config::Liveness { require: LivenessRule::Off, ..Default::default() };
     let loading = Progress::default();
     loading.set(1, 2);
     let mut pipeline =
@@ -431,8 +431,7 @@ fn a_print_that_is_folded_along_the_nose_and_turned_has_no_depth() {
 fn every_blink_of_the_video_is_counted_and_every_frame_looks_alive() {
     let Some(material) = Material::find() else { return };
     let mut engine = material.engine();
-    let liveness =
-        recognition::config::Liveness { require: LivenessRule::PassiveBlink, ..Default::default() };
+    let liveness = liveness::config::Liveness { require: LivenessRule::PassiveBlink, ..Default::default() };
     let mut checker = engine.liveness(&liveness).unwrap();
     let mut state = State::default();
     let mut blinks = Vec::new();
@@ -470,7 +469,7 @@ fn where_the_passive_networks_are_missing_a_blink_is_required() {
     }
     let engine = Engine::load(folder.path(), &recognition::config::Recognition::default()).unwrap();
     let gallery = Arc::new(ArcSwap::from_pointee(material.gallery(|_| true)));
-    let liveness = recognition::config::Liveness { require: LivenessRule::Passive, ..Default::default() };
+    let liveness = liveness::config::Liveness { require: LivenessRule::Passive, ..Default::default() };
     let mut pipeline =
         Pipeline::new(engine, gallery, &recognition::config::Recognition::default(), &liveness).unwrap();
     let mut accepted = 0;

@@ -11,8 +11,9 @@ use base::moment::SystemClock;
 use camera::replay::{Pace, Replay};
 use camera::{Grab, Source as _};
 use image::RgbImage;
+use liveness::config::LivenessRule;
 use models::store::Store;
-use recognition::config::{LivenessRule, Recognition};
+use recognition::config::Recognition;
 use recognition::{Engine, Gallery, Pipeline};
 use rustix::thread::{CpuSet, sched_getcpu, sched_setaffinity};
 use vision::face::DetectorChoice;
@@ -92,7 +93,7 @@ impl Material {
             engine,
             gallery,
             &Recognition::default(),
-            &recognition::config::Liveness { require, ..Default::default() },
+            &liveness::config::Liveness { require, ..Default::default() },
         )
         .unwrap()
     }

@@ -5,8 +5,8 @@
 
 use base::moment::Moment;
 use evaluate::sheet::{MOTIONS, Sheet, Still};
+use liveness::config::LivenessRule;
 use recognition::FrameOutcome;
-use recognition::config::LivenessRule;
 use time::OffsetDateTime;
 use vision::frame::{Frame, Picture};
 

@@ -270,7 +270,7 @@ fn impostor_scores(
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use recognition::config::EmbedderChoice;
+    use faces::embedder::EmbedderChoice;
     use vision::embedding::DIMENSIONS;
 
     /// What is measured of forty people with three pictures each, in some of which nobody is seen.

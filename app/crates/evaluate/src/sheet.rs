@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use image::{Rgb, RgbImage};
 
-use recognition::faces::warp::{Affine, warp};
+use faces::warp::{Affine, warp};
 use vision::face::{Bounds, Point};
 
 /// Frames a second that are drawn.

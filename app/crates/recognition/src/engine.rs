@@ -8,21 +8,21 @@ use models::face_mesh::FaceMesh;
 use models::store::Store;
 
 use crate::config;
-use crate::config::EmbedderChoice;
-use crate::faces::align::Aligned;
-use crate::faces::embedder;
-use crate::faces::embedder::Embedder;
-use crate::faces::enrolment;
-use crate::faces::enrolment::{Content, EnrolRefusal, Enrolment, Inspection};
-use crate::faces::error::EngineError;
-use crate::faces::finder::Finder;
-use crate::faces::landmarks::Landmarks;
-use crate::faces::quality::Quality;
-use crate::faces::upright;
-use crate::faces::upright::Turn;
-use crate::liveness::Checker;
 use crate::naming::threshold::Calibration;
 use crate::roster::persons::Likeness;
+use faces::align::Aligned;
+use faces::embedder;
+use faces::embedder::Embedder;
+use faces::embedder::EmbedderChoice;
+use faces::enrolment;
+use faces::enrolment::{Content, EnrolRefusal, Enrolment, Inspection};
+use faces::error::EngineError;
+use faces::finder::Finder;
+use faces::landmarks::Landmarks;
+use faces::quality::Quality;
+use faces::upright;
+use faces::upright::Turn;
+use liveness::Checker;
 use vision::embedding::Embedding;
 use vision::face::Face;
 
@@ -73,7 +73,7 @@ impl Engine {
         let store = Store::open(models_dir).map_err(|error| EngineError::store("store", &error))?;
         let calibration = calibration(config.embedder)?;
         Ok(Self {
-            finder: Finder::of_store(store.clone(), config)?,
+            finder: Finder::of_store(store.clone(), config.detector)?,
             mesh: EngineError::load(&store, Role::FaceMesh, FaceMesh::load)?,
             embedder: embedder::load(config.embedder, &store)?,
             choice: config.embedder,
@@ -120,7 +120,7 @@ impl Engine {
     ///
     /// # Errors
     /// [`EngineError::Load`] when weights that the site's rule needs are missing or damaged.
-    pub fn liveness(&self, config: &config::Liveness) -> Result<Checker, EngineError> {
+    pub fn liveness(&self, config: &liveness::config::Liveness) -> Result<Checker, EngineError> {
         Checker::load(&self.store, config)
     }
 

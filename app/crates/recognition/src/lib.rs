@@ -9,14 +9,12 @@
 
 pub mod config;
 pub mod engine;
-pub mod faces;
-pub mod liveness;
 pub mod naming;
 pub mod roster;
 pub mod watch;
 
+pub use base::event::Advice;
 pub use engine::Engine;
-pub use faces::advice::Advice;
 pub use faces::enrolment::{Content, EnrolRefusal, Enrolment, Inspection};
 pub use faces::error::EngineError;
 pub use faces::finder::Finder;

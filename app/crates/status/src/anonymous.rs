@@ -12,8 +12,8 @@ use std::collections::{BTreeSet, HashSet};
 
 use serde_json::Value;
 
-use super::view::{Roster, View};
 use base::redaction::LEFT_OUT;
+use view::{Roster, View};
 
 /// The shortest number that is taken for a roll number: years, ports and most counts are shorter.
 const FEWEST_DIGITS: usize = 5;

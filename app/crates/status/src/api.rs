@@ -5,10 +5,10 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Number;
 
-use super::verdict;
-use super::verdict::Frames;
-use super::view::{Problem, Row, View};
 use base::event::WorkerState;
+use view::verdict;
+use view::verdict::Frames;
+use view::{Problem, Row, View};
 
 /// Most entries of one list in `GET /status`: monitoring asks often.
 pub(super) const MOST_LISTED: usize = 500;
@@ -315,7 +315,7 @@ pub(super) fn csv(rows: &[Row]) -> Result<Vec<u8>, csv::Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::view::{RefusedPhoto, RefusedRow, RowStatus};
+    use view::{RefusedPhoto, RefusedRow, RowStatus};
 
     #[test]
     fn status_lists_are_bounded() {

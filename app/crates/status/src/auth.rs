@@ -8,16 +8,16 @@ use std::time::{Duration, Instant};
 use http::HeaderMap;
 use tokio::sync::watch;
 
-use super::account::{Accounts, TECHNICIAN};
-use super::audit::AUDIT;
-use super::password::{CurrentPassword, Password};
 use super::request::{bearer, session_cookie};
-use super::role::Role;
 use super::routes::Access;
-use super::session::{Found, Lifetimes, Sessions};
-use super::throttle::{GuessRule, Guesses};
-use super::token::{TokenAccess, Tokens};
-use super::turnstile::Turnstile;
+use access::account::{Accounts, TECHNICIAN};
+use access::audit::AUDIT;
+use access::password::{CurrentPassword, Password};
+use access::role::Role;
+use access::session::{Found, Lifetimes, Sessions};
+use access::throttle::{GuessRule, Guesses};
+use access::token::{TokenAccess, Tokens};
+use access::turnstile::Turnstile;
 
 /// For whoever is sent away because too many came at once.
 const COME_AGAIN: Duration = Duration::from_secs(1);
@@ -275,11 +275,11 @@ mod tests {
     use base::secret::Secret;
 
     use super::*;
-    use crate::account::AccountFile;
-    use crate::password;
     use crate::rights::Rights;
     use crate::routes::{Endpoint, ROUTES};
-    use crate::token::TokenFile;
+    use access::account::AccountFile;
+    use access::password;
+    use access::token::TokenFile;
 
     #[tokio::test]
     async fn many_addresses_that_guess_at_once_do_not_keep_the_right_password_waiting() {

@@ -23,7 +23,7 @@ use sha2::{Digest, Sha256};
 use time::macros::datetime;
 use time::{Duration, OffsetDateTime};
 
-use super::private_file;
+use access::private_file;
 use base::failure::{Diagnosis, Fault};
 
 /// No clock of this device is earlier: the image's own files are newer. Certificates are valid from here as

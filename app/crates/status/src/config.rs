@@ -8,7 +8,7 @@ use base::secret::Secret;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::token::StoredToken;
+use access::token::StoredToken;
 
 /// The technician's HTTPS page.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]

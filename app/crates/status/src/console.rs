@@ -11,7 +11,7 @@ use qrcode::render::unicode::Dense1x2;
 use qrcode::{EcLevel, QrCode};
 
 use super::certificate::{Identity, device_addresses};
-use super::private_file;
+use access::private_file;
 use base::secret::Secret;
 
 /// Where the first password stands on the appliance, in the service's folder below `/run`. `attendance

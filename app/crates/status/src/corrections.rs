@@ -2,50 +2,18 @@
 
 use http::StatusCode;
 use time::macros::format_description;
-use time::{Date, PrimitiveDateTime, Time};
+use time::{PrimitiveDateTime, Time};
+use view::corrections::Correction;
+use view::{Action, RowStatus};
 
 use super::page;
 use super::reply::{Reply, error, see_other};
 use super::request;
 use super::routes::Endpoint;
 use super::service::{Asked, Service, row_id};
-use super::view::{Action, RowStatus};
 
 /// Longest reason, in characters.
 pub(super) const LONGEST_REASON: usize = 200;
-
-/// A correction of attendance by hand. Times are the site's.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Correction {
-    /// A row is missing.
-    Add {
-        /// The student's roll number.
-        roll: String,
-        /// Whether they came or went.
-        status: RowStatus,
-        /// When.
-        at: PrimitiveDateTime,
-    },
-    /// A row has the wrong time.
-    Change {
-        /// Which row, by its id.
-        row: String,
-        /// The right time of its day.
-        time: Time,
-    },
-    /// A row is wrong: the student was not there.
-    Void {
-        /// Which row, by its id.
-        row: String,
-    },
-    /// A row whose day nobody knew is of this day.
-    Place {
-        /// Which row, by its id.
-        row: String,
-        /// The day.
-        day: Date,
-    },
-}
 
 impl Service {
     /// Makes a correction. A browser goes back to where its form stood, and reads there what became of it.

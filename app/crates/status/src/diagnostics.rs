@@ -9,7 +9,7 @@ use flate2::write::GzEncoder;
 use serde_json::json;
 
 use super::anonymous::Anonymous;
-use super::view::{Problem, Roster, View};
+use view::{Problem, Roster, View};
 
 /// What goes in, read beforehand.
 pub(super) struct Parts {
@@ -18,7 +18,7 @@ pub(super) struct Parts {
     /// Whose numbers must not stand in it.
     pub(super) roster: Roster,
     pub(super) configuration: String,
-    /// Without what the program itself knows to name a person ([`super::view::Source::redacted_log`]).
+    /// Without what the program itself knows to name a person ([`view::Source::redacted_log`]).
     pub(super) log: Vec<String>,
     pub(super) certificate: String,
 }
@@ -90,12 +90,12 @@ mod tests {
     use std::io::Read as _;
 
     use super::*;
-    use crate::view::{Camera, Decision, RefusedPhoto, RefusedRow, RosterCount, Row, Student, Today, Upload};
     use base::event::{Bus, Event, Life, WorkerState, narrate};
     use base::failure::Fault;
     use base::identity::RollNumber;
     use proptest::prelude::*;
     use tokio_util::sync::CancellationToken;
+    use view::{Camera, Decision, RefusedPhoto, RefusedRow, RosterCount, Row, Student, Today, Upload};
 
     /// The names of the bundle's files, and all that stands in them.
     fn opened(parts: Parts) -> (Vec<String>, String) {

@@ -20,9 +20,9 @@ use super::api;
 use super::auth::AccessGuard;
 use super::judge::Judge;
 use super::reply::{Reply, with_body};
-use super::verdict;
-use super::view::Problem;
 use base::event::Event;
+use view::Problem;
+use view::verdict;
 
 /// Time between two ticks: numbers on the page are no older, and a log-in that ended is noticed. Shorter than
 /// a connection may be idle ([`super::limits::Limits::header_time`]), so that an open page needs no new

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use super::view::{Source, View};
+use view::{Source, View};
 
 /// Time between two samples.
 const PERIOD: Duration = Duration::from_secs(300);
@@ -88,7 +88,7 @@ pub(super) fn points(values: &[f32], width: f32, height: f32) -> Option<String> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::view::Row;
+    use view::Row;
 
     #[test]
     fn a_day_is_kept_and_no_more() {

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
-use super::settings::Settings;
-use super::view::{Action, Control, Done, Incoming, Refused};
+use view::settings::Settings;
+use view::{Action, Control, Done, Incoming, Refused};
 
 /// How long the page says what became of an action: later it would be taken for news.
 const NEWS: Duration = Duration::from_secs(10 * 60);
@@ -127,7 +127,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::view::Pending;
+    use view::Pending;
 
     #[derive(Default)]
     struct Slow(AtomicUsize);

@@ -6,8 +6,8 @@ use arc_swap::ArcSwap;
 use time::OffsetDateTime;
 
 use super::certificate::Identity;
-use super::verdict;
-use super::view::{Problem, Source, View};
+use view::verdict;
+use view::{Problem, Source, View};
 
 /// The one place where it is decided what is wrong: the page, the API, the event stream and the metrics all
 /// ask here.

@@ -17,16 +17,13 @@
 //! it with stands on the console ([`console::notice`]).
 #![forbid(unsafe_code)]
 
-pub mod account;
 mod anonymous;
-mod answer;
 mod api;
-mod audit;
 mod auth;
 pub mod certificate;
 pub mod config;
 pub mod console;
-pub mod corrections;
+mod corrections;
 mod diagnostics;
 mod events;
 mod history;
@@ -38,31 +35,17 @@ mod metrics;
 #[cfg(test)]
 mod monitoring;
 mod office_pages;
-pub mod on_memory;
 mod openapi;
 mod page;
-pub mod password;
 mod plaintext;
-mod private_file;
-mod private_list;
 mod reply;
 mod request;
 mod rights;
-pub mod role;
 mod routes;
 mod service;
-mod session;
-pub mod settings;
-pub mod systems;
 mod technicians_pages;
-mod throttle;
-pub mod token;
-mod turnstile;
-mod verdict;
-pub mod view;
 
 pub use routes::addresses;
-pub use verdict::needs_staff;
 
 use std::io;
 use std::net::SocketAddr;
@@ -77,23 +60,23 @@ use time::{Date, OffsetDateTime};
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
-use crate::account::{AccountFile, Accounts};
 use crate::auth::AccessGuard;
 use crate::certificate::{CertificateSource, Identity};
 use crate::config::Page;
 use crate::limits::Limits;
-use crate::password::{CurrentPassword, Password};
 use crate::rights::Rights;
 use crate::service::Service;
-use crate::session::Lifetimes;
-use crate::token::{TokenFile, Tokens};
-use crate::view::{
-    AboutStudent, Control, Level, Pending, Picture, Problem, Refused, Roster, Row, Source, StudentsList, View,
-};
+use access::account::{AccountFile, Accounts};
+use access::password::{CurrentPassword, Password};
+use access::session::Lifetimes;
+use access::token::{TokenFile, Tokens};
 use base::event::Bus;
 use base::failure::{Diagnosis, Fault};
 use base::secret::Secret;
 use office::day::Day;
+use view::{
+    AboutStudent, Control, Level, Pending, Picture, Problem, Refused, Roster, Row, Source, StudentsList, View,
+};
 
 /// Files read and passwords checked at once, beside the network thread.
 const FILE_THREADS: usize = 3;
@@ -120,7 +103,7 @@ pub enum StatusError {
     Certificate(#[from] certificate::CertificateError),
     /// The password.
     #[error(transparent)]
-    Password(#[from] password::PasswordError),
+    Password(#[from] access::password::PasswordError),
     /// TLS.
     #[error("{}", self.fault())]
     Tls(#[from] rustls::Error),
@@ -323,7 +306,7 @@ fn original_listener(config: &Page) -> Option<(Option<std::net::TcpListener>, Op
 fn password(
     config: &Page,
     data_dir: &Path,
-) -> Result<(Arc<CurrentPassword>, Option<Secret>), password::PasswordError> {
+) -> Result<(Arc<CurrentPassword>, Option<Secret>), access::password::PasswordError> {
     let (file, boot) = (password_file(data_dir), base::moment::boot_id());
     let (password, shown) = match Password::load(config.password_hash.as_ref(), &file, &boot) {
         Ok(None) => Password::make_first(&file, &boot).map(|(made, shown)| (Ok(made), Some(shown)))?,
@@ -342,7 +325,7 @@ struct WithDoor {
     accounts: Arc<Accounts>,
     /// Why the second port cannot be had.
     concern: Option<String>,
-    settings: Option<Arc<dyn settings::Settings>>,
+    settings: Option<Arc<dyn view::settings::Settings>>,
 }
 
 impl Source for WithDoor {

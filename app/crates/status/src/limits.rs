@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::throttle::Rate;
+use access::throttle::Rate;
 
 /// The limits of the server. Everything it keeps for others is bounded by one of these.
 #[derive(Debug, Clone)]

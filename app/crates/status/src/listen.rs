@@ -29,7 +29,7 @@ use super::certificate::{CertificateSource, Identity};
 use super::limits::{Limits, rate};
 use super::plaintext;
 use super::service::Service;
-use super::throttle::{Arrivals, party};
+use access::throttle::{Arrivals, party};
 
 /// Time between two looks at whether the certificate must be renewed: the clock may be set long after the
 /// start.

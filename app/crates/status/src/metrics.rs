@@ -4,8 +4,8 @@ use std::fmt::{Display, Write as _};
 
 use time::OffsetDateTime;
 
-use super::view::{Level, Problem, RowStatus, View};
 use base::event::WorkerState;
+use view::{Level, Problem, RowStatus, View};
 
 /// The content type Prometheus expects.
 pub(super) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -153,8 +153,8 @@ impl Metrics {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::on_memory::OnMemory;
-    use crate::view::{System, Worker};
+    use view::on_memory::OnMemory;
+    use view::{System, Worker};
 
     #[test]
     fn every_line_is_of_the_format_and_labels_are_escaped() {

@@ -9,8 +9,8 @@ use std::process::Command;
 use time::OffsetDateTime;
 
 use crate::metrics;
-use crate::systems::{Signers, Slot, SlotView, Systems};
-use crate::view::{School, System, Update, View, Worker};
+use view::systems::{Signers, Slot, SlotView, Systems};
+use view::{School, System, Update, View, Worker};
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../monitoring")

@@ -14,7 +14,7 @@ use super::reply::{Reply, download, error, json};
 use super::request;
 use super::routes::Endpoint;
 use super::service::{Asked, DETECTION_WAIT, Service, acted, busy, unexpected};
-use super::view::{Action, Row};
+use view::{Action, Row};
 
 /// Days of a student's page.
 const DAYS_OF_STUDENT: i64 = 31;

@@ -8,9 +8,9 @@ use super::api;
 use super::corrections::LONGEST_REASON;
 use super::request::LONGEST_ADDRESS;
 use super::rights::Rights;
-use super::role::Role;
 use super::routes::{Access, Endpoint, ROUTES, Route};
-use super::view::Roster;
+use access::role::Role;
+use view::Roster;
 
 /// The document.
 pub(super) fn document() -> Value {

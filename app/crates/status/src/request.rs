@@ -13,7 +13,7 @@ use time::macros::format_description;
 use tokio::time::{Instant, timeout_at};
 
 use super::limits::Limits;
-use super::view::{Incoming, Refused};
+use view::{Incoming, Refused};
 
 /// The session's cookie. The prefix makes browsers insist on `Secure`, `Path=/` and no `Domain`.
 pub(super) const SESSION_COOKIE: &str = "__Host-session";
@@ -43,7 +43,7 @@ pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
     (scheme.eq_ignore_ascii_case("bearer") && (1..=256).contains(&token.len())).then_some(token)
 }
 
-/// Only what [`super::token::random_text`] makes: 32 bytes as unpadded base64url.
+/// Only what [`access::token::random_text`] makes: 32 bytes as unpadded base64url.
 fn is_random_text(value: &str) -> bool {
     value.len() == 43 && value.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
 }

@@ -1,7 +1,7 @@
 //! The one table of the least role that every address needs.
 
-use super::role::Role;
 use super::routes::Endpoint;
+use access::role::Role;
 
 /// What the configuration says about rights.
 #[derive(Debug, Clone, Copy, Default)]

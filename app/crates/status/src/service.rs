@@ -11,9 +11,7 @@ use http::{HeaderMap, HeaderName, Request, StatusCode};
 use office::students::MOST_BYTES;
 use tokio::sync::Semaphore;
 
-use super::account::TECHNICIAN;
 use super::api;
-use super::audit::AUDIT;
 use super::auth::{AccessGuard, LogIn, MustWait, Who};
 use super::certificate::Identity;
 use super::history::History;
@@ -25,14 +23,17 @@ use super::reply::{Reply, download, empty, error, json, of_type, secured, see_ot
 use super::request;
 use super::request::{SESSION_COOKIE, same_origin, wants_page};
 use super::rights::{Rights, of_button};
-use super::role::Role;
 use super::routes;
 use super::routes::{Access, Endpoint, Found};
-use super::session::csrf_matches;
-use super::view::{Action, Control, Problem, Source, View};
-use super::{diagnostics, events, metrics, openapi, verdict};
+use super::{diagnostics, events, metrics, openapi};
+use access::account::TECHNICIAN;
+use access::audit::AUDIT;
+use access::role::Role;
+use access::session::csrf_matches;
 use base::event::Bus;
 use base::secret::SecretUrl;
+use view::verdict;
+use view::{Action, Control, Problem, Source, View};
 
 /// How old the answer of `/healthz` may be. No monitor asks more often, and the state costs files and locks.
 const HEALTH_AGE: Duration = Duration::from_secs(1);
@@ -750,7 +751,7 @@ pub(super) fn sentence(text: &str) -> String {
     letters.next().map_or_else(String::new, |first| format!("{}{}.", first.to_uppercase(), letters.as_str()))
 }
 
-/// An id of a row as [`super::view::RefusedRow::id`] has it.
+/// An id of a row as [`view::RefusedRow::id`] has it.
 pub(super) fn row_id(text: &str) -> Option<String> {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_.:".contains(&b);
     (text.len() <= 128 && text.bytes().all(plain)).then(|| text.to_owned())
@@ -768,8 +769,8 @@ fn message(outcome: &ActionResult) -> String {
     }
 }
 
-fn still_under_way() -> super::view::Done {
-    super::view::Done {
+fn still_under_way() -> view::Done {
+    view::Done {
         message: "Under way. It goes on by itself; you can leave.".to_owned(),
         output: String::new(),
     }

@@ -4,16 +4,16 @@ use std::sync::Arc;
 
 use http::StatusCode;
 
-use super::account::AccountError;
-use super::audit::AUDIT;
 use super::auth::Who;
 use super::page;
 use super::reply::{Reply, error};
 use super::request;
-use super::role::Role;
 use super::routes::Endpoint;
 use super::service::{Asked, Service, sentence, unexpected};
-use super::settings::Review;
+use access::account::AccountError;
+use access::audit::AUDIT;
+use access::role::Role;
+use view::settings::Review;
 
 impl Service {
     /// The pages of the settings. What is answered holds no secret.

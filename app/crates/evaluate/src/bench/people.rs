@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use base::identity::RollNumber;
+use faces::landmarks::EYE_CORNERS;
 use recognition::Engine;
-use recognition::faces::landmarks::EYE_CORNERS;
 use vision::embedding::Embedding;
 use vision::face::{Bounds, Point};
 

@@ -11,8 +11,8 @@ use arc_swap::ArcSwap;
 use models::scalar_products;
 
 use super::threshold::Calibration;
-use crate::config::EmbedderChoice;
 use base::identity::RollNumber;
+use faces::embedder::EmbedderChoice;
 use vision::embedding::{DIMENSIONS, Embedding};
 
 /// 2¹⁴: the largest power of two for which 1.0 fits in an `i16`.

@@ -85,7 +85,7 @@ fn pairs(count: usize, mut see: impl FnMut(usize, usize)) {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::config::EmbedderChoice;
+    use faces::embedder::EmbedderChoice;
     use vision::embedding::DIMENSIONS;
 
     /// So many students; the part of their faces that all of them share has this weight.

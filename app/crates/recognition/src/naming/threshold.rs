@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::EmbedderChoice;
+use faces::embedder::EmbedderChoice;
 
 /// Largest file of a calibration; one has a dozen lines.
 const MAX_BYTES: u64 = 1 << 20;

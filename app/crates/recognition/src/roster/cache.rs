@@ -320,7 +320,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::Quality;
-    use crate::faces::enrolment::Found;
+    use faces::enrolment::Found;
     use vision::embedding::DIMENSIONS;
     use vision::face::Bounds;
     use vision::face::DetectorChoice;

@@ -17,9 +17,9 @@ use super::enrol::roster;
 use super::persons::Likeness;
 use super::places::Places;
 use crate::Finder;
-use crate::config::EmbedderChoice;
 use crate::engine::{earlier_model_hash, model_hash};
 use crate::naming::threshold::Calibration;
+use faces::embedder::EmbedderChoice;
 
 /// The roster of the embedder that knows most of the photos, where that is not the chosen one.
 ///
@@ -33,7 +33,7 @@ pub fn earlier(settings: &Settings) -> Option<Roster> {
         return None;
     }
     let listing = scan(&places.photos, &settings.photos).ok()?;
-    let detectors = Finder::of_store(store.clone(), &settings.recognition).ok()?.detectors();
+    let detectors = Finder::of_store(store.clone(), settings.recognition.detector).ok()?.detectors();
     let known = |embedder: EmbedderChoice| -> Vec<(String, RollNumber, Entry)> {
         let path = settings.data_dir.join(embedder.cache());
         let mut cache = Cache::load(&path, &model_hash(&store, embedder), &detectors);

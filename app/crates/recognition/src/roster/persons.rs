@@ -216,7 +216,7 @@ impl Diagnosis for NotUsed {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::panic)]
     use super::*;
-    use crate::config::EmbedderChoice;
+    use faces::embedder::EmbedderChoice;
     use vision::embedding::DIMENSIONS;
 
     const LIKENESS: Likeness = Likeness { unlike: 0.2, same: 0.5, alike: 0.9 };

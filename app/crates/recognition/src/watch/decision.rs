@@ -6,16 +6,16 @@
 use std::time::Duration;
 
 use super::subject::{Continuity, Subject};
-use crate::faces::advice::Advice;
-use crate::faces::error::EngineError;
-use crate::faces::landmarks::Landmarks;
-use crate::faces::quality::Quality;
-use crate::liveness::latch::Latch;
-use crate::liveness::scene::around::Surround;
-use crate::liveness::{Missing, Observation, Requirement, Summary, Verdict, passive};
 use crate::naming::gallery::Match;
 use crate::naming::vote::{Answer, Rule};
+use base::event::Advice;
 use base::identity::RollNumber;
+use faces::error::EngineError;
+use faces::landmarks::Landmarks;
+use faces::quality::Quality;
+use liveness::latch::Latch;
+use liveness::scene::around::Surround;
+use liveness::{Missing, Observation, Requirement, Summary, Verdict, passive};
 use vision::embedding::Embedding;
 
 /// A known face whose liveness is open for this long is asked to blink or to turn. People blink every three

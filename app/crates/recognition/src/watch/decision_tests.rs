@@ -2,10 +2,9 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
-use crate::config::LivenessRule;
-use crate::faces::landmarks::Pose;
-use crate::liveness::depth::tests::head;
-use crate::liveness::scene::around::Surround;
+use faces::landmarks::Pose;
+use liveness::config::LivenessRule;
+use liveness::scene::around::Surround;
 
 use vision::embedding::DIMENSIONS;
 
@@ -31,6 +30,17 @@ impl Senses for Said {
     fn observe(&mut self, votes: bool) -> Result<Observation, EngineError> {
         Ok(Observation { live: votes.then_some(self.live), opening: Some(0.4) })
     }
+}
+
+/// A head of 468 points: the front of an ellipsoid with a nose in its middle, in pixels.
+fn head() -> Vec<[f32; 3]> {
+    (0..468)
+        .map(|i| {
+            let (u, v) = ((i % 22) as f32 / 10.5 - 1.0, (i / 22) as f32 / 10.5 - 1.0);
+            let nose = 30.0 * (-(u * u + v * v) * 12.0).exp();
+            [70.0 * u, 90.0 * v, 40.0 * (u * u + v * v) - nose]
+        })
+        .collect()
 }
 
 fn roll() -> RollNumber {

@@ -4,7 +4,7 @@
 //! graph does. The box and the points that the detector gave are moved as the landmarks have moved since: the
 //! mesh gets the crop that it would have got from the detector. Pure: points in, places out.
 
-use crate::faces::warp::Affine;
+use faces::warp::Affine;
 use vision::face::{Bounds, Face, Point};
 
 /// A face that the detector found, and where it is by now.

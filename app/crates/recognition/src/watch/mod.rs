@@ -1,5 +1,6 @@
 //! Watching the door: faces are followed over frames, and each track leads to a decision.
 
+pub mod counsel;
 pub mod decision;
 pub(crate) mod follow;
 pub mod outcome;

@@ -1,9 +1,9 @@
 //! What recognition tells the others.
 
-use crate::faces::advice::Advice;
-use crate::liveness;
+use base::event::Advice;
 use base::identity::RollNumber;
 use base::moment::Moment;
+use liveness;
 
 /// A person was recognised: the one thing that attendance is made of.
 #[derive(Debug, Clone, PartialEq)]

@@ -18,18 +18,18 @@ use super::track::{MAX_TRACKS, Track, Tracker};
 use super::view;
 use super::view::{Latency, Snapshot, millis};
 use crate::config;
-use crate::config::EmbedderChoice;
 use crate::engine::Engine;
-use crate::faces::advice::Advice;
-use crate::faces::error::EngineError;
-use crate::liveness::latch::Latch;
-use crate::liveness::{Checker, Requirement, face_bounds};
 use crate::naming::gallery::{Gallery, SharedGallery};
 use crate::naming::threshold::Calibration;
 use crate::naming::vote::{Ballot, Rule};
+use base::event::Advice;
 use base::identity::RollNumber;
 use base::moment::Moment;
 use base::progress::Progress;
+use faces::embedder::EmbedderChoice;
+use faces::error::EngineError;
+use liveness::latch::Latch;
+use liveness::{Checker, Requirement, face_bounds};
 use vision::face::{Bounds, Face};
 use vision::frame::Frame;
 
@@ -57,7 +57,7 @@ pub struct Pipeline {
     recognition: config::Recognition,
     latch: Latch,
     scenery: Scenery,
-    prompt: config::PromptUse,
+    prompt: liveness::config::PromptUse,
     exempt: Vec<RollNumber>,
     /// Whether something shows or speaks what a person is asked to do.
     screen: Arc<AtomicBool>,
@@ -85,7 +85,7 @@ impl Pipeline {
         engine: Engine,
         gallery: SharedGallery,
         recognition: &config::Recognition,
-        liveness: &config::Liveness,
+        liveness: &liveness::config::Liveness,
     ) -> Result<Self, EngineError> {
         let (prompt, exempt) = (liveness.prompt, liveness.exempt.clone());
         let liveness = engine.liveness(liveness)?;
@@ -347,9 +347,9 @@ impl Pipeline {
 
     fn asks(&self) -> bool {
         match self.prompt {
-            config::PromptUse::Auto => self.screen.load(Ordering::Relaxed),
-            config::PromptUse::Always => true,
-            config::PromptUse::Never => false,
+            liveness::config::PromptUse::Auto => self.screen.load(Ordering::Relaxed),
+            liveness::config::PromptUse::Always => true,
+            liveness::config::PromptUse::Never => false,
         }
     }
 

@@ -7,9 +7,9 @@ use std::time::Duration;
 use image::RgbImage;
 use vision::face::Bounds;
 
-use crate::liveness::scene::around::{Comparison, Surround};
-use crate::liveness::scene::gradient::Gradient;
-use crate::liveness::scene::learnt::{Scene, Usefulness};
+use liveness::scene::around::{Comparison, Surround};
+use liveness::scene::gradient::Gradient;
+use liveness::scene::learnt::{Scene, Usefulness};
 
 /// Least time between two looks at an empty scene.
 const LOOK_EVERY: Duration = Duration::from_millis(200);

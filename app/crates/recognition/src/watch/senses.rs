@@ -9,10 +9,10 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 use super::decision::Senses;
 use super::view::{Latency, millis};
 use crate::engine::Engine;
-use crate::faces::error::EngineError;
-use crate::faces::landmarks::Landmarks;
-use crate::liveness::{Checker, Observation};
 use crate::naming::gallery::{Gallery, Match};
+use faces::error::EngineError;
+use faces::landmarks::Landmarks;
+use liveness::{Checker, Observation};
 use vision::embedding::Embedding;
 
 /// A second thread, on which the tests of liveness run while the face is embedded: about the same work

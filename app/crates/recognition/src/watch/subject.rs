@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use super::follow::Followed;
-use crate::config::EmbedderChoice;
-use crate::faces::advice::Counsel;
-use crate::liveness::{State, Verdict};
 use crate::naming::vote::{Answer, Ballot, Rule};
+use crate::watch::counsel::Counsel;
 use base::identity::RollNumber;
+use faces::embedder::EmbedderChoice;
+use liveness::{State, Verdict};
 use vision::embedding::Embedding;
 
 /// Time between two embeddings, and between two votes of the passive models, once they have said enough and
@@ -183,8 +183,8 @@ impl Subject {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::liveness::passive;
     use crate::naming::gallery::Match;
+    use liveness::passive;
     use vision::embedding::DIMENSIONS;
 
     const RULE: Rule = Rule { threshold: 0.4, margin: 0.05, votes: 3 };

@@ -8,8 +8,8 @@ use rustix::time::{ClockId, clock_gettime};
 use serde::Serialize;
 
 use super::preview::{Preview, TrackView};
-use crate::liveness::scene::learnt::Usefulness;
 use base::moment::Moment;
+use liveness::scene::learnt::Usefulness;
 use vision::face::Bounds;
 
 /// How long a preview is kept going after somebody asked for one.

@@ -10,9 +10,9 @@ use super::pipeline::Pipeline;
 use super::preview::Preview;
 use super::tempo::Tempo;
 use super::view::FrameView;
-use crate::faces::error::EngineError;
 use base::event::{Bus, Event};
 use base::sightings::Inbox;
+use faces::error::EngineError;
 use vision::latest::{Received, Receiver};
 
 /// How often the stop signal is looked at while no frame comes.

@@ -5,9 +5,9 @@ use maud::{Markup, html};
 
 use super::document;
 use super::parts::token;
-use crate::account::{Account, TECHNICIAN};
 use crate::reply::Reply;
-use crate::role::Role;
+use access::account::{Account, TECHNICIAN};
+use access::role::Role;
 use base::secret::Secret;
 
 /// What became of a change, for the top of the page.

@@ -9,7 +9,7 @@ use super::filter::Filter;
 use super::parts::{Home, outcome, time_of, token};
 use crate::request::date;
 use crate::routes::Endpoint;
-use crate::view::{Row, RowDelivery, RowStatus};
+use view::{Row, RowDelivery, RowStatus};
 
 /// Rows shown before one asks for all: a busy day has thousands, the page is sent again with every change,
 /// and on a phone the rest of the page stands below them.

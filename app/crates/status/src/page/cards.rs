@@ -7,8 +7,8 @@ use super::correct::{self, Form};
 use super::parts::{Home, action, outcome, time_of, token};
 use crate::api::{MOST_LISTED, hours_minutes_seconds};
 use crate::routes::Endpoint;
-use crate::view::{Decision, RefusedPhoto, RefusedRow, Worker};
 use base::event::WorkerState;
+use view::{Decision, RefusedPhoto, RefusedRow, Worker};
 
 /// Decisions shown at once: what a technician asks about has just happened, and on a phone the rest of the
 /// page stands below.

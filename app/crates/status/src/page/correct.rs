@@ -7,7 +7,7 @@ use super::document;
 use super::parts::{time_of, token};
 use crate::corrections::LONGEST_REASON;
 use crate::reply::Reply;
-use crate::view::{Action, Row, RowDelivery};
+use view::{Action, Row, RowDelivery};
 
 /// Kinds of corrections, as their outcomes are kept.
 pub(crate) const KINDS: [&str; 4] = Action::CORRECTIONS;

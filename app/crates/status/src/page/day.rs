@@ -5,7 +5,7 @@ use office::day::{Day, Entry, State};
 use time::{Date, Time};
 
 use super::filter::{Filter, NO_DEPARTURE, key};
-use crate::view::Row;
+use view::Row;
 
 /// Lines of a list on one screen.
 pub(super) const LINES: usize = 50;

@@ -8,7 +8,7 @@ use super::parts::{Home, token};
 use super::{attendance, cards, document, history, updates};
 use crate::reply::Reply;
 use crate::routes::Endpoint;
-use crate::view::{Level, Problem};
+use view::{Level, Problem};
 
 /// What one does at the page: each job has its own view.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -46,7 +46,7 @@ pub(super) use picture::picture;
 pub(super) use range::{Range, range};
 pub(super) use student::{Corrections, student};
 
-use super::view::Level;
+use view::Level;
 
 /// The page's script.
 pub(super) const SCRIPT: &str = include_str!("page.js");

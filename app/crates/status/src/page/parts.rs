@@ -10,7 +10,7 @@ use crate::history::Sample;
 use crate::jobs::Jobs;
 use crate::rights::{Rights, of_button};
 use crate::routes::{Access, Endpoint};
-use crate::view::{Problem, Row, View};
+use view::{Problem, Row, View};
 
 /// Everything the page shows.
 pub(crate) struct Home<'a> {

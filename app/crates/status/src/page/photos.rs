@@ -7,7 +7,7 @@ use super::day::{page_of, paging};
 use super::document;
 use super::parts::{Home, action, outcome, token};
 use crate::reply::Reply;
-use crate::view::{RefusedPhoto, StudentsList};
+use view::{RefusedPhoto, StudentsList};
 
 /// The page.
 pub(crate) fn photos(home: &Home<'_>, all: &[RefusedPhoto], list: &StudentsList, most_bytes: usize) -> Reply {

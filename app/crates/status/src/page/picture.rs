@@ -7,7 +7,7 @@ use http::header::{CONTENT_SECURITY_POLICY, HeaderValue};
 use maud::{PreEscaped, html};
 
 use crate::reply::{Reply, of_type};
-use crate::view::Picture;
+use view::Picture;
 
 /// Colours of good and bad marks: bright, with a dark rim behind the text, to be seen on any picture.
 const GOOD: &str = "#4ade80";

@@ -8,7 +8,7 @@ use maud::{Markup, html};
 use super::document;
 use super::parts::token;
 use crate::reply::Reply;
-use crate::settings::{Change, Fault, Field, Input, Section, Sheet, Version};
+use view::settings::{Change, Fault, Field, Input, Section, Sheet, Version};
 
 /// Sections that are open from the start: what a technician comes for.
 const OPEN: [&str; 3] = ["site", "photos", "webhook"];

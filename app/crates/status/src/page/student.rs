@@ -10,7 +10,7 @@ use super::document;
 use super::parts::time_of;
 use crate::jobs::ActionResult;
 use crate::reply::Reply;
-use crate::view::{AboutStudent, RefusedPhoto, Row};
+use view::{AboutStudent, RefusedPhoto, Row};
 
 /// The rows of one day, with the forms that correct them.
 pub(crate) struct Corrections<'a> {

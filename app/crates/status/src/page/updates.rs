@@ -4,8 +4,8 @@ use maud::{Markup, html};
 
 use super::parts::{Home, action, outcome, token};
 use crate::request::LONGEST_ADDRESS;
-use crate::systems::{Attempt, Content, Signers, Slot, Systems, UpdateEnd, UpdateOutcome};
-use crate::view::Update;
+use view::Update;
+use view::systems::{Attempt, Content, Signers, Slot, Systems, UpdateEnd, UpdateOutcome};
 
 pub(super) fn updates(home: &Home<'_>) -> Markup {
     let update = &home.view.update;

@@ -1,0 +1,256 @@
+//! The MiniFASNet models, fed exactly as upstream feeds them, voting over frames.
+//!
+//! minivision Silent-Face-Anti-Spoofing: the box about its centre times 2.7 or 4.0, shifted to stay inside
+//! the frame, limited to the frame's size, stretched to 80×80 with plain bilinear interpolation, BGR, 0
+//! to 255. The models are very sensitive to all of this.
+
+use image::RgbImage;
+use models::Role;
+use models::minifas::{LIVE, MiniFas, Variant};
+use models::store::Store;
+
+use faces::error::EngineError;
+use vision::face::Bounds;
+
+/// Votes after which an old one counts less: about six seconds of frames. All votes of a visit count alike
+/// for that long, so that no short good moment of a picture outweighs what was seen before it.
+const HORIZON: u32 = 90;
+
+/// Log-odds of the clearest votes that count, for an attack and for a living person.
+const CLEAR: std::ops::RangeInclusive<f32> = -4.0..=3.0;
+
+/// Votes before anything is decided: a single frame may be blurred, or catch a reflection.
+pub const MIN_VOTES: u32 = 5;
+
+/// Votes before a face is refused. More than it takes to pass: a refusal lasts until the face has gone.
+pub const MIN_REFUSING: u32 = 12;
+
+/// Mean P(live) from which a track is alive. Of the frames at hand the genuine ones score above 0.95 and one
+/// of three attacks 0.72: the middle is no place for the line.
+pub const LIVE_FROM: f32 = 0.85;
+
+/// Mean P(live) below which it is an attack; in between more frames are awaited.
+const ATTACK_BELOW: f32 = 0.4;
+
+/// Largest input of a model, pixels along a side.
+const MAX_SIDE: usize = 256;
+
+/// The two models; both look at every frame that votes.
+pub struct Passive {
+    networks: [(MiniFas, f32); 2],
+}
+
+impl Passive {
+    /// Whether the weights of both models are there.
+    pub fn is_there(store: &Store) -> bool {
+        store.has(Role::AntispoofV2) && store.has(Role::AntispoofV1Se)
+    }
+
+    /// Loads both models; `None` where their weights are not there (a machine that reaches package
+    /// registries only).
+    ///
+    /// # Errors
+    /// [`EngineError::Load`] when they are there and damaged.
+    pub fn load(store: &Store) -> Result<Option<Self>, EngineError> {
+        if !Self::is_there(store) {
+            return Ok(None);
+        }
+        let load = |role, variant| EngineError::load(store, role, |weights| MiniFas::load(variant, weights));
+        Ok(Some(Self {
+            networks: [
+                (load(Role::AntispoofV2, Variant::V2)?, 2.7),
+                (load(Role::AntispoofV1Se, Variant::V1Se)?, 4.0),
+            ],
+        }))
+    }
+
+    /// P(live) of the face in this box, 0 to 1: the mean of both models.
+    ///
+    /// `face` is a box as upstream's detector draws it: forehead to chin, ear to ear.
+    ///
+    /// # Errors
+    /// [`EngineError::Run`] when a model fails.
+    pub fn score(&mut self, picture: &RgbImage, face: &Bounds) -> Result<f32, EngineError> {
+        let mut sum = 0.0;
+        for (network, scale) in &mut self.networks {
+            let crop = Crop::about(face, *scale, picture.width(), picture.height());
+            let side = network.variant().side();
+            let classes = network
+                .classify_with(|input| crop.fill_bgr(picture, side, input))
+                .map_err(|error| EngineError::run("anti-spoof", &error))?;
+            sum += classes[LIVE];
+        }
+        Ok(sum / self.networks.len() as f32)
+    }
+}
+
+/// Pixels of a picture, corners included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Crop {
+    left: u32,
+    top: u32,
+    width: u32,
+    height: u32,
+}
+
+impl Crop {
+    /// Upstream's `_get_new_box`, its rounding included.
+    fn about(face: &Bounds, scale: f32, width: u32, height: u32) -> Self {
+        let (last_x, last_y) = (width as f32 - 1.0, height as f32 - 1.0);
+        let (box_width, box_height) = (face.width.max(1.0), face.height.max(1.0));
+        let scale = scale.min(last_x / box_width).min(last_y / box_height);
+        let centre = face.centre();
+        let span = |centre: f32, size: f32, last: f32| {
+            let (mut low, mut high) = (centre - size / 2.0, centre + size / 2.0);
+            if low < 0.0 {
+                (low, high) = (0.0, high - low);
+            }
+            if high > last {
+                (low, high) = (low - (high - last), last);
+            }
+            // Truncated towards zero, as Python's int() does; the clamp is for boxes that are no numbers.
+            (low.clamp(0.0, last) as u32, high.clamp(0.0, last) as u32)
+        };
+        let (left, right) = span(centre.x, box_width * scale, last_x);
+        let (top, bottom) = span(centre.y, box_height * scale, last_y);
+        Self { left, top, width: right.saturating_sub(left) + 1, height: bottom.saturating_sub(top) + 1 }
+    }
+
+    /// Stretches the crop to `side` × `side` as OpenCV's `INTER_LINEAR` does (no averaging, borders
+    /// repeated).
+    fn fill_bgr(&self, picture: &RgbImage, side: usize, input: &mut [f32]) {
+        let taps = |length: u32, i: usize| {
+            let at = ((i as f32 + 0.5) * length as f32 / side as f32 - 0.5).clamp(0.0, length as f32 - 1.0);
+            let low = at as u32;
+            (low, (low + 1).min(length - 1), at - low as f32)
+        };
+        // Where each column looks is the same for all rows.
+        let columns: heapless::Vec<_, MAX_SIDE> = (0..side).map(|column| taps(self.width, column)).collect();
+        let data = picture.as_raw();
+        let stride = 3 * picture.width() as usize;
+        for (row, target) in input.chunks_exact_mut(3 * side).take(side).enumerate() {
+            let (upper, lower, fy) = taps(self.height, row);
+            let line = |y: u32| {
+                &data[(self.top + y) as usize * stride + 3 * self.left as usize..][..3 * self.width as usize]
+            };
+            let (upper, lower) = (line(upper), line(lower));
+            for (target, (west, east, fx)) in target.as_chunks_mut::<3>().0.iter_mut().zip(&columns) {
+                let mix = |line: &[u8]| -> [f32; 3] {
+                    let (west, east) = (&line[3 * *west as usize..][..3], &line[3 * *east as usize..][..3]);
+                    std::array::from_fn(|c| f32::from(west[c]) * (1.0 - fx) + f32::from(east[c]) * fx)
+                };
+                let (upper, lower) = (mix(upper), mix(lower));
+                let colour: [f32; 3] = std::array::from_fn(|c| upper[c] * (1.0 - fy) + lower[c] * fy);
+                // Blue first; whole numbers, as OpenCV's 8-bit result has them.
+                let [red, green, blue] = colour.map(|value| (value + 0.5) as i32 as f32);
+                *target = [blue, green, red];
+            }
+        }
+    }
+}
+
+/// What the passive models say of one track, over all of its frames: the mean of the votes' log-odds. A
+/// clear vote counts for no more than [`CLEAR`], so that one frame never decides.
+#[derive(Debug, Clone, Default)]
+pub struct Votes {
+    count: u32,
+    mean: f32,
+}
+
+/// What the votes say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Too few votes, or no clear answer.
+    Open,
+    /// Alive.
+    Live,
+    /// A picture.
+    Attack,
+}
+
+impl Votes {
+    /// Counts P(live) of one frame.
+    pub fn cast(&mut self, live: f32) {
+        let live = live.clamp(1e-6, 1.0 - 1e-6);
+        let odds = (live / (1.0 - live)).ln().clamp(*CLEAR.start(), *CLEAR.end());
+        self.count = self.count.saturating_add(1);
+        self.mean += (odds - self.mean) / self.count.min(HORIZON) as f32;
+    }
+
+    /// The mean of the votes as a probability, 0 to 1; `None` before the first.
+    pub fn mean(&self) -> Option<f32> {
+        (self.count > 0).then(|| 1.0 / (1.0 + (-self.mean).exp()))
+    }
+
+    /// What they say.
+    pub fn verdict(&self) -> Verdict {
+        match self.mean() {
+            Some(mean) if self.count >= MIN_VOTES && mean >= LIVE_FROM => Verdict::Live,
+            Some(mean) if self.count >= MIN_REFUSING && mean < ATTACK_BELOW => Verdict::Attack,
+            _ => Verdict::Open,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn bounds(x: f32, y: f32, width: f32, height: f32) -> Bounds {
+        Bounds { x, y, width, height }
+    }
+
+    #[test]
+    fn crops_are_those_of_upstream() {
+        // Worked by hand from CropImage._get_new_box.
+        let inside = Crop::about(&bounds(300.0, 200.0, 100.0, 120.0), 2.7, 1000, 800);
+        assert_eq!(inside, Crop { left: 215, top: 98, width: 271, height: 325 });
+        let corner = Crop::about(&bounds(10.0, 10.0, 100.0, 120.0), 2.7, 1000, 800);
+        assert_eq!(corner, Crop { left: 0, top: 0, width: 271, height: 325 });
+        // 270×324 about (940, 730) would end at 1075 and 892: 76 and 93 beyond the last column and row.
+        let far_corner = Crop::about(&bounds(890.0, 670.0, 100.0, 120.0), 2.7, 1000, 800);
+        assert_eq!(far_corner, Crop { left: 729, top: 475, width: 271, height: 325 });
+        let limited = Crop::about(&bounds(50.0, 50.0, 100.0, 100.0), 4.0, 250, 200);
+        assert_eq!((limited.width, limited.height), (200, 200));
+    }
+
+    #[test]
+    fn a_crop_of_the_networks_size_is_copied_with_blue_first() {
+        let picture = RgbImage::from_fn(80, 80, |x, y| image::Rgb([x as u8, y as u8, 200]));
+        let crop = Crop { left: 0, top: 0, width: 80, height: 80 };
+        let mut input = vec![0.0; 3 * 80 * 80];
+        crop.fill_bgr(&picture, 80, &mut input);
+        assert_eq!(input[3 * (80 * 7 + 5)..][..3], [200.0, 7.0, 5.0]);
+    }
+
+    #[test]
+    fn a_few_bad_frames_do_not_refuse_a_person_and_few_frames_decide_nothing() {
+        let mut votes = Votes::default();
+        for _ in 1..MIN_VOTES {
+            votes.cast(0.99);
+        }
+        assert_eq!(votes.verdict(), Verdict::Open);
+        votes.cast(0.01);
+        assert_eq!(votes.verdict(), Verdict::Open, "one bad frame of five asks for more");
+        (0..4).for_each(|_| votes.cast(0.99));
+        assert_eq!(votes.verdict(), Verdict::Live);
+        for _ in 0..40 {
+            votes.cast(0.01);
+        }
+        assert_eq!(votes.verdict(), Verdict::Attack);
+    }
+
+    proptest! {
+        #[test]
+        fn a_crop_never_leaves_the_picture(
+            x in -500f32..1500.0, y in -500f32..1500.0, w in -10f32..3000.0, h in -10f32..3000.0,
+            width in 1u32..900, height in 1u32..900, scale in 1f32..4.0
+        ) {
+            let crop = Crop::about(&bounds(x, y, w, h), scale, width, height);
+            prop_assert!(crop.left + crop.width <= width && crop.top + crop.height <= height);
+            let mut input = vec![0.0; 3 * 4 * 4];
+            crop.fill_bgr(&RgbImage::new(width, height), 4, &mut input);
+        }
+    }
+}

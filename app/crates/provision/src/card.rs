@@ -1,0 +1,394 @@
+//! The files that a technician may put on the card, parsed. Nothing here reads or writes anything.
+
+use std::fmt::Write as _;
+
+use rustls_pki_types::pem::PemObject as _;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+
+use base::secret::Secret;
+use config::Config;
+
+/// Largest file taken from the card: a roster of keys or a chain of certificates is a few kilobytes.
+pub const MAX_BYTES: u64 = 256 * 1024;
+
+/// What the card may hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CardFile {
+    /// The site's settings.
+    Settings,
+    /// A certificate authority of the site's own.
+    Authority,
+    /// The page's certificate, of the site's own.
+    PageCertificate,
+    /// Its key.
+    PageKey,
+    /// The Wi-Fi network to join.
+    Wifi,
+    /// SSH keys of the technicians.
+    SshKeys,
+    /// The console password's hash.
+    ConsolePassword,
+}
+
+impl CardFile {
+    /// In the order in which they are taken over: the settings may name the files before them.
+    pub const ALL: [Self; 7] = [
+        Self::Authority,
+        Self::PageCertificate,
+        Self::PageKey,
+        Self::Settings,
+        Self::Wifi,
+        Self::SshKeys,
+        Self::ConsolePassword,
+    ];
+
+    /// The file's name on the card.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Settings => "attendance.toml",
+            Self::Authority => "ca.pem",
+            Self::PageCertificate => "page.crt",
+            Self::PageKey => "page.key",
+            Self::Wifi => "wifi.txt",
+            Self::SshKeys => "authorized_keys",
+            Self::ConsolePassword => "password.hash",
+        }
+    }
+}
+
+/// Why a file is not taken over. The message is for the technician and repeats no secret.
+#[derive(Debug, thiserror::Error)]
+pub enum CardError {
+    /// Not text that a program can read.
+    #[error("is not plain text in UTF-8; save it again with that encoding")]
+    Encoding,
+    /// The settings are wrong; the text says where.
+    #[error(transparent)]
+    Settings(#[from] config::ConfigError),
+    /// No certificate in the file.
+    #[error("holds no certificate in PEM form (-----BEGIN CERTIFICATE-----)")]
+    NoCertificate,
+    /// No key in the file. The parser's own words might repeat parts of one.
+    #[error("holds no private key in PEM form (-----BEGIN PRIVATE KEY-----), or one locked with a password")]
+    NoKey,
+    /// A line that cannot be what it should be.
+    #[error("line {line}: {reason}")]
+    Line {
+        /// Counted from 1.
+        line: usize,
+        /// What is wrong, and what is expected.
+        reason: &'static str,
+    },
+}
+
+/// A file of the card that may be taken over, in the form in which it is kept.
+#[derive(Debug)]
+pub enum Accepted {
+    /// `attendance.toml` as it was, without a byte-order mark, and what it says.
+    Settings(String, Box<Config>),
+    /// The authority's PEM file as it was.
+    Authority(String),
+    /// The page's certificate and its issuers, PEM.
+    PageCertificate(String),
+    /// Its key, PEM.
+    PageKey(Secret),
+    /// A profile for iwd; `None` forgets every network.
+    Wifi(Option<WifiProfile>),
+    /// The keys, one a line; empty switches SSH off.
+    SshKeys(String),
+    /// The hash for /etc/shadow; empty locks the console.
+    ConsolePassword(String),
+}
+
+/// What iwd reads for one network.
+#[derive(Debug, PartialEq, Eq)]
+pub struct WifiProfile {
+    /// File name below /var/lib/iwd.
+    pub file: String,
+    /// Its content.
+    pub content: String,
+    /// The country whose rules for channels hold, ISO 3166; none: as the kernel has it.
+    pub country: Option<String>,
+}
+
+/// Parses one file's bytes.
+///
+/// # Errors
+/// [`CardError`], with the line where there is one.
+pub fn parse(file: CardFile, bytes: &[u8]) -> Result<Accepted, CardError> {
+    let text = std::str::from_utf8(bytes).map_err(|_| CardError::Encoding)?;
+    // Windows' editors begin files with a mark that no Unix program expects.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    match file {
+        CardFile::Settings => {
+            let config = config::parse(text)?;
+            Ok(Accepted::Settings(text.to_owned(), Box::new(config)))
+        }
+        CardFile::Authority => certificates(text).map(Accepted::Authority),
+        CardFile::PageCertificate => certificates(text).map(Accepted::PageCertificate),
+        CardFile::PageKey => match PrivateKeyDer::from_pem_slice(text.as_bytes()) {
+            Ok(_) => Ok(Accepted::PageKey(Secret::new(text))),
+            Err(_) => Err(CardError::NoKey),
+        },
+        CardFile::Wifi => wifi(text),
+        CardFile::SshKeys => ssh_keys(text),
+        CardFile::ConsolePassword => console_password(text),
+    }
+}
+
+fn certificates(text: &str) -> Result<String, CardError> {
+    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(text.as_bytes()).collect();
+    match certificates {
+        Ok(found) if !found.is_empty() => Ok(text.to_owned()),
+        _ => Err(CardError::NoCertificate),
+    }
+}
+
+/// First line the network's name, second its password, third the country if it is given; a name alone is an
+/// open network, an empty file none.
+fn wifi(text: &str) -> Result<Accepted, CardError> {
+    let mut lines = text.lines().map(|line| line.trim_end_matches('\r'));
+    let Some(name) = lines.next().filter(|name| !name.is_empty()) else { return Ok(Accepted::Wifi(None)) };
+    if name.len() > 32 {
+        return Err(CardError::Line { line: 1, reason: "the network's name has more than 32 bytes" });
+    }
+    // iwd's own rule for names of profiles: plain names as they are, others as hexadecimal digits.
+    let plain = name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_ ".contains(&b));
+    let stem = if plain { name.to_owned() } else { format!("={}", hexadecimal(name.as_bytes())) };
+    let profile = match lines.next().filter(|password| !password.is_empty()) {
+        None => WifiProfile { file: format!("{stem}.open"), content: String::new(), country: None },
+        Some(password) => {
+            if !(8..=63).contains(&password.len()) || !password.bytes().all(|b| (32..127).contains(&b)) {
+                return Err(CardError::Line {
+                    line: 2,
+                    reason: "a Wi-Fi password has 8 to 63 ASCII characters",
+                });
+            }
+            WifiProfile {
+                file: format!("{stem}.psk"),
+                content: format!("[Security]\nPassphrase={}\n", iwd_value(password)),
+                country: None,
+            }
+        }
+    };
+    let country = lines.next().map(str::trim).filter(|line| !line.is_empty());
+    let is_country = |text: &str| text.len() == 2 && text.bytes().all(|b| b.is_ascii_uppercase());
+    if country.is_some_and(|country| !is_country(country)) || lines.any(|line| !line.trim().is_empty()) {
+        return Err(CardError::Line {
+            line: 3,
+            reason: "expected three lines at most: the network's name, its password, and the country in two capital \
+                     letters, for example IN",
+        });
+    }
+    Ok(Accepted::Wifi(Some(WifiProfile { country: country.map(str::to_owned), ..profile })))
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// A value as iwd's settings files spell it: backslashes doubled, a leading space as `\s`.
+fn iwd_value(value: &str) -> String {
+    let escaped = value.replace('\\', "\\\\");
+    match escaped.strip_prefix(' ') {
+        Some(rest) => format!("\\s{rest}"),
+        None => escaped,
+    }
+}
+
+/// Key types that dropbear takes. Options before the type are refused: a key that may do only some things is
+/// not for a technician.
+const KEY_TYPES: [&str; 5] =
+    ["ssh-ed25519", "ssh-rsa", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521"];
+
+fn ssh_keys(text: &str) -> Result<Accepted, CardError> {
+    use base64::Engine as _;
+    let mut kept = String::new();
+    for (index, line) in text.lines().map(str::trim).enumerate() {
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        let wrong = |reason| CardError::Line { line: index + 1, reason };
+        let mut words = line.split_ascii_whitespace();
+        let (kind, key) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+        if !KEY_TYPES.contains(&kind) {
+            return Err(wrong(
+                "expected a public key: ssh-ed25519, ssh-rsa or ecdsa-sha2-nistp…, the key, a comment",
+            ));
+        }
+        let bytes = base64::engine::general_purpose::STANDARD
+            .decode(key)
+            .map_err(|_| wrong("the key is cut or changed; copy the whole line of the .pub file"))?;
+        // RFC 4253, 6.6: strings with their lengths, the first of which is the type again. A key that was cut
+        // ends within one.
+        let parts = wire_strings(&bytes).unwrap_or_default();
+        if parts.len() < 2 || parts[0] != kind.as_bytes() {
+            return Err(wrong(
+                "the key is cut, or of another type than stands before it; copy the whole line of the .pub file",
+            ));
+        }
+        let _ = writeln!(kept, "{line}");
+    }
+    Ok(Accepted::SshKeys(kept))
+}
+
+/// Splits SSH's wire form into its strings; `None` when the last one is not whole.
+fn wire_strings(mut bytes: &[u8]) -> Option<Vec<&[u8]>> {
+    let mut strings = Vec::new();
+    while !bytes.is_empty() {
+        let (length, rest) = bytes.split_first_chunk::<4>()?;
+        let (string, rest) = rest.split_at_checked(u32::from_be_bytes(*length) as usize)?;
+        strings.push(string);
+        bytes = rest;
+    }
+    Some(strings)
+}
+
+/// A crypt(3) hash of a method that is not yet weak: yescrypt, SHA-512 or SHA-256.
+fn console_password(text: &str) -> Result<Accepted, CardError> {
+    let hash = text.trim();
+    let strong = ["$y$", "$6$", "$5$"].iter().any(|method| hash.starts_with(method));
+    let printable = hash.bytes().all(|b| b.is_ascii_graphic() && b != b':');
+    if hash.is_empty() || (strong && printable && hash.len() >= 40) {
+        return Ok(Accepted::ConsolePassword(hash.to_owned()));
+    }
+    Err(CardError::Line {
+        line: 1,
+        reason: "expected a password's hash as `openssl passwd -6` prints it, not a password",
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use proptest::prelude::*;
+
+    const KEY: &str =
+        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHJvYm90cyBoYXZlIGZlZWxpbmdzIHRvbywgbWF5YmUh anna@desk";
+
+    #[test]
+    fn settings_with_byte_order_mark_are_accepted() {
+        let text = "\u{feff}[site]\r\nname = \"gate\"\r\n";
+        assert!(
+            matches!(parse(CardFile::Settings, text.as_bytes()), Ok(Accepted::Settings(kept, _)) if kept.starts_with("[site]"))
+        );
+        let utf16: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        assert!(matches!(parse(CardFile::Settings, &utf16), Err(CardError::Encoding)));
+    }
+
+    #[test]
+    fn the_example_on_the_card_is_valid() {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("../../../meta-attendance/recipes-bsp/raspberrypi5/bootconfig/attendance.example.toml");
+        parse(CardFile::Settings, &std::fs::read(path).unwrap()).unwrap();
+    }
+
+    #[test]
+    fn wrong_settings_name_their_line() {
+        let error =
+            parse(CardFile::Settings, b"[site]\nname = \"gate\"\nnmae = 1\n").unwrap_err().to_string();
+        assert!(error.contains("line 3"), "{error}");
+    }
+
+    #[test]
+    fn certificate_and_key_files_are_checked() {
+        let made = rcgen::generate_simple_self_signed(vec!["door.example".to_owned()]).unwrap();
+        let (certificate, key) = (made.cert.pem(), made.signing_key.serialize_pem());
+        let parse = |file, text: &str| parse(file, text.as_bytes());
+        assert!(matches!(parse(CardFile::PageCertificate, &certificate), Ok(Accepted::PageCertificate(_))));
+        assert!(matches!(parse(CardFile::PageKey, &key), Ok(Accepted::PageKey(_))));
+        assert!(matches!(parse(CardFile::PageCertificate, &key), Err(CardError::NoCertificate)));
+        assert!(matches!(parse(CardFile::PageKey, &certificate), Err(CardError::NoKey)));
+        assert!(matches!(
+            parse(CardFile::PageKey, &key.replace("PRIVATE", "ENCRYPTED PRIVATE")),
+            Err(CardError::NoKey)
+        ));
+    }
+
+    #[test]
+    fn wifi_profiles_follow_iwd() {
+        let profile = |text: &str| match parse(CardFile::Wifi, text.as_bytes()).unwrap() {
+            Accepted::Wifi(profile) => profile,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(
+            profile("School 2\r\nback\\slash 1\r\n").unwrap(),
+            WifiProfile {
+                file: "School 2.psk".into(),
+                content: "[Security]\nPassphrase=back\\\\slash 1\n".into(),
+                country: None,
+            }
+        );
+        assert_eq!(profile("Café\n password\n").unwrap().file, "=436166c3a9.psk");
+        assert_eq!(profile("Café\n password\n").unwrap().content, "[Security]\nPassphrase=\\spassword\n");
+        assert_eq!(profile("guests\n").unwrap().file, "guests.open");
+        let abroad = profile("School 2\npassword1\nIN\n").unwrap();
+        assert_eq!(abroad.country.as_deref(), Some("IN"));
+        assert_eq!(profile("guests\n\nDE\n").unwrap().country.as_deref(), Some("DE"));
+        assert_eq!(profile("\n"), None);
+        for (wrong, line) in [
+            ("net\nshort\n", 2),
+            ("net\npassword1\nmore\n", 3),
+            ("net\npassword1\nIN\nmore\n", 3),
+            ("net\npassword1\nin\n", 3),
+            (&*"n".repeat(33), 1),
+        ] {
+            assert!(
+                matches!(parse(CardFile::Wifi, wrong.as_bytes()), Err(CardError::Line { line: found, .. }) if found == line)
+            );
+        }
+    }
+
+    #[test]
+    fn only_whole_public_ssh_keys_are_accepted() {
+        let taken = parse(CardFile::SshKeys, format!("# ours\n\n{KEY}\n").as_bytes()).unwrap();
+        assert!(matches!(taken, Accepted::SshKeys(keys) if keys == format!("{KEY}\n")));
+        let rsa = KEY.replacen("ssh-ed25519", "ssh-rsa", 1);
+        for wrong in
+            [&KEY[..40], "command=\"true\" ssh-ed25519 AAAA", "-----BEGIN OPENSSH PRIVATE KEY-----", &rsa]
+        {
+            let text = format!("{KEY}\n{wrong}\n");
+            assert!(
+                matches!(parse(CardFile::SshKeys, text.as_bytes()), Err(CardError::Line { line: 2, .. })),
+                "{wrong}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_password_in_clear_is_refused() {
+        let hash = "$6$saltsalt$".to_owned() + &"x".repeat(86);
+        let taken = parse(CardFile::ConsolePassword, hash.as_bytes()).unwrap();
+        assert!(matches!(taken, Accepted::ConsolePassword(kept) if kept == hash));
+        for wrong in [
+            "secret",
+            "$1$salt$abcdefghijklmnopqrstuv0123456789abcdef",
+            "$6$with:colon$0123456789012345678901234567890123456789",
+        ] {
+            let error = parse(CardFile::ConsolePassword, wrong.as_bytes()).unwrap_err().to_string();
+            assert!(!error.contains(wrong));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn wifi_profile_never_leaves_its_folder_or_line(bytes in proptest::collection::vec(any::<u8>(), 0..120)) {
+            if let Ok(Accepted::Wifi(Some(profile))) = parse(CardFile::Wifi, &bytes) {
+                prop_assert!(!profile.file.contains('/') && !profile.file.starts_with('.'));
+                prop_assert!(profile.content.lines().count() <= 2);
+            }
+        }
+
+        #[test]
+        fn password_hash_never_adds_a_shadow_field(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            if let Ok(Accepted::ConsolePassword(hash)) = parse(CardFile::ConsolePassword, &bytes) {
+                prop_assert!(!hash.contains([':', '\n']));
+            }
+        }
+    }
+}

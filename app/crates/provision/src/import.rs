@@ -1,0 +1,307 @@
+//! Taking files over from the card.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest as _, Sha256};
+
+use super::card;
+use super::card::{Accepted, CardFile, WifiProfile};
+use base::durable::Access;
+use config::check_files;
+
+/// Where things are taken from and where they go; on the appliance the defaults, in tests a folder each.
+#[derive(Debug, Clone)]
+pub struct Places {
+    /// The card's first partition.
+    pub card: PathBuf,
+    /// `/etc`.
+    pub etc: PathBuf,
+    /// iwd's folder of known networks.
+    pub iwd: PathBuf,
+    /// What is handed from the import to the report; gone with the next start.
+    pub run: PathBuf,
+    /// The board's serial number in the device tree.
+    pub serial: PathBuf,
+    /// There when this start runs on memory (the initramfs says so), and nothing that is kept survives it.
+    pub memory: PathBuf,
+}
+
+impl Default for Places {
+    fn default() -> Self {
+        Self {
+            card: "/boot/config".into(),
+            etc: "/etc".into(),
+            iwd: "/var/lib/iwd".into(),
+            run: "/run/attendance-provision".into(),
+            serial: "/proc/device-tree/serial-number".into(),
+            memory: view::on_memory::PATH.into(),
+        }
+    }
+}
+
+/// The result of importing one file of the card.
+#[derive(Debug, PartialEq, Eq)]
+pub struct ImportedFile {
+    /// Its name on the card.
+    pub name: &'static str,
+    /// `None`: taken over. Otherwise what is wrong; nothing was changed.
+    pub wrong: Option<String>,
+    /// Whether it stays on the card although it was taken over.
+    pub stays: bool,
+    /// What was taken over and will surprise.
+    pub remark: Option<String>,
+}
+
+/// Takes over every good file of the card. One wrong file does not keep the others back, and no fault of the
+/// card's ends it: what cannot be done is said in the outcome.
+pub fn import(places: &Places) -> Vec<ImportedFile> {
+    let mut outcomes = Vec::new();
+    let stays = places.memory.exists();
+    for file in CardFile::ALL {
+        let paths = found(&places.card, file.name());
+        if paths.is_empty() {
+            continue;
+        }
+        let (wrong, remark) = match take(places, file, &paths, stays) {
+            Ok(remark) => (None, remark),
+            Err(wrong) => (Some(wrong), None),
+        };
+        match (&wrong, &remark) {
+            (None, None) => log::info!("{} was taken over from the card", file.name()),
+            (None, Some(remark)) => log::warn!("{} was taken over from the card: {remark}", file.name()),
+            (Some(reason), _) => {
+                log::warn!("{} on the card: {reason}; the settings in force stay", file.name());
+            }
+        }
+        outcomes.push(ImportedFile { name: file.name(), stays: stays && wrong.is_none(), wrong, remark });
+    }
+    outcomes
+}
+
+/// The file on the card, also under the name that Windows' Notepad gives it behind the user's back: there may
+/// be both, one corrected and one not. What [`wipe`] left of one when the power went is none, and is removed.
+fn found(card: &Path, name: &str) -> Vec<PathBuf> {
+    let names = [name.to_owned(), format!("{name}.txt")];
+    let mut paths: Vec<_> = names.iter().map(|name| card.join(name)).filter(|path| path.is_file()).collect();
+    let wiped = |bytes: Vec<u8>| !bytes.is_empty() && bytes.iter().all(|byte| *byte == 0);
+    paths.retain(|path| {
+        let is_wiped = read(path).is_ok_and(wiped);
+        if is_wiped && let Err(error) = std::fs::remove_file(path) {
+            log::warn!("what is left of {} cannot be removed from the card: {error}", path.display());
+        }
+        !is_wiped
+    });
+    paths
+}
+
+/// The only port that the image's firewall lets in.
+const OPEN_PORT: u16 = 8443;
+
+/// What one of a file's names on the card holds.
+struct Examined<'a> {
+    path: &'a Path,
+    result: Result<Accepted, String>,
+}
+
+impl<'a> Examined<'a> {
+    fn of(file: CardFile, path: &'a Path) -> Self {
+        let result = read(path)
+            .map_err(|error| format!("cannot be read from the card: {error}"))
+            .and_then(|bytes| card::parse(file, &bytes).map_err(|error| error.to_string()))
+            .and_then(|accepted| match &accepted {
+                Accepted::Settings(_, config) => {
+                    check_files(config).map(|()| accepted).map_err(|error| error.to_string())
+                }
+                _ => Ok(accepted),
+            });
+        Self { path, result }
+    }
+
+    fn name(&self) -> String {
+        self.path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+    }
+
+    /// A correct one comes before a wrong one, then the one that was saved last.
+    fn rank(&self) -> (bool, Option<std::time::SystemTime>) {
+        (self.result.is_ok(), std::fs::metadata(self.path).and_then(|about| about.modified()).ok())
+    }
+}
+
+/// Takes one file over; what of it will surprise. `stays`: it is not removed from the card, for it will be
+/// needed again.
+///
+/// Of two names the better one counts, and both leave the card: the other one would be taken for the newer
+/// settings at the next start.
+fn take(places: &Places, file: CardFile, paths: &[PathBuf], stays: bool) -> Result<Option<String>, String> {
+    let mut examined: Vec<_> = paths.iter().map(|path| Examined::of(file, path)).collect();
+    // Stable: between equals the first name stays the first.
+    examined.sort_by_key(|one| std::cmp::Reverse(one.rank()));
+    let mut examined = examined.into_iter();
+    let Some(best) = examined.next() else { return Ok(None) };
+    let (name, other) = (best.name(), examined.next());
+    let accepted = best.result.map_err(|wrong| match &other {
+        Some(other) => {
+            format!("{wrong} ({name}; there is also {}, and it is wrong too: remove one)", other.name())
+        }
+        None => wrong,
+    })?;
+    let mut remarks = Vec::new();
+    if let Some(other) = &other {
+        let why = match &other.result {
+            Err(wrong) => format!("{} is wrong: {wrong}", other.name()),
+            Ok(_) => format!("{name} was saved last"),
+        };
+        remarks
+            .push(format!("there were two files, {name} and {}: {name} was taken, for {why}", other.name()));
+    }
+    if let Accepted::Settings(_, config) = &accepted {
+        let port = config.page.listen.port();
+        if port != OPEN_PORT {
+            remarks.push(format!("page.listen has port {port}, which the firewall keeps closed: set it to {OPEN_PORT}, or the page cannot be \
+                 reached"));
+        }
+    }
+    keep(places, &accepted).map_err(|error| format!("cannot be kept: {error}"))?;
+    let remark = (!remarks.is_empty()).then(|| remarks.join("; "));
+    if stays {
+        return Ok(remark);
+    }
+    // Only now: should power fail before this, the next start takes the same file over again. The other one
+    // goes first: alone, it would be taken then.
+    for path in other.iter().map(|other| other.path).chain([best.path]) {
+        wipe(path).map_err(|error| {
+            format!("was taken over, but cannot be removed from the card ({error}); remove it by hand, it holds secrets")
+        })?;
+    }
+    Ok(remark)
+}
+
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(card::MAX_BYTES + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > card::MAX_BYTES {
+        return Err(io::Error::other(format!("it has more than {} bytes", card::MAX_BYTES)));
+    }
+    Ok(bytes)
+}
+
+fn keep(places: &Places, accepted: &Accepted) -> io::Result<()> {
+    let ours = places.etc.join("attendance");
+    match accepted {
+        // Readable for the service's group, which owns the folder; the keys in it are nobody else's business.
+        Accepted::Settings(text, _) => replace(&ours.join("attendance.toml"), text, 0o640),
+        // No secret, and RAUC fetches bundles as an account of its own.
+        Accepted::Authority(text) => replace(&ours.join("ca.pem"), text, 0o644),
+        Accepted::PageCertificate(text) => replace(&ours.join("page.crt"), text, 0o644),
+        Accepted::PageKey(key) => replace(&ours.join("page.key"), key.expose(), 0o640),
+        Accepted::Wifi(profile) => {
+            if let Some(country) = profile.as_ref().and_then(|profile| profile.country.as_ref()) {
+                keep_country(&places.etc.join("iwd/main.conf"), country)?;
+            }
+            keep_wifi(&places.iwd, profile.as_ref())
+        }
+        Accepted::SshKeys(keys) => {
+            let (keys_file, rule) = (ours.join("ssh/authorized_keys"), places.etc.join("nftables.d/ssh.nft"));
+            if keys.is_empty() {
+                remove(&rule)?;
+                return remove(&keys_file);
+            }
+            replace(&rule, "add rule inet filter site tcp dport 22 ct state new accept\n", 0o644)?;
+            replace(&keys_file, keys, 0o600)
+        }
+        Accepted::ConsolePassword(hash) => {
+            let shadow = places.etc.join("shadow");
+            let text = std::fs::read_to_string(&shadow)?;
+            replace(&shadow, &with_root_hash(&text, hash), 0o640)
+        }
+    }
+}
+
+/// One network at a time: the card says which; any other is forgotten.
+fn keep_wifi(folder: &Path, profile: Option<&WifiProfile>) -> io::Result<()> {
+    std::fs::create_dir_all(folder)?;
+    if let Some(profile) = profile {
+        replace(&folder.join(&profile.file), &profile.content, 0o600)?;
+    }
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        let known = path.extension().is_some_and(|kind| kind == "psk" || kind == "open");
+        if known && profile.is_none_or(|kept| path.file_name() != Some(kept.file.as_ref())) {
+            remove(&path)?;
+        }
+    }
+    Ok(())
+}
+
+/// The country in iwd's own settings, whose other lines stay.
+fn keep_country(path: &Path, country: &str) -> io::Result<()> {
+    let before = match std::fs::read_to_string(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+        read => read?,
+    };
+    let others: Vec<_> = before.lines().filter(|line| !line.trim_start().starts_with("Country=")).collect();
+    let at = others.iter().position(|line| line.trim() == "[General]");
+    let mut lines: Vec<String> = others.into_iter().map(str::to_owned).collect();
+    match at {
+        Some(at) => lines.insert(at + 1, format!("Country={country}")),
+        None => lines.extend(["[General]".to_owned(), format!("Country={country}")]),
+    }
+    replace(path, &(lines.join("\n") + "\n"), 0o644)
+}
+
+/// /etc/shadow with another hash for root; empty locks the account.
+fn with_root_hash(shadow: &str, hash: &str) -> String {
+    let field = if hash.is_empty() { "*" } else { hash };
+    let lines =
+        shadow.lines().map(|line| match line.strip_prefix("root:").and_then(|rest| rest.split_once(':')) {
+            Some((_, rest)) => format!("root:{field}:{rest}\n"),
+            None => format!("{line}\n"),
+        });
+    lines.collect()
+}
+
+/// Gives the machine its name at the first start: from the board's serial number, so that a new card in the
+/// same board keeps it, otherwise from the machine's identity. `None` when it has one already.
+///
+/// # Errors
+/// What the file system says.
+pub fn name_machine(places: &Places) -> io::Result<Option<String>> {
+    let path = places.etc.join("hostname");
+    if path.exists() {
+        return Ok(None);
+    }
+    let serial = std::fs::read(&places.serial).unwrap_or_default();
+    let seed = if serial.is_empty() { std::fs::read(places.etc.join("machine-id"))? } else { serial };
+    let digest = Sha256::digest(&seed);
+    let name = format!("attendance-{:02x}{:02x}{:02x}", digest[0], digest[1], digest[2]);
+    replace(&path, &format!("{name}\n"), 0o644)?;
+    Ok(Some(name))
+}
+
+/// Writes a file whole or not at all, with the folder's own group.
+pub(super) fn replace(path: &Path, text: &str, mode: u32) -> io::Result<()> {
+    base::durable::replace_for(Access::FolderGroup(mode), path, text.as_bytes())
+}
+
+fn remove(path: &Path) -> io::Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Overwrites a file of the card before it is removed: FAT would leave its content in free clusters. (A card
+/// may still keep the old cells; nobody can promise more.)
+fn wipe(path: &Path) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).open(path)?;
+    let length = file.metadata()?.len();
+    io::copy(&mut io::repeat(0).take(length), &mut file)?;
+    file.sync_all()?;
+    std::fs::remove_file(path)
+}
+
+#[cfg(test)]
+#[path = "import_tests.rs"]
+mod tests;

@@ -1,0 +1,167 @@
+//! The helper that runs as root: it takes a text from the service, checks it again and replaces the
+//! configuration file. It believes nothing that the service says.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+
+use rustix::fs::OFlags;
+
+use super::edit;
+use super::store::digest;
+use super::writer::{Answer, Request};
+use base::durable::{self, Access};
+use config::MAX_BYTES;
+
+/// Largest request: a text of the largest configuration, each character escaped.
+const MAX_REQUEST: u64 = 1 << 20;
+
+/// Serves the request at `request`, if there is one, and answers in the folder `answers`.
+///
+/// # Errors
+/// What the file system says. A text that is refused is no error.
+pub fn serve(config: &Path, request: &Path, answers: &Path) -> io::Result<()> {
+    // A request that is no plain file is not looked at again and again.
+    let read = read(request).inspect_err(|_| drop(std::fs::remove_file(request)));
+    let Some(bytes) = read? else { return Ok(()) };
+    // An answer to an earlier request is none to this one.
+    drop(std::fs::remove_file(answers.join("answer.json")));
+    // Whatever becomes of it, it is served once: the unit that watches for it would start without end.
+    std::fs::remove_file(request)?;
+    let Ok(request) = serde_json::from_slice::<Request>(&bytes) else {
+        log::warn!("the request for new settings cannot be read, and is ignored");
+        return Ok(());
+    };
+    let refused = take(config, &request).err();
+    match &refused {
+        None => log::info!("the settings were replaced"),
+        Some(reason) => log::warn!("new settings are refused: {reason}"),
+    }
+    let answer = Answer { asked: digest(&request.text), refused };
+    let answer = serde_json::to_vec(&answer).map_err(io::Error::other)?;
+    // The answer names settings, and no value of a secret.
+    durable::replace_for(Access::Everybody, &answers.join("answer.json"), &answer)
+}
+
+fn take(config: &Path, request: &Request) -> Result<(), String> {
+    let present = config::read(config).map_err(|error| error.to_string())?;
+    if digest(&present) != request.base {
+        return Err("the settings were changed by somebody else meanwhile; load the page again".to_owned());
+    }
+    let told = |wrong: &[config::Wrong]| wrong.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+    if request.text.len() as u64 > MAX_BYTES {
+        return Err(format!("the settings have more than {MAX_BYTES} bytes; remove comments"));
+    }
+    // The text that was in force before goes back whatever this version says of it.
+    let before = config.with_extension("before");
+    if config::read(&before).map_or(true, |text| text != request.text) {
+        edit::judged(&present, &request.text).map_err(|wrong| told(&wrong))?;
+    }
+    let forbidden = edit::forbidden(&present, &request.text);
+    if !forbidden.is_empty() {
+        return Err(told(&forbidden));
+    }
+    durable::replace_for(Access::Owner, &before, present.as_bytes())
+        .map_err(|error| format!("{} cannot be written: {error}", before.display()))?;
+    durable::replace_for(Access::FolderGroup(0o640), config, request.text.as_bytes())
+        .map_err(|error| format!("{} cannot be written: {error}", config.display()))
+}
+
+/// A plain file's bytes; no link is followed, for root could be led to a file of its own.
+fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
+    let opened: io::Result<File> = OpenOptions::new()
+        .read(true)
+        .custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed())
+        .open(path);
+    let file = match opened {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        opened => opened?,
+    };
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other(format!("{} is no plain file", path.display())));
+    }
+    let mut bytes = Vec::new();
+    file.take(MAX_REQUEST + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MAX_REQUEST {
+        return Err(io::Error::other(format!("{} is too large", path.display())));
+    }
+    Ok(Some(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    const OLD: &str = "[site]\nname = \"gate\"\n";
+    const NEW: &str = "[site]\nname = \"door\"\n";
+
+    /// What the file holds after a request, and the answer.
+    fn served(base: &str, text: &str) -> (String, Option<String>) {
+        let folder = tempfile::tempdir().unwrap();
+        let [config, request] = ["attendance.toml", "request.json"].map(|name| folder.path().join(name));
+        std::fs::write(&config, OLD).unwrap();
+        let asked = Request { base: digest(base), text: text.to_owned() };
+        std::fs::write(&request, serde_json::to_vec(&asked).unwrap()).unwrap();
+        serve(&config, &request, folder.path()).unwrap();
+        assert!(!request.exists());
+        let answer = std::fs::read(folder.path().join("answer.json")).unwrap();
+        let answer: Answer = serde_json::from_slice(&answer).unwrap();
+        assert_eq!(answer.asked, digest(text));
+        (std::fs::read_to_string(&config).unwrap(), answer.refused)
+    }
+
+    #[test]
+    fn valid_settings_replace_the_file_they_were_made_from() {
+        assert_eq!(served(OLD, NEW), (NEW.to_owned(), None));
+        let (file, refused) = served(NEW, NEW);
+        assert!(file == OLD && refused.unwrap().contains("somebody else"));
+    }
+
+    #[test]
+    fn the_helper_checks_again() {
+        for (text, words) in [
+            ("[site]\nnmae = \"door\"\n", "name"),
+            ("[webhook]\nbatch_rows = 0\n", "batch_rows"),
+            ("[site]\ndata_dir = \"/root\"\n", "site.data_dir"),
+            ("[camera]\nreplay = [\"/etc/shadow\"]\n", "camera.replay"),
+            ("[page]\nkey_file = \"/none\"\ncertificate_file = \"/none\"\n", "certificate"),
+        ] {
+            let (file, refused) = served(OLD, text);
+            let refused = refused.unwrap_or_default();
+            assert!(file == OLD && refused.contains(words), "{text}: {refused}");
+        }
+    }
+
+    #[test]
+    fn the_text_before_goes_back_whatever_is_wrong_with_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let [config, request] = ["attendance.toml", "request.json"].map(|name| folder.path().join(name));
+        let wrong = "[site]\nname = \"gate\"\n[page]\nof_another_version = 1\n";
+        std::fs::write(&config, wrong).unwrap();
+        for (base, text) in [(wrong, OLD), (OLD, wrong)] {
+            let asked = Request { base: digest(base), text: text.to_owned() };
+            std::fs::write(&request, serde_json::to_vec(&asked).unwrap()).unwrap();
+            serve(&config, &request, folder.path()).unwrap();
+            assert_eq!(std::fs::read_to_string(&config).unwrap(), text);
+        }
+    }
+
+    #[test]
+    fn links_and_folders_are_no_requests() {
+        let folder = tempfile::tempdir().unwrap();
+        let [config, request, other] =
+            ["attendance.toml", "request.json", "other"].map(|name| folder.path().join(name));
+        std::fs::write(&config, OLD).unwrap();
+        std::fs::write(&other, "{}").unwrap();
+        std::os::unix::fs::symlink(&other, &request).unwrap();
+        assert!(serve(&config, &request, folder.path()).is_err());
+        assert!(std::fs::symlink_metadata(&request).is_err() && other.exists(), "not looked at again");
+        std::fs::create_dir(&request).unwrap();
+        assert!(serve(&config, &request, folder.path()).is_err());
+        std::fs::remove_dir(&request).unwrap();
+        serve(&config, &request, folder.path()).unwrap();
+        assert_eq!(std::fs::read_to_string(&config).unwrap(), OLD);
+    }
+}
