@@ -482,6 +482,7 @@ pub fn broken(view: &mut View) {
             status: RowStatus::In,
             timestamp: "2026-11-21 09:02:10".to_owned(),
             reason: format!("Student not found: {name}"),
+            ..RefusedRow::default()
         })
         .to_vec();
     view.roster.refused = [

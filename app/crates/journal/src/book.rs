@@ -191,6 +191,12 @@ impl Book {
         self.current.get(roll)
     }
 
+    /// The newest visit of a student, where its last sighting was not handed over to be written.
+    pub(crate) fn unwritten(&self, roll: &RollNumber) -> Option<Current> {
+        let current = self.current.get(roll)?;
+        current.written.is_none_or(|written| written != current.last.since_boot).then(|| current.clone())
+    }
+
     pub(crate) fn current_mut(&mut self, roll: &RollNumber) -> Option<&mut Current> {
         self.current.get_mut(roll)
     }

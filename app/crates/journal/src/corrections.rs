@@ -115,8 +115,8 @@ impl Recorder {
         date
     }
 
-    /// Runs `change` on a row that can be changed, and on whether the webhook may have it. A row that is not in
-    /// memory any more is read from the disk.
+    /// Runs `change` on a row that can be changed, and on whether the webhook may have it. A row that is not
+    /// in memory any more is read from the disk.
     fn on_a_row(
         &mut self,
         id: u64,

@@ -20,7 +20,7 @@ use time::{Date, OffsetDateTime};
 
 use super::day_files::DayFiles;
 use super::estimate;
-use crate::book::{Book, WRITE_EVERY};
+use crate::book::{Book, Current, WRITE_EVERY};
 use crate::config::Settings;
 use crate::opening::Past;
 use crate::row::{DAYS_HELD, Stamp, Status};
@@ -252,7 +252,13 @@ impl Recorder {
         if self.has_no_room(roll) {
             return;
         }
+        let before = self.book.unwritten(roll);
         let sight = self.book.sight(roll, &at, false);
+        if let Some(before) = before.filter(|_| sight.begins) {
+            // It ended a moment ago, and nobody has written yet until when it lasted.
+            let Current { first, last, estimated, .. } = before;
+            self.queue(VisitRecord::Here { student: roll.clone(), first, last, estimated, ended: true });
+        }
         if sight.write {
             self.hand_over(roll, false);
         }

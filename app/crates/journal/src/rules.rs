@@ -147,8 +147,8 @@ pub struct Derived<'a> {
 /// IN is the beginning of the first visit at a door through which one can come. OUT is the end of the last
 /// visit at a door through which one can go, if there was a second one: at a door for departures one
 /// suffices. Visits at doors for both ways that are less than the gap apart are one: who walks past two doors
-/// has not left. `present`: when a person said by hand that the student came; who came so leaves with the next
-/// visit.
+/// has not left. `present`: when a person said by hand that the student came; who came so leaves with the
+/// next visit.
 pub fn derive<'a>(rules: &Rules, visits: &'a [Visit], present: &[OffsetDateTime]) -> Derived<'a> {
     let arrival = visits
         .iter()

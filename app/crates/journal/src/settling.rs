@@ -121,7 +121,8 @@ impl Recorder {
         self.settled(row.id, utc, verdict);
     }
 
-    /// Takes in the visit that began with `row` at `utc`. Gives what the rules make of the row; none: nothing.
+    /// Takes in the visit that began with `row` at `utc`. Gives what the rules make of the row; none:
+    /// nothing.
     pub(super) fn visit_of_row(
         &mut self,
         row: &Row,

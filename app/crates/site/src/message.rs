@@ -19,8 +19,8 @@ use crate::book::{
 
 /// The version of the layout that this program writes and reads.
 pub const VERSION: u8 = 1;
-/// The version of the layout of an entry with rows by hand. It is written only where there are some: a door with
-/// an earlier program reads everything else, and changes nothing by these.
+/// The version of the layout of an entry with rows by hand. It is written only where there are some: a door
+/// with an earlier program reads everything else, and changes nothing by these.
 const WITH_FIXED: u8 = 2;
 /// The newest layout that this program reads.
 pub const NEWEST: u8 = WITH_FIXED;

@@ -376,12 +376,16 @@ mod tests {
         "GET /login",
     ];
     /// What one with `full` could do beside that.
-    const FULL: [&str; 17] = [
+    const FULL: [&str; 21] = [
         "POST /attendance/restart",
         "POST /attendance/close",
         "POST /sync/manual",
         "POST /sync/confirm-removal",
         "POST /sync/test",
+        "POST /attendance/add",
+        "POST /attendance/change/{row}",
+        "POST /attendance/void/{row}",
+        "POST /attendance/day/{row}",
         "POST /clock/confirm",
         "POST /upload/manual",
         "POST /upload/test",

@@ -56,7 +56,8 @@ fn a_row_that_is_taken_away_takes_its_visit_with_it_and_blocks_nothing() {
     let mut door = three_visits();
     let mut heard = door.bus.subscribe();
     correct(&door, Correction::Void { id: id(&door, "IN 2026-11-23 08:00:00") }).unwrap();
-    assert!(events(&mut heard)[0].contains("meera (office) took away IN 7 at 2026-11-23 08:00:00: told us"));
+    let told = "meera (office) took away IN 7 at 2026-11-23 08:00:00: told us";
+    assert!(events(&mut heard).iter().any(|event| event == told));
     for _ in 0..2 {
         assert_eq!(door.rows(), ["7,in,2026-11-23 12:00:00"]);
         assert_eq!(door.open(DAY), ["7 2026-11-23 16:00:00"]);

@@ -223,7 +223,7 @@ fn a_panic_in_the_recorder_loses_no_other_sighting() {
         let zone = SiteZone::named("UTC").unwrap();
         let config = Attendance::default();
         let for_recorder = Arc::clone(&clock) as Arc<dyn Clock>;
-        let records = super::open(folder.path(), &config, zone, for_recorder, Bus::default()).unwrap();
+        let records = crate::open(folder.path(), &config, zone, for_recorder, Bus::default()).unwrap();
         let sighted = |roll: i32| base::sightings::Sighted {
             roll: RollNumber::parse(&roll.to_string()).unwrap(),
             at: clock.clock.now(),

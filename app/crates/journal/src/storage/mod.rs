@@ -301,8 +301,8 @@ impl Journal {
         self.log.append(&payloads, &Record::Header { version: VERSION, next: first }.encode())
     }
 
-    /// What the files say of a row that is not in memory any more; nothing when they do not have it. Reads all
-    /// of them.
+    /// What the files say of a row that is not in memory any more; nothing when they do not have it. Reads
+    /// all of them.
     ///
     /// # Errors
     /// What the system says.
