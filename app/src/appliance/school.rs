@@ -53,36 +53,6 @@ impl ThisDoor {
         work(&mut self.recorder.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// A void, as the other doors have it.
-    fn void(&self, void: &Void) -> book::Void {
-        let door = if void.door.is_here() { Arc::clone(&self.name) } else { Arc::from(void.door.as_str()) };
-        book::Void { door, from: void.from.unix_timestamp(), to: void.to.unix_timestamp() }
-    }
-
-    /// What persons did at other doors, as the journal takes it.
-    fn by_hand(&self, date: Date, elsewhere: &Elsewhere) -> journal::Elsewhere {
-        let time = |seconds| OffsetDateTime::from_unix_timestamp(seconds).ok();
-        let void = |void: &book::Void| {
-            Some(Void {
-                student: elsewhere.roll.clone(),
-                door: if void.door == self.name { DoorName::here() } else { named(&void.door)? },
-                from: time(void.from)?,
-                // Its last second counts as a whole.
-                to: time(void.to)? + time::Duration::milliseconds(999),
-            })
-        };
-        let row = |row: &book::Fixed| Some((if row.out { Status::Out } else { Status::In }, time(row.at)?));
-        let rows = elsewhere.fixed.iter();
-        journal::Elsewhere {
-            student: elsewhere.roll.clone(),
-            date,
-            voids: elsewhere.voids.iter().filter_map(void).collect(),
-            rows: rows
-                .filter_map(|(door, rows)| Some((named(door)?, rows.iter().filter_map(row).collect())))
-                .collect(),
-        }
-    }
-
     /// Today and the day before.
     fn windows(&self, today: Date) -> Vec<Window> {
         let mut windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
@@ -115,14 +85,7 @@ impl Door for ThisDoor {
         for by_hand in self.with_recorder(|recorder| recorder.by_hand_on(day)) {
             if only.is_none_or(|only| only.contains(&by_hand.student)) {
                 let own = own.entry(by_hand.student).or_default();
-                own.voids = by_hand.voids.iter().map(|void| self.void(void)).collect();
-                let fixed = by_hand.rows.iter();
-                own.fixed = fixed
-                    .map(|(status, utc)| book::Fixed {
-                        out: *status == Status::Out,
-                        at: utc.unix_timestamp(),
-                    })
-                    .collect();
+                (own.voids, own.fixed) = told(&self.name, &by_hand.voids, &by_hand.rows);
             }
         }
         // What was taken back has to be published, too.
@@ -133,7 +96,7 @@ impl Door for ThisDoor {
     }
 
     fn take_in(&self, day: Date, students: Vec<Elsewhere>) -> Result<(), Fault> {
-        let by_hand = students.iter().map(|student| self.by_hand(day, student)).collect();
+        let by_hand = students.iter().map(|student| heard(&self.name, day, student)).collect();
         self.with_recorder(|recorder| recorder.take_in_by_hand(by_hand));
         let visits = students.into_iter().flat_map(visits_of).collect();
         self.with_recorder(|recorder| recorder.take_in(visits));
@@ -194,6 +157,47 @@ impl Door for ThisDoor {
                 Err(refused) => log::warn!("MQTT: {}: {}", command.name(), refused.message),
             }
         });
+    }
+}
+
+/// What persons did on the page of the door `name`, as the other doors get it.
+fn told(
+    name: &Arc<str>,
+    voids: &[Void],
+    rows: &[(Status, OffsetDateTime)],
+) -> (Vec<book::Void>, Vec<book::Fixed>) {
+    let void = |void: &Void| {
+        let door = if void.door.is_here() { Arc::clone(name) } else { Arc::from(void.door.as_str()) };
+        book::Void { door, from: void.from.unix_timestamp(), to: void.to.unix_timestamp() }
+    };
+    let fixed = |(status, utc): &(Status, OffsetDateTime)| book::Fixed {
+        out: *status == Status::Out,
+        at: utc.unix_timestamp(),
+    };
+    (voids.iter().map(void).collect(), rows.iter().map(fixed).collect())
+}
+
+/// What persons did at other doors, as the journal of the door `name` takes it.
+fn heard(name: &str, date: Date, elsewhere: &Elsewhere) -> journal::Elsewhere {
+    let time = |seconds| OffsetDateTime::from_unix_timestamp(seconds).ok();
+    let void = |void: &book::Void| {
+        Some(Void {
+            student: elsewhere.roll.clone(),
+            door: if *void.door == *name { DoorName::here() } else { named(&void.door)? },
+            from: time(void.from)?,
+            // Its last second counts as a whole.
+            to: time(void.to)? + time::Duration::milliseconds(999),
+        })
+    };
+    let row = |row: &book::Fixed| Some((if row.out { Status::Out } else { Status::In }, time(row.at)?));
+    let rows = elsewhere.fixed.iter();
+    journal::Elsewhere {
+        student: elsewhere.roll.clone(),
+        date,
+        voids: elsewhere.voids.iter().filter_map(void).collect(),
+        rows: rows
+            .filter_map(|(door, rows)| Some((named(door)?, rows.iter().filter_map(row).collect())))
+            .collect(),
     }
 }
 
@@ -361,5 +365,38 @@ fn problem(fault: Fault) -> Problem {
         level: Level::Attention,
         what: format!("Other doors: {}.", fault.what),
         advice: format!("To do: {advice}."),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use time::macros::{date, datetime};
+
+    use super::*;
+
+    #[test]
+    fn a_void_and_a_row_by_hand_name_the_same_visit_at_both_doors() {
+        let roll = RollNumber::parse("7").unwrap();
+        let (from, to) = (datetime!(2026-11-23 08:00:00 UTC), datetime!(2026-11-23 08:00:30.250 UTC));
+        let void = |door| Void { student: roll.clone(), door, from, to };
+        let other = DoorName::parse("South").unwrap();
+        let (voids, fixed) =
+            told(&"North".into(), &[void(DoorName::here()), void(other)], &[(Status::Out, to)]);
+        let elsewhere = Elsewhere {
+            roll: roll.clone(),
+            account: book::Account::default(),
+            visits: Vec::new(),
+            voids,
+            fixed: vec![("North".into(), fixed)],
+        };
+        let heard = heard("South", date!(2026 - 11 - 23), &elsewhere);
+        let north = DoorName::parse("North").unwrap();
+        assert_eq!(
+            heard.voids.iter().map(|void| &void.door).collect::<Vec<_>>(),
+            [&north, &DoorName::here()]
+        );
+        assert!(heard.voids.iter().all(|void| void.from <= from && to <= void.to), "the whole visit");
+        assert_eq!(heard.rows, [(north, vec![(Status::Out, datetime!(2026-11-23 08:00:30 UTC))])]);
     }
 }

@@ -12,6 +12,7 @@ mod estimate;
 mod judging;
 mod open;
 mod opening;
+mod placing;
 mod recorder;
 #[cfg(test)]
 mod recorder_tests;

@@ -1,22 +1,21 @@
 //! Corrections by hand: rows that are added, changed and taken away, and rows that get their day.
 
 use super::*;
-use crate::rules::{DoorName, Visit, Void};
-use crate::{Correction, Elsewhere, Status};
+use crate::{Correction, Status};
 use base::failure::Fault;
 
-const DAY: time::Date = date!(2026 - 11 - 23);
+pub(super) const DAY: time::Date = date!(2026 - 11 - 23);
 
-fn correct(door: &Door, wish: Correction) -> Result<crate::Corrected, Fault> {
+pub(super) fn correct(door: &Door, wish: Correction) -> Result<crate::Corrected, Fault> {
     door.records().with_recorder(|recorder| recorder.correct(wish, "meera (office)", "told us"))
 }
 
-fn add(roll: &str, status: Status, utc: OffsetDateTime) -> Correction {
+pub(super) fn add(roll: &str, status: Status, utc: OffsetDateTime) -> Correction {
     Correction::Add { roll: RollNumber::parse(roll).unwrap(), status, utc }
 }
 
 /// The number of the row that stands so in the day.
-fn id(door: &Door, row: &str) -> u64 {
+pub(super) fn id(door: &Door, row: &str) -> u64 {
     let rows = door.records().ledger.on(DAY).unwrap();
     let found = rows.iter().find(|view| format!("{} {}", view.status, view.timestamp) == row);
     found.unwrap_or_else(|| panic!("{row} is not among {rows:?}")).id
@@ -33,13 +32,13 @@ fn deliver(door: &Door) {
     written.into_iter().for_each(|delivery| ledger.deliver(delivery));
 }
 
-fn listed(door: &Door) -> Vec<String> {
+pub(super) fn listed(door: &Door) -> Vec<String> {
     let rows = door.records().ledger.needs_person();
     rows.iter().map(|row| format!("{} {}", row.status, row.timestamp)).collect()
 }
 
 /// Seen at 8, 12 and 16 o'clock; it is five past.
-fn three_visits() -> Door {
+pub(super) fn three_visits() -> Door {
     let door = Door::new("UTC", datetime!(2026-11-23 08:00:00 UTC));
     door.see("7");
     for _ in 0..2 {
@@ -251,127 +250,4 @@ fn over_a_rollback_the_earlier_version_knows_the_rows_it_knew() {
     }
     let visits = journal::line::decode(&files["visits-00000001.log"]).payloads;
     assert!(visits.iter().any(|payload| payload.starts_with("void,0,7,")), "{visits:?}");
-}
-
-/// A boot that never knew the time: seen between yesterday evening and this morning.
-fn lost_boot() -> (Door, Vec<u64>) {
-    let mut door = Door::new("UTC", datetime!(2026-11-22 17:00:00 UTC));
-    door.see("7");
-    door.wait(300);
-    door.tick();
-    door.reboot("boot-2", datetime!(1970-01-01 00:00:10 UTC), false);
-    door.see("7");
-    door.wait(60);
-    door.see("8");
-    door.reboot("boot-3", datetime!(1970-01-01 00:00:10 UTC), false);
-    door.clock.set(datetime!(2026-11-23 08:00:00 UTC), true);
-    door.tick();
-    let rows = door.records().ledger.needs_person();
-    assert_eq!(rows[0].days, ["2026-11-22", "2026-11-23"]);
-    let ids = rows.iter().map(|row| row.id).collect();
-    (door, ids)
-}
-
-#[test]
-fn the_day_that_a_person_says_is_that_of_all_rows_of_the_same_boot() {
-    for (date, restarts) in [(DAY, false), (DAY, true), (date!(2026 - 11 - 22), true)] {
-        let (mut door, ids) = lost_boot();
-        if restarts {
-            door.restart();
-            door.tick();
-        }
-        let placed = correct(&door, Correction::Place { id: ids[0], date }).unwrap();
-        assert_eq!(placed.others, 1);
-        for _ in 0..2 {
-            assert!(listed(&door).is_empty());
-            let rows = door.rows();
-            if date == DAY {
-                assert_eq!(rows.len(), 3, "{rows:?}");
-                assert!(rows[1..].iter().all(|row| row.contains(",in,2026-11-23 0")), "{rows:?}");
-            } else {
-                // Who came on that day already was still there, or went past again: one visit, and no IN.
-                assert_eq!(rows.iter().filter(|row| row.starts_with("7,in")).count(), 1, "{rows:?}");
-                assert!(rows.iter().any(|row| row.starts_with("8,in,2026-11-22 17:0")), "{rows:?}");
-            }
-            door.restart();
-            door.tick();
-        }
-        assert!(correct(&door, Correction::Place { id: ids[0], date }).is_err(), "it is known now");
-    }
-}
-
-#[test]
-fn a_day_on_which_the_row_cannot_have_been_seen_is_refused() {
-    let (door, ids) = lost_boot();
-    let fault = correct(&door, Correction::Place { id: ids[0], date: date!(2026 - 11 - 21) }).unwrap_err();
-    assert!(fault.what.contains("2026-11-22 at the earliest and on 2026-11-23 at the latest"), "{fault}");
-    assert!(
-        correct(&door, Correction::Change { id: ids[0], utc: datetime!(2026-11-22 17:10:00 UTC) }).is_err()
-    );
-}
-
-fn elsewhere(voids: Vec<Void>, rows: Vec<(Status, OffsetDateTime)>) -> Elsewhere {
-    let student = RollNumber::parse("7").unwrap();
-    Elsewhere { student, date: DAY, voids, rows: vec![(DoorName::parse("North").unwrap(), rows)] }
-}
-
-#[test]
-fn a_void_at_another_door_takes_the_visit_away_here_too_in_whichever_order_it_comes() {
-    let north = DoorName::parse("North").unwrap();
-    let roll = RollNumber::parse("7").unwrap();
-    let (first, last) = (datetime!(2026-11-23 07:00:00 UTC), datetime!(2026-11-23 07:00:30 UTC));
-    let visit = Visit {
-        student: roll.clone(),
-        door: north.clone(),
-        direction: Direction::Both,
-        first,
-        last,
-        estimated: false,
-    };
-    let void = Void { student: roll, door: north, from: first, to: last };
-    for void_first in [false, true] {
-        let mut door = Door::new("UTC", datetime!(2026-11-23 08:00:00 UTC));
-        let take_visit =
-            |door: &Door| door.records().with_recorder(|recorder| recorder.take_in(vec![visit.clone()]));
-        let take_void = |door: &Door| {
-            let elsewhere = vec![elsewhere(vec![void.clone()], Vec::new())];
-            door.records().with_recorder(|recorder| recorder.take_in_by_hand(elsewhere))
-        };
-        if void_first {
-            take_void(&door);
-        }
-        take_visit(&door);
-        door.see("7");
-        assert_eq!(take_void(&door), usize::from(!void_first), "news once");
-        for _ in 0..2 {
-            door.tick();
-            assert_eq!(door.rows(), ["7,in,2026-11-23 08:00:00"], "void first: {void_first}");
-            door.restart();
-        }
-    }
-}
-
-#[test]
-fn rows_by_hand_at_another_door_stand_here_until_they_are_taken_away_there() {
-    let mut door = three_visits();
-    let take = |door: &Door, rows: &[(Status, OffsetDateTime)]| {
-        let elsewhere = vec![elsewhere(Vec::new(), rows.to_vec())];
-        door.records().with_recorder(|recorder| recorder.take_in_by_hand(elsewhere))
-    };
-    let (came, went) = (datetime!(2026-11-23 07:30:00 UTC), datetime!(2026-11-23 13:00:00 UTC));
-    assert_eq!(take(&door, &[(Status::In, came), (Status::Out, went)]), 1);
-    for _ in 0..2 {
-        assert_eq!((door.rows(), door.open(DAY)), (Vec::new(), Vec::new()), "the other door has both");
-        door.restart();
-        door.tick();
-    }
-    assert!(correct(&door, add("7", Status::In, came)).unwrap_err().what.contains("“North” has an IN"));
-    assert_eq!(take(&door, &[]), 1);
-    assert_eq!(door.rows(), ["7,in,2026-11-23 08:00:00"]);
-    assert_eq!(door.open(DAY), ["7 2026-11-23 16:00:00"]);
-    let told = door.records().with_recorder(|recorder| recorder.by_hand_on(DAY));
-    assert!(told.is_empty(), "what other doors said is theirs to tell");
-    correct(&door, Correction::Void { id: id(&door, "IN 2026-11-23 08:00:00") }).unwrap();
-    let told = door.records().with_recorder(|recorder| recorder.by_hand_on(DAY));
-    assert_eq!((told[0].voids.len(), told[0].rows.len()), (1, 0));
 }

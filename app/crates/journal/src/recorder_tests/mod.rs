@@ -8,8 +8,11 @@ mod damage;
 mod days;
 mod disk;
 mod oracle;
+mod other_doors;
+mod placing;
 mod pruning;
 mod restarts;
+mod two_doors;
 mod versions;
 
 use std::collections::BTreeMap;

@@ -2,8 +2,7 @@
 //! corrections by hand, at one door and at two.
 
 use super::*;
-use crate::rules::{DoorName, Void};
-use crate::{Correction, Elsewhere, Status};
+use crate::{Correction, Status};
 
 const GAP: time::Duration = time::Duration::seconds(120);
 
@@ -21,7 +20,7 @@ enum Turn {
 
 /// What a person wants of today's rows.
 #[derive(Debug, Clone, Copy)]
-enum Wish {
+pub(super) enum Wish {
     /// A row so many seconds ago.
     Add(Status, i64),
     /// The IN gets a time so many seconds later.
@@ -31,7 +30,7 @@ enum Wish {
     VoidOut,
 }
 
-fn wishes() -> impl Strategy<Value = Wish> {
+pub(super) fn wishes() -> impl Strategy<Value = Wish> {
     let status = prop_oneof![Just(Status::In), Just(Status::Out)];
     prop_oneof![
         (status, 1i64..20_000).prop_map(|(status, ago)| Wish::Add(status, ago)),
@@ -73,15 +72,15 @@ struct HandMade {
 
 /// It writes down every sighting with its true time, and cannot be restarted, switched off or given a wrong
 /// clock.
-struct Oracle {
+pub(super) struct Oracle {
     zone: SiteZone,
-    seen: Vec<(usize, OffsetDateTime)>,
+    pub(super) seen: Vec<(usize, OffsetDateTime)>,
     voids: Vec<Stay>,
     by_hand: Vec<HandMade>,
 }
 
 impl Oracle {
-    fn new(zone: &SiteZone) -> Self {
+    pub(super) fn new(zone: &SiteZone) -> Self {
         Self { zone: zone.clone(), seen: Vec::new(), voids: Vec::new(), by_hand: Vec::new() }
     }
 
@@ -131,7 +130,7 @@ impl Oracle {
     }
 
     /// Everything, as the webhook gets it.
-    fn all(&self) -> Vec<String> {
+    pub(super) fn all(&self) -> Vec<String> {
         let seen = self.seen.iter().map(|(_, utc)| *utc).chain(self.by_hand.iter().map(|row| row.utc));
         let days: std::collections::BTreeSet<time::Date> = seen.map(|utc| self.day(utc)).collect();
         let text = |date: time::Date, (status, utc, _): (Status, OffsetDateTime, usize)| {
@@ -160,7 +159,7 @@ impl Oracle {
 
     /// What a wish means now: the door at which it is made, and what it asks for, with the time of the row.
     /// None where there is nothing of the kind; then the oracle is as it was.
-    fn wish(
+    pub(super) fn wish(
         &mut self,
         wish: Wish,
         now: OffsetDateTime,
@@ -217,7 +216,7 @@ impl Oracle {
 }
 
 /// Does at the door what the oracle has noted.
-fn perform(door: &Door, wish: Wish, status: Status, utc: OffsetDateTime) {
+pub(super) fn perform(door: &Door, wish: Wish, status: Status, utc: OffsetDateTime) {
     let day = door.zone.local(utc).date();
     let ledger = &door.records().ledger;
     let at = journal::timestamp(door.zone.local(utc));
@@ -289,119 +288,6 @@ proptest! {
         door.tick();
         door.next_day();
         let mut rows = door.rows();
-        rows.sort();
-        prop_assert_eq!(rows, oracle.all());
-    }
-}
-
-/// What happens at two doors of a school.
-#[derive(Debug, Clone)]
-enum AtDoors {
-    Seen(usize),
-    Wait(u64),
-    Restart(usize),
-    /// The second door learns what the first one knows, or the other way round.
-    Tell(usize),
-    ByHand(usize, Wish),
-}
-
-fn at_doors() -> impl Strategy<Value = Vec<AtDoors>> {
-    let turn = prop_oneof![
-        6 => (0usize..2).prop_map(AtDoors::Seen),
-        6 => prop_oneof![1u64..200, 1u64..30_000].prop_map(AtDoors::Wait),
-        2 => (0usize..2).prop_map(AtDoors::Restart),
-        3 => (0usize..2).prop_map(AtDoors::Tell),
-        2 => (0usize..2, wishes()).prop_map(|(door, wish)| AtDoors::ByHand(door, wish)),
-    ];
-    prop::collection::vec(turn, 0..40)
-}
-
-const NAMES: [&str; 2] = ["North", "South"];
-
-/// What door `from` knows reaches the other one, as the school's book carries it.
-fn tell(doors: &[Door; 2], from: usize) {
-    let (teller, hearer) = (doors[from].records(), doors[1 - from].records());
-    let name = |door: usize| DoorName::parse(NAMES[door]).unwrap();
-    let student = RollNumber::parse("7").unwrap();
-    let today = teller.with_recorder(|recorder| recorder.today()).unwrap();
-    for date in [today.previous_day().unwrap(), today] {
-        let visits = teller.with_recorder(|recorder| recorder.visits_on(date));
-        let visits = visits.into_iter().map(|visit| crate::rules::Visit { door: name(from), ..visit });
-        hearer.with_recorder(|recorder| recorder.take_in(visits.collect()));
-        let told = teller.with_recorder(|recorder| recorder.by_hand_on(date)).pop();
-        let (voids, rows) = told.map(|told| (told.voids, told.rows)).unwrap_or_default();
-        let of = |void: Void| {
-            let theirs = void.door.as_str() == NAMES[1 - from];
-            let door = if void.door.is_here() { name(from) } else { void.door.clone() };
-            Void { door: if theirs { DoorName::here() } else { door }, ..void }
-        };
-        let elsewhere = Elsewhere {
-            student: student.clone(),
-            date,
-            voids: voids.into_iter().map(of).collect(),
-            rows: vec![(name(from), rows)],
-        };
-        hearer.with_recorder(|recorder| recorder.take_in_by_hand(vec![elsewhere]));
-    }
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(96))]
-
-    #[test]
-    fn two_doors_have_the_rows_of_an_oracle_that_saw_everything(turns in at_doors()) {
-        let start = datetime!(2026-11-23 06:00:00 UTC);
-        let mut doors = [Door::new("Asia/Kolkata", start), Door::new("Asia/Kolkata", start)];
-        let mut truth = start;
-        let mut oracle = Oracle::new(&doors[0].zone);
-        let wait = |doors: &[Door; 2], truth: &mut OffsetDateTime, seconds: u64| {
-            // Apart for a part of a day; before the day closes the doors have heard of each other.
-            let date = |utc| doors[0].zone.local(utc).date();
-            let before = std::mem::replace(truth, *truth + Duration::from_secs(seconds));
-            if date(before) != date(*truth) {
-                (0..2).for_each(|from| tell(doors, from));
-            }
-            for door in doors {
-                door.wait(seconds);
-            }
-            doors.iter().for_each(Door::tick);
-        };
-        for turn in turns {
-            match turn {
-                AtDoors::Seen(door) => {
-                    doors[door].see("7");
-                    oracle.seen.push((door, truth));
-                    // No one stands at two doors at one moment.
-                    truth += Duration::from_secs(1);
-                    doors.iter().for_each(|door| door.wait(1));
-                }
-                AtDoors::Wait(seconds) => wait(&doors, &mut truth, seconds),
-                AtDoors::Restart(door) => {
-                    doors[door].stop();
-                    doors[door].restart();
-                    doors[door].tick();
-                }
-                AtDoors::Tell(from) => tell(&doors, from),
-                AtDoors::ByHand(at, wish) => {
-                    for from in [0, 1, 0] {
-                        tell(&doors, from);
-                    }
-                    if let Some((door, status, utc)) = oracle.wish(wish, truth, at) {
-                        perform(&doors[door], wish, status, utc);
-                    }
-                }
-            }
-        }
-        for from in [0, 1, 0] {
-            tell(&doors, from);
-        }
-        wait(&doors, &mut truth, 86_400);
-        // What ended meanwhile reaches the other door after the close, as by a broker that was away.
-        for from in [0, 1, 0] {
-            tell(&doors, from);
-        }
-        wait(&doors, &mut truth, 300);
-        let mut rows: Vec<String> = doors.iter().flat_map(Door::rows).collect();
         rows.sort();
         prop_assert_eq!(rows, oracle.all());
     }
