@@ -10,4 +10,5 @@
 
 pub mod appliance;
 pub mod command;
+pub mod erasing;
 pub mod supervisor;

@@ -2,15 +2,20 @@
 
 import argparse
 import pathlib
+import shutil
 import signal
 import sys
 import tempfile
 import time
 import traceback
+from collections.abc import Callable
+from typing import TypeVar
 
-from . import checks, updates
+from . import answers, checks, updates
 from .backend import Backend
 from .machine import Machine
+
+T = TypeVar("T")
 
 
 def main() -> None:
@@ -21,6 +26,7 @@ def main() -> None:
     parser.add_argument("--settings", help="an attendance.toml to put on the card before an interactive boot")
     parser.add_argument("--demo-site", help="the compiled demo backend")
     parser.add_argument("--demo-data", help="the demo's photos and video")
+    parser.add_argument("--test-door", action="store_true")
     parser.add_argument("--test-updates", action="store_true")
     parser.add_argument("--all", action="store_true", help="every broken system, twenty power cuts, a rollout, sticks")
     parser.add_argument("--only", action="append", default=[], choices=updates.PARTS, help="one part of --all, on a card of its own")
@@ -28,6 +34,8 @@ def main() -> None:
     sys.stdout.reconfigure(line_buffering=True)
     # A stopped test leaves neither a machine nor its card behind.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    if arguments.test_door:
+        sys.exit(test_door(arguments))
     if arguments.test_updates:
         sys.exit(test_updates(arguments))
     sys.exit(test(arguments) if arguments.test else interactive(arguments))
@@ -61,27 +69,50 @@ def test(arguments: argparse.Namespace) -> int:
             machine.serve(*checks.BACKEND, backend.port)
             machine.extra_devices += backend.disk()
         site = checks.Site(machine, page_port, backend)
-        passed, failed = 0, 0
         try:
-            for check in checks.CHECKS:
-                begun = time.monotonic()
-                try:
-                    check(site)
-                except Exception:
-                    failed += 1
-                    print(f"FAILED {check.__name__} ({check.__doc__}), {time.monotonic() - begun:.0f} s")
-                    traceback.print_exc()
-                    print("      the console's last lines:")
-                    print("\n".join(f"      | {line}" for line in machine.log[-30:]))
-                    break  # every check builds on the one before
-                passed += 1
-                print(f"ok {check.__name__}, {time.monotonic() - begun:.0f} s")
+            return run(checks.CHECKS, site, machine)
         finally:
             machine.close()
             if backend:
                 backend.close()
+
+
+def run(wanted: list[Callable[[T], None]], subject: T, machine: Machine) -> int:
+    """These checks in order, each on the state that the one before left; the exit code."""
+    passed, failed = 0, 0
+    for check in wanted:
+        begun = time.monotonic()
+        try:
+            check(subject)
+        except Exception:
+            failed += 1
+            print(f"FAILED {check.__name__} ({check.__doc__}), {time.monotonic() - begun:.0f} s")
+            traceback.print_exc()
+            print("      the console's last lines:")
+            print("\n".join(f"      | {line}" for line in machine.log[-30:]))
+            break
+        passed += 1
+        print(f"ok {check.__name__}, {time.monotonic() - begun:.0f} s")
     print(f"{passed} passed, {failed} failed")
     return 1 if failed else 0
+
+
+def test_door(arguments: argparse.Namespace) -> int:
+    show = (lambda line: print(f"      | {line}")) if arguments.verbose else None
+    pictures = pathlib.Path(arguments.image).parent / "door"
+    shutil.rmtree(pictures, ignore_errors=True)
+    pictures.mkdir()
+    source = pathlib.Path(arguments.demo_data)
+    with tempfile.TemporaryDirectory(prefix="boot-image-") as folder:
+        place = pathlib.Path(folder)
+        backend = Backend(arguments.demo_site, answers.demo(source, place), folder)
+        machine = Machine(arguments.image, folder=place / "machine", on_line=show)
+        try:
+            return run(answers.CHECKS, answers.Answers(machine, backend, pictures, source), machine)
+        finally:
+            machine.close()
+            backend.close()
+            print(f"what the screen showed: {pictures}")
 
 
 def test_updates(arguments: argparse.Namespace) -> int:

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::at_the_door::{AtTheDoor, PageView, Watcher};
 use super::camera_care::Care;
+use super::erasing::Erasing;
 use super::frame_path::FramePath;
 use super::hands::Hands;
 use super::latest::Memory;
@@ -74,6 +75,7 @@ pub(super) struct Assembly {
     settings: Option<Arc<dyn Settings>>,
     office: Office,
     on_memory: Option<OnMemory>,
+    pub(super) erasing: Erasing,
 }
 
 impl Assembly {
@@ -90,6 +92,9 @@ impl Assembly {
         keeper: Option<Arc<Keeper>>,
     ) -> anyhow::Result<Self> {
         let zone = SiteZone::named(&config.site.time_zone)?;
+        // Before anything is opened.
+        let erasing = Erasing::begin(&config);
+        let erased = erasing.erasures.erased();
         let data_dir = &config.site.data_dir;
         let records = journal::open(data_dir, config.rows(), zone.clone(), Arc::clone(&clock), bus.clone())?;
         let uploader = Uploader::new(
@@ -100,11 +105,12 @@ impl Assembly {
             Arc::clone(&clock),
             bus.clone(),
         );
+        let uploader = uploader.map(|uploader| uploader.of_door(&config.site.name));
         let (seen, sightings) = inbox();
         let names = Names::default();
         let photos = Places::of(&config.roster()).photos;
         let mirrored = config.photos.url.is_some();
-        let office = Office { mirrored, ..Office::below(data_dir, &photos, names.clone()) };
+        let office = Office { mirrored, ..Office::without(data_dir, &photos, names.clone(), erased) };
         Ok(Self {
             care: Arc::new(Care::new(data_dir, Arc::clone(&clock), supervised)),
             outputs: Outputs { bus: bus.clone(), sightings: seen, view: Arc::default() },
@@ -129,6 +135,7 @@ impl Assembly {
             page_view: PageView::default(),
             settings: keeper.map(|keeper| -> Arc<dyn Settings> { Arc::new(Desk::new(keeper, zone.clone())) }),
             on_memory: machine::on_memory(Path::new(on_memory::PATH)),
+            erasing,
             config: Arc::new(config),
             clock,
             bus,
@@ -211,7 +218,10 @@ impl Assembly {
 
     fn enrolment(&self, changed: watch::Receiver<u64>) -> roster::worker::Shared {
         roster::worker::Shared {
-            settings: Arc::new(self.config.roster()),
+            settings: Arc::new(roster::Settings {
+                erased: self.erasing.erasures.erased(),
+                ..self.config.roster()
+            }),
             bus: self.bus.clone(),
             gallery: Arc::clone(&self.gallery),
             report: Arc::clone(&self.report),
@@ -222,7 +232,10 @@ impl Assembly {
 
     fn mirror(&self, changed: watch::Sender<u64>) -> sync::Worker {
         sync::Worker {
-            settings: Arc::new(self.config.sync()),
+            settings: Arc::new(sync::Settings {
+                erased: self.erasing.erasures.erased(),
+                ..self.config.sync()
+            }),
             bus: self.bus.clone(),
             changed,
             now: Arc::clone(&self.sync_now),
@@ -282,6 +295,7 @@ impl Assembly {
             settings: self.settings.clone(),
             ask_updates: Arc::clone(&self.ask_updates),
             office: self.office.clone(),
+            erasing: self.erasing.clone(),
         }
     }
 
@@ -295,6 +309,7 @@ impl Assembly {
             board,
             memory: self.memory.clone(),
             control: hands,
+            erasing: self.erasing.clone(),
             windows: Mutex::default(),
         };
         Neighbours::new(&self.config, door, self.bus.clone())
@@ -336,6 +351,7 @@ impl Assembly {
             on_memory: self.on_memory,
             school,
             office: self.office.clone(),
+            erasing: self.erasing.clone(),
         }
     }
 }

@@ -9,6 +9,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::answer::{done, ready, refused};
 use super::corrections;
+use super::erasing::Erasing;
 use super::frame_path::RECOGNITION;
 use super::office::Office;
 use super::updates;
@@ -71,6 +72,8 @@ pub struct Hands {
     pub settings: Option<Arc<dyn Settings>>,
     /// What the office keeps.
     pub office: Office,
+    /// Erases students.
+    pub erasing: Erasing,
 }
 
 impl Control for Hands {
@@ -98,6 +101,10 @@ impl Control for Hands {
             Action::AcceptPhoto { photo, by } => self.office.accept_photo(photo, by),
             Action::WatchPhoto(photo) => self.office.watch_photo(photo),
             Action::Correct { correction, by, reason } => self.correct(correction, by, reason),
+            Action::EraseStudent { roll, by } => {
+                self.erasing.ask(&roll, &by, self.clock.now().utc.unix_timestamp())
+            }
+            Action::LiftErasure(id) => self.erasing.lift(id),
         }
     }
 
@@ -426,6 +433,7 @@ mod tests {
         )
         .map(Arc::new);
         let hands = Hands {
+            erasing: Erasing::begin(&config),
             office: Office::below(folder, folder, Default::default()),
             config: Arc::new(config),
             board,

@@ -75,6 +75,21 @@ impl KnownPhotos {
         Ok(())
     }
 
+    /// Forgets the photos of students who were erased.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn erase(&self, is_erased: impl Fn(&str) -> bool) -> Result<(), Fault> {
+        let mut photos = self.photos();
+        let mut now = photos.clone();
+        now.retain(|photo, _| !is_erased(photo));
+        if now.len() < photos.len() {
+            self.keep(&now)?;
+            *photos = now;
+        }
+        Ok(())
+    }
+
     /// Forgets photos that are not among these any more.
     pub fn retain(&self, is_there: impl Fn(&str) -> bool) {
         let mut photos = self.photos();

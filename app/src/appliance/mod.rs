@@ -8,6 +8,7 @@ mod assembly;
 mod at_the_door;
 pub mod camera_care;
 mod corrections;
+pub mod erasing;
 pub mod frame_path;
 pub mod hands;
 pub mod known_photos;
@@ -98,6 +99,7 @@ pub async fn run(
         () = asked_to_stop => End::Stopped,
         () = assembly.care.given_up() => End::Stopped,
         () = restart_wanted => End::Restart,
+        () = assembly.erasing.restart_wanted() => End::Restart,
     };
 
     match end {
@@ -113,8 +115,8 @@ pub async fn run(
         }
         // To systemd the service goes on: it is the same process.
         End::Restart => {
-            tell_systemd(&[NotifyState::Status("restarting with other settings")]);
-            log::info!("Restarting with other settings");
+            tell_systemd(&[NotifyState::Status("restarting")]);
+            log::info!("Restarting");
         }
     }
     supervisor.stop(STOP_TIME).await;

@@ -12,6 +12,7 @@ use super::known_photos::KnownPhotos;
 use super::refused_photos::refused_photos;
 use super::students::Students;
 use backend::sync;
+use base::erasure::Erased;
 use base::event::Event;
 use base::failure::Fault;
 use door::names::Names;
@@ -41,8 +42,13 @@ pub struct Office {
 impl Office {
     /// What is kept in the data folder, with the list beside the photos in `photos`.
     pub fn below(data_dir: &Path, photos: &Path, names: Names) -> Self {
+        Self::without(data_dir, photos, names, Erased::default())
+    }
+
+    /// The same, without the students who were erased.
+    pub fn without(data_dir: &Path, photos: &Path, names: Names, erased: Erased) -> Self {
         Self {
-            students: Arc::new(Students::new(data_dir, photos, names)),
+            students: Arc::new(Students::without(data_dir, photos, names, erased)),
             known_photos: Arc::new(KnownPhotos::below(data_dir)),
             report: Arc::default(),
             missing: Arc::default(),

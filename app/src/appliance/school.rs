@@ -8,6 +8,7 @@ use time::{Date, OffsetDateTime};
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 
+use super::erasing::Erasing;
 use super::latest::Memory;
 use super::machine;
 use crate::supervisor::Board;
@@ -44,6 +45,7 @@ pub(super) struct ThisDoor {
     pub(super) board: Arc<Board>,
     pub(super) memory: Memory,
     pub(super) control: Arc<dyn Control>,
+    pub(super) erasing: Erasing,
     /// The windows of the open days, kept because they are asked for with every message.
     pub(super) windows: Mutex<Vec<Window>>,
 }
@@ -142,6 +144,10 @@ impl Door for ThisDoor {
             temperature: machine::temperature(),
             last_event: String::new(),
         }
+    }
+
+    fn erase(&self) {
+        self.erasing.go_on();
     }
 
     fn perform(&self, command: Command) {
@@ -261,6 +267,7 @@ impl Neighbours {
             },
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pace: Pace::default(),
+            erasures: Arc::clone(&door.erasing.erasures),
         };
         let (clock, ledger) = (Arc::clone(&door.clock), Arc::clone(&door.ledger));
         let worker = Worker::new(settings, Arc::new(door))?;

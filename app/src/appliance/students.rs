@@ -9,6 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use serde::{Deserialize, Serialize};
 
 use base::durable::{Access, replace_for};
+use base::erasure::Erased;
 use base::failure::{Diagnosis as _, Fault};
 use base::identity::RollNumber;
 use door::names::Names;
@@ -23,6 +24,7 @@ pub struct Students {
     uploaded: PathBuf,
     beside: PathBuf,
     names: Names,
+    erased: Erased,
     state: Mutex<State>,
 }
 
@@ -60,7 +62,13 @@ struct Kept {
 impl Students {
     /// The list of the data folder, or beside the photos in `photos`. Names go to `names`, for the screen.
     pub fn new(data_dir: &Path, photos: &Path, names: Names) -> Self {
+        Self::without(data_dir, photos, names, Erased::default())
+    }
+
+    /// The same, without the students who were erased.
+    pub fn without(data_dir: &Path, photos: &Path, names: Names, erased: Erased) -> Self {
         let students = Self {
+            erased,
             uploaded: data_dir.join("office/students.json"),
             beside: photos.join(BESIDE_PHOTOS),
             names,
@@ -81,7 +89,7 @@ impl Students {
     /// # Errors
     /// It is none, or it cannot be kept: what is wrong and what to do.
     pub fn take(&self, bytes: &[u8], by: &str) -> Result<List, Fault> {
-        let list = parse(bytes).map_err(|error: ListError| error.fault())?;
+        let list = self.admitted(parse(bytes).map_err(|error: ListError| error.fault())?);
         let kept = Kept {
             by: by.to_owned(),
             students: list.students.values().cloned().collect(),
@@ -90,6 +98,20 @@ impl Students {
         self.keep(&kept).map_err(|error| not_kept(&error))?;
         self.look(true);
         Ok(list)
+    }
+
+    /// The list without the students who were erased.
+    fn admitted(&self, mut list: List) -> List {
+        let before = list.students.len();
+        list.students.retain(|roll, _| !self.erased.holds(roll));
+        let erased = before - list.students.len();
+        if erased > 0 {
+            list.left_out_count += erased;
+            list.left_out.push(format!(
+                "{erased} of the list were erased earlier and do not come back; lift the erasure first"
+            ));
+        }
+        list
     }
 
     /// Removes the uploaded list; the one beside the photos counts again, where there is one.
@@ -185,7 +207,7 @@ impl Students {
                 .advise("check the file's rights, and the card or stick")
         });
         match read.and_then(|bytes| parse(&bytes).map_err(|error| error.fault())) {
-            Ok(list) => State { list, from, ..State::default() },
+            Ok(list) => State { list: self.admitted(list), from, ..State::default() },
             Err(problem) => State { from, problem: Some(problem), ..State::default() },
         }
     }
@@ -212,6 +234,50 @@ impl Students {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Removes students from the uploaded list, and from the one beside the photos.
+///
+/// # Errors
+/// What the file system says; the lists are then as they were.
+pub fn erase(data_dir: &Path, photos: &Path, erased: &Erased) -> io::Result<()> {
+    let uploaded = data_dir.join("office/students.json");
+    if let Some(bytes) = there(&uploaded)? {
+        match serde_json::from_slice::<Kept>(&bytes) {
+            Ok(mut kept) => {
+                let before = (kept.students.len(), kept.with_photos.len());
+                kept.students.retain(|student| !erased.holds(&student.roll));
+                kept.with_photos.retain(|roll| !erased.holds(roll));
+                if before != (kept.students.len(), kept.with_photos.len()) {
+                    replace_for(Access::Owner, &uploaded, &serde_json::to_vec(&kept)?)?;
+                }
+            }
+            // Nobody can read it, and it may name the student.
+            Err(_) => std::fs::remove_file(&uploaded)?,
+        }
+    }
+    let beside = photos.join(BESIDE_PHOTOS);
+    if let Some(bytes) = there(&beside)? {
+        let is_left = |line: &&[u8]| {
+            let line = String::from_utf8_lossy(line);
+            let mut fields = line.split([',', ';', '\t']).map(|field| field.trim().trim_matches('"').trim());
+            !fields.any(|field| erased.is(field))
+        };
+        let left: Vec<&[u8]> = bytes.split_inclusive(|byte| *byte == b'\n').filter(is_left).collect();
+        let left = left.concat();
+        if left.len() < bytes.len() {
+            replace_for(Access::ByMask, &beside, &left)?;
+        }
+    }
+    Ok(())
+}
+
+/// A file that may not be there.
+fn there(path: &Path) -> io::Result<Option<Vec<u8>>> {
+    match bounded(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        read => read.map(Some),
     }
 }
 

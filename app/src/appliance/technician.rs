@@ -14,6 +14,7 @@ use time::macros::format_description;
 use time::{Date, OffsetDateTime, PrimitiveDateTime};
 
 use super::camera_care::Care;
+use super::erasing::Erasing;
 use super::latest::{Decided, Memory};
 use super::machine;
 use super::office::Office;
@@ -107,6 +108,8 @@ pub struct Technician {
     pub school: Option<School>,
     /// What the office keeps.
     pub office: Office,
+    /// Erases students.
+    pub erasing: Erasing,
 }
 
 impl Technician {
@@ -389,6 +392,21 @@ impl Technician {
         without.filter(|(roll, _)| !accepted.get(*roll).copied().unwrap_or(false)).count()
     }
 
+    /// Rows of a student that the webhook has not got.
+    fn undelivered(&self, roll: &RollNumber) -> usize {
+        if self.config.webhook.url.is_none() {
+            return 0;
+        }
+        let open = self.ledger.open_rows(usize::MAX, |_| true);
+        let held = self.ledger.needs_person().into_iter().chain(self.ledger.awaiting_clock());
+        let today = self.ledger.day().date(self.clock.now().utc);
+        let open_out = self.ledger.with_open_outs(today).unwrap_or_default();
+        let is_open_out = |row: &RowView| row.open && row.roll == *roll;
+        open.iter().filter(|row| row.roll == *roll).count()
+            + held.filter(|row| row.roll == *roll).count()
+            + open_out.iter().filter(|row| is_open_out(row)).count()
+    }
+
     fn photo(&self, path: &str) -> Option<PathBuf> {
         // Only what the report names is opened: a path from outside leads nowhere else.
         let report = self.report.load();
@@ -440,6 +458,7 @@ impl Source for Technician {
                 .chain(start::faults(&start::Notes::default()).into_iter().map(start_trouble))
                 .chain(self.ledger.summary().storage.csv_trouble.map(csv_trouble))
                 .chain(self.at_the_door.all().into_iter().map(door_trouble))
+                .chain(self.erasing.faults().into_iter().map(erasing_trouble))
                 .chain(not_used(&report).take(FOLDERS_NAMED).map(folders_problem))
                 .chain(self.school.iter().flat_map(|school| school.problems(now.utc)))
                 .collect(),
@@ -553,7 +572,20 @@ impl Source for Technician {
             return None;
         }
         let (name, class) = listed.map(|student| (student.name, student.class)).unwrap_or_default();
-        Some(AboutStudent { name, class, photos, refused, decisions })
+        let undelivered = self.undelivered(&roll);
+        Some(AboutStudent { name, class, photos, refused, decisions, undelivered })
+    }
+
+    fn erasures(&self) -> Vec<view::Erasure> {
+        let shown = |erasure: site::erasure::Erasure| view::Erasure {
+            id: erasure.id.to_string(),
+            at: OffsetDateTime::from_unix_timestamp(erasure.at)
+                .map_or_else(|_| String::new(), |at| self.local(at)),
+            by: erasure.by,
+            done: erasure.done,
+            lifted: erasure.lifted,
+        };
+        self.erasing.erasures.list().into_iter().map(shown).collect()
     }
 
     fn roster(&self) -> Roster {
@@ -662,6 +694,12 @@ fn door_trouble(fault: Fault) -> Problem {
         what: format!("At the door: {}.", fault.what),
         advice: sentence(&advice),
     }
+}
+
+/// Something of an erased student that is still there.
+fn erasing_trouble(fault: Fault) -> Problem {
+    let advice = sentence(&fault.advice.unwrap_or_default());
+    Problem { level: Level::Attention, what: format!("Erasing: {}.", fault.what), advice }
 }
 
 /// An advice as a sentence of its own.

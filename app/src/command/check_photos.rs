@@ -51,11 +51,12 @@ pub(super) fn execute(path: &Path, arguments: &Arguments) -> anyhow::Result<Exit
     let (places, listing) = match &arguments.photos {
         Some(folder) => {
             let listing = listed(folder, &config)?;
-            (Places { photos: folder.clone(), cache: None }, listing)
+            (Places { photos: folder.clone(), cache: None, ..Places::default() }, listing)
         }
         None => {
-            let places = Places::of(&config.roster());
-            let listing = scan(&places.photos, &config.photos)?;
+            let erased = crate::erasing::known(&config).erased();
+            let places = Places { erased, ..Places::of(&config.roster()) };
+            let listing = places.admit(scan(&places.photos, &config.photos)?, &config.photos);
             (places, listing)
         }
     };

@@ -88,7 +88,8 @@ pub(super) fn execute(path: &Path, arguments: &Arguments) -> anyhow::Result<Exit
 
 /// Synchronises and prints the result; whether every photo could be fetched.
 async fn synchronise(config: &Config, in_json: bool) -> anyhow::Result<bool> {
-    let settings = config.sync();
+    let erased = crate::erasing::known(config).erased();
+    let settings = backend::sync::Settings { erased, ..config.sync() };
     let at = now(&SiteZone::named(&config.site.time_zone)?);
     if in_json {
         let done = once(&settings, &|_| ()).await;

@@ -85,6 +85,7 @@ async fn upload(config: &Config, arguments: &Arguments) -> anyhow::Result<ExitCo
         Arc::clone(&clock),
         bus.clone(),
     );
+    let uploader = uploader.map(|uploader| uploader.of_door(&config.site.name));
     let Some(uploader) = uploader else {
         bail!("webhook.url is not set: there is nowhere to deliver to");
     };

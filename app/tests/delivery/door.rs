@@ -63,6 +63,12 @@ impl Door {
         self.restart()
     }
 
+    /// The same door, whose rows may carry its name.
+    pub fn with_door_column(mut self, door_column: bool) -> Self {
+        self.webhook.door_column = door_column;
+        self.restart()
+    }
+
     /// The same door, which trusts the authorities in this file.
     pub fn trusting(mut self, ca_file: std::path::PathBuf) -> Self {
         self.tls.ca_file = Some(ca_file);
@@ -129,7 +135,7 @@ fn open(
     };
     let (ledger, deliveries) = (Arc::clone(&records.ledger), Arc::clone(&records.deliveries));
     let uploader = Uploader::new(webhook, tls, ledger, deliveries, clock, bus.clone()).unwrap();
-    (records, Arc::new(uploader))
+    (records, Arc::new(uploader.of_door("North gate")))
 }
 
 /// The demo's webhook with `students`; gives its URL.

@@ -4,6 +4,7 @@
 mod command;
 mod command_line;
 mod door;
+mod erased;
 mod faults;
 mod first_settings;
 mod killed;

@@ -7,6 +7,7 @@ use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
+use attendance::appliance::erasing::Erasing;
 use attendance::appliance::hands::Hands;
 use attendance::appliance::office::Office;
 use attendance::supervisor::Supervisor;
@@ -97,6 +98,7 @@ impl Backend {
             updating: Default::default(),
             account,
             office: Office::below(self.data.path(), self.data.path(), Default::default()),
+            erasing: Erasing::begin(&config::load(&self.file).unwrap()),
             settings: None,
             ask_updates: Arc::default(),
         }

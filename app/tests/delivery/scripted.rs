@@ -70,6 +70,20 @@ fn door_with(url: &str, rows: usize) -> Door {
 }
 
 #[tokio::test]
+async fn the_doors_name_goes_along_only_where_the_backend_can_take_it() {
+    for (door_column, body) in [
+        (false, "enrollment_number,status,timestamp\n1,in,2025-01-15 09:00:00\n"),
+        (true, "enrollment_number,status,timestamp,door\n1,in,2025-01-15 09:00:00,North gate\n"),
+    ] {
+        let (url, bodies) = webhook(|rows, _| created(0..rows.len())).await;
+        let door = Door::at(&url).with_door_column(door_column);
+        door.see("1");
+        assert_eq!(door.upload().await.created, 1);
+        assert_eq!(*bodies.lock().unwrap(), [body]);
+    }
+}
+
+#[tokio::test]
 async fn poisonous_row_is_isolated() {
     for status in [StatusCode::BAD_REQUEST, StatusCode::UNPROCESSABLE_ENTITY] {
         let (url, bodies) = webhook(move |rows, _| match rows.iter().any(|row| row.starts_with("33,")) {

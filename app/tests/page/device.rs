@@ -27,10 +27,13 @@ use view::systems::{
     Content, InstalledSystem, Origin, Signers, Slot, SlotView, Systems, UpdateEnd, UpdateOutcome,
 };
 use view::{
-    AboutStudent, Action, Camera, Control, Decision, Done, Incoming, KnownScene, LivenessCheck, Mark,
-    Pending, PhotoSync, Picture, Refused, RefusedPhoto, RefusedRow, Roster, RosterCount, Row, RowDelivery,
-    RowStatus, Source, Student, StudentsList, System, Today, Update, Upload, View, Worker,
+    AboutStudent, Action, Camera, Control, Decision, Done, Erasure, Incoming, KnownScene, LivenessCheck,
+    Mark, Pending, PhotoSync, Picture, Refused, RefusedPhoto, RefusedRow, Roster, RosterCount, Row,
+    RowDelivery, RowStatus, Source, Student, StudentsList, System, Today, Update, Upload, View, Worker,
 };
+
+/// The number of an erasure that is in force.
+pub const ERASURE: &str = "0123456789abcdef";
 
 pub const PASSWORD: &str = "correct-horse-battery";
 
@@ -202,7 +205,14 @@ impl Source for Fake {
                 at: "2026-11-22 08:12:03".to_owned(),
                 what: "No row for 2110007: IN 08:05:09 stands".to_owned(),
             }],
+            undelivered: 2,
         })
+    }
+
+    fn erasures(&self) -> Vec<Erasure> {
+        let lifted = self.performed.lock().unwrap().contains(&Action::LiftErasure(ERASURE.to_owned()));
+        let (id, at) = (ERASURE.to_owned(), "2026-11-21 15:00:00".to_owned());
+        vec![Erasure { id, at, by: "anna (office)".to_owned(), done: true, lifted }]
     }
 
     fn roster(&self) -> Roster {
@@ -287,6 +297,8 @@ impl Control for Fake {
                 Action::AcceptPhoto { photo, .. } => format!("{photo} is known."),
                 Action::Correct { by, reason, .. } => format!("It is corrected, by {by}: {reason}."),
                 Action::WatchPhoto(photo) => format!("{photo} is on the list again."),
+                Action::EraseStudent { .. } => "The student is erased".to_owned(),
+                Action::LiftErasure(id) => format!("Erasure {id} is lifted."),
             };
             Ok(Done { message, output: "details\n".to_owned() })
         })

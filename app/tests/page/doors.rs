@@ -15,7 +15,7 @@ use crate::client::As;
 use crate::device::{Device, PASSWORD};
 
 /// Every address with the least that opens it: nobody, a reading token, a full token, the technician.
-const ADDRESSES: [(&str, &str, u8); 54] = [
+const ADDRESSES: [(&str, &str, u8); 57] = [
     ("GET", "/healthz", 0),
     ("GET", "/login", 0),
     ("POST", "/login", 0),
@@ -26,6 +26,7 @@ const ADDRESSES: [(&str, &str, u8); 54] = [
     ("GET", "/attendance/{date}.csv", 1),
     ("GET", "/attendance/health", 1),
     ("GET", "/roster", 1),
+    ("GET", "/students/erasures", 1),
     ("GET", "/logs/server", 1),
     ("GET", "/metrics", 1),
     ("GET", "/events", 1),
@@ -43,6 +44,8 @@ const ADDRESSES: [(&str, &str, u8); 54] = [
     ("POST", "/upload/dismiss/{row}", 2),
     ("POST", "/attendance/restart", 2),
     ("POST", "/attendance/close", 2),
+    ("POST", "/students/{roll}/erase", 2),
+    ("POST", "/students/erasures/{id}/lift", 2),
     ("POST", "/update/bundle", 2),
     ("POST", "/update/install", 2),
     ("POST", "/update/try", 2),

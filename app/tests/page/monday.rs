@@ -7,7 +7,7 @@ use access::role::Role;
 use view::{Action, RefusedPhoto};
 
 use crate::client::As;
-use crate::device::{Device, healthy};
+use crate::device::{Device, ERASURE, healthy};
 use crate::webdriver::Browser;
 
 /// A school of six hundred, some of whom came.
@@ -130,6 +130,55 @@ fn a_photo_that_is_known_leaves_the_list_and_a_students_list_is_sent() {
     browser.write("#students-file", file.to_str().unwrap());
     browser.click("#students-form button");
     browser.until("no column of the list holds roll numbers", |b| b.text("#said"));
+}
+
+#[test]
+fn a_student_is_erased_only_where_the_roll_number_is_typed_again() {
+    let Some(browser) = Browser::open(true) else { return };
+    let device = school();
+    browser.look(360, 740, false);
+    office(&browser, &device);
+    browser.go(&format!("{}student/2110007", device.url()));
+    let text = browser.text("main");
+    assert!(text.contains("2 rows that the backend has not got go, too"), "{text}");
+    is_not_wider_than_the_screen(&browser, "student");
+    browser.write("#erase-confirm", "2110008");
+    browser.click("#erase button");
+    browser.until("another roll number was typed", |b| b.text("main"));
+    assert!(device.fake.performed.lock().unwrap().is_empty());
+    browser.write("#erase-confirm", "2110007");
+    browser.click("#erase button");
+    browser.until("The student is erased", |b| b.text("main"));
+    let asked = Action::EraseStudent { roll: "2110007".to_owned(), by: "anna (office)".to_owned() };
+    assert_eq!(*device.fake.performed.lock().unwrap(), [asked]);
+
+    browser.go(&format!("{}photos", device.url()));
+    let text = browser.text("#erased");
+    assert!(text.contains(ERASURE) && text.contains("by anna (office)"), "{text}");
+    is_not_wider_than_the_screen(&browser, "erasures");
+    browser.click("#erased form button");
+    browser.until("lifted", |b| b.text("#erased"));
+    assert!(device.fake.performed.lock().unwrap().contains(&Action::LiftErasure(ERASURE.to_owned())));
+}
+
+#[test]
+fn scripts_erase_and_lift_by_the_api() {
+    let device = school();
+    let script = As::token(&device.full);
+    let erase = |confirm: &str| device.post("/students/2110007/erase", &script, confirm);
+    for nothing in ["", "confirm=", "confirm=2110008"] {
+        let answer = erase(nothing);
+        assert!(answer.status == 400 && answer.text().contains("Nothing was erased"), "{}", answer.text());
+    }
+    assert!(device.fake.performed.lock().unwrap().is_empty());
+    let answer = erase("confirm=2110007");
+    assert!(answer.status == 200 && answer.json()["success"] == true, "{}", answer.text());
+    let list = device.get("/students/erasures", &As::token(&device.read)).json();
+    assert_eq!(list["erasures"][0]["id"], ERASURE);
+    assert!(!list.to_string().contains("2110007"), "not whom");
+    assert_eq!(device.post("/students/erasures/ffffffffffffffff/lift", &script, "").status, 404);
+    assert_eq!(device.post(&format!("/students/erasures/{ERASURE}/lift"), &script, "").status, 200);
+    assert_eq!(device.post(&format!("/students/erasures/{ERASURE}/lift"), &script, "").status, 404);
 }
 
 #[test]

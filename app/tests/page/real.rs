@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use attendance::appliance::camera_care::Care;
+use attendance::appliance::erasing::Erasing;
 use attendance::appliance::latest::Memory;
 use attendance::appliance::office::Office;
 use attendance::appliance::technician::Technician;
@@ -73,6 +74,7 @@ impl Real {
             on_memory: None,
             school: None,
             office: Office::below(folder, folder, Default::default()),
+            erasing: Erasing::begin(&config),
         };
         let device = Device::showing(Arc::new(technician), bus);
         Self { device, records, clock, config, memory, supervisor }

@@ -40,7 +40,7 @@ const FACES: [&str; 11] = [
     "/settings/put-back",
     "/settings/keep",
 ];
-const OFFICES: [&str; 15] = [
+const OFFICES: [&str; 18] = [
     "/attendance/add",
     "/attendance/change/{row}",
     "/attendance/void/{row}",
@@ -56,6 +56,9 @@ const OFFICES: [&str; 15] = [
     "/upload/manual",
     "/upload/retry-all",
     "/upload/dismiss/{row}",
+    "/students/erasures",
+    "/students/{roll}/erase",
+    "/students/erasures/{id}/lift",
 ];
 
 fn log_in(device: &Device, account: &str, password: &str) -> As {

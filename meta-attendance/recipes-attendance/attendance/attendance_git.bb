@@ -15,9 +15,9 @@ export BINDGEN_EXTRA_CLANG_ARGS = "${HOST_CC_ARCH}${TOOLCHAIN_OPTIONS} --target=
 # What ships on the card: fat LTO, one codegen unit (Cargo.toml).
 BUILD_MODE = "--profile appliance"
 BUILD_DIR = "appliance"
-PACKAGECONFIG ??= "libcamera"
+PACKAGECONFIG ??= "libcamera alsa"
 PACKAGECONFIG[libcamera] = "--features libcamera"
-# Tones at the door by ALSA, which scripts/build-image leaves out, too.
+# Tones at the door through a sound card.
 PACKAGECONFIG[alsa] = "--features alsa,,alsa-lib"
 # What only a laboratory needs (the default features) stays out.
 CARGO_BUILD_FLAGS:append = " --no-default-features --package attendance --bin attendance"
@@ -33,6 +33,6 @@ do_install() {
 }
 
 FILES:${PN} += "${nonarch_libdir}/attendance ${sysconfdir}/attendance ${localstatedir}/lib/attendance"
-# bash and findutils: attendance-data.service and attendance-rescued.service use them.
+# bash and findutils: attendance-data.service, attendance-erase.service and attendance-rescued.service use them.
 RDEPENDS:${PN} += "attendance-accounts bash ca-certificates findutils"
 RRECOMMENDS:${PN} += "attendance-fonts attendance-models"

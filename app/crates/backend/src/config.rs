@@ -26,6 +26,9 @@ pub struct Webhook {
     pub interval: Duration,
     /// Rows in one request, 1 to 1000 (the backend's limit).
     pub batch_rows: usize,
+    /// Add the door's name (site.name) to each row, in a fourth column called "door", for a backend that can
+    /// take it. Without it rows have the three columns that every backend takes.
+    pub door_column: bool,
     /// Time-out of one request.
     #[serde(with = "humantime_serde")]
     #[schemars(with = "String")]
@@ -40,6 +43,7 @@ impl Default for Webhook {
             pinned_sha256: None,
             interval: Duration::from_secs(60),
             batch_rows: 500,
+            door_column: false,
             timeout: Duration::from_secs(30),
         }
     }

@@ -5,6 +5,7 @@
 
 pub mod backoff;
 pub mod durable;
+pub mod erasure;
 pub mod event;
 pub mod failure;
 pub mod identity;
@@ -15,3 +16,4 @@ pub mod redaction;
 pub mod rotation;
 pub mod secret;
 pub mod sightings;
+pub mod unworkable;

@@ -19,6 +19,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use backend::config::{Server, Tls, Webhook};
+use base::erasure::Erased;
 use base::moment::{ClockTrust, SiteZone};
 use camera::config::Camera;
 use door::config::{Relay, Screen, Sound};
@@ -79,7 +80,7 @@ pub struct Config {
 }
 
 impl Config {
-    /// What a synchronisation of the photos needs.
+    /// What a synchronisation of the photos needs; whoever starts one adds who was erased.
     pub fn sync(&self) -> backend::sync::Settings {
         backend::sync::Settings {
             photos: self.photos.clone(),
@@ -87,6 +88,7 @@ impl Config {
             data_dir: self.site.data_dir.clone(),
             // The name was checked when the file was read.
             zone: SiteZone::named(&self.site.time_zone).unwrap_or_default(),
+            erased: Erased::default(),
         }
     }
 
@@ -100,13 +102,14 @@ impl Config {
         }
     }
 
-    /// What making a roster needs.
+    /// What making a roster needs; whoever makes one adds who was erased.
     pub fn roster(&self) -> recognition::roster::Settings {
         recognition::roster::Settings {
             photos: self.photos.clone(),
             recognition: self.recognition.clone(),
             data_dir: self.site.data_dir.clone(),
             models_dir: self.models_dir(),
+            erased: Erased::default(),
         }
     }
 

@@ -1,5 +1,6 @@
 //! The section `[network]`: what a site without DHCP, or with a network of its own for machines, has to say.
 
+use base::unworkable::Unworkable;
 use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
@@ -138,24 +139,29 @@ const LONGEST_NAME: usize = 253;
 
 impl Network {
     /// Values that cannot work together.
-    pub(super) fn problems(&self) -> Vec<String> {
+    pub(super) fn problems(&self) -> Vec<Unworkable> {
         let mut found = Vec::new();
+        let mut add =
+            |settings: &'static [&'static str], what: String| found.push(Unworkable { settings, what });
         if !self.gateways.is_empty() && self.addresses.is_empty() {
-            found.push(
-                "network.gateways: needs network.addresses; without fixed addresses DHCP names the router"
-                    .to_owned(),
+            add(
+                &["network.gateways", "network.addresses"],
+                "needs network.addresses; without fixed addresses DHCP names the router".to_owned(),
             );
         }
         for gateway in &self.gateways {
             let is_local = matches!(gateway, IpAddr::V6(ip) if ip.is_unicast_link_local());
             let reachable = self.addresses.iter().any(|address| address.contains(*gateway));
             if self.addresses.iter().any(|address| address.ip == *gateway) {
-                found.push(format!("network.gateways: {gateway} is the device's own address"));
+                add(&["network.gateways"], format!("{gateway} is the device's own address"));
             } else if !self.addresses.is_empty() && !is_local && !reachable {
-                found.push(format!(
-                    "network.gateways: {gateway} is in none of the networks of network.addresses; compare the address and the length \
+                add(
+                    &["network.gateways"],
+                    format!(
+                        "{gateway} is in none of the networks of network.addresses; compare the address and the length \
                      behind the \"/\""
-                ));
+                    ),
+                );
             }
         }
         let names = |name: &String| {
@@ -163,16 +169,16 @@ impl Network {
             !name.is_empty() && name.len() <= LONGEST_NAME && name.bytes().all(plain)
         };
         if let Some(wrong) = self.ntp.iter().find(|name| !names(name)) {
-            found.push(format!("network.ntp: {wrong:?} is neither a name nor an address"));
+            add(&["network.ntp"], format!("{wrong:?} is neither a name nor an address"));
         }
         if let Some(number) = self.vlan {
             if !(1..=4094).contains(&number) {
-                found.push(format!("network.vlan: is {number}; allowed is 1 to 4094"));
+                add(&["network.vlan"], format!("is {number}; allowed is 1 to 4094"));
             }
             if self.interface == Interface::Wifi {
-                found.push(
-                    "network.vlan: is for a cable; remove it, or set network.interface = \"ethernet\""
-                        .to_owned(),
+                add(
+                    &["network.vlan"],
+                    "is for a cable; remove it, or set network.interface = \"ethernet\"".to_owned(),
                 );
             }
         }

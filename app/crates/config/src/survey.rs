@@ -177,17 +177,11 @@ impl Survey<'_> {
     /// read is left out.
     fn values(&mut self, config: &Config) {
         let incomplete = !self.wrong.is_empty();
-        for what in problems(config) {
-            if self.unread.iter().any(|name| what.contains(&**name)) {
+        for problem in problems(config) {
+            if problem.settings.iter().any(|name| self.unread.contains(*name)) {
                 continue;
             }
-            let setting = fields::sections()
-                .iter()
-                .flat_map(|section| {
-                    section.fields.iter().map(|field| format!("{}.{}", section.name, field.key))
-                })
-                .filter(|name| what.starts_with(&**name))
-                .max_by_key(String::len);
+            let (setting, what) = (problem.setting().map(str::to_owned), problem.to_string());
             let place = setting.as_ref().and_then(|name| self.places.get(name)).copied();
             // "is missing" may be wrong where a line could not be read.
             if place.is_some() || !incomplete {

@@ -1,5 +1,6 @@
 //! The sections `[door]`, `[screen]`, `[sound]` and `[relay]` of the configuration.
 
+use base::unworkable::Unworkable;
 use std::time::Duration;
 
 use base::rotation::Rotation;
@@ -184,29 +185,31 @@ pub struct Settings {
 
 impl Settings {
     /// What cannot work, each with the setting's name.
-    pub fn problems(&self) -> Vec<String> {
+    pub fn problems(&self) -> Vec<Unworkable> {
         let mut found = Vec::new();
+        let mut add =
+            |settings: &'static [&'static str], what: String| found.push(Unworkable { settings, what });
         let pulse = self.relay.pulse;
         if !(Duration::from_millis(100)..=Duration::from_secs(30)).contains(&pulse) {
-            found.push(format!("relay.pulse: is {pulse:?}; allowed is 100ms to 30s"));
+            add(&["relay.pulse"], format!("is {pulse:?}; allowed is 100ms to 30s"));
         }
         if self.sound.volume > 100 {
-            found.push(format!("sound.volume: is {}; allowed is 0 to 100", self.sound.volume));
+            add(&["sound.volume"], format!("is {}; allowed is 0 to 100", self.sound.volume));
         }
         let longest = Duration::from_secs(86_400);
         if !(Duration::from_secs(5)..=longest).contains(&self.screen.dim_after) {
-            found.push(format!("screen.dim_after: is {:?}; allowed is 5s to 1day", self.screen.dim_after));
+            add(&["screen.dim_after"], format!("is {:?}; allowed is 5s to 1day", self.screen.dim_after));
         }
-        let used = [
-            ("sound.buzzer_pin", self.sound.buzzer_pin),
-            ("sound.green_pin", self.sound.green_pin),
-            ("sound.red_pin", self.sound.red_pin),
-            ("relay.pin", self.relay.pin),
+        let used: [(&'static [&'static str], _); 4] = [
+            (&["sound.buzzer_pin"], self.sound.buzzer_pin),
+            (&["sound.green_pin"], self.sound.green_pin),
+            (&["sound.red_pin"], self.sound.red_pin),
+            (&["relay.pin"], self.relay.pin),
         ];
         for (index, (name, pin)) in used.iter().enumerate() {
             let Some(pin) = pin else { continue };
             if let Some((other, _)) = used[..index].iter().find(|(_, other)| *other == Some(*pin)) {
-                found.push(format!("{name}: header pin {pin} is used by {other} already; choose another"));
+                add(name, format!("header pin {pin} is used by {} already; choose another", other[0]));
             }
         }
         found
@@ -221,7 +224,7 @@ mod tests {
     #[test]
     fn one_pin_for_two_things_and_a_pulse_of_an_hour_are_refused() {
         let mut settings = Settings::default();
-        assert_eq!(settings.problems(), Vec::<String>::new());
+        assert_eq!(settings.problems(), Vec::new());
         settings.sound.buzzer_pin = Some(Pin::try_from(16).unwrap());
         settings.relay = Relay {
             pin: Some(Pin::try_from(16).unwrap()),
@@ -232,7 +235,7 @@ mod tests {
         settings.screen.dim_after = Duration::ZERO;
         let problems = settings.problems();
         for name in ["relay.pulse", "relay.pin", "sound.volume", "screen.dim_after"] {
-            assert!(problems.iter().any(|problem| problem.starts_with(name)), "{name}: {problems:?}");
+            assert!(problems.iter().any(|problem| problem.setting() == Some(name)), "{name}: {problems:?}");
         }
     }
 }

@@ -288,7 +288,13 @@ impl Fingers {
         let fingers = [&self.buzzer, &self.green, &self.red].into_iter().flatten();
         let faults = fingers.filter_map(|finger| finger.fault.clone());
         let relay = self.relay.as_ref().and_then(|relay| relay.fault().cloned());
-        let now: Vec<LineError> = faults.chain(relay).collect();
+        // One missing controller is one fault, for however many pins.
+        let mut now: Vec<LineError> = Vec::new();
+        for fault in faults.chain(relay) {
+            if !now.contains(&fault) {
+                now.push(fault);
+            }
+        }
         if now == self.told {
             return;
         }

@@ -17,6 +17,7 @@ use base::secret::Secret;
 use site::book::{Device, Direction, Visit};
 use site::config::{BrokerUrl, Mqtt};
 use site::device::Identity;
+use site::erasure::Erasures;
 use site::home_assistant::{Command, State};
 use site::judge::Window;
 use site::link::Pace;
@@ -136,6 +137,8 @@ impl Door for Simulated {
     }
 
     fn perform(&self, _command: Command) {}
+
+    fn erase(&self) {}
 }
 
 struct Running {
@@ -198,6 +201,7 @@ async fn main() {
                 direction: Direction::Both,
                 version: "0.1.0".to_owned(),
                 pace: Pace::default(),
+                erasures: Arc::new(Erasures::below(Path::new("none"), None)),
             };
             let worker = Worker::new(settings, Arc::clone(&door)).unwrap();
             let (changes, shared) = (worker.changes(), worker.shared());

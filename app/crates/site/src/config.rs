@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use base::secret::Secret;
+use base::unworkable::Unworkable;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use url::Url;
@@ -77,25 +78,27 @@ impl Default for Mqtt {
 
 impl Mqtt {
     /// Everything that cannot work. Empty without a broker: the other settings are then not in use.
-    pub fn problems(&self) -> Vec<String> {
+    pub fn problems(&self) -> Vec<Unworkable> {
         let Some(url) = &self.url else { return Vec::new() };
         let mut found = Vec::new();
-        let mut check = |holds: bool, message: String| {
+        let mut check = |holds: bool, settings: &'static [&'static str], what: String| {
             if !holds {
-                found.push(message);
+                found.push(Unworkable { settings, what });
             }
         };
         check(
             url.encrypted || self.allow_plain,
-            "mqtt.url: begins with mqtt://; use mqtts://, or set mqtt.allow_plain = true where password and \
+            &["mqtt.url"],
+            "begins with mqtt://; use mqtts://, or set mqtt.allow_plain = true where password and \
              messages may travel in clear"
                 .to_owned(),
         );
         let key = self.site_key.as_ref().map_or(0, |key| key.expose().chars().count());
         check(
             key >= SHORTEST_KEY,
+            &["mqtt.site_key"],
             format!(
-                "mqtt.site_key: {}; it needs at least {SHORTEST_KEY} characters, the same at all doors of the \
+                "{}; it needs at least {SHORTEST_KEY} characters, the same at all doors of the \
                  school. Make it with: openssl rand -hex 32",
                 if key == 0 { "is missing".to_owned() } else { format!("has {key} characters") }
             ),
@@ -103,28 +106,33 @@ impl Mqtt {
         check(
             (1..=32).contains(&self.site.len())
                 && self.site.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-'),
-            format!("mqtt.site: {:?} must be 1 to 32 small letters, digits and \"-\"", self.site),
+            &["mqtt.site"],
+            format!("{:?} must be 1 to 32 small letters, digits and \"-\"", self.site),
         );
         check(
             self.password.is_none() || self.user.is_some(),
-            "mqtt.user: is missing; mqtt.password needs it".to_owned(),
+            &["mqtt.user"],
+            "is missing; mqtt.password needs it".to_owned(),
         );
         check(
             self.certificate_file.is_some() == self.key_file.is_some(),
-            "mqtt.certificate_file and mqtt.key_file: set both, or neither".to_owned(),
+            &["mqtt.certificate_file", "mqtt.key_file"],
+            "set mqtt.key_file as well, or neither of the two".to_owned(),
         );
         check(
             url.encrypted || (self.certificate_file.is_none() && self.ca_file.is_none()),
-            "mqtt.ca_file and mqtt.certificate_file: have no use with mqtt://; use mqtts://".to_owned(),
+            &["mqtt.ca_file", "mqtt.certificate_file"], "certificates have no use with mqtt://; use mqtts://, or remove mqtt.ca_file and mqtt.certificate_file".to_owned(),
         );
         check(
             (Duration::from_secs(120)..=Duration::from_secs(86_400)).contains(&self.grace),
-            format!("mqtt.grace: is {:?}; allowed is 2 minutes to 1 day", self.grace),
+            &["mqtt.grace"],
+            format!("is {:?}; allowed is 2 minutes to 1 day", self.grace),
         );
         check(
             self.discovery.len() <= 64
                 && self.discovery.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_/".contains(&b)),
-            "mqtt.discovery: must be at most 64 letters, digits, \"-\", \"_\" and \"/\"".to_owned(),
+            &["mqtt.discovery"],
+            "must be at most 64 letters, digits, \"-\", \"_\" and \"/\"".to_owned(),
         );
         found
     }
@@ -210,10 +218,10 @@ mod tests {
         assert!(Mqtt::default().problems().is_empty());
         assert!(with("mqtts://broker.example").problems().is_empty());
         let alone = Mqtt { site_key: None, ..with("mqtts://broker.example") };
-        assert!(alone.problems()[0].contains("mqtt.site_key: is missing"));
+        assert!(alone.problems()[0].to_string().contains("mqtt.site_key: is missing"));
         let short = Mqtt { site_key: Some(Secret::new("secret")), ..with("mqtts://broker.example") };
-        assert!(short.problems()[0].contains("has 6 characters"));
-        assert!(!short.problems()[0].contains("secret\""));
+        assert!(short.problems()[0].to_string().contains("has 6 characters"));
+        assert!(!short.problems()[0].to_string().contains("secret\""));
     }
 
     #[test]
@@ -221,14 +229,14 @@ mod tests {
         let good = || with("mqtts://broker.example");
         for (wrong, name) in [
             (with("mqtt://broker.example"), "mqtt.url"),
-            (Mqtt { site: "A/B".to_owned(), ..good() }, "mqtt.site:"),
+            (Mqtt { site: "A/B".to_owned(), ..good() }, "mqtt.site"),
             (Mqtt { password: Some(Secret::new("x")), ..good() }, "mqtt.user"),
             (Mqtt { key_file: Some("key.pem".into()), ..good() }, "mqtt.certificate_file"),
             (Mqtt { grace: Duration::from_secs(1), ..good() }, "mqtt.grace"),
             (Mqtt { discovery: "a#".to_owned(), ..good() }, "mqtt.discovery"),
         ] {
             let problems = wrong.problems();
-            assert!(problems.len() == 1 && problems[0].starts_with(name), "{name}: {problems:?}");
+            assert!(problems.len() == 1 && problems[0].setting() == Some(name), "{name}: {problems:?}");
         }
         let plain = Mqtt { allow_plain: true, ..with("mqtt://broker.example") };
         assert!(plain.problems().is_empty());

@@ -9,6 +9,7 @@
 //! |---|---|
 //! | [`book`] | what all doors have seen on one day; merges in any order; pure |
 //! | [`message`] | the bytes of one message, with its authentication code; pure |
+//! | [`erasure`] | students who were erased, by keyed hashes of their roll numbers |
 //! | [`judge`] | which messages are believed: day, clock, replay, two doors with one name; pure |
 //! | [`topics`] | where messages are published |
 //! | [`link`] | the connection to the broker |
@@ -20,6 +21,7 @@
 pub mod book;
 pub mod config;
 pub mod device;
+pub mod erasure;
 pub mod home_assistant;
 pub mod judge;
 pub mod link;

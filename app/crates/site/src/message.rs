@@ -16,6 +16,7 @@ use crate::book::{
     Delivered, Device, Direction, Entry, Fixed, MOST_FIXED, MOST_VISITS, MOST_VOIDS, NewestRow, Student,
     Visit, Void,
 };
+use crate::erasure::{Id, Told};
 
 /// The version of the layout that this program writes and reads.
 pub const VERSION: u8 = 1;
@@ -34,11 +35,15 @@ const CODE: usize = 32;
 const HEAD: usize = 2;
 const KIND_ENTRY: u8 = 1;
 const KIND_BEACON: u8 = 2;
+const KIND_ERASED: u8 = 3;
+const KIND_LIFTED: u8 = 4;
 
 /// The keys that follow from `mqtt.site_key`.
 #[derive(Clone)]
 pub struct Keys {
     rolls: hmac::Key,
+    /// The bytes of `rolls`.
+    of_rolls: [u8; 32],
     codes: hmac::Key,
     site: Arc<str>,
 }
@@ -53,11 +58,12 @@ impl Keys {
     /// The keys of a school.
     pub fn new(site: &str, site_key: &Secret) -> Self {
         let master = hmac::Key::new(hmac::HMAC_SHA256, site_key.expose().as_bytes());
-        let derived = |purpose: &str| {
-            let tag = hmac::sign(&master, format!("attendance {purpose} of {site}").as_bytes());
-            hmac::Key::new(hmac::HMAC_SHA256, tag.as_ref())
-        };
-        Self { rolls: derived("roll numbers"), codes: derived("messages"), site: site.into() }
+        let tag = |purpose: &str| hmac::sign(&master, format!("attendance {purpose} of {site}").as_bytes());
+        let derived = |purpose: &str| hmac::Key::new(hmac::HMAC_SHA256, tag(purpose).as_ref());
+        let mut of_rolls = [0; 32];
+        of_rolls.copy_from_slice(tag("roll numbers").as_ref());
+        let (rolls, codes) = (derived("roll numbers"), derived("messages"));
+        Self { rolls, of_rolls, codes, site: site.into() }
     }
 
     /// What stands for a roll number in messages.
@@ -65,6 +71,11 @@ impl Keys {
         let mut short = [0; 16];
         short.copy_from_slice(&hmac::sign(&self.rolls, roll.as_str().as_bytes()).as_ref()[..16]);
         Student(short)
+    }
+
+    /// The key of the hashes that stand for roll numbers, for [`crate::erasure`].
+    pub(crate) fn of_rolls(&self) -> [u8; 32] {
+        self.of_rolls
     }
 
     fn context(&self) -> hmac::Context {
@@ -197,6 +208,25 @@ pub fn encode_beacon(beacon: &Beacon, keys: &Keys) -> Vec<u8> {
     keys.close(out)
 }
 
+/// The bytes that tell of an erasure. They are the same whichever door publishes them.
+pub fn encode_erasure(told: &Told, keys: &Keys) -> Vec<u8> {
+    let mut out = vec![VERSION, if told.lifted { KIND_LIFTED } else { KIND_ERASED }];
+    out.extend_from_slice(&told.id.0);
+    out.extend_from_slice(&told.student.0);
+    out.extend_from_slice(&told.at.to_be_bytes());
+    keys.close(out)
+}
+
+/// Reads what was published as the erasure with this number, or as its lifting.
+///
+/// # Errors
+/// [`Refusal`].
+pub fn decode_erasure(bytes: &[u8], id: Id, lifted: bool, keys: &Keys) -> Result<Told, Refusal> {
+    let mut input = open(bytes, if lifted { KIND_LIFTED } else { KIND_ERASED }, keys)?;
+    let told = read_erasure(&mut input, lifted).filter(|_| input.0.is_empty()).ok_or(Refusal::Garbage)?;
+    if told.id == id { Ok(told) } else { Err(Refusal::Misplaced) }
+}
+
 /// Reads what was published for this day, device and student.
 ///
 /// # Errors
@@ -312,6 +342,10 @@ fn read_seen(input: &mut Input<'_>, with_fixed: bool) -> Option<Seen> {
     }
     let entry = Entry { sequence, door, direction, visits, voids, newest, delivered, fixed };
     Some(Seen { day, device, student, sent_at, entry })
+}
+
+fn read_erasure(input: &mut Input<'_>, lifted: bool) -> Option<Told> {
+    Some(Told { id: Device(input.array()?), student: Student(input.array()?), at: input.time()?, lifted })
 }
 
 fn read_beacon(input: &mut Input<'_>) -> Option<Beacon> {
@@ -458,6 +492,19 @@ mod tests {
         let bytes = encode_beacon(&beacon, &ours());
         assert_eq!(decode_beacon(&bytes, DEVICE, &ours()), Ok(beacon));
         assert_eq!(decode_beacon(&bytes, Device([9; 8]), &ours()), Err(Refusal::Misplaced));
+    }
+
+    #[test]
+    fn an_erasure_comes_back_as_it_was_and_cannot_be_moved_or_turned_into_its_lifting() {
+        let asked = Told { id: Device([5; 8]), student: seen().student, at: 7, lifted: false };
+        let bytes = encode_erasure(&asked, &ours());
+        assert_eq!(decode_erasure(&bytes, asked.id, false, &ours()), Ok(asked));
+        assert_eq!(decode_erasure(&bytes, asked.id, true, &ours()), Err(Refusal::Misplaced));
+        assert_eq!(decode_erasure(&bytes, Device([6; 8]), false, &ours()), Err(Refusal::Misplaced));
+        let lifted = Told { lifted: true, ..asked };
+        assert_eq!(decode_erasure(&encode_erasure(&lifted, &ours()), asked.id, true, &ours()), Ok(lifted));
+        let foreign = encode_erasure(&asked, &keys("school", "another key"));
+        assert_eq!(decode_erasure(&foreign, asked.id, false, &ours()), Err(Refusal::Foreign));
     }
 
     proptest! {

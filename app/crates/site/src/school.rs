@@ -14,6 +14,7 @@ use crate::book::{
     Account, Book, Delivered, Device, Direction, Entry, Fixed, NewestRow, Student, Taken, Visit, Void,
     first_and_last,
 };
+use crate::erasure::Told;
 use crate::judge::{Judge, Window};
 use crate::message::{self, Beacon, Keys, Refusal, Seen};
 use crate::topics::{Topic, Topics};
@@ -82,6 +83,8 @@ pub enum Received {
     Behind(Date, Student),
     /// Somebody deleted this device's entry at the broker, or put an older one in its place.
     Overwritten(Date, Student),
+    /// A door erased a student, or lifted that.
+    Erasure(Told),
 }
 
 /// Messages since the program started.
@@ -216,6 +219,9 @@ impl School {
                 message::decode(payload, (day, device, student), &self.keys)
                     .map(|seen| self.take(seen, retained, now))
             }
+            Some(Topic::Erasure(id, lifted)) => {
+                message::decode_erasure(payload, id, lifted, &self.keys).map(Received::Erasure)
+            }
             Some(Topic::Command(..)) | None => Err(Refusal::Garbage),
         };
         taken.unwrap_or_else(|refusal| {
@@ -335,6 +341,11 @@ impl School {
     pub fn own_students(&self, day: Date) -> Vec<Student> {
         let entries = self.books.get(&day).into_iter().flat_map(Book::entries);
         entries.filter(|((_, device), _)| *device == self.us).map(|((student, _), _)| *student).collect()
+    }
+
+    /// What tells of an erasure: topic and message.
+    pub fn erasure(&self, told: &Told) -> (String, Vec<u8>) {
+        (self.topics.erasure(told), message::encode_erasure(told, &self.keys))
     }
 
     /// A beacon of this device: topic and message.

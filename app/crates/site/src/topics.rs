@@ -6,6 +6,7 @@ use time::Date;
 use time::macros::format_description;
 
 use crate::book::{Device, Student};
+use crate::erasure::{Id, Told};
 
 /// A topic that was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +17,8 @@ pub enum Topic {
     Beacon(Device),
     /// A command to a device, by its name.
     Command(Device, String),
+    /// A student is erased, by the number of the erasure; and whether that was lifted.
+    Erasure(Id, bool),
 }
 
 /// Topics of one school.
@@ -50,6 +53,16 @@ impl Topics {
         format!("attendance/{}/device/+/beacon", self.site)
     }
 
+    /// A student is erased, or that was lifted.
+    pub fn erasure(&self, told: &Told) -> String {
+        format!("attendance/{}/{}/{}", self.site, if told.lifted { "lifted" } else { "erased" }, told.id)
+    }
+
+    /// Filters for all erasures.
+    pub fn erasures(&self) -> [String; 2] {
+        ["erased", "lifted"].map(|what| format!("attendance/{}/{what}/+", self.site))
+    }
+
     /// Something else of a device: `availability`, `state`, `event`.
     pub fn of(&self, device: Device, what: &str) -> String {
         format!("attendance/{}/device/{device}/{what}", self.site)
@@ -68,6 +81,8 @@ impl Topics {
             ["book", day, device, student] => {
                 Some(Topic::Book(read(day)?, Device::parse(device)?, Student::parse(student)?))
             }
+            ["erased", id] => Some(Topic::Erasure(Id::parse(id)?, false)),
+            ["lifted", id] => Some(Topic::Erasure(Id::parse(id)?, true)),
             ["device", device, "beacon"] => Some(Topic::Beacon(Device::parse(device)?)),
             ["device", device, "command", name] => {
                 Some(Topic::Command(Device::parse(device)?, name.to_owned()))
@@ -103,6 +118,10 @@ mod tests {
         );
         assert_eq!(topics.read(&book), Some(Topic::Book(day, device, student)));
         assert_eq!(topics.read(&topics.beacon(device)), Some(Topic::Beacon(device)));
+        for lifted in [false, true] {
+            let told = Told { id: device, student, at: 0, lifted };
+            assert_eq!(topics.read(&topics.erasure(&told)), Some(Topic::Erasure(device, lifted)));
+        }
         let command = topics.command(device, "sync");
         assert_eq!(topics.read(&command), Some(Topic::Command(device, "sync".to_owned())));
     }

@@ -19,13 +19,14 @@ use tokio_util::sync::CancellationToken;
 use crate::book::{Direction, Student};
 use crate::config::Mqtt;
 use crate::device::Identity;
+use crate::erasure::{Erasures, Told as Erasure};
 use crate::home_assistant::{self, Command, Gatekeeper, Happening, State};
 use crate::judge::Window;
 use crate::link::{self, Link, LinkError, Pace, Told};
 use crate::message::Keys;
 use crate::outbox::{Outbox, Publication};
 use crate::school::{Elsewhere, Own, Received, School};
-use crate::topics::Topics;
+use crate::topics::{Topic, Topics};
 
 /// How often time passes for the worker.
 const TICK: Duration = Duration::from_millis(250);
@@ -49,6 +50,8 @@ const MOST_BATCHES: usize = 20;
 const GOODBYE: Duration = Duration::from_secs(2);
 /// How long the broker keeps a day's messages after the day.
 const KEPT_AFTER: i64 = 86_400;
+/// How long the broker keeps an erasure for doors that are off, seconds: longer than any holidays.
+const ERASURE_KEPT: i64 = 400 * 86_400;
 
 /// What the worker needs of its door. Calls may read and write files; they are made off the network's thread,
 /// except where it says otherwise.
@@ -73,6 +76,9 @@ pub trait Door: Send + Sync + 'static {
     fn state(&self) -> State;
     /// Does what was asked for over the broker. Must not block.
     fn perform(&self, command: Command);
+    /// Another door erased a student, which is kept: everything of theirs has to go here, too. Must not
+    /// block.
+    fn erase(&self);
 }
 
 /// Whose day has changed at this door. Bounded by the roster: one mark for each student and day.
@@ -113,6 +119,8 @@ pub struct Settings {
     pub version: String,
     /// How fast a lost connection is tried again.
     pub pace: Pace,
+    /// Students who were erased.
+    pub erasures: Arc<Erasures>,
 }
 
 /// What others may look at while the worker runs.
@@ -309,6 +317,7 @@ impl<D: Door> Worker<D> {
             silent: BTreeSet::new(),
             last_look: None,
             last_refresh: Instant::now(),
+            erasures: None,
             worker: self.clone(),
         };
         let mut happenings = self.happenings.subscribe();
@@ -384,6 +393,8 @@ struct Run<D> {
     silent: BTreeSet<Arc<str>>,
     last_look: Option<Instant>,
     last_refresh: Instant,
+    /// The version of the list of erasures that was published.
+    erasures: Option<u64>,
 }
 
 impl<D: Door> Run<D> {
@@ -438,6 +449,7 @@ impl<D: Door> Run<D> {
         let device = settings.identity.device;
         self.last_beacon = None;
         self.last_state = None;
+        self.erasures = None;
         self.outbox.put(retained(worker.topics.of(device, "availability"), "online"));
         let discovery = home_assistant::discovery(
             &settings.config,
@@ -450,6 +462,7 @@ impl<D: Door> Run<D> {
             self.outbox.put(retained(topic, message));
         }
         let mut filters = vec![worker.topics.beacons()];
+        filters.extend(worker.topics.erasures());
         if settings.config.commands {
             filters.push(worker.topics.command(device, "+"));
         }
@@ -524,7 +537,19 @@ impl<D: Door> Run<D> {
         let shared = Arc::clone(&self.worker.shared);
         shared.received.fetch_add(1, Ordering::Relaxed);
         shared.received_bytes.fetch_add((topic.len() + payload.len()) as u64, Ordering::Relaxed);
-        let Some((now, windows)) = self.worker.door.time() else { return };
+        let (now, windows) = match self.worker.door.time() {
+            Some(time) => time,
+            // An erasure waits for no clock.
+            None if matches!(self.worker.topics.read(topic), Some(Topic::Erasure(..))) => (0, Vec::new()),
+            None => return,
+        };
+        if self.is_of_erased(topic) {
+            // What the broker still keeps of the student goes, whichever door it is from.
+            if kept && !payload.is_empty() {
+                self.outbox.put(retained(topic.to_owned(), Bytes::new()));
+            }
+            return;
+        }
         let received = shared.school().receive(topic, payload, kept, now);
         match received {
             Received::Changed(day, student) => {
@@ -546,11 +571,50 @@ impl<D: Door> Run<D> {
             Received::Overwritten(day, student) => {
                 self.overwritten.insert((day, student));
             }
+            Received::Erasure(told) => self.take_erasure(told).await,
             Received::Command(name) => self.command(&name, kept),
             // It came after our last beacon, and would wait a minute for the next one.
             Received::Beacon { first: true } => self.last_beacon = None,
             Received::Known | Received::Refused | Received::Beacon { first: false } => {}
         }
+    }
+
+    /// Whether a message is about a student who was erased.
+    fn is_of_erased(&self, topic: &str) -> bool {
+        let Some(Topic::Book(_, _, student)) = self.worker.topics.read(topic) else { return false };
+        self.worker.settings.erasures.holds(student)
+    }
+
+    async fn take_erasure(&mut self, told: Erasure) {
+        let (erasures, door) = (Arc::clone(&self.worker.settings.erasures), Arc::clone(&self.worker.door));
+        let taken = tokio::task::spawn_blocking(move || erasures.take(&told)).await;
+        match taken.map_err(Fault::from).and_then(|taken| taken) {
+            Ok(true) => {
+                log::info!("MQTT: another door erased a student; everything of theirs is removed here, too");
+                door.erase();
+            }
+            Ok(false) => {}
+            Err(fault) => log::error!("MQTT: an erasure is not done here: {fault}"),
+        }
+    }
+
+    /// Publishes every erasure at each session and after each change, so that a door that was off, or a
+    /// broker that lost what it had, learns of it.
+    fn publish_erasures(&mut self, now: i64) {
+        let erasures = &self.worker.settings.erasures;
+        let version = Some(erasures.version());
+        if self.erasures == version {
+            return;
+        }
+        for told in erasures.told() {
+            let Some(expires_in) = u32::try_from(told.at + ERASURE_KEPT - now).ok().filter(|left| *left > 0)
+            else {
+                continue;
+            };
+            let (topic, payload) = self.worker.shared.school().erasure(&told);
+            self.outbox.put(Publication { expires_in: Some(expires_in), ..retained(topic, payload) });
+        }
+        self.erasures = version;
     }
 
     fn command(&mut self, name: &str, kept: bool) {
@@ -596,6 +660,7 @@ impl<D: Door> Run<D> {
                 let days = windows.iter().map(|window| (window.day, None)).collect();
                 self.publish_what_changed(days, &windows, now).await;
             }
+            self.publish_erasures(now);
             self.say_hello(now);
             self.show_state();
             self.restore(&windows, now);

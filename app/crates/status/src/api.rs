@@ -8,7 +8,7 @@ use serde_json::Number;
 use base::event::WorkerState;
 use view::verdict;
 use view::verdict::Frames;
-use view::{Problem, Row, View};
+use view::{Erasure, Problem, Row, View};
 
 /// Most entries of one list in `GET /status`: monitoring asks often.
 pub(super) const MOST_LISTED: usize = 500;
@@ -164,6 +164,13 @@ pub(super) struct Problems {
 pub(super) struct Logs {
     pub(super) lines: Vec<String>,
     pub(super) total: usize,
+}
+
+/// `GET /students/erasures`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Erasures {
+    /// The newest first.
+    pub(super) erasures: Vec<Erasure>,
 }
 
 /// `POST /sync/manual` and the actions that were added.

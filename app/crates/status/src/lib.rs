@@ -25,6 +25,7 @@ pub mod config;
 pub mod console;
 mod corrections;
 mod diagnostics;
+mod erasure_pages;
 mod events;
 mod history;
 mod jobs;
@@ -75,7 +76,8 @@ use base::failure::{Diagnosis, Fault};
 use base::secret::Secret;
 use office::day::Day;
 use view::{
-    AboutStudent, Control, Level, Pending, Picture, Problem, Refused, Roster, Row, Source, StudentsList, View,
+    AboutStudent, Control, Erasure, Level, Pending, Picture, Problem, Refused, Roster, Row, Source,
+    StudentsList, View,
 };
 
 /// Files read and passwords checked at once, beside the network thread.
@@ -378,6 +380,10 @@ impl Source for WithDoor {
 
     fn students(&self) -> StudentsList {
         self.source.students()
+    }
+
+    fn erasures(&self) -> Vec<Erasure> {
+        self.source.erasures()
     }
 
     fn student(&self, roll: &str) -> Option<AboutStudent> {

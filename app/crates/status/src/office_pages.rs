@@ -150,7 +150,9 @@ impl Service {
                     form: page::Form { csrf: asked.csrf(), back: &back },
                     outcomes: page::KINDS.iter().filter_map(|kind| self.jobs.last(kind)).collect(),
                 });
-                page::student(&roll, &about, &days, may_see_photos, corrections.as_ref())
+                let may_erase = self.may(asked, Endpoint::EraseStudent);
+                let erasing = may_erase.then(|| (asked.csrf(), asked.query == "erase=other"));
+                page::student(&roll, &about, &days, may_see_photos, corrections.as_ref(), erasing)
             }
             None => error(StatusCode::NOT_FOUND, "Nobody has this roll number.", ""),
         }

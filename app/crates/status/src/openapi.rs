@@ -90,6 +90,8 @@ fn operation(route: &Route, schemas: &mut SchemaGenerator) -> Value {
                 add("400", "The form holds no address of an update.");
                 add("409", "Another update is being installed.");
             }
+            Endpoint::EraseStudent => add("400", "The form does not hold the roll number again."),
+            Endpoint::LiftErasure => add("404", "There is no such erasure in force."),
             _ => {}
         }
         if route.endpoint == Endpoint::Upload {
@@ -148,6 +150,14 @@ fn request_body(route: &Route) -> Option<(&'static str, Value)> {
             });
             Some(("application/octet-stream", bundle))
         }
+        Endpoint::EraseStudent => {
+            let confirm =
+                json!({ "type": "string", "description": "The roll number of the address, once more" });
+            let form = json!({
+                "type": "object", "properties": { "confirm": confirm }, "required": ["confirm"],
+            });
+            Some(("application/x-www-form-urlencoded", form))
+        }
         Endpoint::InstallUpdate => {
             let address = json!({
                 "type": "string", "format": "uri", "maxLength": LONGEST_ADDRESS,
@@ -197,6 +207,7 @@ fn answer(route: &Route, schemas: &mut SchemaGenerator) -> Value {
         Endpoint::Health => json_of::<api::Problems>(schemas),
         Endpoint::Logs => json_of::<api::Logs>(schemas),
         Endpoint::Roster => json_of::<Roster>(schemas),
+        Endpoint::Erasures => json_of::<api::Erasures>(schemas),
         Endpoint::Upload => json_of::<api::Uploaded>(schemas),
         Endpoint::Restart => json_of::<api::Restarted>(schemas),
         Endpoint::Sync
@@ -217,6 +228,8 @@ fn answer(route: &Route, schemas: &mut SchemaGenerator) -> Value {
         | Endpoint::ChangeRow
         | Endpoint::VoidRow
         | Endpoint::PlaceRow
+        | Endpoint::EraseStudent
+        | Endpoint::LiftErasure
         | Endpoint::CloseDay => json_of::<api::Acted>(schemas),
         Endpoint::OpenApi => ("application/json", json!({ "type": "object" })),
         Endpoint::DayCsv => ("text/csv", text()),
@@ -257,6 +270,16 @@ fn parameter(route: &Route) -> Option<(&'static str, Value, &'static str)> {
             "row",
             json!({ "type": "string", "pattern": "^[A-Za-z0-9._:-]{1,128}$" }),
             "The id of a row, from /attendance/{date} or from upload.needs_person of /status.",
+        )),
+        Endpoint::EraseStudent => Some((
+            "roll",
+            json!({ "type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$" }),
+            "The student's roll number.",
+        )),
+        Endpoint::LiftErasure => Some((
+            "id",
+            json!({ "type": "string", "pattern": "^[0-9a-f]{16}$" }),
+            "The number of an erasure, from /students/erasures.",
         )),
         _ => None,
     }

@@ -35,6 +35,9 @@ impl Rights {
             Endpoint::Roster
             | Endpoint::PhotosPage
             | Endpoint::TakeStudents
+            | Endpoint::Erasures
+            | Endpoint::EraseStudent
+            | Endpoint::LiftErasure
             | Endpoint::DevicePage
             | Endpoint::Evidence
             | Endpoint::Sync

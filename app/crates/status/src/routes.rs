@@ -83,6 +83,9 @@ pub(super) enum Endpoint {
     PhotosPage,
     TakeStudents,
     DevicePage,
+    Erasures,
+    EraseStudent,
+    LiftErasure,
 }
 
 /// One address.
@@ -105,7 +108,7 @@ const fn post(path: &'static str, access: Access, endpoint: Endpoint, summary: &
 }
 
 /// The addresses, in the order of the documentation. A fixed path stands before one with a varying part.
-pub(super) static ROUTES: [Route; 58] = [
+pub(super) static ROUTES: [Route; 61] = [
     get("/", Access::Read, Endpoint::Root, "The service in short; the page, for browsers"),
     get("/status", Access::Read, Endpoint::Status, "Server, recognition, today's attendance and workers"),
     get("/attendance/today", Access::Read, Endpoint::Today, "Today's rows"),
@@ -138,6 +141,24 @@ pub(super) static ROUTES: [Route; 58] = [
         Access::Read,
         Endpoint::Roster,
         "Who is enrolled from which photos, and which photos are wrong",
+    ),
+    get(
+        "/students/erasures",
+        Access::Read,
+        Endpoint::Erasures,
+        "Which erasures of students there are; not whom they mean",
+    ),
+    post(
+        "/students/{roll}/erase",
+        Access::Full,
+        Endpoint::EraseStudent,
+        "Erase everything of a student, rows included, at every door of the school",
+    ),
+    post(
+        "/students/erasures/{id}/lift",
+        Access::Full,
+        Endpoint::LiftErasure,
+        "Lift an erasure: the next synchronisation and list may bring the student back",
     ),
     post("/sync/manual", Access::Full, Endpoint::Sync, "Mirror and enrol the photos now"),
     post(

@@ -295,6 +295,9 @@ impl Service {
             Endpoint::Sheet => self.sheet(&asked).await,
             Endpoint::StudentPage => self.student(&asked).await,
             Endpoint::TakeStudents => self.take_students(&asked).await,
+            Endpoint::Erasures => json(StatusCode::OK, &api::Erasures { erasures: self.source.erasures() }),
+            Endpoint::EraseStudent => self.erase_student(&asked).await,
+            Endpoint::LiftErasure => self.lift_erasure(&asked).await,
             Endpoint::DoorPicture => self.door_picture().await,
             Endpoint::Accounts => self.accounts(&asked, page::Said::Nothing),
             Endpoint::ChangeAccounts => self.change_accounts(&asked).await,
@@ -398,9 +401,11 @@ impl Service {
     /// The photos' problems and the students' list.
     async fn photos_page(&self, asked: &Asked) -> Reply {
         let source = Arc::clone(&self.source);
-        let read = tokio::task::spawn_blocking(move || (source.roster().refused, source.students()));
-        let Ok((refused, list)) = read.await else { return unexpected() };
-        self.view_of(asked, |home| page::photos(home, &refused, &list, MOST_BYTES)).await
+        let read = tokio::task::spawn_blocking(move || {
+            (source.roster().refused, source.students(), source.erasures())
+        });
+        let Ok((refused, list, erasures)) = read.await else { return unexpected() };
+        self.view_of(asked, |home| page::photos(home, &refused, &list, MOST_BYTES, &erasures)).await
     }
 
     /// Whether the sender may use what leads to an endpoint.
@@ -670,7 +675,7 @@ impl Service {
 
 /// A request, read.
 pub(super) struct Asked {
-    headers: HeaderMap,
+    pub(super) headers: HeaderMap,
     pub(super) query: String,
     pub(super) body: Bytes,
     pub(super) part: Option<String>,

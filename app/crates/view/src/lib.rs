@@ -70,6 +70,10 @@ pub trait Source: Send + Sync + 'static {
         let _ = roll;
         None
     }
+    /// Who was erased: not whom, but that somebody was, newest first.
+    fn erasures(&self) -> Vec<Erasure> {
+        Vec::new()
+    }
     /// Everyone who has a photo, and every photo that is wrong. May read files.
     fn roster(&self) -> Roster;
     /// Whether this row needs a person, and so may be retried or dismissed.
@@ -191,6 +195,15 @@ pub enum Action {
         /// Why.
         reason: String,
     },
+    /// Erase everything of a student, at every door of the school.
+    EraseStudent {
+        /// The roll number.
+        roll: String,
+        /// Who asks for it.
+        by: String,
+    },
+    /// Lift an erasure, by its number: the student may come back.
+    LiftErasure(String),
 }
 
 impl Action {
@@ -229,6 +242,8 @@ impl Action {
                     Correction::Place { .. } => place,
                 }
             }
+            Self::EraseStudent { .. } => "erase-student",
+            Self::LiftErasure(_) => "lift-erasure",
         }
     }
 }
@@ -735,6 +750,23 @@ pub struct AboutStudent {
     pub refused: Vec<RefusedPhoto>,
     /// The last decisions about them, newest first: why a recognition made no row.
     pub decisions: Vec<Decision>,
+    /// Rows of theirs that the webhook has not got.
+    pub undelivered: usize,
+}
+
+/// One erasure. It does not say whom.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Erasure {
+    /// Its number, the same at all doors of the school.
+    pub id: String,
+    /// Local time at which it was asked for.
+    pub at: String,
+    /// Who asked for it here; empty where another door did.
+    pub by: String,
+    /// Whether everything on this device is removed.
+    pub done: bool,
+    /// Whether it was lifted: the student may be enrolled again.
+    pub lifted: bool,
 }
 
 /// Everyone who has a photo.

@@ -14,6 +14,7 @@ use super::left_out;
 use super::link::Place;
 use super::listing;
 use super::{CONCURRENCY, Failure, GIVE_UP_AFTER, Step};
+use base::erasure::Erased;
 use base::identity::RollNumber;
 use vision::kind::{is_hidden, may_be_photo};
 use vision::photos::{Layout, Photos};
@@ -70,6 +71,8 @@ pub(super) struct Listing {
     pub(super) lacking: BTreeSet<RollNumber>,
     /// What is left out beyond those that are named.
     more_left_out: usize,
+    /// Whether there were folders of students who were erased.
+    pub(super) passed_over: bool,
 }
 
 impl Listing {
@@ -108,6 +111,7 @@ impl Listing {
 pub(super) async fn list(
     site: &Site,
     config: &Photos,
+    erased: &Erased,
     step: &(dyn Fn(Step<'_>) + Sync),
 ) -> Result<Listing, Error> {
     let max_pages = config.max_photos + SPARE_PAGES;
@@ -159,6 +163,9 @@ pub(super) async fn list(
                 }
                 match kind(&link, config) {
                     _ if seen.contains(link.segments()) => {}
+                    _ if student(&link, config).is_some_and(|roll| erased.holds(&roll)) => {
+                        listing.passed_over = true;
+                    }
                     Kind::Nothing => {}
                     Kind::LeftOut(_) if icons.contains(&link) => {}
                     Kind::LeftOut(reason) => {

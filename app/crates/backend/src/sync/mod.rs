@@ -16,6 +16,7 @@ pub mod bounds;
 mod connection;
 mod crawl;
 mod download;
+mod erase;
 mod error;
 mod fetch;
 mod folder;
@@ -40,6 +41,7 @@ use time::OffsetDateTime;
 
 use crate::config::Tls;
 use crate::http::{Client, Retry, Timeouts};
+use base::erasure::Erased;
 use base::event::Event;
 use base::failure::{Diagnosis as _, Fault};
 use base::moment::SiteZone;
@@ -53,6 +55,7 @@ use state::State;
 use work::Work;
 
 pub use connection::check as check_connection;
+pub use erase::erase;
 pub use error::Error;
 pub use metadata::LastSync;
 pub use mirror::FOLDER;
@@ -201,6 +204,8 @@ pub struct Settings {
     pub data_dir: PathBuf,
     /// The site's time zone, in which the time of the last synchronisation is written.
     pub zone: SiteZone,
+    /// Students whose photos are not fetched.
+    pub erased: Erased,
 }
 
 /// Synchronises once, with the contract's patience. `step` hears of the progress.
@@ -235,8 +240,8 @@ pub async fn once_with(
     })
     .await?;
 
-    let mut listing = crawl::list(&site, &settings.photos, step).await?;
-    if listing.photos.is_empty() && listing.failures.is_empty() {
+    let mut listing = crawl::list(&site, &settings.photos, &settings.erased, step).await?;
+    if listing.photos.is_empty() && listing.failures.is_empty() && !listing.passed_over {
         // It says nothing, neither for nor against a removal that waits.
         let no_rolls = std::mem::take(&mut listing.no_rolls).into_iter().collect();
         return Err(Error::Empty { kept: local.len(), no_rolls, left_out: listing.take_left_out() });

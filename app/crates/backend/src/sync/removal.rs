@@ -53,6 +53,11 @@ impl Lately {
         self.0.extend(students.into_iter().map(|student| (student, 0)));
     }
 
+    /// Forgets these students.
+    pub(super) fn drop_students(&mut self, is_dropped: impl Fn(&str) -> bool) {
+        self.0.retain(|student, _| !is_dropped(student));
+    }
+
     /// Forgets all: a technician or a day of listings has said that they are gone.
     pub(super) fn settle(&mut self) {
         self.0.clear();

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::removal::{Lately, Pending};
 use crate::http::Reply;
+use base::erasure::Erased;
 use vision::photo::PhotoLimits;
 
 /// The state file. Lost or damaged, it costs one synchronisation in which every photo is fetched and
@@ -27,6 +28,18 @@ pub(super) struct State {
     pub(super) lately: Lately,
     /// When the last listing came by which removals were decided, seconds since 1970.
     pub(super) listed_at: Option<u64>,
+}
+
+impl State {
+    /// The state without these students; none where it knows none of them.
+    pub(super) fn without(&self, erased: &Erased) -> Option<Self> {
+        let mut left = self.clone();
+        left.photos.retain(|path, _| !erased.in_path(path, 0));
+        // What a server says of a photo may name it.
+        left.refused.retain(|path, _| !erased.in_path(path, 0));
+        left.lately.drop_students(|student| erased.is(student));
+        (left != *self).then(|| Self { pending: None, ..left })
+    }
 }
 
 /// A photo on disk.

@@ -80,7 +80,7 @@ impl Asked<'_> {
     async fn without_rows(&self) -> Result<String, Fault> {
         let mut headers = self.headers()?;
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/csv"));
-        let body = body::encode(&[]).map_err(|error| Fault::new(error.to_string()))?;
+        let body = body::encode(&[], None).map_err(|error| Fault::new(error.to_string()))?;
         let posted = self.client.post(self.url, headers, body.into(), MAX_ANSWER).await;
         let answer = posted.map_err(|error| error.fault())?;
         match answer::read(&answer, &[], None) {

@@ -53,6 +53,8 @@ pub struct Uploader {
     /// appliance from starting.
     client: OnceLock<Client>,
     interval: Duration,
+    /// The door's name, where it goes into the rows.
+    door: Option<String>,
     ledger: Arc<Ledger>,
     deliveries: Arc<Mutex<Deliveries>>,
     clock: Arc<dyn Clock>,
@@ -167,6 +169,7 @@ impl Uploader {
             timeouts: Timeouts::whole(config.timeout),
             client: OnceLock::new(),
             interval: config.interval,
+            door: config.door_column.then(String::new),
             ledger,
             deliveries,
             clock,
@@ -176,6 +179,13 @@ impl Uploader {
             nudge: Notify::new(),
             names: OnceLock::new(),
         })
+    }
+
+    /// The uploader of the door with this name, which the rows carry where `webhook.door_column` is on.
+    #[must_use]
+    pub fn of_door(mut self, name: &str) -> Self {
+        self.door = self.door.map(|_| name.to_owned());
+        self
     }
 
     /// Delivers until `stop`. A request under way is then broken off: its rows are sent again, and the
@@ -379,7 +389,7 @@ impl Uploader {
     }
 
     async fn send(&self, batch: &[OpenRow]) -> Result<Vec<RowAnswer>, Trouble> {
-        let body = body::encode(batch).map_err(|error| Trouble {
+        let body = body::encode(batch, self.door.as_deref()).map_err(|error| Trouble {
             kind: TroubleKind::Server,
             reason: format!("the rows cannot be written as CSV: {error}").into(),
             wait: None,

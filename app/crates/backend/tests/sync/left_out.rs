@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use backend::sync::{Report, Worker, run};
+use base::erasure::Erased;
 use base::event::{Bus, Event};
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
@@ -68,6 +69,32 @@ fn schools_photos(path: &str) -> Script {
         "/2110002/IMG_2.HEIC" | "/2110002/fake.jpg" => Script::file(HEIC),
         "/2110002/scan.tif" => Script::file(b"II*\0\x08\0\0\0"),
         other => panic!("{other} was asked for"),
+    }
+}
+
+#[tokio::test]
+async fn the_folder_of_an_erased_student_is_not_asked_for() {
+    for groups in [false, true] {
+        let (_server, mut door) = door(move |path| match (groups, path) {
+            (false, "/") | (true, "/9B/") => {
+                listing(if groups { "9B/" } else { "" }, &["2110001/", "2110002/", "photo.heic"])
+            }
+            (true, "/") => listing("", &["9B/"]),
+            (false, "/2110002/") => listing("2110002/", &["a.jpg"]),
+            (true, "/9B/2110002/") => listing("9B/2110002/", &["a.jpg"]),
+            (false, "/2110002/a.jpg") | (true, "/9B/2110002/a.jpg") => Script::file(&jpeg(1)),
+            other => panic!("{other:?} was asked for"),
+        })
+        .await;
+        if groups {
+            door.settings.photos.layout = Layout::GroupRoll;
+        }
+        door.settings.erased = Erased::new(|roll| roll.as_str() == "2110001");
+        door.sync().await;
+        assert_eq!(door.paths(), ["2110002/a.jpg"]);
+        // A server that has nobody else is not taken for an empty one.
+        door.settings.erased = Erased::new(|_| true);
+        door.sync().await;
     }
 }
 

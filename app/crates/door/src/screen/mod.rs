@@ -134,7 +134,6 @@ impl Screen {
             match self.outlet.open() {
                 Ok(output) => {
                     log::info!("Screen: {}", output.describe());
-                    (self.told, self.fault) = (None, None);
                     (self.output, self.whole) = (Some(output), true);
                     self.next_check = now + Duration::from_secs(1);
                 }
@@ -156,7 +155,8 @@ impl Screen {
             return;
         }
         match output.show(picture, changed, word) {
-            Ok(()) => self.whole = false,
+            // Whether another program has the display is known only now.
+            Ok(()) => (self.whole, self.told, self.fault) = (false, None, None),
             Err(error) => self.lose(now, &error),
         }
     }

@@ -143,6 +143,28 @@ fn a_display_that_another_program_has_is_a_fault_until_it_is_free() {
 }
 
 #[test]
+fn a_display_that_another_program_has_is_one_fault_until_a_picture_is_shown() {
+    let stage = Stage::start(settings(), Trouble { taken: true, ..Trouble::default() });
+    assert!(stage.fault("another program has the display"));
+    let begun = Instant::now();
+    // Over two openings, which succeed.
+    while begun.elapsed() < Duration::from_secs(5) {
+        assert_eq!(stage.faults.all().iter().filter(|fault| fault.what.contains("the display")).count(), 1);
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    stage.trouble(|trouble| trouble.taken = false);
+    assert!(stage.wait(SOON, shows("idle")).is_some());
+    assert!(stage.all_well());
+}
+
+#[test]
+fn a_missing_controller_is_one_fault_for_all_pins() {
+    let stage = Stage::start(settings(), Trouble { no_controller: true, ..Trouble::default() });
+    assert!(stage.fault("no GPIO controller"));
+    assert_eq!(stage.faults.all().iter().filter(|fault| fault.what.contains("controller")).count(), 1);
+}
+
+#[test]
 fn the_console_gets_the_display_when_it_wants_it() {
     let stage = ready();
     let asks = || stage.asking.load(Ordering::Relaxed);

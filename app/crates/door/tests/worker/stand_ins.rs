@@ -51,6 +51,10 @@ pub(crate) struct Trouble {
     pub(crate) opening: VecDeque<ScreenError>,
     /// Whether the display is unplugged.
     pub(crate) unplugged: bool,
+    /// Whether another program has the display, which is found out when a picture is shown.
+    pub(crate) taken: bool,
+    /// Whether there are no pins.
+    pub(crate) no_controller: bool,
     /// Whether another program has the pins.
     pub(crate) busy: bool,
     /// Pins that cannot be switched off any more, by so many tries.
@@ -112,6 +116,9 @@ impl Output for Open {
 
     fn show(&mut self, picture: &Pixmap, changed: Place, word: &'static str) -> Result<(), ScreenError> {
         self.check()?;
+        if self.0.with(|trouble| trouble.taken) {
+            return Err(ScreenError::Taken);
+        }
         self.0.with(|trouble| trouble.picture = Some(picture.data().to_vec()));
         self.0.note(Call::Shown(word, changed));
         Ok(())
@@ -132,6 +139,9 @@ struct Header(Shared);
 
 impl Lines for Header {
     fn claim(&mut self, pin: Pin, _active_high: bool) -> Result<Arc<dyn Line>, LineError> {
+        if self.0.with(|trouble| trouble.no_controller) {
+            return Err(LineError::NoController("pinctrl-rp1".to_owned()));
+        }
         if self.0.with(|trouble| trouble.busy) {
             return Err(LineError::Busy(pin));
         }

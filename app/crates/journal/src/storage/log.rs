@@ -4,8 +4,8 @@
 //! * What [`Log::append`] was called with is on the disk when it returns `Ok`, all of it, and is found by
 //!   [`Log::open`] after a kill or a power cut at any time.
 //! * After an error nothing is announced; the next append writes over whatever was left half done.
-//! * Nothing that was once complete is ever written again. Damage is skipped, counted and left where it is; a
-//!   file with damage gets no more records.
+//! * Nothing that was once complete is ever written again, but where a student is erased. Damage is skipped,
+//!   counted and left where it is; a file with damage gets no more records.
 
 use std::io;
 use std::sync::Arc;
@@ -170,11 +170,16 @@ impl Log {
     }
 
     fn numbers(&self) -> io::Result<Vec<u32>> {
-        let mut numbers: Vec<u32> =
-            self.disk.names()?.iter().filter_map(|file| number(self.name, file)).collect();
-        numbers.sort_unstable();
-        Ok(numbers)
+        Ok(files(self.disk.as_ref(), self.name)?.into_iter().map(|(number, _)| number).collect())
     }
+}
+
+/// The files of the log `name` on `disk`, in order.
+pub(super) fn files(disk: &dyn Disk, name: &str) -> io::Result<Vec<(u32, String)>> {
+    let numbered = |file: String| number(name, &file).map(|number| (number, file));
+    let mut files: Vec<(u32, String)> = disk.names()?.into_iter().filter_map(numbered).collect();
+    files.sort_unstable();
+    Ok(files)
 }
 
 fn file_name(name: &str, number: u32) -> String {

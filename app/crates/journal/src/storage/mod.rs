@@ -9,8 +9,9 @@
 //! Three append-only logs in one folder: `journal-*.log` ([`record`]) for the rows and their times,
 //! `deliveries-*.log` ([`delivery`]) for the webhook's answers, and `visits-*.log` ([`visits`]) for who was
 //! seen from when until when, as long as rows can follow from it. Each record is a line of text with a CRC
-//! ([`mod@line`]), written and synced before anybody hears of it ([`log`]). Nothing is rewritten: a time that
-//! becomes known later is a record of its own. [`Ledger`] holds what the two logs say in memory.
+//! ([`mod@line`]), written and synced before anybody hears of it ([`log`]). Nothing is rewritten (but where a
+//! student is erased, [`erasing`]): a time that becomes known later is a record of its own. [`Ledger`] holds
+//! what the two logs say in memory.
 //!
 //! # Limits
 //! A block of the card that is lost takes its lines with it; the number of lines that cannot be read is
@@ -18,6 +19,7 @@
 
 pub mod delivery;
 pub mod disk;
+pub mod erasing;
 mod ids;
 mod ledger;
 pub mod line;

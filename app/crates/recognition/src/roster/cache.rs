@@ -166,6 +166,27 @@ impl Cache {
         written.map_err(|error: std::io::Error| failed(error.to_string()))
     }
 
+    /// Forgets the photos that `is_erased` names in the cache at `path`, whichever models made it. A file
+    /// that cannot be read is removed: it is made again.
+    ///
+    /// # Errors
+    /// What the system says; the file is then as it was.
+    pub fn erase(path: &Path, is_erased: impl Fn(&str) -> bool) -> std::io::Result<()> {
+        let decoded = std::fs::read(path)?;
+        let header = SafeTensors::read_metadata(&decoded).ok().and_then(|(_, header)| {
+            let header = header.metadata().as_ref()?;
+            Some((header.get("model")?.clone(), header.get("detectors").cloned().unwrap_or_default()))
+        });
+        let Some((model, detectors)) = header else { return std::fs::remove_file(path) };
+        let Some(mut cache) = Self::decode(&decoded, &model, &detectors) else {
+            return std::fs::remove_file(path);
+        };
+        if !cache.retain(|photo| !is_erased(photo)) {
+            return Ok(());
+        }
+        cache.save(path, &model, &detectors).map_err(std::io::Error::other)
+    }
+
     /// The entry of `photo` if the file is untouched since. Only to be asked where the file system
     /// [keeps its marks](keeps_marks).
     pub fn untouched(&self, photo: &PhotoFile) -> Option<Entry> {

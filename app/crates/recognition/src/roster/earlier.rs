@@ -32,7 +32,7 @@ pub fn earlier(settings: &Settings) -> Option<Roster> {
     if !settings.data_dir.join(other(chosen).cache()).exists() || !keeps_marks(&places.photos) {
         return None;
     }
-    let listing = scan(&places.photos, &settings.photos).ok()?;
+    let listing = places.admit(scan(&places.photos, &settings.photos).ok()?, &settings.photos);
     let detectors = Finder::of_store(store.clone(), settings.recognition.detector).ok()?.detectors();
     let known = |embedder: EmbedderChoice| -> Vec<(String, RollNumber, Entry)> {
         let path = settings.data_dir.join(embedder.cache());

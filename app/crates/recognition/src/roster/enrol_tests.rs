@@ -65,7 +65,11 @@ fn built_with(places: &Places, enroller: &mut ByColour, removal: &mut Removal) -
 #[test]
 fn only_new_and_changed_photos_are_embedded() {
     let data = tempfile::tempdir().unwrap();
-    let places = Places { photos: data.path().join("faces"), cache: Some(data.path().join("cache")) };
+    let places = Places {
+        photos: data.path().join("faces"),
+        cache: Some(data.path().join("cache")),
+        ..Places::default()
+    };
     put(&places.photos, "1/a.png", [255, 0, 0]);
     put(&places.photos, "2/b.png", [0, 255, 0]);
     put(&places.photos, "3/c.png", [0, 0, 0]);
@@ -93,7 +97,11 @@ fn only_new_and_changed_photos_are_embedded() {
 #[test]
 fn a_photo_that_could_not_be_read_is_read_as_soon_as_it_can() {
     let data = tempfile::tempdir().unwrap();
-    let places = Places { photos: data.path().join("faces"), cache: Some(data.path().join("cache")) };
+    let places = Places {
+        photos: data.path().join("faces"),
+        cache: Some(data.path().join("cache")),
+        ..Places::default()
+    };
     // Rights change neither the size nor the time of a file, and neither does what this listing says.
     let photo = PhotoFile {
         path: "1/a.png".to_owned(),
@@ -119,7 +127,11 @@ fn a_photo_that_could_not_be_read_is_read_as_soon_as_it_can() {
 #[test]
 fn a_photo_beyond_a_limit_is_looked_at_again_when_the_limit_is_raised() {
     let data = tempfile::tempdir().unwrap();
-    let places = Places { photos: data.path().join("faces"), cache: Some(data.path().join("cache")) };
+    let places = Places {
+        photos: data.path().join("faces"),
+        cache: Some(data.path().join("cache")),
+        ..Places::default()
+    };
     std::fs::create_dir_all(places.photos.join("1")).unwrap();
     let picture = RgbImage::from_pixel(1100, 1000, image::Rgb([255, 0, 0]));
     picture.save(places.photos.join("1/a.png")).unwrap();
@@ -142,7 +154,11 @@ fn a_photo_beyond_a_limit_is_looked_at_again_when_the_limit_is_raised() {
 #[test]
 fn who_was_not_found_is_looked_for_again_by_other_detectors() {
     let data = tempfile::tempdir().unwrap();
-    let places = Places { photos: data.path().join("faces"), cache: Some(data.path().join("cache")) };
+    let places = Places {
+        photos: data.path().join("faces"),
+        cache: Some(data.path().join("cache")),
+        ..Places::default()
+    };
     put(&places.photos, "1/a.png", [255, 0, 0]);
     put(&places.photos, "2/b.png", [0, 0, 0]);
     let mut enroller = ByColour { calls: 0, detectors: "one" };
@@ -156,7 +172,11 @@ fn who_was_not_found_is_looked_for_again_by_other_detectors() {
 #[test]
 fn one_face_under_two_roll_numbers_is_reported() {
     let data = tempfile::tempdir().unwrap();
-    let places = Places { photos: data.path().join("faces"), cache: Some(data.path().join("cache")) };
+    let places = Places {
+        photos: data.path().join("faces"),
+        cache: Some(data.path().join("cache")),
+        ..Places::default()
+    };
     put(&places.photos, "1/a.png", [255, 0, 0]);
     put(&places.photos, "1/b.png", [250, 0, 0]);
     put(&places.photos, "2/a.png", [255, 10, 0]);
@@ -170,7 +190,11 @@ fn one_face_under_two_roll_numbers_is_reported() {
 #[test]
 fn a_photo_that_is_no_picture_is_reported_and_costs_nobody_else() {
     let data = tempfile::tempdir().unwrap();
-    let places = Places { photos: data.path().join("faces"), cache: Some(data.path().join("cache")) };
+    let places = Places {
+        photos: data.path().join("faces"),
+        cache: Some(data.path().join("cache")),
+        ..Places::default()
+    };
     put(&places.photos, "1/a.png", [255, 0, 0]);
     std::fs::create_dir_all(places.photos.join("2")).unwrap();
     std::fs::write(places.photos.join("2/page.jpg"), "<html>502</html>").unwrap();
@@ -185,7 +209,11 @@ fn a_photo_that_is_no_picture_is_reported_and_costs_nobody_else() {
 #[test]
 fn a_stopped_enrolment_goes_on_where_it_was() {
     let data = tempfile::tempdir().unwrap();
-    let places = Places { photos: data.path().join("faces"), cache: Some(data.path().join("cache")) };
+    let places = Places {
+        photos: data.path().join("faces"),
+        cache: Some(data.path().join("cache")),
+        ..Places::default()
+    };
     for roll in 1..=6u8 {
         put(&places.photos, &format!("{roll}/a.png"), [roll, 200, 10 * roll]);
     }
@@ -210,7 +238,11 @@ fn nearest(roster: &Roster, colour: [u8; 3]) -> String {
 #[test]
 fn photos_that_exchange_their_names_exchange_their_embeddings() {
     let data = tempfile::tempdir().unwrap();
-    let places = Places { photos: data.path().join("faces"), cache: Some(data.path().join("cache")) };
+    let places = Places {
+        photos: data.path().join("faces"),
+        cache: Some(data.path().join("cache")),
+        ..Places::default()
+    };
     let (one, other) = (places.photos.join("1/a.bmp"), places.photos.join("2/b.bmp"));
     put(&places.photos, "1/a.bmp", [255, 0, 0]);
     put(&places.photos, "2/b.bmp", [0, 255, 0]);
@@ -234,7 +266,11 @@ fn photos_that_exchange_their_names_exchange_their_embeddings() {
 #[test]
 fn a_folder_that_vanishes_leaves_roster_and_cache_as_they_were() {
     let data = tempfile::tempdir().unwrap();
-    let places = Places { photos: data.path().join("faces"), cache: Some(data.path().join("cache")) };
+    let places = Places {
+        photos: data.path().join("faces"),
+        cache: Some(data.path().join("cache")),
+        ..Places::default()
+    };
     for roll in 1..=4u8 {
         put(&places.photos, &format!("{roll}/a.png"), [roll, 200, 10 * roll]);
     }
@@ -265,7 +301,11 @@ fn a_folder_that_vanishes_leaves_roster_and_cache_as_they_were() {
 #[test]
 fn a_folder_that_cannot_be_read_leaves_its_students_enrolled() {
     let data = tempfile::tempdir().unwrap();
-    let places = Places { photos: data.path().join("faces"), cache: Some(data.path().join("cache")) };
+    let places = Places {
+        photos: data.path().join("faces"),
+        cache: Some(data.path().join("cache")),
+        ..Places::default()
+    };
     put(&places.photos, "1/a.png", [255, 0, 0]);
     put(&places.photos, "2/b.png", [0, 255, 0]);
     let mut enroller = ByColour::default();
@@ -299,7 +339,7 @@ fn a_panic_over_one_photo_refuses_this_photo() {
         }
     }
     let data = tempfile::tempdir().unwrap();
-    let places = Places { photos: data.path().join("faces"), cache: None };
+    let places = Places { photos: data.path().join("faces"), cache: None, ..Places::default() };
     put(&places.photos, "1/a.png", [255, 0, 0]);
     put(&places.photos, "2/b.png", [1, 2, 3]);
     let photos = vision::photos::Photos::default();
@@ -321,7 +361,11 @@ fn refused(roster: &Roster) -> Vec<(&str, &str)> {
 #[test]
 fn two_people_under_one_roll_number_are_not_enrolled() {
     let data = tempfile::tempdir().unwrap();
-    let places = Places { photos: data.path().join("faces"), cache: Some(data.path().join("cache")) };
+    let places = Places {
+        photos: data.path().join("faces"),
+        cache: Some(data.path().join("cache")),
+        ..Places::default()
+    };
     put(&places.photos, "1/a.png", RED);
     put(&places.photos, "1/b.png", GREEN);
     put(&places.photos, "2/a.png", BLUE);
@@ -342,7 +386,7 @@ fn two_people_under_one_roll_number_are_not_enrolled() {
 #[test]
 fn one_wrong_photo_among_three_is_set_aside() {
     let data = tempfile::tempdir().unwrap();
-    let places = Places { photos: data.path().join("faces"), cache: None };
+    let places = Places { photos: data.path().join("faces"), cache: None, ..Places::default() };
     put(&places.photos, "1/a.png", RED);
     put(&places.photos, "1/b.png", BLUE);
     put(&places.photos, "1/c.png", [255, 120, 0]);
@@ -358,7 +402,7 @@ fn one_wrong_photo_among_three_is_set_aside() {
 #[test]
 fn a_year_of_several_students_is_nobody_until_the_layout_says_so() {
     let data = tempfile::tempdir().unwrap();
-    let places = Places { photos: data.path().join("faces"), cache: None };
+    let places = Places { photos: data.path().join("faces"), cache: None, ..Places::default() };
     put(&places.photos, "2025/2110001/photo.png", RED);
     put(&places.photos, "2025/2110002/photo.png", GREEN);
     put(&places.photos, "3000006/2024/photo.png", BLUE);
@@ -397,7 +441,11 @@ fn a_year_of_several_students_is_nobody_until_the_layout_says_so() {
 #[test]
 fn with_groups_a_student_who_changes_the_class_stays_enrolled() {
     let data = tempfile::tempdir().unwrap();
-    let places = Places { photos: data.path().join("faces"), cache: Some(data.path().join("cache")) };
+    let places = Places {
+        photos: data.path().join("faces"),
+        cache: Some(data.path().join("cache")),
+        ..Places::default()
+    };
     let photos = vision::photos::Photos { layout: Layout::GroupRoll, ..vision::photos::Photos::default() };
     put(&places.photos, "5a/1/photo.png", RED);
     put(&places.photos, "5a/2/photo.png", GREEN);

@@ -25,6 +25,7 @@ use self::layout::Folders;
 use crate::config::Recognition;
 use crate::naming::threshold::Calibration;
 use crate::{Content, Gallery, Quality};
+use base::erasure::Erased;
 use base::identity::RollNumber;
 use vision::face::Bounds;
 
@@ -39,6 +40,8 @@ pub struct Settings {
     pub data_dir: PathBuf,
     /// Folder of the models' weights.
     pub models_dir: PathBuf,
+    /// Students who are not enrolled, whatever photos lie there.
+    pub erased: Erased,
 }
 
 /// A gallery and how it came about.

@@ -2,15 +2,21 @@
 
 use std::path::PathBuf;
 
+use base::erasure::Erased;
+use vision::photos::{Layout, Photos};
+use vision::scan::Listing;
+
 use super::Settings;
 
 /// Where photos and cache lie.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Places {
     /// Folder of the photos.
     pub photos: PathBuf,
     /// The cache file; `None` keeps nothing.
     pub cache: Option<PathBuf>,
+    /// Students who are not enrolled, whatever photos lie there.
+    pub erased: Erased,
 }
 
 impl Places {
@@ -22,6 +28,23 @@ impl Places {
             (None, Some(folder)) => folder.clone(),
             (None, None) => data.join("known_faces"),
         };
-        Self { photos, cache: Some(data.join(settings.recognition.embedder.cache())) }
+        let cache = Some(data.join(settings.recognition.embedder.cache()));
+        Self { photos, cache, erased: settings.erased.clone() }
+    }
+
+    /// What lies there, but for the students who were erased.
+    pub fn admit(&self, mut listing: Listing, photos: &Photos) -> Listing {
+        listing.photos.retain(|photo| !self.erased.holds(&photo.roll));
+        let depth = depth(photos);
+        listing.ignored.retain(|ignored| !self.erased.in_path(&ignored.path, depth));
+        listing
+    }
+}
+
+/// Where in a photo's path below the photo folder the roll number stands, from 0.
+pub fn depth(photos: &Photos) -> usize {
+    match photos.layout_on_disk() {
+        Layout::Auto | Layout::Roll => 0,
+        Layout::GroupRoll => 1,
     }
 }

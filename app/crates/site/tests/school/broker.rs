@@ -93,6 +93,11 @@ impl Broker {
         }
     }
 
+    /// What it had on its disk is lost.
+    pub fn forget(&self) {
+        let _ = std::fs::remove_file(self.folder.path().join("mosquitto.db"));
+    }
+
     /// Ends it with SIGTERM, so that it writes what it has.
     pub fn stop(&mut self) {
         if let Some(mut child) = self.child.take() {

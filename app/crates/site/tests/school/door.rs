@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use base::failure::Fault;
@@ -12,9 +12,11 @@ use base::secret::Secret;
 use site::book::{Device, Direction, Visit, Void};
 use site::config::{BrokerUrl, Mqtt};
 use site::device::Identity;
+use site::erasure::Erasures;
 use site::home_assistant::{Command, Happening, State};
 use site::judge::Window;
 use site::link::Pace;
+use site::message::Keys;
 use site::school::{Elsewhere, Own};
 use site::worker::{Changes, Door, Settings, Shared, Worker};
 use time::{Date, OffsetDateTime};
@@ -52,6 +54,9 @@ pub struct Disk {
     version: AtomicU64,
     starts: AtomicU32,
     base: i64,
+    erasures: OnceLock<(tempfile::TempDir, Arc<Erasures>)>,
+    /// How often it was asked to remove what it has of erased students.
+    pub erases: AtomicU32,
 }
 
 impl Disk {
@@ -80,6 +85,24 @@ impl Disk {
         let (day, roll) = (self.day(), roll(number));
         self.own.lock().unwrap().entry((day, roll.clone())).or_default().voids.push(void);
         changes.mark(day, roll);
+    }
+
+    pub fn erasures(&self) -> Arc<Erasures> {
+        let opened = || {
+            let folder = tempfile::tempdir().unwrap();
+            let keys = Keys::new(&Mqtt::default().site, &Secret::new(KEY));
+            let erasures = Erasures::below(folder.path(), Some(&keys));
+            (folder, Arc::new(erasures))
+        };
+        Arc::clone(&self.erasures.get_or_init(opened).1)
+    }
+
+    /// What the appliance does at its next start.
+    pub fn remove_erased(&self) {
+        let Some(erased) = self.erasures().to_do() else { return };
+        self.own.lock().unwrap().retain(|(_, roll), _| !erased.holds(roll));
+        self.taken.lock().unwrap().retain(|(_, roll), _| !erased.holds(roll));
+        self.erasures().finish().unwrap();
     }
 
     pub fn enrol(&self, students: u32) {
@@ -134,6 +157,10 @@ impl Door for Disk {
     fn perform(&self, command: Command) {
         self.performed.lock().unwrap().push(command);
     }
+
+    fn erase(&self) {
+        self.erases.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 pub fn config(url: &str) -> Mqtt {
@@ -172,6 +199,7 @@ impl Running {
                 lasting: (millis(100), millis(400)),
                 steady: millis(200),
             },
+            erasures: disk.erasures(),
         };
         let worker = Worker::new(settings, Arc::clone(disk)).unwrap();
         let stop = CancellationToken::new();

@@ -4,6 +4,7 @@
 mod bad_input;
 mod broker;
 mod door;
+mod erasure;
 mod others;
 mod proxy;
 mod rounds;

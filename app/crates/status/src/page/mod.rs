@@ -41,7 +41,7 @@ pub(super) use filter::Filter;
 pub(super) use home::{device, home, worst};
 pub(super) use log_in::log_in;
 pub(super) use parts::{Home, May, Shown};
-pub(super) use photos::photos;
+pub(super) use photos::{erased, photos};
 pub(super) use picture::picture;
 pub(super) use range::{Range, range};
 pub(super) use student::{Corrections, student};

@@ -6,11 +6,18 @@ use maud::{Markup, html};
 use super::day::{page_of, paging};
 use super::document;
 use super::parts::{Home, action, outcome, token};
+use crate::jobs::ActionResult;
 use crate::reply::Reply;
-use view::{RefusedPhoto, StudentsList};
+use view::{Erasure, RefusedPhoto, StudentsList};
 
 /// The page.
-pub(crate) fn photos(home: &Home<'_>, all: &[RefusedPhoto], list: &StudentsList, most_bytes: usize) -> Reply {
+pub(crate) fn photos(
+    home: &Home<'_>,
+    all: &[RefusedPhoto],
+    list: &StudentsList,
+    most_bytes: usize,
+    erasures: &[Erasure],
+) -> Reply {
     let head = html! { script src="/page.js" defer {} };
     let body = html! {
         body.office {
@@ -22,10 +29,64 @@ pub(crate) fn photos(home: &Home<'_>, all: &[RefusedPhoto], list: &StudentsList,
                 p #said role="status" hidden {}
                 (worklist(home, all))
                 (students(home, list, most_bytes))
+                (erased_before(home, erasures))
             }
         }
     };
     document(StatusCode::OK, "Photos and students", &head, &body)
+}
+
+/// After a student was erased, or was not.
+pub(crate) fn erased(outcome: &ActionResult) -> Reply {
+    let body = html! {
+        body.office {
+            header.top { h1 { "Erasing a student" } }
+            main {
+                section.card {
+                    @match outcome {
+                        Ok(done) => {
+                            p.outcome.well { (done.message) "." }
+                            p { "This is erasure " strong { (done.output) } ". Log in again in half a minute." }
+                        }
+                        Err(refused) => p.outcome.broken { (refused.message) " " span.quiet { (refused.details) } },
+                    }
+                    p { a.button href="/" { "To the page" } }
+                }
+            }
+        }
+    };
+    let status = if outcome.is_ok() { StatusCode::OK } else { StatusCode::INTERNAL_SERVER_ERROR };
+    document(status, "Erasing a student", &html! {}, &body)
+}
+
+/// The erasures, for lifting them.
+fn erased_before(home: &Home<'_>, erasures: &[Erasure]) -> Markup {
+    html! {
+        section.card aria-labelledby="erased-title" {
+            h2 #erased-title { "Erased students" }
+            div #erased data-live {
+                @if erasures.is_empty() { p.quiet { "Nobody was erased. A student is erased on their own page." } }
+                @else { p.quiet { "The device knows that somebody was erased, and not whom. Note the number where you keep your requests." } }
+                (outcome(home, "lift-erasure"))
+                ul.refused {
+                    @for erasure in erasures {
+                        li {
+                            strong { (erasure.id) } " " (erasure.at)
+                            @if erasure.by.is_empty() { ", at another door" } @else { ", by " (erasure.by) }
+                            @if erasure.lifted { ", lifted" }
+                            @if !erasure.done { " " span.badge.attention { "not removed yet" } }
+                            @if !erasure.lifted {
+                                form method="post" action=(format!("/students/erasures/{}/lift", erasure.id)) {
+                                    (token(home.csrf))
+                                    button type="submit" aria-label=(format!("Lift erasure {}", erasure.id)) { "Lift it: the student may come back" }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
 }
 
 fn worklist(home: &Home<'_>, all: &[RefusedPhoto]) -> Markup {

@@ -7,7 +7,7 @@ use office::day::{Day, Entry};
 use super::correct::{self, Form};
 use super::day::{clock, state};
 use super::document;
-use super::parts::time_of;
+use super::parts::{time_of, token};
 use crate::jobs::ActionResult;
 use crate::reply::Reply;
 use view::{AboutStudent, RefusedPhoto, Row};
@@ -27,13 +27,15 @@ pub(crate) struct Corrections<'a> {
     pub(crate) outcomes: Vec<ActionResult>,
 }
 
-/// The page. `days` come with the newest first.
+/// The page. `days` come with the newest first. `erasing`: the log-in's token for who may erase the student,
+/// and whether another roll number was typed.
 pub(crate) fn student(
     roll: &str,
     about: &AboutStudent,
     days: &Result<Vec<(Day, Option<Entry>)>, String>,
     may_see_photos: bool,
     corrections: Option<&Corrections<'_>>,
+    erasing: Option<(&str, bool)>,
 ) -> Reply {
     let title = if about.name.is_empty() { roll } else { &about.name };
     let body = html! {
@@ -62,6 +64,7 @@ pub(crate) fn student(
                     }
                     ul.decisions { @for decision in &about.decisions { li { time { (decision.at) } " " (decision.what) } } }
                 }
+                @if let Some((csrf, other)) = erasing { (erase(roll, about, csrf, other)) }
             }
         }
     };
@@ -126,6 +129,32 @@ fn table(roll: &str, days: &[(Day, Option<Entry>)], may_correct: bool) -> Markup
                         }
                     }
                 }
+            }
+        }
+    }
+}
+
+fn erase(roll: &str, about: &AboutStudent, csrf: &str, other: bool) -> Markup {
+    html! {
+        section.card aria-labelledby="erase-title" {
+            h2 #erase-title { "Erase this student" }
+            p {
+                "This removes the photos, the embeddings, the entry in the students’ list and every row, at this door and at every other "
+                "door of the school. It cannot be undone. The next synchronisation does not bring the student back, until somebody lifts "
+                "the erasure under “Photos and students”. What the backend has is not touched."
+            }
+            @if about.undelivered > 0 {
+                p.outcome.attention {
+                    @if about.undelivered == 1 { "1 row that the backend has not got goes, too." }
+                    @else { (about.undelivered) " rows that the backend has not got go, too." }
+                }
+            }
+            @if other { p.outcome.broken role="alert" { "Nothing was erased: another roll number was typed." } }
+            form #erase .stacked method="post" action=(format!("/students/{roll}/erase")) {
+                (token(csrf))
+                label for="erase-confirm" { "Type the roll number of this page again" }
+                input #erase-confirm name="confirm" required autocomplete="off" maxlength="64";
+                button type="submit" { "Erase everything" }
             }
         }
     }

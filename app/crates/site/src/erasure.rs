@@ -1,0 +1,457 @@
+//! Students who were erased: known by keyed hashes of their roll numbers alone.
+//!
+//! The list is kept in the file `erasures/list.json` of the data folder. It says that somebody was erased,
+//! when, and who asked for it; not whom. A hash with its key tells of a roll number that somebody has
+//! whether it is meant, and nothing else. So the next synchronisation and the next students' list do not
+//! bring the student back, until a person lifts the erasure.
+//!
+//! Each hash has its key beside it, so that it still holds after another `mqtt.site_key`. At doors of one
+//! school the first key follows from the site key: the hash is the one that stands for the student in
+//! messages ([`crate::message`]), and each door finds out by itself whom it means.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use base::durable;
+use base::durable::{Access, replace_for};
+use base::erasure::Erased;
+use base::failure::Fault;
+use base::identity::RollNumber;
+use ring::hmac;
+use ring::rand::{SecureRandom as _, SystemRandom};
+use serde::{Deserialize, Serialize};
+
+use crate::book::{Device, Student};
+use crate::message::Keys;
+
+/// Most erasures kept.
+pub const MOST: usize = 2_000;
+
+/// The number of an erasure, the same at all doors: 16 hexadecimal digits.
+pub type Id = Device;
+
+/// One erasure, as it is shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Erasure {
+    /// Its number.
+    pub id: Id,
+    /// When it was asked for, seconds since 1970.
+    pub at: i64,
+    /// Who asked for it here; empty where another door did.
+    pub by: String,
+    /// Whether everything on this device is removed.
+    pub done: bool,
+    /// Whether it was lifted: the student may be enrolled again.
+    pub lifted: bool,
+}
+
+/// An erasure, as the doors of a school tell each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Told {
+    /// Its number.
+    pub id: Id,
+    /// Who: the hash of the roll number.
+    pub student: Student,
+    /// When it was asked for, seconds since 1970.
+    pub at: i64,
+    /// Whether it was lifted.
+    pub lifted: bool,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Kept {
+    /// The device's own key, drawn with the first erasure.
+    #[serde(default)]
+    device_key: String,
+    #[serde(default)]
+    erasures: Vec<Entry>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Entry {
+    id: String,
+    at: i64,
+    #[serde(default)]
+    by: String,
+    marks: Vec<Mark>,
+    /// Whether a door asked for it; else only its lifting is known.
+    asked: bool,
+    #[serde(default)]
+    done: bool,
+    #[serde(default)]
+    lifted: bool,
+}
+
+/// A keyed hash of a roll number, with its key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Mark {
+    key: String,
+    hash: String,
+}
+
+impl Mark {
+    fn of(key: &[u8; 32], roll: &RollNumber) -> Self {
+        Self { key: written(key), hash: hash(key, roll).to_string() }
+    }
+
+    fn is_of(&self, roll: &RollNumber) -> bool {
+        bytes(&self.key).is_some_and(|key| hash(&key, roll).to_string() == self.hash)
+    }
+}
+
+/// The erasures that this device knows.
+#[derive(Debug)]
+pub struct Erasures {
+    path: PathBuf,
+    /// The key of the school, where there is one.
+    site: Option<[u8; 32]>,
+    state: Mutex<Kept>,
+    /// Why the file cannot be used.
+    damaged: Option<Fault>,
+    version: AtomicU64,
+}
+
+impl Erasures {
+    /// Those of the data folder. `site`: the keys that the doors of the school share. Writes nothing.
+    pub fn below(data_dir: &Path, site: Option<&Keys>) -> Self {
+        let path = data_dir.join("erasures/list.json");
+        let read = durable::read(&path).map_err(|error| error.to_string());
+        let kept = read.and_then(|bytes| match bytes {
+            Some(bytes) => serde_json::from_slice(&bytes).map_err(|error| error.to_string()),
+            None => Ok(Kept::default()),
+        });
+        let damaged = kept.as_ref().err().map(|error| {
+            Fault::new(format!(
+                "the list of erased students, {}, cannot be read ({error}); their photos may come back",
+                path.display()
+            ))
+            .advise("replace the card if it fails; then remove that file, and erase them again")
+        });
+        if let Some(fault) = &damaged {
+            log::error!("{fault}");
+        }
+        let (site, state) = (site.map(Keys::of_rolls), Mutex::new(kept.unwrap_or_default()));
+        Self { path, site, state, damaged, version: AtomicU64::new(1) }
+    }
+
+    /// Whom the erasures mean that are in force, for whoever must not bring them back. Follows every change.
+    pub fn erased(self: &Arc<Self>) -> Erased {
+        let all = Arc::clone(self);
+        Erased::new(move |roll| all.is_erased(roll))
+    }
+
+    /// Whether a student is erased.
+    pub fn is_erased(&self, roll: &RollNumber) -> bool {
+        self.state().erasures.iter().any(|entry| entry.asked && !entry.lifted && entry.is_of(roll))
+    }
+
+    /// Whom the erasures mean whose data are still on this device; none where nothing is to be done.
+    pub fn to_do(&self) -> Option<Erased> {
+        let open: Vec<Entry> =
+            self.state().erasures.iter().filter(|entry| entry.is_open()).cloned().collect();
+        (!open.is_empty()).then(|| Erased::new(move |roll| open.iter().any(|entry| entry.is_of(roll))))
+    }
+
+    /// Notes that a student is to be erased, on the disk. Gives the number of the erasure: the one that there
+    /// is already, where there is one; it is done again then.
+    ///
+    /// # Errors
+    /// Too many, or it cannot be kept.
+    pub fn ask(&self, roll: &RollNumber, by: &str, at: i64) -> Result<Id, Fault> {
+        self.change(|kept| {
+            let in_force = |entry: &&mut Entry| entry.asked && !entry.lifted && entry.is_of(roll);
+            if let Some(entry) = kept.erasures.iter_mut().find(in_force) {
+                entry.done = false;
+                return entry.number();
+            }
+            if kept.erasures.len() >= MOST {
+                return Err(Fault::new(format!("{MOST} erasures are kept already"))
+                    .advise("flash the card again: everything on it is gone then"));
+            }
+            let device_key = match bytes(&kept.device_key) {
+                Some(key) => key,
+                None => drawn::<32>()?,
+            };
+            kept.device_key = written(&device_key);
+            let id = Device(drawn()?);
+            let keys = self.site.iter().chain([&device_key]);
+            let marks = keys.map(|key| Mark::of(key, roll)).collect();
+            let by = by.to_owned();
+            kept.erasures.push(Entry {
+                id: id.to_string(),
+                at,
+                by,
+                marks,
+                asked: true,
+                done: false,
+                lifted: false,
+            });
+            Ok(id)
+        })
+    }
+
+    /// Lifts an erasure: the student may be enrolled again. What was removed does not come back by it.
+    ///
+    /// # Errors
+    /// There is no such erasure in force, or it cannot be kept.
+    pub fn lift(&self, id: &str) -> Result<(), Fault> {
+        self.change(|kept| {
+            let in_force = |entry: &&mut Entry| entry.id == id && entry.asked && !entry.lifted;
+            let Some(entry) = kept.erasures.iter_mut().find(in_force) else {
+                return Err(Fault::new("there is no such erasure in force").advise("look at the list again"));
+            };
+            entry.lifted = true;
+            Ok(())
+        })
+    }
+
+    /// Everything on this device is removed of those whom [`to_do`](Self::to_do) meant.
+    ///
+    /// # Errors
+    /// It cannot be kept: then it is done again at the next start.
+    pub fn finish(&self) -> Result<(), Fault> {
+        self.change(|kept| {
+            kept.erasures.iter_mut().for_each(|entry| entry.done = true);
+            Ok(())
+        })
+    }
+
+    /// Takes in what another door has told. Gives whether there is something to be removed here now.
+    ///
+    /// # Errors
+    /// It cannot be kept: it comes again with the next session.
+    pub fn take(&self, told: &Told) -> Result<bool, Fault> {
+        let Some(site) = self.site else { return Ok(false) };
+        let id = told.id.to_string();
+        let is_news = |kept: &Kept| {
+            let known = kept.erasures.iter().find(|entry| entry.id == id);
+            known.is_none_or(|entry| if told.lifted { !entry.lifted } else { !entry.asked })
+        };
+        if !is_news(&self.state()) {
+            return Ok(false);
+        }
+        self.change(|kept| {
+            if kept.erasures.len() >= MOST {
+                return Err(Fault::new(format!("{MOST} erasures are kept already; another one is not done"))
+                    .advise("flash the card again: everything on it is gone then"));
+            }
+            let found = kept.erasures.iter().position(|entry| entry.id == id);
+            let at = found.unwrap_or_else(|| {
+                let marks = vec![Mark { key: written(&site), hash: told.student.to_string() }];
+                let (by, id) = (String::new(), id.clone());
+                // Only lifted, as far as is known: nothing to be done.
+                let entry = Entry { id, at: told.at, by, marks, asked: false, done: true, lifted: false };
+                kept.erasures.push(entry);
+                kept.erasures.len() - 1
+            });
+            let entry = &mut kept.erasures[at];
+            if told.lifted {
+                entry.lifted = true;
+            } else {
+                (entry.asked, entry.done) = (true, false);
+            }
+            Ok(!entry.done)
+        })
+    }
+
+    /// All of them, newest first.
+    pub fn list(&self) -> Vec<Erasure> {
+        let kept = self.state();
+        let shown = kept.erasures.iter().filter(|entry| entry.asked).filter_map(|entry| {
+            let (at, by) = (entry.at, entry.by.clone());
+            Some(Erasure { id: entry.number().ok()?, at, by, done: entry.done, lifted: entry.lifted })
+        });
+        let mut list: Vec<Erasure> = shown.collect();
+        list.sort_by_key(|erasure| std::cmp::Reverse(erasure.at));
+        list
+    }
+
+    /// What the other doors have to be told: those whose hash is made with the present key of the school.
+    pub fn told(&self) -> Vec<Told> {
+        let Some(key) = self.site.map(|site| written(&site)) else { return Vec::new() };
+        let kept = self.state();
+        let of_site = kept.erasures.iter().filter_map(|entry| {
+            let mark = entry.marks.iter().find(|mark| mark.key == key)?;
+            let (id, student) = (entry.number().ok()?, Student::parse(&mark.hash)?);
+            Some((entry, Told { id, student, at: entry.at, lifted: false }))
+        });
+        let both = of_site.flat_map(|(entry, told)| {
+            let lifted = Told { lifted: true, ..told };
+            [entry.asked.then_some(told), entry.lifted.then_some(lifted)]
+        });
+        both.flatten().collect()
+    }
+
+    /// Whether the student behind a hash of messages is erased.
+    pub fn holds(&self, student: Student) -> bool {
+        let Some(key) = self.site.map(|site| written(&site)) else { return false };
+        let hash = student.to_string();
+        let of = |entry: &&Entry| entry.marks.iter().any(|mark| mark.key == key && mark.hash == hash);
+        self.state().erasures.iter().filter(|entry| entry.asked && !entry.lifted).any(|entry| of(&entry))
+    }
+
+    /// Differs from the last answer whenever the list has changed.
+    pub fn version(&self) -> u64 {
+        self.version.load(Ordering::Relaxed)
+    }
+
+    /// Why the list cannot be used; none while it can.
+    pub fn fault(&self) -> Option<&Fault> {
+        self.damaged.as_ref()
+    }
+
+    /// Changes the list: on the disk first.
+    fn change<T>(&self, change: impl FnOnce(&mut Kept) -> Result<T, Fault>) -> Result<T, Fault> {
+        if let Some(fault) = &self.damaged {
+            return Err(fault.clone());
+        }
+        let mut state = self.state();
+        let mut new = state.clone();
+        let answer = change(&mut new)?;
+        if new != *state {
+            let bytes = serde_json::to_vec(&new).map_err(std::io::Error::from);
+            bytes.and_then(|bytes| replace_for(Access::Owner, &self.path, &bytes)).map_err(|error| {
+                Fault::new(format!("the list of erased students cannot be kept: {error}"))
+                    .advise("free space on the card, then try again")
+            })?;
+            *state = new;
+            self.version.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok(answer)
+    }
+
+    fn state(&self) -> MutexGuard<'_, Kept> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Entry {
+    fn is_of(&self, roll: &RollNumber) -> bool {
+        self.marks.iter().any(|mark| mark.is_of(roll))
+    }
+
+    fn is_open(&self) -> bool {
+        self.asked && !self.done
+    }
+
+    fn number(&self) -> Result<Id, Fault> {
+        Id::parse(&self.id).ok_or_else(|| Fault::new("an erasure has no number"))
+    }
+}
+
+fn hash(key: &[u8; 32], roll: &RollNumber) -> Student {
+    let key = hmac::Key::new(hmac::HMAC_SHA256, key);
+    let mut short = [0; 16];
+    short.copy_from_slice(&hmac::sign(&key, roll.as_str().as_bytes()).as_ref()[..16]);
+    Student(short)
+}
+
+fn drawn<const BYTES: usize>() -> Result<[u8; BYTES], Fault> {
+    let mut drawn = [0; BYTES];
+    let filled = SystemRandom::new().fill(&mut drawn);
+    filled.map_err(|_| Fault::new("the system gives no random numbers").advise("restart the device"))?;
+    Ok(drawn)
+}
+
+fn written(key: &[u8; 32]) -> String {
+    key.chunks_exact(16)
+        .filter_map(|half| half.try_into().ok())
+        .map(|half| Student(half).to_string())
+        .collect()
+}
+
+fn bytes(text: &str) -> Option<[u8; 32]> {
+    let (first, last) = text.split_at_checked(32)?;
+    let mut key = [0; 32];
+    key[..16].copy_from_slice(&Student::parse(first)?.0);
+    key[16..].copy_from_slice(&Student::parse(last)?.0);
+    Some(key)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic)]
+    use base::secret::Secret;
+
+    use super::*;
+
+    fn roll(text: &str) -> RollNumber {
+        RollNumber::parse(text).unwrap()
+    }
+
+    fn keys(key: &str) -> Keys {
+        Keys::new("school", &Secret::new(key))
+    }
+
+    fn opened(folder: &Path, site: Option<&Keys>) -> Arc<Erasures> {
+        Arc::new(Erasures::below(folder, site))
+    }
+
+    #[test]
+    fn an_erasure_survives_a_restart_and_names_nobody() {
+        let folder = tempfile::tempdir().unwrap();
+        let before = opened(folder.path(), None);
+        let id = before.ask(&roll("2110001"), "anna (office)", 5).unwrap();
+        assert!(before.is_erased(&roll("2110001")) && !before.is_erased(&roll("2110002")));
+        let text = std::fs::read_to_string(folder.path().join("erasures/list.json")).unwrap();
+        assert!(!text.contains("2110001"), "{text}");
+        let after = opened(folder.path(), None);
+        assert!(after.to_do().unwrap().is("2110001"));
+        after.finish().unwrap();
+        assert!(after.to_do().is_none() && after.erased().is("2110001"));
+        assert_eq!(after.ask(&roll("2110001"), "anna", 6).unwrap(), id, "the same one, done once more");
+        assert!(after.to_do().is_some());
+        after.lift(&id.to_string()).unwrap();
+        assert!(!opened(folder.path(), None).is_erased(&roll("2110001")));
+        assert!(after.lift(&id.to_string()).is_err());
+        assert_ne!(after.ask(&roll("2110001"), "anna", 7).unwrap(), id);
+    }
+
+    #[test]
+    fn it_holds_after_another_site_key_and_without_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let (first, second) =
+            (keys("0123456789abcdef0123456789abcdef"), keys("another key of 32 characters ..."));
+        opened(folder.path(), Some(&first)).ask(&roll("7"), "", 5).unwrap();
+        for site in [None, Some(&first), Some(&second)] {
+            assert!(opened(folder.path(), site).is_erased(&roll("7")));
+        }
+        assert!(opened(folder.path(), Some(&first)).holds(first.student(&roll("7"))));
+        assert_eq!(
+            opened(folder.path(), Some(&second)).told(),
+            [],
+            "other doors could not tell whom it means"
+        );
+    }
+
+    #[test]
+    fn two_doors_know_the_same_whatever_comes_first() {
+        let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let keys = keys("0123456789abcdef0123456789abcdef");
+        let (here, there) = (opened(one.path(), Some(&keys)), opened(other.path(), Some(&keys)));
+        let id = here.ask(&roll("7"), "anna", 5).unwrap();
+        let [asked] = here.told()[..] else { panic!("one message") };
+        let lifted = Told { lifted: true, ..asked };
+        // The broker may give them in this order.
+        assert!(!there.take(&lifted).unwrap(), "nothing to be removed for a lift");
+        assert_eq!(there.list(), []);
+        assert!(there.take(&asked).unwrap(), "it is still to be removed here");
+        assert!(!there.take(&asked).unwrap(), "known");
+        assert!(there.to_do().unwrap().is("7") && !there.is_erased(&roll("7")));
+        assert_eq!(there.told(), [asked, lifted]);
+        here.take(&lifted).unwrap();
+        assert_eq!(here.list(), [Erasure { id, at: 5, by: "anna".to_owned(), done: false, lifted: true }]);
+    }
+
+    #[test]
+    fn a_damaged_list_is_said_and_not_written_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("erasures/list.json");
+        std::fs::create_dir(folder.path().join("erasures")).unwrap();
+        std::fs::write(&file, "{").unwrap();
+        let list = opened(folder.path(), None);
+        assert!(list.fault().is_some() && list.ask(&roll("7"), "", 5).is_err());
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "{");
+    }
+}
