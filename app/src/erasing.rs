@@ -15,7 +15,7 @@ use base::erasure::Erased;
 use base::failure::{Diagnosis as _, Fault};
 use journal::storage::erasing::hold;
 use recognition::roster::cache::Cache;
-use recognition::roster::places::{Places, depth};
+use recognition::roster::places::{Places, below_the_door, depth};
 use site::erasure::Erasures;
 use site::message::Keys;
 
@@ -79,7 +79,10 @@ pub fn remove(config: &Config, erased: &Erased) -> Result<(), Fault> {
     };
     // Held to the end: no other process may write what is being removed.
     let held = hold(data_dir).map_err(|error| failed("the rows", &error))?;
-    let in_photo = |path: &str| erased.in_path(path, depth);
+    let in_photo = |path: &str| match below_the_door(path) {
+        Some(at_the_door) => erased.in_path(at_the_door, 0),
+        None => erased.in_path(path, depth),
+    };
     let own_folder = || match config.photos.url {
         Some(_) => Ok(()),
         None => remove_folders(&places.photos, depth, erased),

@@ -10,6 +10,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::at_the_door::{AtTheDoor, PageView, Watcher};
 use super::camera_care::Care;
+use super::door_pictures::DoorPictures;
+use super::enrolment;
+use super::enrolment::{DoorEnrolment, models};
 use super::erasing::Erasing;
 use super::frame_path::FramePath;
 use super::hands::Hands;
@@ -74,6 +77,7 @@ pub(super) struct Assembly {
     page_view: PageView,
     settings: Option<Arc<dyn Settings>>,
     office: Office,
+    photos_changed: watch::Sender<u64>,
     on_memory: Option<OnMemory>,
     pub(super) erasing: Erasing,
 }
@@ -110,7 +114,11 @@ impl Assembly {
         let names = Names::default();
         let photos = Places::of(&config.roster()).photos;
         let mirrored = config.photos.url.is_some();
-        let office = Office { mirrored, ..Office::without(data_dir, &photos, names.clone(), erased) };
+        let (photos_changed, enrolling) = (watch::channel(0).0, Progress::default());
+        let door_pictures =
+            Arc::new(DoorPictures::below(data_dir, photos_changed.clone(), enrolling.clone()));
+        let office =
+            Office { mirrored, door_pictures, ..Office::without(data_dir, &photos, names.clone(), erased) };
         Ok(Self {
             care: Arc::new(Care::new(data_dir, Arc::clone(&clock), supervised)),
             outputs: Outputs { bus: bus.clone(), sightings: seen, view: Arc::default() },
@@ -118,7 +126,8 @@ impl Assembly {
             uploader: uploader.map(Arc::new),
             gallery: SharedGallery::default(),
             syncing: Progress::default(),
-            enrolling: Progress::default(),
+            enrolling,
+            photos_changed,
             account: Arc::default(),
             sync_now: Arc::default(),
             ask_updates: Arc::default(),
@@ -158,10 +167,9 @@ impl Assembly {
         supervisor.start("attendance", move |stop| {
             journal::work(Arc::clone(&recorder), Arc::clone(&sightings), stop)
         });
-        let (photos_changed, changed) = watch::channel(0);
-        let enrolment = self.enrolment(changed);
+        let enrolment = self.enrolment(self.photos_changed.subscribe());
         supervisor.start("roster", move |stop| roster::worker::run(enrolment.clone(), stop));
-        let mirror = self.mirror(photos_changed);
+        let mirror = self.mirror(self.photos_changed.clone());
         supervisor.start("sync", move |stop| sync::run(mirror.clone(), stop));
         if let Some(uploader) = self.uploader.clone() {
             supervisor.start("upload", move |stop| Arc::clone(&uploader).work(stop));
@@ -296,6 +304,23 @@ impl Assembly {
             ask_updates: Arc::clone(&self.ask_updates),
             office: self.office.clone(),
             erasing: self.erasing.clone(),
+            enrolment: Arc::new(self.enrolment_at_the_door()),
+        }
+    }
+
+    fn enrolment_at_the_door(&self) -> DoorEnrolment {
+        DoorEnrolment {
+            allowed: self.config.enrolment.at_the_door,
+            load: models(self.config.roster()),
+            frames: Arc::clone(&self.outputs.view),
+            gallery: Arc::clone(&self.gallery),
+            enrolling: self.enrolling.clone(),
+            pictures: Arc::clone(&self.office.door_pictures),
+            office: self.office.clone(),
+            clock: Arc::clone(&self.clock),
+            zone: self.zone.clone(),
+            time: enrolment::TIME,
+            state: Arc::default(),
         }
     }
 

@@ -28,6 +28,7 @@ use recognition::watch::view::FrameView;
 use update::report::CAMERA;
 use update::under_way::UnderWay;
 use view::corrections::Correction;
+use view::enrolment::Enrolment;
 use view::settings::Settings;
 use view::{Action, Control, Done, Incoming, Pending, Refused};
 
@@ -74,6 +75,8 @@ pub struct Hands {
     pub office: Office,
     /// Erases students.
     pub erasing: Erasing,
+    /// Enrolment at the door.
+    pub enrolment: Arc<dyn Enrolment>,
 }
 
 impl Control for Hands {
@@ -114,6 +117,10 @@ impl Control for Hands {
 
     fn settings(&self) -> Option<Arc<dyn Settings>> {
         self.settings.clone()
+    }
+
+    fn enrolment(&self) -> Option<Arc<dyn Enrolment>> {
+        Some(Arc::clone(&self.enrolment))
     }
 }
 
@@ -392,6 +399,7 @@ async fn outcome_of_sync(
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::appliance::enrolment::{DoorEnrolment, TIME, models};
     use crate::supervisor::Supervisor;
     use base::failure::Failure;
     use base::identity::RollNumber;
@@ -432,9 +440,23 @@ mod tests {
             bus.clone(),
         )
         .map(Arc::new);
+        let office = Office::below(folder, folder, Default::default());
         let hands = Hands {
             erasing: Erasing::begin(&config),
-            office: Office::below(folder, folder, Default::default()),
+            enrolment: Arc::new(DoorEnrolment {
+                allowed: false,
+                load: models(config.roster()),
+                frames: Arc::default(),
+                gallery: Default::default(),
+                enrolling: Default::default(),
+                pictures: Arc::clone(&office.door_pictures),
+                office: office.clone(),
+                clock: Arc::clone(&clock),
+                zone: SiteZone::named("UTC").unwrap(),
+                time: TIME,
+                state: Arc::default(),
+            }),
+            office,
             config: Arc::new(config),
             board,
             bus: bus.clone(),

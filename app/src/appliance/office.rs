@@ -1,13 +1,15 @@
 //! What the office keeps beside the rows: the students' list, and photos whose problems it accepted.
 
-use std::path::Path;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, watch};
 use tokio_util::sync::CancellationToken;
 
+use super::door_pictures::DoorPictures;
 use super::known_photos::KnownPhotos;
 use super::refused_photos::refused_photos;
 use super::students::Students;
@@ -15,9 +17,13 @@ use backend::sync;
 use base::erasure::Erased;
 use base::event::Event;
 use base::failure::Fault;
+use base::identity::RollNumber;
 use door::names::Names;
 use recognition::roster::Report;
+use recognition::roster::places::below_the_door;
 use view::{Done, Pending, Refused};
+use vision::photos::{Layout, Photos, RollPattern};
+use vision::scan::scan;
 
 /// How often the file beside the photos is looked at.
 const LOOK: Duration = Duration::from_secs(60);
@@ -31,6 +37,10 @@ pub struct Office {
     pub students: Arc<Students>,
     /// Photos whose problems somebody accepted.
     pub known_photos: Arc<KnownPhotos>,
+    /// Pictures that were taken at the door.
+    pub door_pictures: Arc<DoorPictures>,
+    /// The photo folder.
+    pub photos: PathBuf,
     /// The last enrolment.
     pub report: Arc<ArcSwap<Report>>,
     /// Photos that the last synchronisation could not have.
@@ -50,6 +60,8 @@ impl Office {
         Self {
             students: Arc::new(Students::without(data_dir, photos, names, erased)),
             known_photos: Arc::new(KnownPhotos::below(data_dir)),
+            door_pictures: Arc::new(DoorPictures::below(data_dir, watch::channel(0).0, Default::default())),
+            photos: photos.to_owned(),
             report: Arc::default(),
             missing: Arc::default(),
             mirrored: false,
@@ -74,7 +86,11 @@ impl Office {
                     let students = Arc::clone(&self.students);
                     drop(tokio::task::spawn_blocking(move || students.look(false)).await);
                 }
-                Some(Ok(Event::PhotosSynced { .. })) => synced = true,
+                Some(Ok(Event::PhotosSynced { .. })) => {
+                    synced = true;
+                    let office = self.clone();
+                    drop(tokio::task::spawn_blocking(move || office.follow_students(true)).await);
+                }
                 // Among those that were missed may be a roster.
                 Some(Ok(Event::RosterReady { .. }) | Err(broadcast::error::RecvError::Lagged(_))) => {
                     tokio::time::sleep(ROSTER_TIME).await;
@@ -91,10 +107,47 @@ impl Office {
     fn follow(&self, synced: bool) {
         let report = self.report.load_full();
         self.students.follow(&report);
+        self.follow_students(synced);
         if synced && !report.photos.is_empty() {
             let photos = refused_photos(&report, &self.missing.load());
             self.known_photos.retain(|known| photos.iter().any(|photo| photo.photo == known));
         }
+    }
+
+    /// Deletes the pictures of who was removed since they were taken at the door. A mirror holds what the
+    /// server has, once a synchronisation has said so; before that, files may be missing for another reason.
+    fn follow_students(&self, synced: bool) {
+        if self.door_pictures.is_empty() || self.mirrored && !synced {
+            return;
+        }
+        if let Some(listed) = if self.mirrored { self.mirrored_students() } else { self.own_students() } {
+            self.door_pictures.follow(&listed);
+        }
+    }
+
+    /// Who is on the photo server, with photos that could be had or not; none where that is not known.
+    fn mirrored_students(&self) -> Option<BTreeSet<RollNumber>> {
+        let photos = Photos {
+            layout: Layout::Roll,
+            roll_numbers: RollPattern::Identifier,
+            max_photos: usize::MAX,
+            ..Photos::default()
+        };
+        let listing = scan(&self.photos, &photos).ok().filter(|listing| listing.unreadable.is_empty())?;
+        let missing = self.missing.load();
+        // A class or a year may stand before the roll number there.
+        let missing = missing.iter().flat_map(|failure| failure.photo.split('/'));
+        let missing = missing.filter_map(|part| RollNumber::parse(part).ok());
+        Some(listing.photos.into_iter().map(|photo| photo.roll).chain(missing).collect())
+    }
+
+    /// Who has photos in the site's own folder, as the roster knows it; none while there is no photo at all:
+    /// the folder may be away.
+    fn own_students(&self) -> Option<BTreeSet<RollNumber>> {
+        let report = self.report.load();
+        let photos = report.photos.iter().filter(|photo| below_the_door(&photo.photo).is_none());
+        let listed: BTreeSet<RollNumber> = photos.map(|photo| photo.roll.clone()).collect();
+        (!listed.is_empty()).then_some(listed)
     }
 
     /// Takes an uploaded students' list.
@@ -178,6 +231,40 @@ mod tests {
             bus.publish(Event::Delivered { created: 1, duplicates: 0, refused: 0, backlog: 0 });
         }
         assert_eq!(names.of(&RollNumber::parse("7").unwrap()).as_deref(), Some("Asha"));
+        stop.cancel();
+        watching.await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn pictures_of_the_door_go_when_a_synchronisation_says_that_their_student_is_gone() {
+        let (data, photos) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let office = Office { mirrored: true, ..Office::below(data.path(), photos.path(), Names::default()) };
+        let (bus, stop) = (Bus::default(), CancellationToken::new());
+        let rolls = ["7", "8", "9"].map(|text| RollNumber::parse(text).unwrap());
+        for roll in &rolls {
+            office.door_pictures.keep(roll, &["1".into()], "anna", "").unwrap();
+        }
+        // 7 has photos, one of 8's could not be had, and 9 is on no server.
+        let seven = photos.path().join("7");
+        std::fs::create_dir(&seven).unwrap();
+        std::fs::write(seven.join("a.jpg"), "a").unwrap();
+        let failure = sync::Failure { photo: "8/a.jpg".to_owned(), reason: "too large".to_owned() };
+        office.missing.store(Arc::new(vec![failure]));
+        let watching = tokio::spawn(office.clone().watch(bus.subscribe(), stop.clone()));
+        let after = async |event: Event| {
+            bus.publish(event);
+            tokio::time::sleep(4 * ROSTER_TIME).await;
+            let has = |roll: &RollNumber| office.door_pictures.of(roll).is_some();
+            [has(&rolls[0]), has(&rolls[1]), has(&rolls[2])]
+        };
+        let synced = || Event::PhotosSynced { new: 0, updated: 0, unchanged: 0, removed: 0, failed: 0 };
+        assert_eq!(after(synced()).await, [true; 3]);
+        std::fs::remove_dir_all(&seven).unwrap();
+        let failed = Event::SyncFailed { reason: Fault::new("no connection"), retry_in_s: 5 };
+        assert_eq!(after(failed).await, [true; 3], "a synchronisation that failed says nothing");
+        assert_eq!(after(synced()).await, [false, true, true]);
+        office.missing.store(Arc::default());
+        assert_eq!(after(synced()).await, [false, false, true], "who was never listed keeps them");
         stop.cancel();
         watching.await.unwrap();
     }

@@ -270,8 +270,9 @@ impl Neighbours {
             erasures: Arc::clone(&door.erasing.erasures),
         };
         let (clock, ledger) = (Arc::clone(&door.clock), Arc::clone(&door.ledger));
+        let recorder = Arc::clone(&door.recorder);
         let worker = Worker::new(settings, Arc::new(door))?;
-        let school = School { shared: worker.shared(), broker };
+        let school = School { shared: worker.shared(), broker, recorder };
         Some((Self { worker, clock, ledger, bus }, school))
     }
 
@@ -344,6 +345,7 @@ fn happening(event: Event) -> Option<Happening> {
 pub struct School {
     shared: Arc<Shared>,
     broker: String,
+    recorder: Arc<Mutex<Recorder>>,
 }
 
 impl School {
@@ -358,6 +360,11 @@ impl School {
             received: numbers.received,
             refused: numbers.refused,
         }
+    }
+
+    /// Who passed at other doors on a day, as far as that is held here. May wait for the disk.
+    pub(super) fn elsewhere(&self, day: Date) -> Vec<Visit> {
+        self.recorder.lock().unwrap_or_else(PoisonError::into_inner).elsewhere_on(day)
     }
 
     /// What is wrong. Attendance is taken all the same.

@@ -15,6 +15,7 @@ use base::identity::RollNumber;
 use door::names::Names;
 use office::students::{List, ListError, Listed, MOST_BYTES, parse};
 use recognition::roster::Report;
+use recognition::roster::places::below_the_door;
 
 /// The list's name beside the photos.
 const BESIDE_PHOTOS: &str = "students.csv";
@@ -146,7 +147,9 @@ impl Students {
     /// Removes from the uploaded list who had photos and has none any more: they were removed on the server.
     /// A roster without any photo says nothing: the folder may be away.
     pub fn follow(&self, report: &Report) {
-        let now: BTreeSet<RollNumber> = report.students().into_keys().cloned().collect();
+        // Pictures taken at the door come and go by the office's will, not with the server's list.
+        let photos = report.photos.iter().filter(|photo| below_the_door(&photo.photo).is_none());
+        let now: BTreeSet<RollNumber> = photos.map(|photo| photo.roll.clone()).collect();
         let Some(mut kept) = self.kept().filter(|_| !now.is_empty()) else { return };
         let gone: BTreeSet<_> = kept.with_photos.difference(&now).cloned().collect();
         let listed: BTreeSet<_> = kept.students.iter().map(|student| student.roll.clone()).collect();

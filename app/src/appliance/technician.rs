@@ -18,6 +18,7 @@ use super::erasing::Erasing;
 use super::latest::{Decided, Memory};
 use super::machine;
 use super::office::Office;
+use super::other_doors;
 use super::refused_photos::{not_used, refused_photos};
 use super::school::School;
 use super::students::From;
@@ -40,7 +41,7 @@ use liveness::scene::learnt::Usefulness;
 use office::day::{Day, Now, Person, Rules, Seen};
 use recognition::Finder;
 use recognition::roster::layout::Folders;
-use recognition::roster::places::Places;
+use recognition::roster::places::{Places, below_the_door};
 use recognition::roster::{PhotoOutcome, Report};
 use recognition::watch::preview::TrackView;
 use recognition::watch::view::FrameView;
@@ -411,7 +412,7 @@ impl Technician {
         // Only what the report names is opened: a path from outside leads nowhere else.
         let report = self.report.load();
         let known = report.photos.iter().find(|photo| photo.photo == path)?;
-        Some(Places::of(&self.config.roster()).photos.join(&known.photo))
+        Some(Places::of(&self.config.roster()).file(&known.photo))
     }
 }
 
@@ -520,7 +521,12 @@ impl Source for Technician {
             }
         }
         let days = dates.iter().zip(rows).map(|(date, rows)| {
-            let seen: Vec<Seen> = rows.unwrap_or_default().iter().filter_map(seen).collect();
+            let mut seen: Vec<Seen> = rows.unwrap_or_default().iter().filter_map(seen).collect();
+            if let Some(school) = &self.school {
+                let both_ways = self.config.attendance.policy == Policy::FirstInLastOut;
+                let local = |utc| self.zone.local(utc);
+                other_doors::add(&mut seen, &school.elsewhere(*date), both_ways, local);
+            }
             let now = Now { closed: now.closed && *date == now.date, ..now };
             office::day::judge(*date, &now, &rules, &persons, &seen)
         });
@@ -555,7 +561,7 @@ impl Source for Technician {
                         quality.width,
                         quality.yaw.abs()
                     );
-                    Some((photo.photo.clone(), words))
+                    Some((named(&photo.photo), words))
                 }
                 PhotoOutcome::Refused { .. } => None,
             })
@@ -649,6 +655,14 @@ impl Source for Technician {
             let made = tokio::task::spawn_blocking(move || shown(&preview.picture, marks)).await;
             made.ok().flatten().ok_or_else(none)
         })
+    }
+}
+
+/// A photo as its student's page names it.
+fn named(photo: &str) -> String {
+    match below_the_door(photo).and_then(|rest| rest.rsplit_once('/')) {
+        Some((_, file)) => format!("taken at the door, {file}"),
+        None => photo.to_owned(),
     }
 }
 

@@ -51,7 +51,7 @@ pub(super) fn execute(path: &Path, arguments: &Arguments) -> anyhow::Result<Exit
     let (places, listing) = match &arguments.photos {
         Some(folder) => {
             let listing = listed(folder, &config)?;
-            (Places { photos: folder.clone(), cache: None, ..Places::default() }, listing)
+            (Places { photos: folder.clone(), ..Places::default() }, listing)
         }
         None => {
             let erased = crate::erasing::known(&config).erased();

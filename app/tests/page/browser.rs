@@ -12,7 +12,7 @@ use view::{Action, Progress, RefusedRow, Removal};
 use crate::device::{Device, PASSWORD, broken, healthy, row};
 use crate::webdriver::Browser;
 
-fn log_in(browser: &Browser, device: &Device) {
+pub fn log_in(browser: &Browser, device: &Device) {
     browser.go(&device.url());
     assert!(browser.address().ends_with("/login"));
     browser.write("#password", PASSWORD);
@@ -86,6 +86,13 @@ fn axe(browser: &Browser, state: &str) {
     browser.until("[", |b| b.script("return window.found ?? ''").to_string());
     let found = browser.script("return window.found");
     assert_eq!(found, serde_json::json!([]), "{state}");
+}
+
+/// What holds of every page, in whatever state.
+pub fn reads_well(browser: &Browser, state: &str) {
+    fits(browser, state);
+    contrast(browser, state);
+    axe(browser, state);
 }
 
 #[test]

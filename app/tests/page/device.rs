@@ -35,6 +35,9 @@ use view::{
 /// The number of an erasure that is in force.
 pub const ERASURE: &str = "0123456789abcdef";
 
+use crate::enrolment::FakeEnrolment;
+use crate::spreadsheet::TRICKS;
+
 pub const PASSWORD: &str = "correct-horse-battery";
 
 /// The stand-in.
@@ -53,6 +56,7 @@ pub struct Fake {
     pub updating: UnderWay,
     /// The real one, on a file in the folder of the device.
     pub settings: Arc<Desk>,
+    pub enrolment: Arc<FakeEnrolment>,
 }
 
 pub struct Device {
@@ -116,6 +120,7 @@ impl Device {
             inbox: folder.path().join("update"),
             updating: UnderWay::default(),
             settings: Arc::new(desk(folder.path())),
+            enrolment: Arc::default(),
         });
         let (source, bus) = shown.unwrap_or_else(|| (fake.clone(), Bus::default()));
         let mut running = start(&config, folder.path(), source, fake.clone(), bus.clone(), limits).unwrap();
@@ -161,7 +166,11 @@ impl Source for Fake {
         let persons: Vec<Person> = (1..=*self.students.lock().unwrap())
             .map(|n| Person {
                 roll: format!("{}", 2_110_000 + n),
-                name: format!("{} Student {n}", if n == 7 { "=Asha" } else { "Ben" }),
+                name: match n {
+                    7 => format!("=Asha Student {n}"),
+                    601.. => TRICKS[(n - 601) % TRICKS.len()].to_owned(),
+                    _ => format!("Ben Student {n}"),
+                },
                 class: format!("{} {}", 8 + n % 3, if n % 2 == 0 { "A" } else { "B" }),
                 enrolled: n % 50 != 0,
             })
@@ -257,6 +266,10 @@ impl Control for Fake {
         Some(self.settings.clone())
     }
 
+    fn enrolment(&self) -> Option<Arc<dyn view::enrolment::Enrolment>> {
+        Some(self.enrolment.clone())
+    }
+
     fn perform(&self, action: Action) -> Pending<Result<Done, Refused>> {
         self.performed.lock().unwrap().push(action.clone());
         let (takes, fails) = (*self.takes.lock().unwrap(), *self.fails.lock().unwrap());
@@ -335,7 +348,7 @@ pub fn row(name: &str, status: &str, timestamp: &str) -> Row {
 }
 
 /// A grey picture with one mark: no face.
-fn picture(label: &str, good: bool) -> Picture {
+pub fn picture(label: &str, good: bool) -> Picture {
     let grey =
         image::RgbImage::from_fn(320, 180, |x, y| image::Rgb([(x / 2) as u8, (y / 2) as u8 + 60, 110]));
     let mut jpeg = std::io::Cursor::new(Vec::new());

@@ -279,6 +279,29 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// The same of the page's own addresses, with parts, queries and forms that are nearly right.
+    #[test]
+    fn no_form_of_the_page_makes_it_stumble(
+        path in "/(range|photos|door|device|students|student/[!-~&&[^ #?/]]{1,12}|\
+                 sheets/(day|range|month|x)\\.(csv|xlsx|pdf)|\
+                 enrol(/(begin|confirm|cancel|remove|[0-9]{1,22}\\.jpg))?|\
+                 accounts(/(add|password|remove))?|settings(/(review|put-back|keep))?)",
+        query in "(\\?((from|to|day|month|q|class|state|page)=\
+                  (20[0-9]{2}-[0-9]{2}(-[0-9]{2})?|[0-9]{1,22}|[!-~&&[^ #&]]{0,20})&?){0,4})?",
+        body in "((roll|sitting|name|role|version|photo)=(2110007|[0-9]{1,22}|[!-~&&[^ #&]]{0,20})&?){0,4}",
+        post in any::<bool>(),
+    ) {
+        let (device, everyone) = shared();
+        let method = if post { "POST" } else { "GET" };
+        let answer = device.try_send(method, &format!("{path}{query}"), &everyone[3], &body);
+        let answer = answer.map_err(|error| TestCaseError::fail(format!("no answer: {error}")))?;
+        prop_assert!(answer.status < 500, "{}: {}", answer.status, answer.text());
+    }
+}
+
 /// One server for all the cases, and everybody who may come to it. Log-outs among the cases are part of the
 /// game.
 fn shared() -> &'static (Device, [As; 4]) {

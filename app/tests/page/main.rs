@@ -7,6 +7,7 @@ mod client;
 mod corrections;
 mod device;
 mod doors;
+mod enrolment;
 mod flood;
 mod hardening;
 mod monday;
@@ -14,9 +15,11 @@ mod real;
 mod roles;
 mod settings;
 mod soak;
+mod spreadsheet;
 mod truth;
 mod update;
 mod webdriver;
+mod year;
 
 #[path = "../../crates/backend/examples/demo_site/site/mod.rs"]
 mod site;

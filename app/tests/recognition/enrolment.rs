@@ -80,7 +80,7 @@ fn roster(material: &Material, photos: &[(&str, RgbImage)], layout: Layout) -> R
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         photo.save(path).unwrap();
     }
-    let places = Places { photos: folder.path().to_owned(), cache: None };
+    let places = Places { photos: folder.path().to_owned(), ..Places::default() };
     let settings = Photos { layout, ..Photos::default() };
     build(&places, &settings, &mut material.engine(), &mut Removal::default(), &mut |_, _| true).unwrap()
 }

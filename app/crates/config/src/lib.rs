@@ -57,6 +57,8 @@ pub struct Config {
     pub recognition: Recognition,
     /// Telling living people from pictures of them.
     pub liveness: Liveness,
+    /// Pictures of students that the office takes with the door's camera.
+    pub enrolment: Enrolment,
     /// The rules that turn recognitions into rows.
     pub attendance: Attendance,
     /// The door: which way people pass it, and how they are named.
@@ -110,6 +112,7 @@ impl Config {
             data_dir: self.site.data_dir.clone(),
             models_dir: self.models_dir(),
             erased: Erased::default(),
+            at_the_door: self.enrolment.at_the_door,
         }
     }
 
@@ -180,6 +183,17 @@ impl Default for Site {
             models_dir: None,
         }
     }
+}
+
+/// Pictures of students that the office takes with the door's camera.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Enrolment {
+    /// Whether the office may enrol a student at the door: it chooses the student on the page, the camera
+    /// takes three pictures, and a person confirms them. They are kept on the device, beside the photos of
+    /// the photo server. With "false" pictures that were taken earlier are not used; they stay until somebody
+    /// deletes them.
+    pub at_the_door: bool,
 }
 
 /// What is logged.

@@ -102,6 +102,14 @@ impl Recorder {
         new
     }
 
+    /// The visits at other doors on `date` that count, of the days that are held here: about a week.
+    pub fn elsewhere_on(&self, date: Date) -> Vec<Visit> {
+        let students = self.book.students(date);
+        let of_student = students.iter().filter_map(|roll| self.book.student(date, roll));
+        let visits = of_student.flat_map(|student| student.counting());
+        visits.filter(|visit| !visit.door.is_here()).collect()
+    }
+
     /// Takes in visits of other doors: they are kept on the disk, and the rules look at them as at this
     /// door's. Gives how many were new. A visit of this door, one whose end lies before its beginning, one of
     /// a day more than six days back or after tomorrow, and everything while the clock is not known, is left

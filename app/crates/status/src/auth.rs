@@ -358,7 +358,8 @@ mod tests {
     }
 
     /// What a token with `read` could do before there were roles.
-    const READ: [&str; 15] = [
+    const READ: [&str; 16] = [
+        "GET /students/erasures",
         "GET /",
         "GET /status",
         "GET /attendance/today",
@@ -376,7 +377,9 @@ mod tests {
         "GET /login",
     ];
     /// What one with `full` could do beside that.
-    const FULL: [&str; 21] = [
+    const FULL: [&str; 23] = [
+        "POST /students/{roll}/erase",
+        "POST /students/erasures/{id}/lift",
         "POST /attendance/restart",
         "POST /attendance/close",
         "POST /sync/manual",

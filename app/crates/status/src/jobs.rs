@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
+use view::enrolment::Enrolment;
 use view::settings::Settings;
 use view::{Action, Control, Done, Incoming, Refused};
 
@@ -94,6 +95,11 @@ impl Jobs {
     /// [`Refused`] as [`Control::receive`] has it.
     pub(super) fn receive(&self, bytes: u64) -> Result<Box<dyn Incoming>, Refused> {
         self.control.receive(bytes)
+    }
+
+    /// Enrolment at the door; none where there is none.
+    pub(super) fn enrolment(&self) -> Option<Arc<dyn Enrolment>> {
+        self.control.enrolment()
     }
 
     /// The settings; none where they cannot be shown.

@@ -25,6 +25,7 @@ pub mod config;
 pub mod console;
 mod corrections;
 mod diagnostics;
+mod enrolment_pages;
 mod erasure_pages;
 mod events;
 mod history;

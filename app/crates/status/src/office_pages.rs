@@ -152,7 +152,9 @@ impl Service {
                 });
                 let may_erase = self.may(asked, Endpoint::EraseStudent);
                 let erasing = may_erase.then(|| (asked.csrf(), asked.query == "erase=other"));
-                page::student(&roll, &about, &days, may_see_photos, corrections.as_ref(), erasing)
+                let at_the_door = self.pictures_of(asked, &roll);
+                let corrections = corrections.as_ref();
+                page::student(&roll, &about, &days, may_see_photos, corrections, erasing, &at_the_door)
             }
             None => error(StatusCode::NOT_FOUND, "Nobody has this roll number.", ""),
         }

@@ -38,6 +38,9 @@ impl Rights {
             | Endpoint::Erasures
             | Endpoint::EraseStudent
             | Endpoint::LiftErasure
+            | Endpoint::EnrolPage
+            | Endpoint::EnrolPicture
+            | Endpoint::Enrol
             | Endpoint::DevicePage
             | Endpoint::Evidence
             | Endpoint::Sync

@@ -82,6 +82,9 @@ pub(super) enum Endpoint {
     StudentPage,
     PhotosPage,
     TakeStudents,
+    EnrolPage,
+    EnrolPicture,
+    Enrol,
     DevicePage,
     Erasures,
     EraseStudent,
@@ -108,7 +111,7 @@ const fn post(path: &'static str, access: Access, endpoint: Endpoint, summary: &
 }
 
 /// The addresses, in the order of the documentation. A fixed path stands before one with a varying part.
-pub(super) static ROUTES: [Route; 61] = [
+pub(super) static ROUTES: [Route; 64] = [
     get("/", Access::Read, Endpoint::Root, "The service in short; the page, for browsers"),
     get("/status", Access::Read, Endpoint::Status, "Server, recognition, today's attendance and workers"),
     get("/attendance/today", Access::Read, Endpoint::Today, "Today's rows"),
@@ -244,6 +247,9 @@ pub(super) static ROUTES: [Route; 61] = [
     get("/student/{roll}", Access::Page, Endpoint::StudentPage, ""),
     get("/photos", Access::Page, Endpoint::PhotosPage, ""),
     post("/students", Access::PageChange, Endpoint::TakeStudents, ""),
+    get("/enrol", Access::Person, Endpoint::EnrolPage, ""),
+    get("/enrol/{picture}.jpg", Access::Person, Endpoint::EnrolPicture, ""),
+    post("/enrol/{change}", Access::PersonChange, Endpoint::Enrol, ""),
     get("/device", Access::Page, Endpoint::DevicePage, ""),
 ];
 

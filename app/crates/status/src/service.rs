@@ -294,6 +294,9 @@ impl Service {
             Endpoint::Range => self.range(&asked).await,
             Endpoint::Sheet => self.sheet(&asked).await,
             Endpoint::StudentPage => self.student(&asked).await,
+            Endpoint::EnrolPage => self.enrol_page(&asked).await,
+            Endpoint::EnrolPicture => self.enrol_picture(&asked),
+            Endpoint::Enrol => self.enrol(&asked).await,
             Endpoint::TakeStudents => self.take_students(&asked).await,
             Endpoint::Erasures => json(StatusCode::OK, &api::Erasures { erasures: self.source.erasures() }),
             Endpoint::EraseStudent => self.erase_student(&asked).await,
@@ -708,6 +711,7 @@ fn by_a_person(found: &Found<'_>, headers: &HeaderMap) -> bool {
             Endpoint::Preview
                 | Endpoint::Evidence
                 | Endpoint::DoorPicture
+                | Endpoint::EnrolPicture
                 | Endpoint::Icon
                 | Endpoint::Events
         )

@@ -11,6 +11,7 @@
 
 pub mod answer;
 pub mod corrections;
+pub mod enrolment;
 pub mod on_memory;
 pub mod settings;
 pub mod systems;
@@ -27,6 +28,7 @@ use time::Date;
 
 pub use crate::answer::{Done, Pending, Refused};
 use crate::corrections::Correction;
+use crate::enrolment::Enrolment;
 use crate::on_memory::OnMemory;
 use crate::settings::Settings;
 use crate::systems::Systems;
@@ -111,6 +113,10 @@ pub trait Control: Send + Sync + 'static {
     fn receive(&self, bytes: u64) -> Result<Box<dyn Incoming>, Refused>;
     /// The settings; none where they cannot be shown.
     fn settings(&self) -> Option<Arc<dyn Settings>> {
+        None
+    }
+    /// Enrolment at the door; none where there is no camera to take pictures.
+    fn enrolment(&self) -> Option<Arc<dyn Enrolment>> {
         None
     }
 }

@@ -13,6 +13,7 @@ use super::folder::Judged;
 use super::left_out;
 use super::link::Place;
 use super::listing;
+use super::students::is_students_list;
 use super::{CONCURRENCY, Failure, GIVE_UP_AFTER, Step};
 use base::erasure::Erased;
 use base::identity::RollNumber;
@@ -67,6 +68,8 @@ pub(super) struct Listing {
     pub(super) no_rolls: BTreeSet<String>,
     /// What is no photo that can be fetched, and what to do about it.
     pub(super) left_out: BTreeMap<String, String>,
+    /// The students' list beside the students' folders.
+    pub(super) students: Option<Place>,
     /// Students of whom something is left out, which may be a new photo.
     pub(super) lacking: BTreeSet<RollNumber>,
     /// What is left out beyond those that are named.
@@ -175,6 +178,7 @@ pub(super) async fn list(
                         }
                         listing.leave_out(link.to_string(), reason);
                     }
+                    Kind::Students => listing.students = Some(link),
                     Kind::Directory => {
                         seen.insert(link.segments().to_vec());
                         next.push(link);
@@ -284,6 +288,8 @@ enum Kind {
     Photo(RollNumber),
     /// It may have been meant as a photo, or as a student's folder: why it is left out, and what to do.
     LeftOut(String),
+    /// The students' list.
+    Students,
     Nothing,
 }
 
@@ -291,6 +297,9 @@ fn kind(place: &Place, config: &Photos) -> Kind {
     let left_out = place.directories().iter().any(|name| name.eq_ignore_ascii_case(LEFT_OUT));
     if left_out || place.segments().iter().any(|name| is_hidden(name)) {
         return Kind::Nothing;
+    }
+    if is_students_list(place) {
+        return Kind::Students;
     }
     let folders = place.directories();
     match folders.get(depth(config) - 1) {

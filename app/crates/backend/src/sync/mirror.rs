@@ -128,6 +128,11 @@ impl Mirror {
         Ok(())
     }
 
+    /// Whether there is a file of this name.
+    pub(super) fn holds(&self, name: &str) -> bool {
+        self.dir.symlink_metadata(name).is_ok_and(|metadata| metadata.is_file())
+    }
+
     /// Begins to write the photo at `path`.
     pub(super) fn begin(&self, path: &str) -> Result<(Part, std::fs::File), Error> {
         let folder = self.folder_of(path)?;

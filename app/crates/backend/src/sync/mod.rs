@@ -30,6 +30,7 @@ mod mirror;
 mod names;
 mod removal;
 mod state;
+mod students;
 mod work;
 mod worker;
 
@@ -248,6 +249,7 @@ pub async fn once_with(
     }
     let left_out = listing.take_left_out();
     let is_incomplete = listing.is_incomplete;
+    let students = listing.students.take();
     let mut report = Report { failed: listing.failures, left_out, ..Report::default() };
     let (named, unsafe_names) = names::assign(listing.photos);
     let kept: BTreeSet<String> = listing.unread.iter().map(ToString::to_string).collect();
@@ -266,6 +268,9 @@ pub async fn once_with(
     // for a removal that waits.
     if !work.gave_up && !is_incomplete && work.report.fault().is_none() {
         work.remove(settings, &named, &local, step).await;
+    }
+    if !work.gave_up && work.report.stopped.is_none() {
+        work.bring_students(&site, students.as_ref(), is_incomplete).await;
     }
     work.report.alarm = work.state.pending.as_ref().map(|pending| pending.alarm(&settings.photos));
     work.finish(url.to_string(), &settings.zone).await

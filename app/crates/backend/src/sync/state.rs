@@ -26,6 +26,8 @@ pub(super) struct State {
     pub(super) pending: Option<Pending>,
     /// Students that were removed within the last day.
     pub(super) lately: Lately,
+    /// What names the version of the students' list that is here.
+    pub(super) students: Option<Validators>,
     /// When the last listing came by which removals were decided, seconds since 1970.
     pub(super) listed_at: Option<u64>,
 }

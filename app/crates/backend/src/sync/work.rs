@@ -12,12 +12,15 @@ use super::crawl::RemotePhoto;
 use super::download::{Downloads, Fetched, blocking};
 use super::error::Error;
 use super::fetch::Site;
+use super::link::Place;
 use super::metadata;
 use super::metadata::Metadata;
 use super::mirror::Mirror;
 use super::removal;
 use super::removal::{Before, Decision};
 use super::state::State;
+use super::students;
+use super::students::STUDENTS;
 use super::{
     CONCURRENCY, CONFIRMATION, METADATA, PhotoChange, Report, SAVE_EVERY, STATE, Settings, Step, now,
 };
@@ -253,6 +256,31 @@ impl Work {
                 self.report.stopped = error;
             }
             Err(error) => self.report.stopped = Some(error),
+        }
+    }
+
+    /// Brings the students' list beside the photos, or takes it away when a whole listing has it no more.
+    pub(super) async fn bring_students(&mut self, site: &Site, place: Option<&Place>, is_incomplete: bool) {
+        let done = match place {
+            Some(place) => {
+                let known = self.state.students.take();
+                let brought = students::bring(site, &self.mirror, place, known.as_ref()).await;
+                if brought.is_err() {
+                    self.state.students = known;
+                }
+                brought.map(|validators| self.state.students = validators)
+            }
+            None if is_incomplete => return,
+            None => {
+                self.state.students = None;
+                let mirror = Arc::clone(&self.mirror);
+                blocking(move || mirror.remove(STUDENTS)).await
+            }
+        };
+        match done {
+            Err(error) if error.stops() => self.report.stopped = Some(error),
+            Err(error) => self.report.fail(STUDENTS, error),
+            Ok(()) => {}
         }
     }
 

@@ -16,5 +16,6 @@ mod memory;
 mod real_servers;
 mod removal;
 mod scripted;
+mod students;
 mod trust;
 mod working;

@@ -169,6 +169,18 @@ impl Gallery {
         Some((self.people[owner as usize].clone(), similarity(score)))
     }
 
+    /// How like `face` the most alike of the faces of `roll` is; none when that student has none here.
+    pub fn nearest_own(&self, roll: &RollNumber, face: &Embedding) -> Option<f32> {
+        let own = self.people.iter().position(|other| other == roll)?;
+        let mut best = None;
+        self.scan(face, |score, owner| {
+            if owner as usize == own {
+                best = best.max(Some(score));
+            }
+        });
+        best.map(similarity)
+    }
+
     /// Gives the score and the owner of every row to `see`.
     #[inline]
     fn scan(&self, probe: &Embedding, mut see: impl FnMut(i32, u32)) {

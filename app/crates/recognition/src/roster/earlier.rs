@@ -32,7 +32,9 @@ pub fn earlier(settings: &Settings) -> Option<Roster> {
     if !settings.data_dir.join(other(chosen).cache()).exists() || !keeps_marks(&places.photos) {
         return None;
     }
-    let listing = places.admit(scan(&places.photos, &settings.photos).ok()?, &settings.photos);
+    let mut listing = scan(&places.photos, &settings.photos).ok()?;
+    places.add_those_of_the_door(&mut listing, &settings.photos);
+    let listing = places.admit(listing, &settings.photos);
     let detectors = Finder::of_store(store.clone(), settings.recognition.detector).ok()?.detectors();
     let known = |embedder: EmbedderChoice| -> Vec<(String, RollNumber, Entry)> {
         let path = settings.data_dir.join(embedder.cache());

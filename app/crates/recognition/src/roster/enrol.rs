@@ -1,7 +1,6 @@
 //! From photos to a gallery: each new or changed photo is embedded once, and every refusal has a reason.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use image::RgbImage;
@@ -10,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 use super::cache::{Cache, Entry, Seen, keeps_marks};
 use super::layout;
 use super::persons::{self, Likeness, NotUsed, Unlike, Verdict};
-use super::places::Places;
+use super::places::{Places, below_the_door};
 use super::removal::Removal;
 use super::{Alike, PhotoOutcome, PhotoReport, Report, Roster};
 use crate::naming::own;
@@ -145,6 +144,8 @@ pub fn build_from(
     removal: &mut Removal,
     progress: &mut dyn LooksAt,
 ) -> Result<Roster, BuildError> {
+    places.add_those_of_the_door(&mut listing, photos);
+    let mut listing = places.admit(listing, photos);
     let (model_hash, detectors) = (enroller.model_hash().to_owned(), enroller.detectors());
     let cache_file = places.cache.as_deref();
     let mut cache = cache_file.map(|path| Cache::load(path, &model_hash, &detectors)).unwrap_or_default();
@@ -168,7 +169,7 @@ pub fn build_from(
             known.push((file.path.clone(), file.roll.clone(), entry));
             continue;
         }
-        let entry = match look_at(file, &places.photos, limits, now_ns, &cache, enroller)? {
+        let entry = match look_at(file, places, limits, now_ns, &cache, enroller)? {
             Looked::Gone => {
                 forgotten |= cache.forget(&file.path);
                 continue;
@@ -221,9 +222,12 @@ fn kept(
     let student = |path: &str| student(path, photos.layout_on_disk()).to_owned();
     // The mirror of a server has a guard of its own, which has spoken when it is read here.
     let held_back = if photos.url.is_none() {
-        let known: BTreeSet<String> = cache.paths().map(student).collect();
+        // What was taken at the door has its own folder on the device: who deletes there means it.
+        let own = |path: &&str| below_the_door(path).is_none();
+        let known: BTreeSet<String> = cache.paths().filter(own).map(student).collect();
         let unknown = missing.iter().filter(|(_, unreadable)| *unreadable).map(|(path, _)| *path);
-        let present: BTreeSet<String> = listed.iter().copied().chain(unknown).map(student).collect();
+        let present = listed.iter().copied().chain(unknown).filter(own);
+        let present: BTreeSet<String> = present.map(student).collect();
         let (known, present): (BTreeSet<&str>, BTreeSet<&str>) =
             (known.iter().map(String::as_str).collect(), present.iter().map(String::as_str).collect());
         removal.held_back(&known, &present, photos)
@@ -232,7 +236,7 @@ fn kept(
     };
     let kept = missing
         .into_iter()
-        .filter(|(_, unreadable)| *unreadable || held_back.is_some())
+        .filter(|(path, unreadable)| *unreadable || held_back.is_some() && below_the_door(path).is_none())
         .filter_map(|(path, _)| Some((path.to_owned(), RollNumber::parse(&student(path)).ok()?)))
         .collect();
     if let Some(reason) = held_back {
@@ -243,6 +247,9 @@ fn kept(
 
 /// The roll number in a photo's path.
 fn student(path: &str, layout: Layout) -> &str {
+    if let Some(rest) = below_the_door(path) {
+        return rest.split('/').next().unwrap_or("");
+    }
     let place = usize::from(layout == Layout::GroupRoll);
     path.split('/').nth(place).unwrap_or("")
 }
@@ -261,7 +268,7 @@ enum Looked {
 /// A panic over it refuses this photo.
 fn look_at(
     file: &PhotoFile,
-    folder: &Path,
+    places: &Places,
     limits: PhotoLimits,
     now_ns: i128,
     known: &Cache,
@@ -279,7 +286,7 @@ fn look_at(
         let error = PhotoError::TooManyBytes { bytes: file.bytes, max_bytes: limits.max_bytes };
         return Ok(Looked::ForNow(refused(String::new(), error.to_string())));
     }
-    let bytes = match std::fs::read(folder.join(&file.path)) {
+    let bytes = match std::fs::read(places.file(&file.path)) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Looked::Gone),
         Err(error) => {
@@ -335,8 +342,9 @@ pub(super) fn roster(
     let mut folders = Vec::new();
     for (roll, photos) in by_roll {
         if settings.layout_on_disk() == Layout::Auto {
+            let of_folder = photos.iter().filter(|at| below_the_door(&known[**at].0).is_none());
             let seen: Vec<layout::Face<'_>> =
-                photos.iter().map(|at| (known[*at].0.as_str(), known[*at].2.embedding.as_ref())).collect();
+                of_folder.map(|at| (known[*at].0.as_str(), known[*at].2.embedding.as_ref())).collect();
             if let Some(found) = layout::judge(roll.as_str(), &seen, settings.roll_numbers, likeness) {
                 if !found.is_used() {
                     let folder = found.folder.clone();

@@ -460,3 +460,34 @@ fn with_groups_a_student_who_changes_the_class_stays_enrolled() {
     assert_eq!(people(), (2, Vec::new()));
     assert_eq!(enroller.calls, 2, "what is in them is known by their content");
 }
+
+#[test]
+fn pictures_taken_at_the_door_are_used_like_photos_and_go_when_they_are_deleted() {
+    let data = tempfile::tempdir().unwrap();
+    let door = data.path().join("door");
+    let places = Places {
+        photos: data.path().join("faces"),
+        at_the_door: Some(door.clone()),
+        cache: Some(data.path().join("cache")),
+    };
+    put(&places.photos, "1/a.png", [255, 0, 0]);
+    put(&door, "1/1.png", [255, 0, 0]);
+    put(&door, "2/1.png", [0, 255, 0]);
+    let (mut enroller, mut removal) = (ByColour::default(), Removal::default());
+    let mut build = || built_with(&places, &mut enroller, &mut removal);
+    let roster = build();
+    assert_eq!((roster.gallery.people(), roster.gallery.faces()), (2, 3));
+    let paths: Vec<&str> = roster.report.photos.iter().map(|photo| photo.photo.as_str()).collect();
+    assert_eq!(paths, [".at-the-door/1/1.png", ".at-the-door/2/1.png", "1/a.png"]);
+    assert!(paths.iter().all(|path| places.file(path).is_file()));
+    // The student goes from the photo folder, and what was taken at the door stays until it is deleted.
+    std::fs::remove_dir_all(places.photos.join("1")).unwrap();
+    assert_eq!(build().gallery.people(), 2, "the last student of a folder is not believed to be gone");
+    std::fs::remove_dir_all(door.join("2")).unwrap();
+    let roster = build();
+    assert_eq!(roster.gallery.people(), 1, "deleted at the door");
+    assert_eq!(
+        built(&Places { at_the_door: None, ..places.clone() }, &mut ByColour::default()).gallery.people(),
+        1
+    );
+}

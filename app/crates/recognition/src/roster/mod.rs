@@ -12,6 +12,7 @@ pub mod layout;
 pub mod persons;
 pub mod places;
 pub mod removal;
+pub mod sitting;
 pub mod worker;
 
 use std::collections::BTreeMap;
@@ -42,6 +43,8 @@ pub struct Settings {
     pub models_dir: PathBuf,
     /// Students who are not enrolled, whatever photos lie there.
     pub erased: Erased,
+    /// Whether pictures that were taken at the door are used.
+    pub at_the_door: bool,
 }
 
 /// A gallery and how it came about.

@@ -1,9 +1,10 @@
 //! What recognition is doing, for the status page: read by others, written by the inference thread.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use image::RgbImage;
 use rustix::time::{ClockId, clock_gettime};
 use serde::Serialize;
 
@@ -113,6 +114,18 @@ pub struct FrameView {
     preview: Mutex<Option<Shown>>,
     /// Milliseconds since boot up to which a preview is wanted.
     wanted_until: AtomicU64,
+    whole: Mutex<Whole>,
+    /// Told when a whole picture is there.
+    whole_is_here: Condvar,
+}
+
+/// A whole picture for an enrolment at the door: copied only when it is asked for, and held by nobody else.
+#[derive(Debug, Default)]
+enum Whole {
+    #[default]
+    NotAsked,
+    Asked,
+    Here(RgbImage),
 }
 
 impl FrameView {
@@ -138,6 +151,29 @@ impl FrameView {
     pub fn publish(&self, snapshot: Snapshot) {
         *self.snapshot.lock().unwrap_or_else(PoisonError::into_inner) = snapshot;
         *self.published.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
+
+    /// The next frame that recognition looks at, whole; none when none comes in this time. For one caller at
+    /// a time, on a thread of its own.
+    pub fn next_whole(&self, time: Duration) -> Option<RgbImage> {
+        let mut whole = self.whole.lock().unwrap_or_else(PoisonError::into_inner);
+        *whole = Whole::Asked;
+        let here = |whole: &mut Whole| !matches!(whole, Whole::Here(_));
+        let waited = self.whole_is_here.wait_timeout_while(whole, time, here);
+        let (mut whole, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        match std::mem::take(&mut *whole) {
+            Whole::Here(picture) => Some(picture),
+            Whole::NotAsked | Whole::Asked => None,
+        }
+    }
+
+    /// Gives a whole frame to who asks for one; it is made for nobody else.
+    pub fn offer_whole(&self, make: impl FnOnce() -> RgbImage) {
+        let mut whole = self.whole.lock().unwrap_or_else(PoisonError::into_inner);
+        if matches!(*whole, Whole::Asked) {
+            *whole = Whole::Here(make());
+            self.whole_is_here.notify_one();
+        }
     }
 
     /// The latest frame with the faces in it, and asks that more are made for the next seconds. The first
@@ -219,5 +255,25 @@ mod tests {
         assert_eq!(latency.of_answer(), 7.0);
         latency.update(&Latency { since_capture: 30.0, ..Latency::default() });
         assert_eq!(latency.of_answer(), 30.0);
+    }
+
+    #[test]
+    fn a_whole_picture_is_copied_for_who_asks_and_once() {
+        let view = FrameView::default();
+        view.offer_whole(|| unreachable!("nobody asked"));
+        assert!(view.next_whole(Duration::from_millis(1)).is_none(), "none comes");
+        let view = Arc::new(view);
+        let asks = std::thread::spawn({
+            let view = Arc::clone(&view);
+            move || view.next_whole(Duration::from_secs(60)).map(|picture| picture.dimensions())
+        });
+        let mut copies = 0;
+        while !asks.is_finished() {
+            view.offer_whole(|| {
+                copies += 1;
+                RgbImage::new(7, 5)
+            });
+        }
+        assert_eq!((asks.join().ok(), copies), (Some(Some((7, 5))), 1));
     }
 }

@@ -64,6 +64,7 @@ pub fn run(
                     tempo.somebody(at.since_boot);
                 }
                 outputs.view.show(at, || Preview::of(pipeline.picture(), snapshot.tracks.clone()));
+                outputs.view.offer_whole(|| pipeline.picture().clone());
                 outputs.view.publish(snapshot);
             }
             Received::TimedOut => {}

@@ -62,6 +62,11 @@ pub(super) fn section(home: &Home<'_>) -> Markup {
                         None => {}
                     }
                 }
+                @if home.view.school.is_some() {
+                    p.quiet {
+                        "The table and its downloads count the visits at all doors, about a week back. Older days and the rows below are this door’s alone."
+                    }
+                }
                 p.downloads #downloads data-live {
                     "Download: "
                     a #sheet-csv href=(filter.address_with("/sheets/day.csv", &[])) download { "CSV" } " "

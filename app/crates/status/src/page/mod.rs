@@ -10,6 +10,7 @@ mod correct;
 mod day;
 mod docs;
 mod door;
+pub(super) mod enrolment;
 mod filter;
 mod history;
 mod home;

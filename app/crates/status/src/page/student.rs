@@ -36,6 +36,7 @@ pub(crate) fn student(
     may_see_photos: bool,
     corrections: Option<&Corrections<'_>>,
     erasing: Option<(&str, bool)>,
+    at_the_door: &Markup,
 ) -> Reply {
     let title = if about.name.is_empty() { roll } else { &about.name };
     let body = html! {
@@ -57,6 +58,7 @@ pub(crate) fn student(
                 }
                 @if let Some(corrections) = corrections { (rows(roll, corrections)) }
                 @if may_see_photos { (photos(about)) }
+                (at_the_door)
                 section.card aria-labelledby="why-title" {
                     h2 #why-title { "At the door lately" }
                     @if about.decisions.is_empty() {
