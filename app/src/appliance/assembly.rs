@@ -333,6 +333,7 @@ impl Assembly {
 
     fn neighbours(&self, board: Arc<Board>, hands: Arc<Hands>) -> Option<(Neighbours, School)> {
         let door = ThisDoor {
+            name: site::message::shortened(&self.config.site.name),
             recorder: Arc::clone(&self.records.recorder),
             ledger: Arc::clone(&self.records.ledger),
             clock: Arc::clone(&self.clock),

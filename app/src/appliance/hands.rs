@@ -10,6 +10,7 @@ use tokio::sync::{Notify, broadcast};
 use tokio::time::{Instant, timeout_at};
 
 use super::answer::{done, ready, refused};
+use super::corrections;
 use super::erasing::Erasing;
 use super::frame_path::RECOGNITION;
 use super::office::Office;
@@ -34,12 +35,13 @@ use recognition::watch::view::FrameView;
 use settings::trial::Keeper;
 use update::report::CAMERA;
 use update::under_way::UnderWay;
+use view::corrections::Correction;
 use view::enrolment::Enrolment;
 use view::settings::Settings;
 use view::{Action, Control, Done, Incoming, Pending, Refused};
 
 const NO_WEBHOOK: &str = "No webhook.url is set: rows stay on the device";
-const NO_SUCH_ROW: &str = "There is no such row; look at the list again";
+pub(super) const NO_SUCH_ROW: &str = "There is no such row; look at the list again";
 /// How long the page waits for a synchronisation: a thousand photos over a slow line. It goes on beyond that.
 const SYNC_TIME: Duration = Duration::from_secs(900);
 /// How long the page waits for an upload of what waits.
@@ -113,6 +115,7 @@ impl Control for Hands {
             Action::RemoveStudents => self.office.remove_students(),
             Action::AcceptPhoto { photo, by } => self.office.accept_photo(photo, by),
             Action::WatchPhoto(photo) => self.office.watch_photo(photo),
+            Action::Correct { correction, by, reason } => self.correct(correction, by, reason),
             Action::EraseStudent { roll, by } => {
                 self.erasing.ask(&roll, &by, self.clock.now().utc.unix_timestamp())
             }
@@ -351,6 +354,24 @@ impl Hands {
                 }
                 Err(reason) => refused(&reason),
             }
+        })
+    }
+
+    /// On a thread made for blocking: it writes to the disk.
+    fn correct(&self, correction: Correction, by: String, reason: String) -> Pending<Result<Done, Refused>> {
+        let (recorder, uploader) = (Arc::clone(&self.recorder), self.uploader.clone());
+        let to_a_backend = uploader.is_some();
+        Box::pin(async move {
+            let told = recorded(&recorder, move |recorder| {
+                let wish = corrections::wish(&correction, &recorder.day(), |id| recorder.day_of_row(id))?;
+                let corrected = recorder.correct(wish, &by, &reason).map_err(failed)?;
+                Ok(corrections::told(&correction, &corrected, to_a_backend))
+            });
+            let told = told.await??;
+            if let Some(uploader) = uploader {
+                uploader.nudge();
+            }
+            done(&told)
         })
     }
 

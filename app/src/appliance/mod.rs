@@ -7,6 +7,7 @@ mod answer;
 mod assembly;
 mod at_the_door;
 pub mod camera_care;
+mod corrections;
 pub mod door_pictures;
 pub mod enrolment;
 pub mod erasing;

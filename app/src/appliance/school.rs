@@ -18,8 +18,9 @@ use base::identity::RollNumber;
 use base::moment::Clock;
 use config::Config;
 use journal::Recorder;
+use journal::Status;
 use journal::config::Direction;
-use journal::rules::{DoorName, Visit};
+use journal::rules::{DoorName, Visit, Void};
 use journal::storage::Ledger;
 use recognition::roster::Report;
 use site::home_assistant::{Command, Happening, State};
@@ -35,6 +36,8 @@ pub(super) const MQTT: &str = "mqtt";
 
 /// What the school's worker needs of this door.
 pub(super) struct ThisDoor {
+    /// Its name, as the other doors have it.
+    pub(super) name: Arc<str>,
     pub(super) recorder: Arc<Mutex<Recorder>>,
     pub(super) ledger: Arc<Ledger>,
     pub(super) clock: Arc<dyn Clock>,
@@ -81,10 +84,22 @@ impl Door for ThisDoor {
                 own.entry(visit.student).or_default().visits.push(book::Visit { begins, ends });
             }
         }
+        for by_hand in self.with_recorder(|recorder| recorder.by_hand_on(day)) {
+            if only.is_none_or(|only| only.contains(&by_hand.student)) {
+                let own = own.entry(by_hand.student).or_default();
+                (own.voids, own.fixed) = told(&self.name, &by_hand.voids, &by_hand.rows);
+            }
+        }
+        // What was taken back has to be published, too.
+        for roll in only.into_iter().flatten() {
+            own.entry(roll.clone()).or_default();
+        }
         own.into_iter().collect()
     }
 
-    fn take_in(&self, _day: Date, students: Vec<Elsewhere>) -> Result<(), Fault> {
+    fn take_in(&self, day: Date, students: Vec<Elsewhere>) -> Result<(), Fault> {
+        let by_hand = students.iter().map(|student| heard(&self.name, day, student)).collect();
+        self.with_recorder(|recorder| recorder.take_in_by_hand(by_hand));
         let visits = students.into_iter().flat_map(visits_of).collect();
         self.with_recorder(|recorder| recorder.take_in(visits));
         Ok(())
@@ -148,6 +163,47 @@ impl Door for ThisDoor {
                 Err(refused) => log::warn!("MQTT: {}: {}", command.name(), refused.message),
             }
         });
+    }
+}
+
+/// What persons did on the page of the door `name`, as the other doors get it.
+fn told(
+    name: &Arc<str>,
+    voids: &[Void],
+    rows: &[(Status, OffsetDateTime)],
+) -> (Vec<book::Void>, Vec<book::Fixed>) {
+    let void = |void: &Void| {
+        let door = if void.door.is_here() { Arc::clone(name) } else { Arc::from(void.door.as_str()) };
+        book::Void { door, from: void.from.unix_timestamp(), to: void.to.unix_timestamp() }
+    };
+    let fixed = |(status, utc): &(Status, OffsetDateTime)| book::Fixed {
+        out: *status == Status::Out,
+        at: utc.unix_timestamp(),
+    };
+    (voids.iter().map(void).collect(), rows.iter().map(fixed).collect())
+}
+
+/// What persons did at other doors, as the journal of the door `name` takes it.
+fn heard(name: &str, date: Date, elsewhere: &Elsewhere) -> journal::Elsewhere {
+    let time = |seconds| OffsetDateTime::from_unix_timestamp(seconds).ok();
+    let void = |void: &book::Void| {
+        Some(Void {
+            student: elsewhere.roll.clone(),
+            door: if *void.door == *name { DoorName::here() } else { named(&void.door)? },
+            from: time(void.from)?,
+            // Its last second counts as a whole.
+            to: time(void.to)? + time::Duration::milliseconds(999),
+        })
+    };
+    let row = |row: &book::Fixed| Some((if row.out { Status::Out } else { Status::In }, time(row.at)?));
+    let rows = elsewhere.fixed.iter();
+    journal::Elsewhere {
+        student: elsewhere.roll.clone(),
+        date,
+        voids: elsewhere.voids.iter().filter_map(void).collect(),
+        rows: rows
+            .filter_map(|(door, rows)| Some((named(door)?, rows.iter().filter_map(row).collect())))
+            .collect(),
     }
 }
 
@@ -228,6 +284,13 @@ impl Neighbours {
             loop {
                 match events.recv().await {
                     Ok(event) => {
+                        if let Event::Corrected { roll, timestamp, .. } = &event {
+                            // A row after midnight is of the day before.
+                            let date = timestamp.get(..10).and_then(date_of);
+                            for day in date.into_iter().chain(date.and_then(Date::previous_day)) {
+                                changes.mark(day, roll.clone());
+                            }
+                        }
                         if let Some(roll) = seen(&event) {
                             changes.mark(self.ledger.day().date(self.clock.now().utc), roll.clone());
                         }
@@ -249,6 +312,10 @@ impl Neighbours {
         }
         running.await
     }
+}
+
+fn date_of(text: &str) -> Option<Date> {
+    Date::parse(text, time::macros::format_description!("[year]-[month]-[day]")).ok()
 }
 
 /// Whose day this event may have changed.
@@ -312,5 +379,38 @@ fn problem(fault: Fault) -> Problem {
         level: Level::Attention,
         what: format!("Other doors: {}.", fault.what),
         advice: format!("To do: {advice}."),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use time::macros::{date, datetime};
+
+    use super::*;
+
+    #[test]
+    fn a_void_and_a_row_by_hand_name_the_same_visit_at_both_doors() {
+        let roll = RollNumber::parse("7").unwrap();
+        let (from, to) = (datetime!(2026-11-23 08:00:00 UTC), datetime!(2026-11-23 08:00:30.250 UTC));
+        let void = |door| Void { student: roll.clone(), door, from, to };
+        let other = DoorName::parse("South").unwrap();
+        let (voids, fixed) =
+            told(&"North".into(), &[void(DoorName::here()), void(other)], &[(Status::Out, to)]);
+        let elsewhere = Elsewhere {
+            roll: roll.clone(),
+            account: book::Account::default(),
+            visits: Vec::new(),
+            voids,
+            fixed: vec![("North".into(), fixed)],
+        };
+        let heard = heard("South", date!(2026 - 11 - 23), &elsewhere);
+        let north = DoorName::parse("North").unwrap();
+        assert_eq!(
+            heard.voids.iter().map(|void| &void.door).collect::<Vec<_>>(),
+            [&north, &DoorName::here()]
+        );
+        assert!(heard.voids.iter().all(|void| void.from <= from && to <= void.to), "the whole visit");
+        assert_eq!(heard.rows, [(north, vec![(Status::Out, datetime!(2026-11-23 08:00:30 UTC))])]);
     }
 }

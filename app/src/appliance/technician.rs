@@ -484,6 +484,19 @@ impl Source for Technician {
         })
     }
 
+    fn corrected(&self, day: Date) -> Result<Vec<Row>, Refused> {
+        if let Some(rows) = self.ledger.corrected(day) {
+            return Ok(rows.iter().map(row).collect());
+        }
+        let folder = Arc::new(Folder::new(self.config.site.data_dir.join("journal")));
+        let ledger = journal::storage::ledger_of(folder, self.ledger.day(), day);
+        let rows = ledger.map(|ledger| ledger.corrected(day).unwrap_or_default());
+        rows.map(|rows| rows.iter().map(row).collect()).map_err(|error| Refused {
+            message: format!("The corrections of {day} cannot be read. Check the storage, then try again."),
+            details: error.to_string(),
+        })
+    }
+
     fn days(&self, from: Date, to: Date) -> Result<Vec<Day>, Refused> {
         let (now, persons) = (self.now(), self.persons());
         let rules = self.rules();
@@ -780,6 +793,7 @@ fn row(view: &RowView) -> Row {
         provisional: view.clock != "known",
         delivery: match view.progress {
             Delivery::AwaitsClock | Delivery::Open => RowDelivery::Waiting,
+            Delivery::NeedsPerson(_) if view.void => RowDelivery::Void,
             Delivery::NeedsPerson(_) if view.conflict => RowDelivery::Conflict,
             Delivery::NeedsPerson(_) => RowDelivery::NeedsPerson,
             Delivery::Delivered => RowDelivery::Delivered,
@@ -797,9 +811,13 @@ fn note(view: &RowView) -> String {
     let late = view.late.as_ref().map(|seen| format!("seen again at {seen}, after this OUT was sent"));
     let void = match &view.progress {
         Delivery::Void(reason) if view.by_hand.is_none() => Some(format!("taken back unsent: {reason}")),
+        Delivery::NeedsPerson(_) if view.void => Some("the backend may have it still".to_owned()),
         _ => None,
     };
-    let by_hand = view.by_hand.as_ref().map(|by_hand| format!("by hand, {by_hand}"));
+    let by_hand = view.by_hand.as_ref().map(|by_hand| match view.void {
+        true => format!("taken away by hand, {by_hand}"),
+        false => format!("by hand, {by_hand}"),
+    });
     [late, void, by_hand].into_iter().flatten().collect::<Vec<_>>().join("; ")
 }
 
@@ -813,6 +831,8 @@ fn refused_row(view: &RowView) -> RefusedRow {
             Delivery::NeedsPerson(reason) => reason.clone(),
             _ => String::new(),
         },
+        void: view.void,
+        days: view.days.clone(),
     }
 }
 

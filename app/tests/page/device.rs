@@ -40,6 +40,9 @@ use crate::spreadsheet::TRICKS;
 
 pub const PASSWORD: &str = "correct-horse-battery";
 
+/// An archive that came in: its passphrase, whether it was whole, and its bytes.
+pub type ArchiveSeen = (String, bool, Vec<u8>);
+
 /// The stand-in.
 pub struct Fake {
     pub view: Mutex<View>,
@@ -60,7 +63,7 @@ pub struct Fake {
     /// How often everything was erased.
     pub erased: Mutex<usize>,
     /// Archives that came: passphrase, whether the settings stay, content.
-    pub archives: Arc<Mutex<Vec<(String, bool, Vec<u8>)>>>,
+    pub archives: Arc<Mutex<Vec<ArchiveSeen>>>,
 }
 
 pub struct Device {
@@ -321,6 +324,7 @@ impl Control for Fake {
                 },
                 Action::RemoveStudents => "The uploaded list is removed.".to_owned(),
                 Action::AcceptPhoto { photo, .. } => format!("{photo} is known."),
+                Action::Correct { by, reason, .. } => format!("It is corrected, by {by}: {reason}."),
                 Action::WatchPhoto(photo) => format!("{photo} is on the list again."),
                 Action::EraseStudent { .. } => "The student is erased".to_owned(),
                 Action::LiftErasure(id) => format!("Erasure {id} is lifted."),
@@ -380,7 +384,7 @@ impl Control for Fake {
 
 struct Coming {
     archive: (String, bool, Vec<u8>),
-    all: Arc<Mutex<Vec<(String, bool, Vec<u8>)>>>,
+    all: Arc<Mutex<Vec<ArchiveSeen>>>,
 }
 
 impl Incoming for Coming {
@@ -582,6 +586,7 @@ pub fn broken(view: &mut View) {
             status: RowStatus::In,
             timestamp: "2026-11-21 09:02:10".to_owned(),
             reason: format!("Student not found: {name}"),
+            ..RefusedRow::default()
         })
         .to_vec();
     view.roster.refused = [

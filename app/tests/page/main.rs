@@ -5,6 +5,7 @@ mod api;
 mod archives;
 mod browser;
 mod client;
+mod corrections;
 mod device;
 mod doors;
 mod enrolment;

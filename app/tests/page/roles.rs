@@ -49,6 +49,10 @@ const FACES: &[&str] = &[
     "/settings/keep",
 ];
 const OFFICES: &[&str] = &[
+    "/attendance/add",
+    "/attendance/change/{row}",
+    "/attendance/void/{row}",
+    "/attendance/day/{row}",
     "/enrol",
     "/enrol/{picture}.jpg",
     "/enrol/{change}",

@@ -10,7 +10,7 @@ use std::time::Duration;
 use time::{Date, OffsetDateTime};
 
 use crate::row::{Dates, Stamp, Status};
-use crate::rules::{DoorName, RowFact, Rules, Visit};
+use crate::rules::{DoorName, HandRow, RowFact, Rules, Visit, Void};
 use base::identity::RollNumber;
 
 /// Visits of one student, day and door that are kept: the first ones and the newest. A student passes a
@@ -46,8 +46,49 @@ pub(crate) struct StudentDay {
     pub(crate) visits: Vec<Visit>,
     /// Rows of this door.
     pub(crate) rows: Vec<Entry>,
-    /// Rows that a person took away.
-    pub(crate) voided: Vec<(Status, OffsetDateTime)>,
+    /// What persons declared void, at any door, each with whether it was declared at this one.
+    pub(crate) voids: Vec<(Void, bool)>,
+    /// Rows that persons entered or changed at other doors.
+    pub(crate) elsewhere: Vec<HandRow>,
+}
+
+impl StudentDay {
+    /// The visits that no void covers.
+    pub(crate) fn counting(&self) -> Vec<Visit> {
+        self.visits.iter().filter(|visit| !self.is_void(visit)).cloned().collect()
+    }
+
+    /// Whether a visit was declared void.
+    pub(crate) fn is_void(&self, visit: &Visit) -> bool {
+        self.voids.iter().any(|(void, _)| void.covers(visit))
+    }
+
+    /// The rows of this door, as the rules see them.
+    pub(crate) fn facts(&self, movable: impl Fn(u64) -> bool) -> Vec<RowFact> {
+        let fact = |row: &Entry| {
+            let void = row.seen.and_then(|seen| self.visit_at(row.status, seen));
+            RowFact {
+                id: row.id,
+                status: row.status,
+                utc: row.utc,
+                movable: movable(row.id),
+                by_hand: row.by_hand,
+                seen: row.seen,
+                void: void.is_some_and(|visit| self.is_void(visit)),
+            }
+        };
+        self.rows.iter().map(fact).collect()
+    }
+
+    /// The visit that a row of this status was made from: the one that begins or ends with this sighting, or
+    /// else holds it, at this door rather than at another.
+    pub(crate) fn visit_at(&self, status: Status, seen: OffsetDateTime) -> Option<&Visit> {
+        let holds = self.visits.iter().filter(|visit| (visit.first..=visit.last).contains(&seen));
+        holds.max_by_key(|visit| {
+            let edge = if status == Status::In { visit.first } else { visit.last };
+            (edge == seen, visit.door.is_here())
+        })
+    }
 }
 
 /// A row of this door.
@@ -57,15 +98,10 @@ pub(crate) struct Entry {
     pub(crate) status: Status,
     pub(crate) utc: OffsetDateTime,
     pub(crate) by_hand: bool,
+    /// The sighting that it was made from; none for one that a person added.
+    pub(crate) seen: Option<OffsetDateTime>,
     /// The last sighting after it was sent that is written down.
     pub(crate) late: Option<OffsetDateTime>,
-}
-
-impl Entry {
-    /// As the rules see it.
-    pub(crate) fn fact(&self, movable: bool) -> RowFact {
-        RowFact { id: self.id, status: self.status, utc: self.utc, movable, by_hand: self.by_hand }
-    }
 }
 
 /// The newest visit of a student at this door.
@@ -153,6 +189,12 @@ impl Book {
     /// The newest visit of a student at this door.
     pub(crate) fn current(&self, roll: &RollNumber) -> Option<&Current> {
         self.current.get(roll)
+    }
+
+    /// The newest visit of a student, where its last sighting was not handed over to be written.
+    pub(crate) fn unwritten(&self, roll: &RollNumber) -> Option<Current> {
+        let current = self.current.get(roll)?;
+        current.written.is_none_or(|written| written != current.last.since_boot).then(|| current.clone())
     }
 
     pub(crate) fn current_mut(&mut self, roll: &RollNumber) -> Option<&mut Current> {
@@ -289,7 +331,59 @@ impl Book {
 
     /// A row has another time.
     pub(crate) fn moved(&mut self, id: u64, utc: OffsetDateTime) {
-        self.change(id, |row| row.utc = utc);
+        self.change(id, |row| (row.utc, row.seen) = (utc, Some(utc)));
+    }
+
+    /// A person gave a row another time.
+    pub(crate) fn changed(&mut self, id: u64, status: Status, utc: OffsetDateTime) {
+        self.change(id, |row| (row.status, row.utc, row.by_hand) = (status, utc, true));
+    }
+
+    /// A person added a row on `date`; `today`: whether it was added on that day. A day that is not held is
+    /// not begun for it: only a part of it would be.
+    pub(crate) fn added(&mut self, date: Date, roll: &RollNumber, entry: Entry, today: bool) {
+        if today || self.days.contains_key(&date) {
+            self.note_row(date, roll, entry);
+        }
+    }
+
+    /// A row takes the place of another: it stands for the same sighting.
+    pub(crate) fn instead(&mut self, new: u64, old: u64) {
+        let students = self.days.values().flat_map(|day| day.students.values());
+        let seen = students.flat_map(|student| &student.rows).find(|row| row.id == old);
+        if let Some(seen) = seen.map(|row| row.seen) {
+            self.change(new, |row| row.seen = seen);
+        }
+    }
+
+    /// A person declared visits void. Gives their day, and whether that was news.
+    pub(crate) fn void(&mut self, void: Void, ours: bool) -> (Date, bool) {
+        let date = self.rules.day.date(void.from);
+        let voids = &mut self.student_mut(date, &void.student).voids;
+        let news = !voids.contains(&(void.clone(), ours));
+        if news {
+            voids.push((void, ours));
+        }
+        (date, news)
+    }
+
+    /// The rows that persons entered at another door, all of them. Gives whether that was news.
+    pub(crate) fn entered(
+        &mut self,
+        date: Date,
+        roll: &RollNumber,
+        door: &DoorName,
+        rows: &[(Status, OffsetDateTime)],
+    ) -> bool {
+        let new: Vec<HandRow> = rows
+            .iter()
+            .map(|(status, utc)| HandRow { door: door.clone(), status: *status, utc: *utc })
+            .collect();
+        let elsewhere = &mut self.student_mut(date, roll).elsewhere;
+        let known: Vec<HandRow> = elsewhere.iter().filter(|row| row.door == *door).cloned().collect();
+        elsewhere.retain(|row| row.door != *door);
+        elsewhere.extend(new.iter().cloned());
+        known != new
     }
 
     /// A student was seen after this OUT was sent.
@@ -314,14 +408,14 @@ impl Book {
     }
 
     /// A row is none any more.
-    pub(crate) fn removed(&mut self, id: u64, by_a_person: bool) {
+    pub(crate) fn removed(&mut self, id: u64) {
         let Some((date, roll)) = self.find(id) else { return };
-        let student = self.student_mut(date, &roll);
-        if by_a_person {
-            let gone = student.rows.iter().filter(|row| row.id == id).map(|row| (row.status, row.utc));
-            student.voided.extend(gone);
-        }
-        student.rows.retain(|row| row.id != id);
+        self.student_mut(date, &roll).rows.retain(|row| row.id != id);
+    }
+
+    /// Whether a day is held.
+    pub(crate) fn holds(&self, date: Date) -> bool {
+        self.days.contains_key(&date)
     }
 
     /// One student on one day.

@@ -105,6 +105,14 @@ impl DayFiles {
         ledger.note_storage(|storage| storage.csv_trouble = trouble);
     }
 
+    /// The rows of a day, also of one that is not in memory any more.
+    pub(super) fn rows(&self, ledger: &Ledger, date: Date) -> io::Result<Vec<RowView>> {
+        match ledger.on(date) {
+            Some(rows) => Ok(rows),
+            None => rows_on(Arc::clone(&self.journal), ledger.day(), date),
+        }
+    }
+
     fn note_outcome(&mut self, file: String, written: io::Result<()>) {
         match written {
             Ok(()) => {
@@ -156,7 +164,11 @@ impl DayFiles {
         let certain = |row: &RowView| row.clock != "doubtful" && !row.open;
         let rows: Vec<RowView> = rows.into_iter().filter(certain).collect();
         if rows.is_empty() && !self.written.contains_key(&date) {
-            return Ok(());
+            // A file of an old day, whose last row a person took away.
+            match self.disk.read(&file_name(date)) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+                Ok(_) | Err(_) => {}
+            }
         }
         self.bring_up_to_date(date, content(rows)?)
     }

@@ -2,14 +2,40 @@
 
 use std::collections::BTreeSet;
 
-use time::Date;
+use time::{Date, OffsetDateTime};
 
 use crate::recorder::Recorder;
-use crate::rules::{DoorName, Visit};
+use crate::row::Status;
+use crate::rules::{DoorName, Visit, Void};
 use crate::storage::VisitRecord;
+use base::identity::RollNumber;
 
 /// Days before the present one of which visits of other doors are taken in.
 const DAYS_BACK: i64 = 6;
+
+/// What persons did on this door's page about a student's rows of a day.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ByHand {
+    /// Whose rows.
+    pub student: RollNumber,
+    /// What was declared void.
+    pub voids: Vec<Void>,
+    /// The rows that were entered or changed.
+    pub rows: Vec<(Status, OffsetDateTime)>,
+}
+
+/// What persons did at other doors about a student's rows of a day.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Elsewhere {
+    /// Whose rows.
+    pub student: RollNumber,
+    /// Which day.
+    pub date: Date,
+    /// What was declared void; a visit of this door is one at [`DoorName::here`].
+    pub voids: Vec<Void>,
+    /// The rows by hand of each door, all of them: also none.
+    pub rows: Vec<(DoorName, Vec<(Status, OffsetDateTime)>)>,
+}
 
 impl Recorder {
     /// The school day that is now; none while the clock is not known.
@@ -32,12 +58,56 @@ impl Recorder {
         visits
     }
 
-    /// The visits at other doors on `date`, of the days that are held here: about a week.
+    /// What persons did on this door's page about students' rows of `date`.
+    pub fn by_hand_on(&self, date: Date) -> Vec<ByHand> {
+        let of = |roll: RollNumber| {
+            let student = self.book.student(date, &roll)?;
+            let ours = student.voids.iter().filter(|(_, ours)| *ours).map(|(void, _)| void.clone());
+            let rows = student.rows.iter().filter(|row| row.by_hand).map(|row| (row.status, row.utc));
+            let (voids, rows): (Vec<_>, Vec<_>) = (ours.collect(), rows.collect());
+            (!voids.is_empty() || !rows.is_empty()).then_some(ByHand { student: roll, voids, rows })
+        };
+        self.book.students(date).into_iter().filter_map(of).collect()
+    }
+
+    /// Takes in what persons did at other doors: tombstones, which nothing takes back, and the rows that each
+    /// door has by hand on a day. What is known, of another time, or comes while the clock is not known, is
+    /// left out. Gives how much was new.
+    pub fn take_in_by_hand(&mut self, elsewhere: Vec<Elsewhere>) -> usize {
+        let Some(today) = self.today() else { return 0 };
+        let is_plausible = |date: Date| (-DAYS_BACK..=1).contains(&(date - today).whole_days());
+        let mut new = 0;
+        for Elsewhere { student, date, voids, rows } in elsewhere {
+            let known = self.book.student(date, &student).cloned().unwrap_or_default();
+            if !is_plausible(date) {
+                continue;
+            }
+            for void in voids {
+                let is_known = known.voids.iter().any(|(known, _)| *known == void);
+                if !is_known && void.from <= void.to && self.book.rules().day.date(void.from) == date {
+                    new += 1;
+                    self.queue(VisitRecord::Void { void, ours: false, by: String::new() });
+                }
+            }
+            for (door, rows) in rows.into_iter().filter(|(door, _)| !door.is_here()) {
+                let of_door = known.elsewhere.iter().filter(|row| row.door == door);
+                let before: Vec<_> = of_door.map(|row| (row.status, row.utc)).collect();
+                if before != rows {
+                    new += 1;
+                    self.queue(VisitRecord::Entered { student: student.clone(), date, door, rows });
+                }
+            }
+        }
+        self.flush();
+        new
+    }
+
+    /// The visits at other doors on `date` that count, of the days that are held here: about a week.
     pub fn elsewhere_on(&self, date: Date) -> Vec<Visit> {
         let students = self.book.students(date);
         let of_student = students.iter().filter_map(|roll| self.book.student(date, roll));
-        let visits = of_student.flat_map(|student| student.visits.iter());
-        visits.filter(|visit| !visit.door.is_here()).cloned().collect()
+        let visits = of_student.flat_map(|student| student.counting());
+        visits.filter(|visit| !visit.door.is_here()).collect()
     }
 
     /// Takes in visits of other doors: they are kept on the disk, and the rules look at them as at this

@@ -10,7 +10,7 @@ use crate::book::{Entry, StudentDay};
 use crate::config::{Direction, Policy};
 use crate::row::AT_THE_CLOSE;
 use crate::row::{Stamp, Status};
-use crate::rules::{Act, Circumstances, DoorName, RowFact, Visit, derive, judge};
+use crate::rules::{Act, Circumstances, DoorName, Visit, derive, judge, present};
 use crate::storage::record::rounded;
 use crate::storage::{Certainty, OpenOut, Record, Row, Settled, Verdict, VisitRecord, timestamp};
 use base::event::Event;
@@ -33,6 +33,15 @@ impl Recorder {
                 self.ledger.note_elsewhere(date, &student);
                 self.to_judge.insert((date, student));
             }
+            VisitRecord::Void { void, ours, .. } => {
+                let student = void.student.clone();
+                let (date, _) = self.book.void(void, ours);
+                self.to_judge.insert((date, student));
+            }
+            VisitRecord::Entered { student, date, door, rows } => {
+                self.book.entered(date, &student, &door, &rows);
+                self.to_judge.insert((date, student));
+            }
             VisitRecord::Closed { .. } => {}
         }
     }
@@ -49,15 +58,14 @@ impl Recorder {
     pub(super) fn acts(&self, date: Date, roll: &RollNumber) -> Vec<Act> {
         let nobody = StudentDay::default();
         let student = self.book.student(date, roll).unwrap_or(&nobody);
-        let fact = |entry: &Entry| entry.fact(self.ledger.is_movable(entry.id));
-        let rows: Vec<RowFact> = student.rows.iter().map(fact).collect();
+        let rows = student.facts(|id| self.ledger.is_movable(id));
         let so = Circumstances {
             closed: self.book.is_closed(date),
             now: self.known.as_ref().map(|_| self.clock.now()).filter(|now| now.trusted).map(|now| now.utc),
             absent: &self.absent,
-            voided: &student.voided,
+            elsewhere: &student.elsewhere,
         };
-        judge(self.book.rules(), &student.visits, &rows, so)
+        judge(self.book.rules(), &student.counting(), &rows, so)
     }
 
     fn perform(&mut self, date: Date, roll: &RollNumber, act: Act) {
@@ -88,7 +96,7 @@ impl Recorder {
             }
             Act::Withdraw { id, reason } if self.ledger.hold(id) => {
                 let utc = rounded(self.clock.now().utc, Duration::ZERO).0;
-                self.book.removed(id, false);
+                self.book.removed(id);
                 self.waiting.push_back((Record::Withdrawn(id, utc, reason), true));
             }
             // It was sent meanwhile.
@@ -126,7 +134,11 @@ impl Recorder {
         status: Status,
         utc: OffsetDateTime,
     ) {
-        self.book.note_row(date, roll, Entry { id, status, utc, by_hand: false, late: None });
+        self.book.note_row(
+            date,
+            roll,
+            Entry { id, status, utc, by_hand: false, seen: Some(utc), late: None },
+        );
     }
 
     /// Tells those who look which OUT of the student is open, as it is on the disk.
@@ -141,10 +153,12 @@ impl Recorder {
         }
         let student = self.book.student(date, roll)?;
         let fixed = |row: &Entry| row.status == Status::Out && (row.by_hand || !self.is_held(row.id));
-        if student.rows.iter().any(fixed) || student.voided.iter().any(|(status, _)| *status == Status::Out) {
+        let elsewhere = student.elsewhere.iter().any(|row| row.status == Status::Out);
+        if elsewhere || student.rows.iter().any(fixed) {
             return None;
         }
-        let departure = derive(self.book.rules(), &student.visits).departure?;
+        let (visits, present) = (student.counting(), present(&student.facts(|_| false), &student.elsewhere));
+        let departure = derive(self.book.rules(), &visits, &present).departure?;
         let here = departure.door.is_here();
         (here || self.absent.contains(&departure.door))
             .then_some(OpenOut { utc: departure.last, estimated: departure.estimated })
@@ -308,12 +322,14 @@ impl Recorder {
                 }
                 _ => format!("IN {} stands, and the visit goes on ({goes_on})", clock(row.utc)),
             }
+        } else if let Some(row) = student.elsewhere.iter().find(|row| row.status == Status::In) {
+            format!("IN {} was entered by hand at {}", clock(row.utc), row.door)
         } else if let Some(first) =
-            derive(rules, &student.visits).arrival.filter(|visit| !visit.door.is_here())
+            derive(rules, &student.counting(), &[]).arrival.filter(|visit| !visit.door.is_here())
         {
             format!("IN {} of {} stands", clock(first.first), first.door)
-        } else if !student.voided.is_empty() {
-            "a person took the row of this day away".to_owned()
+        } else if !student.voids.is_empty() {
+            "a person declared this visit void".to_owned()
         } else {
             format!("the visit that began at {} goes on ({goes_on})", clock(current.first))
         };

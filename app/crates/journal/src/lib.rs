@@ -4,6 +4,7 @@
 
 mod book;
 pub mod config;
+mod corrections;
 pub mod day;
 mod day_files;
 mod doors;
@@ -11,6 +12,7 @@ mod estimate;
 mod judging;
 mod open;
 mod opening;
+mod placing;
 mod recorder;
 #[cfg(test)]
 mod recorder_tests;
@@ -20,7 +22,9 @@ mod settling;
 pub mod storage;
 mod worker;
 
+pub use corrections::{Corrected, Correction};
 pub use day::SchoolDay;
+pub use doors::{ByHand, Elsewhere};
 pub use open::open;
 pub use recorder::{Recorder, Records};
 pub use row::{DAYS_HELD, Dates, Stamp, Status};

@@ -1,8 +1,10 @@
 //! What the journal's records say when it is opened, so that the recorder goes on where the last one ended.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
+
+use time::OffsetDateTime;
 
 use crate::book::{Book, Entry};
 use crate::config::Settings;
@@ -20,6 +22,8 @@ pub(super) struct Past {
     pub(super) known: Option<Stamp>,
     /// Until when the visits lasted that began with a row of unknown time.
     pub(super) untils: HashMap<u64, Duration>,
+    /// Rows of which a person must say the day: the earliest and the latest time that each can have.
+    pub(super) between: BTreeMap<u64, (OffsetDateTime, OffsetDateTime)>,
 }
 
 impl Past {
@@ -29,6 +33,7 @@ impl Past {
             boot: Arc::from(clock.boot_id()),
             known: None,
             untils: HashMap::new(),
+            between: BTreeMap::new(),
         }
     }
 
@@ -42,6 +47,7 @@ impl Past {
         match record {
             Record::Row(row) => {
                 self.untils.remove(&row.id);
+                self.between.remove(&row.id);
                 self.book.row(&row.roll, &row.at, entry(row, false));
                 // An estimate says nothing about the clock, nor does the end of a visit that was written
                 // later.
@@ -49,9 +55,19 @@ impl Past {
                     self.known = Some(row.at.clone());
                 }
             }
-            Record::Added(row, _) => {
-                self.book.removed(row.id, false);
-                self.book.row(&row.roll, &row.at, entry(row, true));
+            Record::Added(row, hand) => {
+                let day = &self.book.rules().day;
+                let (date, today) = (day.date(row.at.utc), day.date(hand.utc));
+                self.book.added(date, &row.roll, entry(row, true), date == today);
+            }
+            Record::Changed { id, status, utc, .. } => self.book.changed(*id, *status, *utc),
+            Record::Instead { id, old } => self.book.instead(*id, *old),
+            Record::Between(id, earliest, latest) => {
+                self.between.insert(*id, (*earliest, *latest));
+            }
+            // Its visit stands in the visits' log.
+            Record::Placed { id, .. } => {
+                self.between.remove(id);
             }
             Record::Clock(at) => self.known = Some(at.clone()),
             Record::Until(id, since_boot) => {
@@ -59,9 +75,8 @@ impl Past {
             }
             Record::Moved(id, utc) => self.book.moved(*id, *utc),
             Record::Late(id, utc) => self.book.late(*id, *utc),
-            Record::Withdrawn(id, ..) => self.book.removed(*id, false),
-            Record::Voided(id, _) => self.book.removed(*id, true),
-            Record::Settled(_) | Record::Changed { .. } | Record::Header { .. } | Record::Foreign(_) => {}
+            Record::Withdrawn(id, ..) | Record::Voided(id, _) => self.book.removed(*id),
+            Record::Settled(_) | Record::Header { .. } | Record::Foreign(_) => {}
         }
     }
 
@@ -72,7 +87,8 @@ impl Past {
         let date = |record: &VisitRecord| match record {
             VisitRecord::Here { first, .. } => day.date(*first),
             VisitRecord::Elsewhere(visit) => day.date(visit.first),
-            VisitRecord::Closed { date, .. } => *date,
+            VisitRecord::Void { void, .. } => day.date(void.from),
+            VisitRecord::Entered { date, .. } | VisitRecord::Closed { date, .. } => *date,
         };
         // A file of visits holds weeks of a small school: its older days must not push out those with rows.
         let mut newest = Dates::default();
@@ -94,6 +110,12 @@ impl Past {
                     let date = self.book.take_in(visit);
                     ledger.note_elsewhere(date, &student);
                 }
+                VisitRecord::Void { void, ours, .. } => {
+                    self.book.void(void, ours);
+                }
+                VisitRecord::Entered { student, date, door, rows } => {
+                    self.book.entered(date, &student, &door, &rows);
+                }
                 VisitRecord::Closed { date, .. } => {
                     self.book.close(date);
                     ledger.note_closed(date);
@@ -111,5 +133,6 @@ impl Past {
 }
 
 fn entry(row: &journal::Row, by_hand: bool) -> Entry {
-    Entry { id: row.id, status: row.status, utc: row.at.utc, by_hand, late: None }
+    let seen = (!by_hand).then_some(row.at.utc);
+    Entry { id: row.id, status: row.status, utc: row.at.utc, by_hand, seen, late: None }
 }

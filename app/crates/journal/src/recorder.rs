@@ -20,7 +20,7 @@ use time::{Date, OffsetDateTime};
 
 use super::day_files::DayFiles;
 use super::estimate;
-use crate::book::{Book, WRITE_EVERY};
+use crate::book::{Book, Current, WRITE_EVERY};
 use crate::config::Settings;
 use crate::opening::Past;
 use crate::row::{DAYS_HELD, Stamp, Status};
@@ -95,6 +95,10 @@ pub struct Recorder {
     pub(super) absent: BTreeSet<DoorName>,
     /// Rows whose time is not known, waiting or on the disk, each with the last sighting of its visit.
     pub(super) unsettled: BTreeMap<u64, (Row, Duration)>,
+    /// Rows of which a person must say the day: the earliest and the latest time that each can have.
+    pub(super) between: BTreeMap<u64, (OffsetDateTime, OffsetDateTime)>,
+    /// Until when the visits of those rows lasted, since their boot.
+    pub(super) untils: HashMap<u64, Duration>,
     /// The newest visit of this boot of each student, while the clock was unknown.
     pub(super) guesses: HashMap<RollNumber, Guess>,
     next_note: Duration,
@@ -179,6 +183,8 @@ impl Recorder {
             looked_at_days: false,
             absent: BTreeSet::new(),
             unsettled,
+            between: past.between,
+            untils: past.untils,
             guesses,
             next_note: Duration::ZERO,
             next_complaint: Duration::ZERO,
@@ -246,7 +252,13 @@ impl Recorder {
         if self.has_no_room(roll) {
             return;
         }
+        let before = self.book.unwritten(roll);
         let sight = self.book.sight(roll, &at, false);
+        if let Some(before) = before.filter(|_| sight.begins) {
+            // It ended a moment ago, and nobody has written yet until when it lasted.
+            let Current { first, last, estimated, .. } = before;
+            self.queue(VisitRecord::Here { student: roll.clone(), first, last, estimated, ended: true });
+        }
         if sight.write {
             self.hand_over(roll, false);
         }
@@ -439,11 +451,18 @@ impl Recorder {
             | Record::Withdrawn(id, ..)
             | Record::Late(id, _)
             | Record::Changed { id, .. }
+            | Record::Instead { id, .. }
+            | Record::Between(id, ..)
+            | Record::Placed { id, .. }
             | Record::Voided(id, _) => {
                 let before = self.ledger.view(id).map(|(date, _)| date);
                 self.ledger.correct(&record);
                 let after = self.ledger.view(id).map(|(date, _)| date);
                 before.into_iter().chain(after).for_each(|date| self.days.note(date));
+                if matches!(record, Record::Changed { .. } | Record::Placed { .. }) {
+                    self.ledger.release(id);
+                    self.to_judge.extend(self.book.find(id));
+                }
                 if matches!(record, Record::Moved(..)) {
                     // An OUT is judged again; nothing holds an IN.
                     if self.ledger.row(id).is_some_and(|row| row.status == Status::In) {

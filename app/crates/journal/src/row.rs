@@ -111,6 +111,19 @@ impl Dates {
         evicted
     }
 
+    /// Notes that a person looked back and changed a row of `date`. No other date is given up for it: where
+    /// there is no room, it is not held as a whole.
+    pub fn look_back(&mut self, date: Date) {
+        if self.holds(date) {
+            return;
+        }
+        if self.held.len() < DAYS_HELD && !self.gave_up(date) {
+            self.held.push_front(date);
+        } else {
+            self.evicted.insert(date);
+        }
+    }
+
     /// Whether `date` is held.
     pub fn holds(&self, date: Date) -> bool {
         self.held.contains(&date)

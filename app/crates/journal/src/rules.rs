@@ -70,6 +70,37 @@ pub struct Visit {
     pub estimated: bool,
 }
 
+/// A person declared void what a door saw of a student: a tombstone, which nothing takes back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Void {
+    /// Who.
+    pub student: RollNumber,
+    /// The door whose visits do not count.
+    pub door: DoorName,
+    /// From this moment on.
+    pub from: OffsetDateTime,
+    /// Up to and including this moment.
+    pub to: OffsetDateTime,
+}
+
+impl Void {
+    /// Whether it covers a visit: it begins before the visit ends, and ends after it began.
+    pub fn covers(&self, visit: &Visit) -> bool {
+        self.door == visit.door && self.from <= visit.last && visit.first <= self.to
+    }
+}
+
+/// A row that a person entered or changed at another door.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HandRow {
+    /// Which door.
+    pub door: DoorName,
+    /// Coming or going.
+    pub status: Status,
+    /// When.
+    pub utc: OffsetDateTime,
+}
+
 /// The rules of a door.
 #[derive(Debug, Clone)]
 pub struct Rules {
@@ -116,8 +147,9 @@ pub struct Derived<'a> {
 /// IN is the beginning of the first visit at a door through which one can come. OUT is the end of the last
 /// visit at a door through which one can go, if there was a second one: at a door for departures one
 /// suffices. Visits at doors for both ways that are less than the gap apart are one: who walks past two doors
-/// has not left.
-pub fn derive<'a>(rules: &Rules, visits: &'a [Visit]) -> Derived<'a> {
+/// has not left. `present`: when a person said by hand that the student came; who came so leaves with the
+/// next visit.
+pub fn derive<'a>(rules: &Rules, visits: &'a [Visit], present: &[OffsetDateTime]) -> Derived<'a> {
     let arrival = visits
         .iter()
         .filter(|visit| visit.direction != Direction::Out)
@@ -126,19 +158,21 @@ pub fn derive<'a>(rules: &Rules, visits: &'a [Visit]) -> Derived<'a> {
         .iter()
         .filter(|visit| visit.direction != Direction::In)
         .max_by_key(|visit| (visit.last, &visit.door))
-        .filter(|last| last.direction == Direction::Out || is_second(rules, visits, last))
+        .filter(|last| last.direction == Direction::Out || is_second(rules, visits, present, last))
         .filter(|last| rules.departures_from.is_none_or(|from| rules.day.is_from(last.last, from)));
     Derived { arrival, departure }
 }
 
 /// Whether somebody was away between the first visit and `last`.
-fn is_second(rules: &Rules, visits: &[Visit], last: &Visit) -> bool {
-    let mut before: Vec<&Visit> = visits.iter().filter(|visit| visit.first <= last.last).collect();
-    before.sort_by_key(|visit| (visit.first, visit.last));
+fn is_second(rules: &Rules, visits: &[Visit], present: &[OffsetDateTime], last: &Visit) -> bool {
+    let there = visits.iter().map(|visit| (visit.first, visit.last));
+    let there = there.chain(present.iter().map(|utc| (*utc, *utc)));
+    let mut before: Vec<_> = there.filter(|(first, _)| *first <= last.last).collect();
+    before.sort_unstable();
     let mut seen_until: Option<OffsetDateTime> = None;
-    before.into_iter().any(|visit| {
-        let away = seen_until.is_some_and(|until| visit.first - until >= rules.gap);
-        seen_until = seen_until.max(Some(visit.last));
+    before.into_iter().any(|(first, until)| {
+        let away = seen_until.is_some_and(|seen_until| first - seen_until >= rules.gap);
+        seen_until = seen_until.max(Some(until));
         away
     })
 }
@@ -156,6 +190,11 @@ pub struct RowFact {
     pub movable: bool,
     /// Whether a person made it, or changed it: then the rules leave it as it is.
     pub by_hand: bool,
+    /// The sighting that it was made from, whatever time a person gave it since; none for one that a person
+    /// added.
+    pub seen: Option<OffsetDateTime>,
+    /// Whether a person declared the visit void that it was made from.
+    pub void: bool,
 }
 
 /// What is known when a student's day is judged.
@@ -167,8 +206,8 @@ pub struct Circumstances<'a> {
     pub now: Option<OffsetDateTime>,
     /// Doors that have been gone for so long that another one delivers their OUT.
     pub absent: &'a BTreeSet<DoorName>,
-    /// The rows of this day that were taken away by a person.
-    pub voided: &'a [(Status, OffsetDateTime)],
+    /// The rows of this day that persons entered or changed at other doors.
+    pub elsewhere: &'a [HandRow],
 }
 
 /// What is to be done.
@@ -210,41 +249,34 @@ pub enum Act {
     },
 }
 
-/// What is to be done about the rows of one student and day, from all visits and from the rows of this door.
+/// What is to be done about the rows of one student and day, from all visits that count and from the rows of
+/// this door.
 pub fn judge(rules: &Rules, visits: &[Visit], rows: &[RowFact], so: Circumstances<'_>) -> Vec<Act> {
     match rules.policy {
-        Policy::Alternate => alternate(rules, visits, rows, so.voided).into_iter().collect(),
+        Policy::Alternate => alternate(rules, visits, rows, so.elsewhere).into_iter().collect(),
         Policy::FirstInLastOut => first_in_last_out(rules, visits, rows, so),
     }
 }
 
 /// The row of the newest visit, if it is one at this door and has none yet.
-fn alternate(
-    rules: &Rules,
-    visits: &[Visit],
-    rows: &[RowFact],
-    voided: &[(Status, OffsetDateTime)],
-) -> Option<Act> {
+fn alternate(rules: &Rules, visits: &[Visit], rows: &[RowFact], elsewhere: &[HandRow]) -> Option<Act> {
     let mut ordered: Vec<&Visit> = visits.iter().collect();
     ordered.sort_by_key(|visit| (visit.first, &visit.door));
     let holds = |visit: &Visit, utc| visit.door.is_here() && (visit.first..=visit.last).contains(&utc);
-    let row_of = |visit: &Visit| rows.iter().find(|row| holds(visit, row.utc));
+    // A row whose time a person changed is still the row of the visit that it was made from.
+    let row_of = |visit: &Visit| rows.iter().find(|row| row.seen.is_some_and(|utc| holds(visit, utc)));
     let newest = *ordered.last().filter(|newest| newest.door.is_here() && row_of(newest).is_none())?;
-    let is_voided = |visit: &Visit| voided.iter().any(|(_, utc)| holds(visit, *utc));
-    if is_voided(newest) {
-        return None;
-    }
     let mut last = None;
-    for visit in ordered[..ordered.len() - 1].iter().filter(|visit| !is_voided(visit)) {
+    for visit in &ordered[..ordered.len() - 1] {
         last = Some(row_of(visit).map_or_else(|| follows(visit.direction, last), |row| row.status));
     }
-    // A row that a person made stands in no visit.
-    let newest_row = rows.iter().max_by_key(|row| row.utc).filter(|row| row.by_hand);
-    let newest_visit = ordered.iter().rev().nth(1).map(|visit| visit.first);
-    if let Some(row) = newest_row
-        && newest_visit.is_none_or(|first| row.utc > first)
-    {
-        last = Some(row.status);
+    // A row that a person added stands in no visit.
+    let added = rows.iter().filter(|row| row.seen.is_none()).map(|row| (row.utc, row.status));
+    let added = added.chain(elsewhere.iter().map(|row| (row.utc, row.status)));
+    let added = added.filter(|(utc, _)| *utc <= newest.first).max_by_key(|(utc, _)| *utc);
+    let visit_before = ordered.iter().rev().nth(1).map(|visit| visit.first);
+    if let Some((_, status)) = added.filter(|(utc, _)| visit_before.is_none_or(|first| *utc > first)) {
+        last = Some(status);
     }
     let status = follows(rules.direction, last);
     Some(Act::Write { status, utc: newest.first, estimated: newest.estimated })
@@ -260,27 +292,44 @@ fn follows(direction: Direction, last: Option<Status>) -> Status {
 }
 
 fn first_in_last_out(rules: &Rules, visits: &[Visit], rows: &[RowFact], so: Circumstances<'_>) -> Vec<Act> {
-    let Derived { arrival, departure } = derive(rules, visits);
+    let present = present(rows, so.elsewhere);
+    let Derived { arrival, departure } = derive(rules, visits, &present);
     let mut acts = Vec::new();
     let of = |status| rows.iter().filter(move |row| row.status == status);
-    let by_hand =
-        |status| so.voided.iter().any(|(voided, _)| *voided == status) || of(status).any(|row| row.by_hand);
-    if let Some(arrival) = arrival.filter(|_| !by_hand(Status::In)) {
-        let (here, utc) = (arrival.door.is_here(), arrival.first);
-        match of(Status::In).min_by_key(|row| row.utc) {
-            None if here => {
-                acts.push(Act::Write { status: Status::In, utc, estimated: arrival.estimated });
+    let elsewhere = |status| so.elsewhere.iter().find(|row| row.status == status);
+    let by_hand = |status| of(status).any(|row| row.by_hand);
+    let withdraw = |row: &RowFact, reason: String| Act::Withdraw { id: row.id, reason };
+    let entered = |row: &HandRow| format!("{} was entered by hand at {}", row.status, row.door);
+    if !by_hand(Status::In) {
+        let row = of(Status::In).min_by_key(|row| row.utc);
+        let movable = row.filter(|row| row.movable);
+        match (elsewhere(Status::In), arrival) {
+            (Some(other), _) => acts.extend(movable.map(|row| withdraw(row, entered(other)))),
+            (None, None) => {
+                let void = movable.filter(|row| row.void);
+                acts.extend(void.map(|row| withdraw(row, "its visit was declared void".to_owned())));
             }
-            Some(row) if row.movable && utc < row.utc => acts.push(match here {
-                true => Act::Move { id: row.id, utc },
-                false => {
-                    Act::Withdraw { id: row.id, reason: format!("{} saw the student earlier", arrival.door) }
+            (None, Some(arrival)) => {
+                let (here, utc) = (arrival.door.is_here(), arrival.first);
+                match row {
+                    None if here => {
+                        acts.push(Act::Write { status: Status::In, utc, estimated: arrival.estimated });
+                    }
+                    Some(row) if row.movable && (utc < row.utc || row.void) => acts.push(match here {
+                        true => Act::Move { id: row.id, utc },
+                        false => withdraw(row, format!("{} saw the student first", arrival.door)),
+                    }),
+                    _ => {}
                 }
-            }),
-            _ => {}
+            }
         }
     }
     if by_hand(Status::Out) {
+        return acts;
+    }
+    if let Some(other) = elsewhere(Status::Out) {
+        let movable = of(Status::Out).filter(|row| row.movable);
+        acts.extend(movable.map(|row| withdraw(row, entered(other))));
         return acts;
     }
     let row = of(Status::Out).max_by_key(|row| row.utc);
@@ -322,6 +371,13 @@ fn first_in_last_out(rules: &Rules, visits: &[Visit], rows: &[RowFact], so: Circ
         Some(_) => {}
     }
     acts
+}
+
+/// When persons said by hand that the student came.
+pub(crate) fn present(rows: &[RowFact], elsewhere: &[HandRow]) -> Vec<OffsetDateTime> {
+    let here = rows.iter().filter(|row| row.by_hand).map(|row| (row.status, row.utc));
+    let all = here.chain(elsewhere.iter().map(|row| (row.status, row.utc)));
+    all.filter(|(status, _)| *status == Status::In).map(|(_, utc)| utc).collect()
 }
 
 /// Whether this door delivers the OUT: it has the latest sighting, or the door that has it is gone and this

@@ -37,7 +37,7 @@ fn here(first: f64, last: f64) -> Visit {
 }
 
 fn in_and_out(rules: &Rules, visits: &[Visit]) -> (Option<OffsetDateTime>, Option<OffsetDateTime>) {
-    let Derived { arrival, departure } = derive(rules, visits);
+    let Derived { arrival, departure } = derive(rules, visits, &[]);
     (arrival.map(|visit| visit.first), departure.map(|visit| visit.last))
 }
 
@@ -87,11 +87,11 @@ fn judged(
     (closed, now): (bool, OffsetDateTime),
 ) -> Vec<Act> {
     let absent = BTreeSet::new();
-    judge(rules, visits, rows, Circumstances { closed, now: Some(now), absent: &absent, voided: &[] })
+    judge(rules, visits, rows, Circumstances { closed, now: Some(now), absent: &absent, elsewhere: &[] })
 }
 
 fn row(id: u64, status: Status, hours: f64, movable: bool) -> RowFact {
-    RowFact { id, status, utc: at(hours), movable, by_hand: false }
+    RowFact { id, status, utc: at(hours), movable, by_hand: false, seen: Some(at(hours)), void: false }
 }
 
 fn write(status: Status, hours: f64) -> Act {
@@ -145,7 +145,7 @@ fn another_doors_earlier_in_and_later_out_are_not_ours_to_send() {
     assert!(matches!(&acts[..], [Act::Withdraw { id: 1, .. }, Act::Withdraw { id: 2, .. }]), "{acts:?}");
     // The other door is gone: this one delivers its OUT.
     let absent = BTreeSet::from([DoorName::parse("north").unwrap()]);
-    let so = Circumstances { closed: true, now: Some(at(20.0)), absent: &absent, voided: &[] };
+    let so = Circumstances { closed: true, now: Some(at(20.0)), absent: &absent, elsewhere: &[] };
     assert_eq!(judge(&rules, &visits, &[], so), [write(Status::Out, 16.1)]);
 }
 
@@ -160,6 +160,47 @@ fn alternate_takes_turns_over_all_doors_and_a_lane_has_its_own_direction() {
     let elsewhere = [here(8.0, 8.1), visit("north", Direction::Both, 9.0, 9.0), here(10.0, 10.0)];
     assert_eq!(judged(&rules, &elsewhere, &arrived, now), [write(Status::In, 10.0)]);
     assert_eq!(judged(&rules, &elsewhere[..2], &arrived, now), [], "the other door writes it");
+}
+
+fn by_hand(id: u64, status: Status, hours: f64) -> RowFact {
+    RowFact { by_hand: true, seen: None, ..row(id, status, hours, false) }
+}
+
+#[test]
+fn an_in_by_hand_is_a_presence_for_the_out() {
+    let rules = rules(|_| {});
+    let rows = [by_hand(1, Status::In, 8.0)];
+    assert_eq!(judged(&rules, &[here(16.0, 16.1)], &rows, so(true, 20.0)), [write(Status::Out, 16.1)]);
+    assert_eq!(judged(&rules, &[here(8.01, 8.02)], &rows, so(true, 20.0)), [], "seen as they came");
+}
+
+#[test]
+fn a_row_by_hand_at_another_door_stands_for_its_status() {
+    let rules = rules(|_| {});
+    let visits = [here(8.0, 8.0), here(16.0, 16.1)];
+    let absent = BTreeSet::new();
+    let north = DoorName::parse("north").unwrap();
+    let judged = |status, utc, rows: &[RowFact]| {
+        let elsewhere = [HandRow { door: north.clone(), status, utc }];
+        let so = Circumstances { closed: true, now: Some(at(20.0)), absent: &absent, elsewhere: &elsewhere };
+        judge(&rules, &visits, rows, so)
+    };
+    assert_eq!(judged(Status::In, at(7.0), &[]), [write(Status::Out, 16.1)]);
+    assert_eq!(judged(Status::Out, at(15.0), &[]), [write(Status::In, 8.0)]);
+    let rows = [row(1, Status::In, 8.0, true), row(2, Status::Out, 16.1, true)];
+    assert!(matches!(&judged(Status::In, at(7.0), &rows)[0], Act::Withdraw { id: 1, .. }));
+    assert!(matches!(&judged(Status::Out, at(7.0), &rows)[..], [Act::Withdraw { id: 2, .. }]));
+}
+
+#[test]
+fn under_alternate_a_row_with_a_changed_time_stays_the_row_of_its_visit() {
+    let rules = rules(|settings| settings.attendance.policy = Policy::Alternate);
+    let changed = [RowFact { by_hand: true, utc: at(7.0), ..row(1, Status::In, 8.0, false) }];
+    let now = so(false, 20.0);
+    assert_eq!(judged(&rules, &[here(8.0, 8.1)], &changed, now), []);
+    assert_eq!(judged(&rules, &[here(8.0, 8.1), here(9.0, 9.0)], &changed, now), [write(Status::Out, 9.0)]);
+    let added = [changed[0], by_hand(2, Status::Out, 8.5)];
+    assert_eq!(judged(&rules, &[here(8.0, 8.1), here(9.0, 9.0)], &added, now), [write(Status::In, 9.0)]);
 }
 
 proptest! {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use time::OffsetDateTime;
+use time::{Date, OffsetDateTime};
 
 use super::estimate;
 use super::recorder::{Guess, Recorder};
@@ -103,6 +103,9 @@ impl Recorder {
                     // A midnight lies between: only a person knows which day it was.
                     let verdict = Verdict::Doubtful(Status::In);
                     self.settled(row.id, utc, verdict);
+                    self.waiting.push_back((Record::Between(row.id, earliest, latest), true));
+                    self.between.insert(row.id, (earliest, latest));
+                    self.untils.insert(row.id, *last);
                 }
             }
         }
@@ -111,6 +114,22 @@ impl Recorder {
 
     /// The visit that began with `row` began at `utc`.
     fn settle_row(&mut self, row: &Row, last: Duration, utc: OffsetDateTime, measured: bool) {
+        let verdict = match self.visit_of_row(row, last, utc, measured) {
+            Some(status) => Verdict::Row { status, measured },
+            None => Verdict::Nothing,
+        };
+        self.settled(row.id, utc, verdict);
+    }
+
+    /// Takes in the visit that began with `row` at `utc`. Gives what the rules make of the row; none:
+    /// nothing.
+    pub(super) fn visit_of_row(
+        &mut self,
+        row: &Row,
+        last: Duration,
+        utc: OffsetDateTime,
+        measured: bool,
+    ) -> Option<Status> {
         let first = Stamp { utc, ..row.at.clone() };
         let last = Stamp {
             utc: utc + last.saturating_sub(row.at.since_boot),
@@ -121,7 +140,6 @@ impl Recorder {
         // However long it lasted: every sighting in between was less than the gap after the one before.
         self.book.lasts_until(&row.roll, last);
         self.hand_over(&row.roll, false);
-        self.to_judge.insert((sight.date, row.roll.clone()));
         // What the rules make of it decides what the row is; an OUT is made when its day closes.
         let (door, direction) = (DoorName::here(), self.book.rules().direction);
         if let Some(current) = self.book.current(&row.roll).cloned() {
@@ -134,19 +152,23 @@ impl Recorder {
                 estimated: current.estimated,
             });
         }
-        let acts = if sight.begins { self.acts(sight.date, &row.roll) } else { Vec::new() };
-        let made = acts.into_iter().find_map(|act| match act {
+        if sight.begins {
+            self.row_of_visit(row, sight.date, utc)
+        } else {
+            self.to_judge.insert((sight.date, row.roll.clone()));
+            None
+        }
+    }
+
+    /// What the rules make of a visit that begins with `row` at `utc`.
+    pub(super) fn row_of_visit(&mut self, row: &Row, date: Date, utc: OffsetDateTime) -> Option<Status> {
+        self.to_judge.insert((date, row.roll.clone()));
+        let status = self.acts(date, &row.roll).into_iter().find_map(|act| match act {
             Act::Write { status, utc: at, .. } if at == utc => Some(status),
             _ => None,
-        });
-        let verdict = match made {
-            Some(status) => {
-                self.note_new_row(sight.date, &row.roll, row.id, status, utc);
-                Verdict::Row { status, measured }
-            }
-            None => Verdict::Nothing,
-        };
-        self.settled(row.id, utc, verdict);
+        })?;
+        self.note_new_row(date, &row.roll, row.id, status, utc);
+        Some(status)
     }
 
     fn settled(&mut self, id: u64, utc: OffsetDateTime, verdict: Verdict) {

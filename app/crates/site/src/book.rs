@@ -13,6 +13,8 @@ use std::sync::Arc;
 pub const MOST_VISITS: usize = 2;
 /// Most voids in an entry.
 pub const MOST_VOIDS: usize = 8;
+/// Most rows by hand in an entry.
+pub const MOST_FIXED: usize = 8;
 /// Most entries of one day: ten thousand students, each seen at ten doors.
 pub const MOST_ENTRIES: usize = 100_000;
 
@@ -102,6 +104,15 @@ pub struct Void {
     pub to: i64,
 }
 
+/// A row that a person entered or changed by hand at a door: no sighting decides against it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Fixed {
+    /// OUT, and not IN.
+    pub out: bool,
+    /// The row's time.
+    pub at: i64,
+}
+
 /// The newest row that a door has written about a student.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NewestRow {
@@ -138,6 +149,8 @@ pub struct Entry {
     pub newest: Option<NewestRow>,
     /// What this door has delivered.
     pub delivered: Delivered,
+    /// The rows that persons entered or changed by hand at this door; none after all were taken away.
+    pub fixed: Vec<Fixed>,
 }
 
 /// Whose entry it is.
@@ -169,7 +182,7 @@ pub struct Sighting {
     pub door: Arc<str>,
 }
 
-/// A student's day, derived from all visits that count.
+/// A student's day, derived from all visits that count and from the rows by hand.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Account {
     /// The beginning of the first visit.
@@ -260,9 +273,25 @@ impl Book {
             entry.direction == Direction::Out
                 || visits.iter().any(|(other, of, _)| (other, of) != (visit, device))
         });
+        let fixed = |out: bool| {
+            let rows = self
+                .of(student)
+                .flat_map(|(device, entry)| entry.fixed.iter().map(move |row| (row, device, entry)));
+            rows.filter(move |(row, ..)| row.out == out)
+        };
+        // Who came by hand leaves with the next visit.
+        let came = fixed(false).map(|(row, ..)| row.at).min();
+        let departed =
+            departed.or_else(|| last.filter(|(visit, ..)| came.is_some_and(|at| at < visit.begins)));
+        let arrival = fixed(false).min_by_key(|(row, device, _)| (row.at, *device));
+        let departure = fixed(true).max_by_key(|(row, device, _)| (row.at, *device));
         Account {
-            arrival: first.map(|(visit, device, entry)| sighting(visit.begins, *device, entry)),
-            departure: departed.map(|(visit, device, entry)| sighting(visit.ends, *device, entry)),
+            arrival: arrival
+                .map(|(row, device, entry)| sighting(row.at, device, entry))
+                .or_else(|| first.map(|(visit, device, entry)| sighting(visit.begins, *device, entry))),
+            departure: departure
+                .map(|(row, device, entry)| sighting(row.at, device, entry))
+                .or_else(|| departed.map(|(visit, device, entry)| sighting(visit.ends, *device, entry))),
             newest: self.of(student).filter_map(|(_, entry)| entry.newest).max(),
             delivered: self
                 .of(student)
@@ -324,6 +353,7 @@ mod tests {
             voids: Vec::new(),
             newest: None,
             delivered: Delivered::default(),
+            fixed: Vec::new(),
         }
     }
 
@@ -366,6 +396,19 @@ mod tests {
     }
 
     #[test]
+    fn a_row_by_hand_stands_for_all_doors_until_it_is_taken_away() {
+        let visits = [(100, 160), (900, 930)];
+        let hand = |sequence, fixed: &[Fixed]| Entry { fixed: fixed.to_vec(), ..entry(sequence, "A", &[]) };
+        let came = Fixed { out: false, at: 50 };
+        let mut both = book(&[(1, hand(1, &[came])), (2, entry(1, "B", &visits[1..]))]);
+        assert_eq!(times(&both), (Some(50), Some(930)), "who came by hand leaves with the next visit");
+        both.take((STUDENT, device(1)), hand(2, &[came, Fixed { out: true, at: 700 }]));
+        assert_eq!(times(&both), (Some(50), Some(700)));
+        both.take((STUDENT, device(1)), hand(3, &[]));
+        assert_eq!(times(&both), (Some(900), None));
+    }
+
+    #[test]
     fn a_door_that_leads_out_needs_one_visit_and_one_that_leads_in_gives_no_departure() {
         let lane = |direction, visits: &[(i64, i64)]| Entry { direction, ..entry(1, "L", visits) };
         assert_eq!(times(&book(&[(1, lane(Direction::Out, &[(5, 9)]))])), (None, Some(9)));
@@ -402,9 +445,11 @@ mod tests {
         let door = prop_oneof![Just("A"), Just("B")];
         let void = (prop_oneof![Just("A"), Just("B")], 0i64..50, 0i64..20)
             .prop_map(|(door, from, long)| Void { door: door.into(), from, to: from + long });
-        let one = (0u8..4, 0u8..3, 0u64..4, door, visits(), prop::collection::vec(void, 0..2)).prop_map(
-            |(student, number, sequence, door, visits, voids)| {
-                let entry = Entry { voids, ..entry(sequence, door, &visits) };
+        let fixed = (any::<bool>(), 0i64..100).prop_map(|(out, at)| Fixed { out, at });
+        let by_hand = (prop::collection::vec(void, 0..2), prop::collection::vec(fixed, 0..2));
+        let one = (0u8..4, 0u8..3, 0u64..4, door, visits(), by_hand).prop_map(
+            |(student, number, sequence, door, visits, (voids, fixed))| {
+                let entry = Entry { voids, fixed, ..entry(sequence, door, &visits) };
                 ((Student([student; 16]), device(number)), entry)
             },
         );
@@ -459,6 +504,11 @@ mod tests {
                     prop_assert!(voids.iter().all(|void| !void.covers(&entry.door, visit)));
                 }
                 let account = book.account(student);
+                // A person may have entered anything.
+                let by_hand = book.of(student).any(|(_, entry)| !entry.fixed.is_empty());
+                if by_hand {
+                    continue;
+                }
                 if let (Some(arrival), Some(departure)) = (account.arrival, account.departure) {
                     prop_assert!(arrival.at <= departure.at);
                 }

@@ -241,7 +241,10 @@ impl Judge {
         let latest = (seen.sent_at + TOLERANCE).min(window.ends - 1);
         let plausible = |at: i64| (window.starts..=latest).contains(&at);
         let visits = &seen.entry.visits;
-        if visits.iter().all(|visit| plausible(visit.begins) && plausible(visit.ends)) {
+        let fixed = &seen.entry.fixed;
+        if visits.iter().all(|visit| plausible(visit.begins) && plausible(visit.ends))
+            && fixed.iter().all(|row| plausible(row.at))
+        {
             Ok(())
         } else {
             Err(Doubt::Times)
@@ -344,6 +347,7 @@ mod tests {
             voids: Vec::new(),
             newest: None,
             delivered: Delivered::default(),
+            fixed: Vec::new(),
         };
         Seen { day, device: device(2), student: Student([9; 16]), sent_at, entry }
     }

@@ -13,12 +13,18 @@ use ring::hmac;
 use time::Date;
 
 use crate::book::{
-    Delivered, Device, Direction, Entry, MOST_VISITS, MOST_VOIDS, NewestRow, Student, Visit, Void,
+    Delivered, Device, Direction, Entry, Fixed, MOST_FIXED, MOST_VISITS, MOST_VOIDS, NewestRow, Student,
+    Visit, Void,
 };
 use crate::erasure::{Id, Told};
 
 /// The version of the layout that this program writes and reads.
 pub const VERSION: u8 = 1;
+/// The version of the layout of an entry with rows by hand. It is written only where there are some: a door
+/// with an earlier program reads everything else, and changes nothing by these.
+const WITH_FIXED: u8 = 2;
+/// The newest layout that this program reads.
+pub const NEWEST: u8 = WITH_FIXED;
 /// Largest message that is looked at. The largest one of ours has about 1,100 bytes.
 pub const MAX_BYTES: usize = 2048;
 /// Longest name of a door, in bytes; a longer one is shortened.
@@ -137,7 +143,7 @@ pub enum Refusal {
     #[error("it is no message of this program")]
     Garbage,
     /// Written by another version of the program.
-    #[error("its layout has version {0}; this program reads version {VERSION}")]
+    #[error("its layout has version {0}; this program reads versions up to {NEWEST}")]
     Version(u8),
     /// The authentication code is wrong: another site key, or a forgery.
     #[error("it was not made with this school's mqtt.site_key")]
@@ -150,7 +156,8 @@ pub enum Refusal {
 /// The bytes of `seen`.
 pub fn encode(seen: &Seen, keys: &Keys) -> Vec<u8> {
     let entry = &seen.entry;
-    let mut out = vec![VERSION, KIND_ENTRY];
+    let version = if entry.fixed.is_empty() { VERSION } else { WITH_FIXED };
+    let mut out = vec![version, KIND_ENTRY];
     out.extend_from_slice(&seen.day.to_julian_day().to_be_bytes());
     out.extend_from_slice(&seen.device.0);
     out.extend_from_slice(&seen.student.0);
@@ -178,6 +185,14 @@ pub fn encode(seen: &Seen, keys: &Keys) -> Vec<u8> {
         put_text(&mut out, &void.door);
         out.extend_from_slice(&void.from.to_be_bytes());
         out.extend_from_slice(&void.to.to_be_bytes());
+    }
+    if version == WITH_FIXED {
+        let fixed = &entry.fixed[..entry.fixed.len().min(MOST_FIXED)];
+        out.push(fixed.len() as u8);
+        for row in fixed {
+            out.push(u8::from(row.out));
+            out.extend_from_slice(&row.at.to_be_bytes());
+        }
     }
     keys.close(out)
 }
@@ -218,7 +233,9 @@ pub fn decode_erasure(bytes: &[u8], id: Id, lifted: bool, keys: &Keys) -> Result
 /// [`Refusal`].
 pub fn decode(bytes: &[u8], place: (Date, Device, Student), keys: &Keys) -> Result<Seen, Refusal> {
     let mut input = open(bytes, KIND_ENTRY, keys)?;
-    let seen = read_seen(&mut input).filter(|_| input.0.is_empty()).ok_or(Refusal::Garbage)?;
+    let seen = read_seen(&mut input, bytes[0] == WITH_FIXED)
+        .filter(|_| input.0.is_empty())
+        .ok_or(Refusal::Garbage)?;
     if (seen.day, seen.device, seen.student) == place { Ok(seen) } else { Err(Refusal::Misplaced) }
 }
 
@@ -243,6 +260,7 @@ fn open<'a>(bytes: &'a [u8], kind: u8, keys: &Keys) -> Result<Input<'a>, Refusal
     // Text, as other programs publish it, is no version of ours.
     match bytes[0] {
         VERSION => {}
+        WITH_FIXED if bytes[1] == KIND_ENTRY => {}
         0 | 32.. => return Err(Refusal::Garbage),
         other => return Err(Refusal::Version(other)),
     }
@@ -293,7 +311,7 @@ impl Input<'_> {
     }
 }
 
-fn read_seen(input: &mut Input<'_>) -> Option<Seen> {
+fn read_seen(input: &mut Input<'_>, with_fixed: bool) -> Option<Seen> {
     let day = Date::from_julian_day(i32::from_be_bytes(input.array()?)).ok()?;
     let (device, student) = (Device(input.array()?), Student(input.array()?));
     let (sequence, sent_at, door) = (input.number()?, input.time()?, input.text()?);
@@ -317,7 +335,12 @@ fn read_seen(input: &mut Input<'_>) -> Option<Seen> {
         voids.push(Void { door: input.text()?, from: input.time()?, to: input.time()? });
     }
     let newest = at.map(|at| NewestRow { at, out });
-    let entry = Entry { sequence, door, direction, visits, voids, newest, delivered };
+    let number = if with_fixed { usize::from(input.byte()?) } else { 0 };
+    let mut fixed = Vec::with_capacity(number.min(MOST_FIXED));
+    for _ in 0..Some(number).filter(|number| *number <= MOST_FIXED)? {
+        fixed.push(Fixed { out: input.byte()? == 1, at: input.time()? });
+    }
+    let entry = Entry { sequence, door, direction, visits, voids, newest, delivered, fixed };
     Some(Seen { day, device, student, sent_at, entry })
 }
 
@@ -385,6 +408,7 @@ mod tests {
             voids: vec![Void { door: "Side".into(), from: 1, to: 2 }],
             newest: Some(NewestRow { at: 1_000, out: false }),
             delivered: Delivered { arrival: Some(1_000), departure: None },
+            fixed: Vec::new(),
         };
         Seen { day: DAY, device: DEVICE, student, sent_at: 2_002, entry }
     }
@@ -402,10 +426,20 @@ mod tests {
     }
 
     #[test]
+    fn an_entry_with_rows_by_hand_has_a_layout_of_its_own() {
+        let mut by_hand = seen();
+        by_hand.entry.fixed = vec![Fixed { out: false, at: 900 }, Fixed { out: true, at: 5_000 }];
+        let bytes = encode(&by_hand, &ours());
+        assert_eq!((bytes[0], encode(&seen(), &ours())[0]), (2, 1), "an earlier program reads the other one");
+        assert_eq!(decode(&bytes, place(), &ours()), Ok(by_hand));
+    }
+
+    #[test]
     fn the_largest_message_is_within_the_limit() {
         let mut largest = seen();
         largest.entry.door = "ä".repeat(100).as_str().into();
         largest.entry.voids = vec![Void { door: "x".repeat(99).as_str().into(), from: 0, to: 0 }; 9];
+        largest.entry.fixed = vec![Fixed { out: true, at: 5 }; 9];
         largest.entry.delivered = Delivered { arrival: Some(1), departure: Some(2) };
         let bytes = encode(&largest, &ours());
         assert!(bytes.len() <= MAX_BYTES / 2 + 200, "{} bytes", bytes.len());
@@ -438,8 +472,8 @@ mod tests {
     #[test]
     fn other_versions_text_and_large_messages_are_told_apart() {
         let mut newer = encode(&seen(), &ours());
-        newer[0] = 2;
-        assert_eq!(decode(&newer, place(), &ours()), Err(Refusal::Version(2)));
+        newer[0] = 3;
+        assert_eq!(decode(&newer, place(), &ours()), Err(Refusal::Version(3)));
         let text = b"{\"hello\": \"this is the message of another program\"}";
         assert_eq!(decode(text, place(), &ours()), Err(Refusal::Garbage));
         assert_eq!(decode(b"", place(), &ours()), Err(Refusal::Garbage));
@@ -486,9 +520,11 @@ mod tests {
         fn any_bytes_are_refused_without_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
             prop_assert!(decode(&bytes, place(), &ours()).is_err());
             // The same with a right code: what holds the key may still be another version of the program.
-            let mut content = vec![VERSION, KIND_ENTRY];
-            content.extend_from_slice(&bytes);
-            let _ = decode(&ours().close(content), place(), &ours());
+            for version in [VERSION, WITH_FIXED] {
+                let mut content = vec![version, KIND_ENTRY];
+                content.extend_from_slice(&bytes);
+                let _ = decode(&ours().close(content), place(), &ours());
+            }
         }
     }
 }

@@ -11,7 +11,7 @@ use base::identity::RollNumber;
 use time::Date;
 
 use crate::book::{
-    Account, Book, Delivered, Device, Direction, Entry, NewestRow, Student, Taken, Visit, Void,
+    Account, Book, Delivered, Device, Direction, Entry, Fixed, NewestRow, Student, Taken, Visit, Void,
     first_and_last,
 };
 use crate::erasure::Told;
@@ -33,6 +33,8 @@ pub struct Own {
     pub newest: Option<NewestRow>,
     /// What this door has delivered.
     pub delivered: Delivered,
+    /// The rows that persons entered or changed by hand at this door.
+    pub fixed: Vec<Fixed>,
 }
 
 /// What the doors of the school know of a student's day, this door's own part included.
@@ -44,6 +46,10 @@ pub struct Elsewhere {
     pub account: Account,
     /// The visits at other doors that no void covers.
     pub visits: Vec<Passed>,
+    /// What was declared void at other doors, of whichever door.
+    pub voids: Vec<Void>,
+    /// The rows by hand of every other door that has an entry: also none.
+    pub fixed: Vec<(Arc<str>, Vec<Fixed>)>,
 }
 
 /// A visit at another door.
@@ -301,7 +307,10 @@ impl School {
             voids: own.voids,
             newest: own.newest,
             delivered: own.delivered,
+            fixed: own.fixed,
         };
+        entry.fixed.sort();
+        entry.fixed.truncate(crate::book::MOST_FIXED);
         entry.voids.sort();
         entry.voids.truncate(crate::book::MOST_VOIDS);
         // A visit that was declared void anywhere does not stand in the way of the ones before and after it.
@@ -309,6 +318,10 @@ impl School {
         let voided =
             |visit: &Visit| voids.iter().chain(&entry.voids).any(|void| void.covers(&entry.door, *visit));
         entry.visits = first_and_last(entry.visits.iter().filter(|visit| !voided(visit)).copied().collect());
+        let is_empty = entry.visits.is_empty() && entry.voids.is_empty() && entry.fixed.is_empty();
+        if held.is_none() && is_empty && entry.newest.is_none() && entry.delivered == Delivered::default() {
+            return None;
+        }
         if held == Some(&entry) && sequence > self.floor {
             return None;
         }
@@ -358,7 +371,14 @@ impl School {
                 Passed { visit, door, direction }
             })
             .collect();
-        Some(Elsewhere { roll, account: book.account(student), visits })
+        let entries = || book.of(student).filter(|(device, _)| *device != self.us).map(|(_, entry)| entry);
+        Some(Elsewhere {
+            roll,
+            account: book.account(student),
+            visits,
+            voids: entries().flat_map(|entry| entry.voids.clone()).collect(),
+            fixed: entries().map(|entry| (Arc::clone(&entry.door), entry.fixed.clone())).collect(),
+        })
     }
 
     /// A student's day, derived from all doors.
@@ -433,7 +453,7 @@ impl School {
             ));
         }
         if let Some((_, version)) = self.last_refused.version.filter(|(at, _)| recent(*at)) {
-            let (what, advice) = if version > message::VERSION {
+            let (what, advice) = if version > message::NEWEST {
                 ("a newer", "update this door")
             } else {
                 ("an older", "update the other doors")
@@ -583,6 +603,21 @@ mod tests {
         );
         assert!(b.own(DAY, &roll(), own(&visits), NOW, || 2).is_some());
         assert_eq!(times(&b), (Some(NOW - 900), Some(NOW - 490)));
+    }
+
+    #[test]
+    fn voids_and_rows_by_hand_reach_the_journal_of_the_other_door() {
+        let (mut a, mut b) = (school(1, "A"), school(2, "B"));
+        let void = Void { door: "B".into(), from: NOW - 95, to: NOW - 80 };
+        let fixed = vec![Fixed { out: false, at: NOW - 900 }];
+        let own = Own { voids: vec![void.clone()], fixed: fixed.clone(), ..Own::default() };
+        let message = a.own(DAY, &roll(), own, NOW, || 1).unwrap();
+        let Received::Changed(day, student) = b.receive(&message.0, &message.1, false, NOW) else { panic!() };
+        let elsewhere = b.elsewhere(day, student).unwrap();
+        assert_eq!((elsewhere.voids, elsewhere.fixed), (vec![void], vec![("A".into(), fixed)]));
+        let message = a.own(DAY, &roll(), Own::default(), NOW, || 2).unwrap();
+        b.receive(&message.0, &message.1, false, NOW);
+        assert_eq!(b.elsewhere(day, student).unwrap().fixed, vec![("A".into(), Vec::new())]);
     }
 
     #[test]

@@ -38,6 +38,11 @@ pub(super) fn bundle(parts: Parts) -> io::Result<Vec<u8>> {
     for row in &mut view.upload.needs_person {
         row.name.clear();
         row.timestamp.clear();
+        row.days.clear();
+        // Who took it away, and why, is the site's affair, too.
+        if row.void {
+            row.reason = "taken away here".to_owned();
+        }
     }
     for photo in &mut view.roster.refused {
         photo.photo.clear();
@@ -144,6 +149,15 @@ mod tests {
                 timestamp: "09:31:08".to_owned(),
                 until: "it is sent at 09:31:08".to_owned(),
             },
+            Event::Corrected {
+                roll: roll(),
+                what: "changed",
+                status: "IN".to_owned(),
+                timestamp: "2026-11-22 09:31:08".to_owned(),
+                was: Some("2026-11-22 09:31:07".to_owned()),
+                by: "Meera (office)".to_owned(),
+                reason: "CS-18 forgot".to_owned(),
+            },
             Event::NotSaved { roll: roll(), reason: "09:31:08".to_owned() },
             Event::Recognised {
                 track: 93_107,
@@ -212,6 +226,11 @@ mod tests {
             timestamp: "2026-11-21 09:02:10".to_owned(),
             ..RefusedRow::default()
         };
+        let taken_away = RefusedRow {
+            reason: "taken away here (Meera Rao (office): told us)".to_owned(),
+            void: true,
+            ..refused.clone()
+        };
         let photo = RefusedPhoto {
             accepted_by: None,
             photo: "2110004/Asha Rao.jpg".to_owned(),
@@ -234,7 +253,7 @@ mod tests {
                 ..Camera::default()
             },
             today: Today { rows: vec![row], ..Today::default() },
-            upload: Upload { needs_person: vec![refused], ..Upload::default() },
+            upload: Upload { needs_person: vec![refused, taken_away], ..Upload::default() },
             roster: RosterCount { refused: vec![photo, folder], ..RosterCount::default() },
             ..View::default()
         };
@@ -264,7 +283,7 @@ mod tests {
             assert!(all.contains(kept), "{kept:?} is not in {all}");
         }
         for somebody in
-            ["2110001", "2110002", "2110003", "2110004", "CS-17", "Asha", "Ravi", "Rao", "09:02:10"]
+            ["2110001", "2110002", "2110003", "2110004", "CS-17", "Asha", "Ravi", "Meera", "Rao", "09:02:10"]
         {
             assert!(!all.contains(somebody), "{somebody} is in {all}");
         }

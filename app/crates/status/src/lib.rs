@@ -24,6 +24,7 @@ mod auth;
 pub mod certificate;
 pub mod config;
 pub mod console;
+mod corrections;
 mod diagnostics;
 mod enrolment_pages;
 mod erasure_pages;

@@ -14,7 +14,7 @@ use super::reply::{Reply, download, error, json};
 use super::request;
 use super::routes::Endpoint;
 use super::service::{Asked, DETECTION_WAIT, Service, acted, busy, unexpected};
-use view::Action;
+use view::{Action, Row};
 
 /// Days of a student's page.
 const DAYS_OF_STUDENT: i64 = 31;
@@ -133,13 +133,44 @@ impl Service {
         };
         match about {
             Some(about) => {
+                let may_see_photos = self.may(asked, Endpoint::Roster);
+                let day = request::field(asked.query.as_bytes(), "day").and_then(|day| request::date(&day));
+                let day = day.filter(|day| *day <= today).unwrap_or(today);
+                let (day_text, today) = (day.to_string(), today.to_string());
+                let back = format!("/student/{roll}?day={day}");
+                let corrections = match self.may(asked, Endpoint::ChangeRow) {
+                    true => Some(self.rows_of(&roll, day).await),
+                    false => None,
+                };
+                let corrections = corrections.map(|(rows, corrected)| page::Corrections {
+                    day: &day_text,
+                    today: &today,
+                    rows,
+                    corrected,
+                    form: page::Form { csrf: asked.csrf(), back: &back },
+                    outcomes: page::KINDS.iter().filter_map(|kind| self.jobs.last(kind)).collect(),
+                });
                 let may_erase = self.may(asked, Endpoint::EraseStudent);
                 let erasing = may_erase.then(|| (asked.csrf(), asked.query == "erase=other"));
                 let at_the_door = self.pictures_of(asked, &roll);
-                page::student(&roll, &about, &days, self.may(asked, Endpoint::Roster), erasing, &at_the_door)
+                let corrections = corrections.as_ref();
+                page::student(&roll, &about, &days, may_see_photos, corrections, erasing, &at_the_door)
             }
             None => error(StatusCode::NOT_FOUND, "Nobody has this roll number.", ""),
         }
+    }
+
+    /// A student's rows of a day, and what was corrected of them.
+    async fn rows_of(&self, roll: &str, day: Date) -> (Result<Vec<Row>, String>, Vec<Row>) {
+        let (source, roll) = (Arc::clone(&self.source), roll.to_owned());
+        let read = tokio::task::spawn_blocking(move || {
+            let of_student =
+                |rows: Vec<Row>| rows.into_iter().filter(|row| row.name == roll).collect::<Vec<_>>();
+            let rows = source.rows(day).map(of_student).map_err(|refused| refused.message);
+            (rows, source.corrected(day).map(of_student).unwrap_or_default())
+        });
+        read.await
+            .unwrap_or_else(|_| (Err("The rows cannot be read; the log says more.".to_owned()), Vec::new()))
     }
 
     /// Takes an uploaded students' list.

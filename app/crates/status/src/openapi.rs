@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::api;
 use super::archive::LONGEST_PASSPHRASE;
+use super::corrections::LONGEST_REASON;
 use super::request::LONGEST_ADDRESS;
 use super::rights::Rights;
 use super::routes::{Access, Endpoint, ROUTES, Route};
@@ -75,6 +76,10 @@ fn operation(route: &Route, schemas: &mut SchemaGenerator) -> Value {
             Endpoint::Retry | Endpoint::Dismiss => {
                 add("404", "There is no such row.");
                 add("409", "The same is being done with another row.");
+            }
+            Endpoint::AddRow | Endpoint::ChangeRow | Endpoint::VoidRow | Endpoint::PlaceRow => {
+                add("400", "The form lacks a field, or one cannot be read.");
+                add("409", "It cannot be corrected so; the detail says why.");
             }
             Endpoint::ReceiveUpdate => {
                 add("400", "The request holds no update, or broke off.");
@@ -193,8 +198,33 @@ fn request_body(route: &Route) -> Option<(&'static str, Value)> {
             });
             Some(("application/x-www-form-urlencoded", form))
         }
+        Endpoint::AddRow | Endpoint::ChangeRow | Endpoint::VoidRow | Endpoint::PlaceRow => {
+            Some(("application/x-www-form-urlencoded", correction(route.endpoint)))
+        }
         _ => None,
     }
+}
+
+/// The form of a correction.
+fn correction(endpoint: Endpoint) -> Value {
+    let reason = json!({
+        "type": "string", "minLength": 1, "maxLength": LONGEST_REASON, "description": "Why it is corrected.",
+    });
+    let day = json!({ "type": "string", "format": "date", "description": "A day of the site, YYYY-MM-DD." });
+    let time = json!({ "type": "string", "description": "The site's time, HH:MM or HH:MM:SS." });
+    let name = json!({ "type": "string", "description": "The student's roll number." });
+    let status = json!({ "type": "string", "enum": ["IN", "OUT"] });
+    let fields = match endpoint {
+        Endpoint::AddRow => vec![("name", name), ("status", status), ("day", day), ("time", time)],
+        Endpoint::ChangeRow => vec![("time", time)],
+        Endpoint::VoidRow => Vec::new(),
+        _ => vec![("day", day)],
+    };
+    let fields: Vec<_> = fields.into_iter().chain([("reason", reason)]).collect();
+    let required: Vec<&str> = fields.iter().map(|(name, _)| *name).collect();
+    let properties: Map<String, Value> =
+        fields.iter().map(|(name, schema)| ((*name).to_owned(), schema.clone())).collect();
+    json!({ "type": "object", "properties": properties, "required": required })
 }
 
 fn answer(route: &Route, schemas: &mut SchemaGenerator) -> Value {
@@ -224,6 +254,10 @@ fn answer(route: &Route, schemas: &mut SchemaGenerator) -> Value {
         | Endpoint::CheckUpdates
         | Endpoint::GoBack
         | Endpoint::AcknowledgeUpdate
+        | Endpoint::AddRow
+        | Endpoint::ChangeRow
+        | Endpoint::VoidRow
+        | Endpoint::PlaceRow
         | Endpoint::EraseStudent
         | Endpoint::LiftErasure
         | Endpoint::Import
@@ -263,6 +297,11 @@ fn parameter(route: &Route) -> Option<(&'static str, Value, &'static str)> {
             "row",
             json!({ "type": "string", "pattern": "^[A-Za-z0-9._:-]{1,128}$" }),
             "The id of a refused row, from upload.needs_person of /status.",
+        )),
+        Endpoint::ChangeRow | Endpoint::VoidRow | Endpoint::PlaceRow => Some((
+            "row",
+            json!({ "type": "string", "pattern": "^[A-Za-z0-9._:-]{1,128}$" }),
+            "The id of a row, from /attendance/{date} or from upload.needs_person of /status.",
         )),
         Endpoint::EraseStudent => Some((
             "roll",

@@ -83,9 +83,10 @@ pub(super) fn error(status: StatusCode, error: &str, details: &str) -> Reply {
 }
 
 /// Elsewhere, with GET.
-pub(super) fn see_other(place: &'static str) -> Reply {
+pub(super) fn see_other(place: &str) -> Reply {
     let mut reply = empty(StatusCode::SEE_OTHER);
-    reply.headers_mut().insert(header::LOCATION, HeaderValue::from_static(place));
+    let place = HeaderValue::from_str(place).unwrap_or(HeaderValue::from_static("/"));
+    reply.headers_mut().insert(header::LOCATION, place);
     reply
 }
 

@@ -49,6 +49,10 @@ impl Rights {
             | Endpoint::Retry
             | Endpoint::RetryAll
             | Endpoint::Dismiss
+            | Endpoint::AddRow
+            | Endpoint::ChangeRow
+            | Endpoint::VoidRow
+            | Endpoint::PlaceRow
             | Endpoint::CloseDay => Role::Office,
             Endpoint::Preview | Endpoint::DoorPage | Endpoint::DoorPicture if self.office_sees_picture => {
                 Role::Office

@@ -175,7 +175,12 @@ impl Service {
         }
         let body = if route.method == http::Method::POST {
             let most = match route.endpoint {
-                Endpoint::InstallUpdate | Endpoint::Act => self.limits.address_form_bytes,
+                Endpoint::InstallUpdate
+                | Endpoint::Act
+                | Endpoint::AddRow
+                | Endpoint::ChangeRow
+                | Endpoint::VoidRow
+                | Endpoint::PlaceRow => self.limits.address_form_bytes,
                 Endpoint::ReviewSettings => self.limits.settings_form_bytes,
                 Endpoint::TakeStudents => MOST_BYTES,
                 _ => self.limits.body_bytes,
@@ -281,6 +286,9 @@ impl Service {
             Endpoint::GoBack => self.act(Action::GoBack, &asked).await,
             Endpoint::AcknowledgeUpdate => self.act(Action::AcknowledgeUpdate, &asked).await,
             Endpoint::CloseDay => self.act(Action::CloseDay, &asked).await,
+            Endpoint::AddRow | Endpoint::ChangeRow | Endpoint::VoidRow | Endpoint::PlaceRow => {
+                self.correct(endpoint, &asked).await
+            }
             // Answered before its body was read.
             Endpoint::ReceiveUpdate | Endpoint::Import => unexpected(),
             Endpoint::ArchivePage => self.archive_page(&asked, page::Archived::Nothing).await,
@@ -646,7 +654,7 @@ impl Service {
     }
 
     /// Performs an action for a script, and waits for what becomes of it.
-    async fn act(&self, action: Action, asked: &Asked) -> Reply {
+    pub(super) async fn act(&self, action: Action, asked: &Asked) -> Reply {
         log::info!(target: AUDIT, "{} at {} asked for: {}", asked.who, asked.from, action.kind());
         let outcome = match self.jobs.start(action.clone()) {
             Ok(waiting) => match tokio::time::timeout(ACTION_WAIT, waiting.outcome()).await {
@@ -664,6 +672,9 @@ impl Service {
                     csv_file: api::file_name(&view.today.file),
                 };
                 json(if reply.success { StatusCode::OK } else { StatusCode::INTERNAL_SERVER_ERROR }, &reply)
+            }
+            (Action::Correct { .. }, Err(refused)) => {
+                error(StatusCode::CONFLICT, &refused.message, &refused.details)
             }
             (_, Err(refused)) => error(StatusCode::INTERNAL_SERVER_ERROR, &refused.message, &refused.details),
             (Action::RestartRecognition, Ok(done)) => json(
@@ -686,6 +697,11 @@ pub(super) struct Asked {
 }
 
 impl Asked {
+    /// The request's headers.
+    pub(super) fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+
     /// The log-in's token for forms; empty for a script.
     pub(super) fn csrf(&self) -> &str {
         match &self.who {
@@ -755,7 +771,7 @@ pub(super) fn sentence(text: &str) -> String {
 }
 
 /// An id of a row as [`view::RefusedRow::id`] has it.
-fn row_id(text: &str) -> Option<String> {
+pub(super) fn row_id(text: &str) -> Option<String> {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_.:".contains(&b);
     (text.len() <= 128 && text.bytes().all(plain)).then(|| text.to_owned())
 }

@@ -264,5 +264,6 @@ fn is_about_a_face(event: &Event) -> bool {
             | Event::AttackRefused { .. }
             | Event::NotRecorded { .. }
             | Event::OutOpen { .. }
+            | Event::Corrected { .. }
     )
 }

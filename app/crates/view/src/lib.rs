@@ -10,6 +10,7 @@
 #![forbid(unsafe_code)]
 
 pub mod answer;
+pub mod corrections;
 pub mod enrolment;
 pub mod on_memory;
 pub mod settings;
@@ -27,6 +28,7 @@ use serde::Serialize;
 use time::Date;
 
 pub use crate::answer::{Done, Pending, Refused};
+use crate::corrections::Correction;
 use crate::enrolment::Enrolment;
 use crate::on_memory::OnMemory;
 use crate::settings::Settings;
@@ -54,6 +56,14 @@ pub trait Source: Send + Sync + 'static {
         let _ = (from, to);
         Ok(Vec::new())
     }
+    /// The rows of a day that persons added, changed or took away, and those that the rules took back.
+    ///
+    /// # Errors
+    /// [`Refused`] when they cannot be read.
+    fn corrected(&self, _day: Date) -> Result<Vec<Row>, Refused> {
+        Ok(Vec::new())
+    }
+
     /// The students' list in use, in numbers.
     fn students(&self) -> StudentsList {
         StudentsList::default()
@@ -226,6 +236,15 @@ pub enum Action {
     },
     /// Take the acceptance of a photo's problem back.
     WatchPhoto(String),
+    /// Correct attendance by hand.
+    Correct {
+        /// What.
+        correction: Correction,
+        /// Who corrects it.
+        by: String,
+        /// Why.
+        reason: String,
+    },
     /// Erase everything of a student, at every door of the school.
     EraseStudent {
         /// The roll number.
@@ -238,6 +257,9 @@ pub enum Action {
 }
 
 impl Action {
+    /// The kinds of corrections.
+    pub const CORRECTIONS: [&str; 4] = ["add-row", "change-row", "void-row", "place-row"];
+
     /// A short name, the same for every row and every address.
     pub fn kind(&self) -> &'static str {
         match self {
@@ -261,6 +283,15 @@ impl Action {
             Self::RemoveStudents => "remove-students",
             Self::AcceptPhoto { .. } => "accept-photo",
             Self::WatchPhoto(_) => "watch-photo",
+            Self::Correct { correction, .. } => {
+                let [add, change, void, place] = Self::CORRECTIONS;
+                match correction {
+                    Correction::Add { .. } => add,
+                    Correction::Change { .. } => change,
+                    Correction::Void { .. } => void,
+                    Correction::Place { .. } => place,
+                }
+            }
             Self::EraseStudent { .. } => "erase-student",
             Self::LiftErasure(_) => "lift-erasure",
         }
@@ -646,8 +677,12 @@ pub struct RefusedRow {
     pub status: RowStatus,
     /// Local time of the site.
     pub timestamp: String,
-    /// The backend's words.
+    /// The backend's words, or why a person must look.
     pub reason: String,
+    /// Whether it was taken away here, and the backend may have it still: it can be dismissed only.
+    pub void: bool,
+    /// The days on which it may have been seen, `YYYY-MM-DD`, where a person has to say which.
+    pub days: Vec<String>,
 }
 
 /// The other doors of the school, over MQTT. What is wrong with them stands among the problems.

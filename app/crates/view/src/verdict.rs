@@ -278,8 +278,23 @@ fn delivery(view: &View, found: &mut Vec<Problem>) {
             &format!("{advice} {then}"),
         ));
     }
-    if !upload.needs_person.is_empty() {
-        let (count, verb) = match upload.needs_person.len() {
+    let void = upload.needs_person.iter().filter(|row| row.void).count();
+    if void > 0 {
+        found.push(attention(
+            format!("The backend may still have rows that were taken away here ({void})."),
+            "They stand under “Delivery”. Take each away at the backend, then press “Dismiss”.",
+        ));
+    }
+    let without_day = upload.needs_person.iter().filter(|row| !row.days.is_empty()).count();
+    if without_day > 0 {
+        found.push(attention(
+            format!("Nobody knows on which day rows were seen ({without_day})."),
+            "They stand under “Delivery”. Press “Say on which day” beside one: all others of the same time get their day with it.",
+        ));
+    }
+    let refused = upload.needs_person.len() - void - without_day;
+    if refused > 0 {
+        let (count, verb) = match refused {
             1 => ("1 row was".to_owned(), "it"),
             n => (format!("{n} rows were"), "each"),
         };

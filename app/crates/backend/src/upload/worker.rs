@@ -38,6 +38,8 @@ const HEARD_NOW: Duration = Duration::from_secs(60);
 /// Why a person must look at a row in whose place the webhook has another.
 const CONFLICT: &str = "the backend has such a row of this student and day already, and no door of this site sent one. \
                         Compare the two there; then correct it there, or dismiss this row";
+const KEPT: &str =
+    "the backend keeps the row as it was before it was changed here. Change it there, then dismiss this row";
 /// The header that carries the key. The original also accepts it in the query, where it would be logged.
 pub(super) const KEY_HEADER: HeaderName = HeaderName::from_static("x-webhook-key");
 
@@ -245,7 +247,8 @@ impl Uploader {
     /// # Errors
     /// [`RetryError`].
     pub async fn retry(&self, id: u64) -> Result<(), RetryError> {
-        self.only_with_a_person(id)?;
+        // What a person took away is not sent again.
+        self.ledger.can_be_sent_again(id).then_some(()).ok_or(RetryError::NotWithAPerson { id })?;
         self.reopen(&[id]).await
     }
 
@@ -254,7 +257,8 @@ impl Uploader {
     /// # Errors
     /// [`RetryError::NotSaved`]; then none of them is sent again.
     pub async fn retry_all(&self) -> Result<usize, RetryError> {
-        let rows: Vec<u64> = self.ledger.needs_person().iter().map(|row| row.id).collect();
+        let rows: Vec<u64> =
+            self.ledger.needs_person().iter().filter(|row| !row.void).map(|row| row.id).collect();
         self.reopen(&rows).await?;
         Ok(rows.len())
     }
@@ -438,7 +442,8 @@ impl Uploader {
         let mut fates = run.plan.answered(batch, answers, self.clock.now().since_boot);
         for (id, fate) in &mut fates {
             if *fate == Fate::Duplicate && first.contains(id) && self.ledger.is_a_conflict(*id) {
-                *fate = Fate::Conflict(CONFLICT.to_owned());
+                let instead = self.ledger.is_instead(*id);
+                *fate = Fate::Conflict(if instead { KEPT } else { CONFLICT }.to_owned());
             }
         }
         self.record(run, fates, report).await;

@@ -133,6 +133,23 @@ pub enum Event {
         /// Local time of the site, `YYYY-MM-DD HH:MM:SS`.
         timestamp: String,
     },
+    /// A person corrected a row.
+    Corrected {
+        /// Whose row.
+        roll: RollNumber,
+        /// `added`, `changed`, `voided`, or `placed`: the day of a row is known.
+        what: &'static str,
+        /// `IN` or `OUT`.
+        status: String,
+        /// Local time of the site, `YYYY-MM-DD HH:MM:SS`, as it is now; of a void row as it was.
+        timestamp: String,
+        /// The time that the row had before, where it was changed.
+        was: Option<String>,
+        /// Who corrected it.
+        by: String,
+        /// Why.
+        reason: String,
+    },
     /// A row cannot be written to the disk now; it is kept in memory and tried again.
     NotSaved {
         /// Who.

@@ -33,6 +33,7 @@ impl Event {
             Self::Recognised { roll, .. }
             | Self::Recorded { roll, .. }
             | Self::NotSaved { roll, .. }
+            | Self::Corrected { roll, .. }
             | Self::DoorOpened { roll }
             | Self::NotRecorded { roll, .. }
             | Self::OutOpen { roll, .. }
@@ -61,6 +62,9 @@ impl Event {
             | Self::DoorOpened { roll }
             | Self::NotRecorded { roll, .. }
             | Self::OutOpen { roll, .. } => Personal { values: vec![roll.as_str()], sighting: true },
+            Self::Corrected { roll, by, reason, .. } => {
+                Personal { values: vec![roll.as_str(), by.as_str(), reason.as_str()], sighting: true }
+            }
             Self::AttackRefused { roll, .. } => Personal { values: vec![roll.as_str()], ..nobody },
             Self::PhotoRefused { photo, .. } => Personal { values: vec![photo], ..nobody },
             // A folder's name may stand alone in the reason.
@@ -137,6 +141,18 @@ impl fmt::Display for Event {
             }
             Self::Recorded { roll, status, timestamp } => {
                 write!(f, "{status:<3} {roll} at {timestamp}, saved")
+            }
+            Self::Corrected { roll, what, status, timestamp, was, by, reason } => {
+                match *what {
+                    "added" => write!(f, "{by} added {status} {roll} at {timestamp}")?,
+                    "voided" => write!(f, "{by} took away {status} {roll} at {timestamp}")?,
+                    "placed" => write!(f, "{by} said when {roll} was seen: {timestamp}")?,
+                    _ => write!(f, "{by} changed the time of {status} {roll} to {timestamp}")?,
+                }
+                if let Some(was) = was {
+                    write!(f, " (it was {was})")?;
+                }
+                write!(f, ": {reason}")
             }
             Self::NotSaved { roll, reason } => write!(f, "The row of {roll} is not saved yet: {reason}"),
             Self::NotRecorded { roll, reason, .. } => write!(f, "No row for {roll}: {reason}"),

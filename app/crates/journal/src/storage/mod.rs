@@ -27,7 +27,7 @@ pub mod log;
 pub mod record;
 pub mod visits;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fs::{File, TryLockError};
 use std::io;
 use std::ops::RangeInclusive;
@@ -38,6 +38,7 @@ use time::{Date, OffsetDateTime};
 
 pub use crate::storage::delivery::{Delivery, Fate};
 pub use crate::storage::disk::{Disk, Folder};
+pub(crate) use crate::storage::ledger::Standing;
 pub use crate::storage::ledger::{Ledger, OpenOut, OpenRow, Progress, RowView, Storage, Summary, timestamp};
 pub use crate::storage::record::{Certainty, Hand, Record, Row, Settled, Verdict};
 pub use crate::storage::visits::VisitRecord;
@@ -156,6 +157,8 @@ pub(crate) fn read_into(
         }
     })?;
     let mut foreign = 0_usize;
+    // Rows that a person took away and that are not in memory any more.
+    let mut missing = BTreeSet::new();
     let (log, row_health) = Log::open(Arc::clone(&disk), ROWS, |payload| {
         let Some(record) = Record::decode(payload) else {
             foreign += 1;
@@ -185,18 +188,31 @@ pub(crate) fn read_into(
                 each(&record);
             }
             Record::Until(..) => each(&record),
-            Record::Changed { id, hand, .. } => {
-                ledger.correct(&record);
-                if let Some(row) = ledger.row(*id) {
-                    each(&Record::Added(row, hand.clone()));
+            Record::Moved(..)
+            | Record::Withdrawn(..)
+            | Record::Late(..)
+            | Record::Changed { .. }
+            | Record::Voided(..)
+            | Record::Instead { .. }
+            | Record::Between(..)
+            | Record::Placed { .. } => {
+                if matches!(record, Record::Voided(..)) && ledger.row(record.id()).is_none() {
+                    missing.insert(record.id());
                 }
-            }
-            Record::Moved(..) | Record::Withdrawn(..) | Record::Late(..) | Record::Voided(..) => {
                 ledger.correct(&record);
                 each(&record);
+                if let Record::Placed { id, status: Some(_), .. } = &record
+                    && let Some(row) = ledger.row(*id)
+                {
+                    each(&Record::Row(row));
+                }
             }
         }
     })?;
+    for (id, records) in records_of(&log, &missing)? {
+        ledger.recall(&records);
+        ledger.let_go(id);
+    }
     let mut visited = Vec::new();
     let (visits, visit_health) = Log::open(Arc::clone(&disk), VISITS, |payload| {
         visited.extend(VisitRecord::decode(payload));
@@ -212,6 +228,19 @@ pub(crate) fn read_into(
     ledger.keep_intents_from(journal.next_id);
     let (deliveries, visits) = (Deliveries { log: deliveries }, Visits { log: visits });
     Ok(Opened { journal, visits, visited, deliveries, ledger, lock: None })
+}
+
+/// What a log says of these rows.
+fn records_of(log: &Log, ids: &BTreeSet<u64>) -> io::Result<BTreeMap<u64, Vec<Record>>> {
+    let mut found: BTreeMap<u64, Vec<Record>> = BTreeMap::new();
+    if !ids.is_empty() {
+        log.visit(|payload| {
+            if let Some(record) = Record::decode(payload).filter(|record| ids.contains(&record.id())) {
+                found.entry(record.id()).or_default().push(record);
+            }
+        })?;
+    }
+    Ok(found)
 }
 
 /// The rows of a day from the disk, for days that are not in memory any more. Reads both logs whole: a second
@@ -274,6 +303,15 @@ impl Journal {
         self.log.append(&payloads, &Record::Header { version: VERSION, next: first }.encode())
     }
 
+    /// What the files say of a row that is not in memory any more; nothing when they do not have it. Reads
+    /// all of them.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub(crate) fn records_of(&self, id: u64) -> io::Result<Vec<Record>> {
+        Ok(records_of(&self.log, &BTreeSet::from([id]))?.remove(&id).unwrap_or_default())
+    }
+
     /// Removes the files whose rows are all done and none of whose times lies within `kept`; the time of a
     /// row that was settled in a later file counts. Files with rows of a later version's making stay until
     /// those are done, too. A file that settles rows stays as long as the file that holds them.
@@ -308,7 +346,9 @@ impl Journal {
                     kept.contains(utc)
                 }
                 Record::Changed { utc, hand, .. } => kept.contains(utc) || kept.contains(&hand.utc),
-                Record::Voided(_, hand) => kept.contains(&hand.utc),
+                Record::Voided(_, hand) | Record::Placed { hand, .. } => kept.contains(&hand.utc),
+                // They stand beside the record that they belong to.
+                Record::Instead { .. } | Record::Between(..) => false,
                 Record::Header { .. } | Record::Foreign(_) | Record::Until(..) => false,
             });
             if young {
@@ -330,7 +370,10 @@ impl Journal {
                     | Record::Withdrawn(..)
                     | Record::Late(..)
                     | Record::Changed { .. }
-                    | Record::Voided(..) => unread || staying.contains(&id),
+                    | Record::Voided(..)
+                    | Record::Instead { .. }
+                    | Record::Between(..)
+                    | Record::Placed { .. } => unread || staying.contains(&id),
                     // Its time stands in a file that cannot be read.
                     Record::Row(row) => row.clock == Certainty::Unknown && !settled.contains_key(&id),
                     _ => false,

@@ -13,6 +13,9 @@
 //! | `added` | id, roll, `IN`/`OUT`, UTC of the row, UTC, who, reason | a person added a row |
 //! | `changed` | id, `IN`/`OUT`, UTC of the row, UTC, who, reason | a person changed a row |
 //! | `voided` | id, UTC, who, reason | a person took a row away |
+//! | `instead` | id, id of another row | the row was added in the place of the other one, which the webhook may have |
+//! | `between` | id, UTC, UTC | the day of a row is not known: its time lies between these two |
+//! | `placed` | id, UTC of the row, `IN`/`OUT`/`none`, UTC, who, reason | a person said on which day that was; `none`: by the rules it is no row there |
 //!
 //! The second field of every record but the header is the id of the row it is about, or 0. That much is
 //! promised to all versions: later ones may add kinds, and fields at the end of a line, and nothing else. So
@@ -105,7 +108,7 @@ impl Hand {
 }
 
 /// One line of at most [`Hand::LONGEST`] characters without commas.
-fn plain(text: &str) -> String {
+pub(super) fn plain(text: &str) -> String {
     let without = |c: char| match c {
         ',' => ';',
         c if c.is_control() => ' ',
@@ -153,6 +156,26 @@ pub enum Record {
     },
     /// A person took a row away.
     Voided(u64, Hand),
+    /// A row was added in the place of another one, which the webhook may have.
+    Instead {
+        /// The new row.
+        id: u64,
+        /// The other one.
+        old: u64,
+    },
+    /// The day of a row is not known: its time lies between these two.
+    Between(u64, OffsetDateTime, OffsetDateTime),
+    /// A person said on which day a row was seen.
+    Placed {
+        /// Which row.
+        id: u64,
+        /// Its time.
+        utc: OffsetDateTime,
+        /// What the rules make of it on that day; none: no row.
+        status: Option<Status>,
+        /// Who, and why.
+        hand: Hand,
+    },
     /// Written by a later version, about the row with this id (0: none).
     Foreign(u64),
 }
@@ -189,6 +212,14 @@ impl Record {
                 format!("changed,{id},{},{},{}", status.as_str(), utc(*time), hand(by))
             }
             Self::Voided(id, by) => format!("voided,{id},{}", hand(by)),
+            Self::Instead { id, old } => format!("instead,{id},{old}"),
+            Self::Between(id, earliest, latest) => {
+                format!("between,{id},{},{}", utc(*earliest), utc(*latest))
+            }
+            Self::Placed { id, utc: time, status, hand: by } => {
+                let status = status.map_or("none", Status::as_str);
+                format!("placed,{id},{},{status},{}", utc(*time), hand(by))
+            }
             Self::Foreign(id) => format!("foreign,{id}"),
         }
     }
@@ -211,6 +242,9 @@ impl Record {
             | Self::Withdrawn(id, ..)
             | Self::Late(id, _)
             | Self::Voided(id, _)
+            | Self::Instead { id, .. }
+            | Self::Between(id, ..)
+            | Self::Placed { id, .. }
             | Self::Foreign(id) => *id,
             Self::Header { .. } | Self::Clock(_) => 0,
         }
@@ -270,6 +304,19 @@ impl Record {
                 hand: parse_hand(at, who, reason)?,
             }),
             ["voided", _, at, who, reason, ..] => Some(Self::Voided(id, parse_hand(at, who, reason)?)),
+            ["instead", _, old, ..] => Some(Self::Instead { id, old: old.parse().ok()? }),
+            ["between", _, earliest, latest, ..] => {
+                Some(Self::Between(id, parse_utc(earliest)?, parse_utc(latest)?))
+            }
+            ["placed", _, utc, status, at, who, reason, ..] => Some(Self::Placed {
+                id,
+                utc: parse_utc(utc)?,
+                status: match *status {
+                    "none" => None,
+                    status => Some(Status::parse(status)?),
+                },
+                hand: parse_hand(at, who, reason)?,
+            }),
             _ => None,
         }
     }
@@ -387,7 +434,20 @@ mod tests {
                 Record::Changed { id: 7, status: Status::In, utc, hand: by.clone() },
                 format!("changed,7,IN,2025-01-15T16:00:00Z,{hand}"),
             ),
-            (Record::Voided(7, by), format!("voided,7,{hand}")),
+            (Record::Voided(7, by.clone()), format!("voided,7,{hand}")),
+            (Record::Instead { id: 7, old: 3 }, "instead,7,3".to_owned()),
+            (
+                Record::Between(7, utc, utc + Duration::from_secs(60)),
+                "between,7,2025-01-15T16:00:00Z,2025-01-15T16:01:00Z".to_owned(),
+            ),
+            (
+                Record::Placed { id: 7, utc, status: Some(Status::In), hand: by.clone() },
+                format!("placed,7,2025-01-15T16:00:00Z,IN,{hand}"),
+            ),
+            (
+                Record::Placed { id: 7, utc, status: None, hand: by },
+                format!("placed,7,2025-01-15T16:00:00Z,none,{hand}"),
+            ),
         ] {
             assert_eq!(record.encode(), text);
             assert_eq!((Record::decode(&text), record.id()), (Some(record.clone()), 7));

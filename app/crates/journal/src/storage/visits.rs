@@ -5,6 +5,8 @@
 //! | `visits` | version, 0 | first line of every segment |
 //! | `visit` | 0, roll, first UTC, last UTC, ms since boot, boot, `known`/`estimated`, `ended`/`lasts` | a visit at this door, up to its last sighting; a later record with the same beginning takes its place |
 //! | `elsewhere` | 0, roll, first UTC, last UTC, `both`/`in`/`out`, door | a visit at another door of the site |
+//! | `void` | 0, roll, UTC, UTC, door (nothing: this one), `here`/`elsewhere`, who | at one door a person declared void what a door saw from then until then; where: at this door or at another |
+//! | `entered` | 0, roll, date, door, `IN@UTC`/`OUT@UTC` and so on, parted by spaces | the rows of this student and day that persons entered at another door; a later record takes its place |
 //! | `closed` | 0, date, UTC, `clock`/`person` | attendance of this day is closed |
 //!
 //! The promise between versions is the journal's; a version that does not know this log leaves it alone.
@@ -14,10 +16,10 @@ use std::time::Duration;
 
 use time::{Date, OffsetDateTime};
 
-use super::record::{parse_utc, utc};
+use super::record::{parse_utc, plain, utc};
 use crate::config::Direction;
-use crate::row::Stamp;
-use crate::rules::{DoorName, Visit};
+use crate::row::{Stamp, Status};
+use crate::rules::{DoorName, Visit, Void};
 use base::identity::RollNumber;
 
 /// One record.
@@ -38,6 +40,26 @@ pub enum VisitRecord {
     },
     /// A visit at another door.
     Elsewhere(Visit),
+    /// A person declared visits void.
+    Void {
+        /// Whose, and which.
+        void: Void,
+        /// Whether it was declared at this door.
+        ours: bool,
+        /// Who declared it; nothing where it was another door.
+        by: String,
+    },
+    /// The rows that persons entered or changed at another door: all of a student and day.
+    Entered {
+        /// Who.
+        student: RollNumber,
+        /// Which day.
+        date: Date,
+        /// At which door.
+        door: DoorName,
+        /// The rows.
+        rows: Vec<(Status, OffsetDateTime)>,
+    },
     /// Attendance of this day is closed.
     Closed {
         /// Which day.
@@ -70,6 +92,20 @@ impl VisitRecord {
                 visit.direction.as_str(),
                 visit.door.as_str()
             ),
+            Self::Void { void, ours, by } => format!(
+                "void,0,{},{},{},{},{},{}",
+                void.student,
+                utc(void.from),
+                utc(void.to),
+                void.door.as_str(),
+                if *ours { "here" } else { "elsewhere" },
+                plain(by)
+            ),
+            Self::Entered { student, date, door, rows } => {
+                let rows: Vec<String> =
+                    rows.iter().map(|(status, at)| format!("{status}@{}", utc(*at))).collect();
+                format!("entered,0,{student},{date},{},{}", door.as_str(), rows.join(" "))
+            }
             Self::Closed { date, utc: at, by_a_person } => {
                 format!("closed,0,{date},{},{}", utc(*at), if *by_a_person { "person" } else { "clock" })
             }
@@ -107,14 +143,33 @@ impl VisitRecord {
                 };
                 (visit.first <= visit.last).then_some(Self::Elsewhere(visit))
             }
-            ["closed", _, date, utc, how, ..] => {
-                let format = time::macros::format_description!("[year]-[month]-[day]");
-                Some(Self::Closed {
-                    date: Date::parse(date, format).ok()?,
-                    utc: parse_utc(utc)?,
-                    by_a_person: *how == "person",
+            ["void", _, roll, from, to, door, made, by, ..] => {
+                let void = Void {
+                    student: RollNumber::parse(roll).ok()?,
+                    door: if door.is_empty() { DoorName::here() } else { DoorName::parse(door)? },
+                    from: parse_utc(from)?,
+                    to: parse_utc(to)?,
+                };
+                let ours = *made == "here";
+                (void.from <= void.to).then(|| Self::Void { void, ours, by: (*by).to_owned() })
+            }
+            ["entered", _, roll, date, door, rows, ..] => {
+                let row = |text: &str| {
+                    let (status, at) = text.split_once('@')?;
+                    Some((Status::parse(status)?, parse_utc(at)?))
+                };
+                Some(Self::Entered {
+                    student: RollNumber::parse(roll).ok()?,
+                    date: parse_date(date)?,
+                    door: DoorName::parse(door)?,
+                    rows: rows.split_whitespace().map(row).collect::<Option<_>>()?,
                 })
             }
+            ["closed", _, date, utc, how, ..] => Some(Self::Closed {
+                date: parse_date(date)?,
+                utc: parse_utc(utc)?,
+                by_a_person: *how == "person",
+            }),
             _ => None,
         }
     }
@@ -124,6 +179,8 @@ impl VisitRecord {
         match self {
             Self::Here { last, .. } => last.utc,
             Self::Elsewhere(visit) => visit.last,
+            Self::Void { void, .. } => void.to,
+            Self::Entered { date, .. } => date.midnight().assume_utc() + time::Duration::days(1),
             Self::Closed { utc, .. } => *utc,
         }
     }
@@ -132,9 +189,15 @@ impl VisitRecord {
     pub(crate) fn student(&self) -> Option<&RollNumber> {
         match self {
             Self::Here { student, .. } | Self::Elsewhere(Visit { student, .. }) => Some(student),
+            Self::Void { void, .. } => Some(&void.student),
+            Self::Entered { student, .. } => Some(student),
             Self::Closed { .. } => None,
         }
     }
+}
+
+fn parse_date(text: &str) -> Option<Date> {
+    Date::parse(text, time::macros::format_description!("[year]-[month]-[day]")).ok()
 }
 
 #[cfg(test)]
@@ -166,11 +229,29 @@ mod tests {
         };
         let closed =
             |by_a_person| VisitRecord::Closed { date: date!(2025 - 01 - 15), utc: last, by_a_person };
+        let void = |door: &str, ours, by: &str| {
+            let door = DoorName::parse(door).unwrap_or_else(DoorName::here);
+            let void = Void { student: student.clone(), door, from: first, to: last };
+            VisitRecord::Void { void, ours, by: by.to_owned() }
+        };
+        let entered = |rows| VisitRecord::Entered {
+            student: student.clone(),
+            date: date!(2025 - 01 - 15),
+            door: DoorName::parse("North gate").unwrap(),
+            rows,
+        };
         let (from, to) = ("2025-01-15T09:00:00.25Z", "2025-01-15T09:01:00Z");
         for (record, text) in [
             (here(false, false), format!("visit,0,2110001,{from},{to},61250,b-1,known,lasts")),
             (here(true, true), format!("visit,0,2110001,{from},{to},61250,b-1,estimated,ended")),
             (VisitRecord::Elsewhere(elsewhere), format!("elsewhere,0,2110001,{from},{to},out,North gate")),
+            (void("", true, "meera (office)"), format!("void,0,2110001,{from},{to},,here,meera (office)")),
+            (void("North gate", false, ""), format!("void,0,2110001,{from},{to},North gate,elsewhere,")),
+            (
+                entered(vec![(Status::In, first), (Status::Out, last)]),
+                format!("entered,0,2110001,2025-01-15,North gate,IN@{from} OUT@{to}"),
+            ),
+            (entered(Vec::new()), "entered,0,2110001,2025-01-15,North gate,".to_owned()),
             (closed(false), format!("closed,0,2025-01-15,{to},clock")),
             (closed(true), format!("closed,0,2025-01-15,{to},person")),
         ] {

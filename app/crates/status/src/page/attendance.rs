@@ -3,6 +3,7 @@
 use maud::{Markup, html};
 use office::day::Day;
 
+use super::correct::{self, Form, KINDS};
 use super::day::{arrows, classes, list, row_holds};
 use super::filter::Filter;
 use super::parts::{Home, outcome, time_of, token};
@@ -21,6 +22,9 @@ pub(super) fn section(home: &Home<'_>) -> Markup {
     let day = filter.day.as_deref().unwrap_or(&today.date);
     let is_today = filter.day.is_none();
     let states = home.shown.states.as_ref().and_then(|states| states.as_ref().ok());
+    let back = filter.address("/", None, filter.page);
+    let may_correct = home.may.see(Endpoint::ChangeRow);
+    let form = may_correct.then_some(Form { csrf: home.csrf, back: &back });
     html! {
         section.card.attendance aria-labelledby="attendance-title" {
             div.title #attendance-head data-live {
@@ -72,11 +76,12 @@ pub(super) fn section(home: &Home<'_>) -> Markup {
                 }
                 h3 { "Rows" }
                 @if is_today { (closing(home)) }
+                @for kind in KINDS { (outcome(home, kind)) }
                 div #rows data-live {
                     @match &home.shown.rows {
                         Some(Err(reason)) => p.outcome.broken { (reason) },
-                        Some(Ok(rows)) => (table(rows, states, filter, is_today)),
-                        None => (table(&today.rows, states, filter, is_today)),
+                        Some(Ok(rows)) => (table(rows, states, filter, is_today, form)),
+                        None => (table(&today.rows, states, filter, is_today, form)),
                     }
                 }
             }
@@ -109,7 +114,7 @@ fn closing(home: &Home<'_>) -> Markup {
     }
 }
 
-fn table(rows: &[Row], day: Option<&Day>, filter: &Filter, is_today: bool) -> Markup {
+fn table(rows: &[Row], day: Option<&Day>, filter: &Filter, is_today: bool, form: Option<Form<'_>>) -> Markup {
     let search = filter.search.as_str();
     let found: Vec<_> = rows.iter().filter(|row| row_holds(row, day, filter)).collect();
     let count = |status: RowStatus| found.iter().filter(|row| row.status == status).count();
@@ -139,7 +144,10 @@ fn table(rows: &[Row], day: Option<&Day>, filter: &Filter, is_today: bool) -> Ma
                                 @if row.provisional { " " span.badge.attention { "clock not set" } }
                                 @if !row.note.is_empty() { " " span.quiet { (row.note) } }
                             }
-                            td { @if row.open { span.badge { "open" } } @else { (delivery(row.delivery)) } }
+                            td {
+                                @if row.open { span.badge { "open" } } @else { (delivery(row.delivery)) }
+                                @if let Some(form) = form { " " (correct::row(form, row)) }
+                            }
                         }
                     }
                 }

@@ -3,6 +3,7 @@
 use maud::{Markup, html};
 use time::OffsetDateTime;
 
+use super::correct::{self, Form};
 use super::parts::{Home, action, outcome, time_of, token};
 use crate::api::{MOST_LISTED, hours_minutes_seconds};
 use crate::routes::Endpoint;
@@ -75,6 +76,7 @@ pub(super) fn delivery(home: &Home<'_>) -> Markup {
                 // Outside the list: the message stays when the row is gone.
                 (outcome(home, "retry"))
                 (outcome(home, "dismiss"))
+                (outcome(home, "place-row"))
                 @if upload.needs_person.is_empty() { (outcome(home, "retry-all")) }
             }
         }
@@ -93,18 +95,22 @@ fn refused_rows(home: &Home<'_>, refused: &[RefusedRow]) -> Markup {
                         strong { (row.name) } " " (row.status.as_str()) " " span.quiet { (row.timestamp) }
                         p { (row.reason) }
                     }
-                    form method="post" action="/do/retry" data-act {
-                        (token(home.csrf))
-                        input type="hidden" name="row" value=(row.id);
-                        button id=(format!("retry-{}", row.id)) type="submit" aria-label=(format!("Retry {who}")) { "Retry" }
+                    @if !row.void && row.days.is_empty() {
+                        form method="post" action="/do/retry" data-act {
+                            (token(home.csrf))
+                            input type="hidden" name="row" value=(row.id);
+                            button id=(format!("retry-{}", row.id)) type="submit" aria-label=(format!("Retry {who}")) { "Retry" }
+                        }
                     }
+                    (correct::day(Form { csrf: home.csrf, back: "/device" }, &row.id, &who, &row.days))
                     // It cannot be undone, so it takes two steps; also without scripts.
                     details id=(format!("give-up-{}", row.id)) {
                         summary aria-label=(format!("Dismiss {who}")) { "Dismiss" }
                         form method="post" action="/do/dismiss" data-act {
                             (token(home.csrf))
                             input type="hidden" name="row" value=(row.id);
-                            p { "The backend will never get this row. It stays in the day’s file." }
+                            @if row.void { p { "It leaves this list." } }
+                            @else { p { "The backend will never get this row. It stays in the day’s file." } }
                             button id=(format!("dismiss-{}", row.id)) type="submit" aria-label=(format!("Yes, dismiss it: {who}")) { "Yes, dismiss it" }
                         }
                     }

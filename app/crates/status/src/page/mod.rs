@@ -7,6 +7,7 @@ mod accounts;
 mod archive;
 mod attendance;
 mod cards;
+mod correct;
 mod day;
 mod docs;
 mod door;
@@ -36,6 +37,7 @@ use super::reply::{Reply, of_type};
 
 pub(super) use accounts::{Said, accounts};
 pub(super) use archive::{Archived, archive};
+pub(super) use correct::{Form, KINDS, not_corrected};
 pub(super) use docs::docs;
 pub(super) use door::door;
 pub(super) use filter::Filter;
@@ -45,7 +47,7 @@ pub(super) use parts::{Home, May, Shown};
 pub(super) use photos::{erased, photos};
 pub(super) use picture::picture;
 pub(super) use range::{Range, range};
-pub(super) use student::student;
+pub(super) use student::{Corrections, student};
 
 use view::Level;
 

@@ -41,6 +41,8 @@
     for (const now of document.querySelectorAll("[data-live]")) {
       const next = fresh.getElementById(now.id);
       if (!next || next.outerHTML === seen.get(now.id)) continue;
+      // Somebody writes a correction: what they typed stays until they send it or fold it up.
+      if (now.querySelector("details.correct[open]")) continue;
       seen.set(now.id, next.outerHTML);
       const open = [...now.querySelectorAll("details[open][id]")].map((d) => d.id);
       const loaded = new Map([...now.querySelectorAll("[data-picture] > [data-asked]")].map((p) => [p.parentElement.dataset.picture, p]));
@@ -112,7 +114,7 @@
     };
     for (const kind of ["tick", "missed", "photos-synced", "roster-ready", "photo-refused", "left-out", "recognised", "recorded",
       "not-recorded", "hint", "attack-refused", "stranger", "delivered", "delivery-failed", "worker",
-      "sync-failed", "removal-waits", "not-saved", "door-opened"]) events.addEventListener(kind, soon);
+      "sync-failed", "removal-waits", "not-saved", "corrected", "door-opened"]) events.addEventListener(kind, soon);
   }
 
   // --- Buttons say what happened. ---

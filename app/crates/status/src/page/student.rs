@@ -4,11 +4,28 @@ use http::StatusCode;
 use maud::{Markup, html};
 use office::day::{Day, Entry};
 
+use super::correct::{self, Form};
 use super::day::{clock, state};
 use super::document;
-use super::parts::token;
+use super::parts::{time_of, token};
+use crate::jobs::ActionResult;
 use crate::reply::Reply;
-use view::{AboutStudent, RefusedPhoto};
+use view::{AboutStudent, RefusedPhoto, Row};
+
+/// The rows of one day, with the forms that correct them.
+pub(crate) struct Corrections<'a> {
+    /// Which day, and today.
+    pub(crate) day: &'a str,
+    pub(crate) today: &'a str,
+    /// The student's rows, or why they cannot be read.
+    pub(crate) rows: Result<Vec<Row>, String>,
+    /// Those that were corrected.
+    pub(crate) corrected: Vec<Row>,
+    /// The forms.
+    pub(crate) form: Form<'a>,
+    /// What became of the last corrections.
+    pub(crate) outcomes: Vec<ActionResult>,
+}
 
 /// The page. `days` come with the newest first. `erasing`: the log-in's token for who may erase the student,
 /// and whether another roll number was typed.
@@ -17,6 +34,7 @@ pub(crate) fn student(
     about: &AboutStudent,
     days: &Result<Vec<(Day, Option<Entry>)>, String>,
     may_see_photos: bool,
+    corrections: Option<&Corrections<'_>>,
     erasing: Option<(&str, bool)>,
     at_the_door: &Markup,
 ) -> Reply {
@@ -35,9 +53,10 @@ pub(crate) fn student(
                     h2 #days-title { "The last days" }
                     @match days {
                         Err(reason) => p.outcome.broken { (reason) },
-                        Ok(days) => (table(days)),
+                        Ok(days) => (table(roll, days, corrections.is_some())),
                     }
                 }
+                @if let Some(corrections) = corrections { (rows(roll, corrections)) }
                 @if may_see_photos { (photos(about)) }
                 (at_the_door)
                 section.card aria-labelledby="why-title" {
@@ -54,11 +73,50 @@ pub(crate) fn student(
     document(StatusCode::OK, title, &html! {}, &body)
 }
 
-fn table(days: &[(Day, Option<Entry>)]) -> Markup {
+/// The rows of a day, as they are and as they were, and what can be done about them.
+fn rows(roll: &str, corrections: &Corrections<'_>) -> Markup {
+    html! {
+        section.card aria-labelledby="rows-title" {
+            h2 #rows-title { "Rows of " (corrections.day) }
+            div #said aria-live="polite" {
+                @for outcome in &corrections.outcomes {
+                    @match outcome {
+                        Ok(done) => p.outcome.well { (done.message) },
+                        Err(refused) => p.outcome.broken {
+                            (refused.message)
+                            @if !refused.details.is_empty() { " " span.quiet { (refused.details) } }
+                        },
+                    }
+                }
+            }
+            @match &corrections.rows {
+                Err(reason) => p.outcome.broken { (reason) },
+                Ok(rows) if rows.is_empty() => p.quiet { "No row on this day." },
+                Ok(rows) => ul.rows-of-student {
+                    @for row in rows {
+                        li {
+                            strong { (row.status.as_str()) } " " (time_of(&row.timestamp))
+                            @if row.open { " " span.badge { "open" } " " span.quiet { "Sent when the day closes. To give it another time, add an OUT." } }
+                            @if !row.note.is_empty() { " " span.quiet { (row.note) } }
+                            (correct::row(corrections.form, row))
+                        }
+                    }
+                },
+            }
+            (correct::add(corrections.form, roll, corrections.day, corrections.today))
+            @if !corrections.corrected.is_empty() {
+                h3 { "What was corrected" }
+                ul #corrected { @for row in &corrections.corrected { li { (row.status.as_str()) " " (time_of(&row.timestamp)) ": " (row.note) } } }
+            }
+        }
+    }
+}
+
+fn table(roll: &str, days: &[(Day, Option<Entry>)], may_correct: bool) -> Markup {
     html! {
         div.scroll {
             table.people-of-day {
-                thead { tr { th scope="col" { "Day" } th scope="col" { "State" } th scope="col" { "In" } th scope="col" { "Out" } } }
+                thead { tr { th scope="col" { "Day" } th scope="col" { "State" } th scope="col" { "In" } th scope="col" { "Out" } @if may_correct { th scope="col" { "Rows" } } } }
                 tbody {
                     @for (day, entry) in days {
                         tr {
@@ -66,6 +124,9 @@ fn table(days: &[(Day, Option<Entry>)]) -> Markup {
                             @match entry {
                                 Some(entry) => { td { (state(entry)) } td { (clock(entry.arrived)) } td { (clock(entry.left)) } }
                                 None => { td { span.quiet { "not known on this day" } } td {} td {} }
+                            }
+                            @if may_correct {
+                                td { a href=(format!("/student/{roll}?day={}", day.date)) aria-label=(format!("Correct rows of {}", day.date)) { "Correct" } }
                             }
                         }
                     }
