@@ -248,7 +248,8 @@ fn search(faces: usize, question: &Question<'_>) -> Result<f64> {
 /// Loads the models and makes the roster of 1,000 photos that were all enrolled before.
 fn second_start(photos: &[PathBuf], question: &Question<'_>) -> Result<f64> {
     let folder = tempfile::tempdir()?;
-    let places = Places { photos: folder.path().join("photos"), cache: Some(folder.path().join("cache")) };
+    let (mirror, cache) = (folder.path().join("photos"), folder.path().join("cache"));
+    let places = Places { photos: mirror, cache: Some(cache), ..Places::default() };
     for number in 0..ROSTER {
         let bytes = std::fs::read(&photos[number % photos.len()])?;
         let student = places.photos.join(format!("9{number:06}"));

@@ -88,7 +88,7 @@ pub fn remove(config: &Config, erased: &Erased) -> Result<(), Fault> {
         None => remove_folders(&places.photos, depth, erased),
     };
     let steps: [Result<(), Fault>; 7] = [
-        held.erase(data_dir, erased).map(drop).map_err(|error| failed("the rows", &error)),
+        held.erase(data_dir, erased).map(|_| ()).map_err(|error| failed("the rows", &error)),
         backend::sync::erase(data_dir, erased).map_err(|error| failed("the photos", &error.fault())),
         own_folder().map_err(|error| {
             failed(&format!("the photos in {}", places.photos.display()), &error)

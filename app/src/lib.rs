@@ -11,4 +11,6 @@
 pub mod appliance;
 pub mod command;
 pub mod erasing;
+pub mod reset;
 pub mod supervisor;
+pub mod transfer;

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""The licence texts of everything in the image, as one tar archive beside it. The image itself has no room
-for them.
+"""The licence texts of everything in the image, as one tar archive beside it, and as one text for the page.
 
 licences.py WORK > licences.tar
+licences.py WORK --text > licences.txt
 
 `debian/PACKAGE/copyright` as the package ships it, `debian/common-licenses/` with the texts that those files
 refer to, `crates/NAME-VERSION/` with each crate's own texts, `models/` with those of the weights,
@@ -90,5 +90,21 @@ def write(files: dict[str, bytes], out: io.RawIOBase, date: int) -> None:
             archive.addfile(member, io.BytesIO(content))
 
 
+def text(files: dict[str, bytes]) -> str:
+    """The index, then every text once, under the names of all that it belongs to: crates share texts."""
+    belongs: dict[bytes, list[str]] = {}
+    for name, content in sorted(files.items()):
+        if name != "INDEX.txt":
+            belongs.setdefault(content, []).append(name)
+    line = "=" * 78
+    parts = [files["INDEX.txt"].decode()]
+    parts += ["\n".join([line, *names, line, content.decode(errors="replace")]) for content, names in belongs.items()]
+    return "\n\n".join(parts)
+
+
 if __name__ == "__main__":
-    write(collect(pathlib.Path(sys.argv[1])), sys.stdout.buffer, int(os.environ["SOURCE_DATE_EPOCH"]))
+    found = collect(pathlib.Path(sys.argv[1]))
+    if sys.argv[2:] == ["--text"]:
+        sys.stdout.write(text(found))
+    else:
+        write(found, sys.stdout.buffer, int(os.environ["SOURCE_DATE_EPOCH"]))

@@ -65,6 +65,13 @@ class Licences(unittest.TestCase):
         with tarfile.open(fileobj=io.BytesIO(archives[0])) as archive:
             self.assertEqual(archive.getnames(), ["licences/a", "licences/b"])
 
+    def test_each_text_stands_once_under_all_its_names(self) -> None:
+        files = {"INDEX.txt": b"index", "crates/a/LICENSE": b"MIT text", "crates/b/LICENSE": b"MIT text", "c": b"\xff"}
+        found = licences.text(files)
+        self.assertTrue(found.startswith("index\n"))
+        self.assertEqual(found.count("MIT text"), 1)
+        self.assertIn("crates/a/LICENSE\ncrates/b/LICENSE\n", found)
+
 
 if __name__ == "__main__":
     unittest.main()

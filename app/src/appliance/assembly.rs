@@ -24,6 +24,7 @@ use super::school::{MQTT, Neighbours, School, ThisDoor};
 use super::self_report::{PagePlace, SelfReport};
 use super::technician::Technician;
 use crate::supervisor::{Board, Supervisor};
+use crate::transfer::arriving::Turns;
 use backend::sync;
 use backend::upload::Uploader;
 use base::event::Bus;
@@ -76,6 +77,7 @@ pub(super) struct Assembly {
     asking: Arc<AtomicBool>,
     page_view: PageView,
     settings: Option<Arc<dyn Settings>>,
+    keeper: Option<Arc<Keeper>>,
     office: Office,
     photos_changed: watch::Sender<u64>,
     on_memory: Option<OnMemory>,
@@ -142,7 +144,10 @@ impl Assembly {
             faults: Faults::default(),
             asking: Arc::default(),
             page_view: PageView::default(),
-            settings: keeper.map(|keeper| -> Arc<dyn Settings> { Arc::new(Desk::new(keeper, zone.clone())) }),
+            settings: keeper
+                .clone()
+                .map(|keeper| -> Arc<dyn Settings> { Arc::new(Desk::new(keeper, zone.clone())) }),
+            keeper,
             on_memory: machine::on_memory(Path::new(on_memory::PATH)),
             erasing,
             config: Arc::new(config),
@@ -305,6 +310,8 @@ impl Assembly {
             office: self.office.clone(),
             erasing: self.erasing.clone(),
             enrolment: Arc::new(self.enrolment_at_the_door()),
+            keeper: self.keeper.clone(),
+            importing: Turns::default(),
         }
     }
 

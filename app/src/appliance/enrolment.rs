@@ -70,6 +70,25 @@ pub struct DoorEnrolment {
     pub state: Arc<Mutex<State>>,
 }
 
+impl DoorEnrolment {
+    /// Where the site does not allow it.
+    pub fn off(settings: Settings, office: Office, clock: Arc<dyn Clock>, zone: SiteZone) -> Self {
+        Self {
+            allowed: false,
+            load: models(settings),
+            frames: Arc::default(),
+            gallery: SharedGallery::default(),
+            enrolling: Progress::default(),
+            pictures: Arc::clone(&office.door_pictures),
+            office,
+            clock,
+            zone,
+            time: TIME,
+            state: Arc::default(),
+        }
+    }
+}
+
 /// The sitting that is under way, or the last one.
 #[derive(Default)]
 pub struct State {

@@ -142,11 +142,11 @@ fn nobody_is_taken_for_another_student() {
     door.grey.store(205, Ordering::Relaxed);
     door.until("2110009 there", |sitting| sitting.hint.contains("looks like 2110009"));
     door.grey.store(60, Ordering::Relaxed);
-    door.until("a picture", |sitting| sitting.pictures == 1);
+    door.until("a picture", |sitting| sitting.pictures >= 1);
     door.grey.store(120, Ordering::Relaxed);
     let sitting = door.until("somebody else", |sitting| sitting.hint.contains("not the person of the first"));
-    assert_eq!(sitting.pictures, 1);
-    assert!(enrolment.confirm(sitting.number, "anna").is_err(), "one picture is not enough");
+    assert!(sitting.pictures < 3, "{sitting:?}");
+    assert!(enrolment.confirm(sitting.number, "anna").is_err(), "fewer pictures are not enough");
     enrolment.cancel(sitting.number);
     assert!(enrolment.picture(1).is_none());
     assert_eq!(door.files(), 0);
@@ -156,7 +156,6 @@ fn nobody_is_taken_for_another_student() {
 fn a_sitting_ends_by_itself_and_its_pictures_with_it() {
     let door = Door::of(60, Duration::from_secs(2));
     door.enrolment.begin("2110001", "anna").unwrap();
-    door.until("a picture", |sitting| sitting.pictures == 1);
     let over = door.until("the end", |sitting| sitting.over.is_some());
     assert!(over.over.unwrap().contains("time is over"));
     assert_eq!(door.files(), 0);

@@ -1,9 +1,11 @@
 //! What the technician's page may ask for, done.
 
+use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use archive::place::Place;
 use tokio::sync::{Notify, broadcast};
 use tokio::time::{Instant, timeout_at};
 
@@ -13,7 +15,11 @@ use super::erasing::Erasing;
 use super::frame_path::RECOGNITION;
 use super::office::Office;
 use super::updates;
+use crate::reset;
 use crate::supervisor::{Board, WorkerView};
+use crate::transfer::arriving::{Arriving, Turns};
+use crate::transfer::export::export;
+use crate::transfer::import::{Staged, waiting};
 use backend::sync;
 use backend::sync::confirm_removal;
 use backend::upload;
@@ -22,9 +28,11 @@ use base::event::WorkerState as State;
 use base::event::{Bus, Event};
 use base::failure::Fault;
 use base::moment::Clock;
+use base::secret::Secret;
 use config::Config;
 use journal::Recorder;
 use recognition::watch::view::FrameView;
+use settings::trial::Keeper;
 use update::report::CAMERA;
 use update::under_way::UnderWay;
 use view::corrections::Correction;
@@ -77,6 +85,10 @@ pub struct Hands {
     pub erasing: Erasing,
     /// Enrolment at the door.
     pub enrolment: Arc<dyn Enrolment>,
+    /// Knows the settings' file, and restarts the program; none where nobody starts it again.
+    pub keeper: Option<Arc<Keeper>>,
+    /// The archive that comes in.
+    pub importing: Turns,
 }
 
 impl Control for Hands {
@@ -122,6 +134,58 @@ impl Control for Hands {
     fn enrolment(&self) -> Option<Arc<dyn Enrolment>> {
         Some(Arc::clone(&self.enrolment))
     }
+
+    fn export(&self, passphrase: &Secret, out: &mut dyn io::Write) -> Result<(), Fault> {
+        let keeper = self.keeper.as_ref().ok_or_else(no_archives)?;
+        let exported = export(&keeper.writer.path, passphrase, out)?;
+        log::info!("Exported {} files with {} bytes", exported.files, exported.bytes);
+        exported.left_out.iter().for_each(|what| log::warn!(personal:% = what; "not in the archive: {what}"));
+        Ok(())
+    }
+
+    fn import(
+        &self,
+        passphrase: Secret,
+        keep_settings: bool,
+        bytes: u64,
+    ) -> Result<Box<dyn Incoming>, Refused> {
+        let begun = self.keeper.as_ref().ok_or_else(no_archives).and_then(|keeper| {
+            let (path, again) = (keeper.writer.path.clone(), Arc::clone(keeper));
+            // Told from a thread of the page, whose runtime is there.
+            let restart = move |staged: &Staged| {
+                log::info!("Imported, for the next start: {staged}");
+                tokio::spawn(again.restart_soon());
+            };
+            Arriving::begin(&self.importing, path, passphrase, keep_settings, bytes, restart)
+        });
+        match begun {
+            Ok(arriving) => Ok(Box::new(arriving)),
+            Err(fault) => Err(Refused { message: fault.what, details: fault.advice.unwrap_or_default() }),
+        }
+    }
+
+    fn reset_words(&self) -> Option<(usize, String)> {
+        let device = reset::Places::default().device().ok()?;
+        let rows = waiting(&self.config);
+        Some((rows, reset::words(&device, rows)))
+    }
+
+    fn factory_reset(&self, typed: &str) -> Result<(), Fault> {
+        let device = reset::Places::default().device()?;
+        reset::check(typed, &device, waiting(&self.config))?;
+        reset::ask(&self.config.site.data_dir).map_err(|error| {
+            Fault::new(format!("nothing was erased: {error}")).advise("free space on the card, or replace it")
+        })
+    }
+
+    fn last_import(&self) -> Option<(bool, String)> {
+        let outcome = Place::below(&self.config.site.data_dir).outcome()?;
+        Some((outcome.taken, outcome.sentence))
+    }
+}
+
+fn no_archives() -> Fault {
+    Fault::new("nothing can be exported or imported here: the program does not know its settings' file")
 }
 
 impl Hands {
@@ -399,7 +463,7 @@ async fn outcome_of_sync(
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::appliance::enrolment::{DoorEnrolment, TIME, models};
+    use crate::appliance::enrolment::DoorEnrolment;
     use crate::supervisor::Supervisor;
     use base::failure::Failure;
     use base::identity::RollNumber;
@@ -443,19 +507,12 @@ mod tests {
         let office = Office::below(folder, folder, Default::default());
         let hands = Hands {
             erasing: Erasing::begin(&config),
-            enrolment: Arc::new(DoorEnrolment {
-                allowed: false,
-                load: models(config.roster()),
-                frames: Arc::default(),
-                gallery: Default::default(),
-                enrolling: Default::default(),
-                pictures: Arc::clone(&office.door_pictures),
-                office: office.clone(),
-                clock: Arc::clone(&clock),
-                zone: SiteZone::named("UTC").unwrap(),
-                time: TIME,
-                state: Arc::default(),
-            }),
+            enrolment: Arc::new(DoorEnrolment::off(
+                config.roster(),
+                office.clone(),
+                Arc::clone(&clock),
+                SiteZone::named("UTC").unwrap(),
+            )),
             office,
             config: Arc::new(config),
             board,
@@ -469,6 +526,8 @@ mod tests {
             account: Arc::default(),
             settings: None,
             ask_updates: Arc::default(),
+            keeper: None,
+            importing: Turns::default(),
         };
         (hands, ledger)
     }

@@ -262,13 +262,7 @@ pub fn erase(data_dir: &Path, photos: &Path, erased: &Erased) -> io::Result<()> 
     }
     let beside = photos.join(BESIDE_PHOTOS);
     if let Some(bytes) = there(&beside)? {
-        let is_left = |line: &&[u8]| {
-            let line = String::from_utf8_lossy(line);
-            let mut fields = line.split([',', ';', '\t']).map(|field| field.trim().trim_matches('"').trim());
-            !fields.any(|field| erased.is(field))
-        };
-        let left: Vec<&[u8]> = bytes.split_inclusive(|byte| *byte == b'\n').filter(is_left).collect();
-        let left = left.concat();
+        let left = erased.without_lines(&bytes);
         if left.len() < bytes.len() {
             replace_for(Access::ByMask, &beside, &left)?;
         }

@@ -9,12 +9,14 @@ mod check_connection;
 mod check_photos;
 #[cfg(feature = "evaluate")]
 mod evaluate;
+mod factory_reset;
 mod health_gate;
 mod keys;
 mod provision;
 mod run;
 mod sync;
 mod take_settings;
+mod transfer;
 mod update;
 mod upload;
 
@@ -69,6 +71,12 @@ enum Command {
     /// API tokens for scripts and monitoring.
     #[command(subcommand)]
     Token(keys::Token),
+    /// Write all that this device knows as one encrypted file: for the day on which its board or card dies.
+    Export(transfer::Export),
+    /// Take over such a file. It is checked now, and taken over when the appliance starts.
+    Import(transfer::Import),
+    /// On the appliance: erase everything, and start as freshly flashed.
+    FactoryReset(factory_reset::Arguments),
     /// On the appliance: take over what the technician put on the card, or report back to it.
     #[command(hide = true)]
     Provision(provision::Arguments),
@@ -115,6 +123,9 @@ pub fn execute(cli: Cli) -> ExitCode {
         Command::Password(arguments) => keys::password(&cli.config, arguments),
         Command::Account(request) => keys::account(&cli.config, request),
         Command::Token(request) => keys::token(&cli.config, request),
+        Command::Export(arguments) => transfer::export(&cli.config, arguments),
+        Command::Import(arguments) => transfer::import(&cli.config, arguments),
+        Command::FactoryReset(arguments) => factory_reset::execute(&cli.config, arguments),
         Command::Provision(arguments) => provision::execute(arguments),
         Command::BootSlot(request) => boot_slot::execute(request),
         Command::HealthGate(arguments) => health_gate::execute(&cli.config, arguments),

@@ -6,6 +6,8 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 
+use crate::reset;
+use crate::transfer::import::waiting;
 use provision::import;
 use provision::import::Places;
 use provision::network;
@@ -49,9 +51,21 @@ pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         Ok(None) => {}
         Err(error) => log::warn!("this machine could not be given a name: {error}"),
     }
-    report::remember(&places, &import::import(&places)).context("cannot keep what was found on the card")?;
-    // Whatever cannot be read or written here leaves the network to DHCP.
     let settings = places.etc.join("attendance/attendance.toml");
+    let mut outcomes = import::import(&places);
+    // With the settings that are in force now.
+    let rows = || {
+        let text = config::read(&settings).unwrap_or_default();
+        waiting(&config::examine(&text).0)
+    };
+    outcomes.extend(reset::card::look(
+        &places.card,
+        &arguments.data,
+        reset::Places::default().device(),
+        rows,
+    ));
+    report::remember(&places, &outcomes).context("cannot keep what was found on the card")?;
+    // Whatever cannot be read or written here leaves the network to DHCP.
     if settings.exists() {
         match config::load(&settings) {
             Ok(config) => {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use clap::Args;
 
 use crate::appliance::End;
+use crate::transfer::take_over::take_over;
 use config::Config;
 use settings::store::RealDisk;
 use settings::trial::{Keeper, Start};
@@ -22,9 +23,17 @@ pub(super) struct Arguments {
 
 pub(super) fn execute(path: &Path, arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let keeper = Arc::new(Keeper::new(path, Arc::new(RealDisk)));
+    // Before anything of the data folder is opened, and before the settings are read.
+    let taken_over = take_over(path, &keeper);
     let configured = super::configured(path);
     if configured.is_err() {
         base::logging::start(log::LevelFilter::Info);
+    }
+    match taken_over {
+        Ok(Some(outcome)) if outcome.taken => log::info!("{}", outcome.sentence),
+        Ok(Some(outcome)) => log::warn!("{}", outcome.sentence),
+        Ok(None) => {}
+        Err(fault) => anyhow::bail!("{fault}"),
     }
     if keeper.begin() == Start::Again {
         return Err(start_again().into());

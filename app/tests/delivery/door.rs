@@ -51,8 +51,14 @@ impl Door {
 
     /// The program ends and starts again.
     pub fn restart(self) -> Self {
+        self.restart_after(|_| ())
+    }
+
+    /// The same; something happens in the data folder before anything opens it again.
+    pub fn restart_after(self, act: impl FnOnce(&Path)) -> Self {
         let Self { folder, clock, bus, records, uploader, webhook, tls } = self;
         drop((records, uploader));
+        act(folder.path());
         let (records, uploader) = open(folder.path(), &webhook, &tls, &clock, &bus);
         Self { folder, clock, bus, records, uploader, webhook, tls }
     }

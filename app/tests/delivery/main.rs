@@ -8,8 +8,10 @@ mod erased;
 mod faults;
 mod first_settings;
 mod killed;
+mod moved;
 mod promises;
 mod reports;
+mod reset;
 mod scripted;
 mod working;
 

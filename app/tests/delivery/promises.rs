@@ -7,6 +7,7 @@ use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
+use attendance::appliance::enrolment::DoorEnrolment;
 use attendance::appliance::erasing::Erasing;
 use attendance::appliance::hands::Hands;
 use attendance::appliance::office::Office;
@@ -86,7 +87,17 @@ impl Backend {
         let records =
             journal::open(self.data.path(), &config.attendance, zone, Arc::clone(&clock), bus.clone())
                 .unwrap();
+        let office = Office::below(self.data.path(), self.data.path(), Default::default());
+        let zone = SiteZone::named("UTC").unwrap();
         Hands {
+            enrolment: Arc::new(DoorEnrolment::off(
+                config.roster(),
+                office.clone(),
+                Arc::clone(&clock),
+                zone,
+            )),
+            keeper: None,
+            importing: Default::default(),
             config,
             recorder: records.recorder,
             board: supervisor.board(),
@@ -97,7 +108,7 @@ impl Backend {
             clock,
             updating: Default::default(),
             account,
-            office: Office::below(self.data.path(), self.data.path(), Default::default()),
+            office,
             erasing: Erasing::begin(&config::load(&self.file).unwrap()),
             settings: None,
             ask_updates: Arc::default(),

@@ -57,6 +57,10 @@ pub struct Fake {
     /// The real one, on a file in the folder of the device.
     pub settings: Arc<Desk>,
     pub enrolment: Arc<FakeEnrolment>,
+    /// How often everything was erased.
+    pub erased: Mutex<usize>,
+    /// Archives that came: passphrase, whether the settings stay, content.
+    pub archives: Arc<Mutex<Vec<(String, bool, Vec<u8>)>>>,
 }
 
 pub struct Device {
@@ -119,6 +123,8 @@ impl Device {
             students: Mutex::new(0),
             inbox: folder.path().join("update"),
             updating: UnderWay::default(),
+            erased: Mutex::default(),
+            archives: Arc::default(),
             settings: Arc::new(desk(folder.path())),
             enrolment: Arc::default(),
         });
@@ -251,6 +257,13 @@ impl Source for Fake {
         (photo != "2110005/broken.jpg").then(|| picture("two faces", false))
     }
 
+    fn licences(&self) -> Option<bytes::Bytes> {
+        use std::io::Write as _;
+        let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        packed.write_all(b"the text of a licence").unwrap();
+        (!*self.fails.lock().unwrap()).then(|| packed.finish().unwrap().into())
+    }
+
     fn door(&self) -> Option<bytes::Bytes> {
         Some(picture("", true).jpeg)
     }
@@ -317,10 +330,73 @@ impl Control for Fake {
         })
     }
 
+    /// Three megabytes; on a device whose actions fail, it breaks off in the middle, or at once.
+    fn export(&self, passphrase: &Secret, out: &mut dyn std::io::Write) -> Result<(), base::failure::Fault> {
+        let full = |_| base::failure::Fault::new("nobody reads");
+        let fails = *self.fails.lock().unwrap();
+        if fails && passphrase.expose().starts_with("at once") {
+            return Err(base::failure::Fault::new("the card cannot be read").advise("replace it"));
+        }
+        for piece in 0..3 {
+            if fails && piece == 2 {
+                return Err(base::failure::Fault::new("a file changed while it was read"));
+            }
+            out.write_all(&vec![piece; 1_000_000]).map_err(full)?;
+        }
+        Ok(())
+    }
+
+    fn import(&self, passphrase: Secret, keep: bool, bytes: u64) -> Result<Box<dyn Incoming>, Refused> {
+        if *self.fails.lock().unwrap() {
+            let details = "wait for its end".to_owned();
+            return Err(Refused { message: "another import is under way".to_owned(), details });
+        }
+        assert!(bytes > 0);
+        let archive = (passphrase.expose().to_owned(), keep, Vec::new());
+        Ok(Box::new(Coming { archive, all: Arc::clone(&self.archives) }))
+    }
+
+    fn reset_words(&self) -> Option<(usize, String)> {
+        Some((12, "ERASE attendance-0a1b2c AND 12 ROWS".to_owned()))
+    }
+
+    fn factory_reset(&self, typed: &str) -> Result<(), base::failure::Fault> {
+        if typed != "ERASE attendance-0a1b2c AND 12 ROWS" {
+            return Err(base::failure::Fault::new("12 rows are on this device only").advise("type the words"));
+        }
+        *self.erased.lock().unwrap() += 1;
+        Ok(())
+    }
+
+    fn last_import(&self) -> Option<(bool, String)> {
+        Some((true, "The archive was taken over.".to_owned()))
+    }
+
     fn receive(&self, bytes: u64) -> Result<Box<dyn Incoming>, Refused> {
         inbox::Incoming::begin(&self.inbox, bytes, &self.updating)
             .map(|incoming| -> Box<dyn Incoming> { Box::new(Bundle(incoming)) })
             .map_err(|error| Refused { message: error.to_string(), details: String::new() })
+    }
+}
+
+struct Coming {
+    archive: (String, bool, Vec<u8>),
+    all: Arc<Mutex<Vec<(String, bool, Vec<u8>)>>>,
+}
+
+impl Incoming for Coming {
+    fn take(&mut self, piece: &[u8]) -> Result<(), Refused> {
+        self.archive.2.extend_from_slice(piece);
+        Ok(())
+    }
+
+    fn finish(self: Box<Self>) -> Result<Box<dyn Send>, Refused> {
+        if self.archive.0.starts_with("wrong") {
+            let message = "the passphrase does not open this archive".to_owned();
+            return Err(Refused { message, details: "type it as at the export".to_owned() });
+        }
+        self.all.lock().unwrap().push(self.archive);
+        Ok(Box::new(()))
     }
 }
 

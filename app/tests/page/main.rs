@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, unreachable_pub)]
 
 mod api;
+mod archives;
 mod browser;
 mod client;
 mod corrections;

@@ -8,7 +8,11 @@ use crate::client::As;
 use crate::device::Device;
 
 /// Addresses that a role must not reach.
-const TECHNICIANS: [&str; 16] = [
+const TECHNICIANS: &[&str] = &[
+    "/archive/reset",
+    "/archive",
+    "/archive/export",
+    "/archive/import",
     "/settings",
     "/settings/save",
     "/update/check",
@@ -27,7 +31,8 @@ const TECHNICIANS: [&str; 16] = [
     "/upload/test",
 ];
 /// What no token sees.
-const FACES: [&str; 14] = [
+const FACES: &[&str] = &[
+    "/archive/reset",
     "/enrol",
     "/enrol/{picture}.jpg",
     "/enrol/{change}",
@@ -43,7 +48,7 @@ const FACES: [&str; 14] = [
     "/settings/put-back",
     "/settings/keep",
 ];
-const OFFICES: [&str; 21] = [
+const OFFICES: &[&str] = &[
     "/attendance/add",
     "/attendance/change/{row}",
     "/attendance/void/{row}",

@@ -15,6 +15,7 @@
 #   cannot be judged          not do its work, where not all could be read, and where making a new file system
 #                             failed
 #   not there                 the door works on memory, without the card's settings
+#   to be erased              a factory reset was asked for: it is made fresh (see forget)
 #   anything but the first    on a trial: nothing is touched and the trial is over. A new system that cannot
 #   two, on a trial           read the data, or whose e2fsck does not run, must not be what decides that the
 #                             old one's data are lost
@@ -61,6 +62,10 @@ mount_data() {
     repair
     damage=$?
     while [ $damage = 0 ] && mount_patiently; do
+        if is_to_be_erased; then
+            forget
+            return
+        fi
         if [ -n "$full" ]; then
             put_back && return
             gather /run/data
@@ -95,6 +100,25 @@ mount_data() {
     on_memory not-restored "the card no longer takes a file system, or what was copied to memory could not be written back"
 }
 
+# A factory reset was asked for, by a person who typed the words for it: attendance-reset.service, as root,
+# wrote this file and nothing else. A system on trial erases nothing, and removes it (tmpfiles.d).
+is_to_be_erased() { [ "$trial" != 1 ] && [ "$(cat /run/data/factory-reset 2> /dev/null)" = "ERASE EVERYTHING" ]; }
+
+# The data partition as freshly flashed. The request lies on what is erased, so it ends with it. The first 16
+# blocks hold the superblock, then group descriptors, and room for more of them. Zeroed in this order: where
+# the power goes in between, e2fsck restores them from their copies, and the request is found again. When all
+# of them are zeros, the next start sees a fresh card.
+forget() {
+    say "factory reset: erasing everything on the data partition"
+    umount /run/data
+    if dd if=/dev/zero of="$data" bs=4096 count=1 conv=notrunc,fsync 2> /dev/null \
+        && dd if=/dev/zero of="$data" bs=4096 count=15 seek=1 conv=notrunc,fsync 2> /dev/null; then
+        # Nor does memory keep what a repair may have copied.
+        make discard && mount_patiently && forget_copy && return
+    fi
+    on_memory no-file-system "the data partition could not be erased"
+}
+
 # The card takes no writes: nothing on it is touched.
 run_from_copy() {
     [ "$trial" = 1 ] || with_replayed_journal || rescue
@@ -114,11 +138,12 @@ grow() {
 }
 
 # The features are named, and are those that every e2fsck and kernel of this appliance's versions knows: the
-# file system outlives the system that made it. discard is left out: on old cards it takes minutes. The rest
-# of the inode tables is zeroed later, in the background.
+# file system outlives the system that made it. discard is left out: on old cards it takes minutes; only a
+# factory reset asks for it, so that the card's own old content goes, too, if the card does as it is told. The
+# rest of the inode tables is zeroed later, in the background.
 make() {
     [ "$trial" = 1 ] && return 1
-    mke2fs -q -F -t ext4 -L data -b 4096 -I 256 -E nodiscard \
+    mke2fs -q -F -t ext4 -L data -b 4096 -I 256 -E "${1:-nodiscard}" \
         -O none,has_journal,ext_attr,resize_inode,dir_index,filetype,extent,64bit,flex_bg,sparse_super,large_file,huge_file,dir_nlink,extra_isize,metadata_csum \
         "$data" > /run/mke2fs 2>&1 && return
     while read -r line; do say "mke2fs: $line"; done < /run/mke2fs

@@ -201,7 +201,7 @@ async fn main() {
                 direction: Direction::Both,
                 version: "0.1.0".to_owned(),
                 pace: Pace::default(),
-                erasures: Arc::new(Erasures::below(Path::new("none"), None)),
+                erasures: Arc::new(Erasures::below(std::path::Path::new("none"), None)),
             };
             let worker = Worker::new(settings, Arc::clone(&door)).unwrap();
             let (changes, shared) = (worker.changes(), worker.shared());

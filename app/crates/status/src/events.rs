@@ -2,7 +2,7 @@
 //! kind; a `tick` comes every few seconds, so that a page shows fresh numbers and a dead connection is
 //! noticed. What is wrong comes first, as `problems`, and again whenever it changes.
 
-use std::convert::Infallible;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -42,7 +42,7 @@ pub(super) fn stream_events(
     let state = Listener { events, judge, told: None, door, headers, ticks, _permit: permit };
     let frames = stream::unfold(state, |mut listener| async move {
         let text = listener.next().await?;
-        Some((Ok::<_, Infallible>(Frame::data(Bytes::from(text))), listener))
+        Some((Ok::<_, io::Error>(Frame::data(Bytes::from(text))), listener))
     });
     let mut reply = with_body(StatusCode::OK, StreamBody::new(frames).boxed_unsync());
     reply.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static("text/event-stream"));

@@ -102,6 +102,11 @@ impl Jobs {
         self.control.enrolment()
     }
 
+    /// Who does what is asked for.
+    pub(super) fn control(&self) -> &Arc<dyn Control> {
+        &self.control
+    }
+
     /// The settings; none where they cannot be shown.
     pub(super) fn settings(&self) -> Option<Arc<dyn Settings>> {
         self.control.settings()

@@ -19,6 +19,7 @@
 
 mod anonymous;
 mod api;
+mod archive;
 mod auth;
 pub mod certificate;
 pub mod config;
@@ -31,6 +32,7 @@ mod events;
 mod history;
 mod jobs;
 mod judge;
+mod licences;
 pub mod limits;
 mod listen;
 mod metrics;
@@ -393,6 +395,10 @@ impl Source for WithDoor {
 
     fn roster(&self) -> Roster {
         self.source.roster()
+    }
+
+    fn licences(&self) -> Option<Bytes> {
+        self.source.licences()
     }
 
     fn log(&self, most: usize) -> Vec<String> {

@@ -30,6 +30,8 @@ pub struct Limits {
     pub settings_form_bytes: usize,
     /// Largest update bundle, which is streamed to the card.
     pub bundle_bytes: u64,
+    /// Largest archive of a device, which is unpacked while it comes.
+    pub archive_bytes: u64,
     /// A sender of an update who sends nothing for so long is dropped.
     pub bundle_pause: Duration,
     /// Time for a whole update: 120 MB over a weak Wi-Fi.
@@ -56,6 +58,7 @@ impl Default for Limits {
             address_form_bytes: 4096,
             settings_form_bytes: 128 << 10,
             bundle_bytes: 400 << 20,
+            archive_bytes: 4 << 30,
             bundle_pause: Duration::from_secs(20),
             bundle_time: Duration::from_secs(30 * 60),
             write_time: Duration::from_secs(10),

@@ -5,6 +5,7 @@ use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
 use super::api;
+use super::archive::LONGEST_PASSPHRASE;
 use super::corrections::LONGEST_REASON;
 use super::request::LONGEST_ADDRESS;
 use super::rights::Rights;
@@ -109,6 +110,19 @@ fn operation(route: &Route, schemas: &mut SchemaGenerator) -> Value {
                 "content": { "application/json": { "schema": schema } },
             }),
         );
+    } else if matches!(route.endpoint, Endpoint::Export | Endpoint::Import) {
+        add("400", "The passphrase is too short, or the two differ; or no archive came.");
+        add("403", "The token does not name the role technician.");
+        add(
+            "409",
+            "Another export or import is under way, or the archive is not taken; the detail says why.",
+        );
+        add("413", "The body is larger than this address takes.");
+        add("500", "It failed; the detail says why.");
+        if route.endpoint == Endpoint::Import {
+            add("408", "The archive came too slowly.");
+            add("411", "The request does not say how long it is.");
+        }
     } else if matches!(route.endpoint, Endpoint::Day | Endpoint::DayCsv) {
         add("404", "The path holds no day.");
         add("500", "The day's rows cannot be read.");
@@ -155,6 +169,22 @@ fn request_body(route: &Route) -> Option<(&'static str, Value)> {
                 json!({ "type": "string", "description": "The roll number of the address, once more" });
             let form = json!({
                 "type": "object", "properties": { "confirm": confirm }, "required": ["confirm"],
+            });
+            Some(("application/x-www-form-urlencoded", form))
+        }
+        Endpoint::Import => {
+            let archive = json!({
+                "type": "string", "format": "binary", "minLength": 1,
+                "description": "The file that the export made, with its Content-Length. The header X-Passphrase holds the \
+                                passphrase, percent-encoded. With `X-Keep-Settings: 1` this device's settings stay.",
+            });
+            Some(("application/octet-stream", archive))
+        }
+        Endpoint::Export => {
+            let passphrase = json!({ "type": "string", "minLength": 12, "maxLength": LONGEST_PASSPHRASE });
+            let form = json!({
+                "type": "object", "properties": { "passphrase": passphrase, "repeated": passphrase },
+                "required": ["passphrase", "repeated"],
             });
             Some(("application/x-www-form-urlencoded", form))
         }
@@ -230,12 +260,14 @@ fn answer(route: &Route, schemas: &mut SchemaGenerator) -> Value {
         | Endpoint::PlaceRow
         | Endpoint::EraseStudent
         | Endpoint::LiftErasure
+        | Endpoint::Import
         | Endpoint::CloseDay => json_of::<api::Acted>(schemas),
         Endpoint::OpenApi => ("application/json", json!({ "type": "object" })),
         Endpoint::DayCsv => ("text/csv", text()),
         Endpoint::Metrics => ("text/plain", text()),
         Endpoint::Events => ("text/event-stream", text()),
         Endpoint::Docs => ("text/html", text()),
+        Endpoint::Export => ("application/octet-stream", json!({ "contentEncoding": "binary" })),
         Endpoint::Diagnostics => ("application/gzip", json!({ "contentEncoding": "binary" })),
         _ => return json!({ "description": "It does its work." }),
     };

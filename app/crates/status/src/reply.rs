@@ -1,6 +1,6 @@
 //! Answers, and the headers every one of them carries.
 
-use std::convert::Infallible;
+use std::io;
 
 use bytes::Bytes;
 use http::header::{self, HeaderName, HeaderValue};
@@ -9,8 +9,9 @@ use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Empty, Full};
 use serde::Serialize;
 
-/// The body of an answer: whole, or a stream.
-pub(super) type Body = UnsyncBoxBody<Bytes, Infallible>;
+/// The body of an answer: whole, or a stream. One that breaks off ends the connection, so that nobody takes
+/// it for whole.
+pub(super) type Body = UnsyncBoxBody<Bytes, io::Error>;
 /// An answer.
 pub(super) type Reply = Response<Body>;
 
@@ -44,12 +45,12 @@ pub(super) fn secured(mut reply: Reply) -> Reply {
 
 /// An answer without body.
 pub(super) fn empty(status: StatusCode) -> Reply {
-    with_body(status, Empty::new().boxed_unsync())
+    with_body(status, Empty::new().map_err(|never| match never {}).boxed_unsync())
 }
 
 /// An answer of this type.
 pub(super) fn of_type(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Reply {
-    let mut reply = with_body(status, Full::new(body.into()).boxed_unsync());
+    let mut reply = with_body(status, Full::new(body.into()).map_err(|never| match never {}).boxed_unsync());
     reply.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     reply
 }

@@ -29,7 +29,7 @@ impl Rights {
             | Endpoint::Events
             | Endpoint::Docs
             | Endpoint::OpenApi => Role::Viewer,
-            Endpoint::Range | Endpoint::Sheet | Endpoint::StudentPage => Role::Viewer,
+            Endpoint::Range | Endpoint::Sheet | Endpoint::StudentPage | Endpoint::Licences => Role::Viewer,
             // The page's buttons: each needs the role of the address that does the same.
             Endpoint::Act => Role::Viewer,
             Endpoint::Roster
@@ -78,7 +78,11 @@ impl Rights {
             | Endpoint::PutBackSettings
             | Endpoint::KeepSettings
             | Endpoint::Accounts
-            | Endpoint::ChangeAccounts => Role::Technician,
+            | Endpoint::ChangeAccounts
+            | Endpoint::ArchivePage
+            | Endpoint::Export
+            | Endpoint::Import
+            | Endpoint::FactoryReset => Role::Technician,
         }
     }
 }

@@ -89,6 +89,11 @@ pub(super) enum Endpoint {
     Erasures,
     EraseStudent,
     LiftErasure,
+    ArchivePage,
+    Export,
+    Import,
+    FactoryReset,
+    Licences,
 }
 
 /// One address.
@@ -111,7 +116,7 @@ const fn post(path: &'static str, access: Access, endpoint: Endpoint, summary: &
 }
 
 /// The addresses, in the order of the documentation. A fixed path stands before one with a varying part.
-pub(super) static ROUTES: [Route; 64] = [
+pub(super) static ROUTES: &[Route] = &[
     get("/", Access::Read, Endpoint::Root, "The service in short; the page, for browsers"),
     get("/status", Access::Read, Endpoint::Status, "Server, recognition, today's attendance and workers"),
     get("/attendance/today", Access::Read, Endpoint::Today, "Today's rows"),
@@ -208,6 +213,18 @@ pub(super) static ROUTES: [Route; 64] = [
         Endpoint::AcknowledgeUpdate,
         "Say that it is known that the last update was rolled back",
     ),
+    post(
+        "/archive/export",
+        Access::PageChange,
+        Endpoint::Export,
+        "All that this device knows, as one encrypted file (age, with a passphrase)",
+    ),
+    post(
+        "/archive/import",
+        Access::PageChange,
+        Endpoint::Import,
+        "Take over such a file: it is checked, and the appliance restarts with it",
+    ),
     get("/events", Access::Read, Endpoint::Events, "What happens, as server-sent events"),
     get("/logs/server", Access::Read, Endpoint::Logs, "The newest lines of the log"),
     get("/metrics", Access::Read, Endpoint::Metrics, "Numbers for Prometheus"),
@@ -251,6 +268,9 @@ pub(super) static ROUTES: [Route; 64] = [
     get("/enrol/{picture}.jpg", Access::Person, Endpoint::EnrolPicture, ""),
     post("/enrol/{change}", Access::PersonChange, Endpoint::Enrol, ""),
     get("/device", Access::Page, Endpoint::DevicePage, ""),
+    get("/licences", Access::Page, Endpoint::Licences, ""),
+    get("/archive", Access::Page, Endpoint::ArchivePage, ""),
+    post("/archive/reset", Access::PersonChange, Endpoint::FactoryReset, ""),
 ];
 
 /// Every address the server answers: its method, and its path with `{name}` for a part that varies.
@@ -273,7 +293,7 @@ pub(super) fn find<'a>(method: &Method, path: &'a str) -> Found<'a> {
     let wanted = if method == Method::HEAD { &Method::GET } else { method };
     let mut others = Vec::new();
     let mut fixed_found = false;
-    for route in &ROUTES {
+    for route in ROUTES {
         let Some(part) = matches(route.path, path) else { continue };
         // `/attendance/today` is fixed: no other method on it may fall through to `/attendance/{date}`.
         if part.is_some() && fixed_found {
@@ -348,7 +368,7 @@ mod tests {
     fn only_health_and_log_in_are_open() {
         let open: Vec<_> = ROUTES.iter().filter(|r| r.access == Access::Open).map(|r| r.path).collect();
         assert_eq!(open, ["/healthz", "/login", "/login"]);
-        for route in &ROUTES {
+        for route in ROUTES {
             let changes = matches!(route.access, Access::Full | Access::PageChange | Access::PersonChange);
             assert_eq!(
                 route.method == Method::POST,

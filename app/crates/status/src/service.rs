@@ -79,6 +79,8 @@ pub(super) struct Service {
     pub(super) detecting: Semaphore,
     /// One at a time: many students of many days take memory.
     pub(super) sheets: Semaphore,
+    /// One at a time: each reads the whole card.
+    pub(super) exporting: Arc<Semaphore>,
     pub(super) history: History,
     health: Mutex<Option<(Instant, bool)>>,
 }
@@ -110,6 +112,7 @@ impl Service {
             pictures: Arc::new(Semaphore::new(limits.pictures)),
             detecting: Semaphore::new(DETECTIONS_AT_ONCE),
             sheets: Semaphore::new(1),
+            exporting: Arc::new(Semaphore::new(1)),
             history: History::default(),
             health: Mutex::new(None),
             limits,
@@ -159,13 +162,16 @@ impl Service {
         let query = request.uri().query().unwrap_or("").to_owned();
         let headers = request.headers().clone();
         let part = part.map(str::to_owned);
-        if route.endpoint == Endpoint::ReceiveUpdate {
+        if matches!(route.endpoint, Endpoint::ReceiveUpdate | Endpoint::Import) {
             // Its token must come in a header: the body is taken only from who may send it.
             if let Some(refusal) = not_from_the_page(route, &who, &headers, &[], from) {
                 return refusal;
             }
             let asked = Asked { headers, query, body: Bytes::new(), part, who, from };
-            return self.receive_update(request, &asked).await;
+            return match route.endpoint {
+                Endpoint::Import => self.import(request, &asked).await,
+                _ => self.receive_update(request, &asked).await,
+            };
         }
         let body = if route.method == http::Method::POST {
             let most = match route.endpoint {
@@ -284,7 +290,11 @@ impl Service {
                 self.correct(endpoint, &asked).await
             }
             // Answered before its body was read.
-            Endpoint::ReceiveUpdate => unexpected(),
+            Endpoint::ReceiveUpdate | Endpoint::Import => unexpected(),
+            Endpoint::ArchivePage => self.archive_page(&asked, page::Archived::Nothing).await,
+            Endpoint::Licences => self.licences(&asked).await,
+            Endpoint::FactoryReset => self.factory_reset(&asked).await,
+            Endpoint::Export => self.export(&asked).await,
             Endpoint::Act => self.act_from_page(&asked).await,
             Endpoint::Preview => self.preview().await,
             Endpoint::Evidence => self.evidence(&asked).await,
@@ -834,7 +844,7 @@ fn retry_after(reply: &mut Reply, wait: Duration) {
     reply.headers_mut().insert(RETRY_AFTER, HeaderValue::from(wait.as_secs() + 1));
 }
 
-fn body_refused(refused: request::BodyRefused) -> Reply {
+pub(super) fn body_refused(refused: request::BodyRefused) -> Reply {
     match refused {
         request::BodyRefused::TooLarge => {
             error(StatusCode::PAYLOAD_TOO_LARGE, "The request is too large.", "")

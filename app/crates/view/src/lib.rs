@@ -18,6 +18,7 @@ pub mod systems;
 pub mod verdict;
 
 use std::fmt;
+use std::io;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -34,7 +35,7 @@ use crate::settings::Settings;
 use crate::systems::Systems;
 use base::event::WorkerState;
 use base::failure::Fault;
-use base::secret::SecretUrl;
+use base::secret::{Secret, SecretUrl};
 
 /// Gives the server what it shows. No call may take longer than a file read; those marked so are made off the
 /// network thread.
@@ -92,6 +93,11 @@ pub trait Source: Send + Sync + 'static {
     /// What the detector saw in a photo that did not enrol, by its path below the photo folder. May read and
     /// decode a file.
     fn evidence(&self, photo: &str) -> Option<Picture>;
+    /// The licence texts of everything in the image, compressed by gzip; none where there is no such file.
+    /// Reads a file.
+    fn licences(&self) -> Option<Bytes> {
+        None
+    }
     /// What stands on the screen at the door, as JPEG; none before the first picture. May encode one.
     fn door(&self) -> Option<Bytes> {
         None
@@ -117,6 +123,44 @@ pub trait Control: Send + Sync + 'static {
     }
     /// Enrolment at the door; none where there is no camera to take pictures.
     fn enrolment(&self) -> Option<Arc<dyn Enrolment>> {
+        None
+    }
+    /// Writes all that this device knows to `out`, encrypted with `passphrase`. Made on a thread of its own.
+    ///
+    /// # Errors
+    /// What is wrong; what was written until then is of no use.
+    fn export(&self, passphrase: &Secret, out: &mut dyn io::Write) -> Result<(), Fault> {
+        let _ = (passphrase, out);
+        Err(Fault::new("nothing can be exported here"))
+    }
+    /// Begins to take such a file of so many bytes. Whole, the appliance restarts with what is in it.
+    ///
+    /// # Errors
+    /// [`Refused`] when none can be taken here and now.
+    fn import(
+        &self,
+        passphrase: Secret,
+        keep_settings: bool,
+        bytes: u64,
+    ) -> Result<Box<dyn Incoming>, Refused> {
+        let _ = (passphrase, keep_settings, bytes);
+        Err(Refused { message: "Nothing can be imported here".to_owned(), details: String::new() })
+    }
+    /// The rows that are on this device only, and the words that a person types for a factory reset; none
+    /// where that is not possible. Reads files.
+    fn reset_words(&self) -> Option<(usize, String)> {
+        None
+    }
+    /// Erases everything, if the right words were typed: the machine restarts within seconds. Reads files.
+    ///
+    /// # Errors
+    /// What is wrong and what to do; nothing is erased then.
+    fn factory_reset(&self, typed: &str) -> Result<(), Fault> {
+        let _ = typed;
+        Err(Fault::new("a factory reset is not possible here"))
+    }
+    /// How the last import ended: whether it was taken over, and a sentence. None before the first.
+    fn last_import(&self) -> Option<(bool, String)> {
         None
     }
 }

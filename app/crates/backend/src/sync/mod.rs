@@ -270,7 +270,7 @@ pub async fn once_with(
         work.remove(settings, &named, &local, step).await;
     }
     if !work.gave_up && work.report.stopped.is_none() {
-        work.bring_students(&site, students.as_ref(), is_incomplete).await;
+        work.bring_students(&site, students.as_ref(), &settings.erased, is_incomplete).await;
     }
     work.report.alarm = work.state.pending.as_ref().map(|pending| pending.alarm(&settings.photos));
     work.finish(url.to_string(), &settings.zone).await

@@ -40,7 +40,9 @@ impl State {
         // What a server says of a photo may name it.
         left.refused.retain(|path, _| !erased.in_path(path, 0));
         left.lately.drop_students(|student| erased.is(student));
-        (left != *self).then(|| Self { pending: None, ..left })
+        // The list is fetched anew, without them.
+        left.students = None;
+        (left != *self).then_some(Self { pending: None, ..left })
     }
 }
 

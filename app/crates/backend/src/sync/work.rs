@@ -24,6 +24,7 @@ use super::students::STUDENTS;
 use super::{
     CONCURRENCY, CONFIRMATION, METADATA, PhotoChange, Report, SAVE_EVERY, STATE, Settings, Step, now,
 };
+use base::erasure::Erased;
 use base::moment::SiteZone;
 use vision::photo::PhotoLimits;
 
@@ -260,11 +261,17 @@ impl Work {
     }
 
     /// Brings the students' list beside the photos, or takes it away when a whole listing has it no more.
-    pub(super) async fn bring_students(&mut self, site: &Site, place: Option<&Place>, is_incomplete: bool) {
+    pub(super) async fn bring_students(
+        &mut self,
+        site: &Site,
+        place: Option<&Place>,
+        erased: &Erased,
+        is_incomplete: bool,
+    ) {
         let done = match place {
             Some(place) => {
                 let known = self.state.students.take();
-                let brought = students::bring(site, &self.mirror, place, known.as_ref()).await;
+                let brought = students::bring(site, &self.mirror, place, known.as_ref(), erased).await;
                 if brought.is_err() {
                     self.state.students = known;
                 }

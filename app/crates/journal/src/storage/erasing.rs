@@ -18,15 +18,16 @@ use super::disk::{Disk, Folder};
 use super::line;
 use super::log::files;
 use super::record::Record;
-use super::{DELIVERIES, JournalError, ROWS, VERSION, VISITS, VisitRecord, lock};
+use super::{DELIVERIES, JournalError, ROWS, VERSION, VISITS, lock};
 
 /// Fields before the words that persons and servers wrote, by the kind of the record.
-const WORDS: [(&str, usize); 7] = [
+const WORDS: [(&str, usize); 8] = [
     ("withdrawn", 3),
     ("added", 6),
     ("changed", 5),
-    ("placed", 5),
     ("voided", 3),
+    ("placed", 5),
+    ("void", 7),
     ("refused", 3),
     ("conflict", 3),
 ];
@@ -73,9 +74,9 @@ pub fn erase_on(disk: &dyn Disk, erased: &Erased) -> io::Result<usize> {
         }
     })?;
     gone += rewrite(disk, VISITS, None, |payload| {
-        let of = VisitRecord::decode(payload);
-        let gone = of.as_ref().and_then(VisitRecord::student).is_some_and(|roll| erased.holds(roll));
-        (!gone).then(|| payload.to_owned())
+        // In every record of a student, also of a later version, the roll number is the third field.
+        let gone = payload.split(',').nth(2).is_some_and(|field| erased.is(field));
+        (!gone).then(|| plain(payload, erased))
     })?;
     // A number is never given to a second row.
     let header = |next| Record::Header { version: VERSION, next }.encode();
@@ -119,10 +120,11 @@ fn rows_of(disk: &dyn Disk, erased: &Erased) -> io::Result<BTreeSet<u64>> {
     Ok(ids)
 }
 
-/// Whether a record of a later version, whose third field may be a roll number as in every row, is of an
-/// erased student.
+/// Whether a record of a later version is a row of an erased student: as in every row, the roll number and IN
+/// or OUT follow the number.
 fn is_of(payload: &str, erased: &Erased) -> bool {
-    payload.split(',').nth(2).is_some_and(|field| erased.is(field))
+    let fields: Vec<&str> = payload.split(',').skip(2).take(2).collect();
+    matches!(fields[..], [roll, "IN" | "OUT"] if erased.is(roll))
 }
 
 /// The record, without the students' roll numbers among words that persons or servers wrote.
@@ -184,7 +186,7 @@ mod tests {
     use crate::row::{Stamp, Status};
     use crate::storage::disk::fake::FakeDisk;
     use crate::storage::record::Hand;
-    use crate::storage::{Certainty, Fate, Opened, Row, open_on};
+    use crate::storage::{Certainty, Fate, Opened, Row, VisitRecord, open_on};
     use base::identity::RollNumber;
     use base::moment::SiteZone;
 
@@ -294,6 +296,19 @@ mod tests {
         erase_on(disk.as_ref(), &erased()).unwrap();
         names_nobody(&disk.files());
         assert!(opened(&disk).journal.next_id() > 6, "what could not be read may have been a row");
+    }
+
+    #[test]
+    fn of_a_later_version_only_a_students_rows_go() {
+        let disk = Arc::new(FakeDisk::default());
+        let mut bytes = Vec::new();
+        for payload in ["journal,1,1", "stayed,1,2110001,IN,x", "instead,2,2110001", "row-of,3,2110002,IN"] {
+            line::encode(payload, &mut bytes);
+        }
+        disk.put("journal-00000001.log", &bytes);
+        erase_on(disk.as_ref(), &erased()).unwrap();
+        let left = line::decode(&disk.files()["journal-00000001.log"]).payloads;
+        assert_eq!(left, ["journal,1,1", "instead,2,2110001", "row-of,3,2110002,IN", "journal,1,4"]);
     }
 
     #[test]

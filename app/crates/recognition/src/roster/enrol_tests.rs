@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 use super::*;
 use crate::{Content, EnrolRefusal, Quality};
+use std::path::Path;
 use vision::embedding::DIMENSIONS;
 use vision::face::DetectorChoice;
 use vision::face::{Bounds, Face};
@@ -469,6 +470,7 @@ fn pictures_taken_at_the_door_are_used_like_photos_and_go_when_they_are_deleted(
         photos: data.path().join("faces"),
         at_the_door: Some(door.clone()),
         cache: Some(data.path().join("cache")),
+        ..Places::default()
     };
     put(&places.photos, "1/a.png", [255, 0, 0]);
     put(&door, "1/1.png", [255, 0, 0]);

@@ -41,8 +41,8 @@ async fn an_erasure_reaches_every_door_also_one_that_was_off_and_empties_the_bro
     for _ in 0..2 {
         doors.remove(0).die().await;
     }
-    for n in 0..2 {
-        disks[n].remove_erased();
+    for (n, disk) in disks.iter().enumerate().take(2) {
+        disk.remove_erased();
         doors.push(start(n, &broker.url()));
     }
     eventually("the broker has nothing of the student left", || kept(&broker, 1) == 0).await;

@@ -86,7 +86,9 @@ pub(super) fn view(home: &Home<'_>, status: StatusCode, job: Job, content: &Mark
                     @if may.see(Endpoint::PhotosPage) { a href="/photos" { "Photos and students" } }
                     @if may.see(Endpoint::Accounts) { a href="/accounts" { "Accounts" } }
                     @if may.see(Endpoint::Settings) { a href="/settings" { "Settings" } }
+                    @if may.see(Endpoint::ArchivePage) { a href="/archive" { "Export and import" } }
                     a href="/docs" { "API" }
+                    a href="/licences" { "Licences" }
                     @if may.see(Endpoint::Diagnostics) { a href="/diagnostics" download { "Diagnostics for support" } }
                 }
                 p.quiet { "Certificate " code { (home.identity.fingerprint) } }

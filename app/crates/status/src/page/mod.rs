@@ -4,6 +4,7 @@
 //! address; the script is one small file, for the logged-in technician only. Nothing comes from elsewhere.
 
 mod accounts;
+mod archive;
 mod attendance;
 mod cards;
 mod correct;
@@ -35,6 +36,7 @@ use sha2::{Digest, Sha256};
 use super::reply::{Reply, of_type};
 
 pub(super) use accounts::{Said, accounts};
+pub(super) use archive::{Archived, archive};
 pub(super) use correct::{Form, KINDS, not_corrected};
 pub(super) use docs::docs;
 pub(super) use door::door;

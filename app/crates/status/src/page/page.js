@@ -64,7 +64,7 @@
     const token = fresh.querySelector("input[name=csrf]")?.value;
     if (token) {
       for (const field of document.querySelectorAll("input[name=csrf]")) field.value = token;
-      for (const name of ["bundle-form", "students-form"]) if ($(name)) $(name).dataset.csrf = token;
+      for (const name of ["bundle-form", "students-form", "import-form"]) if ($(name)) $(name).dataset.csrf = token;
     }
     speak();
     const icon = document.querySelector("link[rel=icon]");
@@ -152,20 +152,20 @@
     now();
   });
 
-  // --- An update is sent as it is; fetch cannot tell how far it is. ---
-  const sending = $("bundle-form");
-  if (sending) {
-    sending.hidden = false;
-    const button = sending.querySelector("button"), bar = $("sent");
+  // --- A large file is sent as it is; fetch cannot tell how far it is. ---
+  function sends(form, file, bar, address, words, headers) {
+    form.hidden = false;
+    const button = form.querySelector("button");
     const busy = (is) => { uploading = is; button.disabled = is; bar.parentElement.hidden = !is; };
-    sending.addEventListener("submit", (event) => {
+    form.addEventListener("submit", (event) => {
       event.preventDefault();
-      const file = $("bundle").files[0];
-      if (file.size > Number(sending.dataset.most)) { say("That is no update: it is too large.", "broken"); return; }
+      const chosen = file.files[0];
+      if (chosen.size > Number(form.dataset.most)) { say(words.large, "broken"); return; }
       const request = new XMLHttpRequest();
-      request.open("POST", "/update/bundle");
-      request.setRequestHeader("X-CSRF-Token", sending.dataset.csrf);
+      request.open("POST", address);
+      request.setRequestHeader("X-CSRF-Token", form.dataset.csrf);
       request.setRequestHeader("Content-Type", "application/octet-stream");
+      for (const [name, value] of Object.entries(headers())) request.setRequestHeader(name, value);
       request.responseType = "json";
       request.upload.onprogress = (at) => { bar.value = 100 * at.loaded / at.total; };
       request.onload = () => {
@@ -173,12 +173,22 @@
         const { success, message, detail } = request.response || {};
         say(message || (detail && [detail.error, detail.details].filter(Boolean).join(". ")) || "The device does not take it.", success ? "well" : "broken");
       };
-      request.onerror = () => say("The update was not sent: the connection broke off. The running system is untouched.", "broken");
+      request.onerror = () => say(words.broken, "broken");
       request.onloadend = () => { busy(false); soon(); };
       busy(true);
       bar.value = 0;
-      request.send(file);
+      request.send(chosen);
     });
+  }
+  if ($("bundle-form")) {
+    sends($("bundle-form"), $("bundle"), $("sent"), "/update/bundle",
+      { large: "That is no update: it is too large.", broken: "The update was not sent: the connection broke off. The running system is untouched." },
+      () => ({}));
+  }
+  if ($("import-form")) {
+    sends($("import-form"), $("archive-file"), $("import-sent"), "/archive/import",
+      { large: "That is no archive: it is too large.", broken: "The archive was not sent: the connection broke off. Nothing was changed." },
+      () => ({ "X-Passphrase": encodeURIComponent($("import-passphrase").value), "X-Keep-Settings": $("keep-settings").checked ? "1" : "0" }));
   }
 
   // --- The filter works while one types. ---

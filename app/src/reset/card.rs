@@ -1,0 +1,53 @@
+//! A factory reset that is asked for by a file on the card.
+
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::Path;
+
+use super::{ask, check, words};
+use base::failure::Fault;
+use provision::import::ImportedFile;
+
+/// The file's name on the card. Windows may add a second `.txt`.
+const NAMES: [&str; 3] = ["factory-reset.txt", "factory-reset.txt.txt", "factory-reset"];
+
+/// Looks for the file on the card. With the right words it is removed, and everything is erased at the
+/// restart that follows. `device` is this device's name, or why nothing can be erased; `rows` counts those
+/// that nobody else has. None where there is no such file.
+pub fn look(
+    card: &Path,
+    data_dir: &Path,
+    device: Result<String, Fault>,
+    rows: impl FnOnce() -> usize,
+) -> Option<ImportedFile> {
+    let path = NAMES.iter().map(|name| card.join(name)).find(|path| path.is_file())?;
+    let asked = device.and_then(|device| {
+        let typed = read(&path)
+            .map_err(|error| Fault::new(format!("it cannot be read: {error}")).advise("write it again"))?;
+        let rows = rows();
+        check(&typed, &device, rows)?;
+        // First the file: one that stays would ask again and again.
+        std::fs::remove_file(&path).and_then(|()| File::open(card)?.sync_all()).map_err(|error| {
+            Fault::new(format!(
+                "it cannot be removed from the card ({error}), and would ask again at every start"
+            ))
+            .advise("replace the card")
+        })?;
+        log::warn!("Factory reset, asked for on the card: {}", words(&device, rows));
+        ask(data_dir).map_err(|error| {
+            Fault::new(format!("the request cannot be written: {error}"))
+                .advise("put the file on the card again")
+        })
+    });
+    let wrong = asked.err().map(|fault| format!("nothing was erased: {fault}"));
+    if let Some(wrong) = &wrong {
+        log::warn!("factory-reset.txt on the card: {wrong}");
+    }
+    Some(ImportedFile { name: "factory-reset.txt", wrong, stays: false, remark: None })
+}
+
+fn read(path: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    File::open(path)?.take(1024).read_to_string(&mut text)?;
+    Ok(text.trim_start_matches('\u{feff}').to_owned())
+}

@@ -1,0 +1,151 @@
+//! Checking an archive and putting it aside, for the next start to take over.
+
+use std::fmt;
+use std::io::{self, Read};
+use std::path::Path;
+use std::sync::Arc;
+
+use archive::ArchiveError;
+use archive::names::SETTINGS;
+use archive::place::{Place, RealFolders};
+use archive::read::{Contents, Limits, unpack};
+use time::OffsetDateTime;
+
+use access::account::AccountFile;
+use access::token::TokenFile;
+use base::failure::Fault;
+use base::moment::SiteZone;
+use base::secret::Secret;
+use config::{Config, examine};
+use journal::storage::{Delivery, Fate, Folder, open_on};
+use settings::edit::{forbidden, judged};
+use status::certificate;
+
+/// An archive that is whole and waits for the next start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Staged {
+    /// What it holds.
+    pub contents: Contents,
+    /// Its rows that the backend has not acknowledged.
+    pub undelivered: usize,
+}
+
+impl fmt::Display for Staged {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Contents { about, files, bytes } = &self.contents;
+        write!(
+            f,
+            "the archive of {:?} of {}, made by version {}: {files} files with {bytes} bytes, {} rows not delivered",
+            about.site, about.made, about.program, self.undelivered
+        )
+    }
+}
+
+/// Checks the archive in `input` and puts it aside. The settings at `config` say where the data folder is.
+/// With `keep_settings` they stay, and those of the archive are dropped.
+///
+/// # Errors
+/// What is wrong and what to do. Nothing is taken over then.
+pub fn stage(
+    config: &Path,
+    input: impl Read,
+    passphrase: &Secret,
+    keep_settings: bool,
+) -> Result<Staged, Fault> {
+    let text = config::read(config).map_err(|error| Fault::new(error.to_string()))?;
+    let (own, _) = examine(&text);
+    may_go(waiting(&own))?;
+    let place = Place::below(&own.site.data_dir);
+    let staged = place.begin(&RealFolders).map_err(Fault::from).and_then(|folder| {
+        let contents = unpack(input, passphrase, &folder, Limits::default())?;
+        check_settings(&folder, &text, keep_settings)?;
+        check_access(&folder)?;
+        let undelivered = prepare_rows(&folder, &zone(&own)).map_err(|source| ArchiveError::Io {
+            what: "the archive's rows cannot be prepared".to_owned(),
+            source,
+        })?;
+        place.stage(&RealFolders)?;
+        Ok(Staged { contents, undelivered })
+    });
+    if staged.is_err() {
+        place.give_up(&RealFolders);
+    }
+    staged
+}
+
+/// Rows of this device that nobody else has.
+pub fn waiting(own: &Config) -> usize {
+    let folder = Arc::new(Folder::new(own.site.data_dir.join("journal")));
+    open_on(folder, zone(own), |_| {}).map_or(0, |opened| rows_of(&opened.ledger))
+}
+
+/// Whether the data of a device may go that has so many rows that nobody else has.
+pub(super) fn may_go(rows: usize) -> Result<(), Fault> {
+    if rows == 0 {
+        return Ok(());
+    }
+    Err(Fault::new(format!(
+        "this device has {rows} rows of its own that the backend does not have; an import would erase them"
+    ))
+    .advise(
+        "let them be delivered first, or dismiss those that are refused; or import on a freshly flashed card",
+    ))
+}
+
+pub(super) fn rows_of(ledger: &journal::storage::Ledger) -> usize {
+    let summary = ledger.summary();
+    summary.backlog + summary.needs_person
+}
+
+pub(super) fn zone(config: &Config) -> SiteZone {
+    SiteZone::named(&config.site.time_zone).unwrap_or_default()
+}
+
+/// The archive's settings must work here, as any other change of the settings.
+fn check_settings(folder: &Path, own: &str, keep: bool) -> Result<(), Fault> {
+    let file = folder.join(SETTINGS);
+    if keep {
+        return match std::fs::remove_file(&file) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(ArchiveError::Io { what: "cannot drop the archive's settings".to_owned(), source: error }
+                    .into())
+            }
+            _ => Ok(()),
+        };
+    }
+    let text = config::read(&file).map_err(|error| Fault::new(format!("the archive's settings: {error}")))?;
+    let wrong = judged(own, &text).err().unwrap_or_default();
+    match wrong.iter().chain(&forbidden(own, &text)).next() {
+        None => Ok(()),
+        Some(first) => Err(Fault::new(format!("the archive's settings do not work on this device: {first}")).advise(
+            "put the files that they name on the card first, or import without the settings (“Keep this device’s settings”, \
+             --keep-settings)",
+        )),
+    }
+}
+
+/// Files with which nobody could log in any more are refused.
+fn check_access(folder: &Path) -> Result<(), Fault> {
+    let refused = |what: &str| {
+        Fault::new(format!("the archive's {what} cannot be read"))
+            .advise("nothing was taken over; export again on the old device")
+    };
+    AccountFile::below(folder).list().map_err(|_| refused("list of accounts"))?;
+    TokenFile::below(folder).list().map_err(|_| refused("list of tokens"))?;
+    let (chain, key) = (folder.join("tls/certificate.pem"), folder.join("tls/key.pem"));
+    if chain.exists() || key.exists() {
+        certificate::read(&chain, &key).map_err(|_| refused("certificate of the page"))?;
+    }
+    Ok(())
+}
+
+/// The device that wrote the archive may have gone on: what became of the archive's open rows is not known.
+/// They are sent, and "recorded already" means that they were delivered. The journal says so by the row from
+/// which on its word about sent rows counts: the first that this device records itself.
+fn prepare_rows(folder: &Path, zone: &SiteZone) -> io::Result<usize> {
+    let mut opened = open_on(Arc::new(Folder::new(folder.join("journal"))), zone.clone(), |_| {})?;
+    let first =
+        Delivery { id: opened.journal.next_id(), utc: OffsetDateTime::now_utc(), fate: Fate::Intents };
+    opened.deliveries.append(&[first])?;
+    Ok(rows_of(&opened.ledger))
+}

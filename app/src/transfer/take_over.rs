@@ -1,0 +1,58 @@
+//! At a start, before anything opens the data folder: an archive that waits takes the place of the data.
+
+use std::path::Path;
+
+use archive::place::{Carried, Outcome, Place, RealFolders, carry_out};
+
+use super::import::{may_go, rows_of, zone};
+use base::failure::Fault;
+use config::examine;
+use journal::storage::JournalError;
+use settings::trial::Keeper;
+
+/// Takes over the archive that waits, if there is one. How that ended; none where there was nothing to do.
+///
+/// # Errors
+/// An import that began cannot be completed. The next start goes on with it: nothing may be recorded before.
+pub fn take_over(config: &Path, keeper: &Keeper) -> Result<Option<Outcome>, Fault> {
+    let Ok(text) = config::read(config) else { return Ok(None) };
+    let (own, _) = examine(&text);
+    let place = Place::below(&own.site.data_dir);
+    // Without this lock another process of ours may have the journal open.
+    let opened = if place.waits() {
+        match journal::storage::open(&own.site.data_dir.join("journal"), zone(&own), |_| {}) {
+            Err(JournalError::InUse { .. }) => return Ok(None),
+            opened => opened.ok(),
+        }
+    } else {
+        None
+    };
+    // Rows may have come since the archive was put aside.
+    let may = || may_go(opened.as_ref().map_or(0, |opened| rows_of(&opened.ledger)));
+    let settings = |text: &str| {
+        let base = keeper.writer.present()?;
+        if base == text { Ok(()) } else { keeper.writer.replace(&keeper.store, &base, text) }
+    };
+    let outcome = match carry_out(&RealFolders, &place, may, settings) {
+        Ok(Carried::Nothing) => return Ok(None),
+        Ok(Carried::GivenUp(fault)) => {
+            Outcome { taken: false, sentence: format!("The archive was not taken over: {fault}.") }
+        }
+        Ok(Carried::Done(None)) => Outcome {
+            taken: true,
+            sentence: "The archive was taken over: this device goes on where the other one ended.".to_owned(),
+        },
+        Ok(Carried::Done(Some(fault))) => Outcome {
+            taken: true,
+            sentence: format!(
+                "The archive was taken over, but for its settings: {fault}. This device's settings stay in force."
+            ),
+        },
+        Err(error) => {
+            return Err(Fault::new(format!("an import cannot be completed: {error}"))
+                .advise("free space on the card, or replace it; the next start goes on with it"));
+        }
+    };
+    place.note(&outcome);
+    Ok(Some(outcome))
+}
