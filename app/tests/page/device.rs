@@ -40,7 +40,7 @@ use crate::spreadsheet::TRICKS;
 
 pub const PASSWORD: &str = "correct-horse-battery";
 
-/// An archive that came in: its passphrase, whether it was whole, and its bytes.
+/// An archive that came in: its passphrase, whether own settings are kept, and its bytes.
 pub type ArchiveSeen = (String, bool, Vec<u8>);
 
 /// The stand-in.

@@ -23,8 +23,9 @@ const RECORD_BYTES: usize = 4000;
 static RECENT: Mutex<VecDeque<Line>> = Mutex::new(VecDeque::new());
 
 /// The crates of this program: all their records are logged.
-const OWN: [&str; 22] = [
+const OWN: [&str; 23] = [
     "access",
+    "archive",
     "attendance",
     "backend",
     "base",

@@ -34,11 +34,20 @@ _attendance() {
             attendance,evaluate)
                 cmd="attendance__subcmd__evaluate"
                 ;;
+            attendance,export)
+                cmd="attendance__subcmd__export"
+                ;;
+            attendance,factory-reset)
+                cmd="attendance__subcmd__factory__subcmd__reset"
+                ;;
             attendance,health-gate)
                 cmd="attendance__subcmd__health__subcmd__gate"
                 ;;
             attendance,help)
                 cmd="attendance__subcmd__help"
+                ;;
+            attendance,import)
+                cmd="attendance__subcmd__import"
                 ;;
             attendance,password)
                 cmd="attendance__subcmd__password"
@@ -184,11 +193,20 @@ _attendance() {
             attendance__subcmd__help,evaluate)
                 cmd="attendance__subcmd__help__subcmd__evaluate"
                 ;;
+            attendance__subcmd__help,export)
+                cmd="attendance__subcmd__help__subcmd__export"
+                ;;
+            attendance__subcmd__help,factory-reset)
+                cmd="attendance__subcmd__help__subcmd__factory__subcmd__reset"
+                ;;
             attendance__subcmd__help,health-gate)
                 cmd="attendance__subcmd__help__subcmd__health__subcmd__gate"
                 ;;
             attendance__subcmd__help,help)
                 cmd="attendance__subcmd__help__subcmd__help"
+                ;;
+            attendance__subcmd__help,import)
+                cmd="attendance__subcmd__help__subcmd__import"
                 ;;
             attendance__subcmd__help,password)
                 cmd="attendance__subcmd__help__subcmd__password"
@@ -356,7 +374,7 @@ _attendance() {
 
     case "${cmd}" in
         attendance)
-            opts="-h -V --config --help --version run check-config check-connection check-photos sync upload password account token provision boot-slot health-gate update take-settings evaluate help"
+            opts="-h -V --config --help --version run check-config check-connection check-photos sync upload password account token export import factory-reset provision boot-slot health-gate update take-settings evaluate help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1125,6 +1143,46 @@ _attendance() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        attendance__subcmd__export)
+            opts="-h --config --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        attendance__subcmd__factory__subcmd__reset)
+            opts="-h --asked --data --config --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --data)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         attendance__subcmd__health__subcmd__gate)
             opts="-h --overdue --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -1144,7 +1202,7 @@ _attendance() {
             return 0
             ;;
         attendance__subcmd__help)
-            opts="run check-config check-connection check-photos sync upload password account token provision boot-slot health-gate update take-settings evaluate help"
+            opts="run check-config check-connection check-photos sync upload password account token export import factory-reset provision boot-slot health-gate update take-settings evaluate help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1437,6 +1495,34 @@ _attendance() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        attendance__subcmd__help__subcmd__export)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        attendance__subcmd__help__subcmd__factory__subcmd__reset)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         attendance__subcmd__help__subcmd__health__subcmd__gate)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -1452,6 +1538,20 @@ _attendance() {
             return 0
             ;;
         attendance__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        attendance__subcmd__help__subcmd__import)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -1696,6 +1796,24 @@ _attendance() {
                 return 0
             fi
             case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        attendance__subcmd__import)
+            opts="-h --keep-settings --config --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
