@@ -124,7 +124,7 @@ fn a_factory_reset_takes_a_person_who_types_the_words() {
     let right = "words=ERASE+attendance-0a1b2c+AND+12+ROWS";
     let without_token = As { headers: technician.headers[..1].to_vec() };
     assert_eq!(device.post("/archive/reset", &without_token, right).status, 403);
-    let token = TokenFile::below(device.path()).add("script", Role::Technician.into()).unwrap();
+    let token = TokenFile::below(device.path()).add("resetting", Role::Technician.into()).unwrap();
     assert_eq!(device.post("/archive/reset", &As::token(&token), right).status, 403, "never a script");
     assert_eq!(*device.fake.erased.lock().unwrap(), 0);
     let erased = device.post("/archive/reset", &technician, right);

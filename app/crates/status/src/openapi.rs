@@ -91,7 +91,10 @@ fn operation(route: &Route, schemas: &mut SchemaGenerator) -> Value {
                 add("400", "The form holds no address of an update.");
                 add("409", "Another update is being installed.");
             }
-            Endpoint::EraseStudent => add("400", "The form does not hold the roll number again."),
+            Endpoint::EraseStudent => {
+                add("400", "The form does not hold the roll number again.");
+                add("404", "The address holds no roll number.");
+            }
             Endpoint::LiftErasure => add("404", "There is no such erasure in force."),
             _ => {}
         }
