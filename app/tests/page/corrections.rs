@@ -35,13 +35,15 @@ fn performed(device: &Device) -> Option<Action> {
     device.fake.performed.lock().unwrap().last().cloned()
 }
 
-/// The page shows the result of the last correction, too: what it says does not tell that the next one is done.
-fn until_performed(device: &Device, wanted: &Option<Action>) {
+/// The page shows the result of the last correction, too: what it says does not tell that the next one is
+/// done.
+fn until_performed(browser: &Browser, device: &Device, wanted: &Option<Action>) {
     let begun = std::time::Instant::now();
     while performed(device) != *wanted && begun.elapsed() < std::time::Duration::from_secs(20) {
         std::thread::sleep(std::time::Duration::from_millis(100));
     }
-    assert_eq!(performed(device), *wanted);
+    let forms = browser.script("return [...document.forms].map(f => [f.action, f.checkValidity(), [...new FormData(f)].join()].join(String.fromCharCode(32))).join(String.fromCharCode(10))");
+    assert_eq!(performed(device), *wanted, "{forms}");
 }
 
 fn office(browser: &Browser, device: &Device) {
@@ -85,15 +87,18 @@ fn the_office_corrects_rows_on_a_students_page_and_beside_the_rows_of_the_day() 
     assert!(browser.text("#correct-41").contains("cannot be changed there"), "the backend has this row");
     browser.script("document.querySelector('#correct-41 [name=time]').value = '07:58:00'");
     browser.write("#correct-41 form:nth-of-type(1) [name=reason]", "her mother called");
+    let wide =
+        browser.script("return document.documentElement.scrollWidth - document.documentElement.clientWidth");
+    assert_eq!(wide, 0, "the form of a row is wider than the screen");
     browser.click("#correct-41 form:nth-of-type(1) button");
     let change = Correction::Change { row: "41".to_owned(), time: time!(7:58) };
-    until_performed(&device, &by_anna(change));
+    until_performed(&browser, &device, &by_anna(change));
     browser.until("It is corrected", |b| b.text(".attendance"));
     browser.go(&device.url());
     browser.click("#correct-41 summary");
     browser.write("#correct-41 form:nth-of-type(2) [name=reason]", "her mother called");
     browser.click("#correct-41 form:nth-of-type(2) button");
-    until_performed(&device, &by_anna(Correction::Void { row: "41".to_owned() }));
+    until_performed(&browser, &device, &by_anna(Correction::Void { row: "41".to_owned() }));
 }
 
 #[test]

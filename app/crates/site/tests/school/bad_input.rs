@@ -215,7 +215,7 @@ async fn messages_of_another_school_and_of_other_versions_are_refused() {
 
     pause(300).await;
     let (topic, mut payload) = broker.listen("attendance/school/book/#", 1).remove(0);
-    payload[0] = 2;
+    payload[0] = 3;
     broker.publish(&topic, &payload, false);
     said(&ours, "newer version", "update this door").await;
     assert_eq!(ours.times(1), (Some(now - 90), None));
