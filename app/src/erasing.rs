@@ -7,7 +7,7 @@
 
 use std::ffi::OsStr;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use base::durable::{Access, replace_for};
@@ -18,6 +18,7 @@ use recognition::roster::cache::Cache;
 use recognition::roster::places::{Places, below_the_door, depth};
 use site::erasure::Erasures;
 use site::message::Keys;
+use vision::photos::Layout;
 
 use crate::appliance::known_photos::KnownPhotos;
 use crate::appliance::students;
@@ -48,6 +49,12 @@ pub fn known(config: &Config) -> Arc<Erasures> {
     let key = config.mqtt.site_key.as_ref();
     let keys = key.map(|key| Keys::new(&config.mqtt.site, key));
     Arc::new(Erasures::below(&config.site.data_dir, keys.as_ref()))
+}
+
+/// The file by which the system is asked to remove its own log. The system removes the file when that is
+/// done.
+pub fn request(data_dir: &Path) -> PathBuf {
+    data_dir.join("erasures/request")
 }
 
 /// Removes everything of the students whose erasure is not done yet. To be called while no other process and
@@ -83,19 +90,22 @@ pub fn remove(config: &Config, erased: &Erased) -> Result<(), Fault> {
         Some(at_the_door) => erased.in_path(at_the_door, 0),
         None => erased.in_path(path, depth),
     };
-    let own_folder = || match config.photos.url {
-        Some(_) => Ok(()),
-        None => remove_folders(&places.photos, depth, erased),
+    // The mirror is the synchronisation's. The site's own folder may be one from before there was a server.
+    let [known, mirror] = ["known_faces", "cached_faces"].map(|folder| data_dir.join(folder));
+    let own_folders = || {
+        let depth = usize::from(config.photos.layout == Layout::GroupRoll);
+        remove_folders(&known, depth, erased)?;
+        if places.photos == mirror { Ok(()) } else { remove_folders(&places.photos, depth, erased) }
     };
     let steps: [Result<(), Fault>; 7] = [
         held.erase(data_dir, erased).map(|_| ()).map_err(|error| failed("the rows", &error)),
         backend::sync::erase(data_dir, erased).map_err(|error| failed("the photos", &error.fault())),
-        own_folder().map_err(|error| {
+        own_folders().map_err(|error| {
             failed(&format!("the photos in {}", places.photos.display()), &error)
                 .advise("remove the student's folder there by hand, then restart the device")
         }),
         caches(data_dir, in_photo).map_err(|error| failed("the embeddings", &error)),
-        students::erase(data_dir, &places.photos, erased)
+        students::erase(data_dir, &[&places.photos, &known, &mirror], erased)
             .map_err(|error| failed("the entry in the students' list", &error)),
         KnownPhotos::below(data_dir).erase(in_photo),
         other_folders(data_dir, erased).map_err(|error| failed("what is kept", &error)),
@@ -182,7 +192,7 @@ fn ask_for_the_rest(data_dir: &Path) -> io::Result<()> {
     if std::env::var_os("JOURNAL_STREAM").is_none() {
         return Ok(());
     }
-    replace_for(Access::Owner, &data_dir.join("erasures/request"), b"")
+    replace_for(Access::Owner, &request(data_dir), b"")
 }
 
 #[cfg(test)]
@@ -206,9 +216,9 @@ mod tests {
     fn photos_of_the_door_and_half_written_files_go() {
         let data = tempfile::tempdir().unwrap();
         for (file, stays) in [
-            ("door_photos/2110001/a.jpg", false),
-            ("door_photos/2110002/a.jpg", true),
-            ("door_photos/2110001.jpg", false),
+            ("enrolled_at_the_door/2110001/a.jpg", false),
+            ("enrolled_at_the_door/2110002/a.jpg", true),
+            ("enrolled_at_the_door/2110001.jpg", false),
             (".tmpAbC123", false),
             ("office/.new-x", false),
             ("page/password", true),

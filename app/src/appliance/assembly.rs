@@ -120,7 +120,7 @@ impl Assembly {
         let door_pictures =
             Arc::new(DoorPictures::below(data_dir, photos_changed.clone(), enrolling.clone()));
         let office =
-            Office { mirrored, door_pictures, ..Office::without(data_dir, &photos, names.clone(), erased) };
+            Office { mirrored, ..Office::without(data_dir, &photos, names.clone(), erased, door_pictures) };
         Ok(Self {
             care: Arc::new(Care::new(data_dir, Arc::clone(&clock), supervised)),
             outputs: Outputs { bus: bus.clone(), sightings: seen, view: Arc::default() },
@@ -328,6 +328,7 @@ impl Assembly {
             zone: self.zone.clone(),
             time: enrolment::TIME,
             state: Arc::default(),
+            turn: Arc::default(),
         }
     }
 

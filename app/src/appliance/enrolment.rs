@@ -68,6 +68,8 @@ pub struct DoorEnrolment {
     pub time: Duration,
     /// The sitting.
     pub state: Arc<Mutex<State>>,
+    /// Held while a sitting has models and takes frames: one that was ended may still be loading them.
+    pub turn: Arc<Mutex<()>>,
 }
 
 impl DoorEnrolment {
@@ -85,6 +87,7 @@ impl DoorEnrolment {
             zone,
             time: TIME,
             state: Arc::default(),
+            turn: Arc::default(),
         }
     }
 }
@@ -166,6 +169,10 @@ impl DoorEnrolment {
     }
 
     fn take_pictures(&self, number: u64, roll: RollNumber) -> Result<(), EngineError> {
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        if !self.change(number, |_| {}) {
+            return Ok(());
+        }
         let mut models = (self.load)()?;
         let mut sitting = sitting::Sitting::new(roll);
         while !sitting.is_complete() && self.change(number, |_| {}) {

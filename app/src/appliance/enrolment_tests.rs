@@ -70,6 +70,7 @@ impl Door {
             zone: SiteZone::named("UTC").unwrap(),
             time,
             state: Arc::default(),
+            turn: Arc::default(),
         };
         let (grey, frames) = (Arc::new(AtomicU8::new(grey)), Arc::downgrade(&enrolment.frames));
         let seen = Arc::clone(&grey);

@@ -1,5 +1,6 @@
 //! Erasures while the program runs: they are noted, the program starts again, and the start removes.
 
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -9,11 +10,14 @@ use site::erasure::Erasures;
 use tokio::sync::Notify;
 use view::{Done, Pending, Refused};
 
-use crate::erasing::{do_what_is_open, known};
+use crate::erasing::{do_what_is_open, known, request};
 use config::Config;
 
 /// Time for the page's answer to leave, and for further erasures of another door to come.
 const BEFORE_RESTART: Duration = Duration::from_millis(1500);
+
+/// Time in which the system removes its log after it was asked to.
+const LOG_REMOVAL: Duration = Duration::from_secs(600);
 
 /// What the parts of the program share. Cheap to clone.
 #[derive(Clone)]
@@ -21,6 +25,8 @@ pub struct Erasing {
     /// The erasures that are known here.
     pub erasures: Arc<Erasures>,
     restart: Arc<Notify>,
+    /// The file by which the system is asked to remove its log; the system removes the file.
+    request: PathBuf,
     /// Why something is not removed yet.
     trouble: Arc<Mutex<Option<Fault>>>,
 }
@@ -33,7 +39,8 @@ impl Erasing {
         if let Some(fault) = &trouble {
             log::error!("{fault}");
         }
-        Self { erasures, restart: Arc::default(), trouble: Arc::new(Mutex::new(trouble)) }
+        let request = request(&config.site.data_dir);
+        Self { erasures, request, restart: Arc::default(), trouble: Arc::new(Mutex::new(trouble)) }
     }
 
     /// Ends when the program has to start again because of an erasure.
@@ -50,7 +57,13 @@ impl Erasing {
     /// What is wrong: with the list, or with what was to be removed.
     pub fn faults(&self) -> Vec<Fault> {
         let trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        self.erasures.fault().cloned().into_iter().chain(trouble).collect()
+        let asked = std::fs::metadata(&self.request).and_then(|request| request.modified());
+        let waits = asked.is_ok_and(|at| at.elapsed().is_ok_and(|age| age > LOG_REMOVAL));
+        let waits = waits.then(|| {
+            Fault::new("the system’s log may still name a student who was erased")
+                .advise("restart the device: the log is removed then")
+        });
+        self.erasures.fault().cloned().into_iter().chain(trouble).chain(waits).collect()
     }
 
     /// Notes that a student is to be erased. The number of the erasure is the output.

@@ -166,13 +166,13 @@ impl Control for Hands {
 
     fn reset_words(&self) -> Option<(usize, String)> {
         let device = reset::Places::default().device().ok()?;
-        let rows = waiting(&self.config);
+        let rows = waiting(&self.config).inspect_err(|fault| log::warn!("No factory reset: {fault}")).ok()?;
         Some((rows, reset::words(&device, rows)))
     }
 
     fn factory_reset(&self, typed: &str) -> Result<(), Fault> {
         let device = reset::Places::default().device()?;
-        reset::check(typed, &device, waiting(&self.config))?;
+        reset::check(typed, &device, waiting(&self.config)?)?;
         reset::ask(&self.config.site.data_dir).map_err(|error| {
             Fault::new(format!("nothing was erased: {error}")).advise("free space on the card, or replace it")
         })

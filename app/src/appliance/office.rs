@@ -52,15 +52,22 @@ pub struct Office {
 impl Office {
     /// What is kept in the data folder, with the list beside the photos in `photos`.
     pub fn below(data_dir: &Path, photos: &Path, names: Names) -> Self {
-        Self::without(data_dir, photos, names, Erased::default())
+        let pictures = DoorPictures::below(data_dir, watch::channel(0).0, Default::default());
+        Self::without(data_dir, photos, names, Erased::default(), Arc::new(pictures))
     }
 
     /// The same, without the students who were erased.
-    pub fn without(data_dir: &Path, photos: &Path, names: Names, erased: Erased) -> Self {
+    pub fn without(
+        data_dir: &Path,
+        photos: &Path,
+        names: Names,
+        erased: Erased,
+        door_pictures: Arc<DoorPictures>,
+    ) -> Self {
         Self {
             students: Arc::new(Students::without(data_dir, photos, names, erased)),
             known_photos: Arc::new(KnownPhotos::below(data_dir)),
-            door_pictures: Arc::new(DoorPictures::below(data_dir, watch::channel(0).0, Default::default())),
+            door_pictures,
             photos: photos.to_owned(),
             report: Arc::default(),
             missing: Arc::default(),

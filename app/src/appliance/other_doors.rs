@@ -2,24 +2,35 @@
 //! which they went the OUT; so this door's rows alone would call somebody absent who came through another.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
+use base::identity::RollNumber;
 use journal::config::Direction;
-use journal::rules::Visit;
+use journal::row::Status;
+use journal::rules::{HandRow, Visit};
 use office::day::Seen;
 use time::{OffsetDateTime, PrimitiveDateTime};
 
-/// Adds the visits at other doors to what this door's rows say. `both_ways`: whether at doors for both ways a
-/// later visit is a departure, as the policy first-in-last-out has it.
+/// Adds the visits at other doors, and the rows that persons entered there, to what this door's rows say.
+/// `leaves_after`: how long after the arrival a visit at a door for both ways is a departure, where the
+/// policy is first-in-last-out: who walks past two doors has not left.
 pub(super) fn add(
     seen: &mut Vec<Seen>,
     visits: &[Visit],
-    both_ways: bool,
+    by_hand: &[(RollNumber, HandRow)],
+    leaves_after: Option<Duration>,
     local: impl Fn(OffsetDateTime) -> PrimitiveDateTime,
 ) {
     let whole = |utc| {
         let at = local(utc);
         at.replace_nanosecond(0).unwrap_or(at)
     };
+    seen.extend(by_hand.iter().map(|(roll, row)| Seen {
+        roll: roll.to_string(),
+        is_in: row.status == Status::In,
+        at: whole(row.utc),
+        provisional: false,
+    }));
     // When each student was first seen anywhere.
     let mut came: BTreeMap<String, PrimitiveDateTime> = BTreeMap::new();
     let here = seen.iter().filter(|row| row.is_in).map(|row| (row.roll.clone(), row.at));
@@ -33,13 +44,13 @@ pub(super) fn add(
         let roll = visit.student.to_string();
         let (first, last) = (whole(visit.first), whole(visit.last));
         let row = |is_in, at| Seen { roll: roll.clone(), is_in, at, provisional: visit.estimated };
-        let is_later = came.get(&roll).is_some_and(|came| *came < first);
+        let is_later = |gap: Duration| came.get(&roll).is_some_and(|came| first - *came >= gap);
         match visit.direction {
             Direction::In => seen.push(row(true, first)),
             Direction::Out => seen.push(row(false, last)),
             Direction::Both => {
                 seen.push(row(true, first));
-                if both_ways && is_later {
+                if leaves_after.is_some_and(is_later) {
                     seen.push(row(false, last));
                 }
             }
@@ -73,17 +84,27 @@ mod tests {
         let mut seen = vec![
             here("1", true, datetime!(2026-11-23 08:00:00)),
             here("4", false, datetime!(2026-11-23 15:00:00)),
+            here("7", true, datetime!(2026-11-23 08:00:00)),
         ];
         let visits = [
             visit("1", Direction::Both, datetime!(2026-11-23 15:30:00 UTC)),
             visit("2", Direction::Both, datetime!(2026-11-23 08:05:00.5 UTC)),
             visit("3", Direction::Out, datetime!(2026-11-23 15:40:00 UTC)),
             visit("4", Direction::In, datetime!(2026-11-23 08:10:00 UTC)),
+            visit("7", Direction::Both, datetime!(2026-11-23 08:00:20 UTC)),
         ];
         let local = |utc: OffsetDateTime| PrimitiveDateTime::new(utc.date(), utc.time());
-        add(&mut seen, &visits, true, local);
-        let persons =
-            ["1", "2", "3", "4", "5"].map(|roll| Person { roll: roll.to_owned(), ..Person::default() });
+        let by_hand = [(
+            RollNumber::parse("6").unwrap(),
+            HandRow {
+                door: DoorName::parse("south gate").unwrap(),
+                status: Status::In,
+                utc: datetime!(2026-11-23 07:50:00 UTC),
+            },
+        )];
+        add(&mut seen, &visits, &by_hand, Some(Duration::from_secs(120)), local);
+        let persons = ["1", "2", "3", "4", "5", "6", "7"]
+            .map(|roll| Person { roll: roll.to_owned(), ..Person::default() });
         let now = Now { date: date!(2026 - 11 - 24), time: datetime!(2026-11-24 08:00), closed: false };
         let day: Day = judge(date!(2026 - 11 - 23), &now, &Rules::default(), &persons, &seen);
         let of = |roll: &str| {
@@ -97,5 +118,7 @@ mod tests {
         assert_eq!(of("3"), present("", "15:40:03.0"));
         assert_eq!(of("4"), present("8:10:00.0", "15:00:00.0"));
         assert_eq!(of("5").0, State::Absent);
+        assert_eq!(of("6"), present("7:50:00.0", ""), "by hand at the other door");
+        assert_eq!(of("7"), present("8:00:00.0", ""), "who walks past two doors has not left");
     }
 }

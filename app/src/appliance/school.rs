@@ -20,7 +20,7 @@ use config::Config;
 use journal::Recorder;
 use journal::Status;
 use journal::config::Direction;
-use journal::rules::{DoorName, Visit, Void};
+use journal::rules::{DoorName, HandRow, Visit, Void};
 use journal::storage::Ledger;
 use recognition::roster::Report;
 use site::home_assistant::{Command, Happening, State};
@@ -197,13 +197,19 @@ fn heard(name: &str, date: Date, elsewhere: &Elsewhere) -> journal::Elsewhere {
     };
     let row = |row: &book::Fixed| Some((if row.out { Status::Out } else { Status::In }, time(row.at)?));
     let rows = elsewhere.fixed.iter();
+    // Two devices may have one name: a board that was replaced, and the one in its place.
+    let mut of_doors: BTreeMap<DoorName, Vec<_>> = BTreeMap::new();
+    for (door, rows) in rows {
+        if let Some(door) = named(door) {
+            of_doors.entry(door).or_default().extend(rows.iter().filter_map(row));
+        }
+    }
+    of_doors.values_mut().for_each(|rows| rows.sort_by_key(|(_, utc)| *utc));
     journal::Elsewhere {
         student: elsewhere.roll.clone(),
         date,
         voids: elsewhere.voids.iter().filter_map(void).collect(),
-        rows: rows
-            .filter_map(|(door, rows)| Some((named(door)?, rows.iter().filter_map(row).collect())))
-            .collect(),
+        rows: of_doors.into_iter().collect(),
     }
 }
 
@@ -232,7 +238,11 @@ fn visits_of(student: Elsewhere) -> Vec<Visit> {
 
 /// A door's name as the journal takes it: it has no commas.
 fn named(door: &str) -> Option<DoorName> {
-    DoorName::parse(&door.replace(',', " "))
+    DoorName::parse(&without_commas(door))
+}
+
+fn without_commas(door: &str) -> String {
+    door.replace(',', " ")
 }
 
 /// The worker with what feeds it.
@@ -259,7 +269,8 @@ impl Neighbours {
         let settings = Settings {
             config: config.mqtt.clone(),
             identity,
-            door: config.site.name.clone(),
+            // Without commas, as the journal and the tombstones of the book name it.
+            door: without_commas(&config.site.name),
             direction: match config.door.direction {
                 Direction::Both => book::Direction::Both,
                 Direction::In => book::Direction::In,
@@ -363,8 +374,9 @@ impl School {
     }
 
     /// Who passed at other doors on a day, as far as that is held here. May wait for the disk.
-    pub(super) fn elsewhere(&self, day: Date) -> Vec<Visit> {
-        self.recorder.lock().unwrap_or_else(PoisonError::into_inner).elsewhere_on(day)
+    pub(super) fn elsewhere(&self, day: Date) -> (Vec<Visit>, Vec<(RollNumber, HandRow)>) {
+        let recorder = self.recorder.lock().unwrap_or_else(PoisonError::into_inner);
+        (recorder.elsewhere_on(day), recorder.by_hand_elsewhere_on(day))
     }
 
     /// What is wrong. Attendance is taken all the same.

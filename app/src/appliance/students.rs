@@ -13,7 +13,7 @@ use base::erasure::Erased;
 use base::failure::{Diagnosis as _, Fault};
 use base::identity::RollNumber;
 use door::names::Names;
-use office::students::{List, ListError, Listed, MOST_BYTES, parse};
+use office::students::{List, ListError, Listed, MOST_BYTES, parse, without};
 use recognition::roster::Report;
 use recognition::roster::places::below_the_door;
 
@@ -240,11 +240,11 @@ impl Students {
     }
 }
 
-/// Removes students from the uploaded list, and from the one beside the photos.
+/// Removes students from the uploaded list, and from those beside photos in these folders.
 ///
 /// # Errors
 /// What the file system says; the lists are then as they were.
-pub fn erase(data_dir: &Path, photos: &Path, erased: &Erased) -> io::Result<()> {
+pub fn erase(data_dir: &Path, folders: &[&Path], erased: &Erased) -> io::Result<()> {
     let uploaded = data_dir.join("office/students.json");
     if let Some(bytes) = there(&uploaded)? {
         match serde_json::from_slice::<Kept>(&bytes) {
@@ -260,10 +260,9 @@ pub fn erase(data_dir: &Path, photos: &Path, erased: &Erased) -> io::Result<()> 
             Err(_) => std::fs::remove_file(&uploaded)?,
         }
     }
-    let beside = photos.join(BESIDE_PHOTOS);
-    if let Some(bytes) = there(&beside)? {
-        let left = erased.without_lines(&bytes);
-        if left.len() < bytes.len() {
+    for beside in folders.iter().map(|folder| folder.join(BESIDE_PHOTOS)) {
+        let Some(bytes) = there(&beside)? else { continue };
+        if let Some(left) = without(&bytes, |roll| erased.holds(roll)) {
             replace_for(Access::ByMask, &beside, &left)?;
         }
     }

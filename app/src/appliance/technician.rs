@@ -527,8 +527,10 @@ impl Source for Technician {
             let mut seen: Vec<Seen> = rows.unwrap_or_default().iter().filter_map(seen).collect();
             if let Some(school) = &self.school {
                 let both_ways = self.config.attendance.policy == Policy::FirstInLastOut;
+                let leaves_after = both_ways.then_some(self.config.attendance.minimum_gap);
                 let local = |utc| self.zone.local(utc);
-                other_doors::add(&mut seen, &school.elsewhere(*date), both_ways, local);
+                let (visits, by_hand) = school.elsewhere(*date);
+                other_doors::add(&mut seen, &visits, &by_hand, leaves_after, local);
             }
             let now = Now { closed: now.closed && *date == now.date, ..now };
             office::day::judge(*date, &now, &rules, &persons, &seen)

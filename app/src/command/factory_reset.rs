@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 
-use crate::reset::{Places, ask, carry_out, check, words};
+use crate::reset::{Places, ask, carry_out, check, request, words};
 use crate::transfer::import::waiting;
 use config::examine;
 
@@ -26,16 +26,22 @@ pub(super) struct Arguments {
 pub(super) fn execute(config: &Path, arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let places = Places::default();
     let told = |fault: base::failure::Fault| anyhow::anyhow!("{fault}");
-    let device = places.device().map_err(told)?;
+    let device = places.device().map_err(told);
     if arguments.asked {
         base::logging::start(log::LevelFilter::Info);
+        if device.is_err() {
+            // Not at a later start, when nobody thinks of it any more.
+            std::fs::remove_file(request(&arguments.data)).context("the request cannot be removed")?;
+        }
+        device?;
         let marked = carry_out(&arguments.data, &places.mark).context("nothing is erased")?;
         if marked {
             log::warn!("Factory reset: the next start erases everything on the data partition");
         }
         return Ok(if marked { ExitCode::SUCCESS } else { ExitCode::FAILURE });
     }
-    let rows = waiting(&examine(&config::read(config).unwrap_or_default()).0);
+    let device = device?;
+    let rows = waiting(&examine(&config::read(config).unwrap_or_default()).0).map_err(told)?;
     if arguments.words.is_empty() {
         println!("A factory reset erases all rows, photos, accounts and settings of this device.");
         if rows > 0 {

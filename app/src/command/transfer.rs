@@ -73,6 +73,7 @@ pub(super) fn import(config: &Path, arguments: &Import) -> anyhow::Result<ExitCo
         BufReader::with_capacity(1 << 16, file),
         &passphrase,
         arguments.keep_settings,
+        || true,
     )
     .map_err(|fault| anyhow::anyhow!("{fault}"))?;
     println!("Checked: {staged}.");

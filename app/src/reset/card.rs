@@ -11,28 +11,30 @@ use provision::import::ImportedFile;
 /// The file's name on the card. Windows may add a second `.txt`.
 const NAMES: [&str; 3] = ["factory-reset.txt", "factory-reset.txt.txt", "factory-reset"];
 
-/// Looks for the file on the card. With the right words it is removed, and everything is erased at the
-/// restart that follows. `device` is this device's name, or why nothing can be erased; `rows` counts those
-/// that nobody else has. None where there is no such file.
+/// Looks for the file on the card, and removes it in any case. With the right words everything is erased at
+/// the restart that follows. `device` is this device's name, or why nothing can be erased; `rows` counts
+/// those that nobody else has. None where there is no such file.
 pub fn look(
     card: &Path,
     data_dir: &Path,
     device: Result<String, Fault>,
-    rows: impl FnOnce() -> usize,
+    rows: impl FnOnce() -> Result<usize, Fault>,
 ) -> Option<ImportedFile> {
     let path = NAMES.iter().map(|name| card.join(name)).find(|path| path.is_file())?;
-    let asked = device.and_then(|device| {
-        let typed = read(&path)
+    let typed = read(&path);
+    // First the file, whatever it says: one that stays asks again at every start, and may then be right.
+    let removed = std::fs::remove_file(&path).and_then(|()| File::open(card)?.sync_all());
+    let removed = removed.map_err(|error| {
+        Fault::new(format!(
+            "it cannot be removed from the card ({error}), and would ask again at every start"
+        ))
+        .advise("replace the card")
+    });
+    let asked = removed.and(device).and_then(|device| {
+        let typed = typed
             .map_err(|error| Fault::new(format!("it cannot be read: {error}")).advise("write it again"))?;
-        let rows = rows();
+        let rows = rows()?;
         check(&typed, &device, rows)?;
-        // First the file: one that stays would ask again and again.
-        std::fs::remove_file(&path).and_then(|()| File::open(card)?.sync_all()).map_err(|error| {
-            Fault::new(format!(
-                "it cannot be removed from the card ({error}), and would ask again at every start"
-            ))
-            .advise("replace the card")
-        })?;
         log::warn!("Factory reset, asked for on the card: {}", words(&device, rows));
         ask(data_dir).map_err(|error| {
             Fault::new(format!("the request cannot be written: {error}"))

@@ -34,6 +34,8 @@ type WhenStaged = Box<dyn FnOnce(&Staged) + Send>;
 pub struct Arriving {
     pieces: Option<SyncSender<Vec<u8>>>,
     worker: Option<JoinHandle<Result<Staged, Fault>>>,
+    /// Set before the end of the pieces, when all have come.
+    whole: Arc<AtomicBool>,
     when_staged: Option<WhenStaged>,
     announced: u64,
     received: u64,
@@ -57,15 +59,23 @@ impl Arriving {
         }
         let turn = Turn(Arc::clone(&turns.0));
         let (pieces, coming) = sync_channel(PIECES);
+        let whole = Arc::new(AtomicBool::new(false));
+        let is_whole = Arc::clone(&whole);
         let worker = std::thread::Builder::new().name("import".to_owned()).spawn(move || {
             let _turn = turn;
             let input = Pieces { coming, piece: Vec::new(), at: 0 };
-            stage(&config, input, &passphrase, keep_settings)
+            let wanted = || is_whole.load(Ordering::Acquire);
+            let staged = stage(&config, input, &passphrase, keep_settings, wanted);
+            if let Err(fault) = &staged {
+                log::info!("An import ended: {fault}");
+            }
+            staged
         });
         let worker = worker.map_err(|error| Fault::new(format!("no thread can be started: {error}")))?;
         Ok(Self {
             pieces: Some(pieces),
             worker: Some(worker),
+            whole,
             when_staged: Some(Box::new(when_staged)),
             announced,
             received: 0,
@@ -96,6 +106,7 @@ impl Incoming for Arriving {
 
     fn finish(mut self: Box<Self>) -> Result<Box<dyn Send>, Refused> {
         let (received, announced) = (self.received, self.announced);
+        self.whole.store(received == announced, Ordering::Release);
         let staged = self.end().map_err(|fault| {
             refused(if received < announced {
                 Fault::new(format!("the upload ended after {received} of {announced} bytes"))
@@ -108,17 +119,6 @@ impl Incoming for Arriving {
             tell(&staged);
         }
         Ok(Box::new(()))
-    }
-}
-
-/// Without its last piece the archive is cut short: nothing is kept.
-impl Drop for Arriving {
-    fn drop(&mut self) {
-        if self.worker.is_some()
-            && let Err(fault) = self.end()
-        {
-            log::info!("An import was broken off: {fault}");
-        }
     }
 }
 

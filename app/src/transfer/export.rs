@@ -1,7 +1,7 @@
 //! Collecting the files of this device, while it runs.
 
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::{self, Read as _, Write};
 use std::path::{Path, PathBuf};
 
 use archive::names::{FOLDERS, SETTINGS, TAKEN, most_bytes};
@@ -24,6 +24,8 @@ pub struct Exported {
     pub left_out: Vec<String>,
 }
 
+/// Folders without one of whose files an archive is of no use.
+const NEEDED: [&str; 5] = ["journal", "erasures", "office", "page", "tls"];
 /// Most lines that say what was left out.
 const MOST_LEFT_OUT: usize = 20;
 /// Folders in folders, as deep as photos are looked for.
@@ -65,6 +67,10 @@ pub fn export(config: &Path, passphrase: &Secret, output: impl Write) -> Result<
             let file = match File::open(&path) {
                 // Pruned, or removed by a person, since the folder was listed.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) if !NEEDED.contains(&folder) => {
+                    left_out(&mut done, format!("{name} cannot be read ({error})"));
+                    continue;
+                }
                 file => file.map_err(|error| unreadable(&name, error))?,
             };
             // Whatever is appended from now on belongs to the next archive.
@@ -73,7 +79,20 @@ pub fn export(config: &Path, passphrase: &Secret, output: impl Write) -> Result<
                 left_out(&mut done, format!("{name} is too large"));
                 continue;
             }
-            archiver.file(&name, bytes, file)?;
+            // A card that fails is what an archive is for: a photo that cannot be read keeps nothing else
+            // from being saved.
+            if !NEEDED.contains(&folder) {
+                let mut content = Vec::new();
+                match file.take(bytes).read_to_end(&mut content) {
+                    Ok(_) => archiver.file(&name, content.len() as u64, &*content)?,
+                    Err(error) => {
+                        left_out(&mut done, format!("{name} cannot be read ({error})"));
+                        continue;
+                    }
+                }
+            } else {
+                archiver.file(&name, bytes, file)?;
+            }
             done.files += 1;
             done.bytes += bytes;
         }

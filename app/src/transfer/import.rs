@@ -17,9 +17,12 @@ use base::failure::Fault;
 use base::moment::SiteZone;
 use base::secret::Secret;
 use config::{Config, examine};
-use journal::storage::{Delivery, Fate, Folder, open_on};
+use journal::storage::{Delivery, Fate, Folder, Opened, open_on};
 use settings::edit::{forbidden, judged};
 use status::certificate;
+
+/// Bytes behind an archive that are waited for.
+const MOST_BEHIND: u64 = 1 << 20;
 
 /// An archive that is whole and waits for the next start.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,28 +45,35 @@ impl fmt::Display for Staged {
 }
 
 /// Checks the archive in `input` and puts it aside. The settings at `config` say where the data folder is.
-/// With `keep_settings` they stay, and those of the archive are dropped.
+/// With `keep_settings` they stay, and those of the archive are dropped. `wanted` is asked once the input has
+/// ended, before anything is put aside.
 ///
 /// # Errors
 /// What is wrong and what to do. Nothing is taken over then.
 pub fn stage(
     config: &Path,
-    input: impl Read,
+    mut input: impl Read,
     passphrase: &Secret,
     keep_settings: bool,
+    wanted: impl FnOnce() -> bool,
 ) -> Result<Staged, Fault> {
     let text = config::read(config).map_err(|error| Fault::new(error.to_string()))?;
     let (own, _) = examine(&text);
-    may_go(waiting(&own))?;
+    may_go(waiting(&own)?)?;
     let place = Place::below(&own.site.data_dir);
     let staged = place.begin(&RealFolders).map_err(Fault::from).and_then(|folder| {
-        let contents = unpack(input, passphrase, &folder, Limits::default())?;
+        let contents = unpack(&mut input, passphrase, &folder, Limits::default())?;
         check_settings(&folder, &text, keep_settings)?;
         check_access(&folder)?;
         let undelivered = prepare_rows(&folder, &zone(&own)).map_err(|source| ArchiveError::Io {
             what: "the archive's rows cannot be prepared".to_owned(),
             source,
         })?;
+        // Whoever sends it says its end last: what was broken off is not taken over at a start weeks later.
+        let _ = io::copy(&mut input.by_ref().take(MOST_BEHIND), &mut io::sink());
+        if !wanted() {
+            return Err(Fault::new("the import was broken off").advise("send the archive again"));
+        }
         place.stage(&RealFolders)?;
         Ok(Staged { contents, undelivered })
     });
@@ -74,9 +84,31 @@ pub fn stage(
 }
 
 /// Rows of this device that nobody else has.
-pub fn waiting(own: &Config) -> usize {
+///
+/// # Errors
+/// The journal cannot be read: there may be some.
+pub fn waiting(own: &Config) -> Result<usize, Fault> {
     let folder = Arc::new(Folder::new(own.site.data_dir.join("journal")));
-    open_on(folder, zone(own), |_| {}).map_or(0, |opened| rows_of(&opened.ledger))
+    let opened = open_on(folder, zone(own), |_| {}).map_err(|error| not_counted(&error))?;
+    counted(&opened)
+}
+
+/// The same of a journal that is open.
+///
+/// # Errors
+/// Files of it cannot be read.
+pub(super) fn counted(opened: &Opened) -> Result<usize, Fault> {
+    match opened.unreadable {
+        0 => Ok(rows_of(&opened.ledger)),
+        files => Err(not_counted(&format!("{files} files"))),
+    }
+}
+
+fn not_counted(error: &dyn fmt::Display) -> Fault {
+    Fault::new(format!(
+        "the journal of this device cannot be read ({error}), so nobody knows how many rows are on it only"
+    ))
+    .advise("copy the card; then flash it again, or use another one")
 }
 
 /// Whether the data of a device may go that has so many rows that nobody else has.

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use archive::place::{Carried, Outcome, Place, RealFolders, carry_out};
 
-use super::import::{may_go, rows_of, zone};
+use super::import::{counted, may_go, zone};
 use base::failure::Fault;
 use config::examine;
 use journal::storage::JournalError;
@@ -22,13 +22,19 @@ pub fn take_over(config: &Path, keeper: &Keeper) -> Result<Option<Outcome>, Faul
     let opened = if place.waits() {
         match journal::storage::open(&own.site.data_dir.join("journal"), zone(&own), |_| {}) {
             Err(JournalError::InUse { .. }) => return Ok(None),
-            opened => opened.ok(),
+            opened => {
+                Some(opened.map_err(|error| Fault::new(error.to_string())).and_then(|open| counted(&open)))
+            }
         }
     } else {
         None
     };
+    // Before the folder of the erasures changes its place; after that there is nothing to join any more.
+    if let Some(arriving) = place.arriving().filter(|folder| folder.join("erasures").exists()) {
+        site::erasure::join(&own.site.data_dir, &arriving)?;
+    }
     // Rows may have come since the archive was put aside.
-    let may = || may_go(opened.as_ref().map_or(0, |opened| rows_of(&opened.ledger)));
+    let may = || opened.unwrap_or(Ok(0)).and_then(may_go);
     let settings = |text: &str| {
         let base = keeper.writer.present()?;
         if base == text { Ok(()) } else { keeper.writer.replace(&keeper.store, &base, text) }

@@ -91,13 +91,15 @@ impl Device {
                 outcome: PhotoOutcome::Enrolled { quality: Quality::default(), bounds: Bounds::default() },
                 embedding: Some(Embedding::normalised(&raw).unwrap()),
             };
-            cache.insert(format!("{roll}/a.jpg"), entry);
+            cache.insert(format!("{roll}/a.jpg"), entry.clone());
+            cache.insert(format!(".at-the-door/{roll}/1.jpg"), entry);
         }
         for name in ["embeddings.safetensors", "embeddings-sface.safetensors"] {
             cache.save(&data.join(name), "model", "detectors").unwrap();
         }
-        std::fs::create_dir_all(data.join("door_photos").join(GONE)).unwrap();
-        std::fs::write(data.join("door_photos").join(GONE).join("a.jpg"), "a face").unwrap();
+        let at_the_door = recognition::roster::places::at_the_door(data).join(GONE);
+        std::fs::create_dir_all(&at_the_door).unwrap();
+        std::fs::write(at_the_door.join("1.jpg"), "a face").unwrap();
     }
 
     async fn sync(&self) {

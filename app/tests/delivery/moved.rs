@@ -62,7 +62,7 @@ async fn a_new_board_delivers_what_the_old_one_had_not() {
     let mut told = None;
     let new = new.restart_after(|folder| {
         let config = settings(folder, "");
-        let staged = stage(&config, &*archive, &passphrase(), true).unwrap();
+        let staged = stage(&config, &*archive, &passphrase(), true, || true).unwrap();
         assert_eq!(staged.undelivered, 2, "{staged}");
         told = start(&config);
     });
@@ -92,7 +92,7 @@ async fn a_row_of_the_new_board_that_the_backend_had_before_is_a_conflict() {
     assert_eq!(other.upload().await.created, 1);
     let new = Door::at(&url).restart_after(|folder| {
         let config = settings(folder, "");
-        stage(&config, &*archive, &passphrase(), true).unwrap();
+        stage(&config, &*archive, &passphrase(), true, || true).unwrap();
         start(&config).unwrap();
     });
     new.wait(60);
@@ -101,18 +101,53 @@ async fn a_row_of_the_new_board_that_the_backend_had_before_is_a_conflict() {
     assert_eq!((report.created, report.duplicates, report.refused), (1, 0, 1));
 }
 
+/// An archive of before the erasure has the student's photos, and no list of who was erased.
+#[test]
+fn an_archive_brings_no_student_back_who_was_erased_here() {
+    let old = Door::at("http://127.0.0.1:9/");
+    let photo = old.folder.path().join("known_faces/7/a.jpg");
+    fs::create_dir_all(photo.parent().unwrap()).unwrap();
+    fs::write(&photo, "a face").unwrap();
+    let archive = exported(old.folder.path());
+    Door::at("http://127.0.0.1:9/").restart_after(|folder| {
+        let config = settings(folder, "");
+        stage(&config, &*archive, &passphrase(), true, || true).unwrap();
+        // While the archive waits for a start.
+        let roll = base::identity::RollNumber::parse("7").unwrap();
+        let erasures = site::erasure::Erasures::below(folder, None);
+        erasures.ask(&roll, "anna", 1).unwrap();
+        erasures.finish().unwrap();
+        assert!(start(&config).unwrap().taken && folder.join("known_faces/7/a.jpg").exists());
+        let config = config::load(&config).unwrap();
+        let known = attendance::erasing::known(&config);
+        assert!(known.is_erased(&roll));
+        attendance::erasing::do_what_is_open(&config, &known).unwrap();
+        assert!(!folder.join("known_faces/7").exists());
+    });
+}
+
+#[test]
+fn what_was_broken_off_waits_for_no_start() {
+    let archive = exported(Door::at("http://127.0.0.1:9/").folder.path());
+    let folder = tempfile::tempdir().unwrap();
+    let config = settings(folder.path(), "");
+    let fault = stage(&config, &*archive, &passphrase(), true, || false).unwrap_err();
+    assert!(fault.what.contains("broken off"), "{fault}");
+    assert!(!Place::below(folder.path()).waits());
+}
+
 #[test]
 fn a_device_with_rows_of_its_own_takes_no_archive() {
     let archive = exported(Door::at("http://127.0.0.1:9/").folder.path());
     let door = Door::at("http://127.0.0.1:9/");
     door.see("7");
     let config = settings(door.folder.path(), "");
-    let fault = stage(&config, &*archive, &passphrase(), true).unwrap_err();
+    let fault = stage(&config, &*archive, &passphrase(), true, || true).unwrap_err();
     assert!(fault.what.contains("1 rows of its own"), "{fault}");
     // Rows that come between the check and the start count as well.
     let door = Door::at("http://127.0.0.1:9/");
     let config = settings(door.folder.path(), "");
-    stage(&config, &*archive, &passphrase(), true).unwrap();
+    stage(&config, &*archive, &passphrase(), true, || true).unwrap();
     door.see("7");
     let door = door.restart_after(|_| {
         let outcome = start(&config).unwrap();
@@ -126,7 +161,7 @@ fn a_running_appliance_keeps_its_data_until_it_ends() {
     let archive = exported(Door::at("http://127.0.0.1:9/").folder.path());
     let door = Door::at("http://127.0.0.1:9/");
     let config = settings(door.folder.path(), "");
-    stage(&config, &*archive, &passphrase(), true).unwrap();
+    stage(&config, &*archive, &passphrase(), true, || true).unwrap();
     assert_eq!(start(&config), None, "the journal is in use");
     assert!(Place::below(door.folder.path()).waits());
 }
@@ -159,7 +194,7 @@ fn settings_photos_accounts_and_lists_go_along() {
     write("page/accounts.json", b"[]");
     write("cached_faces/8/b.jpg", b"stays");
     let config = settings(old.path(), "");
-    stage(&config, &*archive, &passphrase(), false).unwrap();
+    stage(&config, &*archive, &passphrase(), false, || true).unwrap();
     assert_eq!(fs::read(old.path().join("page/password")).unwrap(), b"the new board's", "not before a start");
     assert!(start(&config).unwrap().taken);
     assert_eq!(fs::read_to_string(&config).unwrap(), text);
@@ -181,10 +216,10 @@ fn settings_that_do_not_work_here_refuse_the_archive_and_can_be_left_out() {
     let config = settings(new.path(), "");
     let before = fs::read_to_string(&config).unwrap();
     // It names another data folder.
-    let fault = stage(&config, &*archive, &passphrase(), false).unwrap_err();
+    let fault = stage(&config, &*archive, &passphrase(), false, || true).unwrap_err();
     assert!(fault.what.contains("data_dir") && fault.to_string().contains("--keep-settings"), "{fault}");
     assert!(!Place::below(new.path()).waits());
-    stage(&config, &*archive, &passphrase(), true).unwrap();
+    stage(&config, &*archive, &passphrase(), true, || true).unwrap();
     assert!(start(&config).unwrap().taken);
     assert_eq!(fs::read_to_string(&config).unwrap(), before);
 }
@@ -196,7 +231,7 @@ fn accounts_that_nobody_can_read_refuse_the_archive() {
     fs::write(old.path().join("page/accounts.json"), "{").unwrap();
     let archive = exported(old.path());
     let new = tempfile::tempdir().unwrap();
-    let fault = stage(&settings(new.path(), ""), &*archive, &passphrase(), true).unwrap_err();
+    let fault = stage(&settings(new.path(), ""), &*archive, &passphrase(), true, || true).unwrap_err();
     assert!(fault.what.contains("accounts"), "{fault}");
 }
 

@@ -76,14 +76,14 @@ fn folders() -> (tempfile::TempDir, tempfile::TempDir) {
 #[test]
 fn the_right_words_ask_once_and_leave_the_card() {
     let (card, data) = folders();
-    assert_eq!(look(card.path(), data.path(), device(), || 0), None);
+    assert_eq!(look(card.path(), data.path(), device(), || Ok(0)), None);
     for name in ["factory-reset.txt", "factory-reset.txt.txt", "factory-reset"] {
         std::fs::write(card.path().join(name), "\u{feff}ERASE attendance-0a1b2c\r\n").unwrap();
-        let outcome = look(card.path(), data.path(), device(), || 0).unwrap();
+        let outcome = look(card.path(), data.path(), device(), || Ok(0)).unwrap();
         assert_eq!(outcome.wrong, None, "{name}");
         assert!(request(data.path()).exists() && !card.path().join(name).exists());
         std::fs::remove_file(request(data.path())).unwrap();
-        assert_eq!(look(card.path(), data.path(), device(), || 0), None);
+        assert_eq!(look(card.path(), data.path(), device(), || Ok(0)), None);
     }
 }
 
@@ -98,12 +98,12 @@ fn wrong_words_say_which_are_right_and_how_many_rows_would_be_lost() {
         ("ERASE attendance-0a1b2c", 7, "type: ERASE attendance-0a1b2c AND 7 ROWS"),
     ] {
         std::fs::write(&file, text).unwrap();
-        let wrong = look(card.path(), data.path(), device(), || rows).unwrap().wrong.unwrap();
+        let wrong = look(card.path(), data.path(), device(), || Ok(rows)).unwrap().wrong.unwrap();
         assert!(wrong.starts_with("nothing was erased") && wrong.contains(says), "{wrong}");
-        assert!(!request(data.path()).exists() && file.exists());
+        assert!(!request(data.path()).exists() && !file.exists(), "it does not ask again at a later start");
     }
     std::fs::write(&file, "ERASE attendance-0a1b2c AND 7 ROWS").unwrap();
-    assert_eq!(look(card.path(), data.path(), device(), || 7).unwrap().wrong, None);
+    assert_eq!(look(card.path(), data.path(), device(), || Ok(7)).unwrap().wrong, None);
 }
 
 #[test]
@@ -111,6 +111,15 @@ fn where_nothing_can_be_erased_the_card_says_why() {
     let (card, data) = folders();
     std::fs::write(card.path().join("factory-reset.txt"), "ERASE attendance-0a1b2c").unwrap();
     let why = Err(Fault::new("this start runs on memory"));
-    let wrong = look(card.path(), data.path(), why, || 0).unwrap().wrong.unwrap();
+    let wrong = look(card.path(), data.path(), why, || Ok(0)).unwrap().wrong.unwrap();
     assert!(wrong.contains("runs on memory") && !request(data.path()).exists(), "{wrong}");
+}
+
+#[test]
+fn rows_that_cannot_be_counted_are_not_erased() {
+    let (card, data) = folders();
+    std::fs::write(card.path().join("factory-reset.txt"), "ERASE attendance-0a1b2c").unwrap();
+    let rows = || Err(Fault::new("the journal cannot be read"));
+    let wrong = look(card.path(), data.path(), device(), rows).unwrap().wrong.unwrap();
+    assert!(wrong.contains("the journal cannot be read") && !request(data.path()).exists(), "{wrong}");
 }

@@ -3,6 +3,8 @@
 
 use std::time::{Duration, Instant};
 
+use access::account::AccountFile;
+use access::role::Role;
 use base::event::{Advice, Event};
 use base::identity::RollNumber;
 use update::inbox::received;
@@ -16,6 +18,17 @@ pub fn log_in(browser: &Browser, device: &Device) {
     browser.go(&device.url());
     assert!(browser.address().ends_with("/login"));
     browser.write("#password", PASSWORD);
+    browser.click("button[type=submit]");
+    browser.until("North gate", |b| b.text("body"));
+}
+
+/// Somebody of the office, logged in.
+pub fn office(browser: &Browser, device: &Device) {
+    let password = AccountFile::below(device.path()).add("anna", Role::Office).unwrap();
+    browser.go(&device.url());
+    browser.script("document.getElementById('account').value = ''");
+    browser.write("#account", "anna");
+    browser.write("#password", password.expose());
     browser.click("button[type=submit]");
     browser.until("North gate", |b| b.text("body"));
 }

@@ -1,12 +1,13 @@
 //! The office corrects attendance: by forms in a real browser, and by the API.
 
-use access::account::AccountFile;
 use access::role::Role;
+use access::token::TokenFile;
 use base::event::WorkerState;
 use time::macros::{date, datetime, time};
 use view::corrections::Correction;
 use view::{Action, RowStatus};
 
+use crate::browser::office;
 use crate::client::As;
 use crate::device::{Device, healthy, row};
 use crate::webdriver::Browser;
@@ -46,16 +47,6 @@ fn until_performed(browser: &Browser, device: &Device, wanted: &Option<Action>) 
     assert_eq!(performed(device), *wanted, "{forms}");
 }
 
-fn office(browser: &Browser, device: &Device) {
-    let password = AccountFile::below(device.path()).add("anna", Role::Office).unwrap();
-    browser.go(&device.url());
-    browser.script("document.getElementById('account').value = ''");
-    browser.write("#account", "anna");
-    browser.write("#password", password.expose());
-    browser.click("button[type=submit]");
-    browser.until("North gate", |b| b.text("body"));
-}
-
 fn by_anna(correction: Correction) -> Option<Action> {
     let (by, reason) = ("anna (office)".to_owned(), "her mother called".to_owned());
     Some(Action::Correct { correction, by, reason })
@@ -65,6 +56,9 @@ fn by_anna(correction: Correction) -> Option<Action> {
 fn the_office_corrects_rows_on_a_students_page_and_beside_the_rows_of_the_day() {
     let Some(browser) = Browser::open(true) else { return };
     let device = device();
+    let mut gone = row("2110007", "OUT", "2026-11-22 09:10:00");
+    gone.note = "anna: her mother called".to_owned();
+    *device.fake.corrected.lock().unwrap() = vec![gone];
     browser.look(360, 740, false);
     office(&browser, &device);
     browser.go(&format!("{}student/2110007", device.url()));
@@ -81,6 +75,7 @@ fn the_office_corrects_rows_on_a_students_page_and_beside_the_rows_of_the_day() 
     browser.until("It is corrected, by anna (office): her mother called.", |b| b.text("#said"));
     let (roll, at) = ("2110007".to_owned(), datetime!(2026-11-21 15:30));
     assert_eq!(performed(&device), by_anna(Correction::Add { roll, status: RowStatus::Out, at }));
+    assert!(browser.text("#corrected").contains("anna: her mother called"), "who did it, and why");
     // The rows of today have the same forms.
     browser.go(&device.url());
     browser.click("#correct-41 summary");
@@ -121,8 +116,9 @@ fn the_office_says_on_which_day_a_row_was_and_cannot_send_it_without() {
 #[test]
 fn the_api_corrects_rows_and_says_what_a_form_lacks() {
     let device = device();
-    let full = As::token(&device.full);
-    let post = |path: &str, form: &str| device.post(path, &full, form);
+    let script = TokenFile::below(device.path()).add("correcting", Role::Office.into()).unwrap();
+    let script = As::token(&script);
+    let post = |path: &str, form: &str| device.post(path, &script, form);
     let added = post("/attendance/add", "name=7&status=IN&day=2026-11-22&time=08:05&reason=forgot");
     assert_eq!(added.status, 200, "{}", added.text());
     assert!(added.text().contains("It is corrected"));
@@ -142,8 +138,9 @@ fn the_api_corrects_rows_and_says_what_a_form_lacks() {
         let answer = post(path, form);
         assert!(answer.status == 400 && answer.text().contains(said), "{path}: {}", answer.text());
     }
-    let read = device.post("/attendance/void/41", &As::token(&device.read), "reason=x");
-    assert_eq!(read.status, 403);
+    for token in [&device.read, &device.full] {
+        assert_eq!(device.post("/attendance/void/41", &As::token(token), "reason=x").status, 403);
+    }
     *device.fake.fails.lock().unwrap() = true;
     assert_eq!(post("/attendance/void/41", "reason=x").status, 409);
     // A form without the page's token is not the page's.

@@ -60,6 +60,8 @@ pub struct Fake {
     /// The real one, on a file in the folder of the device.
     pub settings: Arc<Desk>,
     pub enrolment: Arc<FakeEnrolment>,
+    /// What persons corrected.
+    pub corrected: Mutex<Vec<Row>>,
     /// How often everything was erased.
     pub erased: Mutex<usize>,
     /// Archives that came: passphrase, whether the settings stay, content.
@@ -128,6 +130,7 @@ impl Device {
             updating: UnderWay::default(),
             erased: Mutex::default(),
             archives: Arc::default(),
+            corrected: Mutex::default(),
             settings: Arc::new(desk(folder.path())),
             enrolment: Arc::default(),
         });
@@ -153,6 +156,10 @@ impl Device {
 impl Source for Fake {
     fn view(&self) -> View {
         self.view.lock().unwrap().clone()
+    }
+
+    fn corrected(&self, _day: Date) -> Result<Vec<Row>, Refused> {
+        Ok(self.corrected.lock().unwrap().clone())
     }
 
     fn rows(&self, day: Date) -> Result<Vec<Row>, Refused> {

@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
-use access::account::AccountFile;
 use access::role::Role;
+use access::token::TokenFile;
 use view::{Action, RefusedPhoto};
 
+use crate::browser::office;
 use crate::client::As;
 use crate::device::{Device, ERASURE, healthy};
 use crate::webdriver::Browser;
@@ -15,17 +16,6 @@ fn school() -> Device {
     let device = Device::start();
     *device.fake.students.lock().unwrap() = 600;
     device
-}
-
-/// Somebody of the office, logged in.
-fn office(browser: &Browser, device: &Device) {
-    let password = AccountFile::below(device.path()).add("anna", Role::Office).unwrap();
-    browser.go(&device.url());
-    browser.script("document.getElementById('account').value = ''");
-    browser.write("#account", "anna");
-    browser.write("#password", password.expose());
-    browser.click("button[type=submit]");
-    browser.until("North gate", |b| b.text("body"));
 }
 
 fn picture(browser: &Browser, name: &str) {
@@ -164,16 +154,19 @@ fn a_student_is_erased_only_where_the_roll_number_is_typed_again() {
 #[test]
 fn scripts_erase_and_lift_by_the_api() {
     let device = school();
-    let script = As::token(&device.full);
+    let script = TokenFile::below(device.path()).add("erasing", Role::Office.into()).unwrap();
+    let script = As::token(&script);
     let erase = |confirm: &str| device.post("/students/2110007/erase", &script, confirm);
     for nothing in ["", "confirm=", "confirm=2110008"] {
         let answer = erase(nothing);
         assert!(answer.status == 400 && answer.text().contains("Nothing was erased"), "{}", answer.text());
     }
+    let full = device.post("/students/2110007/erase", &As::token(&device.full), "confirm=2110007");
+    assert_eq!(full.status, 403, "a token that only says full");
     assert!(device.fake.performed.lock().unwrap().is_empty());
     let answer = erase("confirm=2110007");
     assert!(answer.status == 200 && answer.json()["success"] == true, "{}", answer.text());
-    let list = device.get("/students/erasures", &As::token(&device.read)).json();
+    let list = device.get("/students/erasures", &script).json();
     assert_eq!(list["erasures"][0]["id"], ERASURE);
     assert!(!list.to_string().contains("2110007"), "not whom");
     assert_eq!(device.post("/students/erasures/ffffffffffffffff/lift", &script, "").status, 404);

@@ -20,6 +20,7 @@ use super::audit::AUDIT;
 use super::private_file;
 use super::private_list::{Entries, ListError, is_name, shortened};
 use super::role::Role;
+use base::hexadecimal::hexadecimal;
 use base::secret::Secret;
 
 /// Begins every token, so that a secret scanner finds one that was committed by mistake.
@@ -182,7 +183,11 @@ impl TokenFile {
             return Err(TokenError::Full);
         }
         let value = format!("{PREFIX}{}", random_text());
-        tokens.known.push(StoredToken { name: name.to_owned(), access, sha256: hex(&digest(&value)) });
+        tokens.known.push(StoredToken {
+            name: name.to_owned(),
+            access,
+            sha256: hexadecimal(&digest(&value)),
+        });
         self.store(&tokens)?;
         Ok(Secret::new(value))
     }
@@ -214,10 +219,6 @@ impl TokenFile {
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 /// The tokens the server knows at this moment.
 pub struct Tokens {
     configured: Vec<StoredToken>,
@@ -241,7 +242,7 @@ impl Tokens {
     /// The name and the access of the token whose value is `value`. Every stored token is compared, in
     /// constant time, so that the answer's time says nothing about them.
     pub fn find(&self, value: &str) -> Option<(String, TokenAccess)> {
-        let wanted = hex(&digest(value));
+        let wanted = hexadecimal(&digest(value));
         let kept = self.follow();
         let mut found = None;
         for token in self.configured.iter().chain(&kept.tokens) {
@@ -327,7 +328,7 @@ mod tests {
     #[test]
     fn the_configuration_may_name_tokens_too() {
         let folder = tempfile::tempdir().unwrap();
-        let sha256 = hex(&digest("attendance_x")).to_uppercase();
+        let sha256 = hexadecimal(&digest("attendance_x")).to_uppercase();
         let configured = vec![StoredToken { name: "ci".to_owned(), access: TokenAccess::Full, sha256 }];
         let tokens = Tokens::new(configured, TokenFile::below(folder.path()));
         assert_eq!(tokens.find("attendance_x"), Some(("ci".to_owned(), TokenAccess::Full)));

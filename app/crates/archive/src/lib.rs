@@ -65,6 +65,17 @@ pub enum ArchiveError {
     /// A later version of this program made it.
     #[error("a newer program ({0}) made this archive")]
     Newer(String),
+    /// Another start of the program removed what had come.
+    #[error("the service started meanwhile and removed what had come of the archive")]
+    Interrupted,
+    /// More than an archive takes.
+    #[error("this device has more than an archive takes: {files} files, {megabytes} MB")]
+    Full {
+        /// Files so far.
+        files: usize,
+        /// Their megabytes.
+        megabytes: u64,
+    },
     /// It holds what no archive of ours holds.
     #[error("the archive holds something unexpected: {0}")]
     Unexpected(String),
@@ -115,6 +126,8 @@ impl Diagnosis for ArchiveError {
                 "nothing was taken over; export again on the old device, and send the diagnostics to support if it \
                  stays so"
             }
+            Self::Interrupted => "import again",
+            Self::Full { .. } => "remove photos that nobody needs, then export again",
             Self::NoRoom { .. } => "use a larger card, or delete old photos, and import again",
             Self::Changing(_) => "export again",
             Self::Io { .. } => "free space on the card, or replace it, and try again",

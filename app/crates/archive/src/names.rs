@@ -88,6 +88,11 @@ mod tests {
     use super::*;
 
     #[test]
+    fn photos_have_the_extensions_that_are_looked_for() {
+        assert_eq!(EXTENSIONS, vision::kind::EXTENSIONS);
+    }
+
+    #[test]
     fn known_names_are_bounded() {
         for (path, most) in [
             ("attendance.toml", SMALL),

@@ -151,6 +151,11 @@ impl Place {
         self.staged().exists() || self.new_folder().exists()
     }
 
+    /// Where the folders lie that the next start takes over; none where nothing waits.
+    pub fn arriving(&self) -> Option<PathBuf> {
+        [self.new_folder(), self.staged()].into_iter().find(|folder| folder.exists())
+    }
+
     /// How the last import ended; none before the first.
     pub fn outcome(&self) -> Option<Outcome> {
         let bytes = durable::read(&self.outcome_file()).ok().flatten()?;

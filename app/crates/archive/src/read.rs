@@ -4,14 +4,14 @@ use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
 use sha2::{Digest as _, Sha256};
 use tar::{Archive, Entry, EntryType};
 
-use crate::write::hexadecimal;
 use crate::{ABOUT, About, ArchiveError, FORMAT, SUMS, names, seal};
+use base::hexadecimal::hexadecimal;
 use base::secret::Secret;
 
 /// What is accepted at all.
@@ -34,6 +34,8 @@ impl Default for Limits {
 const MAX_ABOUT: u64 = 4096;
 /// A path of folders, each as long as a name may be.
 const MAX_PATH: u64 = 4096;
+/// Bytes of all names together, which are kept in memory.
+const MAX_NAMES: usize = 8 << 20;
 /// Zeros behind the last entry.
 const MAX_PADDING: u64 = 1 << 20;
 
@@ -59,9 +61,10 @@ pub fn unpack(
     folder: &Path,
     limits: Limits,
 ) -> Result<Contents, ArchiveError> {
+    let begun = identity(folder)?;
     let mut archive = Archive::new(seal::open(input, passphrase)?);
     let mut taken =
-        Taken { folder, limits, about: None, paths: HashSet::new(), sums: String::new(), bytes: 0 };
+        Taken { folder, limits, about: None, paths: HashSet::new(), sums: String::new(), bytes: 0, names: 0 };
     let mut long_name = None;
     let mut ended = false;
     // Raw: whatever is not a plain file with a plain name is seen, and refused, by us.
@@ -92,7 +95,18 @@ pub fn unpack(
     if !ended || rest == MAX_PADDING {
         return Err(ArchiveError::Damaged("its list of files is missing".to_owned()));
     }
-    taken.end()
+    let contents = taken.end()?;
+    // A start of the service removes what is not put aside yet; what came after that is not all of it.
+    if identity(folder).ok() != Some(begun) {
+        return Err(ArchiveError::Interrupted);
+    }
+    Ok(contents)
+}
+
+/// Which folder this is, whatever its name.
+fn identity(folder: &Path) -> Result<(u64, u64), ArchiveError> {
+    let about = std::fs::metadata(folder).map_err(ArchiveError::io("cannot keep the archive's files"))?;
+    Ok((about.dev(), about.ino()))
 }
 
 struct Taken<'a> {
@@ -102,6 +116,7 @@ struct Taken<'a> {
     paths: HashSet<String>,
     sums: String,
     bytes: u64,
+    names: usize,
 }
 
 impl Taken<'_> {
@@ -131,7 +146,9 @@ impl Taken<'_> {
         }
         let size = entry.size();
         self.bytes = self.bytes.saturating_add(size);
-        if size > most || self.bytes > self.limits.bytes || self.paths.len() > self.limits.files {
+        self.names += path.len();
+        let is_too_much = self.bytes > self.limits.bytes || self.paths.len() > self.limits.files;
+        if size > most || is_too_much || self.names > MAX_NAMES {
             return Err(ArchiveError::TooLarge);
         }
         self.write(path, size, entry)?;

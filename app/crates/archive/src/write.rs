@@ -7,14 +7,18 @@ use age::stream::StreamWriter;
 use sha2::{Digest as _, Sha256};
 use tar::{Builder, EntryType, Header};
 
+use crate::read::Limits;
 use crate::seal::seal;
 use crate::{ABOUT, About, ArchiveError, SUMS, names};
+use base::hexadecimal::hexadecimal;
 use base::secret::Secret;
 
 /// An archive that is being written.
 pub struct Archiver<W: Write> {
     tar: Builder<StreamWriter<W>>,
     sums: String,
+    files: usize,
+    bytes: u64,
 }
 
 impl<W: Write> Archiver<W> {
@@ -23,7 +27,8 @@ impl<W: Write> Archiver<W> {
     /// # Errors
     /// [`ArchiveError`].
     pub fn begin(output: W, passphrase: &Secret, about: &About) -> Result<Self, ArchiveError> {
-        let mut archiver = Self { tar: Builder::new(seal(output, passphrase)?), sums: String::new() };
+        let mut archiver =
+            Self { tar: Builder::new(seal(output, passphrase)?), sums: String::new(), files: 0, bytes: 0 };
         let json = serde_json::to_vec_pretty(about).map_err(io::Error::other).map_err(written)?;
         archiver.entry(ABOUT, json.len() as u64, &mut &*json)?;
         Ok(archiver)
@@ -33,12 +38,19 @@ impl<W: Write> Archiver<W> {
     /// out.
     ///
     /// # Errors
-    /// [`ArchiveError::Changing`] where `content` ends early.
+    /// [`ArchiveError::Full`] where it is more than [`Limits`]; [`ArchiveError::Changing`] where `content`
+    /// ends early.
     pub fn file(&mut self, path: &str, bytes: u64, content: impl Read) -> Result<(), ArchiveError> {
         match names::most_bytes(path) {
             Some(most) if bytes <= most => {}
             Some(_) => return Err(ArchiveError::TooLarge),
             None => return Err(ArchiveError::Unexpected(format!("{path:?}"))),
+        }
+        // Nobody finds out at the import, when the device is gone.
+        let most = Limits::default();
+        (self.files, self.bytes) = (self.files + 1, self.bytes + bytes);
+        if self.files > most.files || self.bytes > most.bytes {
+            return Err(ArchiveError::Full { files: self.files, megabytes: self.bytes >> 20 });
         }
         let mut counted = Counted { content: content.take(bytes), hasher: Sha256::new(), bytes: 0 };
         self.entry(path, bytes, &mut counted)?;
@@ -75,14 +87,6 @@ impl<W: Write> Archiver<W> {
 
 fn written(source: io::Error) -> ArchiveError {
     ArchiveError::io("cannot write the archive")(source)
-}
-
-/// As `sha256sum` writes it.
-pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 struct Counted<R> {

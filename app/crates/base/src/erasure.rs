@@ -41,20 +41,6 @@ impl Erased {
         self.0.is_some() && text.split(|c| !is_part(c)).any(|word| self.is(word))
     }
 
-    /// A table without the lines in which a field is the roll number of an erased student.
-    pub fn without_lines(&self, table: &[u8]) -> Vec<u8> {
-        if self.0.is_none() {
-            return table.to_vec();
-        }
-        let is_left = |line: &&[u8]| {
-            let line = String::from_utf8_lossy(line);
-            let mut fields = line.split([',', ';', '\t']).map(|field| field.trim().trim_matches('"').trim());
-            !fields.any(|field| self.is(field))
-        };
-        let left: Vec<&[u8]> = table.split_inclusive(|byte| *byte == b'\n').filter(is_left).collect();
-        left.concat()
-    }
-
     /// The text, with another word in the place of each roll number of an erased student.
     pub fn without(&self, text: &str) -> String {
         let mut left = String::with_capacity(text.len());
@@ -94,13 +80,6 @@ mod tests {
         assert_eq!(erased.without(text), "Student [erased]: not found; 21100011 is (é).");
         assert!(!erased.in_text("21100011 and 211000"));
         assert!(erased.in_path("9 B/2110001/a.jpg", 1) && !erased.in_path("9 B/2110001/a.jpg", 0));
-    }
-
-    #[test]
-    fn a_table_loses_the_students_line() {
-        let erased = Erased::new(|roll| roll.as_str() == "2110001");
-        let table = "roll;name\r\n\"2110001\";Asha\r\n2110002;Ben\r\n";
-        assert_eq!(erased.without_lines(table.as_bytes()), b"roll;name\r\n2110002;Ben\r\n");
     }
 
     #[test]

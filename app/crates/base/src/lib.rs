@@ -8,6 +8,7 @@ pub mod durable;
 pub mod erasure;
 pub mod event;
 pub mod failure;
+pub mod hexadecimal;
 pub mod identity;
 pub mod logging;
 pub mod moment;

@@ -143,8 +143,10 @@ impl Recorder {
             }
             Some((standing, row)) => {
                 let done = change(self, row, standing == Standing::Sent);
-                // What the rules hold back stays so where nothing was changed.
-                if done.is_ok() || !was_open {
+                // What the rules hold back stays so where nothing was changed. A correction that could not be
+                // written yet holds it, too: the backend must not get what is no more true.
+                let waits = self.waiting.iter().any(|(record, _)| record.id() == id);
+                if !waits && (done.is_ok() || !was_open) {
                     self.ledger.release(id);
                 }
                 done

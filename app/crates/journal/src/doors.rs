@@ -6,7 +6,7 @@ use time::{Date, OffsetDateTime};
 
 use crate::recorder::Recorder;
 use crate::row::Status;
-use crate::rules::{DoorName, Visit, Void};
+use crate::rules::{DoorName, HandRow, Visit, Void};
 use crate::storage::VisitRecord;
 use base::identity::RollNumber;
 
@@ -108,6 +108,15 @@ impl Recorder {
         let of_student = students.iter().filter_map(|roll| self.book.student(date, roll));
         let visits = of_student.flat_map(|student| student.counting());
         visits.filter(|visit| !visit.door.is_here()).collect()
+    }
+
+    /// The rows that persons entered at other doors on `date`.
+    pub fn by_hand_elsewhere_on(&self, date: Date) -> Vec<(RollNumber, HandRow)> {
+        let of = |roll: RollNumber| {
+            let rows = self.book.student(date, &roll).map(|student| student.elsewhere.clone());
+            rows.unwrap_or_default().into_iter().map(move |row| (roll.clone(), row))
+        };
+        self.book.students(date).into_iter().flat_map(of).collect()
     }
 
     /// Takes in visits of other doors: they are kept on the disk, and the rules look at them as at this

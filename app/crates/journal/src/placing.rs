@@ -20,6 +20,9 @@ impl Recorder {
         let Some((row, (earliest, latest))) = self.ledger.row(id).zip(self.between.get(&id).copied()) else {
             return fault("the day of this row is known".to_owned(), "look at the list again");
         };
+        if !self.ledger.can_be_sent_again(id) {
+            return fault("this row waits for no day any more".to_owned(), "look at the list again");
+        }
         let day = self.book.rules().day.clone();
         let Some(utc) = time_on(date, row.at.utc, earliest, latest, |utc| day.date(utc)) else {
             let (first, last) = (day.date(earliest), day.date(latest));
@@ -46,7 +49,7 @@ impl Recorder {
                 "add the rows of that day by hand, and dismiss these",
             );
         }
-        let mut placed = 0;
+        let mut placed: usize = 0;
         for row in of_boot {
             let utc = booted + row.at.since_boot;
             let until = self.untils.remove(&row.id).unwrap_or(row.at.since_boot).max(row.at.since_boot);
@@ -59,7 +62,7 @@ impl Recorder {
         self.write_by_hand(Vec::new())?;
         let status = self.ledger.row(id).map_or(row.status, |row| row.status);
         self.tell(&row.roll, status, utc, "placed", None, hand);
-        Ok(Corrected { id, sent: false, others: placed - 1 })
+        Ok(Corrected { id, sent: false, others: placed.saturating_sub(1) })
     }
 
     /// Takes in a visit of the past. The newest visit of the student stays what it is.

@@ -137,7 +137,7 @@ impl Recorder {
         clock: Arc<dyn Clock>,
         bus: Bus,
     ) -> Records {
-        let Opened { journal, visits, visited, deliveries, ledger, lock } = opened;
+        let Opened { journal, visits, visited, deliveries, ledger, lock, unreadable: _ } = opened;
         past.visited(visited, &ledger);
         let unsettled: BTreeMap<u64, (Row, Duration)> = ledger
             .unsettled()

@@ -123,22 +123,10 @@ pub fn parse(bytes: &[u8]) -> Result<List, ListError> {
     if bytes.len() > MOST_BYTES {
         return Err(ListError::TooLarge);
     }
-    let text = decode(bytes);
-    // Excel's own first line, which names the separator.
-    let (said, text) = match text.split_once('\n') {
-        Some((first, rest)) if first.to_ascii_lowercase().starts_with("sep=") => (first.chars().nth(4), rest),
-        _ => (None, text.as_str()),
-    };
-    let first = text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
-    let separator =
-        said.filter(|c| [',', ';', '\t'].contains(c)).map_or_else(|| separator(first), |c| c as u8);
-    let mut lines = csv::ReaderBuilder::new()
-        .delimiter(separator)
-        .has_headers(false)
-        .flexible(true)
-        .trim(csv::Trim::All)
-        .from_reader(text.as_bytes())
-        .into_records();
+    let decoded = decode(bytes);
+    let Table { said, text, separator } = Table::of(&decoded);
+    let first = first_line(text);
+    let mut lines = lines(text, separator);
     let no_headings = || ListError::NoRollNumbers {
         headings: first.chars().take(80).filter(|c| !c.is_control()).collect(),
     };
@@ -169,6 +157,83 @@ pub fn parse(bytes: &[u8]) -> Result<List, ListError> {
         return Err(ListError::Empty { reason });
     }
     Ok(list)
+}
+
+/// The list without the lines of some students, as UTF-8; none where it has no such line. Of a table without
+/// a column of roll numbers every line goes in which a cell is such a roll number.
+pub fn without(bytes: &[u8], is_erased: impl Fn(&RollNumber) -> bool) -> Option<Vec<u8>> {
+    let decoded = decode(bytes);
+    let Table { text, separator, .. } = Table::of(&decoded);
+    let begins = decoded.len() - text.len();
+    let erased =
+        |cell: &str| RollNumber::parse(cell.trim_start_matches('\'')).is_ok_and(|roll| is_erased(&roll));
+    let headings = lines(text, separator).flatten().find(|line| line.iter().any(|cell| !cell.is_empty()));
+    let roll = headings.as_ref().and_then(Columns::of).map(|columns| columns.roll);
+    let mut gone = Vec::new();
+    let mut going = false;
+    for line in lines(text, separator).flatten() {
+        let at = line.position().map_or(0, |position| begins + position.byte() as usize);
+        let goes = match roll {
+            Some(column) => line.get(column).is_some_and(erased),
+            None => line.iter().any(erased),
+        };
+        if goes != going {
+            gone.push(at);
+            going = goes;
+        }
+    }
+    if gone.is_empty() {
+        return None;
+    }
+    if going {
+        gone.push(decoded.len());
+    }
+    let mut left = String::with_capacity(decoded.len());
+    let mut from = 0;
+    for span in gone.chunks_exact(2) {
+        left.push_str(decoded.get(from..span[0]).unwrap_or_default());
+        from = span[1];
+    }
+    left.push_str(decoded.get(from..).unwrap_or_default());
+    Some(left.into_bytes())
+}
+
+/// A list as text, and how its columns are separated.
+struct Table<'t> {
+    /// The separator that Excel's own first line names.
+    said: Option<char>,
+    /// The rest.
+    text: &'t str,
+    separator: u8,
+}
+
+impl<'t> Table<'t> {
+    fn of(text: &'t str) -> Self {
+        // Excel's own first line, which names the separator.
+        let (said, text) = match text.split_once('\n') {
+            Some((first, rest)) if first.to_ascii_lowercase().starts_with("sep=") => {
+                (first.chars().nth(4), rest)
+            }
+            _ => (None, text),
+        };
+        let told = said.filter(|c| [',', ';', '\t'].contains(c));
+        Self { said, text, separator: told.map_or_else(|| separator(first_line(text)), |c| c as u8) }
+    }
+}
+
+/// The first line that is not empty.
+fn first_line(text: &str) -> &str {
+    text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default()
+}
+
+fn lines(text: &str, separator: u8) -> impl Iterator<Item = csv::Result<csv::StringRecord>> {
+    csv::ReaderBuilder::new()
+        .delimiter(separator)
+        .has_headers(false)
+        .flexible(true)
+        .trim(csv::Trim::All)
+        .from_reader(text.as_bytes())
+        .into_records()
 }
 
 impl List {
@@ -292,6 +357,24 @@ mod tests {
 
     fn asha() -> Vec<(String, String, String)> {
         vec![("2110001".to_owned(), "Asha Rao".to_owned(), "10 A".to_owned())]
+    }
+
+    #[test]
+    fn a_list_loses_the_students_line_and_nobody_elses() {
+        let gone = |table: &[u8]| without(table, |roll| roll.as_str() == "9");
+        let text = |table: &str| gone(table.as_bytes()).map(|left| String::from_utf8(left).unwrap());
+        assert_eq!(
+            text("roll;name;class\r\n\"9\";Asha;8\r\n10;Ben;9\r\n").unwrap().matches("10;Ben;9").count(),
+            1
+        );
+        assert!(!text("roll;name;class\r\n\"9\";Asha;8\r\n10;Ben;9\r\n").unwrap().contains("Asha"));
+        assert_eq!(text("class,roll\n9,10\n9,11\n"), None, "a class of that name stays");
+        assert_eq!(text("sep=;\nroll;name\n9;Asha\n'9;Asha\n8;Ben\n").unwrap(), "sep=;\nroll;name\n8;Ben\n");
+        assert_eq!(text("roll,name\n8,Ben\n9,\"As\nha\"").unwrap(), "roll,name\n8,Ben\n");
+        assert_eq!(text("Asha,9\nBen,8\n").unwrap(), "Ben,8\n", "without headings any cell counts");
+        let mut utf16 = vec![0xff, 0xfe];
+        utf16.extend("roll\tname\n9\tAsha\n8\tBen\n".encode_utf16().flat_map(u16::to_le_bytes));
+        assert_eq!(gone(&utf16).unwrap(), b"roll\tname\n8\tBen\n");
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
+use base::hexadecimal::hexadecimal;
 use base::secret::Secret;
 use config::Config;
 
@@ -181,14 +182,6 @@ fn wifi(text: &str) -> Result<Accepted, CardError> {
         });
     }
     Ok(Accepted::Wifi(Some(WifiProfile { country: country.map(str::to_owned), ..profile })))
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 /// A value as iwd's settings files spell it: backslashes doubled, a leading space as `\s`.

@@ -81,7 +81,7 @@ pub struct Outcome {
 
 /// Names a text.
 pub fn digest(text: &str) -> String {
-    Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
+    base::hexadecimal::hexadecimal(&Sha256::digest(text))
 }
 
 /// The folder of all this.

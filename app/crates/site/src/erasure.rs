@@ -163,6 +163,12 @@ impl Erasures {
             let in_force = |entry: &&mut Entry| entry.asked && !entry.lifted && entry.is_of(roll);
             if let Some(entry) = kept.erasures.iter_mut().find(in_force) {
                 entry.done = false;
+                // So that the other doors of a school hear of it that has a site key since.
+                if let Some(mark) = self.site.as_ref().map(|key| Mark::of(key, roll))
+                    && !entry.marks.contains(&mark)
+                {
+                    entry.marks.push(mark);
+                }
                 return entry.number();
             }
             if kept.erasures.len() >= MOST {
@@ -232,11 +238,11 @@ impl Erasures {
             return Ok(false);
         }
         self.change(|kept| {
-            if kept.erasures.len() >= MOST {
+            let found = kept.erasures.iter().position(|entry| entry.id == id);
+            if found.is_none() && kept.erasures.len() >= MOST {
                 return Err(Fault::new(format!("{MOST} erasures are kept already; another one is not done"))
                     .advise("flash the card again: everything on it is gone then"));
             }
-            let found = kept.erasures.iter().position(|entry| entry.id == id);
             let at = found.unwrap_or_else(|| {
                 let marks = vec![Mark { key: written(&site), hash: told.student.to_string() }];
                 let (by, id) = (String::new(), id.clone());
@@ -326,6 +332,52 @@ impl Erasures {
     }
 }
 
+/// Joins the erasures of this device with those of an archive that takes the place of its data: writes both
+/// into the archive's list, in `arriving`. Who was erased here or there does not come back with the archive:
+/// all erasures that are in force are done again. May be repeated.
+///
+/// # Errors
+/// A list cannot be read or written.
+pub fn join(data_dir: &Path, arriving: &Path) -> Result<(), Fault> {
+    let path = |folder: &Path| folder.join("erasures/list.json");
+    let read = |folder: &Path| {
+        let found = durable::read(&path(folder)).map_err(|error| error.to_string());
+        let kept = found.and_then(|bytes| match bytes {
+            Some(bytes) => serde_json::from_slice::<Kept>(&bytes).map_err(|error| error.to_string()),
+            None => Ok(Kept::default()),
+        });
+        kept.map_err(|error| {
+            Fault::new(format!("the list of erased students cannot be read ({error})"))
+                .advise("make another archive, or replace the card if it fails")
+        })
+    };
+    let (here, mut joined) = (read(data_dir)?, read(arriving)?);
+    if !here.device_key.is_empty() {
+        joined.device_key = here.device_key;
+    }
+    for entry in here.erasures {
+        match joined.erasures.iter_mut().find(|known| known.id == entry.id) {
+            Some(known) => {
+                known.asked |= entry.asked;
+                known.lifted |= entry.lifted;
+                known.marks.extend(
+                    entry.marks.into_iter().filter(|mark| !known.marks.contains(mark)).collect::<Vec<_>>(),
+                );
+            }
+            None => joined.erasures.push(entry),
+        }
+    }
+    joined.erasures.iter_mut().for_each(|entry| entry.done = !entry.asked || entry.lifted);
+    if joined == Kept::default() {
+        return Ok(());
+    }
+    let bytes = serde_json::to_vec(&joined).map_err(std::io::Error::from);
+    bytes.and_then(|bytes| replace_for(Access::Owner, &path(arriving), &bytes)).map_err(|error| {
+        Fault::new(format!("the list of erased students cannot be kept: {error}"))
+            .advise("free space on the card, then restart the device")
+    })
+}
+
 impl Entry {
     fn is_of(&self, roll: &RollNumber) -> bool {
         self.marks.iter().any(|mark| mark.is_of(roll))
@@ -386,6 +438,27 @@ mod tests {
 
     fn opened(folder: &Path, site: Option<&Keys>) -> Arc<Erasures> {
         Arc::new(Erasures::below(folder, site))
+    }
+
+    #[test]
+    fn an_archive_brings_nobody_back_who_was_erased_here_or_there() {
+        let [here, there] = [(); 2].map(|()| tempfile::tempdir().unwrap());
+        let both = ["7", "8"].map(roll);
+        for (folder, roll) in [(&here, &both[0]), (&there, &both[1])] {
+            let all = opened(folder.path(), None);
+            all.ask(roll, "anna", 5).unwrap();
+            all.finish().unwrap();
+        }
+        let lifted = opened(here.path(), None).ask(&roll("9"), "anna", 6).unwrap();
+        opened(here.path(), None).lift(&lifted.to_string()).unwrap();
+        for _ in 0..2 {
+            join(here.path(), there.path()).unwrap();
+            let joined = opened(there.path(), None);
+            let to_do = joined.to_do().unwrap();
+            assert!(both.iter().all(|roll| joined.is_erased(roll) && to_do.holds(roll)));
+            assert!(!joined.is_erased(&roll("9")));
+            assert_eq!(joined.list().len(), 3);
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@ use http::StatusCode;
 use time::macros::format_description;
 use time::{PrimitiveDateTime, Time};
 use view::corrections::Correction;
-use view::{Action, RowStatus};
+use view::{Action, Refused, RowStatus};
 
 use super::page;
 use super::reply::{Reply, error, see_other};
@@ -18,7 +18,7 @@ pub(super) const LONGEST_REASON: usize = 200;
 impl Service {
     /// Makes a correction. A browser goes back to where its form stood, and reads there what became of it.
     pub(super) async fn correct(&self, endpoint: Endpoint, asked: &Asked) -> Reply {
-        let of_page = request::wants_page(asked.headers());
+        let of_page = request::wants_page(&asked.headers);
         let back = request::field(&asked.body, "back").filter(|back| is_local(back));
         let back = back.unwrap_or_else(|| "/".to_owned());
         let (correction, reason) = match read(endpoint, asked) {
@@ -33,9 +33,13 @@ impl Service {
             return self.act(action, asked).await;
         }
         self.log_change(asked, action.kind());
-        // The page shows beside its forms what became of it.
-        let _ = self.outcome(action).await;
-        see_other(&back)
+        match self.outcome(action).await {
+            // The page shows beside its forms what became of it.
+            Ok(_) => see_other(&back),
+            Err(Refused { message, details }) => {
+                page::not_corrected(format!("{message}. {details}").trim_end_matches([' ', '.']), &back)
+            }
+        }
     }
 }
 

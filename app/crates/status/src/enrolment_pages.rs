@@ -11,6 +11,7 @@ use super::request;
 use super::routes::Endpoint;
 use super::service::{Asked, Service, unexpected};
 use access::audit::AUDIT;
+use base::identity::RollNumber;
 use view::{Done, Refused};
 
 impl Service {
@@ -40,6 +41,23 @@ impl Service {
         let (change, roll, by) =
             (asked.part.clone().unwrap_or_default(), field("roll"), asked.who.to_string());
         let number = field("sitting").parse::<u64>().unwrap_or_default();
+        // Whose pictures they are is said by the sitting, not by the form.
+        let roll = match change.as_str() {
+            "confirm" | "cancel" => {
+                let enrolment = Arc::clone(&enrolment);
+                let sitting = tokio::task::spawn_blocking(move || enrolment.sitting()).await.ok().flatten();
+                match sitting.filter(|sitting| sitting.number == number) {
+                    Some(sitting) => sitting.roll,
+                    None => {
+                        return page::enrolment::outcome(false, "The sitting is over", "Begin again.", &roll);
+                    }
+                }
+            }
+            _ if RollNumber::parse(&roll).is_err() => {
+                return error(StatusCode::BAD_REQUEST, "This is no roll number.", "Load the page again.");
+            }
+            _ => roll,
+        };
         let source = Arc::clone(&self.source);
         if !["begin", "confirm", "cancel", "remove"].contains(&change.as_str()) {
             return error(StatusCode::NOT_FOUND, "There is no such change.", "Load the page again.");

@@ -5,12 +5,13 @@
 //! from a phone on the local network, and by scripts that were written for the original system.
 //!
 //! # Design
-//! [`view`] is the one seam: a read-only snapshot of everything ([`Source`]) and the few actions there are
-//! ([`Control`]). The server ([`start`]) has a thread and a runtime of its own. A request goes through
-//! `listen` (sockets, TLS 1.3, limits), `service` (who asks, and may they: `auth`, with `session`, `account`,
-//! `role`, `rights`, `password`, `token` and `throttle`) and `routes` to one endpoint: JSON (`api`), the page
-//! (`page`), events, metrics, diagnostics, or documentation (`openapi`), which is made from the table of
-//! routes. `verdict` turns the snapshot into one sentence: is all well, and if not, what to do.
+//! The crate [`view`] is the one seam: a read-only snapshot of everything ([`Source`]) and the actions there
+//! are ([`Control`]). The server ([`start`]) has a thread and a runtime of its own. A request goes through
+//! `listen` (sockets, TLS 1.3, limits), `service` (who asks, and may they: `auth` and `rights`, with the
+//! crate [`access`]) and `routes` to one endpoint: JSON (`api`), the page (`page`, filled by the modules that
+//! end in `_pages`, `corrections` and `archive`), events, metrics, diagnostics, or documentation (`openapi`),
+//! which is made from the table of routes. `judge` asks [`view::verdict`]: is all well, and if not, what to
+//! do.
 //!
 //! # Limitations
 //! HTTP/1.1 only. A self-signed certificate makes browsers warn once; the fingerprint to compare
@@ -379,6 +380,14 @@ impl Source for WithDoor {
 
     fn days(&self, from: Date, to: Date) -> Result<Vec<Day>, Refused> {
         self.source.days(from, to)
+    }
+
+    fn corrected(&self, day: Date) -> Result<Vec<Row>, Refused> {
+        self.source.corrected(day)
+    }
+
+    fn needs_person(&self, row: &str) -> bool {
+        self.source.needs_person(row)
     }
 
     fn students(&self) -> StudentsList {

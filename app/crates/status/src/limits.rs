@@ -58,7 +58,8 @@ impl Default for Limits {
             address_form_bytes: 4096,
             settings_form_bytes: 128 << 10,
             bundle_bytes: 400 << 20,
-            archive_bytes: 4 << 30,
+            // Its files have 4 GiB at most; and what encryption and names add.
+            archive_bytes: 5 << 30,
             bundle_pause: Duration::from_secs(20),
             bundle_time: Duration::from_secs(30 * 60),
             write_time: Duration::from_secs(10),

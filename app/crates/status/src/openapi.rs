@@ -69,8 +69,12 @@ fn operation(route: &Route, schemas: &mut SchemaGenerator) -> Value {
     if route.access == Access::Read && Rights::default().least(route.endpoint) > Role::Viewer {
         add("403", "The token names a role that may not do this.");
     }
-    if route.access == Access::Full {
-        add("403", "The token may only read, or names a role that may not do this.");
+    if route.access == Access::Page {
+        add("403", "The token names no role that may do this.");
+    }
+    let is_transfer = matches!(route.endpoint, Endpoint::Export | Endpoint::Import);
+    if matches!(route.access, Access::Full | Access::PageChange) && !is_transfer {
+        add("403", "The token may only read, or names no role that may do this.");
         add("413", "The body is larger than this address takes.");
         match route.endpoint {
             Endpoint::Retry | Endpoint::Dismiss => {
@@ -113,7 +117,7 @@ fn operation(route: &Route, schemas: &mut SchemaGenerator) -> Value {
                 "content": { "application/json": { "schema": schema } },
             }),
         );
-    } else if matches!(route.endpoint, Endpoint::Export | Endpoint::Import) {
+    } else if is_transfer {
         add("400", "The passphrase is too short, or the two differ; or no archive came.");
         add("403", "The token does not name the role technician.");
         add(

@@ -180,7 +180,8 @@ impl Service {
                 | Endpoint::AddRow
                 | Endpoint::ChangeRow
                 | Endpoint::VoidRow
-                | Endpoint::PlaceRow => self.limits.address_form_bytes,
+                | Endpoint::PlaceRow
+                | Endpoint::Export => self.limits.address_form_bytes,
                 Endpoint::ReviewSettings => self.limits.settings_form_bytes,
                 Endpoint::TakeStudents => MOST_BYTES,
                 _ => self.limits.body_bytes,
@@ -697,11 +698,6 @@ pub(super) struct Asked {
 }
 
 impl Asked {
-    /// The request's headers.
-    pub(super) fn headers(&self) -> &HeaderMap {
-        &self.headers
-    }
-
     /// The log-in's token for forms; empty for a script.
     pub(super) fn csrf(&self) -> &str {
         match &self.who {

@@ -11,7 +11,8 @@ pub trait Enrolment: Send + Sync + 'static {
     /// Begins a sitting of this student.
     ///
     /// # Errors
-    /// [`Refused`] while another one is under way, or while nothing can be compared.
+    /// [`Refused`] where the site does not allow it, and while another one is under way. While photos are
+    /// being enrolled it begins, and takes its pictures after that.
     fn begin(&self, roll: &str, by: &str) -> Result<(), Refused>;
     /// A picture of the sitting, as JPEG, counted from 1.
     fn picture(&self, number: usize) -> Option<Bytes>;

@@ -60,9 +60,7 @@ pub trait Source: Send + Sync + 'static {
     ///
     /// # Errors
     /// [`Refused`] when they cannot be read.
-    fn corrected(&self, _day: Date) -> Result<Vec<Row>, Refused> {
-        Ok(Vec::new())
-    }
+    fn corrected(&self, day: Date) -> Result<Vec<Row>, Refused>;
 
     /// The students' list in use, in numbers.
     fn students(&self) -> StudentsList {

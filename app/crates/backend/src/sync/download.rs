@@ -241,7 +241,7 @@ impl Downloads<'_> {
         }
         file.flush().await.map_err(failed)?;
         let file = file.into_std().await;
-        let sha256 = super::hexadecimal(&hash.finalize());
+        let sha256 = base::hexadecimal::hexadecimal(&hash.finalize());
         let remote = photo.place.to_string();
         // What came may have come without its length, and a head tells it.
         let validators = Some(Validators { length: Some(length), ..validators });

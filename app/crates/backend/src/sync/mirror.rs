@@ -205,7 +205,7 @@ impl Mirror {
         let mut hash = Sha256::new();
         let copied = self.dir.open(path).and_then(|mut file| io::copy(&mut file, &mut hash));
         copied.map_err(|source| self.failed("read", path, source))?;
-        Ok(super::hexadecimal(&hash.finalize()))
+        Ok(base::hexadecimal::hexadecimal(&hash.finalize()))
     }
 
     /// Whether a photo can be read: its beginning, or all of it, which must then have this SHA-256.

@@ -224,7 +224,7 @@ fn digest(paths: &[String]) -> String {
         hash.update(path);
         hash.update([0]);
     }
-    super::hexadecimal(&hash.finalize())
+    base::hexadecimal::hexadecimal(&hash.finalize())
 }
 
 #[cfg(test)]

@@ -13,6 +13,8 @@ use super::link::Place;
 use super::mirror::Mirror;
 use super::state::{Validators, Verdict};
 use base::erasure::Erased;
+use office::students::without;
+use sha2::{Digest as _, Sha256};
 
 /// Its name, on the server and in the mirror.
 pub(super) const STUDENTS: &str = "students.csv";
@@ -57,13 +59,17 @@ pub(super) async fn bring(
     let Some((validators, content)) = site.retry().run(attempt, Error::is_transient).await? else {
         return Ok(known.cloned());
     };
-    let left = erased.without_lines(&content);
+    let left = without(&content, |roll| erased.holds(roll));
     // With lines left out it is asked for in full each time: an erasure may be lifted.
-    let validators = (left.len() == content.len()).then_some(validators);
+    let validators = left.is_none().then_some(validators);
     let is_whole = validators.is_some();
-    let content = left;
+    let content = left.map_or(content, bytes::Bytes::from);
     let mirror = Arc::clone(mirror);
     blocking(move || {
+        let sum = base::hexadecimal::hexadecimal(&Sha256::digest(&content));
+        if mirror.holds(STUDENTS) && mirror.sha256(STUDENTS).is_ok_and(|present| present == sum) {
+            return Ok(());
+        }
         mirror.check_room(STUDENTS, content.len() as u64)?;
         let (part, mut file) = mirror.begin(STUDENTS)?;
         file.write_all(&content).map_err(|error| mirror.failed("write", STUDENTS, error))?;

@@ -107,6 +107,8 @@ pub struct Opened {
     pub deliveries: Deliveries,
     /// For everyone.
     pub ledger: Arc<Ledger>,
+    /// Files with rows, or with what became of them, that cannot be read.
+    pub unreadable: usize,
     /// Keeps other processes out as long as it lives; none where the folder cannot be written.
     pub lock: Option<File>,
 }
@@ -227,7 +229,8 @@ pub(crate) fn read_into(
     let journal = Journal { log, next_id };
     ledger.keep_intents_from(journal.next_id);
     let (deliveries, visits) = (Deliveries { log: deliveries }, Visits { log: visits });
-    Ok(Opened { journal, visits, visited, deliveries, ledger, lock: None })
+    let unreadable = row_health.unreadable.len() + delivery_health.unreadable.len();
+    Ok(Opened { journal, visits, visited, deliveries, ledger, unreadable, lock: None })
 }
 
 /// What a log says of these rows.

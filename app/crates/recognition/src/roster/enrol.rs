@@ -122,7 +122,7 @@ pub fn build(
     progress: &mut dyn LooksAt,
 ) -> Result<Roster, BuildError> {
     let (listing, fault) = match scan(&places.photos, photos) {
-        Ok(listing) => (places.admit(listing, photos), None),
+        Ok(listing) => (listing, None),
         Err(error) => (Listing::of_nothing_readable(&error), Some(error)),
     };
     let roster = build_from(listing, places, photos, enroller, removal, progress)?;

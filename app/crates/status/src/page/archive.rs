@@ -52,7 +52,8 @@ pub(crate) fn archive(
                     p {
                         "One file for the day on which the board or the card dies: settings, every row and what became of it, photos that "
                         "are on this device only, accounts, tokens, the students’ list, and the page’s own certificate. Photos of a photo "
-                        "server are fetched again and are not in it."
+                        "server are fetched again and are not in it, nor are photos in a folder that the setting photos.folder names: keep a "
+                        "copy of that folder."
                     }
                     p.outcome.attention {
                         "The file holds secrets: the keys of photo server and webhook, the key of this page, and hashes of passwords and "
