@@ -10,11 +10,14 @@ use http_body::Frame;
 use http_body_util::{BodyExt as _, StreamBody};
 use tokio::sync::mpsc;
 
+use super::actions::{acted, sentence};
+use super::asked::Asked;
 use super::page;
+use super::refusals::{body_refused, unexpected};
 use super::reply::{Reply, error, json, with_body};
 use super::request;
 use super::request::wants_page;
-use super::service::{Asked, Service, acted, body_refused, sentence, unexpected};
+use super::service::Service;
 use access::audit::AUDIT;
 use base::secret::Secret;
 use view::{Done, Refused};

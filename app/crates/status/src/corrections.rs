@@ -6,11 +6,13 @@ use time::{PrimitiveDateTime, Time};
 use view::corrections::Correction;
 use view::{Action, Refused, RowStatus};
 
+use super::actions::row_id;
+use super::asked::Asked;
 use super::page;
 use super::reply::{Reply, error, see_other};
 use super::request;
 use super::routes::Endpoint;
-use super::service::{Asked, Service, row_id};
+use super::service::Service;
 
 /// Longest reason, in characters.
 pub(super) const LONGEST_REASON: usize = 200;

@@ -5,11 +5,13 @@ use std::sync::Arc;
 use http::StatusCode;
 use maud::{Markup, html};
 
+use super::asked::Asked;
 use super::page;
+use super::refusals::unexpected;
 use super::reply::{Reply, error, of_type, see_other};
 use super::request;
 use super::routes::Endpoint;
-use super::service::{Asked, Service, unexpected};
+use super::service::Service;
 use access::audit::AUDIT;
 use base::identity::RollNumber;
 use view::{Done, Refused};

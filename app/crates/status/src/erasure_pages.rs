@@ -3,11 +3,13 @@
 use http::StatusCode;
 use http::header::{HeaderValue, LOCATION};
 
+use super::actions::{acted, sentence};
+use super::asked::Asked;
 use super::page;
 use super::reply::{Reply, error, json, see_other};
 use super::request;
 use super::request::wants_page;
-use super::service::{Asked, Service, acted, sentence};
+use super::service::Service;
 use base::identity::RollNumber;
 use view::Action;
 

@@ -18,15 +18,18 @@
 //! it with stands on the console ([`console::notice`]).
 #![forbid(unsafe_code)]
 
+mod actions;
 mod anonymous;
 mod api;
 mod archive;
+mod asked;
 mod auth;
 pub mod certificate;
 pub mod config;
 pub mod console;
 mod corrections;
 mod diagnostics;
+mod dispatch;
 mod enrolment_pages;
 mod erasure_pages;
 mod events;
@@ -43,12 +46,14 @@ mod office_pages;
 mod openapi;
 mod page;
 mod plaintext;
+mod refusals;
 mod reply;
 mod request;
 mod rights;
 mod routes;
 mod service;
 mod technicians_pages;
+mod views;
 
 pub use routes::addresses;
 

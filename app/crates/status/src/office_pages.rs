@@ -8,12 +8,16 @@ use office::range::{MOST_DAYS, Total, days as dates_of, month, totals};
 use office::sheet::{Cell, Sheet};
 use time::{Date, Duration};
 
+use super::actions::acted;
+use super::asked::Asked;
 use super::page;
 use super::page::Filter;
+use super::refusals::{busy, unexpected};
 use super::reply::{Reply, download, error, json};
 use super::request;
 use super::routes::Endpoint;
-use super::service::{Asked, DETECTION_WAIT, Service, acted, busy, unexpected};
+use super::service::Service;
+use super::views::DETECTION_WAIT;
 use view::{Action, Row};
 
 /// Days of a student's page.
