@@ -7,7 +7,7 @@ use time::{Date, OffsetDateTime, PrimitiveDateTime, Time};
 use view::corrections::Correction;
 use view::{Refused, RowStatus};
 
-use super::hands::NO_SUCH_ROW;
+use super::answer::NO_SUCH_ROW;
 
 /// What the journal is asked for. `row_at`: the school day of a row.
 pub(super) fn wish(
