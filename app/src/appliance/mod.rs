@@ -6,6 +6,7 @@
 mod answer;
 mod assembly;
 mod at_the_door;
+mod between_doors;
 pub mod camera_care;
 mod corrections;
 pub mod door_pictures;

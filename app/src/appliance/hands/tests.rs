@@ -1,8 +1,6 @@
 #![allow(clippy::unwrap_used)]
-use super::*;
-use std::time::Duration;
 use super::frame_path::RECOGNITION;
-use update::report::CAMERA;
+use super::*;
 use crate::appliance::enrolment::DoorEnrolment;
 use crate::supervisor::Supervisor;
 use base::failure::Failure;
@@ -13,6 +11,8 @@ use base::secret::SecretUrl;
 use journal::open;
 use journal::storage::{Delivery, Fate, Ledger};
 use recognition::watch::view::Snapshot;
+use std::time::Duration;
+use update::report::CAMERA;
 
 /// Hands of an appliance with a webhook that nobody answers, and rows of these students that the backend
 /// refused.
