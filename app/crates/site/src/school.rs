@@ -1,117 +1,23 @@
 //! What this door knows of the school: the books of the open days, who is believed, and which student stands
 //! behind which hash. Pure: it is told the time, and does nothing by itself.
 
-use std::cmp::Ordering;
+mod exchanged;
+mod receiving;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use base::failure::{Diagnosis as _, Fault};
+use base::failure::Diagnosis as _;
 use base::identity::RollNumber;
 use time::Date;
 
-use crate::book::{
-    Account, Book, Delivered, Device, Direction, Entry, Fixed, NewestRow, Student, Taken, Visit, Void,
-    first_and_last,
-};
+pub use self::exchanged::{Counters, Elsewhere, LastRefused, Own, Passed, Received};
+use crate::book::{Account, Book, Delivered, Device, Direction, Entry, Student, Visit, Void, first_and_last};
 use crate::erasure::Told;
 use crate::judge::{Judge, Window};
-use crate::message::{self, Beacon, Keys, Refusal, Seen};
-use crate::topics::{Topic, Topics};
-
-/// How long a refused message is shown as a fault, in seconds.
-const SHOWN: i64 = 3600;
-
-/// What this door itself knows of a student's day.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Own {
-    /// All visits, or at least the first and the last one.
-    pub visits: Vec<Visit>,
-    /// What was declared void at this door.
-    pub voids: Vec<Void>,
-    /// The newest row that this door wrote.
-    pub newest: Option<NewestRow>,
-    /// What this door has delivered.
-    pub delivered: Delivered,
-    /// The rows that persons entered or changed by hand at this door.
-    pub fixed: Vec<Fixed>,
-}
-
-/// What the doors of the school know of a student's day, this door's own part included.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Elsewhere {
-    /// Who.
-    pub roll: RollNumber,
-    /// The day, derived from all doors.
-    pub account: Account,
-    /// The visits at other doors that no void covers.
-    pub visits: Vec<Passed>,
-    /// What was declared void at other doors, of whichever door.
-    pub voids: Vec<Void>,
-    /// The rows by hand of every other door that has an entry: also none.
-    pub fixed: Vec<(Arc<str>, Vec<Fixed>)>,
-}
-
-/// A visit at another door.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Passed {
-    /// From when to when.
-    pub visit: Visit,
-    /// The door's name.
-    pub door: Arc<str>,
-    /// Which way people go there.
-    pub direction: Direction,
-}
-
-/// What became of a message.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Received {
-    /// The book of this day knows more about this student.
-    Changed(Date, Student),
-    /// Nothing new.
-    Known,
-    /// It is not believed, or refused.
-    Refused,
-    /// Another device is here; `first`: it was not known before, and does not know of us either.
-    Beacon {
-        /// Whether it was not known before.
-        first: bool,
-    },
-    /// A command, by its name.
-    Command(String),
-    /// The broker knows a later entry of this device than its disk does: it has to be published again.
-    Behind(Date, Student),
-    /// Somebody deleted this device's entry at the broker, or put an older one in its place.
-    Overwritten(Date, Student),
-    /// A door erased a student, or lifted that.
-    Erasure(Told),
-}
-
-/// Messages since the program started.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Counters {
-    /// Entries that were taken into the book.
-    pub taken: u64,
-    /// Entries that the book had.
-    pub known: u64,
-    /// Entries that are not believed.
-    pub doubted: u64,
-    /// Messages made with another key, or forged.
-    pub foreign: u64,
-    /// Messages of another version of the program.
-    pub other_version: u64,
-    /// What is no message of this program, is too large, or lies on a wrong topic.
-    pub garbage: u64,
-    /// Entries that the full book did not take.
-    pub lost: u64,
-}
-
-#[derive(Debug, Default)]
-struct LastRefused {
-    foreign: Option<i64>,
-    version: Option<(i64, u8)>,
-    garbage: Option<i64>,
-}
+use crate::message::{self, Beacon, Keys, Seen};
+use crate::topics::Topics;
 
 /// What this door knows of the school.
 #[derive(Debug)]
@@ -177,112 +83,6 @@ impl School {
         let entries = self.books.get(&day).into_iter().flat_map(|book| book.of(student));
         let mut voids = entries.filter(|(device, _)| *device != self.us).flat_map(|(_, entry)| &entry.voids);
         voids.any(|void| void.door == self.door)
-    }
-
-    /// The roll number behind a hash.
-    pub fn roll(&self, student: Student) -> Option<&RollNumber> {
-        self.rolls.get(&student)
-    }
-
-    /// The hash of a roll number.
-    pub fn student(&self, roll: &RollNumber) -> Student {
-        self.keys.student(roll)
-    }
-
-    /// Whether the roll number behind a hash is known.
-    pub fn is_known(&self, student: Student) -> bool {
-        self.rolls.contains_key(&student)
-    }
-
-    /// Takes in a message; `now`: our clock, seconds since 1970.
-    pub fn receive(&mut self, topic: &str, payload: &[u8], retained: bool, now: i64) -> Received {
-        let topic = self.topics.read(topic);
-        // Somebody deleted a retained message. What it said is in the book.
-        if payload.is_empty() {
-            return match topic {
-                Some(Topic::Book(day, device, student)) if device == self.us => {
-                    self.overwritten(day, student)
-                }
-                _ => Received::Known,
-            };
-        }
-        let taken = match topic {
-            Some(Topic::Command(device, name)) if device == self.us => return Received::Command(name),
-            Some(Topic::Beacon(device)) if device == self.us => return Received::Known,
-            Some(Topic::Beacon(device)) => {
-                message::decode_beacon(payload, device, &self.keys).map(|beacon| {
-                    let first = !self.judge.is_known(device);
-                    if self.judge.beacon(&beacon, now) { Received::Beacon { first } } else { Received::Known }
-                })
-            }
-            Some(Topic::Book(day, device, student)) => {
-                message::decode(payload, (day, device, student), &self.keys)
-                    .map(|seen| self.take(seen, retained, now))
-            }
-            Some(Topic::Erasure(id, lifted)) => {
-                message::decode_erasure(payload, id, lifted, &self.keys).map(Received::Erasure)
-            }
-            Some(Topic::Command(..)) | None => Err(Refusal::Garbage),
-        };
-        taken.unwrap_or_else(|refusal| {
-            self.note(refusal, now);
-            Received::Refused
-        })
-    }
-
-    fn take(&mut self, seen: Seen, retained: bool, now: i64) -> Received {
-        let (day, student) = (seen.day, seen.student);
-        if seen.device == self.us {
-            let ours = self.books.get(&day).and_then(|book| book.entry(&(student, self.us)));
-            match ours.map(|entry| seen.entry.sequence.cmp(&entry.sequence)) {
-                Some(Ordering::Equal) => return Received::Known,
-                Some(Ordering::Less) => return self.overwritten(day, student),
-                Some(Ordering::Greater) | None => {}
-            }
-            self.floor = self.floor.max(seen.entry.sequence);
-            return Received::Behind(day, student);
-        }
-        if self.judge.judge(&seen, !retained, now).is_err() {
-            self.counters.doubted += 1;
-            return Received::Refused;
-        }
-        match self.books.entry(day).or_default().take((student, seen.device), seen.entry) {
-            Taken::New => {
-                self.counters.taken += 1;
-                Received::Changed(day, student)
-            }
-            Taken::Known => {
-                self.counters.known += 1;
-                Received::Known
-            }
-            Taken::Full => {
-                self.counters.lost += 1;
-                Received::Refused
-            }
-        }
-    }
-
-    fn overwritten(&self, day: Date, student: Student) -> Received {
-        let ours = self.books.get(&day).and_then(|book| book.entry(&(student, self.us)));
-        if ours.is_some() { Received::Overwritten(day, student) } else { Received::Known }
-    }
-
-    fn note(&mut self, refusal: Refusal, now: i64) {
-        let (counters, last) = (&mut self.counters, &mut self.last_refused);
-        match refusal {
-            Refusal::Foreign => {
-                counters.foreign += 1;
-                last.foreign = Some(now);
-            }
-            Refusal::Version(version) => {
-                counters.other_version += 1;
-                last.version = Some((now, version));
-            }
-            Refusal::TooLarge | Refusal::Garbage | Refusal::Misplaced => {
-                counters.garbage += 1;
-                last.garbage = Some(now);
-            }
-        }
     }
 
     /// Takes in what this door itself knows. Gives what has to be published; none where nothing changed.
@@ -436,50 +236,6 @@ impl School {
     /// Messages since the start.
     pub fn counters(&self) -> Counters {
         self.counters
-    }
-
-    /// What is wrong now, for a person.
-    pub fn faults(&self, now: i64) -> Vec<Fault> {
-        let mut faults: Vec<Fault> = self.judge.troubles(now).iter().map(|trouble| trouble.fault()).collect();
-        let recent = |at: i64| now - at <= SHOWN;
-        if self.last_refused.foreign.is_some_and(recent) {
-            let what = format!(
-                "{} messages were not made with this school's key: mqtt.site_key or mqtt.site differs from door \
-                 to door, or somebody forges them; they change nothing",
-                self.counters.foreign
-            );
-            faults.push(Fault::new(what).advise(
-                "set the same mqtt.site and mqtt.site_key at all doors; give another school another mqtt.site",
-            ));
-        }
-        if let Some((_, version)) = self.last_refused.version.filter(|(at, _)| recent(*at)) {
-            let (what, advice) = if version > message::NEWEST {
-                ("a newer", "update this door")
-            } else {
-                ("an older", "update the other doors")
-            };
-            faults.push(
-                Fault::new(format!(
-                    "another door sends messages of {what} version of the program; they are not read"
-                ))
-                .advise(advice),
-            );
-        }
-        if self.last_refused.garbage.is_some_and(recent) {
-            let what = format!(
-                "{} messages below attendance/{{mqtt.site}} are none of this program, or lie on a wrong topic; \
-                 they change nothing",
-                self.counters.garbage
-            );
-            faults.push(Fault::new(what).advise(
-                "find out what writes there, delete such retained messages, and let only doors write there",
-            ));
-        }
-        if self.counters.lost > 0 {
-            let what = format!("the day's book is full; {} messages were not taken", self.counters.lost);
-            faults.push(Fault::new(what).advise("give each school its own mqtt.site and mqtt.site_key"));
-        }
-        faults
     }
 }
 

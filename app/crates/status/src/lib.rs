@@ -17,6 +17,8 @@
 //! HTTP/1.1 only. A self-signed certificate makes browsers warn once; the fingerprint to compare
 //! it with stands on the console ([`console::notice`]).
 
+#![forbid(unsafe_code)]
+
 mod actions;
 mod anonymous;
 mod api;

@@ -15,10 +15,11 @@ use base::erasure::Erased;
 
 use super::delivery::Delivery;
 use super::disk::{Disk, Folder};
+use super::journal::{DELIVERIES, JournalError, ROWS, VERSION, VISITS};
 use super::line;
 use super::log::files;
+use super::opening::lock;
 use super::record::Record;
-use super::{DELIVERIES, JournalError, ROWS, VERSION, VISITS, lock};
 
 /// Fields before the words that persons and servers wrote, by the kind of the record.
 const WORDS: [(&str, usize); 8] = [
