@@ -229,7 +229,7 @@ impl Enrolment for FakeEnrolment {
 
     fn picture(&self, number: usize) -> Option<Bytes> {
         let taken = self.sitting.lock().unwrap().as_ref().map_or(0, |sitting| sitting.pictures);
-        (1..=taken).contains(&number).then(|| crate::device::picture("", true).jpeg)
+        (1..=taken).contains(&number).then(|| crate::states::picture("", true).jpeg)
     }
 
     fn confirm(&self, sitting: u64, by: &str) -> Result<Done, Refused> {

@@ -8,7 +8,9 @@ use view::{Action, RefusedPhoto};
 
 use crate::browser::office;
 use crate::client::As;
-use crate::device::{Device, ERASURE, healthy};
+use crate::device::Device;
+use crate::fake::ERASURE;
+use crate::states::healthy;
 use crate::webdriver::Browser;
 
 /// A school of six hundred, some of whom came.
