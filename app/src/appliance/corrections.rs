@@ -1,4 +1,4 @@
-//! Corrections of attendance by hand: from the page's words to the journal's, and what became of them.
+//! Corrections of attendance by hand: from the page's words to the journal's, and their results.
 
 use base::identity::RollNumber;
 use base::moment::SiteZone;
@@ -58,7 +58,7 @@ fn utc_of(local: PrimitiveDateTime, zone: &SiteZone) -> Option<OffsetDateTime> {
     moments.next()
 }
 
-/// What became of a correction, in words.
+/// The result of a correction, in words.
 pub(super) fn told(correction: &Correction, corrected: &Corrected, to_a_backend: bool) -> String {
     let what = match correction {
         Correction::Add { .. } => "The row is added".to_owned(),

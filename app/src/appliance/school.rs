@@ -90,7 +90,7 @@ impl Door for ThisDoor {
                 (own.voids, own.fixed) = told(&self.name, &by_hand.voids, &by_hand.rows);
             }
         }
-        // What was taken back has to be published, too.
+        // What was withdrawn has to be published, too.
         for roll in only.into_iter().flatten() {
             own.entry(roll.clone()).or_default();
         }

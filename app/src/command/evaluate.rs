@@ -73,7 +73,7 @@ enum What {
         #[command(flatten)]
         out: Out,
     },
-    /// What becomes of photos that lie or stand on their head, and of a student's folder that has somebody
+    /// Whether photos that lie or stand on their head enrol, and a student's folder that has somebody
     /// else's photo? A folder of people with several upright pictures each.
     Enrolment {
         /// Folder of pictures, `<person>/<picture>`.

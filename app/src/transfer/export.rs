@@ -31,7 +31,7 @@ const MOST_LEFT_OUT: usize = 20;
 /// Folders in folders, as deep as photos are looked for.
 const MAX_DEPTH: usize = 12;
 
-/// The logs of the journal in the order in which they are copied. What became of rows first: a row that is
+/// The logs of the journal in the order in which they are copied. Results of deliveries first: a row that is
 /// delivered meanwhile then waits in the archive, is sent again, and the backend knows it.
 const LOGS: [&str; 3] = ["deliveries-", "visits-", "journal-"];
 

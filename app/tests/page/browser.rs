@@ -108,7 +108,7 @@ fn a_row_appears_by_itself_and_every_button_says_what_happened() {
         view.sync.progress = Some(Progress { step: "enrolling".to_owned(), done: 250, total: 1000 });
     });
     browser.until("enrolling: 250 of 1000", |b| b.text("#photos"));
-    browser.until("goes on by itself", |b| b.text("#said"));
+    browser.until("continues in the background", |b| b.text("#said"));
     browser.until("12 photos are new", |b| b.text("#photos"));
 
     // An update: sent with its progress, tried, and a rollback that is acknowledged.

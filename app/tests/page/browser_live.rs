@@ -67,7 +67,7 @@ fn a_device_that_did_not_answer_is_asked_again_and_only_news_is_read_aloud() {
     browser.until("for 1 minute", |b| b.text("#sentence"));
     browser.until("false", |b| b.script("return document.body.classList.contains('lost')").to_string());
 
-    // A question without an answer ends by itself, and so many events that none is followed by a pause hold
+    // A request without an answer times out, and so many events that none is followed by a pause hold
     // up nothing.
     browser.script(
         "window.fetch = (at, how) => new Promise((_, no) => how.signal.addEventListener('abort', no))",

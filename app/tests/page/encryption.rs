@@ -2,7 +2,6 @@
 
 use std::io::{BufRead, Read, Write};
 
-
 use crate::client::{As, answer, plain, request, tls};
 use crate::device::Device;
 
@@ -75,7 +74,7 @@ fn nothing_below_tls_1_3_is_spoken() {
             "{old}\n{refused}"
         );
     }
-    // One certificate, signed by itself, for this host.
+    // A self-signed certificate for this host.
     let chain = scan(&["-tls1_3", "-showcerts"]).unwrap();
     assert_eq!(chain.matches("BEGIN CERTIFICATE").count(), 1, "{chain}");
     let certificate = device.path().join("tls/certificate.pem");

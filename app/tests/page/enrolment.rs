@@ -144,7 +144,7 @@ fn the_office_enrols_a_student_with_the_doors_camera() {
     picture(&browser, "enrolment-real-student-phone");
     browser.click("form[action='/enrol/begin'] button");
     browser.until("begun by anna", |b| b.text("#sitting"));
-    // The page follows by itself while the person of the film passes.
+    // The page is updated while the person of the film passes.
     let begun = Instant::now();
     while browser.find("form[action='/enrol/confirm'] button").is_none() {
         let said = browser.text("#sitting");
@@ -323,7 +323,7 @@ fn a_sitting_reads_well_on_phone_and_desk() {
         browser.until("begun by", |b| b.text("#sitting"));
         reads_well(&browser, &format!("a sitting that begins, {kind}"));
         picture(&browser, &format!("enrolment-begins-{kind}"));
-        // The page follows by itself.
+        // The page is updated.
         browser.until("3 of 3", |b| b.text("#sitting"));
         reads_well(&browser, &format!("a complete sitting, {kind}"));
         picture(&browser, &format!("enrolment-complete-{kind}"));

@@ -71,7 +71,7 @@ fn no_request_slips_by() {
         let text = String::from_utf8_lossy(&all).into_owned();
         text.split("HTTP/1.").skip(1).map(|answer| answer[2..5].parse::<u16>().unwrap()).collect::<Vec<_>>()
     };
-    // One after the other on one connection: each is judged by itself.
+    // One after the other on one connection: each is judged alone.
     assert_eq!(statuses(&format!("{first}\r\n{head}")), [401, 401]);
     let with_token = format!("{first}Authorization: Bearer {}\r\n\r\n{head}", device.full.expose());
     assert_eq!(statuses(&with_token), [200, 401], "the right of one request is lent to the next");

@@ -43,12 +43,12 @@ fn the_configured_hash_comes_first_and_must_be_one() {
 }
 
 #[test]
-fn a_first_password_nobody_used_is_made_anew_at_the_next_start_of_the_machine_and_a_used_one_never() {
+fn unused_first_password_is_regenerated_on_reboot() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("page/password");
     let is_to_be_made = |boot: &str| Password::load(None, &file, boot).unwrap().is_none();
     let (password, _) = Password::make_first(&file, "boot 1").unwrap();
-    assert!(!is_to_be_made("boot 1"), "the console still shows it when the program starts anew");
+    assert!(!is_to_be_made("boot 1"), "the console still shows it when the program starts again");
     assert!(is_to_be_made("boot 2"));
     CurrentPassword::new(Ok(password), Some(file.clone())).is_used();
     assert!(!is_to_be_made("boot 2"));

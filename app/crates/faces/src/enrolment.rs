@@ -3,7 +3,7 @@
 //! Pure. A school's photos are no passport pictures: somebody passes in the background, or the next person in
 //! the row is cut through by the edge. Such a photo is of one person all the same, and a photo of two people
 //! whole is not. Whoever took a picture of himself comes near the edge, too, and must not be passed over for
-//! a friend behind him.
+//! a friend behind them.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,4 +1,4 @@
-//! Sees that what the rules say reaches the disk, and says what became of each recognition.
+//! Sees that what the rules say reaches the disk, and says for each recognition whether it made a row.
 //!
 //! A sighting begins a visit or goes on with one. The visit is written first, then the rules look at the
 //! student's day ([`judge`](crate::rules::judge)), and what they say is written as well. So whatever the

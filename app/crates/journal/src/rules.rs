@@ -150,7 +150,7 @@ pub enum Act {
     Hold(u64),
     /// A row may be sent.
     Release(u64),
-    /// A row is taken back before it was sent.
+    /// A row is withdrawn before it was sent.
     Withdraw {
         /// Which.
         id: u64,

@@ -102,13 +102,13 @@ impl fmt::Display for Summary {
 }
 
 /// Longest time between two frames of one face. A picture can be exchanged for another in less, but not by
-/// hand before a face that is followed; somebody who is seen less often than this cannot be told by his
+/// hand before a face that is followed; somebody who is seen less often than this cannot be told by their
 /// motion anyway.
 pub(super) const WITHOUT_A_BREAK: Duration = Duration::from_millis(350);
 
 /// Least similarity of a face to itself a moment ago; below it, it is another picture, or is covered.
 ///
-/// Measured on a man who talks, nods and blinks, and on a singer who throws his head about: after 33 ms they
+/// Measured on a man who talks, nods and blinks, and on a singer who moves the head a lot: after 33 ms they
 /// never fall below 0.83, after 66 ms below 0.73, after 100 ms below 0.65 (the man alone: 0.92, 0.88, 0.83).
 /// SFace gives the same within 0.03 (after 40, 80 and 120 ms never below 0.81, 0.74 and 0.66 where
 /// MobileFaceNet gives 0.84, 0.74 and 0.66), and less to two photos of one person. Two photos of one person

@@ -31,7 +31,7 @@ fn a_still_face_that_looks_alive_passes_only_where_nothing_more_is_required() {
 }
 
 #[test]
-fn a_face_that_was_gone_or_looks_otherwise_begins_anew() {
+fn a_face_that_was_gone_or_looks_otherwise_begins_again() {
     let observation = Observation { live: Some(0.99), opening: Some(0.4) };
     let landmarks =
         Landmarks { mesh: Vec::new(), five: Default::default(), pose: Default::default(), presence: 1.0 };
@@ -55,7 +55,7 @@ fn a_face_that_was_gone_or_looks_otherwise_begins_anew() {
     assert_eq!(seen(0, 0.2), passive::Verdict::Live);
     assert_eq!(seen(300, 0.2), passive::Verdict::Open, "it was gone for 400 ms");
     assert_eq!(seen(0, 1.4), passive::Verdict::Open, "another picture, similarity 0.58");
-    // Who has his answer is embedded twice a second, and has turned meanwhile.
+    // A person with an answer is embedded twice a second, and has turned meanwhile.
     let mut known = state(0.99);
     known.compare(&(face(0.0), Duration::ZERO), &face(1.0), Duration::from_millis(500));
     assert_eq!(known.passive.verdict(), passive::Verdict::Live);

@@ -27,7 +27,7 @@ pub fn serve(config: &Path, request: &Path, answers: &Path) -> io::Result<()> {
     let Some(bytes) = read? else { return Ok(()) };
     // An answer to an earlier request is none to this one.
     drop(std::fs::remove_file(answers.join("answer.json")));
-    // Whatever becomes of it, it is served once: the unit that watches for it would start without end.
+    // Whether it succeeds or not, it is served once: the unit that watches for it would start without end.
     std::fs::remove_file(request)?;
     let Ok(request) = serde_json::from_slice::<Request>(&bytes) else {
         log::warn!("the request for new settings cannot be read, and is ignored");

@@ -2,7 +2,7 @@
 //!
 //! Each device writes its own entries only, one for each student, and raises the entry's sequence with every
 //! change. Of two entries with the same key the later one holds. So merging is commutative, associative and
-//! idempotent, and a door can take back what its wrong clock said. IN and OUT are never merged: they are
+//! idempotent, and a door can withdraw what it said with a wrong clock. IN and OUT are never merged: they are
 //! derived from all visits that no void covers.
 
 use std::collections::BTreeMap;
@@ -141,7 +141,7 @@ pub struct Entry {
     pub door: Arc<str>,
     /// Which way people go there.
     pub direction: Direction,
-    /// The student's first and last visit there; none after all were taken back.
+    /// The student's first and last visit there; none after all were withdrawn.
     pub visits: Vec<Visit>,
     /// What was declared void at this door, of this student, at any door.
     pub voids: Vec<Void>,
@@ -156,7 +156,7 @@ pub struct Entry {
 /// Whose entry it is.
 pub type Key = (Student, Device);
 
-/// What became of an entry.
+/// The result of an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Taken {
     /// The book knows more than before.

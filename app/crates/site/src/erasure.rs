@@ -7,7 +7,7 @@
 //!
 //! Each hash has its key beside it, so that it still holds after another `mqtt.site_key`. At doors of one
 //! school the first key follows from the site key: the hash is the one that stands for the student in
-//! messages ([`crate::message`]), and each door finds out by itself whom it means.
+//! messages ([`crate::message`]), and each door finds out whom it means.
 
 mod entry;
 

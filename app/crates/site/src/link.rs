@@ -1,6 +1,6 @@
 //! The connection to the broker: MQTT 5, TLS by rustls, one session that survives network failures.
 //!
-//! It never ends by itself: what goes wrong is told as a [`LinkError`], and it tries again with growing
+//! It never ends on its own: a failure is reported as a [`LinkError`], and it tries again with growing
 //! delays. What only a person can mend is tried again more slowly. The broker is told the largest packet that
 //! this door takes, so that it keeps larger ones to itself instead of closing the connection again and again.
 

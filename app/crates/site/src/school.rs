@@ -1,5 +1,5 @@
 //! What this door knows of the school: the books of the open days, who is believed, and which student stands
-//! behind which hash. Pure: it is told the time, and does nothing by itself.
+//! behind which hash. Pure: it is told the time, and has no clock, thread or socket.
 
 mod exchanged;
 mod receiving;

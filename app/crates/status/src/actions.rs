@@ -22,7 +22,7 @@ use view::Action;
 /// How long a script's request waits for a long action; a first sync of thousands of photos takes minutes.
 const ACTION_WAIT: Duration = Duration::from_secs(15 * 60);
 
-/// How long the page waits before it says that the action goes on by itself.
+/// How long the page waits before it says that the action continues in the background.
 const PAGE_WAIT: Duration = Duration::from_secs(3);
 
 /// The `url` field of a form, as the address of an update.
@@ -56,13 +56,13 @@ fn message(outcome: &ActionResult) -> String {
 
 fn still_under_way() -> view::Done {
     view::Done {
-        message: "Under way. It goes on by itself; you can leave.".to_owned(),
+        message: "Under way. It continues in the background; you can leave.".to_owned(),
         output: String::new(),
     }
 }
 
 impl Service {
-    /// Performs an action for a script, and waits for what becomes of it.
+    /// Performs an action for a script, and waits for its result.
     pub(super) async fn act(&self, action: Action, asked: &Asked) -> Reply {
         log::info!(target: AUDIT, "{} at {} asked for: {}", asked.who, asked.from, action.kind());
         let outcome = match self.jobs.start(action.clone()) {
@@ -94,7 +94,7 @@ impl Service {
         }
     }
 
-    /// Performs an action for the page: says what happened, or after a moment that it goes on by itself.
+    /// Performs an action for the page: says what happened, or after a moment that it continues in the background.
     pub(super) async fn act_from_page(&self, asked: &Asked) -> Reply {
         let row = || request::field(&asked.body, "row").as_deref().and_then(row_id);
         let photo = || request::field(&asked.body, "photo").filter(|photo| !photo.is_empty());
@@ -148,14 +148,14 @@ impl Service {
         json(StatusCode::OK, &acted(&outcome))
     }
 
-    /// Starts an action; its outcome, or after a moment that it goes on by itself.
+    /// Starts an action; its outcome, or after a moment that it continues in the background.
     pub(super) async fn outcome(&self, action: Action) -> ActionResult {
         let waiting = self.jobs.start(action)?;
         tokio::time::timeout(PAGE_WAIT, waiting.outcome()).await.unwrap_or_else(|_| Ok(still_under_way()))
     }
 
-    /// Takes an update bundle and installs it. The page is told at once that it came, scripts are told what
-    /// became of it.
+    /// Takes an update bundle and installs it. The page is told at once that it came, scripts are told the
+    /// result.
     pub(super) async fn receive_update<B>(&self, request: Request<B>, asked: &Asked) -> Reply
     where
         B: http_body::Body<Data = Bytes>,
@@ -190,7 +190,7 @@ impl Service {
             Err(request::BundleRefused::Receiver(refused)) => Ok(Err(refused)),
             Err(request::BundleRefused::Unexpected) => return unexpected(),
         };
-        // Whatever becomes of this request, what was received does not stay: it is installed, or dropped
+        // However this request ends, what was received does not stay: it is installed, or dropped
         // here.
         let _received = match taken {
             Ok(Ok(received)) => received,

@@ -34,7 +34,7 @@ const STAGED: &str =
     "The archive is whole. The appliance restarts with it now: log in with the other device’s passwords";
 
 impl Service {
-    /// The page, with what became of what was asked for.
+    /// The page, with the result of what was asked for.
     pub(super) async fn archive_page(&self, asked: &Asked, said: page::Archived) -> Reply {
         let control = Arc::clone(self.jobs.control());
         let known = tokio::task::spawn_blocking(move || (control.last_import(), control.reset_words()));

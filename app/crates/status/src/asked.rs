@@ -14,7 +14,7 @@ use super::{request, routes};
 use access::audit::AUDIT;
 use access::session::csrf_matches;
 
-/// Sent by the page when it looks again by itself.
+/// Sent by the page when it refreshes automatically.
 const REFRESH_HEADER: HeaderName = HeaderName::from_static("x-refresh");
 
 const CSRF_HEADER: HeaderName = HeaderName::from_static("x-csrf-token");
@@ -39,10 +39,10 @@ impl Asked {
     }
 }
 
-/// Whether a person asked, rather than an open page by itself: only then does a log-in live on. Pictures of
+/// Whether a person asked, rather than what an open page requests automatically: only a person's request prolongs a log-in. Pictures of
 /// photos count as the page's own: what is opened once is asked for again when the list changes.
 pub(super) fn by_a_person(found: &Found<'_>, headers: &HeaderMap) -> bool {
-    let by_itself = matches!(
+    let retries = matches!(
         found,
         Found::Route(route, _) if matches!(
             route.endpoint,

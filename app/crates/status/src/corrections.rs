@@ -18,7 +18,7 @@ use super::service::Service;
 pub(super) const LONGEST_REASON: usize = 200;
 
 impl Service {
-    /// Makes a correction. A browser goes back to where its form stood, and reads there what became of it.
+    /// Makes a correction. A browser goes back to where its form stood, and reads its result there.
     pub(super) async fn correct(&self, endpoint: Endpoint, asked: &Asked) -> Reply {
         let of_page = request::wants_page(&asked.headers);
         let back = request::field(&asked.body, "back").filter(|back| is_local(back));
@@ -36,7 +36,7 @@ impl Service {
         }
         self.log_change(asked, action.kind());
         match self.outcome(action).await {
-            // The page shows beside its forms what became of it.
+            // The page shows the result beside its forms.
             Ok(_) => see_other(&back),
             Err(Refused { message, details }) => {
                 page::not_corrected(format!("{message}. {details}").trim_end_matches([' ', '.']), &back)

@@ -325,7 +325,7 @@ fn password(
     Ok((Arc::new(CurrentPassword::new(password, kept_in)), shown))
 }
 
-/// On Linux a thread may be nice by itself. Where that fails the server still works.
+/// On Linux a thread may have a priority of its own. Where that fails the server still works.
 fn be_nice() {
     let nicer = rustix::process::getpriority_process(None).map(|own| (own + NICENESS).min(19));
     if let Err(error) = nicer.and_then(|nicer| rustix::process::setpriority_process(None, nicer)) {

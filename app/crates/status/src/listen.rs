@@ -111,7 +111,7 @@ pub(super) async fn serve(
             }
         });
     }
-    // Connections hold receivers of `stop` and end by themselves; the runtime waits no longer than this for
+    // Connections hold receivers of `stop` and end when it changes; the runtime waits no longer than this for
     // them.
     let _ = timeout(STOP_TIME, async {
         while connections.count() > 0 {

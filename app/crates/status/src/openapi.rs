@@ -111,7 +111,7 @@ fn operation(route: &Route, schemas: &mut SchemaGenerator) -> Value {
         responses.insert(
             "202".to_owned(),
             json!({
-                "description": "Still under way after a quarter of an hour; it goes on by itself.",
+                "description": "Still under way after a quarter of an hour; it continues in the background.",
                 "content": { "application/json": { "schema": schema } },
             }),
         );

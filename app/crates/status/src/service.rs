@@ -110,7 +110,7 @@ impl Service {
             Ok(who) => who,
             Err(MustWait(wait)) => return must_wait(wait),
         };
-        // Who is nobody learns nothing about which addresses there are.
+        // Unauthenticated clients get the same answer for known and unknown paths.
         let (access, least) = match &found {
             Found::Route(route, _) => (route.access, self.rights.least(route.endpoint)),
             Found::OtherMethods(_) | Found::Nothing => (Access::Read, Role::Viewer),

@@ -28,7 +28,7 @@ pub(super) const DETECTION_WAIT: Duration = Duration::from_secs(30);
 /// Said of a password that was compared, and of one that was not.
 const WRONG: &str = "That is not the password of this account.";
 
-const NOT_COMPARED: &str = "The password was not looked at: wrong ones came just before.";
+const NOT_COMPARED: &str = "Too many failed attempts: this password was not checked.";
 
 fn set_cookie(reply: &mut Reply, value: &str, more: &str) {
     let cookie = format!("{SESSION_COOKIE}={value}; Path=/; Secure; HttpOnly; SameSite=Strict{more}");

@@ -60,7 +60,7 @@ pub trait Source: Send + Sync + 'static {
         let _ = (from, to);
         Ok(Vec::new())
     }
-    /// The rows of a day that persons added, changed or took away, and those that the rules took back.
+    /// The rows of a day that persons added, changed or took away, and those that the rules withdrew.
     ///
     /// # Errors
     /// [`Refused`] when they cannot be read.

@@ -47,8 +47,12 @@ impl Hands {
                 open => format!("; {open} open OUT rows wait for the day to close"),
             };
             let message = format!(
-                "{} rows stored, {} the backend had already, {} need a person, {} still to deliver{waits}",
-                report.created, report.duplicates, report.refused, report.backlog
+                "{} {} stored, {} duplicates, {} refused, {} still to deliver{waits}",
+                report.created,
+                if report.created == 1 { "row" } else { "rows" },
+                report.duplicates,
+                report.refused,
+                report.backlog
             );
             match report.failure {
                 None => done(&message),

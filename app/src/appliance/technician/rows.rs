@@ -41,7 +41,9 @@ fn row_status(text: &str) -> RowStatus {
 fn note(view: &RowView) -> String {
     let late = view.late.as_ref().map(|seen| format!("seen again at {seen}, after this OUT was sent"));
     let void = match &view.progress {
-        Delivery::Void(reason) if view.by_hand.is_none() => Some(format!("taken back unsent: {reason}")),
+        Delivery::Void(reason) if view.by_hand.is_none() => {
+            Some(format!("withdrawn before it was sent: {reason}"))
+        }
         Delivery::NeedsPerson(_) if view.void => Some("the backend may have it still".to_owned()),
         _ => None,
     };
@@ -155,7 +157,7 @@ impl Technician {
         })
     }
 
-    /// What persons and the rules took back on a day, from memory or from the disk.
+    /// What persons or the rules withdrew on a day, from memory or from the disk.
     pub(super) fn corrected_on(&self, day: Date) -> Result<Vec<Row>, Refused> {
         if let Some(rows) = self.ledger.corrected(day) {
             return Ok(rows.iter().map(row).collect());

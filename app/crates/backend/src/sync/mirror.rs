@@ -253,7 +253,10 @@ impl Mirror {
         self.dir.open(name).ok()?.take(MAX_STATE_BYTES).read_to_end(&mut text).ok()?;
         serde_json::from_slice(&text)
             .inspect_err(|error| {
-                log::warn!("{} is damaged ({error}); beginning anew", self.path.join(name).display())
+                log::warn!(
+                    "{} is damaged ({error}); starting with an empty file",
+                    self.path.join(name).display()
+                )
             })
             .ok()
     }

@@ -77,7 +77,7 @@ const STATE: &str = ".sync_state.json";
 const METADATA: &str = ".cache_metadata.json";
 const CONFIRMATION: &str = ".removal_confirmed";
 
-/// What became of a photo.
+/// The result of fetching a photo.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PhotoChange {
     /// It came new.
@@ -109,7 +109,7 @@ pub enum Step<'a> {
     Photo {
         /// `<roll>/<file>`.
         path: &'a str,
-        /// What became of it.
+        /// The result.
         outcome: PhotoChange,
     },
     /// A photo is gone from the server, and was removed here.

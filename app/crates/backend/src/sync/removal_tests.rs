@@ -57,7 +57,7 @@ fn a_large_removal_is_believed_after_a_day_of_agreeing_listings() {
         let other = decide(&local, &set(&["2/a"]), &kept, earlier, &config());
         assert!(
             matches!(other, Decision::Wait(Pending { syncs: 1, stood_s: 0, .. })),
-            "another removal begins anew"
+            "another removal starts a new wait"
         );
         let photos = vec!["2/a".to_owned(), "3/a".to_owned()];
         let stood = Decision::Remove { photos, settled: true };

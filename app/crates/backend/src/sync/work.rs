@@ -149,7 +149,7 @@ impl Work {
         self.state.refused.retain(|path, _| named.contains_key(path));
     }
 
-    /// Takes what became of a photo into report and state.
+    /// Takes the result of a photo into report and state.
     ///
     /// # Errors
     /// The disk's error, after which no other photo will fare better.

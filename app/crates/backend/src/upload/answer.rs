@@ -86,7 +86,7 @@ const REFUSALS: [&str; 7] = [
 const DUPLICATES: [&str; 3] =
     ["entry already exists", "in-time already recorded", "out-time already recorded"];
 
-/// A row that stands twice in one request: what becomes of it is what becomes of the first one.
+/// A row that stands twice in one request: its result is that of the first one.
 const TWIN: &str = "duplicate entry in csv";
 
 /// Reads an answer: one [`RowAnswer`] for each row of `batch`, at least one of them clear. `now` is the wall

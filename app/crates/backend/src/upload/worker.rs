@@ -81,7 +81,7 @@ struct Run {
 pub struct Report {
     /// Rows the webhook stored.
     pub created: usize,
-    /// Rows it had already.
+    /// Rows that it had stored before.
     pub duplicates: usize,
     /// Rows that now need a person.
     pub refused: usize,

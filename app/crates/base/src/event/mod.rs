@@ -185,7 +185,7 @@ pub enum Event {
     Delivered {
         /// Rows it created.
         created: usize,
-        /// Rows it had already.
+        /// Rows that it had stored before.
         duplicates: usize,
         /// Rows that need a person.
         refused: usize,

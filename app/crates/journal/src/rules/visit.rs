@@ -62,7 +62,7 @@ pub struct Visit {
     pub estimated: bool,
 }
 
-/// A person declared void what a door saw of a student: a tombstone, which nothing takes back.
+/// A person declared void what a door saw of a student: a tombstone, which nothing cancels.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Void {
     /// Who.

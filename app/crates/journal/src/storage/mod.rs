@@ -1,4 +1,4 @@
-//! The journal: what was recorded, and what became of it.
+//! The journal: what was recorded, and whether it was delivered.
 //!
 //! # Promise
 //! A row that was announced ([`Event::Recorded`](base::event::Event::Recorded)) is on the disk and stays

@@ -34,7 +34,7 @@ pub struct Opened {
     pub deliveries: Deliveries,
     /// For everyone.
     pub ledger: Arc<Ledger>,
-    /// Files with rows, or with what became of them, that cannot be read.
+    /// Files with rows or deliveries that cannot be read.
     pub unreadable: usize,
     /// Keeps other processes out as long as it lives; none where the folder cannot be written.
     pub lock: Option<File>,

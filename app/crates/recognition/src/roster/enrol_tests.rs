@@ -297,7 +297,7 @@ fn a_folder_that_vanishes_leaves_roster_and_cache_as_they_were() {
     std::fs::remove_dir(&places.photos).unwrap();
     std::fs::rename(&away, &places.photos).unwrap();
     assert_eq!(built_with(&places, &mut enroller, &mut removal).gallery.people(), 4);
-    assert_eq!(enroller.calls, 4, "nobody is embedded anew");
+    assert_eq!(enroller.calls, 4, "nobody is embedded again");
     std::fs::remove_dir_all(places.photos.join("4")).unwrap();
     assert_eq!(built_with(&places, &mut enroller, &mut removal).gallery.people(), 3, "few go at once");
 }

@@ -56,7 +56,7 @@ pub struct Roster {
     pub report: Report,
 }
 
-/// What became of every photo.
+/// The result of every photo.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Report {
     /// Every photo, ordered by path.

@@ -91,7 +91,11 @@ mod tests {
         assert!(!held(&["1", "2", "3"]), "one of four");
         assert!(!held(&["1", "2", "3", "4", "5"]), "none");
         assert_eq!([held(&["1", "2"]), held(&["1", "2"]), held(&["1", "2"])], [true, true, false]);
-        assert_eq!([held(&["1", "2"]), held(&["1", "3"]), held(&["1", "3"])], [true; 3], "others begin anew");
+        assert_eq!(
+            [held(&["1", "2"]), held(&["1", "3"]), held(&["1", "3"])],
+            [true; 3],
+            "others start again"
+        );
         assert!((0..10).all(|_| held(&[])), "an empty folder is no removal");
         let known = BTreeSet::from(["1", "2"]);
         let mut held =

@@ -239,7 +239,7 @@ mod tests {
         assert!(view.preview(at(200)).is_some());
         assert!(made(220) && !made(260));
         assert!(made(1300), "who comes back sees no old one");
-        assert!(made(10), "a film begins anew");
+        assert!(made(10), "a film starts again");
         assert!(!made(9_000));
         assert!(view.preview(at(9_100)).is_none(), "the old one is gone");
     }

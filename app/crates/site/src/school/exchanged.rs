@@ -51,7 +51,7 @@ pub struct Passed {
     pub direction: Direction,
 }
 
-/// What became of a message.
+/// The result of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Received {
     /// The book of this day knows more about this student.

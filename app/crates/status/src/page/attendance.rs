@@ -89,7 +89,7 @@ pub(super) fn section(home: &Home<'_>) -> Markup {
     }
 }
 
-/// When OUT rows are sent, and the way to send them now. It cannot be taken back, so it takes two steps; also
+/// When OUT rows are sent, and the way to send them now. It cannot be undone, so it takes two steps; also
 /// without scripts.
 fn closing(home: &Home<'_>) -> Markup {
     let today = &home.view.today;

@@ -97,7 +97,7 @@
   // What a person did is shown without that wait.
   function now() { clearTimeout(timer); timer = setTimeout(() => { timer = undefined; refresh(); }, 200); }
 
-  // --- Events say when to look; a lost connection is said, and ends by itself. ---
+  // --- Events say when to look; a lost connection is shown until it is back. ---
   function lost(is) {
     const was = document.body.classList.contains("lost");
     document.body.classList.toggle("lost", is);

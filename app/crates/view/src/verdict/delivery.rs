@@ -6,7 +6,7 @@ use base::event::WorkerState;
 
 pub(super) fn delivery(view: &View, found: &mut Vec<Problem>) {
     let upload = &view.upload;
-    let by_itself = "The device tries again by itself, and nothing is lost.";
+    let retries = "The device tries again automatically, and nothing is lost.";
     let trouble = match idle(view, "upload") {
         Some(worker) => {
             let why =
@@ -14,10 +14,10 @@ pub(super) fn delivery(view: &View, found: &mut Vec<Problem>) {
             Some(if worker.state == WorkerState::Held {
                 (why(ASK), "“Upload now” tries at once. Nothing is lost.")
             } else {
-                (why(SUPPORT), by_itself)
+                (why(SUPPORT), retries)
             })
         }
-        None => upload.error.as_ref().map(|error| (told(Some(error), "", ASK), by_itself)),
+        None => upload.error.as_ref().map(|error| (told(Some(error), "", ASK), retries)),
     };
     if let Some(((what, advice), then)) = trouble {
         let waiting = match upload.backlog {

@@ -82,7 +82,7 @@ pub(super) fn photos(view: &View, found: &mut Vec<Problem>) {
                     sync.failed,
                     sync.listed.unwrap_or_default()
                 ),
-                "Each has its reason under “Photos”. They are tried again by themselves.",
+                "Each has its reason under “Photos”. They are tried again automatically.",
             ));
         }
         if roster.unrecognisable > 0 {

@@ -18,7 +18,7 @@ pub(super) fn idle<'a>(view: &'a View, name: &str) -> Option<&'a Worker> {
 /// When a worker that does not run is started again.
 pub(super) fn next_start(worker: &Worker) -> &'static str {
     match worker.state {
-        WorkerState::Restarting => "The device starts it again by itself.",
+        WorkerState::Restarting => "The device starts it again automatically.",
         // Its advice says when.
         WorkerState::Held => "",
         _ => "It starts again with the appliance.",

@@ -178,7 +178,7 @@ impl Uploader {
         self.record(run, fates, report).await;
     }
 
-    /// Writes down what became of rows, and says so.
+    /// Writes down the results of rows, and publishes them.
     async fn record(&self, run: &mut Run, fates: Vec<(u64, Fate)>, report: &mut Report) {
         let utc = self.clock.now().utc;
         let (mut created, mut duplicates, mut refused) = (0, 0, 0);
