@@ -1,4 +1,4 @@
-//! The iris network: the lids' contour and the iris of one eye, for blinks.
+//! The iris model: the lids' contour and the iris of one eye, for blinks.
 //!
 //! Ablavatski et al. 2020, "Real-time Pupil Tracking from Monocular Video for Digital Puppetry". The weights
 //! are MediaPipe's `iris_landmark`. The height of the lid contour over its width tells an open eye (.36) from

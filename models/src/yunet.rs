@@ -159,7 +159,7 @@ impl Layers<'_> {
             windows.push(Depthwise::torch(self.vb, &part("conv2", "weight"), Some(&part("conv2", "bias")))?);
             if windows.last().is_some_and(|w| w.channels != values) {
                 bail!(
-                    "{} does not predict {values} values a cell: another network's file?",
+                    "{} does not predict {values} values a cell: another model's file?",
                     part("conv2", "weight")
                 );
             }

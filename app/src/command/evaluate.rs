@@ -279,7 +279,7 @@ pub(super) fn execute(path: &Path, arguments: &Arguments) -> anyhow::Result<Exit
             bar.finish_and_clear();
             if !checker.has_passive() {
                 println!(
-                    "The anti-spoof networks are missing, so the rules that take them are not measured; run fetch_models to \
+                    "The anti-spoof models are missing, so the rules that take them are not measured; run fetch_models to \
                      have them"
                 );
             }

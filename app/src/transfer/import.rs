@@ -171,9 +171,9 @@ fn check_access(folder: &Path) -> Result<(), Fault> {
     Ok(())
 }
 
-/// The device that wrote the archive may have gone on: whether the archive's open rows were delivered is not known.
-/// They are sent, and "recorded already" means that they were delivered. The journal says so by the row from
-/// which on its word about sent rows counts: the first that this device records itself.
+/// The device that wrote the archive may have gone on: whether the archive's open rows were delivered is
+/// not known. They are sent, and "recorded already" means that they were delivered. The journal says so by
+/// the row from which on its word about sent rows counts: the first that this device records itself.
 fn prepare_rows(folder: &Path, zone: &SiteZone) -> io::Result<usize> {
     let mut opened = open_on(Arc::new(Folder::new(folder.join("journal"))), zone.clone(), |_| {})?;
     let first =

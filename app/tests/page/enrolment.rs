@@ -44,7 +44,7 @@ fn demo() -> Option<PathBuf> {
         return None;
     };
     if Engine::load(&Store::default_dir(), &Recognition::default()).is_err() {
-        skipped::skipped("the networks; run fetch_models");
+        skipped::skipped("the models; run fetch_models");
         return None;
     }
     Some(demo)

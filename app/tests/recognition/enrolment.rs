@@ -1,4 +1,4 @@
-//! Enrolment with the real networks: photos that lie or stand on their head, tilted heads, and two people in
+//! Enrolment with the real models: photos that lie or stand on their head, tilted heads, and two people in
 //! one folder.
 
 use faces::warp::{Affine, warp};

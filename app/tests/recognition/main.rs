@@ -184,7 +184,7 @@ fn every_blink_of_the_video_is_counted_and_every_frame_looks_alive() {
 
 /// Without the anti-spoof models a blink is asked of everybody, whatever the site chose.
 #[test]
-fn where_the_passive_networks_are_missing_a_blink_is_required() {
+fn where_the_passive_models_are_missing_a_blink_is_required() {
     let Some(material) = Material::find() else { return };
     let folder = tempfile::tempdir().unwrap();
     for entry in std::fs::read_dir(Store::default_dir()).unwrap() {

@@ -164,7 +164,7 @@ impl Judge<'_> {
         };
         let why = match (&seen, live) {
             (None, _) => "no face".to_owned(),
-            (_, None) => "no anti-spoof network".to_owned(),
+            (_, None) => "no anti-spoof models".to_owned(),
             (_, Some(live)) => format!("passive {live:.3}"),
         };
         let there = self.checker.has_passive();

@@ -39,8 +39,8 @@ fn worst_species_determines_apcer() {
 
 #[test]
 fn rule_without_its_models_is_not_measured() {
-    let seen = |networks: bool| {
-        let mut trial = Trial::new(Rule { threshold: 0.5, margin: 0.05, votes: 3 }, networks).unwrap();
+    let seen = |models: bool| {
+        let mut trial = Trial::new(Rule { threshold: 0.5, margin: 0.05, votes: 3 }, models).unwrap();
         trial.frame(Duration::ZERO);
         trial.end("x".into(), Some("screen".to_owned()))
     };

@@ -102,7 +102,7 @@ impl Requirement {
                 Some("liveness is not checked (liveness.require = \"off\"): a photo passes for the person")
             }
             (_, false) => Some(
-                "the anti-spoof networks are missing, so everybody must blink before the camera, and nothing tells a \
+                "the anti-spoof models are missing, so everybody must blink before the camera, and nothing tells a \
                  video from a person; run fetch_models to have them",
             ),
             _ => None,
@@ -117,8 +117,8 @@ impl Requirement {
                 "liveness needs a turn of the head that is asked for"
             }
             _ if !self.passive_there => "liveness needs a blink",
-            LivenessRule::Passive => "liveness needs the anti-spoof networks",
-            LivenessRule::PassiveBlink => "liveness needs the anti-spoof networks and a blink",
+            LivenessRule::Passive => "liveness needs the anti-spoof models",
+            LivenessRule::PassiveBlink => "liveness needs the anti-spoof models and a blink",
             LivenessRule::PassivePrompt if self.asks => {
                 "liveness needs the anti-spoof models, and the known scene around the head or a turn that is \
                  asked for"

@@ -15,7 +15,7 @@ fn verdict(rule: LivenessRule, there: bool, state: &State) -> Verdict {
 }
 
 #[test]
-fn the_passive_networks_refuse_whatever_else_was_seen() {
+fn the_passive_models_refuse_whatever_else_was_seen() {
     for rule in [LivenessRule::Passive, LivenessRule::PassiveBlink, LivenessRule::PassiveAny] {
         assert_eq!(verdict(rule, true, &state(0.02)), Verdict::Attack);
         assert_eq!(verdict(rule, true, &State::default()), Verdict::Undecided);
@@ -81,7 +81,7 @@ fn people_are_asked_for_what_is_missing() {
 }
 
 #[test]
-fn without_the_networks_nothing_passes_without_a_blink() {
+fn without_the_models_nothing_passes_without_a_blink() {
     for rule in [LivenessRule::Passive, LivenessRule::PassiveBlink, LivenessRule::PassiveAny] {
         assert_eq!(verdict(rule, false, &State::default()), Verdict::Undecided);
         let requirement = Requirement::at_hand(rule, Path::new("/no/such/folder"));

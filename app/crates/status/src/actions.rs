@@ -94,7 +94,8 @@ impl Service {
         }
     }
 
-    /// Performs an action for the page: says what happened, or after a moment that it continues in the background.
+    /// Performs an action for the page: says what happened, or after a moment that it continues in the
+    /// background.
     pub(super) async fn act_from_page(&self, asked: &Asked) -> Reply {
         let row = || request::field(&asked.body, "row").as_deref().and_then(row_id);
         let photo = || request::field(&asked.body, "photo").filter(|photo| !photo.is_empty());

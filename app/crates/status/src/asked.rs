@@ -39,8 +39,9 @@ impl Asked {
     }
 }
 
-/// Whether a person asked, rather than what an open page requests automatically: only a person's request prolongs a log-in. Pictures of
-/// photos count as the page's own: what is opened once is asked for again when the list changes.
+/// Whether a person asked, rather than what an open page requests automatically: only a person's request
+/// prolongs a log-in. Pictures of photos count as the page's own: what is opened once is asked for again
+/// when the list changes.
 pub(super) fn by_a_person(found: &Found<'_>, headers: &HeaderMap) -> bool {
     let retries = matches!(
         found,

@@ -35,7 +35,8 @@ pub struct Today {
     pub outs_are_sent: String,
     /// Whether attendance of today is closed.
     pub closed: bool,
-    /// Rows of today that a person made, changed or took away, and those that the rules withdrew before they were sent.
+    /// Rows of today that a person made, changed or took away, and those that the rules withdrew before
+    /// they were sent.
     pub corrected: Vec<Row>,
 }
 

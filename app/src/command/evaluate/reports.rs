@@ -147,7 +147,7 @@ pub(super) fn report_attacks(presentations: &[Presentation], out: &Out) -> anyho
         presentations.iter().filter(|p| p.species.is_none() == genuine).filter_map(|p| p.passive).collect()
     };
     let kinds = [("genuine", &scores(true)[..]), ("attacks", &scores(false)[..])];
-    let chart = chart::histogram("Anti-spoof networks", "mean P(live)", (0.0, 1.0), kinds);
+    let chart = chart::histogram("Anti-spoof models", "mean P(live)", (0.0, 1.0), kinds);
     write_chart(out, "attacks.svg", &chart)
 }
 

@@ -17,7 +17,7 @@ pub const RULES: [(&str, LivenessRule, bool); 4] = [
     ("passive", LivenessRule::Passive, true),
     ("passive+blink", LivenessRule::PassiveBlink, true),
     ("passive+any", LivenessRule::PassiveAny, true),
-    ("blink, without networks", LivenessRule::PassiveBlink, false),
+    ("blink, without models", LivenessRule::PassiveBlink, false),
 ];
 
 /// How soon a person should have an answer. Only beginnings with this much video after them are counted.

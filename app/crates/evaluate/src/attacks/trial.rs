@@ -31,7 +31,7 @@ pub(super) struct Recorded {
 pub(super) struct Trial {
     rule: Rule,
     /// Whether the anti-spoof models are there.
-    networks: bool,
+    models: bool,
     /// The one person on the roster: whose face was seen first.
     roll: RollNumber,
     enrolled: Option<Embedding>,
@@ -59,7 +59,7 @@ struct Try {
 /// What one rule hears of a frame.
 struct Heard<'a> {
     said: &'a Recorded,
-    networks: bool,
+    models: bool,
     roll: &'a RollNumber,
     enrolled: &'a Embedding,
 }
@@ -74,16 +74,16 @@ impl Senses for Heard<'_> {
     }
 
     fn observe(&mut self, votes: bool) -> Result<Observation, EngineError> {
-        let live = self.said.seen.live.filter(|_| votes && self.networks);
+        let live = self.said.seen.live.filter(|_| votes && self.models);
         Ok(Observation { live, ..self.said.seen })
     }
 }
 
 impl Trial {
-    fn new(rule: Rule, networks: bool) -> Result<Self, EvaluateError> {
+    fn new(rule: Rule, models: bool) -> Result<Self, EvaluateError> {
         let roll = RollNumber::parse("0").map_err(|error| EvaluateError::TooLittle(error.to_string()))?;
         let (enrolled, now) = (None, Duration::ZERO);
-        Ok(Self { rule, networks, roll, enrolled, beginnings: Vec::new(), live: Vec::new(), now })
+        Ok(Self { rule, models, roll, enrolled, beginnings: Vec::new(), live: Vec::new(), now })
     }
 
     fn frame(&mut self, at: Duration) {
@@ -107,12 +107,12 @@ impl Trial {
             if waited > GIVE_UP {
                 continue;
             }
-            for ((_, rule, networks), attempt) in RULES.iter().zip(&mut beginning.tries) {
+            for ((_, rule, models), attempt) in RULES.iter().zip(&mut beginning.tries) {
                 if attempt.decided.is_some() {
                     continue;
                 }
                 attempt.frames += 1;
-                let requirement = Requirement::new(*rule, *networks);
+                let requirement = Requirement::new(*rule, *models);
                 let mut look = Look {
                     latch: &mut attempt.latch,
                     // A file shows no empty scene, and a recording answers no prompt.
@@ -126,7 +126,7 @@ impl Trial {
                     requirement,
                     loading: false,
                 };
-                let mut heard = Heard { said, networks: *networks, roll: &self.roll, enrolled };
+                let mut heard = Heard { said, models: *models, roll: &self.roll, enrolled };
                 let (_, decision) = attempt.subject.look(&mut look, &mut heard)?;
                 if matches!(decision, Some(decision::Decision::Recognised { .. })) {
                     attempt.decided =
@@ -143,15 +143,15 @@ impl Trial {
         let tries = if species.is_some() { self.beginnings.len() } else { 1 };
         let accepted = std::array::from_fn(|rule| {
             let decided = |beginning: &Beginning| beginning.tries[rule].decided.is_some();
-            let (_, _, takes_networks) = RULES[rule];
-            (self.networks || !takes_networks).then(|| self.beginnings.iter().take(tries).any(decided))
+            let (_, _, takes_models) = RULES[rule];
+            (self.models || !takes_models).then(|| self.beginnings.iter().take(tries).any(decided))
         });
         let long_enough = |beginning: &&Beginning| self.now.saturating_sub(beginning.at) >= SOON;
         let decided = |beginning: &Beginning| std::array::from_fn(|rule| beginning.tries[rule].decided);
         let decisions = self.beginnings.iter().filter(long_enough).map(decided).collect();
         let why = self.beginnings.first().map(|first| {
-            let summary = |(try_, (name, rule, networks)): (&Try, &(&str, LivenessRule, bool))| {
-                format!("{name}: {}", Requirement::new(*rule, *networks).judge(&try_.subject.liveness))
+            let summary = |(try_, (name, rule, models)): (&Try, &(&str, LivenessRule, bool))| {
+                format!("{name}: {}", Requirement::new(*rule, *models).judge(&try_.subject.liveness))
             };
             first.tries.iter().zip(&RULES).map(summary).collect::<Vec<_>>().join("; ")
         });

@@ -24,7 +24,7 @@ fn sample() -> Cache {
 }
 
 #[test]
-fn what_was_saved_is_loaded_for_the_same_networks_only() {
+fn what_was_saved_is_loaded_for_the_same_models_only() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("new/embeddings.safetensors");
     let cache = sample();

@@ -54,7 +54,7 @@ impl Pipeline {
         latency: &mut Latency,
         outcomes: &mut Vec<FrameOutcome>,
     ) -> Result<bool, EngineError> {
-        // The cheapest test first: a face too small costs no network.
+        // The cheapest test first: a face too small costs no run of a model.
         if face.bounds.width < self.recognition.min_face_px as f32 {
             self.advise(index, Some(Advice::ComeCloser), outcomes);
             return Ok(false);
