@@ -62,7 +62,7 @@ impl Iris {
         self.plan.run_with(fill)?;
         self.plan.output(0, |values| match values.as_chunks().0.try_into() {
             Ok(contour) => Ok(opening(contour)),
-            Err(_) => bail!("{} values are no contour", values.len()),
+            Err(_) => bail!("{} values are not a contour", values.len()),
         })?
     }
 

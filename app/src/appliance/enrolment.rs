@@ -271,7 +271,7 @@ impl Enrolment for DoorEnrolment {
                 "Enrolment at the door is off. The technician can allow it: enrolment.at_the_door = true",
             );
         }
-        let Ok(roll) = RollNumber::parse(roll) else { return refused("This is no roll number") };
+        let Ok(roll) = RollNumber::parse(roll) else { return refused("This is not a roll number") };
         let mut state = self.state();
         if let Some(session) = state.session.as_ref().filter(|session| session.over.is_none()) {
             let (by, roll) = (&session.by, &session.roll);

@@ -69,7 +69,7 @@ pub fn stage(
             what: "the archive's rows cannot be prepared".to_owned(),
             source,
         })?;
-        // Whoever sends it says its end last: what was broken off is not taken over at a start weeks later.
+        // The end comes last: an upload that broke off is not taken over at a start weeks later.
         let _ = io::copy(&mut input.by_ref().take(MOST_BEHIND), &mut io::sink());
         if !wanted() {
             return Err(Fault::new("the import was broken off").advise("send the archive again"));

@@ -88,7 +88,7 @@ fn a_device_that_did_not_answer_is_asked_again_and_only_news_is_read_aloud() {
         browser.script("return document.getElementById('spoken').textContent"),
         "The camera has given no picture for 2 hours."
     );
-    // The same sentence with another number beside it is no news.
+    // The same sentence with another number beside it is not news.
     browser.script("document.getElementById('spoken').textContent = ''");
     device.change(|view| view.system.temperature_c = Some(66.0));
     browser.until("66 °C", |b| b.text("#system"));

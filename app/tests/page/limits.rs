@@ -134,7 +134,7 @@ fn address_with_most_connections_loses_one() {
     let fingerprint = device.running.identity().fingerprint.to_string();
     let mut technician: Vec<_> =
         (0..6).map(|_| tls(socket_from("127.0.2.1", address).unwrap(), &fingerprint).unwrap()).collect();
-    // Who holds many gets no more, and takes nothing from who has few.
+    // An address with many connections gets no more, and takes nothing from one with few.
     for n in 0..20 {
         let more = socket_from(&format!("127.0.1.{}", n % 6 + 1), address).unwrap();
         assert!(tls(more, &fingerprint).is_err());

@@ -31,7 +31,7 @@ fn begin(device: &Device, who: &As, length: &str) -> Tls {
 
 fn send(device: &Device, who: &As, bundle: &[u8]) -> Answer {
     let mut stream = begin(device, who, &format!("Content-Length: {}", bundle.len()));
-    // Who is refused may be cut off while it still sends.
+    // A client that is refused may be cut off while it still sends.
     let _ = stream.write_all(bundle).and_then(|()| stream.flush());
     answer(&mut stream).unwrap()
 }

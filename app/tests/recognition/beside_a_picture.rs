@@ -173,7 +173,7 @@ fn a_blink_beside_a_picture_is_not_the_pictures() {
     assert_eq!(names, [material.person.as_str()]);
 }
 
-/// A print that is folded along the nose is no plane and no smooth sheet, and turned it moves as much as a
+/// A print that is folded along the nose is not a plane and no smooth sheet, and turned it moves as much as a
 /// nose does. The mesh is a real one, for the test asks how its other points move.
 #[test]
 fn a_print_that_is_folded_along_the_nose_and_turned_has_no_depth() {

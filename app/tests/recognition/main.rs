@@ -76,8 +76,8 @@ fn one_processor_decides_as_several_do() {
     assert_eq!(alone, outcomes());
 }
 
-/// Who stays before the camera is told to attendance again and again: its rules decide whether that makes a
-/// row.
+/// A person who stays before the camera is reported to attendance again and again: its rules decide whether
+/// that makes a row.
 #[test]
 fn who_stays_is_recognised_again() {
     let Some(material) = Material::find() else { return };

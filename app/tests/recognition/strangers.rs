@@ -1,4 +1,4 @@
-//! Who is not on the roster is a stranger; nobody is one before there is a roster.
+//! A person who is not on the roster is a stranger; nobody is a stranger before there is a roster.
 
 use std::sync::Arc;
 

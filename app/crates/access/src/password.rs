@@ -50,7 +50,7 @@ pub enum PasswordError {
         /// Where it stands.
         place: String,
     },
-    /// Nothing is no password.
+    /// Nothing is not a password.
     #[error("{}", self.fault())]
     Empty,
     /// More than would ever be compared.
@@ -68,7 +68,7 @@ impl Diagnosis for PasswordError {
                 .advise("nobody can log in until the service can read and write it"),
             Self::NotAHash { place } => Fault::new(format!("{place} is not an Argon2 hash"))
                 .advise("a hash begins with \"$argon2id$\" and is made by `attendance password`"),
-            Self::Empty => Fault::new("an empty line is no password: nothing was hashed")
+            Self::Empty => Fault::new("an empty line is not a password: nothing was hashed")
                 .advise("type one, or make one by `attendance password`"),
             Self::TooLong => Fault::new(format!(
                 "the password has more than {LONGEST} bytes, and nobody could log in with it"

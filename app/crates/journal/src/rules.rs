@@ -25,7 +25,7 @@ pub struct Rules {
     pub policy: Policy,
     /// Sightings less than this apart are one visit.
     pub gap: Duration,
-    /// Earlier sightings are no departures.
+    /// Earlier sightings are not departures.
     pub departures_from: Option<TimeOfDay>,
     /// An OUT that stood so long is a row at once.
     pub settles: Option<Duration>,

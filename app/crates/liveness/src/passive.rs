@@ -108,7 +108,7 @@ impl Crop {
             if high > last {
                 (low, high) = (low - (high - last), last);
             }
-            // Truncated towards zero, as Python's int() does; the clamp is for boxes that are no numbers.
+            // Truncated towards zero, as Python's int() does; the clamp is for boxes that are not numbers.
             (low.clamp(0.0, last) as u32, high.clamp(0.0, last) as u32)
         };
         let (left, right) = span(centre.x, box_width * scale, last_x);

@@ -33,7 +33,7 @@ pub struct Seen {
 /// What the site says about its days.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Rules {
-    /// Who comes later is late, and who has not come by then is absent.
+    /// A student who comes later is late; one who has not come by then is absent.
     pub late_after: Option<Time>,
     /// Weekdays with attendance; empty: every day.
     pub school_days: Vec<Weekday>,

@@ -63,7 +63,7 @@ fn first_password_is_on_the_console_never_on_the_card() {
     let mut state = State {
         addresses: vec!["192.0.2.7".into()],
         fingerprint: Some("AB:".repeat(31) + "CD"),
-        card: "wifi.txt: \\S is no network\n".into(),
+        card: "wifi.txt: \\S is not a network\n".into(),
         first_password: first_password(&kept),
         ..State::default()
     };

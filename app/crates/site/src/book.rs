@@ -78,9 +78,9 @@ pub enum Direction {
     /// In and out.
     #[default]
     Both,
-    /// In only: a visit is no departure.
+    /// A door for IN only: a visit is not a departure.
     In,
-    /// Out only: a visit is no arrival, and one is enough for an OUT.
+    /// Out only: a visit is not an arrival, and one is enough for an OUT.
     Out,
 }
 
@@ -279,7 +279,7 @@ impl Book {
                 .flat_map(|(device, entry)| entry.fixed.iter().map(move |row| (row, device, entry)));
             rows.filter(move |(row, ..)| row.out == out)
         };
-        // Who came by hand leaves with the next visit.
+        // After an IN by hand the next visit is the OUT.
         let came = fixed(false).map(|(row, ..)| row.at).min();
         let departed =
             departed.or_else(|| last.filter(|(visit, ..)| came.is_some_and(|at| at < visit.begins)));

@@ -44,7 +44,7 @@ const IN_FLIGHT: u16 = 256;
 const KEEP_ALIVE: u16 = 30;
 /// A connection that breaks sooner than this after it was made was closed by the broker.
 const SOON: Duration = Duration::from_secs(10);
-/// So many such connections, one after the other, are no coincidence.
+/// So many such connections, one after the other, are not a coincidence.
 const OFTEN: u32 = 3;
 /// Messages between the connection and the worker. A full channel stops reading from the broker.
 const CHANNEL: usize = 256;

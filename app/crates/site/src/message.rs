@@ -140,7 +140,7 @@ pub enum Refusal {
     #[error("it has more than {MAX_BYTES} bytes")]
     TooLarge,
     /// Not one of ours.
-    #[error("it is no message of this program")]
+    #[error("it is not a message of this program")]
     Garbage,
     /// Written by another version of the program.
     #[error("its layout has version {0}; this program reads versions up to {NEWEST}")]
@@ -257,7 +257,7 @@ fn open<'a>(bytes: &'a [u8], kind: u8, keys: &Keys) -> Result<Input<'a>, Refusal
     if bytes.len() < HEAD + CODE {
         return Err(Refusal::Garbage);
     }
-    // Text, as other programs publish it, is no version of ours.
+    // Text, as other programs publish it, is not a version of ours.
     match bytes[0] {
         VERSION => {}
         WITH_FIXED if bytes[1] == KIND_ENTRY => {}

@@ -1,7 +1,7 @@
 //! What runs: publishes what this door sees, and hands the journal what the others see.
 //!
 //! One task owns everything; the connection and the publishing have tasks of their own, so that neither a
-//! slow broker nor a slow disk holds up the other. A broker that is gone is no failure of the worker: the
+//! slow broker nor a slow disk holds up the other. A broker that is gone is not a failure of the worker: the
 //! door goes on alone, and the fault is shown by [`Shared::faults`].
 
 mod keeping;

@@ -117,7 +117,7 @@ impl Service {
             Some("install") => match address(&asked.body) {
                 Ok(address) => Some(Action::InstallFrom(address)),
                 Err(reason) => {
-                    return error(StatusCode::BAD_REQUEST, "This is no address of an update.", &reason);
+                    return error(StatusCode::BAD_REQUEST, "This is not an address of an update.", &reason);
                 }
             },
             Some("try-update") => Some(Action::TryUpdate),

@@ -43,7 +43,7 @@ impl Asked {
 /// prolongs a log-in. Pictures of photos count as the page's own: what is opened once is asked for again
 /// when the list changes.
 pub(super) fn by_a_person(found: &Found<'_>, headers: &HeaderMap) -> bool {
-    let retries = matches!(
+    let automatic = matches!(
         found,
         Found::Route(route, _) if matches!(
             route.endpoint,
@@ -55,7 +55,7 @@ pub(super) fn by_a_person(found: &Found<'_>, headers: &HeaderMap) -> bool {
                 | Endpoint::Events
         )
     );
-    !by_itself && !headers.contains_key(REFRESH_HEADER)
+    !automatic && !headers.contains_key(REFRESH_HEADER)
 }
 
 /// What a change gets that a person's browser sends and the person did not ask for.

@@ -123,8 +123,9 @@ impl AccessGuard {
         }
     }
 
-    /// Who sent these headers. A token comes before a cookie: who sends one means it. `by_a_person` is
-    /// false for what an open page requests automatically, which does not keep a log-in alive.
+    /// Who sent these headers. A token takes precedence over a cookie: it was sent on purpose.
+    /// `by_a_person` is false for what an open page requests automatically, which does not keep a log-in
+    /// alive.
     pub(super) fn who(&self, headers: &HeaderMap, from: IpAddr, by_a_person: bool) -> Result<Who, MustWait> {
         let now = Instant::now();
         if let Some(token) = bearer(headers) {

@@ -56,12 +56,12 @@ fn read(endpoint: Endpoint, asked: &Asked) -> Result<(Correction, String), Strin
     let day = || {
         let text = field("day").unwrap_or_default();
         request::date(&text)
-            .ok_or_else(|| format!("“{}” is no date. Write it like 2026-11-23.", short(&text)))
+            .ok_or_else(|| format!("“{}” is not a date. Write it like 2026-11-23.", short(&text)))
     };
     let time = || {
         let text = field("time").unwrap_or_default();
         time_of(&text)
-            .ok_or_else(|| format!("“{}” is no time. Write it like 08:05 or 08:05:30.", short(&text)))
+            .ok_or_else(|| format!("“{}” is not a time. Write it like 08:05 or 08:05:30.", short(&text)))
     };
     let row = || asked.part.as_deref().and_then(row_id).ok_or("There is no such row.");
     let correction = match endpoint {

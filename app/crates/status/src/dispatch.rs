@@ -107,7 +107,9 @@ impl Service {
             },
             Endpoint::InstallUpdate => match address(&asked.body) {
                 Ok(address) => self.act(Action::InstallFrom(address), &asked).await,
-                Err(reason) => error(StatusCode::BAD_REQUEST, "This is no address of an update.", &reason),
+                Err(reason) => {
+                    error(StatusCode::BAD_REQUEST, "This is not an address of an update.", &reason)
+                }
             },
             Endpoint::TryUpdate => self.act(Action::TryUpdate, &asked).await,
             Endpoint::CheckUpdates => self.act(Action::CheckUpdates, &asked).await,
@@ -203,7 +205,11 @@ impl Service {
 
     pub(super) async fn day(&self, text: Option<&str>, as_csv: bool) -> Reply {
         let Some(day) = text.and_then(request::date) else {
-            return error(StatusCode::NOT_FOUND, "This is no day.", "Write it like /attendance/2025-01-15.");
+            return error(
+                StatusCode::NOT_FOUND,
+                "This is not a day.",
+                "Write it like /attendance/2025-01-15.",
+            );
         };
         let source = Arc::clone(&self.source);
         let rows = match tokio::task::spawn_blocking(move || source.rows(day)).await {

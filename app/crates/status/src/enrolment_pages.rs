@@ -56,7 +56,7 @@ impl Service {
                 }
             }
             _ if RollNumber::parse(&roll).is_err() => {
-                return error(StatusCode::BAD_REQUEST, "This is no roll number.", "Load the page again.");
+                return error(StatusCode::BAD_REQUEST, "This is not a roll number.", "Load the page again.");
             }
             _ => roll,
         };

@@ -18,7 +18,7 @@ impl Service {
     pub(super) async fn erase_student(&self, asked: &Asked) -> Reply {
         let roll = asked.part.clone().unwrap_or_default();
         if RollNumber::parse(&roll).is_err() {
-            return error(StatusCode::NOT_FOUND, "This is no roll number.", "");
+            return error(StatusCode::NOT_FOUND, "This is not a roll number.", "");
         }
         let typed = request::field(&asked.body, "confirm").unwrap_or_default();
         if typed.trim() != roll {

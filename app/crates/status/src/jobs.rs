@@ -102,7 +102,7 @@ impl Jobs {
         self.control.enrolment()
     }
 
-    /// Who does what is asked for.
+    /// Performs what is asked for.
     pub(super) fn control(&self) -> &Arc<dyn Control> {
         &self.control
     }

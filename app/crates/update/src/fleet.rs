@@ -205,7 +205,7 @@ impl Fleet {
             .then(|| Secret::new(format!("Authorization: {}", self.authorization.expose())))
     }
 
-    /// Tells how an action goes. An action that the server has closed or forgotten meanwhile is no error.
+    /// Tells how an action goes. An action that the server has closed or forgotten meanwhile is not an error.
     ///
     /// # Errors
     /// [`FleetError`] when the server did not take it.

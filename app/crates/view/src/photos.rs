@@ -73,7 +73,7 @@ pub struct RefusedPhoto {
     /// Whether it is here and can be looked at: what could not be fetched cannot, nor a remark on two
     /// students or a folder.
     pub picture: bool,
-    /// Who accepted this problem, so that it is no alarm; none where nobody did.
+    /// Who accepted this problem, so that it is not an alarm; none where nobody did.
     pub accepted_by: Option<String>,
 }
 

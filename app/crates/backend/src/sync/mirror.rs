@@ -169,7 +169,7 @@ impl Mirror {
             let below = match folder.open_dir(name) {
                 Err(error) if !is_of_the_whole_disk(&error) => {
                     log::warn!(
-                        "{name} in {} is no usable folder ({error}) and is replaced",
+                        "{name} in {} is not a usable folder ({error}) and is replaced",
                         self.path.join(path).display()
                     );
                     replace_folder(&folder, name)
@@ -189,7 +189,7 @@ impl Mirror {
         match part.folder.rename(&part.name, &part.folder, name) {
             // Something else than a file stands there, such as a directory.
             Err(error) if !is_of_the_whole_disk(&error) => {
-                log::warn!("{} is no file ({error}) and is replaced", self.path.join(path).display());
+                log::warn!("{} is not a file ({error}) and is replaced", self.path.join(path).display());
                 clear_away(&part.folder, name)
                     .and_then(|()| part.folder.rename(&part.name, &part.folder, name))
                     .map_err(failed)?;
@@ -295,7 +295,7 @@ impl Mirror {
 
     /// Tells of one entry that cannot be read; the others are as they were.
     fn tell(&self, path: &str, error: &io::Error) {
-        // What vanished meanwhile is no trouble.
+        // What vanished meanwhile is not a fault.
         if error.kind() != io::ErrorKind::NotFound {
             log::warn!("{} cannot be read ({error}); it is left out", self.path.join(path).display());
         }

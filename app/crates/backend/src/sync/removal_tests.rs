@@ -34,7 +34,7 @@ fn what_is_gone_goes_unless_it_is_too_much() {
         decide(&["1/a", "2/a"], &[]),
         Decision::Wait(Pending { students: 2, of: 4, photos: 2, .. })
     ));
-    // A new photo in the place of an old one is no loss, for however many.
+    // A new photo in the place of an old one is not a loss, for however many.
     assert_eq!(decide(&["1/b", "2/b", "3/b", "4/b"], &[]), few(&["1/a", "2/a", "3/a", "4/a"]));
 }
 

@@ -190,7 +190,7 @@ fn rows(json: &Value, batch: &[OpenRow]) -> Vec<RowAnswer> {
         contradicted[index] |= answers[index].as_ref().is_some_and(|earlier| *earlier != answer);
         answers[index] = Some(answer);
     };
-    // An answer that is no success cannot have stored anything; its errors are believed, because they take
+    // An answer that is not a success cannot have stored anything; its errors are believed, because they take
     // nothing for stored that is not there.
     if json["success"] == Value::Bool(true) {
         for record in list(json, "processed_records") {

@@ -58,7 +58,7 @@ pub struct Uploader {
     run: AsyncMutex<Run>,
     view: Mutex<DeliveryView>,
     nudge: Notify,
-    /// Who wants to know what the webhook calls the students.
+    /// Called with the names that the webhook uses for students.
     names: OnceLock<Box<Hears>>,
 }
 

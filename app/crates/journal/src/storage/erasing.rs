@@ -153,7 +153,7 @@ fn rewrite(
         let lines = line::decode(&bytes);
         let kept: Vec<Option<String>> = lines.payloads.iter().map(|payload| keep(payload)).collect();
         let same = kept.iter().zip(&lines.payloads).all(|(kept, payload)| kept.as_ref() == Some(payload));
-        // A torn end is no record, and may name somebody.
+        // A torn end is not a record, and may name somebody.
         let torn = lines.end < bytes.len() && !lines.unended;
         if same && lines.damaged == 0 && !torn {
             continue;

@@ -46,7 +46,7 @@ pub struct Opened {
 /// Reads only, apart from the lock: a full or read-only disk does not keep the door from starting.
 ///
 /// # Errors
-/// [`JournalError`]. Damage is no error: it is counted and logged.
+/// [`JournalError`]. Damage is not an error: it is counted and logged.
 pub fn open(folder: &Path, zone: SiteZone, each: impl FnMut(&Record)) -> Result<Opened, JournalError> {
     open_into(folder, Ledger::new(zone), each)
 }

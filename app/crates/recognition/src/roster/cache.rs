@@ -60,7 +60,7 @@ pub struct Entry {
     pub seen: Seen,
     /// SHA-256 of its content, hex.
     pub sha256: String,
-    /// What is in it; `None` when it is no picture.
+    /// What is in it; `None` when it is not a picture.
     pub content: Option<Content>,
     /// Whether it enrolled.
     pub outcome: PhotoOutcome,

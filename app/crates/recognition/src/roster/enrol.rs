@@ -72,7 +72,7 @@ impl<F: FnMut(usize, usize) -> bool> LooksAt for F {
 /// them.
 ///
 /// # Errors
-/// [`BuildError`]. A photo that does not enrol is no error; it is in the report. A cache that cannot be
+/// [`BuildError`]. A photo that does not enrol is not an error; it is in the report. A cache that cannot be
 /// written is logged. A folder that cannot be read is an error only when the cache knows nobody.
 pub fn build(
     places: &Places,

@@ -97,7 +97,7 @@ impl Subject {
     }
 
     /// Whether more votes would hardly change what they say. Who was too far away to be named at first, and
-    /// is named now, is no stranger for much longer.
+    /// is named now, is not a stranger for much longer.
     fn votes_are_in(&self, rule: &Rule) -> bool {
         match self.ballot.answer(rule) {
             Answer::Open => false,

@@ -194,7 +194,7 @@ impl FrameView {
     pub fn show(&self, at: Moment, make: impl FnOnce() -> Preview) {
         let watched = self.wanted_until.load(Ordering::Relaxed) > at.since_boot.as_millis() as u64;
         let last = |shown: &Option<Shown>| {
-            // A clock that runs backwards (another replay) is no reason to wait for it.
+            // A clock that runs backwards (another replay) is not a reason to wait for it.
             shown.as_ref().is_some_and(|shown| {
                 !shown.taken && shown.at <= at.since_boot && at.since_boot - shown.at < OLD
             })

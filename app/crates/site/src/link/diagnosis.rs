@@ -56,7 +56,7 @@ pub enum LinkError {
         reason: String,
     },
     /// What answers speaks no TLS, or no MQTT 5.
-    #[error("what answers at {broker} is no MQTT 5 broker with the protocol that mqtt.url names: {reason}")]
+    #[error("what answers at {broker} is not MQTT 5 broker with the protocol that mqtt.url names: {reason}")]
     Protocol {
         /// The broker.
         broker: String,
@@ -94,7 +94,7 @@ pub enum LinkError {
 }
 
 impl LinkError {
-    /// Whether a person has to mend it, so that trying again soon is no help.
+    /// Whether a person has to mend it, so that trying again soon does not help.
     pub fn lasts(&self) -> bool {
         !matches!(self, Self::Gone { .. })
     }

@@ -88,7 +88,7 @@ pub struct Counters {
     pub foreign: u64,
     /// Messages of another version of the program.
     pub other_version: u64,
-    /// What is no message of this program, is too large, or lies on a wrong topic.
+    /// What is not a message of this program, is too large, or lies on a wrong topic.
     pub garbage: u64,
     /// Entries that the full book did not take.
     pub lost: u64,

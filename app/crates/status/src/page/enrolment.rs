@@ -167,7 +167,7 @@ fn by(name: &str) -> &str {
 /// A student's page.
 fn address(roll: &str) -> String {
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.".contains(byte);
-    // What is no roll number has no page.
+    // What is not a roll number has no page.
     if roll.is_empty() || !roll.as_bytes().iter().all(plain) {
         "/".to_owned()
     } else {

@@ -70,8 +70,8 @@ pub fn problems(view: &View, certificate_expires: OffsetDateTime, now: OffsetDat
     found
 }
 
-/// Whether the machine does its work: what `/healthz` answers. An empty roster or a dead network is no fault
-/// of it.
+/// Whether the machine does its work: what `/healthz` answers. An empty roster or a dead network is not a
+/// fault of it.
 pub fn healthy(view: &View) -> bool {
     let mut found = view.problems.clone();
     recognition(view, &mut found);

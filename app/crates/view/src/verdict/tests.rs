@@ -81,7 +81,7 @@ fn what_stops_attendance_comes_before_what_waits() {
             && what.contains("12 rows wait")
             && what.contains("delivered: connection refused. 12")
     );
-    assert!(healthy(&view), "no network is no reason to roll back");
+    assert!(healthy(&view), "no network is not a reason to roll back");
     view.camera.last_frame_age_s = Some(42.0);
     assert_eq!(worst(&view), (Level::Broken, "The camera has given no picture for 40 seconds.".to_owned()));
     assert!(!healthy(&view));

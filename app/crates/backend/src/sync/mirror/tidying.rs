@@ -47,7 +47,7 @@ impl Mirror {
     }
 
     /// Visits what is in the students' folders and below them, with its path and its name; other folders and
-    /// names that are no text are nobody's business here.
+    /// names that are not text are nobody's business here.
     pub(super) fn each_file(
         &self,
         mut visit: impl FnMut(&str, &str, &cap_std::fs::DirEntry) -> io::Result<()>,

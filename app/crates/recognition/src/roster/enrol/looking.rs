@@ -25,7 +25,7 @@ use vision::scan::{Ignored, Listing, PhotoFile};
 pub trait Enroller {
     /// Names the models; embeddings of others are not comparable.
     fn model_hash(&self) -> &str;
-    /// Names the detectors; what is no photo of one person to them may be one to others.
+    /// Names the detectors; what is not a photo of one person to them may be one to others.
     fn detectors(&self) -> String;
     /// The similarities that tell one person from two.
     fn likeness(&self) -> Likeness;

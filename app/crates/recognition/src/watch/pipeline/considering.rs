@@ -127,7 +127,7 @@ impl Pipeline {
 
     fn advise(&mut self, index: usize, advice: Option<Advice>, outcomes: &mut Vec<FrameOutcome>) {
         let track = self.tracker.track_mut(index);
-        // Who is recognised already needs no advice.
+        // A person who is recognised already needs no advice.
         if !track.state.greeted
             && let Some(advice) = track.state.advice.note(advice)
         {
