@@ -3,7 +3,6 @@
 use std::net::IpAddr;
 
 use bytes::Bytes;
-use http::header::HeaderValue;
 use http::{HeaderMap, HeaderName, StatusCode};
 
 use super::auth::Who;

@@ -6,7 +6,6 @@ use std::time::Duration;
 use super::figures::{ByRule, Decision, GIVE_UP, Presentation, RULES, SOON};
 use crate::pictures::EvaluateError;
 use base::identity::RollNumber;
-use camera::Source as _;
 use faces::landmarks::Landmarks;
 use liveness::config::LivenessRule;
 use liveness::latch::Latch;

@@ -51,7 +51,7 @@ pub enum JournalError {
 /// The rows' log.
 pub struct Journal {
     log: Log,
-    next_id: u64,
+    pub(super) next_id: u64,
 }
 
 impl Journal {
@@ -233,4 +233,17 @@ impl Visits {
             if lines.payloads.iter().all(old) { Prune::Remove } else { Prune::Stop }
         })
     }
+}
+
+/// What a log says of these rows.
+pub(super) fn records_of(log: &Log, ids: &BTreeSet<u64>) -> io::Result<BTreeMap<u64, Vec<Record>>> {
+    let mut found: BTreeMap<u64, Vec<Record>> = BTreeMap::new();
+    if !ids.is_empty() {
+        log.visit(|payload| {
+            if let Some(record) = Record::decode(payload).filter(|record| ids.contains(&record.id())) {
+                found.entry(record.id()).or_default().push(record);
+            }
+        })?;
+    }
+    Ok(found)
 }

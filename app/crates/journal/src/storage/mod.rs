@@ -29,8 +29,6 @@ mod opening;
 pub mod record;
 pub mod visits;
 
-use std::sync::Arc;
-
 pub use crate::storage::delivery::{Delivery, Fate};
 pub use crate::storage::disk::{Disk, Folder};
 pub(crate) use crate::storage::ledger::Standing;
@@ -40,7 +38,6 @@ pub use crate::storage::visits::VisitRecord;
 
 pub use crate::storage::journal::{Deliveries, Journal, JournalError, VERSION, Visits};
 pub use crate::storage::opening::{Opened, ledger_of, ledger_of_days, open, open_into, rows_on};
-use base::moment::SiteZone;
 
 #[cfg(test)]
 mod tests {

@@ -15,7 +15,7 @@ use base::identity::RollNumber;
 use journal::storage::{Delivery, Fate, OpenRow};
 
 /// Largest answer read: a thousand rows are answered in some 300 kB.
-pub(super) const MAX_ANSWER: u64 = 4_000_000;
+pub(in crate::upload) const MAX_ANSWER: u64 = 4_000_000;
 
 const KEPT: &str =
     "the backend keeps the row as it was before it was changed here. Change it there, then dismiss this row";
