@@ -22,7 +22,7 @@ use base::failure::Fault;
 use base::identity::RollNumber;
 
 use self::entry::{Entry, Kept, Mark, bytes, drawn, written};
-pub use self::entry::{Erasure, Id, Told};
+pub use self::entry::{Erasure, Id, Told, join};
 use crate::book::{Device, Student};
 use crate::message::Keys;
 

@@ -25,6 +25,7 @@ use tokio::task::JoinHandle;
 
 use self::diagnosis::{CONNECT_TIME, diagnose};
 pub use self::diagnosis::{LinkError, MAX_PACKET};
+pub use self::encryption::check_files;
 use self::encryption::tls;
 use crate::config::{BrokerUrl, Mqtt};
 use crate::outbox::Publication;
@@ -242,7 +243,11 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use base::failure::Diagnosis as _;
 
-    use super::encryption::check_files;
+    use std::io;
+
+    use rumqttc::StateError;
+    use rumqttc::mqttbytes::v5::{ConnectReturnCode, DisconnectReasonCode};
+
     use super::*;
 
     const BROKER: &str = "mqtts://broker.example:8883";

@@ -91,6 +91,8 @@ fn wanted_by_the_person(csrf: &str, headers: &HeaderMap, body: &[u8]) -> bool {
 mod tests {
     use http::Method;
 
+    use http::header::HeaderValue;
+
     use super::*;
 
     #[test]

@@ -1,6 +1,6 @@
 //! The three logs of the folder: appended to, and pruned.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::io;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
@@ -50,7 +50,7 @@ pub enum JournalError {
 
 /// The rows' log.
 pub struct Journal {
-    log: Log,
+    pub(super) log: Log,
     pub(super) next_id: u64,
 }
 
@@ -174,7 +174,7 @@ impl Journal {
 
 /// The deliveries' log.
 pub struct Deliveries {
-    log: Log,
+    pub(super) log: Log,
 }
 
 impl Deliveries {
@@ -208,7 +208,7 @@ impl Deliveries {
 
 /// The visits' log.
 pub struct Visits {
-    log: Log,
+    pub(super) log: Log,
 }
 
 impl Visits {

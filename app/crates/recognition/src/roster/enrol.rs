@@ -5,8 +5,6 @@ mod looking;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use sha2::Digest as _;
-
 pub use self::looking::Enroller;
 use self::looking::{Looked, kept, look_at};
 use super::cache::{Cache, Entry, keeps_marks};

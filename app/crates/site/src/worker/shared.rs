@@ -38,7 +38,7 @@ impl Changes {
 /// What others may look at while the worker runs.
 #[derive(Debug)]
 pub struct Shared {
-    school: Mutex<School>,
+    pub(super) school: Mutex<School>,
     pub(super) link: Mutex<Option<Fault>>,
     pub(super) refused: Mutex<Option<Fault>>,
     pub(super) journal: Mutex<Option<Fault>>,
@@ -48,8 +48,8 @@ pub struct Shared {
     pub(super) published_bytes: AtomicU64,
     pub(super) received: AtomicU64,
     pub(super) received_bytes: AtomicU64,
-    grace: Duration,
-    began: Instant,
+    pub(super) grace: Duration,
+    pub(super) began: Instant,
 }
 
 /// Numbers for the metrics.
