@@ -278,7 +278,7 @@ def display_faults_are_told_and_survived(door: Answers) -> None:
         door.display.wait(state, since, 30)
     door.display.press("alt", "f2")
     door.display.wait("console", time.monotonic(), 30)
-    # Who opens a graphics card first is its master.
+    # The first process that opens a graphics card is its master.
     door.machine.run("(exec 3<> /dev/dri/card0; exec sleep 20) > /dev/null 2>&1 &")
     time.sleep(2)
     door.display.press("alt", "f1")

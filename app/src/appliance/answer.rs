@@ -2,6 +2,9 @@
 
 use view::{Done, Pending, Refused};
 
+/// The answer where a row is named that is gone.
+pub(super) const NO_SUCH_ROW: &str = "There is no such row; look at the list again";
+
 /// An answer that is there at once.
 pub(super) fn ready(result: Result<Done, Refused>) -> Pending<Result<Done, Refused>> {
     Box::pin(std::future::ready(result))

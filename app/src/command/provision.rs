@@ -45,7 +45,7 @@ pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         report::publish(&places, &state).context("cannot write attendance-status.txt to the card")?;
         return Ok(ExitCode::SUCCESS);
     }
-    // A machine without a name, or a card that cannot be read, is no reason not to start.
+    // A machine without a name, or a card that cannot be read, is not a reason not to start.
     match import::name_machine(&places) {
         Ok(Some(name)) => rustix::system::sethostname(name.as_bytes()).context("cannot set the host name")?,
         Ok(None) => {}

@@ -43,7 +43,7 @@ find_data() {
             return
         fi
     elif [ "$(head -c 65536 "$data" | tr -cd '\0' | wc -c)" != 65536 ]; then
-        # Also a beginning that cannot be read: that is no fresh card.
+        # Also a beginning that cannot be read: that is not a fresh card.
         return
     fi
     say "first boot: the data partition takes the rest of the card"

@@ -230,7 +230,7 @@ pub fn carry_out(
         Some(text) => {
             let kept = match String::from_utf8(text) {
                 Ok(text) => settings(&text).err(),
-                Err(_) => Some(Fault::new("the archive's settings are no text")),
+                Err(_) => Some(Fault::new("the archive's settings are not text")),
             };
             folders.remove(&file)?;
             kept

@@ -159,7 +159,7 @@ fn choices(schema: &Value) -> Vec<String> {
     ways.iter().flat_map(|way| text(&way["const"]).map_or_else(|| choices(way), |word| vec![word])).collect()
 }
 
-/// What becomes of a text in this setting; `None` when it is refused.
+/// The value that a text becomes in this setting; `None` when it is refused.
 fn taken(section: &str, key: &str, text: &str) -> Option<Value> {
     let config: Config = serde_json::from_value(json!({ section: { key: text } })).ok()?;
     serde_json::to_value(&config).ok().map(|mut kept| kept[section][key].take())

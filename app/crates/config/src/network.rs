@@ -49,12 +49,12 @@ pub struct FixedAddress {
     pub prefix: u8,
 }
 
-/// A text that is no fixed address.
+/// A text that is not a fixed address.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum NoAddress {
     /// Not of the form ADDRESS/LENGTH.
     #[error(
-        "{text:?} is no address with the length of its network, such as \"192.0.2.10/24\" or \"2001:db8::10/64\""
+        "{text:?} is not an address with the length of its network, such as \"192.0.2.10/24\" or \"2001:db8::10/64\""
     )]
     Form {
         /// What was written.

@@ -15,7 +15,7 @@ pub struct Hours {
 
 /// Why a text is none.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} are no hours; write them as \"07:00-17:30\", from 00:00 to 24:00")]
+#[error("{0:?} are not hours; write them as \"07:00-17:30\", from 00:00 to 24:00")]
 pub struct NoHours(String);
 
 impl Hours {

@@ -77,7 +77,7 @@ pub fn edited(text: &str, form: &[(String, String)]) -> Result<(String, Config),
 ///
 /// # Errors
 /// Everything that is wrong with it, and with the files that it names. A file that could not be used before
-/// is no reason against another change.
+/// is not a reason against another change.
 pub fn judged(before: &str, text: &str) -> Result<Config, Vec<Wrong>> {
     let (config, mut wrong) = examine(text);
     if !wrong.is_empty() {

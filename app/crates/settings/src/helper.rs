@@ -20,14 +20,14 @@ const MAX_REQUEST: u64 = 1 << 20;
 /// Serves the request at `request`, if there is one, and answers in the folder `answers`.
 ///
 /// # Errors
-/// What the file system says. A text that is refused is no error.
+/// What the file system says. A text that is refused is not an error.
 pub fn serve(config: &Path, request: &Path, answers: &Path) -> io::Result<()> {
-    // A request that is no plain file is not looked at again and again.
+    // A request that is not a plain file is not looked at again and again.
     let read = read(request).inspect_err(|_| drop(std::fs::remove_file(request)));
     let Some(bytes) = read? else { return Ok(()) };
     // An answer to an earlier request is none to this one.
     drop(std::fs::remove_file(answers.join("answer.json")));
-    // Whatever becomes of it, it is served once: the unit that watches for it would start without end.
+    // Whether it succeeds or not, it is served once: the unit that watches for it would start without end.
     std::fs::remove_file(request)?;
     let Ok(request) = serde_json::from_slice::<Request>(&bytes) else {
         log::warn!("the request for new settings cannot be read, and is ignored");
@@ -79,7 +79,7 @@ fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
         opened => opened?,
     };
     if !file.metadata()?.is_file() {
-        return Err(io::Error::other(format!("{} is no plain file", path.display())));
+        return Err(io::Error::other(format!("{} is not a plain file", path.display())));
     }
     let mut bytes = Vec::new();
     file.take(MAX_REQUEST + 1).read_to_end(&mut bytes)?;

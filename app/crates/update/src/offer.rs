@@ -34,8 +34,10 @@ pub enum OfferError {
     /// The server did not answer.
     #[error("cannot ask for updates: {0}")]
     Http(#[from] backend::http::Error),
-    /// The answer is no offer.
-    #[error("{url} is no offer of an update ({reason}); it must be the latest.json that build-image makes")]
+    /// The answer is not an offer.
+    #[error(
+        "{url} is not an offer of an update ({reason}); it must be the latest.json that build-image makes"
+    )]
     Content {
         /// What was asked.
         url: String,

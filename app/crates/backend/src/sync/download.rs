@@ -49,7 +49,7 @@ pub(super) struct Downloads<'a> {
     pub(super) decoder: Arc<Semaphore>,
 }
 
-/// What became of a photo, and what is to be remembered of it.
+/// The result of fetching a photo, and what is to be remembered of it.
 pub(super) enum Fetched {
     /// It is on disk.
     Here(PhotoChange, Known),

@@ -124,7 +124,7 @@ impl Diagnosis for Error {
                     ),
                     (Some(first), _) => fault
                         .advise(format!(
-                            "its folders ({}) are no roll numbers as photos.roll_numbers has them",
+                            "its folders ({}) are not roll numbers as photos.roll_numbers has them",
                             no_rolls.join(", ")
                         ))
                         .naming(first),

@@ -25,7 +25,7 @@ const MAX_VALUES: usize = 10_000;
 /// sent a list without rows.
 ///
 /// # Errors
-/// [`Fault`]: no answer, a refused key, or something that is no webhook.
+/// [`Fault`]: no answer, a refused key, or something that is not a webhook.
 pub async fn check(webhook: &Webhook, tls: &Tls) -> Result<String, Fault> {
     let Some(url) = &webhook.url else {
         return Err(Fault::new("webhook.url is not set: rows stay on the device"));

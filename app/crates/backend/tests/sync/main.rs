@@ -9,6 +9,7 @@ mod deep;
 mod disks;
 mod door;
 mod hostile;
+mod hostile_listings;
 mod interrupted;
 mod kinds;
 mod left_out;

@@ -94,7 +94,7 @@ pub(crate) fn review(draft: &str, changes: &[Change], confirm: bool, csrf: &str)
     )
 }
 
-/// What became of saving; the browser looks again by itself.
+/// The result of saving; the browser refreshes automatically.
 pub(crate) fn outcome(worked: bool, message: &str, details: &str, csrf: &str) -> Reply {
     let status = if worked { StatusCode::OK } else { StatusCode::CONFLICT };
     page(
