@@ -1,5 +1,5 @@
 SUMMARY = "What the appliance's initramfs does"
-DESCRIPTION = "The init script with the data partition's and the other slot's, and the program that restarts into the other slot."
+DESCRIPTION = "The init script with those of the data partition, of /etc and of the other slot, and the program that restarts into the other slot."
 SECTION = "base"
 LICENSE = "MIT"
 CVE_PRODUCT = "attendance"

@@ -11,12 +11,13 @@ fn places(folder: &Path) -> Places {
     let places = Places {
         card: folder.join("card"),
         etc: folder.join("etc"),
+        kept: folder.join("kept"),
         iwd: folder.join("iwd"),
         run: folder.join("run"),
         serial: folder.join("serial"),
         memory: folder.join("memory"),
     };
-    for made in [&places.card, &places.etc.join("attendance")] {
+    for made in [&places.card, &places.kept, &places.etc.join("attendance")] {
         std::fs::create_dir_all(made).unwrap();
     }
     std::fs::write(places.etc.join("shadow"), "root:*:20000:0:99999:7:::\ndaemon:*:20000:0:99999:7:::\n")
@@ -53,7 +54,54 @@ fn good_files_are_imported_and_removed_from_the_card() {
     assert!(places.etc.join("nftables.d/ssh.nft").exists());
     let shadow = std::fs::read_to_string(places.etc.join("shadow")).unwrap();
     assert_eq!(shadow, format!("root:{hash}:20000:0:99999:7:::\ndaemon:*:20000:0:99999:7:::\n"));
+    let kept = |name: &str| std::fs::read_to_string(places.kept.join(name)).unwrap();
+    assert!(kept("attendance.toml").contains("gate"));
+    assert_eq!((kept("authorized_keys"), kept("password.hash")), (format!("{KEY}\n"), hash));
+    assert_eq!(mode(&places.kept.join("attendance.toml")), 0o600);
     assert!(import(&places).is_empty());
+}
+
+#[test]
+fn what_is_switched_off_is_remembered() {
+    let folder = tempfile::tempdir().unwrap();
+    let places = places(folder.path());
+    std::fs::write(places.card.join("authorized_keys"), KEY).unwrap();
+    import(&places);
+    for name in ["authorized_keys", "password.hash"] {
+        std::fs::write(places.card.join(name), "\n").unwrap();
+    }
+    import(&places);
+    assert!(!places.etc.join("attendance/ssh/authorized_keys").exists());
+    assert!(!places.etc.join("nftables.d/ssh.nft").exists());
+    assert_eq!(std::fs::read_to_string(places.kept.join("authorized_keys")).unwrap(), "");
+    assert_eq!(std::fs::read_to_string(places.kept.join("password.hash")).unwrap(), "*");
+}
+
+#[test]
+fn the_firewall_follows_keys_that_a_start_put_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let places = places(folder.path());
+    std::fs::create_dir(places.etc.join("attendance/ssh")).unwrap();
+    std::fs::write(places.etc.join("attendance/ssh/authorized_keys"), KEY).unwrap();
+    import(&places);
+    assert!(places.etc.join("nftables.d/ssh.nft").exists());
+}
+
+#[test]
+fn identity_is_kept_once_and_only_if_it_is_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let places = places(folder.path());
+    let (identity, kept) = (places.etc.join("machine-id"), places.kept.join("machine-id"));
+    for wrong in ["", "uninitialized\n", "0123456789ABCDEF0123456789abcdef\n"] {
+        std::fs::write(&identity, wrong).unwrap();
+        assert!(keep_identity(&places).is_err() && !kept.exists(), "{wrong}");
+    }
+    let [first, second] = ["0", "1"].map(|digit| digit.repeat(32) + "\n");
+    for written in [&first, &second] {
+        std::fs::write(&identity, written).unwrap();
+        keep_identity(&places).unwrap();
+        assert_eq!(std::fs::read_to_string(&kept).unwrap(), first);
+    }
 }
 
 #[test]

@@ -253,6 +253,7 @@ mod tests {
         Places {
             card: folder.join("card"),
             etc: folder.join("etc"),
+            kept: folder.join("kept"),
             iwd: folder.join("iwd"),
             run: folder.join("run"),
             serial: folder.join("serial"),
