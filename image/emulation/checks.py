@@ -205,7 +205,13 @@ def only_the_list_reaches_etc(site: Site) -> None:
     machine.power_cut()
     site.start()
     settings = "/etc/attendance/attendance.toml"
-    for path in ("/run/foreign", "/etc/systemd/system/foreign.service", "/etc/ld.so.preload", "/etc/attendance/ca.pem", "/etc/attendance/page.crt"):
+    for path in (
+        "/run/foreign",
+        "/etc/systemd/system/foreign.service",
+        "/etc/ld.so.preload",
+        "/etc/attendance/ca.pem",
+        "/etc/attendance/page.crt",
+    ):
         assert machine.run(f"ls {path}", check=False)[0] != 0, f"{path} is there"
     assert "pam_permit" not in machine.run("cat /etc/pam.d/login")
     assert machine.run("ls -A /var/lib/iwd; ls /var/lib/systemd/linger 2> /dev/null", check=False)[1] == ""

@@ -2,11 +2,12 @@
 # /etc and /var, sourced by init. Whoever holds the card can write anything to the data partition, so nothing
 # on it may enable a unit, replace a library or change who may log in.
 #
-#   /etc    is the root's own, under a layer in memory. Into that layer come the files of LIST from /data/kept,
-#           each one only if it is what it should be: a plain file of root's, of so many bytes at most, in its
-#           form. What is not is left out, and said; without it the device starts with its defaults
-#   /var    keeps its layer on the data partition. What in it leads elsewhere, or would alter what runs, is put
-#           aside into /data/left-out. Nothing in it can be executed
+#   /etc    is the root's own, under a layer in memory. Into that layer come the files of LIST from
+#           /data/kept, each one only if it is what it should be: a plain file of root's, of so many bytes at
+#           most, in its form. What is not is left out, and said; without it the device starts with its
+#           defaults
+#   /var    keeps its layer on the data partition. What in it leads elsewhere, or would alter what runs, is
+#           put aside into /data/left-out. Nothing in it can be executed
 #
 # An older system keeps these files in /data/etc/changes, which it lays over its whole /etc. That folder stays
 # as it is, for a rollback. What it has and /data/kept has not is taken over, and so is what the older system
@@ -96,7 +97,8 @@ one() {
     is_there $kept/$name && fetch $kept/$name && has_form && put
 }
 
-# Whether the older system's file counts: this system has none, or the older one changed it after it was taken.
+# Whether the older system's file counts: this system has none, or the older one changed it after it was
+# taken.
 is_news() { ! is_there $kept/$name || { [ -n "$known" ] && [ "$known" != $sum ]; }; }
 
 is_there() { [ -e "$1" ] || [ -L "$1" ]; }
@@ -181,7 +183,8 @@ set_down() {
 # change COMMAND: sed's, of the image's own file, which keeps owner and mode.
 change() { sed "$1" $etc/$place > $piece.changed && cat $piece.changed > $etc/$place && rm $piece.changed; }
 
-# What was fetched, in this system's place: whole, or as it was. The sum comes last: without it nothing is news.
+# What was fetched, in this system's place: whole, or as it was. The sum comes last: without it nothing is
+# news.
 keep() {
     cp $piece $kept/.new-$name 2> /dev/null && sync && mv -f $kept/.new-$name $kept/$name && sync && note && return
     say "$name of the older system could not be kept"
@@ -190,7 +193,8 @@ keep() {
 # What the older system has of this file.
 note() { { echo $sum > $kept/taken/.new; } 2> /dev/null && mv -f $kept/taken/.new $kept/taken/$name; }
 
-# tell_strangers FOLDER NAMES: what else lies there has no effect. Twenty names, as far as they can be printed.
+# tell_strangers FOLDER NAMES: what else lies there has no effect. Twenty names, as far as they can be
+# printed.
 tell_strangers() {
     is_folder "$1" && [ -d "$1" ] || return 0
     (cd "$1" && find . ! -type d ! -path './taken/*' ! -name '.new-*' 2> /dev/null) | while read -r path; do

@@ -111,9 +111,9 @@ reclaim() {
             [ ! -e "$2" ] || settle "$found" "$1/${mark#*=}"
         done
     done
-    # Files, by their first line. A log's number has to be its own, and to rise with its rows. Newest first: of
-    # two that look alike, this system's is the newer one.
-    for found in $(ls -t "$1"/lost+found); do
+    # Files, by their first line. A log's number has to be its own, and to rise with its rows. Newest first:
+    # of two that look alike, this system's is the newer one.
+    for found in $(ls -t "$1"/lost+found 2> /dev/null); do
         found=$1/lost+found/$found
         [ -f "$found" ] || continue
         line=$(head -c 256 "$found" | head -n 1 | tr -cd ' -~')
@@ -130,7 +130,8 @@ reclaim() {
     done
 }
 
-# settle_kept ROOT NAME PLACE: `found` to where this system keeps it, else to where an older one does (etc.sh).
+# settle_kept ROOT NAME PLACE: `found` to where this system keeps it, else to where an older one does
+# (etc.sh).
 settle_kept() { if [ -e "$1/kept/$2" ]; then settle "$found" "$1/etc/changes/$3"; else settle "$found" "$1/kept/$2"; fi; }
 
 # settle FOUND PLACE [copy]: there; where a folder is there already, what that lacks.
