@@ -46,7 +46,7 @@ lay_etc() {
     mkdir -p $layer && mount -t tmpfs -o mode=0755,size=8m,nosuid,nodev,noexec tmpfs $layer || return
     mkdir $layer/changes $layer/work
     mount -t overlay -o "nosuid,nodev,noexec,lowerdir=$etc,upperdir=$layer/changes,workdir=$layer/work" overlay $etc || return
-    umount $layer
+    umount $layer && rmdir $layer
 }
 
 # Fills that layer.
@@ -215,7 +215,7 @@ ${path#./}
 put_aside() {
     say "put aside into /data/left-out: $(echo "${1#/run/data/}" | tr -cd ' -~' | cut -c 1-120): $2"
     is_folder $aside || rm -f $aside
-    mkdir -p $aside && rm -rf "$aside/${1##*/}" && mv "$1" $aside/ || rm -rf "$1"
+    mkdir -p $aside && chmod 700 $aside && rm -rf "$aside/${1##*/}" && mv "$1" $aside/ || rm -rf "$1"
 }
 
 # Before /var's layer is laid: what in it would lead elsewhere, or alter what runs.
