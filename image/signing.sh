@@ -1,10 +1,10 @@
 # shellcheck shell=bash
 # The key that signs update bundles. Sourced by scripts/build-image.
 #
-# It is a file (key.pem), or it lies in a token: key.uri then has its PKCS#11 address (pkcs11:token=…;object=…),
-# and ATTENDANCE_PKCS11_MODULE names the library that reaches the token from this machine. The builder tree has
-# neither that library nor a network: while the bundle is signed, this machine's p11-kit serves the token at a
-# socket in the work folder. The PIN is ATTENDANCE_PKCS11_PIN, or is asked for.
+# It is a file (key.pem), or it lies in a token: key.uri then has its PKCS#11 address
+# (pkcs11:token=…;object=…), and ATTENDANCE_PKCS11_MODULE names the library that reaches the token from this
+# machine. The builder tree has neither that library nor a network: while the bundle is signed, this machine's
+# p11-kit serves the token at a socket in the work folder. The PIN is ATTENDANCE_PKCS11_PIN, or is asked for.
 
 # Removes the copies of the signing key that builds make below $CACHE. The development authority's own folder
 # stays: it is no secret worth keeping, and a production image refuses it.
