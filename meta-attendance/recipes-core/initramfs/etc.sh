@@ -30,6 +30,9 @@ country iwd/main.conf - - 4096
 ca.pem attendance/ca.pem 0:800 644 262144
 page.crt attendance/page.crt 0:800 644 262144
 page.key attendance/page.key 0:800 640 262144
+eap-ca.pem attendance/eap-ca.pem 0:800 644 262144
+eap.crt attendance/eap.crt 0:800 644 262144
+eap.key attendance/eap.key 0:800 600 262144
 attendance.toml attendance/attendance.toml 0:800 640 262144
 attendance.before attendance/attendance.before 0:0 600 262144
 authorized_keys attendance/ssh/authorized_keys 0:0 600 262144
@@ -71,8 +74,8 @@ $ALSO_OLDER"
 # One line of LIST: to /etc, from where the file was changed last.
 one() {
     ! is_there $kept/$name || is_plain $kept/$name || put_aside $kept/$name "no plain file"
-    known=
-    ! is_plain $kept/taken/$name || known=$(head -c 64 $kept/taken/$name)
+    had=
+    ! is_plain $kept/taken/$name || had=$(head -c 64 $kept/taken/$name)
     if is_there $older/$place; then
         if fetch $older/$place; then
             sum=$(sha256sum < $piece | cut -d ' ' -f 1)
@@ -83,23 +86,23 @@ one() {
                 return
             fi
             # A repair lost the sum, say: from now on a change shows.
-            [ -n "$known" ] || note
+            [ -n "$had" ] || note
         fi
     elif [ -d $older ]; then
         sum=none
-        if [ $name = authorized_keys ] && [ "${known:-none}" != none ]; then
+        if [ $name = authorized_keys ] && [ "${had:-none}" != none ]; then
             # SSH was switched off there.
             : > $piece
             keep
         fi
-        [ -n "$known" ] || note
+        [ -n "$had" ] || note
     fi
     is_there $kept/$name && fetch $kept/$name && has_form && put
 }
 
 # Whether the older system's file counts: this system has none, or the older one changed it after it was
 # taken.
-is_news() { ! is_there $kept/$name || { [ -n "$known" ] && [ "$known" != $sum ]; }; }
+is_news() { ! is_there $kept/$name || { [ -n "$had" ] && [ "$had" != $sum ]; }; }
 
 is_there() { [ -e "$1" ] || [ -L "$1" ]; }
 
@@ -142,8 +145,8 @@ has_form() {
         # As crypt(3) writes it; a locked account has * or !.
         password.hash) is_line '[*!]|\$(y|6|5)\$[./0-9A-Za-z$,=]{36,200}' ;;
         country) is_line '[A-Z]{2}' ;;
-        ca.pem | page.crt) is_text && grep -q -e '^-----BEGIN CERTIFICATE-----' $piece ;;
-        page.key) is_text && grep -q -e '^-----BEGIN [A-Z ]*PRIVATE KEY-----' $piece ;;
+        ca.pem | page.crt | eap-ca.pem | eap.crt) is_text && grep -q -e '^-----BEGIN CERTIFICATE-----' $piece ;;
+        page.key | eap.key) is_text && grep -q -e '^-----BEGIN [A-Z ]*PRIVATE KEY-----' $piece ;;
         attendance.toml | attendance.before) is_text ;;
         authorized_keys) are_lines '(ssh-(ed25519|rsa)|ecdsa-sha2-nistp(256|384|521)) [A-Za-z0-9+/=]+( .*)?' ;;
         # dropbear's form: the type, and 64 bytes, each with its length before it.

@@ -267,3 +267,57 @@ fn machine_is_named_once_after_its_board() {
     std::fs::remove_file(places.etc.join("hostname")).unwrap();
     assert_eq!(name_machine(&places).unwrap().unwrap(), name);
 }
+
+/// What may be put on the card under a name.
+fn sample(file: CardFile) -> Vec<u8> {
+    let made = || rcgen::generate_simple_self_signed(vec!["door.example".to_owned()]).unwrap();
+    let text = match file.name() {
+        "attendance.toml" => "[site]\nname = \"gate\"\n".to_owned(),
+        "wifi.txt" => "School\npassword1\nIN\n".to_owned(),
+        "authorized_keys" => KEY.to_owned(),
+        "password.hash" => format!("$6$saltsalt${}", "x".repeat(86)),
+        name if name.ends_with(".key") => made().signing_key.serialize_pem(),
+        name if name.ends_with(".pem") || name.ends_with(".crt") => made().cert.pem(),
+        name => panic!("no sample of {name}"),
+    };
+    text.into_bytes()
+}
+
+#[test]
+fn everything_in_etc_is_there_again_after_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let places = places(folder.path());
+    std::fs::write(&places.serial, "serial").unwrap();
+    name_machine(&places).unwrap();
+    for file in CardFile::ALL {
+        std::fs::write(places.card.join(file.name()), sample(file)).unwrap();
+    }
+    let outcomes = import(&places);
+    assert!(outcomes.iter().all(|outcome| outcome.wrong.is_none()), "{outcomes:?}");
+    // What the initramfs lets in: each line a name in the folder, and its place below /etc.
+    let script =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../meta-attendance/recipes-core/initramfs/etc.sh");
+    let script = std::fs::read_to_string(script).unwrap();
+    let list = script.split_once("\nLIST=\"").unwrap().1.split_once('"').unwrap().0;
+    let list: Vec<Vec<_>> = list.lines().map(|line| line.split(' ').collect()).collect();
+    let mut left = vec![places.etc.clone()];
+    while let Some(next) = left.pop() {
+        for entry in std::fs::read_dir(next).unwrap() {
+            let path = entry.unwrap().path();
+            let place = path.strip_prefix(&places.etc).unwrap().to_str().unwrap().to_owned();
+            // The rule is made again at each start.
+            if path.is_dir() {
+                left.push(path);
+            } else if place != "nftables.d/ssh.nft" {
+                let line = list.iter().find(|line| line[1] == place).unwrap_or_else(|| panic!("{place}"));
+                assert!(places.kept.join(line[0]).exists(), "{place} is gone after a restart");
+                let modes = line[3] == "-" || u32::from_str_radix(line[3], 8).unwrap() == mode(&path);
+                assert!(modes, "{place} has another mode after a restart");
+            }
+        }
+    }
+    for entry in std::fs::read_dir(&places.kept).unwrap() {
+        let name = entry.unwrap().file_name();
+        assert!(list.iter().any(|line| line[0] == name), "{name:?} is not let in");
+    }
+}
