@@ -51,6 +51,9 @@ pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         Ok(None) => {}
         Err(error) => log::warn!("this machine could not be given a name: {error}"),
     }
+    if let Err(error) = import::keep_identity(&places) {
+        log::warn!("this machine's identity is another one after the next start: {error}");
+    }
     let settings = places.etc.join("attendance/attendance.toml");
     let mut outcomes = import::import(&places);
     // With the settings that are in force now.

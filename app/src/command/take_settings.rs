@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use base::kept;
 use settings::{helper, writer};
 
 /// Where the request lies.
@@ -18,6 +19,6 @@ pub(super) struct Arguments {
 
 pub(super) fn execute(config: &Path, arguments: &Arguments) -> anyhow::Result<ExitCode> {
     base::logging::start(log::LevelFilter::Info);
-    helper::serve(config, &arguments.request, &arguments.answers)?;
+    helper::serve(config, &arguments.request, &arguments.answers, Path::new(kept::FOLDER))?;
     Ok(ExitCode::SUCCESS)
 }

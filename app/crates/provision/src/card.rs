@@ -224,7 +224,11 @@ fn ssh_keys(text: &str) -> Result<Accepted, CardError> {
                 "the key is cut, or of another type than stands before it; copy the whole line of the .pub file",
             ));
         }
-        let _ = writeln!(kept, "{line}");
+        if line.chars().any(|c| c.is_control() && c != '\t') {
+            return Err(wrong("there are control characters in it; copy the whole line of the .pub file"));
+        }
+        // As a start lets it into /etc (etc.sh).
+        let _ = writeln!(kept, "{}", line.split_ascii_whitespace().collect::<Vec<_>>().join(" "));
     }
     Ok(Accepted::SshKeys(kept))
 }
@@ -245,8 +249,9 @@ fn wire_strings(mut bytes: &[u8]) -> Option<Vec<&[u8]>> {
 fn console_password(text: &str) -> Result<Accepted, CardError> {
     let hash = text.trim();
     let strong = ["$y$", "$6$", "$5$"].iter().any(|method| hash.starts_with(method));
-    let printable = hash.bytes().all(|b| b.is_ascii_graphic() && b != b':');
-    if hash.is_empty() || (strong && printable && hash.len() >= 40) {
+    // crypt(3)'s own characters: those that a start lets into /etc/shadow (etc.sh).
+    let plain = hash.bytes().all(|b| b.is_ascii_alphanumeric() || b"./$,=".contains(&b));
+    if hash.is_empty() || (strong && plain && (40..=200).contains(&hash.len())) {
         return Ok(Accepted::ConsolePassword(hash.to_owned()));
     }
     Err(CardError::Line {

@@ -12,16 +12,18 @@ use super::edit;
 use super::store::digest;
 use super::writer::{Answer, Request};
 use base::durable::{self, Access};
+use base::kept;
 use config::MAX_BYTES;
 
 /// Largest request: a text of the largest configuration, each character escaped.
 const MAX_REQUEST: u64 = 1 << 20;
 
-/// Serves the request at `request`, if there is one, and answers in the folder `answers`.
+/// Serves the request at `request`, if there is one, and answers in the folder `answers`. What is written
+/// outlives a restart by the folder `kept` ([`base::kept`]).
 ///
 /// # Errors
 /// What the file system says. A text that is refused is not an error.
-pub fn serve(config: &Path, request: &Path, answers: &Path) -> io::Result<()> {
+pub fn serve(config: &Path, request: &Path, answers: &Path, kept: &Path) -> io::Result<()> {
     // A request that is not a plain file is not looked at again and again.
     let read = read(request).inspect_err(|_| drop(std::fs::remove_file(request)));
     let Some(bytes) = read? else { return Ok(()) };
@@ -33,7 +35,7 @@ pub fn serve(config: &Path, request: &Path, answers: &Path) -> io::Result<()> {
         log::warn!("the request for new settings cannot be read, and is ignored");
         return Ok(());
     };
-    let refused = take(config, &request).err();
+    let refused = take(config, &request, kept).err();
     match &refused {
         None => log::info!("the settings were replaced"),
         Some(reason) => log::warn!("new settings are refused: {reason}"),
@@ -44,7 +46,7 @@ pub fn serve(config: &Path, request: &Path, answers: &Path) -> io::Result<()> {
     durable::replace_for(Access::Everybody, &answers.join("answer.json"), &answer)
 }
 
-fn take(config: &Path, request: &Request) -> Result<(), String> {
+fn take(config: &Path, request: &Request, kept: &Path) -> Result<(), String> {
     let present = config::read(config).map_err(|error| error.to_string())?;
     if digest(&present) != request.base {
         return Err("the settings were changed by somebody else meanwhile; load the page again".to_owned());
@@ -62,9 +64,9 @@ fn take(config: &Path, request: &Request) -> Result<(), String> {
     if !forbidden.is_empty() {
         return Err(told(&forbidden));
     }
-    durable::replace_for(Access::Owner, &before, present.as_bytes())
+    kept::replace(kept, Access::Owner, &before, present.as_bytes())
         .map_err(|error| format!("{} cannot be written: {error}", before.display()))?;
-    durable::replace_for(Access::FolderGroup(0o640), config, request.text.as_bytes())
+    kept::replace(kept, Access::FolderGroup(0o640), config, request.text.as_bytes())
         .map_err(|error| format!("{} cannot be written: {error}", config.display()))
 }
 
@@ -104,7 +106,7 @@ mod tests {
         std::fs::write(&config, OLD).unwrap();
         let asked = Request { base: digest(base), text: text.to_owned() };
         std::fs::write(&request, serde_json::to_vec(&asked).unwrap()).unwrap();
-        serve(&config, &request, folder.path()).unwrap();
+        serve(&config, &request, folder.path(), &folder.path().join("kept")).unwrap();
         assert!(!request.exists());
         let answer = std::fs::read(folder.path().join("answer.json")).unwrap();
         let answer: Answer = serde_json::from_slice(&answer).unwrap();
@@ -143,7 +145,7 @@ mod tests {
         for (base, text) in [(wrong, OLD), (OLD, wrong)] {
             let asked = Request { base: digest(base), text: text.to_owned() };
             std::fs::write(&request, serde_json::to_vec(&asked).unwrap()).unwrap();
-            serve(&config, &request, folder.path()).unwrap();
+            serve(&config, &request, folder.path(), &folder.path().join("kept")).unwrap();
             assert_eq!(std::fs::read_to_string(&config).unwrap(), text);
         }
     }
@@ -156,12 +158,12 @@ mod tests {
         std::fs::write(&config, OLD).unwrap();
         std::fs::write(&other, "{}").unwrap();
         std::os::unix::fs::symlink(&other, &request).unwrap();
-        assert!(serve(&config, &request, folder.path()).is_err());
+        assert!(serve(&config, &request, folder.path(), &folder.path().join("kept")).is_err());
         assert!(std::fs::symlink_metadata(&request).is_err() && other.exists(), "not looked at again");
         std::fs::create_dir(&request).unwrap();
-        assert!(serve(&config, &request, folder.path()).is_err());
+        assert!(serve(&config, &request, folder.path(), &folder.path().join("kept")).is_err());
         std::fs::remove_dir(&request).unwrap();
-        serve(&config, &request, folder.path()).unwrap();
+        serve(&config, &request, folder.path(), &folder.path().join("kept")).unwrap();
         assert_eq!(std::fs::read_to_string(&config).unwrap(), OLD);
     }
 }
