@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use super::Config;
 use super::problems::problems;
 use super::survey::{Wrong, survey};
+use backend::config::Tls;
 use backend::http::TlsPolicy;
 use status::certificate;
 
@@ -143,7 +144,8 @@ fn parse_known(text: &str) -> Option<(Config, Vec<String>)> {
 
 /// The configuration with what its values depend on each other for.
 fn settled(config: Config) -> Config {
-    Config { photos: config.photos.settled(), ..config }
+    let tls = Tls { proxy: config.network.way(), ..config.tls };
+    Config { photos: config.photos.settled(), tls, ..config }
 }
 
 /// Parses and checks configuration text.

@@ -1,5 +1,7 @@
 //! The section `[network]`: what a site without DHCP, or with a network of its own for machines, has to say.
 
+use backend::config::Proxy;
+use base::secret::SecretUrl;
 use base::unworkable::Unworkable;
 use std::fmt;
 use std::net::IpAddr;
@@ -25,6 +27,15 @@ pub struct Network {
     pub ntp: Vec<String>,
     /// Number of the VLAN whose tagged frames the device uses on its cable, 1 to 4094. Without it: untagged.
     pub vlan: Option<u16>,
+    /// HTTP proxy through which photos, webhook, updates and fleet are asked, for example
+    /// "http://proxy.example:3128". Where it wants a user and a password:
+    /// "http://USER:PASSWORD@proxy.example:3128", with %40 for an "@" in them, %3A for a ":" and %2F for a
+    /// "/". MQTT and time servers are asked directly.
+    #[schemars(with = "Option<String>")]
+    pub proxy: Option<SecretUrl>,
+    /// Names (with everything below them), addresses and networks that are asked without the proxy, for
+    /// example ["school.example", "192.0.2.0/24"]. The device itself never is asked through it.
+    pub no_proxy: Vec<String>,
 }
 
 /// Which of the board's interfaces is meant.
@@ -138,6 +149,11 @@ impl fmt::Display for FixedAddress {
 const LONGEST_NAME: usize = 253;
 
 impl Network {
+    /// The way to the servers.
+    pub(super) fn way(&self) -> Proxy {
+        Proxy { url: self.proxy.clone(), except: self.no_proxy.clone() }
+    }
+
     /// Values that cannot work together.
     pub(super) fn problems(&self) -> Vec<Unworkable> {
         let mut found = Vec::new();
@@ -170,6 +186,24 @@ impl Network {
         };
         if let Some(wrong) = self.ntp.iter().find(|name| !names(name)) {
             add(&["network.ntp"], format!("{wrong:?} is neither a name nor an address"));
+        }
+        if let Some(proxy) = self.proxy.as_ref().map(SecretUrl::expose) {
+            let is_bare = proxy.path() == "/" && proxy.query().is_none();
+            if proxy.scheme() != "http" || !is_bare {
+                add(
+                    &["network.proxy"],
+                    "must be of the form http://HOST:PORT or http://USER:PASSWORD@HOST:PORT; a proxy that itself wants \
+                     https, SOCKS or a PAC file cannot be used"
+                        .to_owned(),
+                );
+            }
+        }
+        let excepted = |entry: &String| {
+            let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-.:/".contains(&byte);
+            !entry.is_empty() && entry.len() <= LONGEST_NAME && entry.bytes().all(plain)
+        };
+        if let Some(wrong) = self.no_proxy.iter().find(|entry| !excepted(entry)) {
+            add(&["network.no_proxy"], format!("{wrong:?} is neither a name nor an address nor a network"));
         }
         if let Some(number) = self.vlan {
             if !(1..=4094).contains(&number) {
@@ -223,6 +257,23 @@ mod tests {
     }
 
     #[test]
+    fn proxy_reaches_every_client_and_its_password_no_message() {
+        let text = "[network]\nproxy = \"http://door:s3cr3t@proxy.example:3128\"\nno_proxy = [\"school.example\"]\n";
+        let config = parse(text).unwrap();
+        for way in [&config.tls.proxy, &config.sync().tls.proxy, &config.updates().tls.proxy] {
+            assert_eq!(way.url, config.network.proxy);
+            assert!(way.no_proxy().ends_with(",school.example"), "{}", way.no_proxy());
+        }
+        assert!(!format!("{config:?}").contains("s3cr3t"));
+        assert!(!serde_json::to_string(&config).unwrap().contains("s3cr3t"));
+        let environment = config.tls.proxy.environment();
+        assert!(environment.iter().any(|(name, value)| {
+            *name == "https_proxy" && value.expose() == "http://door:s3cr3t@proxy.example:3128"
+        }));
+        assert!(parse("").unwrap().tls.proxy.environment().is_empty());
+    }
+
+    #[test]
     fn values_that_do_not_fit_together_are_refused() {
         for (settings, part) in [
             ("gateways = [\"192.0.2.1\"]", "needs network.addresses"),
@@ -232,6 +283,9 @@ mod tests {
             ("interface = \"wifi\"\nvlan = 3", "for a cable"),
             ("ntp = [\"a\\nb\"]", "neither a name nor an address"),
             ("ntp = [\"\"]", "neither a name nor an address"),
+            ("proxy = \"https://proxy.example:3128\"", "http://HOST:PORT"),
+            ("proxy = \"http://proxy.example/proxy.pac\"", "PAC"),
+            ("no_proxy = [\"*.school.example\"]", "nor a network"),
         ] {
             let told = wrong(settings);
             assert!(told.contains(part), "{told}");
