@@ -1,7 +1,12 @@
 //! What the machine says of itself: memory, storage, temperature. Whatever cannot be read is left out.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use base::failure::Fault;
+use base::moment::Moment;
+use config::Config;
+use provision::network::state;
 use view::on_memory::OnMemory;
 
 /// Free and all bytes of the file system that holds `path`, or of its nearest parent that exists.
@@ -51,6 +56,17 @@ pub fn on_memory(path: &Path) -> Option<OnMemory> {
     let on_memory = OnMemory::parse(&std::fs::read_to_string(path).ok()?);
     log::error!("{}", on_memory.fault());
     Some(on_memory)
+}
+
+/// A machine that was started so short a time ago may still wait for its addresses.
+const NETWORK_STARTS: Duration = Duration::from_secs(90);
+
+/// What is wrong with the machine's network, as far as it sees that itself.
+pub fn network(config: &Config, now: Moment) -> Vec<Fault> {
+    if now.since_boot < NETWORK_STARTS {
+        return Vec::new();
+    }
+    state::faults(&state::System::default(), config, now.utc, now.trusted)
 }
 
 fn entries(folder: &str) -> impl Iterator<Item = PathBuf> + use<> {

@@ -460,6 +460,7 @@ impl Source for Technician {
                 .and_then(rolled_back)
                 .into_iter()
                 .chain(start::faults(&start::Notes::default()).into_iter().map(start_trouble))
+                .chain(machine::network(&self.config, now).into_iter().map(start_trouble))
                 .chain(self.ledger.summary().storage.csv_trouble.map(csv_trouble))
                 .chain(self.at_the_door.all().into_iter().map(door_trouble))
                 .chain(self.erasing.faults().into_iter().map(erasing_trouble))

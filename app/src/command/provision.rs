@@ -69,7 +69,7 @@ pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     if settings.exists() {
         match config::load(&settings) {
             Ok(config) => {
-                if let Err(error) = network::write(Path::new(network::FOLDER), &config.network) {
+                if let Err(error) = network::write(&network::Places::default(), &config.network) {
                     log::error!("the settings of the network are not in force, and DHCP is used: {error}");
                 }
             }

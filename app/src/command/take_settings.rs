@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use provision::network;
 use settings::{helper, writer};
 
 /// Where the request lies.
@@ -18,6 +19,9 @@ pub(super) struct Arguments {
 
 pub(super) fn execute(config: &Path, arguments: &Arguments) -> anyhow::Result<ExitCode> {
     base::logging::start(log::LevelFilter::Info);
-    helper::serve(config, &arguments.request, &arguments.answers)?;
+    let places = network::Places::default();
+    helper::serve(config, &arguments.request, &arguments.answers, &|config| {
+        network::apply(&places, &config.network, network::reload)
+    })?;
     Ok(ExitCode::SUCCESS)
 }

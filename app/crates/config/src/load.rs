@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::Config;
+use super::network::EapMethod;
 use super::problems::problems;
 use super::survey::{Wrong, survey};
 use backend::config::Tls;
@@ -157,8 +158,8 @@ pub fn parse(text: &str) -> Result<Config, ConfigError> {
     if wrong.is_empty() { Ok(settled(config)) } else { Err(ConfigError::Wrong(wrong)) }
 }
 
-/// Checks the files that a configuration names: certificate authorities, and the page's certificate with its
-/// key. The appliance starts without them, and not as the site meant it.
+/// Checks the files that a configuration names: certificate authorities, and certificates with their keys for
+/// the page and for 802.1X. The appliance starts without them, and not as the site meant it.
 ///
 /// # Errors
 /// [`ConfigError::Values`], with everything that is wrong.
@@ -171,6 +172,17 @@ pub fn check_files(config: &Config) -> Result<(), ConfigError> {
         && let Err(wrong) = certificate::read(certificate, key)
     {
         found.push(format!("page.certificate_file: {wrong}"));
+    }
+    let network = &config.network;
+    let authority = Tls { ca_file: network.eap_ca_file.clone(), ..Tls::default() };
+    if let Err(wrong) = TlsPolicy::from_config(&authority) {
+        found.push(wrong.to_string().replace("tls.ca_file", "network.eap_ca_file"));
+    }
+    let own = network.eap_certificate_file.as_ref().zip(network.eap_key_file.as_ref());
+    if let Some((certificate, key)) = own.filter(|_| network.eap_method == Some(EapMethod::Tls))
+        && let Err(wrong) = certificate::read(certificate, key)
+    {
+        found.push(format!("network.eap_certificate_file: {wrong}"));
     }
     if let Err(wrong) = site::link::check_files(&config.mqtt) {
         found.push(wrong.to_string());

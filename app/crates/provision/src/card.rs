@@ -23,6 +23,12 @@ pub enum CardFile {
     PageCertificate,
     /// Its key.
     PageKey,
+    /// The authority of the network's log-in server (802.1X).
+    EapAuthority,
+    /// The device's certificate for 802.1X.
+    EapCertificate,
+    /// Its key.
+    EapKey,
     /// The Wi-Fi network to join.
     Wifi,
     /// SSH keys of the technicians.
@@ -33,10 +39,13 @@ pub enum CardFile {
 
 impl CardFile {
     /// In the order in which they are taken over: the settings may name the files before them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 10] = [
         Self::Authority,
         Self::PageCertificate,
         Self::PageKey,
+        Self::EapAuthority,
+        Self::EapCertificate,
+        Self::EapKey,
         Self::Settings,
         Self::Wifi,
         Self::SshKeys,
@@ -50,6 +59,9 @@ impl CardFile {
             Self::Authority => "ca.pem",
             Self::PageCertificate => "page.crt",
             Self::PageKey => "page.key",
+            Self::EapAuthority => "eap-ca.pem",
+            Self::EapCertificate => "eap.crt",
+            Self::EapKey => "eap.key",
             Self::Wifi => "wifi.txt",
             Self::SshKeys => "authorized_keys",
             Self::ConsolePassword => "password.hash",
@@ -93,6 +105,12 @@ pub enum Accepted {
     PageCertificate(String),
     /// Its key, PEM.
     PageKey(Secret),
+    /// The authority of the network's log-in server, PEM.
+    EapAuthority(String),
+    /// The device's certificate for 802.1X and its issuers, PEM.
+    EapCertificate(String),
+    /// Its key, PEM.
+    EapKey(Secret),
     /// A profile for iwd; `None` forgets every network.
     Wifi(Option<WifiProfile>),
     /// The keys, one a line; empty switches SSH off.
@@ -127,10 +145,10 @@ pub fn parse(file: CardFile, bytes: &[u8]) -> Result<Accepted, CardError> {
         }
         CardFile::Authority => certificates(text).map(Accepted::Authority),
         CardFile::PageCertificate => certificates(text).map(Accepted::PageCertificate),
-        CardFile::PageKey => match PrivateKeyDer::from_pem_slice(text.as_bytes()) {
-            Ok(_) => Ok(Accepted::PageKey(Secret::new(text))),
-            Err(_) => Err(CardError::NoKey),
-        },
+        CardFile::PageKey => key(text).map(Accepted::PageKey),
+        CardFile::EapAuthority => certificates(text).map(Accepted::EapAuthority),
+        CardFile::EapCertificate => certificates(text).map(Accepted::EapCertificate),
+        CardFile::EapKey => key(text).map(Accepted::EapKey),
         CardFile::Wifi => wifi(text),
         CardFile::SshKeys => ssh_keys(text),
         CardFile::ConsolePassword => console_password(text),
@@ -145,6 +163,13 @@ fn certificates(text: &str) -> Result<String, CardError> {
     }
 }
 
+fn key(text: &str) -> Result<Secret, CardError> {
+    match PrivateKeyDer::from_pem_slice(text.as_bytes()) {
+        Ok(_) => Ok(Secret::new(text)),
+        Err(_) => Err(CardError::NoKey),
+    }
+}
+
 /// First line the network's name, second its password, third the country if it is given; a name alone is an
 /// open network, an empty file none.
 fn wifi(text: &str) -> Result<Accepted, CardError> {
@@ -153,9 +178,7 @@ fn wifi(text: &str) -> Result<Accepted, CardError> {
     if name.len() > 32 {
         return Err(CardError::Line { line: 1, reason: "the network's name has more than 32 bytes" });
     }
-    // iwd's own rule for names of profiles: plain names as they are, others as hexadecimal digits.
-    let plain = name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_ ".contains(&b));
-    let stem = if plain { name.to_owned() } else { format!("={}", hexadecimal(name.as_bytes())) };
+    let stem = iwd_name(name);
     let profile = match lines.next().filter(|password| !password.is_empty()) {
         None => WifiProfile { file: format!("{stem}.open"), content: String::new(), country: None },
         Some(password) => {
@@ -184,8 +207,14 @@ fn wifi(text: &str) -> Result<Accepted, CardError> {
     Ok(Accepted::Wifi(Some(WifiProfile { country: country.map(str::to_owned), ..profile })))
 }
 
+/// iwd's own rule for the names of its files: plain names as they are, others as hexadecimal digits.
+pub(super) fn iwd_name(network: &str) -> String {
+    let plain = network.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_ ".contains(&b));
+    if plain { network.to_owned() } else { format!("={}", hexadecimal(network.as_bytes())) }
+}
+
 /// A value as iwd's settings files spell it: backslashes doubled, a leading space as `\s`.
-fn iwd_value(value: &str) -> String {
+pub(super) fn iwd_value(value: &str) -> String {
     let escaped = value.replace('\\', "\\\\");
     match escaped.strip_prefix(' ') {
         Some(rest) => format!("\\s{rest}"),

@@ -5,9 +5,11 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
+use time::OffsetDateTime;
 
 use super::card;
 use super::card::{Accepted, CardFile, WifiProfile};
+use super::network::state;
 use base::durable::Access;
 use config::check_files;
 
@@ -163,6 +165,12 @@ fn take(places: &Places, file: CardFile, paths: &[PathBuf], stays: bool) -> Resu
                  reached"));
         }
     }
+    if let Accepted::EapAuthority(text) | Accepted::EapCertificate(text) = &accepted
+        && let Ok((_, ends)) = state::dates_of(text.as_bytes())
+        && ends <= OffsetDateTime::now_utc()
+    {
+        remarks.push(format!("its certificate has expired ({}): get a new one from who looks after the network", ends.date()));
+    }
     keep(places, &accepted).map_err(|error| format!("cannot be kept: {error}"))?;
     let remark = (!remarks.is_empty()).then(|| remarks.join("; "));
     if stays {
@@ -196,6 +204,10 @@ fn keep(places: &Places, accepted: &Accepted) -> io::Result<()> {
         Accepted::Authority(text) => replace(&ours.join("ca.pem"), text, 0o644),
         Accepted::PageCertificate(text) => replace(&ours.join("page.crt"), text, 0o644),
         Accepted::PageKey(key) => replace(&ours.join("page.key"), key.expose(), 0o640),
+        // The service looks at their dates; the key is for those who log in at the network, as root.
+        Accepted::EapAuthority(text) => replace(&ours.join("eap-ca.pem"), text, 0o644),
+        Accepted::EapCertificate(text) => replace(&ours.join("eap.crt"), text, 0o644),
+        Accepted::EapKey(key) => replace(&ours.join("eap.key"), key.expose(), 0o600),
         Accepted::Wifi(profile) => {
             if let Some(country) = profile.as_ref().and_then(|profile| profile.country.as_ref()) {
                 keep_country(&places.etc.join("iwd/main.conf"), country)?;

@@ -123,9 +123,10 @@ pub fn changes(before: &str, after: &str) -> Vec<Change> {
     names.into_iter().filter(differs).map(change).collect()
 }
 
-/// Whether a change of these can lock everybody out of the page.
+/// Whether a change of these can lock everybody out of the page, or leave the device without its servers.
 pub fn needs_confirmation(changes: &[Change]) -> bool {
-    changes.iter().any(|change| change.name.starts_with("page."))
+    let matters = |change: &Change| ["page.", "network."].iter().any(|section| change.name.starts_with(section));
+    changes.iter().any(matters)
 }
 
 enum Wish {
