@@ -179,7 +179,11 @@ pub fn check_files(config: &Config) -> Result<(), ConfigError> {
         found.push(wrong.to_string().replace("tls.ca_file", "network.eap_ca_file"));
     }
     let own = network.eap_certificate_file.as_ref().zip(network.eap_key_file.as_ref());
-    if let Some((certificate, key)) = own.filter(|_| network.eap_method == Some(EapMethod::Tls))
+    // The key is for root alone: the service cannot look at it, the helper that saves settings does.
+    let hidden = |key: &Path| {
+        std::fs::File::open(key).is_err_and(|error| error.kind() == std::io::ErrorKind::PermissionDenied)
+    };
+    if let Some((certificate, key)) = own.filter(|(_, key)| network.eap_method == Some(EapMethod::Tls) && !hidden(key))
         && let Err(wrong) = certificate::read(certificate, key)
     {
         found.push(format!("network.eap_certificate_file: {wrong}"));
