@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
+use super::imager::{self, Imager};
 use base::hexadecimal::hexadecimal;
 use base::secret::Secret;
 use config::Config;
@@ -35,11 +36,15 @@ pub enum CardFile {
     SshKeys,
     /// The console password's hash.
     ConsolePassword,
+    /// What Raspberry Pi Imager's dialog was filled in with.
+    Imager,
+    /// The same by an Imager that does not know this image's list.
+    OldImager,
 }
 
 impl CardFile {
     /// In the order in which they are taken over: the settings may name the files before them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::Authority,
         Self::PageCertificate,
         Self::PageKey,
@@ -50,6 +55,8 @@ impl CardFile {
         Self::Wifi,
         Self::SshKeys,
         Self::ConsolePassword,
+        Self::Imager,
+        Self::OldImager,
     ];
 
     /// The file's name on the card.
@@ -65,6 +72,8 @@ impl CardFile {
             Self::Wifi => "wifi.txt",
             Self::SshKeys => "authorized_keys",
             Self::ConsolePassword => "password.hash",
+            Self::Imager => "rpi-preseed.toml",
+            Self::OldImager => "firstrun.sh",
         }
     }
 }
@@ -84,6 +93,9 @@ pub enum CardError {
     /// No key in the file. The parser's own words might repeat parts of one.
     #[error("holds no private key in PEM form (-----BEGIN PRIVATE KEY-----), or one locked with a password")]
     NoKey,
+    /// Imager's file cannot be used.
+    #[error("{0}")]
+    Imager(&'static str),
     /// A line that cannot be what it should be.
     #[error("line {line}: {reason}")]
     Line {
@@ -117,6 +129,8 @@ pub enum Accepted {
     SshKeys(String),
     /// The hash for /etc/shadow; empty locks the console.
     ConsolePassword(String),
+    /// What Imager's dialog says.
+    Imager(Box<Imager>),
 }
 
 /// What iwd reads for one network.
@@ -152,6 +166,12 @@ pub fn parse(file: CardFile, bytes: &[u8]) -> Result<Accepted, CardError> {
         CardFile::Wifi => wifi(text),
         CardFile::SshKeys => ssh_keys(text),
         CardFile::ConsolePassword => console_password(text),
+        CardFile::Imager => imager::parse(text).map(|imager| Accepted::Imager(Box::new(imager))),
+        CardFile::OldImager => Err(CardError::Imager(
+            "is a program, and is never run: an older Raspberry Pi Imager wrote it, or one without this image's list. Write the \
+             card again with Imager 2.0.11 or later and the list, or put attendance.toml and wifi.txt on the card; remove this \
+             file, it may hold passwords",
+        )),
     }
 }
 
@@ -182,29 +202,33 @@ fn wifi(text: &str) -> Result<Accepted, CardError> {
     let profile = match lines.next().filter(|password| !password.is_empty()) {
         None => WifiProfile { file: format!("{stem}.open"), content: String::new(), country: None },
         Some(password) => {
-            if !(8..=63).contains(&password.len()) || !password.bytes().all(|b| (32..127).contains(&b)) {
-                return Err(CardError::Line {
-                    line: 2,
-                    reason: "a Wi-Fi password has 8 to 63 ASCII characters",
-                });
-            }
-            WifiProfile {
-                file: format!("{stem}.psk"),
-                content: format!("[Security]\nPassphrase={}\n", iwd_value(password)),
-                country: None,
-            }
+            WifiProfile { file: format!("{stem}.psk"), content: passphrase(password)?, country: None }
         }
     };
     let country = lines.next().map(str::trim).filter(|line| !line.is_empty());
-    let is_country = |text: &str| text.len() == 2 && text.bytes().all(|b| b.is_ascii_uppercase());
-    if country.is_some_and(|country| !is_country(country)) || lines.any(|line| !line.trim().is_empty()) {
-        return Err(CardError::Line {
-            line: 3,
-            reason: "expected three lines at most: the network's name, its password, and the country in two capital \
-                     letters, for example IN",
-        });
+    country.map_or(Ok(()), check_country)?;
+    if lines.any(|line| !line.trim().is_empty()) {
+        return Err(CardError::Line { line: 3, reason: THREE_LINES });
     }
     Ok(Accepted::Wifi(Some(WifiProfile { country: country.map(str::to_owned), ..profile })))
+}
+
+/// What is said of a third line that cannot be one.
+const THREE_LINES: &str = "expected three lines at most: the network's name, its password, and the country in two capital \
+                           letters, for example IN";
+
+/// Whether a text is a country as ISO 3166 writes it.
+pub(super) fn check_country(text: &str) -> Result<(), CardError> {
+    let is_country = text.len() == 2 && text.bytes().all(|b| b.is_ascii_uppercase());
+    if is_country { Ok(()) } else { Err(CardError::Line { line: 3, reason: THREE_LINES }) }
+}
+
+/// A Wi-Fi password as iwd's file has it.
+pub(super) fn passphrase(password: &str) -> Result<String, CardError> {
+    if !(8..=63).contains(&password.len()) || !password.bytes().all(|b| (32..127).contains(&b)) {
+        return Err(CardError::Line { line: 2, reason: "a Wi-Fi password has 8 to 63 ASCII characters" });
+    }
+    Ok(format!("[Security]\nPassphrase={}\n", iwd_value(password)))
 }
 
 /// iwd's own rule for the names of its files: plain names as they are, others as hexadecimal digits.

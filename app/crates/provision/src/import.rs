@@ -9,6 +9,7 @@ use time::OffsetDateTime;
 
 use super::card;
 use super::card::{Accepted, CardFile, WifiProfile};
+use super::imager::Imager;
 use super::network::state;
 use base::durable::Access;
 use config::check_files;
@@ -171,6 +172,9 @@ fn take(places: &Places, file: CardFile, paths: &[PathBuf], stays: bool) -> Resu
     {
         remarks.push(format!("its certificate has expired ({}): get a new one from who looks after the network", ends.date()));
     }
+    if let Accepted::Imager(imager) = &accepted {
+        remarks.extend(imager.remarks.iter().cloned());
+    }
     keep(places, &accepted).map_err(|error| format!("cannot be kept: {error}"))?;
     let remark = (!remarks.is_empty()).then(|| remarks.join("; "));
     if stays {
@@ -223,12 +227,37 @@ fn keep(places: &Places, accepted: &Accepted) -> io::Result<()> {
             replace(&rule, "add rule inet filter site tcp dport 22 ct state new accept\n", 0o644)?;
             replace(&keys_file, keys, 0o600)
         }
+        Accepted::Imager(imager) => keep_imager(places, imager),
         Accepted::ConsolePassword(hash) => {
             let shadow = places.etc.join("shadow");
             let text = std::fs::read_to_string(&shadow)?;
             replace(&shadow, &with_root_hash(&text, hash), 0o640)
         }
     }
+}
+
+/// Name and time zone are for settings that do not have their own; the other parts are as their own files would be.
+fn keep_imager(places: &Places, imager: &Imager) -> io::Result<()> {
+    if let Some(host) = &imager.host {
+        replace(&places.etc.join("hostname"), &format!("{host}\n"), 0o644)?;
+    }
+    let settings = places.etc.join("attendance/attendance.toml");
+    let before = match std::fs::read_to_string(&settings) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+        read => read?,
+    };
+    let mut document: toml_edit::DocumentMut = before.parse().map_err(io::Error::other)?;
+    for (key, value) in [("name", &imager.host), ("time_zone", &imager.time_zone)] {
+        let site = document.entry("site").or_insert_with(toml_edit::table).as_table_like_mut();
+        if let (Some(site), Some(value)) = (site, value)
+            && !site.contains_key(key)
+        {
+            site.insert(key, toml_edit::value(value.as_str()));
+        }
+    }
+    // Also without any: then the page can be reached, and the rest be set there.
+    replace(&settings, &document.to_string(), 0o640)?;
+    imager.parts.iter().try_for_each(|part| keep(places, part))
 }
 
 /// One network at a time: the card says which; any other is forgotten.
