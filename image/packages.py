@@ -4,7 +4,7 @@ repository.
 
     packages.py update                renew every lock file from the mirror, print what changed
     packages.py update --security     only take the waiting security updates into the locks
-    packages.py update --added        only add what a list asks for and its lock does not have; nothing locked moves
+    packages.py update --added        only add what a list newly asks for; nothing that is locked moves
     packages.py fetch SET...          download the sets' packages into the cache, checked by SHA-256
     packages.py repository SET DIR    a local apt repository of exactly the locked packages (builder tree)
     packages.py files SET             the cached files of a set, one a line, in the lock's order
@@ -57,15 +57,15 @@ def update(only: str = "") -> None:
                 if rows == locked:
                     continue
                 if only == "added":
-                    # The lock's date stays: most of its rows are of then, and old versions are asked for as of it.
+                    # The date stays: most rows are of then, and old versions are asked for as of it.
                     stamp = lock_date(name)
                 lines = ["\t".join(row.values()) for row in rows]
                 (HERE / "lock" / f"{name}.lock").write_text("\n".join([f"# resolved {stamp}", COLUMNS, *lines]) + "\n")
 
 
 def added(apt: Apt, name: str, locked: list[Row], asked: list[str], left_out: set[str]) -> list[Row]:
-    """The lock with what the list asks for and the lock has not got, and what that needs. Refused where a locked
-    version is too old for it."""
+    """The lock with what the list asks for and the lock has not got, and what that needs. Refused where a
+    locked version is too old for it."""
     there = {row["package"] for row in locked}
     # A name that follows the kernel's version is only found out with a whole resolution.
     missing = [word for word in asked if "{" not in word and word not in there]

@@ -296,8 +296,8 @@ def fixed_address_is_used(site: Site) -> None:
 
 
 def network_is_changed_without_a_restart(site: Site) -> None:
-    """The helper that writes the page's settings puts another network in force on the running machine, under its
-    sandbox, and the one before again."""
+    """The helper that writes the page's settings puts another network in force on the running machine, under
+    its sandbox, and the one before again."""
     machine = site.machine
     file = "/etc/attendance/attendance.toml"
     before = base64.b64decode(machine.run(f"base64 -w0 {file}")).decode()

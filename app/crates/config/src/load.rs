@@ -183,7 +183,8 @@ pub fn check_files(config: &Config) -> Result<(), ConfigError> {
     let hidden = |key: &Path| {
         std::fs::File::open(key).is_err_and(|error| error.kind() == std::io::ErrorKind::PermissionDenied)
     };
-    if let Some((certificate, key)) = own.filter(|(_, key)| network.eap_method == Some(EapMethod::Tls) && !hidden(key))
+    if let Some((certificate, key)) =
+        own.filter(|(_, key)| network.eap_method == Some(EapMethod::Tls) && !hidden(key))
         && let Err(wrong) = certificate::read(certificate, key)
     {
         found.push(format!("network.eap_certificate_file: {wrong}"));

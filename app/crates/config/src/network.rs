@@ -216,7 +216,9 @@ impl Network {
             (&["network.eap_ca_file"], self.eap_ca_file.as_deref().and_then(|path| path.to_str())),
         ];
         for (setting, text) in texts {
-            if text.is_some_and(|text| text.is_empty() || text.len() > LONGEST_NAME || text.contains(char::is_control)) {
+            if text.is_some_and(|text| {
+                text.is_empty() || text.len() > LONGEST_NAME || text.contains(char::is_control)
+            }) {
                 add(setting, format!("must have 1 to {LONGEST_NAME} bytes and no line ends"));
             }
         }
@@ -246,7 +248,11 @@ impl Network {
             &["network.eap_certificate_file"],
             "\"tls\" needs it",
         );
-        needs(!with_certificate || self.eap_key_file.is_some(), &["network.eap_key_file"], "\"tls\" needs it");
+        needs(
+            !with_certificate || self.eap_key_file.is_some(),
+            &["network.eap_key_file"],
+            "\"tls\" needs it",
+        );
         needs(
             self.interface == Interface::Ethernet || self.wifi_name.is_some(),
             &["network.wifi_name"],
@@ -359,7 +365,8 @@ mod tests {
 
     #[test]
     fn proxy_reaches_every_client_and_its_password_no_message() {
-        let text = "[network]\nproxy = \"http://door:s3cr3t@proxy.example:3128\"\nno_proxy = [\"school.example\"]\n";
+        let text =
+            "[network]\nproxy = \"http://door:s3cr3t@proxy.example:3128\"\nno_proxy = [\"school.example\"]\n";
         let config = parse(text).unwrap();
         for way in [&config.tls.proxy, &config.sync().tls.proxy, &config.updates().tls.proxy] {
             assert_eq!(way.url, config.network.proxy);
@@ -386,7 +393,10 @@ mod tests {
             ("ntp = [\"\"]", "neither a name nor an address"),
             ("eap_method = \"peap\"", "eap_identity"),
             ("eap_method = \"peap\"\neap_identity = \"door\"\neap_password = \"x\"", "anybody"),
-            ("eap_method = \"tls\"\neap_identity = \"door\"\neap_ca_file = \"/ca.pem\"", "eap_certificate_file"),
+            (
+                "eap_method = \"tls\"\neap_identity = \"door\"\neap_ca_file = \"/ca.pem\"",
+                "eap_certificate_file",
+            ),
             ("interface = \"wifi\"\neap_method = \"tls\"", "network.wifi_name"),
             ("eap_password = \"a\\nb\"", "no line ends"),
             ("proxy = \"https://proxy.example:3128\"", "http://HOST:PORT"),

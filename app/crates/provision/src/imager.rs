@@ -88,8 +88,14 @@ impl Reader {
         if let Some(host) = self.text("system", "hostname") {
             let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
             let host = host.to_ascii_lowercase();
-            if host.len() > LONGEST_HOST || !host.bytes().all(plain) || host.starts_with('-') || host.ends_with('-') {
-                return Err(CardError::Imager("system.hostname: a name has letters, digits and \"-\" only, at most 63"));
+            if host.len() > LONGEST_HOST
+                || !host.bytes().all(plain)
+                || host.starts_with('-')
+                || host.ends_with('-')
+            {
+                return Err(CardError::Imager(
+                    "system.hostname: a name has letters, digits and \"-\" only, at most 63",
+                ));
             }
             self.imager.host = Some(host);
         }
@@ -109,7 +115,9 @@ impl Reader {
             Some(hash) if is_hash => {
                 self.part(CardFile::ConsolePassword, &hash)?;
                 if let Some(name) = name {
-                    self.remark(format!("there is no account {name:?}: its password is that of root on the console"));
+                    self.remark(format!(
+                        "there is no account {name:?}: its password is that of root on the console"
+                    ));
                 }
             }
             Some(_) => self.remark("user.password is no hash, and is not used"),
@@ -145,7 +153,9 @@ impl Reader {
         let ssid = match (self.take("wlan", "ssid"), by_number) {
             (Some(Value::String(name)), _) if !name.is_empty() => name.into_bytes(),
             (_, Some(Some(name))) => name,
-            (_, Some(None)) => return Err(CardError::Imager("wlan.ssid_hex has other characters than hexadecimal digits")),
+            (_, Some(None)) => {
+                return Err(CardError::Imager("wlan.ssid_hex has other characters than hexadecimal digits"));
+            }
             _ => return Ok(()),
         };
         if ssid.len() > LONGEST_NETWORK {
@@ -164,14 +174,18 @@ impl Reader {
             Some(key) if is_key && bytes(&key).is_some_and(|key| key.len() == 32) => {
                 ("psk", format!("[Security]\nPreSharedKey={}\n", key.to_ascii_lowercase()))
             }
-            Some(_) if is_key => return Err(CardError::Imager("wlan.password is no key of 64 hexadecimal digits")),
+            Some(_) if is_key => {
+                return Err(CardError::Imager("wlan.password is no key of 64 hexadecimal digits"));
+            }
             Some(password) => {
-                let wrong = |_| CardError::Imager("wlan.password: a Wi-Fi password has 8 to 63 ASCII characters");
+                let wrong =
+                    |_| CardError::Imager("wlan.password: a Wi-Fi password has 8 to 63 ASCII characters");
                 ("psk", card::passphrase(&password).map_err(wrong)?)
             }
         };
         if let Some(country) = &country {
-            let wrong = |_| CardError::Imager("wlan.country: a country has two capital letters, for example IN");
+            let wrong =
+                |_| CardError::Imager("wlan.country: a country has two capital letters, for example IN");
             card::check_country(country).map_err(wrong)?;
         }
         self.imager.parts.push(Accepted::Wifi(Some(WifiProfile {
@@ -194,7 +208,9 @@ impl Reader {
             let shown = |name: &String| name.chars().filter(|c| !c.is_control()).take(60).collect::<String>();
             let named = self.left_out.iter().take(NAMED).map(shown).collect::<Vec<_>>().join(", ");
             let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-            self.imager.remarks.push(format!("not used, for this device has nothing of the kind: {named}{more}"));
+            self.imager
+                .remarks
+                .push(format!("not used, for this device has nothing of the kind: {named}{more}"));
         }
         self.imager
     }
@@ -234,7 +250,8 @@ mod tests {
         let imager = parse(&whole()).unwrap();
         assert_eq!(imager.host.as_deref(), Some("north-gate"));
         assert_eq!(imager.time_zone.as_deref(), Some("Asia/Kolkata"));
-        let [Accepted::ConsolePassword(hash), Accepted::SshKeys(keys), Accepted::Wifi(Some(wifi))] = &imager.parts[..]
+        let [Accepted::ConsolePassword(hash), Accepted::SshKeys(keys), Accepted::Wifi(Some(wifi))] =
+            &imager.parts[..]
         else {
             panic!("{:?}", imager.parts)
         };

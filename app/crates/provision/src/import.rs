@@ -170,7 +170,10 @@ fn take(places: &Places, file: CardFile, paths: &[PathBuf], stays: bool) -> Resu
         && let Ok((_, ends)) = state::dates_of(text.as_bytes())
         && ends <= OffsetDateTime::now_utc()
     {
-        remarks.push(format!("its certificate has expired ({}): get a new one from who looks after the network", ends.date()));
+        remarks.push(format!(
+            "its certificate has expired ({}): get a new one from who looks after the network",
+            ends.date()
+        ));
     }
     if let Accepted::Imager(imager) = &accepted {
         remarks.extend(imager.remarks.iter().cloned());

@@ -23,13 +23,19 @@ impl School {
         let key = KeyPair::generate().unwrap();
         std::fs::write(school.path("ca.pem"), authority.self_signed(&key).unwrap().pem()).unwrap();
         let issuer = Issuer::new(authority, key);
-        for (file, name, ends) in [("server", "radius.school.example", server), ("eap", "door.school.example", device)] {
+        for (file, name, ends) in
+            [("server", "radius.school.example", server), ("eap", "door.school.example", device)]
+        {
             let mut wanted = CertificateParams::new(vec![name.to_owned()]).unwrap();
             wanted.distinguished_name.push(rcgen::DnType::CommonName, name);
             wanted.not_before = rcgen::date_time_ymd(2019, 1, 1);
             wanted.not_after = rcgen::date_time_ymd(ends, 1, 1);
             let key = KeyPair::generate().unwrap();
-            std::fs::write(school.path(&format!("{file}.crt")), wanted.signed_by(&key, &issuer).unwrap().pem()).unwrap();
+            std::fs::write(
+                school.path(&format!("{file}.crt")),
+                wanted.signed_by(&key, &issuer).unwrap().pem(),
+            )
+            .unwrap();
             std::fs::write(school.path(&format!("{file}.key")), key.serialize_pem()).unwrap();
         }
         std::fs::write(
@@ -57,7 +63,8 @@ impl School {
     /// What `[network]` of these settings becomes; `FOLDER` in them is the school's.
     fn network(&self, settings: &str) -> config::Network {
         let folder = self.folder.path().to_str().unwrap();
-        let text = format!("[network]\neap_ca_file = \"FOLDER/ca.pem\"\n{settings}").replace("FOLDER", folder);
+        let text =
+            format!("[network]\neap_ca_file = \"FOLDER/ca.pem\"\n{settings}").replace("FOLDER", folder);
         config::parse(&text).unwrap().network
     }
 
@@ -95,7 +102,8 @@ impl School {
 }
 
 fn can_run() -> bool {
-    let there = |program: &str| ["/usr/sbin", "/sbin"].iter().any(|folder| Path::new(folder).join(program).exists());
+    let there =
+        |program: &str| ["/usr/sbin", "/sbin"].iter().any(|folder| Path::new(folder).join(program).exists());
     let is_root = rustix::process::geteuid().is_root();
     if is_root && there("hostapd") && there("wpa_supplicant") && there("ip") {
         return true;

@@ -37,7 +37,8 @@ pub fn sign(asked: &Url, status: StatusCode, location: Option<&str>) -> Option<S
     let to = location.filter(|_| status.is_redirection())?;
     let target = asked.join(to).ok()?;
     let elsewhere = target.host_str() != asked.host_str();
-    elsewhere.then(|| Sign::LeadsTo(to.split(['?', '#']).next().unwrap_or("").chars().take(MAX_ADDRESS).collect()))
+    elsewhere
+        .then(|| Sign::LeadsTo(to.split(['?', '#']).next().unwrap_or("").chars().take(MAX_ADDRESS).collect()))
 }
 
 /// Whether a body is a web page. Where data or a picture is expected, a log-in page is the usual reason.
@@ -100,7 +101,9 @@ mod tests {
         assert!(is_page(b"\r\n<!DOCTYPE html><title>Welcome</title>"));
         assert!(is_page(b"<html lang=de>") && is_page(b"<?xml version=\"1.0\"?><body>"));
         assert!(!is_page(b"{\"success\": true}") && !is_page(b"\xff\xd8\xff\xe0") && !is_page(b""));
-        assert!(asks_for_a_password(b"<INPUT TYPE=\"PASSWORD\">") && !asks_for_a_password(b"<a href=\"1/\">"));
+        assert!(
+            asks_for_a_password(b"<INPUT TYPE=\"PASSWORD\">") && !asks_for_a_password(b"<a href=\"1/\">")
+        );
     }
 
     #[test]

@@ -269,7 +269,8 @@ mod tests {
     fn status_of_an_answer_is_read_and_nothing_else_is_one() {
         assert_eq!(status(b"HTTP/1.0 200 Connection established\r\n\r\n"), Some(StatusCode::OK));
         assert_eq!(status(b"HTTP/1.1 407\r\n\r\n"), Some(StatusCode::PROXY_AUTHENTICATION_REQUIRED));
-        for other in [&b"SSH-2.0-dropbear\r\n\r\n"[..], b"", b"HTTP/1.1", b"HTTP/1.1 \r\n\r\n", b"HTTP/1.1 2"] {
+        for other in [&b"SSH-2.0-dropbear\r\n\r\n"[..], b"", b"HTTP/1.1", b"HTTP/1.1 \r\n\r\n", b"HTTP/1.1 2"]
+        {
             assert_eq!(status(other), None);
         }
     }

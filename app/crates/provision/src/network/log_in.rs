@@ -118,7 +118,8 @@ mod tests {
         ] {
             assert!(text.lines().any(|found| found.trim() == line), "{line} is missing in\n{text}");
         }
-        let text = wired(&network(&format!("eap_method = \"ttls\"\neap_inner = \"pap\"\n{PASSWORD}"))).unwrap();
+        let text =
+            wired(&network(&format!("eap_method = \"ttls\"\neap_inner = \"pap\"\n{PASSWORD}"))).unwrap();
         assert!(text.contains("eap=TTLS") && text.contains("phase2=\"auth=PAP\""), "{text}");
         assert_eq!(wired(&Network::default()), None);
     }
@@ -126,13 +127,18 @@ mod tests {
     #[test]
     fn cable_with_a_certificate() {
         let text = wired(&network(CERTIFICATE)).unwrap();
-        assert!(text.contains("client_cert=\"/eap.crt\"") && text.contains("private_key=\"/eap.key\""), "{text}");
+        assert!(
+            text.contains("client_cert=\"/eap.crt\"") && text.contains("private_key=\"/eap.key\""),
+            "{text}"
+        );
         assert!(!text.contains("password"), "{text}");
     }
 
     #[test]
     fn wifi_is_iwds_and_the_cable_wants_no_log_in_then() {
-        let wifi = network(&format!("interface = \"wifi\"\nwifi_name = \"School é\"\neap_method = \"peap\"\n{PASSWORD}"));
+        let wifi = network(&format!(
+            "interface = \"wifi\"\nwifi_name = \"School é\"\neap_method = \"peap\"\n{PASSWORD}"
+        ));
         assert_eq!(wired(&wifi), None);
         let (file, text) = by_air(&wifi).unwrap();
         assert_eq!(file, "=5363686f6f6c20c3a9.8021x");
@@ -147,7 +153,8 @@ mod tests {
             assert!(text.lines().any(|found| found == line), "{line} is missing in\n{text}");
         }
         let (file, text) =
-            by_air(&network(&format!("interface = \"wifi\"\nwifi_name = \"School\"\n{CERTIFICATE}"))).unwrap();
+            by_air(&network(&format!("interface = \"wifi\"\nwifi_name = \"School\"\n{CERTIFICATE}")))
+                .unwrap();
         assert!(file == "School.8021x" && text.contains("EAP-TLS-ClientKey=/eap.key"), "{text}");
     }
 }

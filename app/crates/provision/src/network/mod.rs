@@ -272,7 +272,8 @@ mod tests {
     fn proxy_alone_leaves_the_addresses_to_dhcp_and_reaches_the_updater() {
         let folder = tempfile::tempdir().unwrap();
         let places = places(folder.path());
-        let text = "[network]\nproxy = \"http://door:s3cr3t@proxy.example:3128\"\nno_proxy = [\"school.example\"]\n";
+        let text =
+            "[network]\nproxy = \"http://door:s3cr3t@proxy.example:3128\"\nno_proxy = [\"school.example\"]\n";
         let network = config::parse(text).unwrap().network;
         assert_eq!(files(&network), []);
         write(&places, &network).unwrap();

@@ -196,19 +196,28 @@ pub fn certificates(network: &Network, now: OffsetDateTime, trusted: bool) -> Ve
     let own = network.eap_certificate_file.as_ref().filter(|_| network.eap_method == Some(EapMethod::Tls));
     let files = [
         ("network.eap_certificate_file", own, "the device's certificate for 802.1X", "eap.crt and eap.key"),
-        ("network.eap_ca_file", network.eap_ca_file.as_ref(), "the authority's certificate for 802.1X", "eap-ca.pem"),
+        (
+            "network.eap_ca_file",
+            network.eap_ca_file.as_ref(),
+            "the authority's certificate for 802.1X",
+            "eap-ca.pem",
+        ),
     ];
     let mut found = Vec::new();
     for (setting, file, name, on_card) in files {
         let Some(file) = file else { continue };
-        let renew = format!("get a new one from who looks after the network, and put it on the card as {on_card}");
+        let renew =
+            format!("get a new one from who looks after the network, and put it on the card as {on_card}");
         match dates(file) {
             Err(reason) => found.push(
                 Fault::new(format!("{setting}: {} cannot be used: {reason}", file.display())).advise(renew),
             ),
             Ok((_, ends)) if ends <= now => found.push(
-                Fault::new(format!("{name} has expired ({}): the network does not admit the device", ends.date()))
-                    .advise(renew),
+                Fault::new(format!(
+                    "{name} has expired ({}): the network does not admit the device",
+                    ends.date()
+                ))
+                .advise(renew),
             ),
             Ok((_, ends)) if trusted && ends - now < NOTICE => found
                 .push(Fault::new(format!("{name} ends in {} days", (ends - now).whole_days())).advise(renew)),
@@ -288,14 +297,16 @@ mod tests {
     fn ipv6_alone_is_enough_unless_a_server_is_named_by_an_ipv4_address() {
         let links = [cable(true, false, true)];
         assert_eq!(told(&links, "[photos]\nurl = \"https://backend.example/\"\n"), Vec::<String>::new());
-        let by_number = "[photos]\nurl = \"https://192.0.2.7/\"\n[webhook]\nurl = \"http://127.0.0.1/\"\nkey = \"k\"\n";
+        let by_number =
+            "[photos]\nurl = \"https://192.0.2.7/\"\n[webhook]\nurl = \"http://127.0.0.1/\"\nkey = \"k\"\n";
         let told = told(&links, by_number);
         assert!(told.len() == 1 && told[0].contains("IPv6 only, and photos.url"), "{told:?}");
     }
 
     #[test]
     fn announced_log_in_page_and_failed_settings_are_told() {
-        let page = Link { log_in_page: Some("https://login.example/".to_owned()), ..cable(true, true, false) };
+        let page =
+            Link { log_in_page: Some("https://login.example/".to_owned()), ..cable(true, true, false) };
         assert!(told(&[page], "")[0].contains("https://login.example/"));
         assert!(told(&[Link { failed: true, ..cable(true, true, false) }], "")[0].contains("[network]"));
     }
@@ -306,7 +317,9 @@ mod tests {
         let system = System { interfaces: folder.path().join("net"), links: folder.path().join("links") };
         assert_eq!(links(&system), None);
         std::fs::create_dir_all(&system.links).unwrap();
-        for (name, index, extra) in [("end0", "2", "device"), ("wlan0", "3", "device/x"), ("lo", "1", "queues")] {
+        for (name, index, extra) in
+            [("end0", "2", "device"), ("wlan0", "3", "device/x"), ("lo", "1", "queues")]
+        {
             let interface = system.interfaces.join(name);
             std::fs::create_dir_all(interface.join(extra)).unwrap();
             std::fs::write(interface.join("ifindex"), format!("{index}\n")).unwrap();
