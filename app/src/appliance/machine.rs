@@ -1,7 +1,6 @@
 //! What the machine says of itself: memory, storage, temperature. Whatever cannot be read is left out.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use base::failure::Fault;
 use base::moment::Moment;
@@ -58,14 +57,8 @@ pub fn on_memory(path: &Path) -> Option<OnMemory> {
     Some(on_memory)
 }
 
-/// A machine that was started so short a time ago may still wait for its addresses.
-const NETWORK_STARTS: Duration = Duration::from_secs(90);
-
 /// What is wrong with the machine's network, as far as it sees that itself.
 pub fn network(config: &Config, now: Moment) -> Vec<Fault> {
-    if now.since_boot < NETWORK_STARTS {
-        return Vec::new();
-    }
     state::faults(&state::System::default(), config, now.utc, now.trusted)
 }
 

@@ -1,6 +1,9 @@
 //! Through an HTTP proxy: photos and the webhook, over https and http, and every way in which a proxy fails.
 
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use backend::config::{Proxy, Server, Tls, Webhook};
 use backend::http::{Error as HttpError, ProxyTrouble};
@@ -231,4 +234,52 @@ async fn exceptions_are_asked_directly() {
     door.settings.photos.url = Some(SecretUrl::parse(&here).unwrap());
     assert_eq!(door.sync().await.new, 2);
     assert!(proxy.asked().is_empty());
+}
+
+/// A program, ended with the test.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[tokio::test]
+async fn tinyproxy() {
+    let program = "/usr/bin/tinyproxy";
+    if !Path::new(program).exists() {
+        skipped::skipped("tinyproxy (Debian package tinyproxy-bin)");
+        return;
+    }
+    let work = tempfile::tempdir().unwrap();
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let settings = work.path().join("tinyproxy.conf");
+    let text = format!("Port {port}\nListen 127.0.0.1\nAllow 127.0.0.1\nTimeout 10\nBasicAuth door s3cr3t\n");
+    std::fs::write(&settings, text).unwrap();
+    let running =
+        Command::new(program).arg("-d").arg("-c").arg(&settings).stdout(Stdio::null()).spawn().unwrap();
+    let _running = Running(running);
+    for _ in 0..200 {
+        if TcpStream::connect(("127.0.0.1", port)).await.is_ok() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    for encrypted in [true, false] {
+        let behind = Behind::start(encrypted).await;
+        // "Any address" leads to this machine, and is none of those that are asked directly.
+        let url = behind.url(&format!("/media/students?key={KEY}")).replace(HOST, "0.0.0.0");
+        let mut door = behind.door(&format!("http://door:s3cr3t@127.0.0.1:{port}"));
+        door.settings.photos.url = Some(SecretUrl::parse(&url).unwrap());
+        assert_eq!(door.sync().await.new, 2, "encrypted: {encrypted}");
+        let mut door = behind.door(&format!("http://127.0.0.1:{port}"));
+        door.settings.photos.url = Some(SecretUrl::parse(&url).unwrap());
+        let error = door.try_sync().await.unwrap_err();
+        assert!(
+            matches!(&error, Error::Http(HttpError::Proxy { trouble: ProxyTrouble::AsksForPassword, .. })),
+            "encrypted {encrypted}: {error:?}"
+        );
+    }
 }

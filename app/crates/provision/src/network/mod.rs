@@ -8,7 +8,7 @@ pub mod state;
 use std::fmt::Write as _;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use super::import::replace;
 use base::failure::Fault;
@@ -183,17 +183,35 @@ pub fn apply(
     replace(&places.own.join(CHANGED), "", 0o600).map_err(failed)
 }
 
-/// Lets systemd-networkd read its files again, and set the interfaces up that they are about.
+/// For systemd-networkd's answer.
+const ANSWER: Duration = Duration::from_secs(15);
+
+#[zbus::proxy(
+    interface = "org.freedesktop.network1.Manager",
+    default_service = "org.freedesktop.network1",
+    default_path = "/org/freedesktop/network1"
+)]
+trait Manager {
+    fn reload(&self) -> zbus::Result<()>;
+}
+
+/// Lets systemd-networkd read its files again, and set the interfaces up that they are about. (Not by
+/// `networkctl reload`, which refuses to work in a network namespace of its own, as the helper's unit is in.)
 ///
 /// # Errors
-/// What the program says.
+/// What the bus or systemd-networkd says.
 pub fn reload() -> io::Result<()> {
-    let done = Command::new("networkctl").arg("reload").stdin(Stdio::null()).output()?;
-    if done.status.success() {
-        return Ok(());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let asked = async {
+        let bus = zbus::Connection::system().await?;
+        ManagerProxy::new(&bus).await?.reload().await
+    };
+    let answer = runtime.block_on(async { tokio::time::timeout(ANSWER, asked).await });
+    match answer {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error)) => Err(io::Error::other(format!("systemd-networkd: {error}"))),
+        Err(_) => Err(io::Error::other(format!("systemd-networkd did not answer within {} s", ANSWER.as_secs()))),
     }
-    let said = String::from_utf8_lossy(&done.stderr);
-    Err(io::Error::other(format!("networkctl reload: {}", said.trim().chars().take(200).collect::<String>())))
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //! without an address, a certificate for 802.1X that is out of date, a log-in page that the network announces.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
@@ -18,6 +19,8 @@ const MAX_CERTIFICATES: u64 = 256 * 1024;
 const MAX_STATE: u64 = 16 * 1024;
 /// A certificate that ends within this time is reported.
 const NOTICE: time::Duration = time::Duration::days(14);
+/// A machine that was started so short a time ago may still wait for its addresses.
+const STARTS: Duration = Duration::from_secs(90);
 /// Longest text of systemd-networkd's that is repeated.
 const MAX_SHOWN: usize = 200;
 
@@ -58,13 +61,17 @@ pub struct Link {
 /// Everything that is wrong with this machine's network, each with what to do. `now` is the machine's time,
 /// and `trusted` whether it is believed: an untrue clock is behind.
 pub fn faults(system: &System, config: &Config, now: OffsetDateTime, trusted: bool) -> Vec<Fault> {
-    let Some(links) = links(system) else { return Vec::new() };
-    let mut found = judge(&links, config);
-    found.extend(certificates(&config.network, now, trusted));
+    let mut found = certificates(&config.network, now, trusted);
+    if base::moment::since_boot() > STARTS
+        && let Some(links) = links(system)
+    {
+        found.extend(judge(&links, config));
+    }
     found
 }
 
-/// The physical interfaces and VLANs; `None` where systemd-networkd does not run, as at a desk.
+/// The physical interfaces and VLANs; `None` where systemd-networkd does not run, as at a desk, or there is no
+/// such interface, as in a container.
 fn links(system: &System) -> Option<Vec<Link>> {
     if !system.links.is_dir() {
         return None;
@@ -90,7 +97,7 @@ fn links(system: &System) -> Option<Vec<Link>> {
         });
     }
     links.sort_by(|a, b| a.name.cmp(&b.name));
-    Some(links)
+    (!links.is_empty()).then_some(links)
 }
 
 fn bounded(path: &Path) -> Option<String> {
