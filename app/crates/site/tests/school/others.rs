@@ -5,7 +5,7 @@ use site::config::Mqtt;
 use site::home_assistant::{Command, Happening};
 
 use super::broker::{Broker, available};
-use super::door::{Disk, Running, config, eventually};
+use super::door::{Disk, Running, clock, config, eventually};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn discovery_and_state_are_there_and_the_last_will_comes_when_a_door_dies() {
