@@ -370,6 +370,28 @@ def fixed_address_is_used(site: Site) -> None:
     wait_for(lambda: machine.run("systemctl is-active attendance.service", check=False)[1] == "active", "the service")
 
 
+def network_is_changed_without_a_restart(site: Site) -> None:
+    """The helper that writes the page's settings puts another network in force on the running machine, under
+    its sandbox, and the one before again."""
+    machine = site.machine
+    file = "/etc/attendance/attendance.toml"
+    before = base64.b64decode(machine.run(f"base64 -w0 {file}")).decode()
+    after = before.replace('"10.0.2.15/24"', '"10.0.2.15/24", "10.0.2.16/24"')
+    assert after != before, before
+    for base, text, there in ((before, after, True), (after, before, False)):
+        request = json.dumps({"base": hashlib.sha256(base.encode()).hexdigest(), "text": text}).encode()
+        place = "/var/lib/attendance/settings/request.json"
+        machine.run(f"echo {base64.b64encode(request).decode()} | base64 -d > {place}.new && mv {place}.new {place}")
+
+        def is_so(there: bool = there) -> bool:
+            return ("10.0.2.16" in machine.run("hostname --all-ip-addresses")) == there
+
+        wait_for(is_so, f"the second address: {there}")
+    said = machine.run("cat /run/attendance-settings/answer.json")
+    assert '"refused":null' in said, said
+    assert "10.0.2.15" in machine.run("hostname --all-ip-addresses")
+
+
 def read_only_data_partition_causes_a_restart(site: Site) -> None:
     """An error made the data partition read-only: one restart, which repairs it, and settings and identity
     are there again."""
@@ -432,6 +454,7 @@ CHECKS = [
     wrong_settings_change_nothing,
     old_eeprom_starts_and_is_named,
     fixed_address_is_used,
+    network_is_changed_without_a_restart,
     read_only_data_partition_causes_a_restart,
     corrupted_data_partition_is_survived,
     verity_refuses_a_flipped_bit,

@@ -5,9 +5,12 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
+use time::OffsetDateTime;
 
 use super::card;
 use super::card::{Accepted, CardFile, WifiProfile};
+use super::imager::Imager;
+use super::network::state;
 use base::durable::Access;
 use base::kept;
 use config::check_files;
@@ -182,6 +185,18 @@ fn take(places: &Places, file: CardFile, paths: &[PathBuf], stays: bool) -> Resu
                  reached"));
         }
     }
+    if let Accepted::EapAuthority(text) | Accepted::EapCertificate(text) = &accepted
+        && let Ok((_, ends)) = state::dates_of(text.as_bytes())
+        && ends <= OffsetDateTime::now_utc()
+    {
+        remarks.push(format!(
+            "its certificate has expired ({}): get a new one from who looks after the network",
+            ends.date()
+        ));
+    }
+    if let Accepted::Imager(imager) = &accepted {
+        remarks.extend(imager.remarks.iter().cloned());
+    }
     keep(places, &accepted).map_err(|error| format!("cannot be kept: {error}"))?;
     let remark = (!remarks.is_empty()).then(|| remarks.join("; "));
     if stays {
@@ -218,6 +233,10 @@ fn keep(places: &Places, accepted: &Accepted) -> io::Result<()> {
         Accepted::Authority(text) => replace_kept("attendance/ca.pem", text, 0o644),
         Accepted::PageCertificate(text) => replace_kept("attendance/page.crt", text, 0o644),
         Accepted::PageKey(key) => replace_kept("attendance/page.key", key.expose(), 0o640),
+        // The service looks at their dates; the key is for those who log in at the network, as root.
+        Accepted::EapAuthority(text) => replace_kept("attendance/eap-ca.pem", text, 0o644),
+        Accepted::EapCertificate(text) => replace_kept("attendance/eap.crt", text, 0o644),
+        Accepted::EapKey(key) => replace_kept("attendance/eap.key", key.expose(), 0o600),
         Accepted::Wifi(profile) => {
             if let Some(country) = profile.as_ref().and_then(|profile| profile.country.as_ref()) {
                 keep("country", country)?;
@@ -231,6 +250,7 @@ fn keep(places: &Places, accepted: &Accepted) -> io::Result<()> {
             remove(&places.etc.join(SSH_KEYS))
         }
         Accepted::SshKeys(keys) => replace_kept(SSH_KEYS, keys, 0o600),
+        Accepted::Imager(imager) => keep_imager(places, imager),
         Accepted::ConsolePassword(hash) => {
             let hash = if hash.is_empty() { "*" } else { hash };
             keep("password.hash", hash)?;
@@ -239,6 +259,33 @@ fn keep(places: &Places, accepted: &Accepted) -> io::Result<()> {
             replace(&shadow, &with_root_hash(&text, hash), 0o640)
         }
     }
+}
+
+/// Name and time zone are for settings that do not have their own; the other parts are as their own files would be.
+fn keep_imager(places: &Places, imager: &Imager) -> io::Result<()> {
+    let replace_kept = |path: &Path, text: &str, mode| {
+        kept::replace(&places.kept, Access::FolderGroup(mode), path, text.as_bytes())
+    };
+    if let Some(host) = &imager.host {
+        replace_kept(&places.etc.join("hostname"), &format!("{host}\n"), 0o644)?;
+    }
+    let settings = places.etc.join("attendance/attendance.toml");
+    let before = match std::fs::read_to_string(&settings) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+        read => read?,
+    };
+    let mut document: toml_edit::DocumentMut = before.parse().map_err(io::Error::other)?;
+    for (key, value) in [("name", &imager.host), ("time_zone", &imager.time_zone)] {
+        let site = document.entry("site").or_insert_with(toml_edit::table).as_table_like_mut();
+        if let (Some(site), Some(value)) = (site, value)
+            && !site.contains_key(key)
+        {
+            site.insert(key, toml_edit::value(value.as_str()));
+        }
+    }
+    // Also without any: then the page can be reached, and the rest be set there.
+    replace_kept(&settings, &document.to_string(), 0o640)?;
+    imager.parts.iter().try_for_each(|part| keep(places, part))
 }
 
 /// One network at a time: the card says which; any other is forgotten.

@@ -61,6 +61,64 @@ fn good_files_are_imported_and_removed_from_the_card() {
     assert!(import(&places).is_empty());
 }
 
+const PRESEED: &str = "config_version = \"1.0\"\n[system]\nhostname = \"North-Gate\"\n[wlan]\nssid = \"School\"\npassword = \"password1\"\n\
+                       country = \"IN\"\n[locale]\ntimezone = \"Asia/Kolkata\"\nkeymap = \"us\"\n";
+
+#[test]
+fn imagers_dialog_alone_makes_a_device_whose_page_can_be_reached() {
+    let folder = tempfile::tempdir().unwrap();
+    let places = places(folder.path());
+    std::fs::write(places.card.join("rpi-preseed.toml"), PRESEED).unwrap();
+    let outcomes = import(&places);
+    assert!(outcomes.len() == 1 && outcomes[0].wrong.is_none(), "{outcomes:?}");
+    assert!(outcomes[0].remark.as_ref().unwrap().contains("locale.keymap"), "{outcomes:?}");
+    assert!(!places.card.join("rpi-preseed.toml").exists(), "it holds a password");
+    let config = config::load(&places.etc.join("attendance/attendance.toml")).unwrap();
+    assert_eq!((&*config.site.name, &*config.site.time_zone), ("north-gate", "Asia/Kolkata"));
+    assert_eq!(std::fs::read_to_string(places.etc.join("hostname")).unwrap(), "north-gate\n");
+    assert_eq!(name_machine(&places).unwrap(), None);
+    assert!(places.iwd.join("School.psk").exists());
+    assert!(std::fs::read_to_string(places.etc.join("iwd/main.conf")).unwrap().contains("Country=IN"));
+}
+
+#[test]
+fn imagers_dialog_leaves_what_the_settings_say() {
+    let folder = tempfile::tempdir().unwrap();
+    let places = places(folder.path());
+    let settings = "# The north gate.\n[site]\nname = \"North gate\" # short\n";
+    std::fs::write(places.card.join("attendance.toml"), settings).unwrap();
+    std::fs::write(places.card.join("rpi-preseed.toml"), PRESEED).unwrap();
+    assert!(import(&places).iter().all(|outcome| outcome.wrong.is_none()));
+    let text = std::fs::read_to_string(places.etc.join("attendance/attendance.toml")).unwrap();
+    assert_eq!(text, format!("{settings}time_zone = \"Asia/Kolkata\"\n"));
+}
+
+#[test]
+fn program_of_an_older_imager_is_not_run_and_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let places = places(folder.path());
+    std::fs::write(places.card.join("firstrun.sh"), "#!/bin/bash\nset +e\n").unwrap();
+    let outcomes = import(&places);
+    assert!(outcomes[0].wrong.as_ref().unwrap().contains("never run"), "{outcomes:?}");
+    assert!(places.card.join("firstrun.sh").exists());
+}
+
+#[test]
+fn certificate_for_the_network_that_has_expired_is_taken_and_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let places = places(folder.path());
+    let mut wanted = rcgen::CertificateParams::new(vec!["door-3.school.example".to_owned()]).unwrap();
+    wanted.not_before = rcgen::date_time_ymd(2019, 1, 1);
+    wanted.not_after = rcgen::date_time_ymd(2020, 1, 1);
+    let key = rcgen::KeyPair::generate().unwrap();
+    std::fs::write(places.card.join("eap.crt"), wanted.self_signed(&key).unwrap().pem()).unwrap();
+    std::fs::write(places.card.join("eap.key"), key.serialize_pem()).unwrap();
+    let outcomes = import(&places);
+    assert!(outcomes[0].remark.as_ref().unwrap().contains("has expired (2020-01-01)"), "{outcomes:?}");
+    let ours = places.etc.join("attendance");
+    assert_eq!((mode(&ours.join("eap.crt")), mode(&ours.join("eap.key"))), (0o644, 0o600));
+}
+
 #[test]
 fn what_is_switched_off_is_remembered() {
     let folder = tempfile::tempdir().unwrap();
