@@ -25,10 +25,6 @@ use script::{FOLDER_PARAMETERS, is_script};
 /// bytes a name.
 const MAX_LINK_BYTES: usize = 4096;
 
-/// Rounds of percent-decoding within which a dangerous name must show itself. A proxy and a server decode
-/// once each.
-const DECODING_ROUNDS: usize = 4;
-
 /// Most directories below each other.
 pub const MAX_DEPTH: usize = 10;
 

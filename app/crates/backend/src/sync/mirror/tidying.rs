@@ -1,6 +1,6 @@
 //! What is left over in the folder is found and removed; a folder takes the place of another.
 
-use std::io::{self, Read as _, Write as _};
+use std::io::{self};
 
 use cap_std::fs::DirEntry;
 use sha2::Digest as _;
