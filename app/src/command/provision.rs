@@ -51,6 +51,9 @@ pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         Ok(None) => {}
         Err(error) => log::warn!("this machine could not be given a name: {error}"),
     }
+    if let Err(error) = import::keep_identity(&places) {
+        log::warn!("this machine's identity is another one after the next start: {error}");
+    }
     let settings = places.etc.join("attendance/attendance.toml");
     let mut outcomes = import::import(&places);
     // With the settings that are in force now.
@@ -64,12 +67,18 @@ pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         reset::Places::default().device(),
         rows,
     ));
+    // Raspberry Pi Imager's dialog may have named the machine.
+    let named = std::fs::read_to_string(places.etc.join("hostname")).unwrap_or_default();
+    let named = named.trim();
+    if !named.is_empty() && named.as_bytes() != rustix::system::uname().nodename().to_bytes() {
+        rustix::system::sethostname(named.as_bytes()).context("cannot set the host name")?;
+    }
     report::remember(&places, &outcomes).context("cannot keep what was found on the card")?;
     // Whatever cannot be read or written here leaves the network to DHCP.
     if settings.exists() {
         match config::load(&settings) {
             Ok(config) => {
-                if let Err(error) = network::write(Path::new(network::FOLDER), &config.network) {
+                if let Err(error) = network::write(&network::Places::default(), &config.network) {
                     log::error!("the settings of the network are not in force, and DHCP is used: {error}");
                 }
             }

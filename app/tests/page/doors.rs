@@ -212,6 +212,21 @@ fn unsaved_first_password_still_works() {
     assert_eq!(device.get("/status", &technician).status, 200);
 }
 
+/// A network without IPv4.
+#[test]
+fn page_works_over_ipv6_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = Page { listen: "[::1]:0".parse().unwrap(), ..Page::default() };
+    let mut device = Device::start();
+    let fake = device.fake.clone();
+    device.running =
+        start(&config, folder.path(), fake.clone(), fake, Bus::default(), Limits::default()).unwrap();
+    assert!(device.running.address().is_ipv6());
+    device.password = device.running.first_password().unwrap().expose().to_owned();
+    let technician = device.log_in();
+    assert_eq!(device.get("/status", &technician).status, 200);
+}
+
 #[test]
 fn used_first_password_is_kept() {
     let device = Device::with_own_password();

@@ -31,3 +31,5 @@ mod year;
 
 #[path = "../../crates/backend/examples/demo_site/site/mod.rs"]
 mod site;
+#[path = "../two_doors/visits.rs"]
+mod visits;

@@ -9,19 +9,8 @@ use super::Config;
 use super::document::{properties, resolve};
 
 /// Settings that the page shows and does not change: with another folder the program would find none of its
-/// rows, and a replay is for tests. A fixed address takes effect when the machine starts, which no trial of
-/// two minutes shows: a wrong one would cut the device off days later.
-pub const READ_ONLY: [&str; 9] = [
-    "site.data_dir",
-    "site.models_dir",
-    "camera.replay",
-    "network.interface",
-    "network.addresses",
-    "network.gateways",
-    "network.dns",
-    "network.ntp",
-    "network.vlan",
-];
+/// rows, and a replay is for tests.
+pub const READ_ONLY: [&str; 3] = ["site.data_dir", "site.models_dir", "camera.replay"];
 
 /// A section of the configuration.
 #[derive(Debug)]

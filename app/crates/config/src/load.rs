@@ -3,8 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use super::Config;
+use super::network::EapMethod;
 use super::problems::problems;
 use super::survey::{Wrong, survey};
+use backend::config::Tls;
 use backend::http::TlsPolicy;
 use status::certificate;
 
@@ -143,7 +145,8 @@ fn parse_known(text: &str) -> Option<(Config, Vec<String>)> {
 
 /// The configuration with what its values depend on each other for.
 fn settled(config: Config) -> Config {
-    Config { photos: config.photos.settled(), ..config }
+    let tls = Tls { proxy: config.network.way(), ..config.tls };
+    Config { photos: config.photos.settled(), tls, ..config }
 }
 
 /// Parses and checks configuration text.
@@ -155,8 +158,8 @@ pub fn parse(text: &str) -> Result<Config, ConfigError> {
     if wrong.is_empty() { Ok(settled(config)) } else { Err(ConfigError::Wrong(wrong)) }
 }
 
-/// Checks the files that a configuration names: certificate authorities, and the page's certificate with its
-/// key. The appliance starts without them, and not as the site meant it.
+/// Checks the files that a configuration names: certificate authorities, and certificates with their keys for
+/// the page and for 802.1X. The appliance starts without them, and not as the site meant it.
 ///
 /// # Errors
 /// [`ConfigError::Values`], with everything that is wrong.
@@ -169,6 +172,22 @@ pub fn check_files(config: &Config) -> Result<(), ConfigError> {
         && let Err(wrong) = certificate::read(certificate, key)
     {
         found.push(format!("page.certificate_file: {wrong}"));
+    }
+    let network = &config.network;
+    let authority = Tls { ca_file: network.eap_ca_file.clone(), ..Tls::default() };
+    if let Err(wrong) = TlsPolicy::from_config(&authority) {
+        found.push(wrong.to_string().replace("tls.ca_file", "network.eap_ca_file"));
+    }
+    let own = network.eap_certificate_file.as_ref().zip(network.eap_key_file.as_ref());
+    // The key is for root alone: the service cannot look at it, the helper that saves settings does.
+    let hidden = |key: &Path| {
+        std::fs::File::open(key).is_err_and(|error| error.kind() == std::io::ErrorKind::PermissionDenied)
+    };
+    if let Some((certificate, key)) =
+        own.filter(|(_, key)| network.eap_method == Some(EapMethod::Tls) && !hidden(key))
+        && let Err(wrong) = certificate::read(certificate, key)
+    {
+        found.push(format!("network.eap_certificate_file: {wrong}"));
     }
     if let Err(wrong) = site::link::check_files(&config.mqtt) {
         found.push(wrong.to_string());

@@ -10,11 +10,13 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use sha2::{Digest as _, Sha256};
+use time::OffsetDateTime;
 
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
 
 use super::import::{ImportedFile, Places, replace};
+use super::network::state;
 use backend::http::Fingerprint;
 use base::failure::Fault;
 use base::secret::Secret;
@@ -29,6 +31,8 @@ const STATUS_FILE: &str = "attendance-status.txt";
 const FOUND_FILE: &str = "card";
 /// What agetty shows above the log-in prompt, from every file of its folder.
 pub const ISSUE_FILE: &str = "/run/issue.d/attendance.issue";
+/// There when a time server has set the clock since the machine started.
+const SYNCHRONIZED: &str = "/run/systemd/timesync/synchronized";
 /// Longest first password read, bytes.
 const PASSWORD_BYTES: u64 = 64;
 
@@ -74,7 +78,7 @@ pub struct State {
     pub configured: bool,
     /// What the import found on the card at this start.
     pub card: String,
-    /// What is wrong with this start of the machine.
+    /// What is wrong with this start of the machine, and with its network.
     pub start: Vec<Fault>,
     /// The page's first password, as long as nobody has used it. For the console alone.
     pub first_password: Option<Secret>,
@@ -86,7 +90,11 @@ impl State {
     pub fn of_system(places: &Places, data_dir: &Path) -> Self {
         let read = |path: &Path| std::fs::read_to_string(path).unwrap_or_default();
         let settings = places.etc.join("attendance/attendance.toml");
-        let page = config::parse(&read(&settings)).unwrap_or_default().page;
+        let config = config::examine(&read(&settings)).0;
+        let mut start = start::faults(&start::Notes::default());
+        let trusted = Path::new(SYNCHRONIZED).exists();
+        start.extend(state::faults(&state::System::default(), &config, OffsetDateTime::now_utc(), trusted));
+        let page = config.page;
         let own = page.certificate_file.unwrap_or_else(|| data_dir.join("tls/certificate.pem"));
         Self {
             version: os_release_field(&read(&places.etc.join("os-release")), "IMAGE_VERSION"),
@@ -95,7 +103,7 @@ impl State {
             fingerprint: shown_fingerprint(Path::new(service::PATH)).or_else(|| fingerprint(&own)),
             configured: settings.exists(),
             card: read(&places.run.join(FOUND_FILE)),
-            start: start::faults(&start::Notes::default()),
+            start,
             first_password: first_password(Path::new(FIRST_PASSWORD)),
         }
     }

@@ -5,6 +5,7 @@ fn places(folder: &Path) -> Places {
     Places {
         card: folder.join("card"),
         etc: folder.join("etc"),
+        kept: folder.join("kept"),
         iwd: folder.join("iwd"),
         run: folder.join("run"),
         serial: folder.join("serial"),

@@ -274,7 +274,7 @@ impl Fleet {
         if reply.status != StatusCode::OK {
             return Err(reply.unwanted().into());
         }
-        let answer = reply.read(MAX_BYTES).await?;
+        let answer = self.client.data(url, reply.read(MAX_BYTES).await?)?;
         backend::http::json::bounded(&answer.body, MAX_VALUES)
             .map_err(|error| FleetError::Content { url: shown(url), reason: error.to_string() })
     }

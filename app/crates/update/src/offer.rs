@@ -62,7 +62,7 @@ pub async fn ask(url: &SecretUrl, tls: &Tls) -> Result<Offer, OfferError> {
     if reply.status != StatusCode::OK {
         return Err(reply.unwanted().into());
     }
-    let answer = reply.read(MAX_BYTES).await?;
+    let answer = client.data(url.expose(), reply.read(MAX_BYTES).await?)?;
     read(&answer.body, url.expose()).map_err(|reason| OfferError::Content { url: url.to_string(), reason })
 }
 

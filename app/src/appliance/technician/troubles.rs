@@ -1,6 +1,7 @@
 //! What only the parts themselves know to be wrong, as problems on the page.
 
 use super::Technician;
+use crate::appliance::machine;
 use crate::appliance::refused_photos::not_used;
 use base::failure::Fault;
 use base::moment::Moment;
@@ -74,6 +75,7 @@ impl Technician {
             .and_then(rolled_back)
             .into_iter()
             .chain(start::faults(&start::Notes::default()).into_iter().map(start_trouble))
+            .chain(machine::network(&self.config, now).into_iter().map(start_trouble))
             .chain(self.ledger.summary().storage.csv_trouble.map(csv_trouble))
             .chain(self.at_the_door.all().into_iter().map(door_trouble))
             .chain(self.erasing.faults().into_iter().map(erasing_trouble))

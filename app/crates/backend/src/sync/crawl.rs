@@ -230,7 +230,7 @@ pub(super) struct Read {
 /// Reads the page of a folder.
 pub(super) async fn read_page(site: &Site, place: Place) -> (Place, Result<Read, Error>) {
     let found = async {
-        let Found { at, content, is_framed } = site.page(&place).await?;
+        let Found { at, content, is_framed, log_in } = site.page(&place).await?;
         if !place.segments().is_empty() && !at.is_same_as(&place) {
             return Err(Error::Answer(format!(
                 "the server redirects this folder to another one ({at}); the photos here are kept"
@@ -264,7 +264,16 @@ pub(super) async fn read_page(site: &Site, place: Place) -> (Place, Result<Read,
             }
             Ok((judged, unusable, icons))
         });
-        match judged.await {
+        let judged = judged.await;
+        let names_nothing = match &judged {
+            Ok(Ok((Judged::Listing(links) | Judged::Some(links), ..))) => links.is_empty(),
+            Ok(Ok((Judged::Other, ..))) => true,
+            _ => false,
+        };
+        if let Some(log_in) = log_in.filter(|_| names_nothing) {
+            return Err(log_in.into());
+        }
+        match judged {
             Ok(Ok((Judged::Listing(links), unusable, icons))) => {
                 Ok(Read { links, is_whole: true, unusable, icons })
             }

@@ -11,7 +11,9 @@ use time::format_description::well_known::Rfc2822;
 
 use url::Url;
 
+use crate::config::Server;
 use crate::http;
+use crate::http::portal::{self, Sign};
 use base::failure::{Diagnosis as _, Fault};
 use base::identity::RollNumber;
 use journal::storage::OpenRow;
@@ -110,6 +112,10 @@ pub fn read(
     let moved = moved.map(|to| shortened(to.split(['?', '#']).next().unwrap_or_default()));
     match status.as_u16() {
         200..=299 => {}
+        511 => {
+            let fault = portal::fault("the webhook", &Sign::Told, Server::Webhook);
+            return trouble(TroubleKind::Unreachable, fault);
+        }
         401 | 403 => {
             let reason = Fault::new(format!("the webhook refuses the key: {status}{said}")).advise(
                 match status.as_u16() {
@@ -139,7 +145,10 @@ pub fn read(
             let reason = Fault::new(format!(
                 "the webhook answers {status} and redirects to {to}; the key is not sent there"
             ))
-            .advise("if that is the webhook's address, write it into webhook.url");
+            .advise(format!(
+                "if that is the webhook's address, write it into webhook.url. Otherwise {}",
+                portal::ADVICE
+            ));
             return trouble(TroubleKind::Unreachable, reason);
         }
         _ => {
@@ -171,9 +180,10 @@ pub fn read(
 impl From<&http::Error> for Trouble {
     fn from(error: &http::Error) -> Self {
         let kind = match error {
-            http::Error::Connect { .. } | http::Error::Tls { .. } | http::Error::PinMismatch { .. } => {
-                TroubleKind::Unreachable
-            }
+            http::Error::Connect { .. }
+            | http::Error::Tls { .. }
+            | http::Error::PinMismatch { .. }
+            | http::Error::Proxy { .. } => TroubleKind::Unreachable,
             _ => TroubleKind::Server,
         };
         Self { kind, reason: error.fault(), wait: None }
@@ -290,13 +300,18 @@ pub(super) fn not_an_answer(body: &[u8]) -> Fault {
     let start = text.trim_start().to_lowercase();
     let what = if start.is_empty() {
         "nothing"
-    } else if start.starts_with("<!doctype") || start.starts_with("<html") || start.contains("<body") {
-        "a web page, such as a login or error page"
+    } else if portal::is_page(body) {
+        return nothing_counts(portal::fault("the webhook", &Sign::Page, Server::Webhook));
     } else {
         "something that is not the webhook's JSON"
     };
     Fault::new(format!("the webhook answered with {what}"))
         .advise("nothing counts as delivered. Check webhook.url and what stands before it")
+}
+
+/// A fault of an answer that delivers nothing, although it came.
+fn nothing_counts(fault: Fault) -> Fault {
+    Fault { advice: fault.advice.map(|advice| format!("nothing counts as delivered; {advice}")), ..fault }
 }
 
 /// One line of at most [`MAX_TEXT`] characters.

@@ -2,7 +2,7 @@
 //! that a corrected key can be proven while no row waits.
 
 use ::http::StatusCode;
-use ::http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
+use ::http::header::{CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
 use serde_json::Value;
 use url::Url;
 
@@ -10,7 +10,7 @@ use super::answer::{self, TroubleKind};
 use super::body;
 use super::worker::{KEY_HEADER, MAX_ANSWER};
 use crate::config::{Server, Tls, Webhook};
-use crate::http::{Answer, Client, Timeouts, json};
+use crate::http::{Answer, Client, Timeouts, json, portal};
 use base::failure::{Diagnosis as _, Fault};
 use base::secret::{Secret, without_credentials};
 
@@ -37,6 +37,10 @@ pub async fn check(webhook: &Webhook, tls: &Tls) -> Result<String, Fault> {
     for place in places(url.expose()) {
         let answer = asked.status(&place).await?;
         if !matches!(answer.status, StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED) {
+            let location = answer.headers.get(LOCATION).and_then(|value| value.to_str().ok());
+            if let Some(sign) = portal::sign(&place, answer.status, location) {
+                return Err(portal::fault(&without_credentials(&place), &sign, Server::Webhook));
+            }
             return judge(&answer, &without_credentials(&place));
         }
     }

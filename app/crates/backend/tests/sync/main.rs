@@ -14,6 +14,8 @@ mod interrupted;
 mod kinds;
 mod left_out;
 mod memory;
+mod portal;
+mod proxy;
 mod real_servers;
 mod removal;
 mod scripted;
