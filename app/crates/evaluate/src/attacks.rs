@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use image::RgbImage;
 
-pub use self::figures::{Attacks, ByRule, Decision, Figures, Presentation, RULES, Species};
+pub use self::figures::{Attacks, ByRule, Decision, Figures, Presentation, RULES, Species, figures};
 use self::trial::{Recorded, Trial};
 use super::pictures::EvaluateError;
 use super::sheet::{Sheet, Still};

@@ -7,7 +7,6 @@
 mod visit;
 
 use std::collections::BTreeSet;
-use std::fmt;
 use std::time::Duration;
 
 use time::OffsetDateTime;

@@ -7,6 +7,7 @@ use time::macros::datetime;
 
 use super::*;
 use crate::config::Attendance;
+use base::identity::RollNumber;
 
 const GAP: Duration = Duration::from_secs(120);
 const START: OffsetDateTime = datetime!(2026-11-23 00:00:00 UTC);

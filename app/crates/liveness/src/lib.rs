@@ -40,7 +40,7 @@ mod state;
 pub use crate::checker::{Checker, face_bounds};
 pub use crate::observation::{Observation, Summary, Verdict};
 pub use crate::requirement::{Missing, Requirement};
-pub use crate::state::{Prompted, State};
+pub use crate::state::State;
 
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,5 @@
 //! What the configured rule asks for, and the verdict on a track.
 
-use std::fmt;
 use std::path::Path;
 
 use models::store::Store;
@@ -9,7 +8,6 @@ use crate::config::LivenessRule;
 
 use crate::observation::{Summary, Verdict};
 use crate::passive::Passive;
-use crate::prompt::Prompt;
 use crate::state::{Prompted, State};
 
 /// What is missing before a face is taken for a living person's.
@@ -63,7 +61,7 @@ impl Requirement {
     /// Turns to ask for where nothing else shows liveness; 0 where a prompt does not help.
     pub fn turns(self) -> u32 {
         let asks = self.rule == LivenessRule::PassivePrompt && self.asks && !self.exempt;
-        if asks { (1 + self.refusals).min(prompt::MAX_TURNS) } else { 0 }
+        if asks { (1 + self.refusals).min(crate::prompt::MAX_TURNS) } else { 0 }
     }
 
     /// The site's rule with the weights in this folder.
@@ -148,9 +146,9 @@ impl Requirement {
         let moved = blinks > 0 || motion.is_some_and(|score| score >= 1.0);
         let verdict = match (self.rule, self.passive_there, state.passive.verdict()) {
             (LivenessRule::Off, ..) => Verdict::Unchecked,
-            (_, true, passive::Verdict::Attack) => Verdict::Attack,
+            (_, true, crate::passive::Verdict::Attack) => Verdict::Attack,
             (LivenessRule::PassivePrompt, ..) if matches!(state.prompt, Prompted::Failed) => Verdict::Attack,
-            (_, true, passive::Verdict::Open) => Verdict::Undecided,
+            (_, true, crate::passive::Verdict::Open) => Verdict::Undecided,
             (LivenessRule::PassivePrompt, there, _) if self.turns() > 0 => {
                 live_if(prompt == Some(true) || (there && scene && self.refusals == 0))
             }
@@ -166,7 +164,7 @@ impl Requirement {
 
     /// What would help a person about whom the decision is open.
     pub fn missing(self, state: &State) -> Missing {
-        if self.passive_there && state.passive.verdict() != passive::Verdict::Live {
+        if self.passive_there && state.passive.verdict() != crate::passive::Verdict::Live {
             Missing::Certainty
         } else if self.turns() > 0 {
             Missing::Prompt

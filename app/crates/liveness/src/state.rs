@@ -1,6 +1,5 @@
 //! What is known of a track: blinks, movements, the known scene, and whether it is one face without a break.
 
-use std::fmt;
 use std::time::Duration;
 
 use faces::landmarks::Landmarks;
@@ -13,19 +12,19 @@ use crate::prompt::{Prompt, Turn};
 #[derive(Debug, Clone, Default)]
 pub struct State {
     /// Votes of the passive models.
-    pub passive: passive::Votes,
+    pub passive: crate::passive::Votes,
     /// The lids over time.
-    pub blink: blink::Lids,
+    pub blink: crate::blink::Lids,
     /// The points over time.
-    pub depth: depth::Parallax,
+    pub depth: crate::depth::Parallax,
     /// What was around the head over time.
-    pub surroundings: scene::around::Surroundings,
+    pub surroundings: crate::scene::around::Surroundings,
     /// The prompt, where one was given.
-    prompt: Prompted,
+    pub(super) prompt: Prompted,
     /// When the newest frame was noted.
     noted: Option<Duration>,
     /// Whether the eyes were too small in it to see a blink.
-    eyes_too_small: bool,
+    pub(super) eyes_too_small: bool,
     /// Whether the face was turned too far to be embedded since it was embedded last.
     turned_away: bool,
 }
@@ -95,7 +94,7 @@ impl State {
     /// Asks for `turns` turns of the head, unless that was done. What the head did before does not count.
     pub fn ask(&mut self, turns: u32, now: Duration) {
         if matches!(self.prompt, Prompted::Not) {
-            self.depth = depth::Parallax::default();
+            self.depth = crate::depth::Parallax::default();
             self.prompt = Prompted::Asked(Prompt::new(drawn(), turns, now));
         }
     }
@@ -109,14 +108,14 @@ impl State {
         let Prompted::Asked(prompt) = &mut self.prompt else { return };
         let depth = self.depth.score().is_some_and(|score| score >= depth_needed(prompt.asked()));
         match prompt.note(landmarks.pose, depth, now, drawn) {
-            prompt::Answer::Waiting => {}
-            prompt::Answer::Next(_) => self.depth = depth::Parallax::default(),
-            prompt::Answer::Passed => self.prompt = Prompted::Passed,
-            prompt::Answer::Failed => self.prompt = Prompted::Failed,
+            crate::prompt::Answer::Waiting => {}
+            crate::prompt::Answer::Next(_) => self.depth = crate::depth::Parallax::default(),
+            crate::prompt::Answer::Passed => self.prompt = Prompted::Passed,
+            crate::prompt::Answer::Failed => self.prompt = Prompted::Failed,
         }
     }
 
-    fn prompt_shown(&self) -> Option<bool> {
+    pub(super) fn prompt_shown(&self) -> Option<bool> {
         match self.prompt {
             Prompted::Not => None,
             Prompted::Passed => Some(true),

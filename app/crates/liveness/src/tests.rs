@@ -1,6 +1,12 @@
 #![allow(clippy::unwrap_used)]
 use super::*;
+use crate::config::LivenessRule;
+use crate::observation::*;
+use faces::landmarks::Landmarks;
+use std::path::Path;
+use std::time::Duration;
 use vision::embedding::DIMENSIONS;
+use vision::embedding::Embedding;
 
 fn state(passive: f32) -> State {
     let mut state = State::default();

@@ -20,10 +20,9 @@ use base::durable::{Access, replace_for};
 use base::erasure::Erased;
 use base::failure::Fault;
 use base::identity::RollNumber;
-use ring::rand::SecureRandom as _;
 
-use self::entry::{Entry, Kept, Mark, bytes, drawn, hash, written};
-pub use self::entry::{Erasure, Id, Told};
+use self::entry::{Entry, Kept, Mark, bytes, drawn, written};
+pub use self::entry::{Erasure, Id, Told, join};
 use crate::book::{Device, Student};
 use crate::message::Keys;
 

@@ -7,7 +7,6 @@
 mod diagnosis;
 mod encryption;
 
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,25 +14,22 @@ use base::backoff::Backoff;
 use bytes::Bytes;
 use rumqttc::mqttbytes::QoS;
 use rumqttc::mqttbytes::v5::{
-    ConnectReturnCode, DisconnectReasonCode, LastWill, PubAckReason, PublishProperties, RetainForwardRule,
-    SubscribeReasonCode,
+    LastWill, PubAckReason, PublishProperties, RetainForwardRule, SubscribeReasonCode,
 };
 use rumqttc::{
-    AsyncClient, Broker, ConnectionError, Event, EventLoop, MqttOptions, Packet, PublishOptions, StateError,
+    AsyncClient, Broker, ConnectionError, Event, EventLoop, MqttOptions, Packet, PublishOptions,
     SubscribeFilterInput, TlsConfiguration, Transport,
 };
-use rustls_pki_types::pem::PemObject as _;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-pub use self::diagnosis::LinkError;
 use self::diagnosis::{CONNECT_TIME, diagnose};
-use self::encryption::{check_files, tls};
+pub use self::diagnosis::{LinkError, MAX_PACKET};
+pub use self::encryption::check_files;
+use self::encryption::tls;
 use crate::config::{BrokerUrl, Mqtt};
 use crate::outbox::Publication;
 
-/// Largest packet that this door takes. The largest message of a door has about 1,100 bytes.
-pub const MAX_PACKET: u32 = 64 * 1024;
 /// Longest topic that is looked at.
 const MAX_TOPIC: usize = 256;
 /// How long the broker keeps the session of a door that is not connected.
@@ -245,6 +241,13 @@ fn heard(packet: Packet, broker: &str) -> Option<Told> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use base::failure::Diagnosis as _;
+
+    use std::io;
+
+    use rumqttc::StateError;
+    use rumqttc::mqttbytes::v5::{ConnectReturnCode, DisconnectReasonCode};
+
     use super::*;
 
     const BROKER: &str = "mqtts://broker.example:8883";

@@ -8,11 +8,11 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use base::failure::Diagnosis as _;
 use base::identity::RollNumber;
 use time::Date;
 
-pub use self::exchanged::{Counters, Elsewhere, LastRefused, Own, Passed, Received};
+use self::exchanged::LastRefused;
+pub use self::exchanged::{Counters, Elsewhere, Own, Passed, Received};
 use crate::book::{Account, Book, Delivered, Device, Direction, Entry, Student, Visit, Void, first_and_last};
 use crate::erasure::Told;
 use crate::judge::{Judge, Window};

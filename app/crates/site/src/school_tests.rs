@@ -2,7 +2,9 @@
 use base::secret::Secret;
 use time::macros::date;
 
+use super::receiving::SHOWN;
 use super::*;
+use crate::book::Fixed;
 
 const DAY: Date = date!(2026 - 11 - 30);
 const STARTS: i64 = 1_796_000_000;

@@ -3,7 +3,6 @@
 use std::net::IpAddr;
 
 use bytes::Bytes;
-use http::header::HeaderValue;
 use http::{HeaderMap, HeaderName, StatusCode};
 
 use super::auth::Who;
@@ -91,6 +90,8 @@ fn wanted_by_the_person(csrf: &str, headers: &HeaderMap, body: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use http::Method;
+
+    use http::header::HeaderValue;
 
     use super::*;
 

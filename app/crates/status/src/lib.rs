@@ -58,6 +58,8 @@ mod service;
 mod technicians_pages;
 mod views;
 
+pub use routes::addresses;
+
 use std::io;
 use std::net::SocketAddr;
 use std::path::Path;

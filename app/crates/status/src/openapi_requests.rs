@@ -1,6 +1,5 @@
 //! What a request must carry, for the OpenAPI document: the form, and the varying part of the path.
 
-use schemars::JsonSchema;
 use serde_json::{Map, Value, json};
 
 use super::archive::LONGEST_PASSPHRASE;

@@ -11,7 +11,7 @@ use super::asked::Asked;
 use super::auth::{LogIn, Who};
 use super::refusals::{busy, log_in_later, unexpected};
 use super::reply::{Reply, error, json, of_type, see_other};
-use super::request::{same_origin, wants_page};
+use super::request::{SESSION_COOKIE, same_origin, wants_page};
 use super::service::Service;
 use super::{api, page, request};
 use access::account::TECHNICIAN;

@@ -4,10 +4,10 @@ use super::super::*;
 use proptest::prelude::*;
 
 /// A reproducible stream of numbers in −1..1.
-pub(super) struct Numbers(u64);
+pub(super) struct Numbers(pub(super) u64);
 
 impl Numbers {
-    fn take(&mut self, n: usize) -> Vec<f32> {
+    pub(super) fn take(&mut self, n: usize) -> Vec<f32> {
         let mut next = || {
             self.0 = self.0.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
             (self.0 >> 40) as f32 / (1u64 << 23) as f32 - 1.0
@@ -15,16 +15,21 @@ impl Numbers {
         (0..n).map(|_| next()).collect()
     }
 
-    fn tensor(&mut self, shape: (usize, usize, usize, usize)) -> Tensor {
+    pub(super) fn tensor(&mut self, shape: (usize, usize, usize, usize)) -> Tensor {
         Tensor::from_vec(self.take(shape.0 * shape.1 * shape.2 * shape.3), shape, &Device::Cpu).unwrap()
     }
 
-    fn filter(&mut self, outputs: usize, (height, width): (usize, usize), inputs: usize) -> Filter {
+    pub(super) fn filter(
+        &mut self,
+        outputs: usize,
+        (height, width): (usize, usize),
+        inputs: usize,
+    ) -> Filter {
         let weights = self.take(outputs * height * width * inputs);
         Filter { outputs, height, width, inputs, weights, bias: self.take(outputs) }
     }
 
-    fn depthwise(&mut self, window: usize, channels: usize) -> Depthwise {
+    pub(super) fn depthwise(&mut self, window: usize, channels: usize) -> Depthwise {
         Depthwise {
             window,
             channels,
@@ -33,7 +38,7 @@ impl Numbers {
         }
     }
 
-    fn activation(&mut self, kind: u8, channels: usize) -> Activation {
+    pub(super) fn activation(&mut self, kind: u8, channels: usize) -> Activation {
         match kind % 3 {
             0 => Activation::None,
             1 => Activation::Relu,

@@ -17,17 +17,13 @@ use url::Url;
 
 use base::secret::SecretUrl;
 
+pub use self::place::Place;
 use self::place::is_dangerous;
-pub use self::place::{Asked, Place};
 use script::{FOLDER_PARAMETERS, is_script};
 
 /// Longest link looked at. Path and query of what file browsers write stay far below; file systems take 255
 /// bytes a name.
 const MAX_LINK_BYTES: usize = 4096;
-
-/// Rounds of percent-decoding within which a dangerous name must show itself. A proxy and a server decode
-/// once each.
-const DECODING_ROUNDS: usize = 4;
 
 /// Most directories below each other.
 pub const MAX_DEPTH: usize = 10;

@@ -47,7 +47,7 @@ pub async fn check(webhook: &Webhook, tls: &Tls) -> Result<String, Fault> {
     asked.without_rows().await
 }
 
-struct Asked<'a> {
+pub(super) struct Asked<'a> {
     client: Client,
     url: &'a Url,
     key: Option<&'a Secret>,

@@ -24,6 +24,8 @@ use base::moment::Clock;
 use base::secret::SecretUrl;
 use journal::storage::{Deliveries, Delivery, Fate, Ledger};
 
+/// Largest answer read: a thousand rows are answered in some 300 kB.
+pub(super) const MAX_ANSWER: u64 = 4_000_000;
 /// First and longest delay after a failure. Rows wait in the journal; a school's network is mended by the
 /// hour.
 const DELAYS: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(600));

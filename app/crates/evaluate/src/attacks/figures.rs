@@ -8,9 +8,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::statistics::Rate;
-use camera::Source as _;
 use liveness::config::LivenessRule;
-use recognition::Engine;
 
 /// The rules that are measured side by side, and whether they take the anti-spoof models.
 pub const RULES: [(&str, LivenessRule, bool); 4] = [

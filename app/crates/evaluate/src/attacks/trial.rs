@@ -6,7 +6,6 @@ use std::time::Duration;
 use super::figures::{ByRule, Decision, GIVE_UP, Presentation, RULES, SOON};
 use crate::pictures::EvaluateError;
 use base::identity::RollNumber;
-use camera::Source as _;
 use faces::landmarks::Landmarks;
 use liveness::config::LivenessRule;
 use liveness::latch::Latch;
@@ -15,7 +14,7 @@ use recognition::naming::vote::Rule;
 use recognition::watch::decision;
 use recognition::watch::decision::{Look, Senses};
 use recognition::watch::subject::Subject;
-use recognition::{Engine, EngineError, Match, Quality};
+use recognition::{EngineError, Match, Quality};
 use vision::embedding::Embedding;
 
 /// A video is begun again this often: a person may step before the camera at any moment of it.
@@ -23,8 +22,8 @@ const BEGIN_EVERY: Duration = Duration::from_millis(500);
 
 /// What the models said of one frame.
 pub(super) struct Recorded {
-    face: Embedding,
-    seen: Observation,
+    pub(super) face: Embedding,
+    pub(super) seen: Observation,
 }
 
 /// One video under every rule, from every beginning.
@@ -80,20 +79,20 @@ impl Senses for Heard<'_> {
 }
 
 impl Trial {
-    fn new(rule: Rule, models: bool) -> Result<Self, EvaluateError> {
+    pub(super) fn new(rule: Rule, models: bool) -> Result<Self, EvaluateError> {
         let roll = RollNumber::parse("0").map_err(|error| EvaluateError::TooLittle(error.to_string()))?;
         let (enrolled, now) = (None, Duration::ZERO);
         Ok(Self { rule, models, roll, enrolled, beginnings: Vec::new(), live: Vec::new(), now })
     }
 
-    fn frame(&mut self, at: Duration) {
+    pub(super) fn frame(&mut self, at: Duration) {
         self.now = at;
         if self.beginnings.last().is_none_or(|last| at.saturating_sub(last.at) >= BEGIN_EVERY) {
             self.beginnings.push(Beginning { at, tries: Default::default() });
         }
     }
 
-    fn note(
+    pub(super) fn note(
         &mut self,
         landmarks: &Landmarks,
         quality: Quality,
@@ -139,7 +138,7 @@ impl Trial {
 
     /// A genuine person is accepted when the door would have, from the first frame on; an attack, when it
     /// would have from any beginning.
-    fn end(self, path: PathBuf, species: Option<String>) -> Presentation {
+    pub(super) fn end(self, path: PathBuf, species: Option<String>) -> Presentation {
         let tries = if species.is_some() { self.beginnings.len() } else { 1 };
         let accepted = std::array::from_fn(|rule| {
             let decided = |beginning: &Beginning| beginning.tries[rule].decided.is_some();

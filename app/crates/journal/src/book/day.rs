@@ -10,11 +10,11 @@ use crate::rules::{HandRow, RowFact, Visit, Void};
 use base::identity::RollNumber;
 
 #[derive(Debug, Default)]
-pub(super) struct Day {
-    students: HashMap<RollNumber, StudentDay>,
-    closed: bool,
+pub(crate) struct Day {
+    pub(super) students: HashMap<RollNumber, StudentDay>,
+    pub(super) closed: bool,
     /// Whether visits of it were written down: a day that only an earlier version knew is left as it is.
-    has_visits: bool,
+    pub(super) has_visits: bool,
 }
 
 /// One student on one day.
@@ -90,9 +90,9 @@ pub(crate) struct Current {
     pub(crate) last: Stamp,
     pub(crate) estimated: bool,
     /// The last sighting that was handed over to be written.
-    written: Option<Duration>,
+    pub(super) written: Option<Duration>,
     /// Time by which the last sighting may be later than the one that is known: after a crash.
-    slack: Duration,
+    pub(super) slack: Duration,
     /// Whether it was said why a recognition of this visit made no row.
     pub(crate) told: bool,
 }

@@ -12,7 +12,7 @@ use base::event::Event;
 
 impl Recorder {
     /// Says of each recognition what it became, unless a row was announced for it.
-    pub(super) fn explain_all(&mut self) {
+    pub(crate) fn explain_all(&mut self) {
         while let Some(recognition) = self.to_explain.pop_front() {
             if let Some(event) = self.explanation(&recognition) {
                 self.bus.publish(event);

@@ -24,7 +24,7 @@ const KEEP_VISITS: time::Duration = time::Duration::days(DAYS_HELD as i64 + 1);
 
 impl Recorder {
     /// Writes what waits, in order: the visits, what the rules say of them, and that days are closed.
-    pub(super) fn flush(&mut self) {
+    pub(crate) fn flush(&mut self) {
         let written = self.write_visits().and_then(|()| self.write_rows());
         if let Err(error) = written {
             self.complain(&error);
@@ -199,7 +199,7 @@ impl Recorder {
         });
     }
 
-    pub(super) fn prune(&mut self, now: OffsetDateTime) {
+    pub(crate) fn prune(&mut self, now: OffsetDateTime) {
         let before = now - self.keep;
         let removed = self
             .journal

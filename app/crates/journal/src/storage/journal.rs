@@ -1,6 +1,6 @@
 //! The three logs of the folder: appended to, and pruned.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::io;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
@@ -50,8 +50,8 @@ pub enum JournalError {
 
 /// The rows' log.
 pub struct Journal {
-    log: Log,
-    next_id: u64,
+    pub(super) log: Log,
+    pub(super) next_id: u64,
 }
 
 impl Journal {
@@ -174,7 +174,7 @@ impl Journal {
 
 /// The deliveries' log.
 pub struct Deliveries {
-    log: Log,
+    pub(super) log: Log,
 }
 
 impl Deliveries {
@@ -208,7 +208,7 @@ impl Deliveries {
 
 /// The visits' log.
 pub struct Visits {
-    log: Log,
+    pub(super) log: Log,
 }
 
 impl Visits {
@@ -233,4 +233,17 @@ impl Visits {
             if lines.payloads.iter().all(old) { Prune::Remove } else { Prune::Stop }
         })
     }
+}
+
+/// What a log says of these rows.
+pub(super) fn records_of(log: &Log, ids: &BTreeSet<u64>) -> io::Result<BTreeMap<u64, Vec<Record>>> {
+    let mut found: BTreeMap<u64, Vec<Record>> = BTreeMap::new();
+    if !ids.is_empty() {
+        log.visit(|payload| {
+            if let Some(record) = Record::decode(payload).filter(|record| ids.contains(&record.id())) {
+                found.entry(record.id()).or_default().push(record);
+            }
+        })?;
+    }
+    Ok(found)
 }

@@ -29,22 +29,21 @@ mod opening;
 pub mod record;
 pub mod visits;
 
-use std::sync::Arc;
-
 pub use crate::storage::delivery::{Delivery, Fate};
 pub use crate::storage::disk::{Disk, Folder};
+pub use crate::storage::journal::{Deliveries, Journal, JournalError, VERSION, Visits};
 pub(crate) use crate::storage::ledger::Standing;
 pub use crate::storage::ledger::{Ledger, OpenOut, OpenRow, Progress, RowView, Storage, Summary, timestamp};
+#[cfg(test)]
+pub(crate) use crate::storage::opening::read_into;
+pub use crate::storage::opening::{Opened, ledger_of, ledger_of_days, open, open_into, open_on, rows_on};
 pub use crate::storage::record::{Certainty, Hand, Record, Row, Settled, Verdict};
 pub use crate::storage::visits::VisitRecord;
-
-pub use crate::storage::journal::{Deliveries, Journal, JournalError, VERSION, Visits};
-pub use crate::storage::opening::{Opened, ledger_of, ledger_of_days, open, open_into, rows_on};
-use base::moment::SiteZone;
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use std::sync::Arc;
     use std::time::Duration;
 
     use time::macros::datetime;
@@ -53,6 +52,7 @@ mod tests {
     use super::*;
     use crate::row::{Stamp, Status};
     use base::identity::RollNumber;
+    use base::moment::SiteZone;
 
     fn opened(disk: &Arc<FakeDisk>) -> Opened {
         open_on(Arc::clone(disk) as Arc<dyn Disk>, SiteZone::named("UTC").unwrap(), |_| {}).unwrap()

@@ -1,6 +1,6 @@
 //! The folder is opened, and what is in it is read.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs::{File, TryLockError};
 use std::io;
 use std::ops::RangeInclusive;
@@ -16,7 +16,7 @@ use crate::storage::record::{Certainty, Record};
 use crate::storage::visits::VisitRecord;
 
 use super::journal::{
-    DELIVERIES, Deliveries, Journal, JournalError, MOST_ROWS_IN_A_FILE, ROWS, VISITS, Visits,
+    DELIVERIES, Deliveries, Journal, JournalError, MOST_ROWS_IN_A_FILE, ROWS, VISITS, Visits, records_of,
 };
 use crate::day::SchoolDay;
 use crate::storage::log::{Health, Log};
@@ -160,19 +160,6 @@ pub(crate) fn read_into(
     Ok(Opened { journal, visits, visited, deliveries, ledger, unreadable, lock: None })
 }
 
-/// What a log says of these rows.
-pub(super) fn records_of(log: &Log, ids: &BTreeSet<u64>) -> io::Result<BTreeMap<u64, Vec<Record>>> {
-    let mut found: BTreeMap<u64, Vec<Record>> = BTreeMap::new();
-    if !ids.is_empty() {
-        log.visit(|payload| {
-            if let Some(record) = Record::decode(payload).filter(|record| ids.contains(&record.id())) {
-                found.entry(record.id()).or_default().push(record);
-            }
-        })?;
-    }
-    Ok(found)
-}
-
 /// The rows of a day from the disk, for days that are not in memory any more. Reads both logs whole: a second
 /// for a year of a large school.
 ///
@@ -216,7 +203,7 @@ pub fn ledger_of_days(
 }
 
 /// Locks the folder against other processes. Where it cannot be written there is nothing to lock.
-fn lock(folder: &Path) -> Result<Option<File>, JournalError> {
+pub(super) fn lock(folder: &Path) -> Result<Option<File>, JournalError> {
     let file = std::fs::create_dir_all(folder).and_then(|()| File::create(folder.join("lock")));
     match file.map(|file| (file.try_lock(), file)) {
         Ok((Ok(()), file)) => Ok(Some(file)),

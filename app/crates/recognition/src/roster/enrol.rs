@@ -5,8 +5,6 @@ mod looking;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use sha2::Digest as _;
-
 pub use self::looking::Enroller;
 use self::looking::{Looked, kept, look_at};
 use super::cache::{Cache, Entry, keeps_marks};
@@ -16,11 +14,10 @@ use super::removal::Removal;
 use super::{Alike, PhotoOutcome, PhotoReport, Report, Roster, layout};
 use crate::naming::own;
 use crate::naming::threshold::Calibration;
-use crate::{Engine, EngineError, Gallery};
+use crate::{EngineError, Gallery};
 use base::failure::{Diagnosis, Fault};
 use base::identity::RollNumber;
 use vision::embedding::Embedding;
-use vision::photo;
 use vision::photo::PhotoLimits;
 use vision::photos::Layout;
 use vision::scan::{Ignored, Listing, ScanError, scan};

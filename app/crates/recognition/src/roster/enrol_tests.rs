@@ -7,9 +7,12 @@ mod layout_tests;
 
 use super::*;
 use crate::{Content, EnrolRefusal, Quality};
+use crate::{Enrolment, Inspection};
+use image::RgbImage;
 use std::path::Path;
 use vision::embedding::DIMENSIONS;
 use vision::face::{Bounds, DetectorChoice, Face};
+use vision::scan::PhotoFile;
 use vision::size::ByteSize;
 
 /// Embeds a picture by its first pixel; black pictures have no face.

@@ -47,35 +47,35 @@ pub struct Told {
 pub(super) struct Kept {
     /// The device's own key, drawn with the first erasure.
     #[serde(default)]
-    device_key: String,
+    pub(super) device_key: String,
     #[serde(default)]
-    erasures: Vec<Entry>,
+    pub(super) erasures: Vec<Entry>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Entry {
-    id: String,
-    at: i64,
+    pub(super) id: String,
+    pub(super) at: i64,
     #[serde(default)]
-    by: String,
-    marks: Vec<Mark>,
+    pub(super) by: String,
+    pub(super) marks: Vec<Mark>,
     /// Whether a door asked for it; else only its lifting is known.
-    asked: bool,
+    pub(super) asked: bool,
     #[serde(default)]
-    done: bool,
+    pub(super) done: bool,
     #[serde(default)]
-    lifted: bool,
+    pub(super) lifted: bool,
 }
 
 /// A keyed hash of a roll number, with its key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Mark {
-    key: String,
-    hash: String,
+    pub(super) key: String,
+    pub(super) hash: String,
 }
 
 impl Mark {
-    fn of(key: &[u8; 32], roll: &RollNumber) -> Self {
+    pub(super) fn of(key: &[u8; 32], roll: &RollNumber) -> Self {
         Self { key: written(key), hash: hash(key, roll).to_string() }
     }
 
@@ -131,15 +131,15 @@ pub fn join(data_dir: &Path, arriving: &Path) -> Result<(), Fault> {
 }
 
 impl Entry {
-    fn is_of(&self, roll: &RollNumber) -> bool {
+    pub(super) fn is_of(&self, roll: &RollNumber) -> bool {
         self.marks.iter().any(|mark| mark.is_of(roll))
     }
 
-    fn is_open(&self) -> bool {
+    pub(super) fn is_open(&self) -> bool {
         self.asked && !self.done
     }
 
-    fn number(&self) -> Result<Id, Fault> {
+    pub(super) fn number(&self) -> Result<Id, Fault> {
         Id::parse(&self.id).ok_or_else(|| Fault::new("an erasure has no number"))
     }
 }

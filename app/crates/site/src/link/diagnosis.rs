@@ -9,7 +9,9 @@ use base::failure::{Diagnosis, Fault};
 use rumqttc::mqttbytes::Error as PacketError;
 use rumqttc::mqttbytes::v5::{ConnectReturnCode, DisconnectReasonCode};
 use rumqttc::{ConnectionError, StateError, TlsError};
-use rustls_pki_types::pem::PemObject as _;
+
+/// Largest packet that this door takes. The largest message of a door has about 1,100 bytes.
+pub const MAX_PACKET: u32 = 64 * 1024;
 
 /// Time for a connection, TLS included.
 pub(super) const CONNECT_TIME: Duration = Duration::from_secs(10);

@@ -2,13 +2,11 @@
 
 use std::sync::Arc;
 
-use base::failure::Diagnosis as _;
 use base::identity::RollNumber;
 use time::Date;
 
 use crate::book::{Account, Delivered, Direction, Fixed, NewestRow, Student, Visit, Void};
 use crate::erasure::Told;
-use crate::message::Beacon;
 
 /// What this door itself knows of a student's day.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -96,7 +94,7 @@ pub struct Counters {
 
 #[derive(Debug, Default)]
 pub(super) struct LastRefused {
-    foreign: Option<i64>,
-    version: Option<(i64, u8)>,
-    garbage: Option<i64>,
+    pub(super) foreign: Option<i64>,
+    pub(super) version: Option<(i64, u8)>,
+    pub(super) garbage: Option<i64>,
 }

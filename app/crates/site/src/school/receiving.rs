@@ -13,7 +13,7 @@ use crate::message::{self, Refusal, Seen};
 use crate::topics::Topic;
 
 /// How long a refused message is shown as a fault, in seconds.
-const SHOWN: i64 = 3600;
+pub(super) const SHOWN: i64 = 3600;
 
 impl School {
     /// Takes in a message; `now`: our clock, seconds since 1970.

@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
 
-use base::failure::{Diagnosis as _, Fault};
+use base::failure::Fault;
 use time::Date;
 
 use super::shared::locked;
-use super::{Door, LOOK_EVERY, MOST_AT_ONCE, REFRESH_EVERY, Run};
+use super::{Door, LOOK_EVERY, MOST_AT_ONCE, MOST_BATCHES, REFRESH_EVERY, RESTORED_AT_ONCE, Run};
 use crate::book::Student;
 use crate::judge::Window;
 use crate::link::{self, Link};

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
 
-use base::failure::Diagnosis as _;
 use base::identity::RollNumber;
 use time::Date;
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use base::failure::{Diagnosis as _, Fault};
+use base::failure::Fault;
 use bytes::Bytes;
 
 use super::{Door, Run, retained};

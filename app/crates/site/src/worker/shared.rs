@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use base::failure::{Diagnosis as _, Fault};
+use base::failure::Fault;
 use base::identity::RollNumber;
 use time::Date;
 use tokio::sync::Notify;
@@ -26,11 +26,11 @@ impl Changes {
         self.0.1.notify_one();
     }
 
-    fn take(&self) -> BTreeSet<(Date, RollNumber)> {
+    pub(super) fn take(&self) -> BTreeSet<(Date, RollNumber)> {
         std::mem::take(&mut *self.0.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    async fn marked(&self) {
+    pub(super) async fn marked(&self) {
         self.0.1.notified().await;
     }
 }
@@ -38,18 +38,18 @@ impl Changes {
 /// What others may look at while the worker runs.
 #[derive(Debug)]
 pub struct Shared {
-    school: Mutex<School>,
-    link: Mutex<Option<Fault>>,
-    refused: Mutex<Option<Fault>>,
-    journal: Mutex<Option<Fault>>,
-    connected: AtomicBool,
-    sessions: AtomicU64,
-    published: AtomicU64,
-    published_bytes: AtomicU64,
-    received: AtomicU64,
-    received_bytes: AtomicU64,
-    grace: Duration,
-    began: Instant,
+    pub(super) school: Mutex<School>,
+    pub(super) link: Mutex<Option<Fault>>,
+    pub(super) refused: Mutex<Option<Fault>>,
+    pub(super) journal: Mutex<Option<Fault>>,
+    pub(super) connected: AtomicBool,
+    pub(super) sessions: AtomicU64,
+    pub(super) published: AtomicU64,
+    pub(super) published_bytes: AtomicU64,
+    pub(super) received: AtomicU64,
+    pub(super) received_bytes: AtomicU64,
+    pub(super) grace: Duration,
+    pub(super) began: Instant,
 }
 
 /// Numbers for the metrics.

@@ -5,13 +5,17 @@ use std::fmt;
 
 use percent_encoding::percent_decode_str;
 
+/// Rounds of percent-decoding within which a dangerous name must show itself. A proxy and a server decode
+/// once each.
+const DECODING_ROUNDS: usize = 4;
+
 /// How a script is asked for a place.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-struct Asked {
+pub(super) struct Asked {
     /// The script's name, where the link names one.
-    script: Option<String>,
+    pub(super) script: Option<String>,
     /// The parameters beside those of the base.
-    parameters: Vec<(String, String)>,
+    pub(super) parameters: Vec<(String, String)>,
 }
 
 /// A page or file below the base.
@@ -19,11 +23,11 @@ struct Asked {
 pub struct Place {
     /// Decoded names from the base down; empty for the base itself. None is `.`, `..` or empty, or holds `/`,
     /// `\` or a control character.
-    segments: Vec<String>,
+    pub(super) segments: Vec<String>,
     /// Whether the address ends in a slash.
-    slash: bool,
+    pub(super) slash: bool,
     /// How it is asked for when it has no path of its own.
-    asked: Option<Asked>,
+    pub(super) asked: Option<Asked>,
 }
 
 impl Place {
@@ -69,7 +73,7 @@ impl Place {
                 .all(|(one, other)| one.to_lowercase() == other.to_lowercase())
     }
 
-    fn directory_count(&self) -> usize {
+    pub(super) fn directory_count(&self) -> usize {
         if self.is_directory() { self.segments.len() } else { self.segments.len().saturating_sub(1) }
     }
 

@@ -1,9 +1,8 @@
 //! What is left over in the folder is found and removed; a folder takes the place of another.
 
-use std::io::{self, Read as _, Write as _};
+use std::io::{self};
 
 use cap_std::fs::DirEntry;
-use sha2::Digest as _;
 
 use super::{Mirror, PART, clear_away};
 use crate::sync::error::{Error, is_of_the_whole_disk};

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use super::{CONFLICT, DELAYS, Ended, Report, Run, Uploader};
+use super::{CONFLICT, DELAYS, Ended, MAX_ANSWER, Report, Run, Uploader};
 use crate::http::Client;
 use crate::upload::answer::{RowAnswer, Trouble, TroubleKind};
 use crate::upload::plan::Next;
@@ -13,9 +13,6 @@ use base::backoff::Backoff;
 use base::event::Event;
 use base::identity::RollNumber;
 use journal::storage::{Delivery, Fate, OpenRow};
-
-/// Largest answer read: a thousand rows are answered in some 300 kB.
-pub(super) const MAX_ANSWER: u64 = 4_000_000;
 
 const KEPT: &str =
     "the backend keeps the row as it was before it was changed here. Change it there, then dismiss this row";

@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use image::RgbImage;
 use sha2::{Digest as _, Sha256};
 
-use crate::naming::own;
 use crate::naming::threshold::Calibration;
 use crate::roster::PhotoOutcome;
 use crate::roster::cache::{Cache, Entry, Seen};
@@ -13,7 +12,6 @@ use crate::roster::persons::Likeness;
 use crate::roster::places::{Places, below_the_door};
 use crate::roster::removal::Removal;
 use crate::{Engine, EngineError, Enrolment, Inspection};
-use base::failure::Diagnosis;
 use base::identity::RollNumber;
 use vision::contain::contained;
 use vision::photo;

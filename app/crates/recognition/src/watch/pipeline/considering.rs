@@ -4,7 +4,6 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use super::Pipeline;
-use crate::engine::Engine;
 use crate::naming::vote::Rule;
 use crate::watch::decision::{Decision, Look};
 use crate::watch::follow::Followed;
