@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use time::{Date, OffsetDateTime};
 
-use base::identity::RollNumber;
 use journal::Status;
 use journal::config::Direction;
 use journal::rules::{DoorName, Visit, Void};
@@ -97,6 +96,7 @@ mod tests {
     use time::macros::{date, datetime};
 
     use super::*;
+    use base::identity::RollNumber;
 
     #[test]
     fn a_void_and_a_row_by_hand_name_the_same_visit_at_both_doors() {

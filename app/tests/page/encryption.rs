@@ -1,6 +1,7 @@
 //! TLS 1.3 only, the redirect from plain HTTP, the original’s port, and a pinned key.
 
-use std::io::{BufRead, Read, Write};
+use std::io::Write;
+use std::process::{Command, Stdio};
 
 use crate::client::{As, answer, plain, request, tls};
 use crate::device::Device;
@@ -97,4 +98,16 @@ fn curl_can_pin_the_key() {
     assert!(answer.contains("\"attendance_system\""), "{answer}");
     let wrong = pinned("sha256//AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=").unwrap();
     assert!(!wrong.contains("attendance_system") && wrong.contains("public key"), "{wrong}");
+}
+
+/// Runs a program, or says loudly that it is not there.
+fn run(program: &str, arguments: &[&str]) -> Option<String> {
+    let out = Command::new(program).args(arguments).stdin(Stdio::null()).output();
+    match out {
+        Ok(out) => Some(String::from_utf8_lossy(&[out.stdout, out.stderr].concat()).into_owned()),
+        Err(_) => {
+            skipped::skipped(&format!("{program}; scripts/test installs it"));
+            None
+        }
+    }
 }

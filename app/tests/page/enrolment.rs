@@ -18,7 +18,8 @@ use recognition::config::Recognition;
 use view::enrolment::{Enrolment, Kept, Sitting};
 use view::{Done, Refused};
 
-use crate::browser::{log_in, reads_well};
+use crate::browser::log_in;
+use crate::browser_reading::reads_well;
 use crate::client::As;
 use crate::device::{Device, PASSWORD};
 use crate::webdriver::Browser;

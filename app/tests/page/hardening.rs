@@ -1,7 +1,6 @@
 //! What stands between the network and the program: headers, limits, TLS, and silence about secrets.
 
-use std::io::BufReader;
-use std::process::{Command, Stdio};
+use std::io::{BufRead, BufReader, Read, Write};
 
 use access::password;
 use base::secret::Secret;
@@ -274,15 +273,3 @@ password_hash = "HASH"
 /// What must not be shown of them.
 const CONFIGURED: [&str; 6] =
     ["ph0t0-passw0rd", "ph0t0-key", "h00k-token", "h00k-key", "fl33t-key", "fl33t-token"];
-
-/// Runs a program, or says loudly that it is not there.
-fn run(program: &str, arguments: &[&str]) -> Option<String> {
-    let out = Command::new(program).args(arguments).stdin(Stdio::null()).output();
-    match out {
-        Ok(out) => Some(String::from_utf8_lossy(&[out.stdout, out.stderr].concat()).into_owned()),
-        Err(_) => {
-            skipped::skipped(&format!("{program}; scripts/test installs it"));
-            None
-        }
-    }
-}

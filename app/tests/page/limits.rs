@@ -1,6 +1,6 @@
 //! What one client may take: sizes, time, connections and streams; a flood leaves recognition alone.
 
-use std::io::{BufRead, Read, Write};
+use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};

@@ -10,7 +10,6 @@ use settings::desk::Desk;
 use settings::store::{RealDisk, Store};
 use settings::trial::Keeper;
 use settings::writer::Writer;
-use time::macros::time;
 use view::systems::{
     Content, InstalledSystem, Origin, Signers, Slot, SlotView, Systems, UpdateEnd, UpdateOutcome,
 };

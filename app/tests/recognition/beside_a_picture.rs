@@ -8,14 +8,14 @@ use faces::warp::{Affine, warp};
 use image::{Rgb, RgbImage, imageops};
 use liveness::config::LivenessRule;
 use liveness::depth::Parallax;
-use recognition::{Engine, FrameOutcome, Pipeline};
+use recognition::{FrameOutcome, Pipeline};
 use vision::face::Bounds;
 use vision::frame::{Frame, Picture};
 
 use crate::material::Material;
 
 /// Shows the video with a photo of somebody else beside it; who was recognised, each in a track of their own.
-pub fn beside_a_picture(material: &Material, pipeline: &mut Pipeline, frames: u64) -> Vec<String> {
+pub(crate) fn beside_a_picture(material: &Material, pipeline: &mut Pipeline, frames: u64) -> Vec<String> {
     let photo = material.photo("2110003");
     let (width, height) = (480, 480 * photo.height() / photo.width());
     let beside = imageops::resize(&photo, width, height, imageops::FilterType::Triangle);
@@ -44,7 +44,7 @@ pub fn beside_a_picture(material: &Material, pipeline: &mut Pipeline, frames: u6
 }
 
 /// The colours of a frame.
-pub fn picture(frame: &Frame) -> RgbImage {
+pub(crate) fn picture(frame: &Frame) -> RgbImage {
     let mut picture = RgbImage::default();
     frame.picture.write_rgb(&mut picture);
     picture

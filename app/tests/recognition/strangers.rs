@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use base::progress::Progress;
 use liveness::config::LivenessRule;
-use recognition::{Advice, Engine, FrameOutcome, Gallery, Pipeline};
+use recognition::{Advice, FrameOutcome, Gallery, Pipeline};
 
 use crate::material::Material;
 

@@ -135,7 +135,11 @@ fn a_start_removes_no_folder_of_photos() {
         let folder = board();
         let place = stage(folder.path());
         if !leftover.is_empty() {
-            write(&folder.path().join("import").join(leftover), "known_faces/1/a.jpg", "of an earlier import");
+            write(
+                &folder.path().join("import").join(leftover),
+                "known_faces/1/a.jpg",
+                "of an earlier import",
+            );
         }
         assert_eq!(carry_out(&NoTime, &place, || Ok(()), |_| Ok(())).unwrap(), Carried::Done(None));
         place.sweep(&RealFolders);

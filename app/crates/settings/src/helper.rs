@@ -228,8 +228,9 @@ mod tests {
         std::fs::write(&other, "{}").unwrap();
         std::os::unix::fs::symlink(&other, &request).unwrap();
         let kept = folder.path().join("kept");
-        let serve =
-            |config: &Path, request: &Path, answers: &Path| serve(config, request, answers, &kept, &|_| Ok(()));
+        let serve = |config: &Path, request: &Path, answers: &Path| {
+            serve(config, request, answers, &kept, &|_| Ok(()))
+        };
         assert!(serve(&config, &request, folder.path()).is_err());
         assert!(std::fs::symlink_metadata(&request).is_err() && other.exists(), "not looked at again");
         std::fs::create_dir(&request).unwrap();

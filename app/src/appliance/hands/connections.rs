@@ -8,20 +8,14 @@ use tokio::sync::broadcast;
 use tokio::time::{Instant, timeout_at};
 
 use super::Hands;
-use crate::appliance::answer::{done, ready, refused};
+use crate::appliance::answer::{done, failed, ready, refused};
 use backend::sync::confirm_removal;
 use backend::{sync, upload};
 use base::event::{Event, WorkerState as State};
-use base::failure::Fault;
 use view::{Done, Pending, Refused};
 
 /// How long the page waits for a synchronisation: a thousand photos over a slow line. It goes on beyond that.
 const SYNC_TIME: Duration = Duration::from_secs(900);
-
-/// A fault as the page shows it.
-pub(super) fn failed(fault: Fault) -> Refused {
-    Refused { message: fault.what, details: fault.advice.unwrap_or_default() }
-}
 
 /// Waits for the words of the synchronisation that was asked for.
 async fn outcome_of_sync(

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::Hands;
-use crate::appliance::answer::{NO_SUCH_ROW, done, ready, refused};
+use crate::appliance::answer::{NO_SUCH_ROW, done, failed, ready, refused};
 use crate::appliance::corrections;
 use journal::Recorder;
 use view::corrections::Correction;

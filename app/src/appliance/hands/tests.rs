@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used)]
-use super::frame_path::RECOGNITION;
 use super::*;
 use crate::appliance::enrolment::DoorEnrolment;
+use crate::appliance::frame_path::RECOGNITION;
 use crate::supervisor::Supervisor;
 use base::failure::Failure;
 use base::identity::RollNumber;

@@ -9,7 +9,6 @@ use super::Technician;
 use crate::appliance::latest::Decided;
 use crate::appliance::refused_photos::refused_photos;
 use crate::appliance::students::From;
-use backend::sync;
 use base::identity::RollNumber;
 use recognition::roster::places::{Places, below_the_door};
 use recognition::roster::{PhotoOutcome, Report};

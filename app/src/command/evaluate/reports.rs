@@ -6,9 +6,7 @@ use anyhow::Context as _;
 
 use evaluate::attacks::{Presentation, RULES};
 use evaluate::bench::Shown;
-use evaluate::identification::identification;
 use evaluate::{attacks, bench, chart, enrolment, identification};
-use recognition::Engine;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Out {
@@ -17,7 +15,7 @@ pub(super) struct Out {
     json: Option<PathBuf>,
     /// Write every score as CSV.
     #[arg(long, value_name = "FILE")]
-    csv: Option<PathBuf>,
+    pub(super) csv: Option<PathBuf>,
     /// Write pictures (SVG) into this folder.
     #[arg(long, value_name = "DIR")]
     charts: Option<PathBuf>,

@@ -17,8 +17,8 @@ use url::Url;
 
 use base::secret::SecretUrl;
 
+pub use self::place::Place;
 use self::place::is_dangerous;
-pub use self::place::{Asked, Place};
 use script::{FOLDER_PARAMETERS, is_script};
 
 /// Longest link looked at. Path and query of what file browsers write stay far below; file systems take 255

@@ -13,7 +13,7 @@ use base::progress::Progress;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::door::{Door, PATIENCE, bmp, counts, jpeg};
+use crate::door::{Door, KEY, PATIENCE, bmp, counts, jpeg};
 use crate::scripted::{Script, Server, path};
 
 /// A server with one student and one photo, which it sends as `photo` says.

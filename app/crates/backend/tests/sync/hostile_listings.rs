@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use backend::sync::Error;
 
-use crate::door::{Door, counts, jpeg};
+use crate::door::{Door, KEY, counts, jpeg};
 use crate::scripted::{Script, Server, path};
 
 #[tokio::test]

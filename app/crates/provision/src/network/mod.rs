@@ -210,7 +210,9 @@ pub fn reload() -> io::Result<()> {
     match answer {
         Ok(Ok(())) => Ok(()),
         Ok(Err(error)) => Err(io::Error::other(format!("systemd-networkd: {error}"))),
-        Err(_) => Err(io::Error::other(format!("systemd-networkd did not answer within {} s", ANSWER.as_secs()))),
+        Err(_) => {
+            Err(io::Error::other(format!("systemd-networkd did not answer within {} s", ANSWER.as_secs())))
+        }
     }
 }
 

@@ -7,7 +7,6 @@ use serde::{Deserialize, Serialize};
 use crate::history::{End, TrialOutcome};
 use crate::view::SystemsView;
 use base::durable;
-use base::failure::Diagnosis;
 
 /// How an action goes on or ends, in hawkBit's words (`execution`, `result.finished`).
 #[derive(Debug, Clone, PartialEq, Eq)]

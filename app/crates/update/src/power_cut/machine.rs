@@ -28,23 +28,23 @@ pub(super) enum Image {
 
 /// The power went.
 #[derive(Debug)]
-struct Cut;
+pub(super) struct Cut;
 
 #[derive(Debug, Clone)]
 pub(super) struct Machine {
-    committed: Slot,
-    record: Record,
-    history: History,
-    slots: [Image; 2],
+    pub(super) committed: Slot,
+    pub(super) record: Record,
+    pub(super) history: History,
+    pub(super) slots: [Image; 2],
     /// Writes until the power goes; `None`: it stays.
-    fuse: Option<usize>,
-    booted: Booted,
+    pub(super) fuse: Option<usize>,
+    pub(super) booted: Booted,
     /// Starts of the kernel so far.
-    starts: u32,
+    pub(super) starts: u32,
 }
 
 impl Machine {
-    fn new(slot: Slot) -> Self {
+    pub(super) fn new(slot: Slot) -> Self {
         let mut slots = [Image::Torn, Image::Torn];
         slots[slot as usize] = Image::Whole { version: "old", nature: Nature::Healthy };
         let booted = Booted { slot, tryboot: false };
@@ -61,26 +61,26 @@ impl Machine {
         machine
     }
 
-    fn flow(&self) -> Flow {
+    pub(super) fn flow(&self) -> Flow {
         let start = Some(self.starts.to_string());
         Flow { committed: self.committed, booted: self.booted, record: self.record.clone(), start }
     }
 
-    fn system(&self, slot: Slot) -> System {
+    pub(super) fn system(&self, slot: Slot) -> System {
         match &self.slots[slot as usize] {
             Image::Whole { version, .. } => System { version: (*version).to_owned(), built: None },
             Image::Torn => System::default(),
         }
     }
 
-    fn version(&self) -> &'static str {
+    pub(super) fn version(&self) -> &'static str {
         match self.slots[self.booted.slot as usize] {
             Image::Whole { version, .. } => version,
             Image::Torn => "torn",
         }
     }
 
-    fn burn(&mut self) -> Result<(), Cut> {
+    pub(super) fn burn(&mut self) -> Result<(), Cut> {
         match &mut self.fuse {
             Some(0) => return Err(Cut),
             Some(left) => *left -= 1,
@@ -89,7 +89,7 @@ impl Machine {
         Ok(())
     }
 
-    fn apply(&mut self, writes: Vec<Write>) -> Result<(), Cut> {
+    pub(super) fn apply(&mut self, writes: Vec<Write>) -> Result<(), Cut> {
         for write in writes {
             self.burn()?;
             match write {
@@ -109,7 +109,7 @@ impl Machine {
     }
 
     /// RAUC installs into the slot that is not running.
-    fn install(&mut self, image: &Image) -> Result<(), Cut> {
+    pub(super) fn install(&mut self, image: &Image) -> Result<(), Cut> {
         let target = self.booted.slot.other();
         let writes = self.flow().set_bad(target).expect("the target is not the committed slot");
         self.apply(writes)?;
@@ -127,13 +127,13 @@ impl Machine {
         Ok(())
     }
 
-    fn begin_trial(&mut self) -> Result<(), Cut> {
+    pub(super) fn begin_trial(&mut self) -> Result<(), Cut> {
         self.ask_for_restart()?;
         self.burn()?;
         self.boot(true)
     }
 
-    fn ask_for_restart(&mut self) -> Result<(), Cut> {
+    pub(super) fn ask_for_restart(&mut self) -> Result<(), Cut> {
         let system = self.system(self.booted.slot);
         let before = Before { system, installed: Some("new".to_owned()), ..Before::default() };
         let writes = self.flow().begin_trial(before).unwrap();
@@ -141,7 +141,7 @@ impl Machine {
     }
 
     /// systemd does not restart the machine.
-    fn begin_trial_in_vain(&mut self) -> Result<(), Cut> {
+    pub(super) fn begin_trial_in_vain(&mut self) -> Result<(), Cut> {
         self.ask_for_restart()?;
         let writes = self.flow().call_off_trial();
         assert_eq!(writes.len(), 1);
@@ -151,14 +151,14 @@ impl Machine {
     }
 
     /// The technician wants the other system back, where that is allowed.
-    fn go_back(&mut self) -> Result<(), Cut> {
+    pub(super) fn go_back(&mut self) -> Result<(), Cut> {
         let Ok(writes) = self.flow().go_back() else { return Ok(()) };
         self.apply(writes)?;
         self.begin_trial()
     }
 
     /// The firmware starts a slot and its system does what its nature is, until it stays up.
-    fn boot(&mut self, flag: bool) -> Result<(), Cut> {
+    pub(super) fn boot(&mut self, flag: bool) -> Result<(), Cut> {
         let slot = if flag { self.committed.other() } else { self.committed };
         let now = OffsetDateTime::UNIX_EPOCH;
         self.booted = Booted { slot, tryboot: flag };
@@ -186,7 +186,7 @@ impl Machine {
     }
 
     /// The power comes back, perhaps to go once more after `fuse` writes.
-    fn power_on(&mut self, fuse: Option<usize>) {
+    pub(super) fn power_on(&mut self, fuse: Option<usize>) {
         self.fuse = fuse;
         if self.boot(false).is_err() {
             self.fuse = None;
@@ -195,13 +195,13 @@ impl Machine {
         self.fuse = None;
     }
 
-    fn update(&mut self, image: &Image) -> Result<(), Cut> {
+    pub(super) fn update(&mut self, image: &Image) -> Result<(), Cut> {
         self.install(image)?;
         self.begin_trial()
     }
 
     /// Whatever somebody has RAUC activate after a start: it is a whole system that was not found unfit.
-    fn activates_nothing_unfit(&self) {
+    pub(super) fn activates_nothing_unfit(&self) {
         let other = self.booted.slot.other();
         if self.flow().set_primary(other).is_ok() {
             let image = &self.slots[other as usize];
@@ -213,7 +213,7 @@ impl Machine {
     }
 
     /// What must hold whenever the machine is up and quiet.
-    fn is_sound(&self, image: &Image) {
+    pub(super) fn is_sound(&self, image: &Image) {
         self.activates_nothing_unfit();
         let flow = self.flow();
         assert_eq!(flow.arrival(), Arrival::Committed);

@@ -11,11 +11,11 @@ const DECODING_ROUNDS: usize = 4;
 
 /// How a script is asked for a place.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-struct Asked {
+pub(super) struct Asked {
     /// The script's name, where the link names one.
-    script: Option<String>,
+    pub(super) script: Option<String>,
     /// The parameters beside those of the base.
-    parameters: Vec<(String, String)>,
+    pub(super) parameters: Vec<(String, String)>,
 }
 
 /// A page or file below the base.

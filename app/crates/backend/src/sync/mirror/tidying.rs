@@ -3,7 +3,6 @@
 use std::io::{self};
 
 use cap_std::fs::DirEntry;
-use sha2::Digest as _;
 
 use super::{Mirror, PART, clear_away};
 use crate::sync::error::{Error, is_of_the_whole_disk};
