@@ -91,8 +91,8 @@ impl Keeper {
         Start::GoOn
     }
 
-    /// Ends a trial whose settings have proven themselves, unless others are in their place meanwhile. Whether
-    /// they are still there.
+    /// Ends a trial whose settings have proven themselves, unless others are in their place meanwhile.
+    /// Whether they are still there.
     fn prove(&self, trial: &Trial) -> bool {
         let text = self.writer.present().unwrap_or_default();
         let kept = digest(&text) == trial.tried;
