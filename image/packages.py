@@ -4,6 +4,7 @@ repository.
 
     packages.py update                renew every lock file from the mirror, print what changed
     packages.py update --security     only take the waiting security updates into the locks
+    packages.py update --add          only add what the lists ask for and the locks lack; no other version moves
     packages.py fetch SET...          download the sets' packages into the cache, checked by SHA-256
     packages.py repository SET DIR    a local apt repository of exactly the locked packages (builder tree)
     packages.py files SET             the cached files of a set, one a line, in the lock's order
@@ -54,6 +55,44 @@ def update(only_security: bool = False) -> None:
                     continue
                 lines = ["\t".join(row.values()) for row in rows]
                 (HERE / "lock" / f"{name}.lock").write_text("\n".join([f"# resolved {stamp}", COLUMNS, *lines]) + "\n")
+
+
+def add() -> None:
+    """Add to each lock what its list asks for and the lock has not got, with what that needs. To apt all that
+    is locked counts as installed, so that no other version moves."""
+    (abi,) = [row["package"].removeprefix("linux-modules-") for row in read_lock("root") if row["package"].startswith("linux-modules-")]
+    kernel = abi.removesuffix("-arm64")
+    names = {"abi": abi, "kernel": kernel, "series": ".".join(kernel.split(".")[:2])}
+    for name, architecture in SETS.items():
+        locked = read_lock(name)
+        asked, alone, left_out = read_list(name)
+        have = {row["package"] for row in locked}
+        asked, alone = ([word.format(**names) for word in words if word.format(**names) not in have] for words in (asked, alone))
+        if not asked and not alone:
+            continue
+        fetch([name])
+        with tempfile.TemporaryDirectory() as folder:
+            apt = Apt(architecture, folder)
+            (apt.folder / "status").write_text("\n".join(installed(row) for row in locked))
+            rows = [row for row in apt.resolve(asked, alone) if row["package"] not in left_out]
+        # apt may want the same version again.
+        rows = [row for row in rows if row not in locked]
+        if moved := have & {row["package"] for row in rows}:
+            sys.exit(f"packages.py: {name}: {sorted(moved)} would have to move; renew the whole locks with --update-lock")
+        rows = sorted(locked + rows, key=lambda row: row["package"])
+        print_changes(name, locked, rows)
+        path = HERE / "lock" / f"{name}.lock"
+        lines = ["\t".join(row.values()) for row in rows]
+        # The date stays: it says how old the versions are, and where old ones are looked for.
+        path.write_text("\n".join([path.read_text().splitlines()[0], COLUMNS, *lines]) + "\n")
+
+
+def installed(row: Row) -> str:
+    """A locked package as dpkg's status has one that is installed. What it needs was settled when it was
+    locked, some of it by leaving it out."""
+    fields = security.control(row)
+    kept = ("Package", "Version", "Architecture", "Multi-Arch", "Provides", "Maintainer", "Description")
+    return "".join(f"{field}: {fields[field]}\n" for field in kept if field in fields) + "Status: install ok installed\n"
 
 
 def print_changes(name: str, old: list[Row], new: list[Row]) -> None:
@@ -184,6 +223,8 @@ def main() -> None:
             update()
         case ["update", "--security"]:
             update(only_security=True)
+        case ["update", "--add"]:
+            add()
         case ["fetch", *names] if names:
             fetch(names)
         case ["repository", name, folder]:
