@@ -61,14 +61,15 @@ network_key() {
 
 # open_by KIND [OPTIONS …]
 open_by() {
-    kind=$1
+    by=$1
     shift
     [ "$(blockdev --getro "$raw" 2> /dev/null)" != 1 ] || set -- --readonly "$@"
-    case $kind in
+    case $by in
         tpm) tpm_answers && crypt open --token-only --token-type systemd-tpm2 "$@" "$raw" data ;;
-        network) network_key && crypt open --key-file /run/card/network "$@" "$raw" data ;;
-        recovery) crypt open --key-file /run/card/recovery "$@" "$raw" data ;;
-        setup) in_root cryptsetup open --batch-mode --key-file /run/card/setup "$@" "$raw" data > /run/card/said 2>&1 ;;
+        # Without the tokens: cryptsetup tries them before a key file.
+        network) network_key && crypt open --disable-external-tokens --key-file /run/card/network "$@" "$raw" data ;;
+        recovery) crypt open --disable-external-tokens --key-file /run/card/recovery "$@" "$raw" data ;;
+        setup) in_root cryptsetup open --batch-mode --disable-external-tokens --key-file /run/card/setup "$@" "$raw" data > /run/card/said 2>&1 ;;
         *) false ;;
     esac
 }
@@ -95,7 +96,6 @@ try_to_open() {
         opened_by=setup
     elif recovery_file && open_by recovery; then
         opened_by=recovery
-        forget_recovery_file
     elif open_by "$kind"; then
         opened_by=$kind
     fi
@@ -112,7 +112,9 @@ finish_card() {
     if [ -n "$raw" ]; then
         card_state=encrypted
         card_uuid=$(in_root cryptsetup luksUUID "$raw")
+        was_opened_by=$opened_by
         [ "$trial" = 1 ] || [ -n "$memory" ] || bind_key
+        [ "$was_opened_by" != recovery ] || forget_recovery_file
         card_kind=$(bound)
         ! open_by setup --test-passphrase || card_state=unlocked
     fi
@@ -146,9 +148,11 @@ unlocked_by() {
     esac
 }
 
-# No register of the TPM is asked for: no Raspberry Pi measures what it starts.
+# No register of the TPM is asked for: no Raspberry Pi measures what it starts. Another TPM's slot goes first:
+# systemd takes it for this one's.
 bind_tpm() {
-    aloud in_root systemd-cryptenroll "$(unlocked_by)" --wipe-slot=tpm2 --tpm2-device=auto --tpm2-pcrs= "$raw"
+    aloud in_root systemd-cryptenroll --wipe-slot=tpm2 "$raw" \
+        && aloud in_root systemd-cryptenroll "$(unlocked_by)" --tpm2-device=auto --tpm2-pcrs= "$raw"
 }
 
 # bind_network network URL THUMBPRINT: a random passphrase, in a token as clevis's own tools make it.
