@@ -47,6 +47,7 @@ use recognition::watch::preview::TrackView;
 use recognition::watch::view::FrameView;
 use update::start;
 use update::under_way::UnderWay;
+use view::card::Card;
 use view::on_memory::OnMemory;
 use view::systems::Systems;
 use view::{
@@ -108,6 +109,8 @@ pub struct Technician {
     pub at_the_door: Faults,
     /// What is known of the card where this start runs on memory.
     pub on_memory: Option<OnMemory>,
+    /// The encryption of the card; none elsewhere than on the appliance.
+    pub card: Option<Card>,
     /// The other doors; none where no broker is configured.
     pub school: Option<School>,
     /// What the office keeps.
@@ -452,6 +455,7 @@ impl Source for Technician {
                 refused: self.refused_photos(&report),
             },
             on_memory: self.on_memory,
+            card: self.card.clone(),
             school: self.school.as_ref().map(|school| school.view(now.utc)),
             plain_http: self.config.plain_addresses().map(str::to_owned).collect(),
             problems: update

@@ -69,6 +69,9 @@ pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     if settings.exists() {
         match config::load(&settings) {
             Ok(config) => {
+                if let Err(error) = provision::card_key::write(Path::new(provision::card_key::FILE), &config.card) {
+                    log::error!("card.key of the settings does not come into force: {error}");
+                }
                 if let Err(error) = network::write(Path::new(network::FOLDER), &config.network) {
                     log::error!("the settings of the network are not in force, and DHCP is used: {error}");
                 }

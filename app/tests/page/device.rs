@@ -521,6 +521,7 @@ pub fn healthy() -> View {
         school: None,
         plain_http: Vec::new(),
         on_memory: None,
+        card: Some(Card::parse("state=plain\n")),
         problems: Vec::new(),
     }
 }

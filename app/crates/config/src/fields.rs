@@ -10,8 +10,8 @@ use super::document::{properties, resolve};
 
 /// Settings that the page shows and does not change: with another folder the program would find none of its
 /// rows, and a replay is for tests. A fixed address takes effect when the machine starts, which no trial of
-/// two minutes shows: a wrong one would cut the device off days later.
-pub const READ_ONLY: [&str; 9] = [
+/// two minutes shows: a wrong one would cut the device off days later. So does a key of the card.
+pub const READ_ONLY: [&str; 12] = [
     "site.data_dir",
     "site.models_dir",
     "camera.replay",
@@ -21,6 +21,9 @@ pub const READ_ONLY: [&str; 9] = [
     "network.dns",
     "network.ntp",
     "network.vlan",
+    "card.key",
+    "card.tang",
+    "card.thumbprint",
 ];
 
 /// A section of the configuration.

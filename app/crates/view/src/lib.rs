@@ -10,6 +10,7 @@
 #![forbid(unsafe_code)]
 
 pub mod answer;
+pub mod card;
 pub mod corrections;
 pub mod enrolment;
 pub mod on_memory;
@@ -28,6 +29,7 @@ use serde::Serialize;
 use time::Date;
 
 pub use crate::answer::{Done, Pending, Refused};
+use crate::card::Card;
 use crate::corrections::Correction;
 use crate::enrolment::Enrolment;
 use crate::on_memory::OnMemory;
@@ -156,6 +158,18 @@ pub trait Control: Send + Sync + 'static {
     fn factory_reset(&self, typed: &str) -> Result<(), Fault> {
         let _ = typed;
         Err(Fault::new("a factory reset is not possible here"))
+    }
+    /// The recovery key of the encrypted card, as long as nobody has said that they have written it down. Reads
+    /// files.
+    fn recovery_key(&self) -> Option<Secret> {
+        None
+    }
+    /// It is written down, and never shown again. Writes a file.
+    ///
+    /// # Errors
+    /// What the file system says; it is shown again then.
+    fn recovery_key_written_down(&self) -> io::Result<()> {
+        Ok(())
     }
     /// How the last import ended: whether it was taken over, and a sentence. None before the first.
     fn last_import(&self) -> Option<(bool, String)> {
@@ -351,6 +365,8 @@ pub struct View {
     pub update: Update,
     /// What is known of the card where this start runs on memory; none where it does not.
     pub on_memory: Option<OnMemory>,
+    /// The encryption of the card; none where no initramfs of ours started this machine.
+    pub card: Option<Card>,
     /// The other doors of the school, over MQTT; none where no broker is configured.
     pub school: Option<School>,
     /// Settings whose addresses are asked without encryption, by their names, unless that is allowed

@@ -350,6 +350,10 @@ fn photos(view: &View, found: &mut Vec<Problem>) {
 
 /// Keys and faces that cross the network in clear.
 fn encryption(view: &View, found: &mut Vec<Problem>) {
+    if let Some(fault) = view.card.as_ref().and_then(Card::fault) {
+        let (what, advice) = told(Some(&fault), "", SUPPORT);
+        found.push(attention(format!("{}.", sentence(&what)), &advice));
+    }
     for setting in &view.plain_http {
         let what = match setting.as_str() {
             "webhook.url" => {
