@@ -3,6 +3,8 @@
 
 tpm_answers() {
     enter_root
+    # In this order: there is no udev that would load what it asks for.
+    [ -c /dev/tpmrm0 ] || modprobe -aq spi-gpio tpm_tis_spi tpm-header
     deadline=$(($(uptime) + 10))
     until [ -c /dev/tpmrm0 ]; do
         [ "$(uptime)" -lt $deadline ] || return
