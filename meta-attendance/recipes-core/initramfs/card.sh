@@ -45,10 +45,10 @@ enter_root() {
     chmod 600 /run/card/setup
 }
 
-# in_root PROGRAM …: with the root's programs, and nothing else of it.
+# in_root PROGRAM …: with the root's programs, in a folder that cryptsetup can write to.
 in_root() {
     enter_root
-    chroot /root /usr/bin/env -i PATH=/run/card/bin:/usr/sbin:/usr/bin TMPDIR=/run/card DM_DISABLE_UDEV=1 "$@"
+    chroot /root /usr/bin/env -i -C /run/card PATH=/run/card/bin:/usr/sbin:/usr/bin TMPDIR=/run/card DM_DISABLE_UDEV=1 "$@"
 }
 
 # aloud COMMAND …: what it says, on the console where it fails. Never a key: what prints one is not called so.
@@ -105,7 +105,8 @@ open_card() {
         raw=$data
         mark_luks && format_luks || give_up "LUKS2 could not be made on $raw"
     elif ! is_luks "$data"; then
-        is_marked_luks || return 0
+        # Marked, and plain yet: the power went before anything was moved.
+        is_marked_luks && ! is_ext4 "$data" || return 0
         raw=$data
         broken "The header of the encrypted card is damaged: nothing can open it any more."
     fi

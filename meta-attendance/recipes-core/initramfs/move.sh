@@ -114,12 +114,15 @@ restore_header() {
     end=$(blocks "$data")
     copy_at=$((end - SPARE))
     [ -z "$fresh" ] && is_marked_luks && [ $copy_at -gt $SPARE ] && [ "$(bytes "$data" $((copy_at * 4096)) 6)" = 4c554b53babe ] || return 0
+    # Its superblock is the last thing that the header is written over.
+    plain=
     if is_ext4 "$data"; then
         [ "$(fs_blocks "$data")" -le $copy_at ] || return 0
+        plain=1
     fi
     dd if="$data" of=/run/header bs=4096 skip=$copy_at count=$HEADER 2> /dev/null
     uuid=$(in_root cryptsetup luksUUID /run/header 2> /dev/null)
-    if [ -n "$uuid" ] && { ! is_luks "$data" || [ "$(in_root cryptsetup luksUUID "$data" 2> /dev/null)" = "$uuid" ]; }; then
+    if [ -n "$uuid" ] && { [ -n "$plain" ] || ! is_luks "$data" || [ "$(in_root cryptsetup luksUUID "$data" 2> /dev/null)" = "$uuid" ]; }; then
         [ "$trial" != 1 ] || give_up "the card is being encrypted, which a system on trial leaves alone"
         write_header /run/header "$data" 1 && write_header /run/header "$data" 0 1 \
             && dd if=/dev/zero of="$data" bs=4096 count=1 seek=$copy_at conv=notrunc,fsync 2> /dev/null || broken "The card takes no writes."
