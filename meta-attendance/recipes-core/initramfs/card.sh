@@ -53,7 +53,7 @@ in_root() {
 
 # aloud COMMAND …: what it says, on the console where it fails. Never a key: what prints one is not called so.
 aloud() {
-    "$@" > /run/card/said 2>&1 && return
+    "$@" < /dev/null > /run/card/said 2>&1 && return
     tr '\r' '\n' < /run/card/said | tail -n 5 | while read -r line; do say "$line"; done
     return 1
 }
@@ -79,6 +79,14 @@ is_luks() {
 is_marked_luks() { [ "$(sfdisk --part-type "/dev/$disk" 6 2> /dev/null)" = $LUKS_TYPE ]; }
 mark_luks() { sfdisk --quiet --no-reread --force --part-type "/dev/$disk" 6 $LUKS_TYPE > /run/sfdisk 2>&1 && is_marked_luks; }
 
+# Not the layer's own image yet.
+can_encrypt() {
+    [ ! -x /root/usr/sbin/cryptsetup ] || return 0
+    card_problem=not-begun
+    say "card.key asks for an encrypted card, and this image cannot make one"
+    return 1
+}
+
 # What is asked for: `tpm`, or `network URL THUMBPRINT`; nothing where plain is meant. Of a fresh card the program
 # in the root reads it from the settings on the card's first partition; later it has left it on the data partition.
 wanted_on_card() {
@@ -99,6 +107,7 @@ open_card() {
     if [ -n "$fresh" ]; then
         set -- $(wanted_on_card)
         [ -n "${1:-}" ] || return 0
+        can_encrypt || return 0
         [ "$trial" != 1 ] || give_up "a system on trial makes no encrypted card"
         until answers "$@"; do stay_a_while "$(no_answer "$1")" "Nothing was written to the card yet. Without card.key in attendance.toml the card is not encrypted."; done
         wanted=$*

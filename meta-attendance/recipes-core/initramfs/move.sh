@@ -15,6 +15,7 @@ move_over() {
     [ -z "$raw$memory" ] && [ "$trial" != 1 ] && [ -n "$data" ] || return
     set -- $(wanted_of_data)
     [ -n "${1:-}" ] || return
+    can_encrypt || return
     say "card.key asks for an encrypted card, and this one is plain"
     if ! other_knows_luks; then
         card_problem=other-system
