@@ -2,7 +2,7 @@
 # How a plain data partition moves over to LUKS2, sourced by init beside card.sh, which says when.
 #
 #   1. e2fsck, and a file system that does not end 32 MiB before the partition does is made smaller. What
-#      resize2fs overwrites it first writes to moving.undo on the first partition; e2undo takes that back
+#      resize2fs overwrites is kept in moving.undo on the first partition before; e2undo takes it back
 #   2. cryptsetup prepares its header on a snapshot in memory. From there, each flushed before the next: the
 #      first 16 MiB to the partition's end, a copy of the header before them, the header to the beginning; then
 #      the copy is removed. A start that finds the copy writes the header again
@@ -43,20 +43,53 @@ other_knows_luks() {
 fs_blocks() { dumpe2fs_blocks=$(dd if="$1" bs=1024 skip=1 count=1 2> /dev/null | od -An -tu4 -j 4 -N 4); echo $((dumpe2fs_blocks)); }
 is_ext4() { [ "$(dd if="$1" bs=1024 skip=1 count=1 2> /dev/null | od -An -tx2 -j 56 -N 2 | tr -d ' ')" = ef53 ]; }
 
-# Step 1.
+# Step 1. Tried on a snapshot in memory first: resize2fs then says there what it overwrites, and that lies on the
+# first partition, complete, before anything of the file system is touched.
 shrink() {
     [ "$(fs_blocks "$data")" -gt $(($(blocks "$data") - SPARE)) ] || return 0
     say "making room for the header of the encryption"
-    mkdir -p /run/look
-    partition 1 && mount -t vfat -o sync "$device" /run/look || return
     e2fsck -f -p "$data" > /run/e2fsck 2>&1
-    [ $? -le 1 ] && aloud resize2fs -z /run/look/moving.undo "$data" $(($(blocks "$data") - SPARE))
-    result=$?
+    if [ $? -le 1 ] && take_snapshot && aloud resize2fs -z /run/moving.undo /dev/mapper/moving $(($(blocks "$data") - SPARE)); then
+        drop_snapshot
+        keep_undo && aloud resize2fs "$data" $(($(blocks "$data") - SPARE))
+        result=$?
+    else
+        drop_snapshot
+        result=1
+    fi
+    rm -f /run/moving.undo
     sync
     blockdev --flushbufs "$data"
-    umount /run/look
-    if [ $result != 0 ]; then card_problem=no-room; undo_shrinking; return 1; fi
+    if [ $result != 0 ]; then
+        card_problem=no-room
+        undo_shrinking
+        return 1
+    fi
     forget_undo
+}
+
+# The partition as /dev/mapper/moving, which can be written to; what is written stays in memory.
+take_snapshot() {
+    enter_root
+    modprobe -q brd rd_nr=1 rd_size=131072
+    modprobe -q dm-snapshot
+    dmsetup create moving --table "0 $(sectors "$data") snapshot $data /dev/ram0 N 8" > /run/dmsetup 2>&1 && dmsetup mknodes
+}
+
+drop_snapshot() {
+    dmsetup remove moving > /run/dmsetup 2>&1
+    modprobe -q -r brd
+}
+
+# Under its name only when it is whole.
+keep_undo() {
+    mkdir -p /run/look
+    partition 1 && mount -t vfat "$device" /run/look || return
+    cp /run/moving.undo /run/look/moving.part && sync && mv /run/look/moving.part /run/look/moving.undo && sync
+    kept=$?
+    [ $kept = 0 ] || rm -f /run/look/moving.part
+    umount /run/look
+    return $kept
 }
 
 # Only a partition on which nothing was mounted since may be taken back: a start that cannot remove the file stays.
@@ -83,17 +116,13 @@ begin_moving() {
     end=$(blocks "$data")
     # Of the partition, in sectors: where cryptsetup puts what the header displaces.
     first_at=$(($(sectors "$data") - HEADER * 8))
-    modprobe -q brd rd_nr=1 rd_size=65536
-    modprobe -q dm-snapshot
-    enter_root
-    dmsetup create moving --table "0 $(sectors "$data") snapshot $data /dev/ram0 N 8" > /run/dmsetup 2>&1 && dmsetup mknodes \
+    take_snapshot \
         && crypt reencrypt --encrypt --init-only --type luks2 --reduce-device-size 32M --key-file /run/card/setup --pbkdf pbkdf2 \
             --pbkdf-force-iterations 1000 --cipher aes-xts-plain64 --key-size 512 --sector-size 512 --luks2-metadata-size 32k /dev/mapper/moving \
         && dd if=/dev/mapper/moving of=/run/card/header bs=4096 count=$HEADER 2> /dev/null \
         && dd if=/dev/mapper/moving of=/run/card/first bs=512 count=$((HEADER * 8)) skip=$first_at 2> /dev/null
     result=$?
-    dmsetup remove moving
-    modprobe -q -r brd
+    drop_snapshot
     if [ $result != 0 ]; then card_problem=not-begun; say "the card could not be prepared for its encryption"; return; fi
     # What an earlier use of the card left there must not be taken for the copy.
     if ! dd if=/dev/zero of="$data" bs=4096 count=1 seek=$((end - SPARE)) conv=notrunc,fsync 2> /dev/null || ! mark_luks; then

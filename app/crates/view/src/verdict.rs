@@ -2,6 +2,7 @@
 
 use time::OffsetDateTime;
 
+use crate::card::Card;
 use crate::{Level, LivenessCheck, Problem, View, Worker};
 use base::event::WorkerState;
 use base::failure::Fault;
