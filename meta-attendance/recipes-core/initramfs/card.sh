@@ -1,4 +1,4 @@
-# shellcheck shell=sh disable=SC2034,SC2046,SC2154
+# shellcheck shell=sh disable=SC2015,SC2034,SC2046,SC2086,SC2154
 # The data partition's encryption (`card.key`), sourced by init. The cryptography is cryptsetup's, systemd's and
 # clevis's, which lie in the root: it is open, and checked by dm-verity, before the data partition is mounted.
 #
@@ -21,8 +21,9 @@ SETUP="attendance: no key is bound to this card yet"
 # move over. In 4 KiB blocks.
 HEADER=4096
 SPARE=8192
-# What sfdisk calls a partition with LUKS, and one without.
+# A partition's type: with LUKS, and without. So one whose header is damaged is not taken for an empty one.
 LUKS_TYPE=CA7D7CCB-63ED-4C53-861C-1742536059CC
+LINUX_TYPE=0FC63DAF-8483-4772-8E79-3D69D8477DE4
 
 # The encrypted partition itself; `data` is then what was opened in it.
 raw=
@@ -76,8 +77,9 @@ blocks() { echo $(($(sectors "$1") / 8)); }
 is_luks() {
     [ "$(bytes "$1" 0 6)" = 4c554b53babe ] || [ "$(bytes "$1" 32768 6)" = 534b554cbabe ] || [ "$(bytes "$1" 16384 6)" = 534b554cbabe ]
 }
+mark() { sfdisk --quiet --no-reread --force --part-type "/dev/$disk" 6 "$1" > /run/sfdisk 2>&1; }
+mark_luks() { mark $LUKS_TYPE && is_marked_luks; }
 is_marked_luks() { [ "$(sfdisk --part-type "/dev/$disk" 6 2> /dev/null)" = $LUKS_TYPE ]; }
-mark_luks() { sfdisk --quiet --no-reread --force --part-type "/dev/$disk" 6 $LUKS_TYPE > /run/sfdisk 2>&1 && is_marked_luks; }
 
 # Not the layer's own image yet.
 can_encrypt() {

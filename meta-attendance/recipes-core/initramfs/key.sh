@@ -1,4 +1,4 @@
-# shellcheck shell=sh disable=SC2034,SC2046,SC2154
+# shellcheck shell=sh disable=SC2015,SC2034,SC2046,SC2086,SC2154
 # The keys of an encrypted card, sourced by init beside card.sh: a TPM's, the network's (Tang), the recovery key.
 
 tpm_answers() {

@@ -1,4 +1,4 @@
-# shellcheck shell=sh disable=SC2034,SC2046,SC2154
+# shellcheck shell=sh disable=SC2015,SC2034,SC2046,SC2086,SC2154
 # How a plain data partition moves over to LUKS2, sourced by init beside card.sh, which says when.
 #
 #   1. e2fsck, and a file system that does not end 32 MiB before the partition does is made smaller. What
@@ -40,7 +40,7 @@ other_knows_luks() {
     on_partition $((5 - booted)) cmdline.txt | tr ' ' '\n' | grep -qx attendance.card=luks2
 }
 
-fs_blocks() { dumpe2fs_blocks=$(dd if="$1" bs=1024 skip=1 count=1 2> /dev/null | od -An -tu4 -j 4 -N 4); echo $((dumpe2fs_blocks)); }
+fs_blocks() { echo $(($(dd if="$1" bs=1024 skip=1 count=1 2> /dev/null | od -An -tu4 -j 4 -N 4))); }
 is_ext4() { [ "$(dd if="$1" bs=1024 skip=1 count=1 2> /dev/null | od -An -tx2 -j 56 -N 2 | tr -d ' ')" = ef53 ]; }
 
 # Step 1. Tried on a snapshot in memory first: resize2fs then says there what it overwrites, and that lies on the
