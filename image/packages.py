@@ -4,7 +4,7 @@ repository.
 
     packages.py update                renew every lock file from the mirror, print what changed
     packages.py update --security     only take the waiting security updates into the locks
-    packages.py update --add          only add what the lists ask for and the locks lack; no other version moves
+    packages.py update --added        only add what a list newly asks for; nothing that is locked moves
     packages.py fetch SET...          download the sets' packages into the cache, checked by SHA-256
     packages.py repository SET DIR    a local apt repository of exactly the locked packages (builder tree)
     packages.py files SET             the cached files of a set, one a line, in the lock's order
@@ -28,21 +28,24 @@ from locks import COLUMNS, HERE, SETS, Row, cached, lock_date, read_list, read_l
 from resolver import Apt, mirrors
 
 
-def update(only_security: bool = False) -> None:
-    """Renew all locks, or only take waiting security updates into them, and say what changed."""
+def update(only: str = "") -> None:
+    """Renew all locks and say what changed; only with waiting security updates, or with what is added to a
+    list, where `only` says so."""
     abi = None
     for architecture in ("arm64", "amd64"):
         with tempfile.TemporaryDirectory() as folder:
             apt = Apt(architecture, folder)
             stamp = security.newest_date(security.releases(apt.folder))
-            offered = security.offered(apt) if only_security else []
+            offered = security.offered(apt) if only == "security" else []
             abi = abi or apt.kernel_abi()
             kernel = abi.removesuffix("-arm64")
             names = {"abi": abi, "kernel": kernel, "series": ".".join(kernel.split(".")[:2])}
             for name in (name for name, arch in SETS.items() if arch == architecture):
                 asked, alone, left_out = read_list(name)
-                if only_security:
-                    locked = read_lock(name)
+                locked = read_lock(name)
+                if only == "added":
+                    rows = added(apt, name, locked, asked + alone, left_out)
+                elif only == "security":
                     rows = security.taken(locked, security.waiting(locked, offered), left_out, security.control)
                 else:
                     rows = apt.resolve([word.format(**names) for word in asked], [word.format(**names) for word in alone])
@@ -50,49 +53,34 @@ def update(only_security: bool = False) -> None:
                     if unknown:
                         sys.exit(f"packages.py: {name}.list leaves out {sorted(unknown)}, which nothing asks for any more: drop the line")
                     rows = [row for row in rows if row["package"] not in left_out]
-                print_changes(name, read_lock(name), rows)
-                if rows == read_lock(name):
+                print_changes(name, locked, rows)
+                if rows == locked:
                     continue
+                if only == "added":
+                    # The date stays: most rows are of then, and old versions are asked for as of it.
+                    stamp = lock_date(name)
                 lines = ["\t".join(row.values()) for row in rows]
                 (HERE / "lock" / f"{name}.lock").write_text("\n".join([f"# resolved {stamp}", COLUMNS, *lines]) + "\n")
 
 
-def add() -> None:
-    """Add to each lock what its list asks for and the lock has not got, with what that needs. To apt all that
-    is locked counts as installed, so that no other version moves."""
-    (abi,) = [row["package"].removeprefix("linux-modules-") for row in read_lock("root") if row["package"].startswith("linux-modules-")]
-    kernel = abi.removesuffix("-arm64")
-    names = {"abi": abi, "kernel": kernel, "series": ".".join(kernel.split(".")[:2])}
-    for name, architecture in SETS.items():
-        locked = read_lock(name)
-        asked, alone, left_out = read_list(name)
-        have = {row["package"] for row in locked}
-        asked, alone = ([word.format(**names) for word in words if word.format(**names) not in have] for words in (asked, alone))
-        if not asked and not alone:
-            continue
-        fetch([name])
-        with tempfile.TemporaryDirectory() as folder:
-            apt = Apt(architecture, folder)
-            (apt.folder / "status").write_text("\n".join(installed(row) for row in locked))
-            rows = [row for row in apt.resolve(asked, alone) if row["package"] not in left_out]
-        # apt may want the same version again.
-        rows = [row for row in rows if row not in locked]
-        if moved := have & {row["package"] for row in rows}:
-            sys.exit(f"packages.py: {name}: {sorted(moved)} would have to move; renew the whole locks with --update-lock")
-        rows = sorted(locked + rows, key=lambda row: row["package"])
-        print_changes(name, locked, rows)
-        path = HERE / "lock" / f"{name}.lock"
-        lines = ["\t".join(row.values()) for row in rows]
-        # The date stays: it says how old the versions are, and where old ones are looked for.
-        path.write_text("\n".join([path.read_text().splitlines()[0], COLUMNS, *lines]) + "\n")
-
-
-def installed(row: Row) -> str:
-    """A locked package as dpkg's status has one that is installed. What it needs was settled when it was
-    locked, some of it by leaving it out."""
-    fields = security.control(row)
-    kept = ("Package", "Version", "Architecture", "Multi-Arch", "Provides", "Maintainer", "Description")
-    return "".join(f"{field}: {fields[field]}\n" for field in kept if field in fields) + "Status: install ok installed\n"
+def added(apt: Apt, name: str, locked: list[Row], asked: list[str], left_out: set[str]) -> list[Row]:
+    """The lock with what the list asks for and the lock has not got, and what that needs. Refused where a
+    locked version is too old for it."""
+    there = {row["package"] for row in locked}
+    # A name that follows the kernel's version is only found out with a whole resolution.
+    missing = [word for word in asked if "{" not in word and word not in there]
+    if not missing:
+        return locked
+    fresh = [row for row in apt.resolve(missing, []) if row["package"] not in there | left_out]
+    rows = sorted(locked + fresh, key=lambda row: row["package"])
+    versions = {row["package"]: row["version"] for row in rows}
+    for row in fresh:
+        for unmet in security.unmet(apt.fields(row["package"], row["version"]), versions, left_out):
+            sys.exit(
+                f"packages.py: {name}: {row['package']} needs {unmet}, which the lock does not have.\n"
+                "Leave it out in the list, or renew the whole locks: scripts/build-image --update-lock."
+            )
+    return rows
 
 
 def print_changes(name: str, old: list[Row], new: list[Row]) -> None:
@@ -221,10 +209,8 @@ def main() -> None:
     match sys.argv[1:]:
         case ["update"]:
             update()
-        case ["update", "--security"]:
-            update(only_security=True)
-        case ["update", "--add"]:
-            add()
+        case ["update", ("--security" | "--added") as only]:
+            update(only.removeprefix("--"))
         case ["fetch", *names] if names:
             fetch(names)
         case ["repository", name, folder]:

@@ -45,7 +45,8 @@ struct State {
 }
 
 impl Care {
-    /// Takes up what an earlier run left in `data_dir`. A record that cannot be read counts as none.
+    /// Continues with the record that an earlier run left in `data_dir`. A record that cannot be read
+    /// counts as none.
     pub fn new(data_dir: &Path, clock: Arc<dyn Clock>, supervised: bool) -> Self {
         let folder = data_dir.join("camera");
         let written = read(&folder);

@@ -2,6 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use base::failure::Fault;
+use base::moment::Moment;
+use config::Config;
+use provision::network::state;
 use view::card::Card;
 use view::on_memory::OnMemory;
 
@@ -62,6 +66,11 @@ pub fn card(path: &Path) -> Option<Card> {
         None => log::info!("{}", card.line()),
     }
     Some(card)
+}
+
+/// What is wrong with the machine's network, as far as it sees that itself.
+pub fn network(config: &Config, now: Moment) -> Vec<Fault> {
+    state::faults(&state::System::default(), config, now.utc, now.trusted)
 }
 
 fn entries(folder: &str) -> impl Iterator<Item = PathBuf> + use<> {

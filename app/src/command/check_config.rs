@@ -191,7 +191,7 @@ mod tests {
         let mut config = Config::default();
         config.site.models_dir = Some(empty.path().to_owned());
         let told =
-            |config: &Config| remarks(config).iter().any(|remark| remark.contains("networks are missing"));
+            |config: &Config| remarks(config).iter().any(|remark| remark.contains("models are missing"));
         for rule in [
             LivenessRule::Passive,
             LivenessRule::PassiveBlink,

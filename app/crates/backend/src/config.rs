@@ -67,6 +67,9 @@ pub struct Tls {
     /// Which server this is for: messages name its setting.
     #[serde(skip)]
     pub server: Server,
+    /// The way to the servers: what `network.proxy` and `network.no_proxy` say.
+    #[serde(skip)]
+    pub proxy: Proxy,
 }
 
 impl Tls {
@@ -74,6 +77,34 @@ impl Tls {
     #[must_use]
     pub fn of(&self, server: Server, pin: Option<&String>) -> Self {
         Self { pinned_sha256: pin.or(self.pinned_sha256.as_ref()).cloned(), server, ..self.clone() }
+    }
+}
+
+/// The HTTP proxy between the device and the servers.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Proxy {
+    /// Its address, with user and password where it asks for them. None: servers are asked directly.
+    pub url: Option<SecretUrl>,
+    /// Names, addresses and networks that are asked directly. The device itself always is.
+    pub except: Vec<String>,
+}
+
+/// The device itself, which is never asked through a proxy.
+const ITSELF: &str = "localhost,127.0.0.0/8,::1";
+
+impl Proxy {
+    /// The exceptions as curl and most other programs take them.
+    pub fn no_proxy(&self) -> String {
+        std::iter::once(ITSELF).chain(self.except.iter().map(String::as_str)).collect::<Vec<_>>().join(",")
+    }
+
+    /// The environment of a program that is to take the same way (RAUC, by libcurl); empty for the direct
+    /// way. User and password are in it.
+    pub fn environment(&self) -> Vec<(&'static str, Secret)> {
+        let Some(url) = &self.url else { return Vec::new() };
+        let proxy = Secret::new(url.expose().as_str().trim_end_matches('/'));
+        let no = Secret::new(self.no_proxy());
+        vec![("http_proxy", proxy.clone()), ("https_proxy", proxy), ("no_proxy", no)]
     }
 }
 
@@ -102,6 +133,17 @@ impl Server {
             Self::Webhook => "webhook.pinned_sha256",
             Self::Update => "update.pinned_sha256",
             Self::Fleet => "fleet.pinned_sha256",
+        }
+    }
+
+    /// The setting that names its address.
+    pub fn address(self) -> &'static str {
+        match self {
+            Self::Any => "the address",
+            Self::Photos => "photos.url",
+            Self::Webhook => "webhook.url",
+            Self::Update => "update.url",
+            Self::Fleet => "fleet.url",
         }
     }
 }

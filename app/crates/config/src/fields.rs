@@ -9,22 +9,10 @@ use super::Config;
 use super::document::{properties, resolve};
 
 /// Settings that the page shows and does not change: with another folder the program would find none of its
-/// rows, and a replay is for tests. A fixed address takes effect when the machine starts, which no trial of
-/// two minutes shows: a wrong one would cut the device off days later. So does a key of the card.
-pub const READ_ONLY: [&str; 12] = [
-    "site.data_dir",
-    "site.models_dir",
-    "camera.replay",
-    "network.interface",
-    "network.addresses",
-    "network.gateways",
-    "network.dns",
-    "network.ntp",
-    "network.vlan",
-    "card.key",
-    "card.tang",
-    "card.thumbprint",
-];
+/// rows, and a replay is for tests. A key of the card takes effect when the machine starts, which no trial of two
+/// minutes shows.
+pub const READ_ONLY: [&str; 6] =
+    ["site.data_dir", "site.models_dir", "camera.replay", "card.key", "card.tang", "card.thumbprint"];
 
 /// A section of the configuration.
 #[derive(Debug)]
@@ -162,7 +150,7 @@ fn choices(schema: &Value) -> Vec<String> {
     ways.iter().flat_map(|way| text(&way["const"]).map_or_else(|| choices(way), |word| vec![word])).collect()
 }
 
-/// What becomes of a text in this setting; `None` when it is refused.
+/// The value that a text becomes in this setting; `None` when it is refused.
 fn taken(section: &str, key: &str, text: &str) -> Option<Value> {
     let config: Config = serde_json::from_value(json!({ section: { key: text } })).ok()?;
     serde_json::to_value(&config).ok().map(|mut kept| kept[section][key].take())

@@ -180,7 +180,7 @@ fn kind(reason: &str) -> String {
     words.take(6).collect::<Vec<_>>().join(" ").trim_end_matches(';').to_owned()
 }
 
-/// What becomes of folders.
+/// The results of folders.
 struct Folders {
     copies: Rate,
     two_of_one: Rate,

@@ -153,7 +153,7 @@ impl Keeper {
                 .advise("free space on the card, or replace it")
         });
         kept.and_then(|()| self.writer.replace(&self.store, base, text)).inspect_err(|fault| {
-            // Without a file on trial it would end by itself at the next start.
+            // Without a file on trial the trial would end at the next start.
             self.end(false, &format!("Nothing was saved: {}.", fault.what));
         })
     }

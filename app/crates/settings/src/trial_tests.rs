@@ -242,7 +242,7 @@ fn the_helper_is_asked_and_its_answer_told() {
             while !request.exists() {
                 std::thread::sleep(Duration::from_millis(10));
             }
-            crate::helper::serve(&file, &request, &answers).unwrap();
+            crate::helper::serve(&file, &request, &answers, &answers.join("kept"), &|_| Ok(())).unwrap();
         });
         let changed = keeper.change(OLD, text, "a technician");
         helper.join().unwrap();

@@ -10,12 +10,15 @@ use http_body::Frame;
 use http_body_util::{BodyExt as _, StreamBody};
 use tokio::sync::mpsc;
 
+use super::actions::{acted, sentence};
+use super::asked::Asked;
 use super::auth::Who;
 use super::page;
+use super::refusals::{body_refused, unexpected};
 use super::reply::{Reply, error, json, with_body};
 use super::request;
 use super::request::wants_page;
-use super::service::{Asked, Service, acted, body_refused, sentence, unexpected};
+use super::service::Service;
 use access::audit::AUDIT;
 use base::secret::Secret;
 use view::{Done, Refused};
@@ -32,7 +35,7 @@ const STAGED: &str =
     "The archive is whole. The appliance restarts with it now: log in with the other device’s passwords";
 
 impl Service {
-    /// The page, with what became of what was asked for.
+    /// The page, with the result of what was asked for.
     pub(super) async fn archive_page(&self, asked: &Asked, said: page::Archived) -> Reply {
         let control = Arc::clone(self.jobs.control());
         // A token reads this page, too; the key is for a person.

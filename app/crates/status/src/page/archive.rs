@@ -10,7 +10,7 @@ use super::parts::token;
 use crate::archive::{LEAST_PASSPHRASE, LONGEST_PASSPHRASE};
 use crate::reply::Reply;
 
-/// What became of what was asked for.
+/// The result of what was asked for.
 pub(crate) enum Archived {
     /// Nothing was.
     Nothing,
@@ -57,7 +57,7 @@ pub(crate) fn archive(known: &Archive, said: &Archived, most_bytes: u64, csrf: &
                 section.card aria-labelledby="export-title" {
                     h2 #export-title { "Export" }
                     p {
-                        "One file for the day on which the board or the card dies: settings, every row and what became of it, photos that "
+                        "One file for the day on which the board or the card dies: settings, every row and whether it was delivered, photos that "
                         "are on this device only, accounts, tokens, the students’ list, and the page’s own certificate. Photos of a photo "
                         "server are fetched again and are not in it, nor are photos in a folder that the setting photos.folder names: keep a "
                         "copy of that folder."
