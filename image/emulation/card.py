@@ -1,5 +1,6 @@
-"""What `scripts/boot-image --test-card-key` shows: a card with a key from a TPM, a plain card that moves over while the
-power goes, and a card with a key from the network (a real tang behind an address of the emulated network).
+"""What `scripts/boot-image --test-card-key` shows: a card with a key from a TPM, a plain card that moves over
+while the power goes, and a card with a key from the network (a real tang behind an address of the emulated
+network).
 
 Read raw, as a thief would: nothing of what the device knows is found on the encrypted partition.
 """
@@ -85,8 +86,8 @@ class Cards:
 
 
 def fresh_card_with_a_tpm(cards: Cards) -> None:
-    """Settings with card.key on a fresh card: encrypted from the first byte on, and a recovery key is shown, not
-    logged."""
+    """Settings with card.key on a fresh card: encrypted from the first byte on, and a recovery key is shown,
+    not logged."""
     machine = cards.machine
     machine.tpm = cards.tpm
     eeprom.write(machine.card, 1, "attendance.toml", cards.settings() + TPM)

@@ -177,6 +177,7 @@ write_header() {
 # stay_a_while SENTENCE …: says it, on the card, too, and waits. The machine is not restarted meanwhile.
 stay_a_while() {
     for sentence in "$@"; do say "$sentence"; done
+    [ ! -s /run/card/said ] || say "what was said last: $(tail -n 1 /run/card/said)"
     if [ -z "$stayed" ]; then
         stayed=1
         watch_on
