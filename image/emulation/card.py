@@ -37,8 +37,11 @@ class Tang:
         return f'\n[card]\nkey = "network"\ntang = "http://{TANG}"\nthumbprint = "{thumbprint}"\n'.encode()
 
     def service(self) -> str:
-        """QEMU's option."""
-        return f"guestfwd=tcp:{TANG}:80-cmd:/usr/libexec/tangd {self.folder}"
+        """QEMU's option. What tangd logs would go to the guest."""
+        start = self.folder.with_name(f"{self.folder.name}.sh")
+        start.write_text(f"#!/bin/sh\nexec /usr/libexec/tangd {self.folder} 2> /dev/null\n")
+        start.chmod(0o755)
+        return f"guestfwd=tcp:{TANG}:80-cmd:{start}"
 
 
 def thumbprints(folder: pathlib.Path) -> Iterator[str]:
