@@ -73,7 +73,7 @@ enum What {
         #[command(flatten)]
         out: Out,
     },
-    /// Whether photos that lie or stand on their head enrol, and a student's folder that has somebody
+    /// What happens to photos that lie or stand on their head, and to a student's folder that has somebody
     /// else's photo? A folder of people with several upright pictures each.
     Enrolment {
         /// Folder of pictures, `<person>/<picture>`.

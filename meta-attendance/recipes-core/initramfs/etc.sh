@@ -49,7 +49,7 @@ lay_etc() {
     mkdir -p $layer && mount -t tmpfs -o mode=0755,size=8m,nosuid,nodev,noexec tmpfs $layer || return
     mkdir $layer/changes $layer/work
     mount -t overlay -o "nosuid,nodev,noexec,lowerdir=$etc,upperdir=$layer/changes,workdir=$layer/work" overlay $etc || return
-    umount $layer && rmdir $layer
+    umount $layer
 }
 
 # Fills that layer.

@@ -45,7 +45,8 @@ pub enum Verdict {
 pub struct Observation {
     /// P(live) of the passive models, 0 to 1; `None` where there are none, or were not asked.
     pub live: Option<f32>,
-    /// How far the eyes are open, as [`crate::blink::relative`] gives it; `None` where they are too small to tell.
+    /// How far the eyes are open, as [`relative`](crate::blink::relative) gives it; `None` where they are too
+    /// small to tell.
     pub opening: Option<f32>,
 }
 

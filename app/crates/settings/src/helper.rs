@@ -23,8 +23,8 @@ const MAX_REQUEST: u64 = 1 << 20;
 pub type Network<'a> = &'a dyn Fn(&Config) -> Result<(), Fault>;
 
 /// Serves the request at `request`, if there is one, and answers in the folder `answers`. What is written
-/// outlives a restart by the folder `kept` ([`base::kept`]). Where the settings of the network change, they are
-/// put in force by `network`.
+/// outlives a restart by the folder `kept` ([`base::kept`]). Where the settings of the network change, they
+/// are put in force by `network`.
 ///
 /// # Errors
 /// What the file system says. A text that is refused is not an error.
