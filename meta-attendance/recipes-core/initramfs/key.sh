@@ -161,7 +161,8 @@ bind_tpm() {
 bind_network() {
     bound > /dev/null
     old=$(clevis_token)
-    crypt luksKillSlot "$raw" 6
+    # Of an earlier try, if there was one.
+    in_root cryptsetup --batch-mode luksKillSlot "$raw" 6 < /dev/null > /run/card/said 2>&1
     [ -z "$old" ] || crypt token remove --token-id "$old" "$raw"
     head -c 32 /dev/urandom | od -An -tx1 | tr -d ' \n' > /run/card/network
     in_root clevis encrypt tang "{\"url\":\"$2\",\"thp\":\"$3\"}" < /run/card/network 2> /run/card/said | in_root jose jwe fmt -i- > /run/card/jwe || return
