@@ -104,7 +104,11 @@ mount_data() {
 
 # A factory reset was asked for, by a person who typed the words for it: attendance-reset.service, as root,
 # wrote this file and nothing else. A system on trial erases nothing, and removes it (tmpfiles.d).
-is_to_be_erased() { [ "$trial" != 1 ] && [ "$(cat /run/data/factory-reset 2> /dev/null)" = "ERASE EVERYTHING" ]; }
+# A pipe in its place would never be read.
+is_to_be_erased() {
+    [ "$trial" != 1 ] && [ -f /run/data/factory-reset ] && [ ! -L /run/data/factory-reset ] \
+        && [ "$(head -c 64 /run/data/factory-reset)" = "ERASE EVERYTHING" ]
+}
 
 # The data partition as freshly flashed. The request lies on what is erased, so it ends with it. The first 16
 # blocks hold the superblock, then group descriptors, and room for more of them. Zeroed in this order: where
