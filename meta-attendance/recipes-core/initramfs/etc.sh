@@ -259,7 +259,7 @@ tidy_var() {
     # Folders of programs, and what root's programs trust in them.
     for path in $vars/* $vars/lib/* $vars/lib/systemd/* $vars/lib/iwd/* $vars/log/journal; do
         [ -L "$path" ] || continue
-        case ${path#$vars/}:$(readlink "$path") in run:../run | lock:../run/lock) ;; *) put_aside "$path" "a link" ;; esac
+        case ${path#"$vars"/}:$(readlink "$path") in run:../run | lock:../run/lock) ;; *) put_aside "$path" "a link" ;; esac
     done
     # Programs of users who do not log in; images that systemd lays over /usr and /etc; settings of the sound
     # library, which name libraries.
