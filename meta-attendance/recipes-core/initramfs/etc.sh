@@ -163,7 +163,7 @@ has_form() {
     case $name in
         machine-id) is_line '[0-9a-f]{32}' ;;
         hostname) is_line '[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?' ;;
-        # Any visible characters but : | & and \, which `put` and /etc/shadow read; a locked account has * or !.
+        # Visible characters but : | & and \, which `put` or shadow's form reads; a locked account has * or !.
         password.hash) is_line "[*!]|\\\$(y|6|5)\\\$[]!-%'-9;-[^-{}~]{36,200}" ;;
         country) is_line '[A-Z]{2}' ;;
         ca.pem | page.crt | eap-ca.pem | eap.crt) is_text && grep -q -e '^-----BEGIN CERTIFICATE-----' $piece ;;
