@@ -75,15 +75,8 @@ pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     }
     report::remember(&places, &outcomes).context("cannot keep what was found on the card")?;
     // Whatever cannot be read or written here leaves the network to DHCP.
-    if settings.exists() {
-        match config::load(&settings) {
-            Ok(config) => {
-                if let Err(error) = network::write(&network::Places::default(), &config.network) {
-                    log::error!("the settings of the network are not in force, and DHCP is used: {error}");
-                }
-            }
-            Err(wrong) => log::error!("DHCP is used, for the settings cannot be read: {wrong}"),
-        }
+    if let Err(error) = network::at_start(&network::Places::default(), &settings) {
+        log::error!("the settings of the network are not in force, and DHCP is used: {error}");
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 
 use super::actions::{acted, sentence};
 use super::asked::Asked;
+use super::limits::{LEAST_PASSPHRASE, LONGEST_PASSPHRASE};
 use super::page;
 use super::refusals::{body_refused, unexpected};
 use super::reply::{Reply, error, json, with_body};
@@ -22,10 +23,6 @@ use access::audit::AUDIT;
 use base::secret::Secret;
 use view::{Done, Refused};
 
-/// Least characters of a passphrase.
-pub(super) const LEAST_PASSPHRASE: usize = 12;
-/// Most characters: two of them, encoded, fit into a form.
-pub(super) const LONGEST_PASSPHRASE: usize = 100;
 /// Pieces that wait for a slow reader.
 const PIECES: usize = 4;
 const PIECE_BYTES: usize = 64 << 10;

@@ -5,7 +5,7 @@ use maud::{Markup, html};
 
 use super::document;
 use super::parts::token;
-use crate::archive::{LEAST_PASSPHRASE, LONGEST_PASSPHRASE};
+use crate::limits::{LEAST_PASSPHRASE, LONGEST_PASSPHRASE};
 use crate::reply::Reply;
 
 /// The result of what was asked for.
