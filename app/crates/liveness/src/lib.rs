@@ -30,6 +30,7 @@ pub mod depth;
 mod eyes;
 pub mod latch;
 pub mod passive;
+pub mod poses;
 pub mod prompt;
 pub mod scene;
 
@@ -41,8 +42,9 @@ use models::store::Store;
 use serde::Serialize;
 
 use crate::config::LivenessRule;
-use base::event::Life;
+use base::event::{Advice, Life};
 use faces::landmarks::Landmarks;
+use poses::Poses;
 use vision::embedding::Embedding;
 
 pub use checker::Checker;
@@ -133,6 +135,8 @@ pub struct State {
     pub depth: depth::Parallax,
     /// What was around the head over time.
     pub surroundings: scene::around::Surroundings,
+    /// How the head was held, before it was asked to turn.
+    poses: Poses,
     /// The prompt, where one was given.
     prompt: Prompted,
     /// When the newest frame was noted.
@@ -197,6 +201,7 @@ impl State {
     /// Notes a face that is turned too far, or moves too fast, to be embedded: that is what a turn looks
     /// like that was asked for.
     pub fn note_turned(&mut self, landmarks: &Landmarks, now: Duration) {
+        self.poses.note(landmarks.pose, now);
         if let Prompted::Asked(_) = self.prompt {
             self.keep(now);
             self.turned_away = true;
@@ -205,12 +210,20 @@ impl State {
         }
     }
 
-    /// Asks for `turns` turns of the head, unless that was done. What the head did before does not count.
+    /// Asks for `turns` turns of the head, unless that was done, as soon as the head is still and looks to
+    /// the front; for one more where it turned unasked. What the head did before does not count.
     pub fn ask(&mut self, turns: u32, now: Duration) {
-        if matches!(self.prompt, Prompted::Not) {
+        if let (Prompted::Not, Some(rest)) = (&self.prompt, self.poses.still()) {
             self.depth = depth::Parallax::default();
-            self.prompt = Prompted::Asked(Prompt::new(drawn(), turns, now));
+            let first = Turn::ALL[fastrand::usize(..Turn::ALL.len())];
+            let turns = turns + u32::from(self.poses.are_restless());
+            self.prompt = Prompted::Asked(Prompt::new(first, turns, rest, now));
         }
+    }
+
+    /// What a person has to do before a turn can be asked for.
+    pub fn before_prompt(&self) -> Advice {
+        if self.poses.look_to_the_front() { Advice::HoldStill } else { Advice::LookAtTheCamera }
     }
 
     /// What the person is asked to do now.
@@ -219,9 +232,12 @@ impl State {
     }
 
     fn note_pose(&mut self, landmarks: &Landmarks, now: Duration) {
-        let Prompted::Asked(prompt) = &mut self.prompt else { return };
+        let Prompted::Asked(prompt) = &mut self.prompt else {
+            self.poses.note(landmarks.pose, now);
+            return;
+        };
         let depth = self.depth.score().is_some_and(|score| score >= depth_needed(prompt.asked()));
-        match prompt.note(landmarks.pose, depth, now, drawn) {
+        match prompt.note(landmarks.pose, depth, now, drawn_but) {
             prompt::Answer::Waiting => {}
             prompt::Answer::Next(_) => self.depth = depth::Parallax::default(),
             prompt::Answer::Passed => self.prompt = Prompted::Passed,
@@ -238,9 +254,10 @@ impl State {
     }
 }
 
-/// A turn drawn by chance.
-fn drawn() -> Turn {
-    Turn::ALL[fastrand::usize(..Turn::ALL.len())]
+/// A turn drawn by chance, and not this one.
+fn drawn_but(turn: Turn) -> Turn {
+    let others = Turn::ALL.into_iter().filter(|other| *other != turn);
+    others.clone().nth(fastrand::usize(..others.count())).unwrap_or(turn)
 }
 
 /// How much depth the motion of a turn has to show, as a multiple of what an unprompted one needs. A nod is
@@ -303,7 +320,7 @@ impl Requirement {
     /// Turns to ask for where nothing else shows liveness; 0 where a prompt does not help.
     pub fn turns(self) -> u32 {
         let asks = self.rule == LivenessRule::PassivePrompt && self.asks && !self.exempt;
-        if asks { (1 + self.refusals).min(prompt::MAX_TURNS) } else { 0 }
+        if asks { (prompt::TURNS + self.refusals).min(prompt::MAX_TURNS) } else { 0 }
     }
 
     /// The site's rule with the weights in this folder.
