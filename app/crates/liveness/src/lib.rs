@@ -33,6 +33,7 @@ pub mod passive;
 pub mod poses;
 pub mod prompt;
 pub mod scene;
+mod square;
 
 use std::fmt;
 use std::path::Path;

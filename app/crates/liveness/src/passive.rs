@@ -9,6 +9,7 @@ use models::Role;
 use models::minifas::{LIVE, MiniFas, Variant};
 use models::store::Store;
 
+use super::square::Square;
 use faces::error::EngineError;
 use vision::face::Bounds;
 
@@ -38,6 +39,7 @@ const MAX_SIDE: usize = 256;
 /// The two models; both look at every frame that votes.
 pub struct Passive {
     networks: [(MiniFas, f32); 2],
+    third: Option<MiniFas>,
 }
 
 impl Passive {
@@ -61,6 +63,7 @@ impl Passive {
                 (load(Role::AntispoofV2, Variant::V2)?, 2.7),
                 (load(Role::AntispoofV1Se, Variant::V1Se)?, 4.0),
             ],
+            third: if store.has(Role::Antispoof128) { Some(load(Role::Antispoof128, Variant::Se128)?) } else { None },
         }))
     }
 
@@ -80,7 +83,16 @@ impl Passive {
                 .map_err(|error| EngineError::run("anti-spoof", &error))?;
             sum += classes[LIVE];
         }
-        Ok(sum / self.networks.len() as f32)
+        let pair = sum / self.networks.len() as f32;
+        if let Some(network) = &mut self.third {
+            let square = Square::about(face, picture.width(), picture.height());
+            let side = network.variant().side();
+            let classes = network
+                .classify_with(|input| square.fill_rgb(picture, side, input))
+                .map_err(|error| EngineError::run("anti-spoof", &error))?;
+            log::debug!("MEASURE pair {pair:.6} third {:.6} width {:.0}", classes[0], face.width);
+        }
+        Ok(pair)
     }
 }
 

@@ -139,7 +139,9 @@ proptest! {
             let seconds = (now - since) as f32 / 1_000.0;
             if seconds >= reactions[turned] {
                 let target = held(prompt.asked(), angle);
-                let step = angle / across * every as f32 / 1_000.0;
+                // Since the frame before, and not before the reaction.
+                let moving = (seconds - reactions[turned]).min(every as f32 / 1_000.0);
+                let step = angle / across * moving;
                 for (at, to) in position.iter_mut().zip([target.yaw, target.pitch]) {
                     *at += (to - *at).clamp(-step, step);
                 }

@@ -263,7 +263,7 @@ impl Subject {
         if waited < ASK_AFTER {
             return None;
         }
-        self.advise(match look.requirement.missing(&self.liveness) {
+        let advice = match look.requirement.missing(&self.liveness) {
             Missing::Certainty => Advice::BetterView,
             Missing::Blink => Advice::Blink,
             Missing::BlinkOrTurn => Advice::BlinkOrTurn,
@@ -274,7 +274,8 @@ impl Subject {
                 self.told_to_hold_still = true;
                 self.liveness.before_prompt()
             }
-        })
+        };
+        self.advise(advice)
     }
 
     fn advise(&mut self, advice: Advice) -> Option<Decision> {
