@@ -90,7 +90,7 @@ impl Passive {
             let classes = network
                 .classify_with(|input| square.fill_rgb(picture, side, input))
                 .map_err(|error| EngineError::run("anti-spoof", &error))?;
-            log::debug!("MEASURE pair {pair:.6} third {:.6} width {:.0}", classes[0], face.width);
+            println!("MEASURE pair {pair:.6} third {:.6} width {:.0}", classes[0], face.width);
         }
         Ok(pair)
     }
