@@ -53,7 +53,7 @@ const FRAMES: u32 = 2;
 pub const TURNS: u32 = 2;
 
 /// Most turns of one prompt.
-pub const MAX_TURNS: u32 = 4;
+pub const MAX_TURNS: u32 = 6;
 
 /// What a person is asked to do. Left and right are the person's own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
