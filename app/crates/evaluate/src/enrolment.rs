@@ -165,7 +165,8 @@ pub fn enrolment(
         below: below.into(),
         copies: COPIES
             .map(|limit| {
-                let from = |of: &[f32]| Rate::of(of.iter().filter(|alike| **alike >= limit).count(), of.len());
+                let from =
+                    |of: &[f32]| Rate::of(of.iter().filter(|alike| **alike >= limit).count(), of.len());
                 (limit, from(&halved), from(&folders.pairs))
             })
             .into(),

@@ -155,7 +155,13 @@ impl Prompt {
 
     /// Notes the pose of one frame. `depth` is whether the motion since the turn was asked for is that of a
     /// body with depth. `draw` draws a turn, and not the one that it is given.
-    pub fn note(&mut self, pose: Pose, depth: bool, now: Duration, draw: impl FnOnce(Turn) -> Turn) -> Answer {
+    pub fn note(
+        &mut self,
+        pose: Pose,
+        depth: bool,
+        now: Duration,
+        draw: impl FnOnce(Turn) -> Turn,
+    ) -> Answer {
         let after = now.saturating_sub(self.since);
         let shares = Turn::ALL.map(|turn| (turn, turn.share(self.rest, pose)));
         // Coming back from the turn before is no turn.
@@ -181,9 +187,9 @@ impl Prompt {
         if after > PATIENCE {
             return Answer::Failed;
         }
-        let alone = shares.into_iter().all(|(other, beside)| {
-            other == turn || Some(other) == self.before || beside <= BESIDE * share
-        });
+        let alone = shares
+            .into_iter()
+            .all(|(other, beside)| other == turn || Some(other) == self.before || beside <= BESIDE * share);
         let clear = share >= 1.0;
         self.right = if clear && turn == self.asked && alone && depth { self.right + 1 } else { 0 };
         self.wrong = if clear && turn != self.asked { self.wrong + 1 } else { 0 };

@@ -1,5 +1,9 @@
 //! How often films get past the prompt by chance, and how long people need: simulated poses, no people.
 
+#![allow(clippy::unwrap_used)]
+
+use std::f32::consts::TAU;
+
 use super::*;
 use crate::latch::Latch;
 use crate::poses::Poses;
@@ -31,7 +35,13 @@ enum End {
 }
 
 /// One visit from `start` on, until it is decided or `until`; and when it ended.
-fn visit(shown: &mut impl Shown, refusals: u32, start: f32, until: f32, random: &mut fastrand::Rng) -> (End, f32) {
+fn visit(
+    shown: &mut impl Shown,
+    refusals: u32,
+    start: f32,
+    until: f32,
+    random: &mut fastrand::Rng,
+) -> (End, f32) {
     let (mut poses, mut prompt, mut asked) = (Poses::default(), None::<Prompt>, None);
     let mut now = start;
     while now < until {
@@ -68,12 +78,10 @@ fn visit(shown: &mut impl Shown, refusals: u32, start: f32, until: f32, random: 
 /// Tries of a minute: after a refusal the face goes for as long as it must. Visits, refusals, and whether one
 /// passed.
 fn minute(shown: &mut impl Shown, random: &mut fastrand::Rng) -> (u32, bool) {
-    let (mut latch, roll) = (Latch::default(), RollNumber::parse("1").expect("a number"));
+    let (mut latch, roll) = (Latch::default(), RollNumber::parse("1").unwrap());
     let (mut now, mut visits) = (0.0, 0);
     while now < MINUTE {
-        if latch.holds(&roll, Duration::from_secs_f32(now)) {
-            unreachable!("the face was gone for long enough");
-        }
+        assert!(!latch.holds(&roll, Duration::from_secs_f32(now)), "it was gone for long enough");
         visits += 1;
         let (end, at) = visit(shown, latch.refusals(&roll), now, MINUTE, random);
         match end {
@@ -95,7 +103,7 @@ struct Pendulum {
 
 impl Shown for Pendulum {
     fn pose(&mut self, seconds: f32, _: f32, _: Option<(Turn, f32)>) -> Pose {
-        let swing = |rate: f32, phase: f32| (std::f32::consts::TAU * rate * seconds + phase).sin();
+        let swing = |rate: f32, phase: f32| (TAU * rate * seconds + phase).sin();
         let yaw = self.angle * swing(self.rate, self.phases[0]);
         Pose { yaw, pitch: 0.5 * self.angle * swing(0.67 * self.rate, self.phases[1]), roll: 0.0 }
     }
@@ -127,7 +135,8 @@ impl Film {
         let mut turn = Turn::ALL[random.usize(..4)];
         let turns = (0..4u8).map(|n| {
             let begins = NAMED + DOUBT + 0.6 + 1.1 * f32::from(n);
-            turn = Turn::ALL[(Turn::ALL.iter().position(|it| *it == turn).unwrap_or(0) + random.usize(1..4)) % 4];
+            turn = Turn::ALL
+                [(Turn::ALL.iter().position(|it| *it == turn).unwrap_or(0) + random.usize(1..4)) % 4];
             (begins, 1.0, turn, 26.0)
         });
         Self { turns: turns.collect(), restarted: true }
@@ -188,7 +197,11 @@ impl Shown for Person {
 }
 
 /// Shares of first visits that pass, and of minutes in which one does.
-fn odds<S: Shown>(name: &str, random: &mut fastrand::Rng, make: impl Fn(&mut fastrand::Rng) -> S) -> (f32, f32) {
+fn odds<S: Shown>(
+    name: &str,
+    random: &mut fastrand::Rng,
+    make: impl Fn(&mut fastrand::Rng) -> S,
+) -> (f32, f32) {
     let (mut first, mut passed, mut visits) = (0, 0, 0);
     for _ in 0..SESSIONS {
         first += u32::from(visit(&mut make(random), 0, 0.0, 20.0, random).0 == End::Passed);
@@ -213,7 +226,7 @@ fn a_film_that_turns_by_chance_gets_past_the_prompt_seldom() {
         let (_, passed) = odds(&format!("pendulum, {rate} a second"), &mut random, |random| Pendulum {
             rate,
             angle: 20.0 + 12.0 * random.f32(),
-            phases: [6.28 * random.f32(), 6.28 * random.f32()],
+            phases: [TAU * random.f32(), TAU * random.f32()],
         });
         assert!(passed <= 0.05, "{passed}");
     }

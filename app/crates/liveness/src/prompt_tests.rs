@@ -60,7 +60,11 @@ fn only_the_asked_turn_of_a_body_passes() {
 fn a_turn_that_began_too_soon_is_no_answer() {
     // Half of the turn is made before anybody could have begun.
     let said = answers(Turn::Left, 1, true, turn_after(0, Turn::Left));
-    assert_eq!(said, [Answer::Next(Turn::Right), Answer::Failed], "another one is asked for, and it is wrong");
+    assert_eq!(
+        said,
+        [Answer::Next(Turn::Right), Answer::Failed],
+        "another one is asked for, and it is wrong"
+    );
 }
 
 #[test]

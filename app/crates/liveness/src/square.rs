@@ -1,5 +1,6 @@
-//! The crop of the third anti-spoof model, made as its authors make it: the square about the box's centre with
-//! 1.5 times its longer side, mirrored where it leaves the frame, averaged down to 128×128, RGB from 0 to 1.
+//! The crop of the third anti-spoof model, made as its authors make it: the square about the box's centre
+//! with 1.5 times its longer side, mirrored where it leaves the frame, averaged down to 128×128, RGB from 0
+//! to 1.
 
 use image::RgbImage;
 use vision::face::Bounds;
