@@ -1,6 +1,6 @@
 //! How often films get past the prompt by chance, and how long people need: simulated poses, no people.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 use std::f32::consts::TAU;
 
