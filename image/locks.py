@@ -12,6 +12,8 @@ SETS = {
     "sysroot": "arm64",
     "builder-amd64": "amd64",
     "builder-arm64": "arm64",
+    "signing-amd64": "amd64",
+    "signing-arm64": "arm64",
 }
 # A line of a lock file, by column.
 Row = dict[str, str]

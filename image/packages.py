@@ -4,6 +4,7 @@ repository.
 
     packages.py update                renew every lock file from the mirror, print what changed
     packages.py update --security     only take the waiting security updates into the locks
+    packages.py update --added        only add what a list newly asks for; nothing that is locked moves
     packages.py fetch SET...          download the sets' packages into the cache, checked by SHA-256
     packages.py repository SET DIR    a local apt repository of exactly the locked packages (builder tree)
     packages.py files SET             the cached files of a set, one a line, in the lock's order
@@ -27,21 +28,24 @@ from locks import COLUMNS, HERE, SETS, Row, cached, lock_date, read_list, read_l
 from resolver import Apt, mirrors
 
 
-def update(only_security: bool = False) -> None:
-    """Renew all locks, or only take waiting security updates into them, and say what changed."""
+def update(only: str = "") -> None:
+    """Renew all locks and say what changed; only with waiting security updates, or with what is added to a
+    list, where `only` says so."""
     abi = None
     for architecture in ("arm64", "amd64"):
         with tempfile.TemporaryDirectory() as folder:
             apt = Apt(architecture, folder)
             stamp = security.newest_date(security.releases(apt.folder))
-            offered = security.offered(apt) if only_security else []
+            offered = security.offered(apt) if only == "security" else []
             abi = abi or apt.kernel_abi()
             kernel = abi.removesuffix("-arm64")
             names = {"abi": abi, "kernel": kernel, "series": ".".join(kernel.split(".")[:2])}
             for name in (name for name, arch in SETS.items() if arch == architecture):
                 asked, alone, left_out = read_list(name)
-                if only_security:
-                    locked = read_lock(name)
+                locked = read_lock(name)
+                if only == "added":
+                    rows = added(apt, name, locked, asked + alone, left_out)
+                elif only == "security":
                     rows = security.taken(locked, security.waiting(locked, offered), left_out, security.control)
                 else:
                     rows = apt.resolve([word.format(**names) for word in asked], [word.format(**names) for word in alone])
@@ -49,11 +53,34 @@ def update(only_security: bool = False) -> None:
                     if unknown:
                         sys.exit(f"packages.py: {name}.list leaves out {sorted(unknown)}, which nothing asks for any more: drop the line")
                     rows = [row for row in rows if row["package"] not in left_out]
-                print_changes(name, read_lock(name), rows)
-                if rows == read_lock(name):
+                print_changes(name, locked, rows)
+                if rows == locked:
                     continue
+                if only == "added":
+                    # The date stays: most rows are of then, and old versions are asked for as of it.
+                    stamp = lock_date(name)
                 lines = ["\t".join(row.values()) for row in rows]
                 (HERE / "lock" / f"{name}.lock").write_text("\n".join([f"# resolved {stamp}", COLUMNS, *lines]) + "\n")
+
+
+def added(apt: Apt, name: str, locked: list[Row], asked: list[str], left_out: set[str]) -> list[Row]:
+    """The lock with what the list asks for and the lock has not got, and what that needs. Refused where a
+    locked version is too old for it."""
+    there = {row["package"] for row in locked}
+    # A name that follows the kernel's version is only found out with a whole resolution.
+    missing = [word for word in asked if "{" not in word and word not in there]
+    if not missing:
+        return locked
+    fresh = [row for row in apt.resolve(missing, []) if row["package"] not in there | left_out]
+    rows = sorted(locked + fresh, key=lambda row: row["package"])
+    versions = {row["package"]: row["version"] for row in rows}
+    for row in fresh:
+        for unmet in security.unmet(apt.fields(row["package"], row["version"]), versions, left_out):
+            sys.exit(
+                f"packages.py: {name}: {row['package']} needs {unmet}, which the lock does not have.\n"
+                "Leave it out in the list, or renew the whole locks: scripts/build-image --update-lock."
+            )
+    return rows
 
 
 def print_changes(name: str, old: list[Row], new: list[Row]) -> None:
@@ -182,8 +209,8 @@ def main() -> None:
     match sys.argv[1:]:
         case ["update"]:
             update()
-        case ["update", "--security"]:
-            update(only_security=True)
+        case ["update", ("--security" | "--added") as only]:
+            update(only.removeprefix("--"))
         case ["fetch", *names] if names:
             fetch(names)
         case ["repository", name, folder]:

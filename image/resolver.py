@@ -136,6 +136,11 @@ class Apt:
             rows.append(dict(zip(COLUMNS.split("\t"), row, strict=True)))
         return sorted(rows, key=lambda row: row["package"])
 
+    def fields(self, package: str, version: str) -> dict[str, str]:
+        """What the archive says of a package."""
+        shown = self.run("apt-cache", "show", f"{package}={version}")
+        return dict(re.findall(r"^([A-Za-z0-9-]+): (.*)$", shown, re.M))
+
     def sha256(self, package: str, version: str) -> str:
         shown = self.run("apt-cache", "show", f"{package}={version}")
         return re.search(r"^SHA256: (\w{64})", shown, re.M)[1]

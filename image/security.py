@@ -111,6 +111,14 @@ def taken(rows: list[Row], updates: dict[str, Stanza], left_out: set[str], befor
     return fresh
 
 
+def unmet(stanza: Stanza, versions: dict[str, str], left_out: set[str]) -> Iterator[str]:
+    """What a package needs and these versions do not give."""
+    for group in dependencies(stanza):
+        met = any(name in versions and fits(versions[name], relation, wanted) for name, relation, wanted in group)
+        if not met and not {name for name, _, _ in group} & left_out:
+            yield " | ".join(f"{name} {relation} {wanted}".strip() for name, relation, wanted in group)
+
+
 def in_lock(row: Row, stanza: Stanza) -> Row:
     """The row of a lock for this update."""
     return row | {

@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
-"""Tests of packages.py, resolver.py and security.py. Everything on the network is a server on loopback."""
+"""Tests of packages.py, resolver.py, security.py and vulnerabilities.py. Everything on the network is a
+server on loopback."""
 
 import contextlib
 import functools
 import hashlib
 import http.server
+import io
 import os
 import pathlib
 import tempfile
@@ -17,6 +19,7 @@ import locks
 import packages
 import resolver
 import security
+import vulnerabilities
 
 RELEASE = """-----BEGIN PGP SIGNED MESSAGE-----
 
@@ -185,6 +188,55 @@ class SecurityUpdates(unittest.TestCase):
     def test_left_out_and_virtual_packages_do_not_refuse(self) -> None:
         self.take(update(Depends="libc6, debconf (>= 0.5) | debconf-2.0"), left_out={"debconf"})
         self.take(update(Depends="libc6, virtual-thing"), before="libc6, virtual-thing")
+
+
+class Vulnerabilities(unittest.TestCase):
+    def told(self, script: str) -> tuple[int, str]:
+        """(exit status, what was said) with this program in debsecan's place."""
+        with tempfile.TemporaryDirectory() as folder:
+            program = pathlib.Path(folder, "debsecan")
+            program.write_text(f"#!/bin/sh\n{script}\n")
+            program.chmod(0o755)
+            paths = f"{folder}:{os.environ['PATH']}"
+            with (
+                mock.patch.dict(os.environ, PATH=paths),
+                mock.patch.object(vulnerabilities, "control", lambda row: {"Source": "example"}),
+                contextlib.redirect_stdout(io.StringIO()) as out,
+                contextlib.redirect_stderr(out),
+            ):
+                try:
+                    vulnerabilities.main()
+                except SystemExit as end:
+                    return end.code, out.getvalue()
+        return 0, out.getvalue()
+
+    def test_every_shipped_package_is_asked_for_with_its_source(self) -> None:
+        code, said = self.told('cat "$4" | grep -c "^Source: example" | sed "s/^/CVE-2026-1 bash count /"')
+        self.assertEqual(code, 0)
+        packages_asked = len({row["package"] for name in vulnerabilities.SHIPPED for row in locks.read_lock(name)})
+        self.assertIn(f"CVE-2026-1  bash  count {packages_asked}", said)
+
+    def test_what_the_vex_file_answers_is_left_out(self) -> None:
+        with mock.patch.object(vulnerabilities, "answered", lambda document: {("CVE-2026-1", "bash")}):
+            _, said = self.told("printf 'CVE-2026-1 bash\\nCVE-2026-2 bash (remotely exploitable, high urgency)\\n'")
+        self.assertNotIn("CVE-2026-1", said)
+        self.assertIn("CVE-2026-2  bash  (remotely exploitable, high urgency)\n1 known vulnerabilities", said)
+        document = {
+            "statements": [
+                {
+                    "status": state,
+                    "vulnerability": {"name": f"CVE-2026-{number}"},
+                    "products": [{"subcomponents": [{"@id": "pkg:deb/debian/bash@5.2?arch=arm64"}]}],
+                }
+                for number, state in enumerate(("not_affected", "affected", "fixed", "under_investigation"))
+            ]
+        }
+        self.assertEqual(vulnerabilities.answered(document), {("CVE-2026-0", "bash"), ("CVE-2026-2", "bash")})
+
+    def test_a_tracker_that_does_not_answer_is_said(self) -> None:
+        code, said = self.told("echo 'error: while downloading' >&2; exit 1")
+        self.assertEqual(code, security.UNREACHABLE)
+        self.assertIn("SKIPPED: known vulnerabilities: debsecan says: error: while downloading", said)
 
 
 if __name__ == "__main__":

@@ -14,8 +14,8 @@ need_packages() {
         sudo=(sudo)
     fi
     echo "Installing ${missing[*]}" >&2
-    # The lists may be old or absent; a failed update is no reason to stop if the packages can be had all the
-    # same.
+    # The lists may be old or absent; a failed update is not a reason to stop if the packages can be had all
+    # the same.
     "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get update -qq >&2 || true
     # Nothing that is installed is removed for them, and -y alone never downgrades.
     "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive \

@@ -81,8 +81,9 @@ pub fn remove(config: &Config, erased: &Erased) -> Result<(), Fault> {
     let places = Places::of(&config.roster());
     let depth = depth(&config.photos);
     let failed = |what: &str, error: &dyn std::fmt::Display| {
-        Fault::new(format!("{what} of a student who is to be erased cannot be removed: {error}"))
-            .advise("free space on the card or replace it, then restart the device: it goes on by itself")
+        Fault::new(format!("{what} of a student who is to be erased cannot be removed: {error}")).advise(
+            "free space on the card or replace it, then restart the device: it continues in the background",
+        )
     };
     // Held to the end: no other process may write what is being removed.
     let held = hold(data_dir).map_err(|error| failed("the rows", &error))?;

@@ -278,7 +278,7 @@ def display_faults_are_told_and_survived(door: Answers) -> None:
         door.display.wait(state, since, 30)
     door.display.press("alt", "f2")
     door.display.wait("console", time.monotonic(), 30)
-    # Who opens a graphics card first is its master.
+    # The first process that opens a graphics card is its master.
     door.machine.run("(exec 3<> /dev/dri/card0; exec sleep 20) > /dev/null 2>&1 &")
     time.sleep(2)
     door.display.press("alt", "f1")
@@ -325,7 +325,7 @@ def a_restart_opens_nothing(door: Answers) -> None:
     next start switches nothing on. The screen comes back without a log-in."""
     door.show(["person"], "off", pulse="30s")
     wait_for(lambda: door.header.level(RELAY), "the relay", ANSWER_TIMEOUT)
-    door.machine.run(f"sed -i 's/person.y4m/nobody.y4m/' {SETTINGS}; sync")
+    door.machine.run(f"sed -i 's/person.y4m/nobody.y4m/' {SETTINGS}; cp {SETTINGS} /data/kept/; sync")
     said = door.machine.run(f"systemctl stop attendance.service; cat {door.header.folder}/sim_gpio{RELAY}/value", timeout=120)
     assert said.endswith("0"), "the relay is on after the service was stopped"
     with contextlib.suppress(ConnectionError, TimeoutError, CommandFailed):

@@ -106,7 +106,8 @@ def first_start_without_settings(site: Site) -> None:
 
 
 def root_is_read_only(site: Site) -> None:
-    """Nothing can be written to the root, and what may be written lies on the data partition."""
+    """Nothing can be written to the root; /etc may be written in memory, /var on the data partition, and
+    nothing there is a program."""
     machine = site.machine
     for command in ("touch /usr/x", "touch /x", "mount -o remount,rw /", "rm /usr/bin/attendance"):
         code, said = machine.run(command, check=False)
@@ -115,8 +116,10 @@ def root_is_read_only(site: Site) -> None:
     assert "verity" in machine.run(
         "ls -l /dev/mapper /sys/block/dm-0/dm/name; cat /sys/block/dm-0/dm/uuid /sys/block/dm-0/dm/name; lsmod | grep verity"
     )
-    for folder in ("/etc", "/var"):
-        assert "/run/data" in machine.run(f"findmnt -no OPTIONS {folder}")
+    for folder, layer in (("/etc", "/run/etc"), ("/var", "/run/data")):
+        options = machine.run(f"findmnt -no OPTIONS {folder}")
+        assert f"upperdir={layer}" in options and "noexec" in options, options
+    assert "noexec" in machine.run("findmnt -no OPTIONS /data")
 
 
 def nothing_waits_for_the_network(site: Site) -> None:
@@ -163,6 +166,71 @@ def state_of_the_first_boot_is_there(site: Site) -> None:
     assert machine.run("hostname") == site.remembered["hostname"]
     boots = int(machine.run("journalctl --list-boots --no-pager -q | wc -l"))
     assert boots == 2, f"the journal knows {boots} boots"
+
+
+# What somebody with the card could write to it, as of an older system, and in its own places.
+FOREIGN = """
+set -e
+older=/data/etc/changes
+mkdir -p $older/systemd/system/multi-user.target.wants $older/systemd/system/attendance.service.d $older/pam.d $older/attendance/ssh
+printf '[Service]\nExecStart=/usr/bin/touch /run/foreign\n' > $older/systemd/system/foreign.service
+ln -s ../foreign.service $older/systemd/system/multi-user.target.wants/foreign.service
+printf '[Service]\nExecStartPre=+/usr/bin/touch /run/foreign\n' > $older/systemd/system/attendance.service.d/foreign.conf
+echo /var/lib/foreign.so > $older/ld.so.preload
+echo 'auth sufficient pam_permit.so' > $older/pam.d/login
+truncate -s 1G /data/kept/ca.pem
+ln -s /etc/shadow /data/kept/page.crt
+mkdir -p /var/lib/systemd/linger /var/lib/iwd
+touch /var/lib/systemd/linger/attendance
+ln -s /etc/shadow /var/lib/iwd/foreign.psk
+"""
+# The same system as an older one leaves it: its files in /etc's layer on the data partition.
+OLDER = """
+cp -p /etc/machine-id /etc/hostname /etc/shadow $older/
+cp -p /etc/attendance/attendance.toml $older/attendance/
+cp -p /etc/attendance/ssh/authorized_keys $older/attendance/ssh/
+mkdir $older/dropbear && cp -p /etc/dropbear/dropbear_ed25519_host_key $older/dropbear/
+rm /data/kept/machine-id /data/kept/hostname /data/kept/attendance.toml /data/kept/authorized_keys /data/kept/dropbear_ed25519_host_key
+sync
+"""
+
+
+def only_the_list_reaches_etc(site: Site) -> None:
+    """Power cut; the card holds a unit, a drop-in, a preloaded library, links and 1 GB in the places of
+    persistent files, and those of an older system: the latter are taken over, also when it changes them after
+    a rollback; of the rest nothing has an effect, and all of it is said in the log."""
+    machine = site.machine
+    key = machine.run("sha256sum /etc/dropbear/dropbear_ed25519_host_key")
+    machine.run(FOREIGN + OLDER)
+    machine.power_cut()
+    site.start()
+    settings = "/etc/attendance/attendance.toml"
+    for path in (
+        "/run/foreign",
+        "/etc/systemd/system/foreign.service",
+        "/etc/ld.so.preload",
+        "/etc/attendance/ca.pem",
+        "/etc/attendance/page.crt",
+    ):
+        assert machine.run(f"ls {path}", check=False)[0] != 0, f"{path} is there"
+    assert "pam_permit" not in machine.run("cat /etc/pam.d/login")
+    assert machine.run("ls -A /var/lib/iwd; ls /var/lib/systemd/linger 2> /dev/null", check=False)[1] == ""
+    told = machine.run("journalctl -b -k -o cat")
+    for path in ("systemd/system/foreign.service", "attendance.service.d/foreign.conf", "ld.so.preload", "pam.d/login"):
+        assert f"/data/etc/changes/{path}: not on the list" in told, f"{path} is not said in the log:\n{told}"
+    for words in ("kept/ca.pem: more than", "kept/page.crt: no plain file", "lib/iwd/foreign.psk: a link", "lib/systemd/linger: "):
+        assert words in told, f"{words} is not said in the log:\n{told}"
+    assert "Emulated door" in machine.run(f"cat {settings}")
+    assert machine.run("cat /etc/machine-id") == site.remembered["machine-id"]
+    assert machine.run("hostname") == site.remembered["hostname"]
+    assert machine.run("sha256sum /etc/dropbear/dropbear_ed25519_host_key") == key
+    assert machine.run("systemctl is-active dropbear.socket") == "active"
+    machine.run("echo '# changed after a rollback' >> /data/etc/changes/attendance/attendance.toml; sync")
+    machine.power_cut()
+    site.start()
+    assert "# changed after a rollback" in machine.run(f"cat {settings}")
+    machine.run("rm -r /data/etc /data/kept/ca.pem /data/left-out")
+    wait_for(lambda: machine.run("systemctl is-active attendance.service", check=False)[1] == "active", "the service")
 
 
 def page_has_the_fingerprint_of_the_card(site: Site) -> None:
@@ -236,6 +304,13 @@ def service_may_request_a_reboot(site: Site) -> None:
     machine.wait_for_restart(180)
     site.start()
     assert machine.run(f"ls {asked}", check=False)[0] != 0, "it would restart again and again"
+    # A second request in a row waits for twice as long, whatever the service remembers.
+    assert machine.run("cat /data/update/asked-restarts") == "1"
+    machine.run(f"echo 590.00 0.00 > /run/uptime && mount --bind /run/uptime /proc/uptime && touch {asked}")
+    log = "journalctl -b -o cat -u attendance-camera-reboot.service"
+    wait_for(lambda: "it waits 610 seconds" in machine.run(log), "the wait before a second restart")
+    units = "attendance-camera-reboot.path attendance-camera-reboot.service"
+    machine.run(f"rm {asked}; systemctl stop {units}; umount /proc/uptime; rm /data/update/asked-restarts")
 
 
 def wrong_settings_change_nothing(site: Site) -> None:
@@ -295,6 +370,28 @@ def fixed_address_is_used(site: Site) -> None:
     wait_for(lambda: machine.run("systemctl is-active attendance.service", check=False)[1] == "active", "the service")
 
 
+def network_is_changed_without_a_restart(site: Site) -> None:
+    """The helper that writes the page's settings puts another network in force on the running machine, under
+    its sandbox, and the one before again."""
+    machine = site.machine
+    file = "/etc/attendance/attendance.toml"
+    before = base64.b64decode(machine.run(f"base64 -w0 {file}")).decode()
+    after = before.replace('"10.0.2.15/24"', '"10.0.2.15/24", "10.0.2.16/24"')
+    assert after != before, before
+    for base, text, there in ((before, after, True), (after, before, False)):
+        request = json.dumps({"base": hashlib.sha256(base.encode()).hexdigest(), "text": text}).encode()
+        place = "/var/lib/attendance/settings/request.json"
+        machine.run(f"echo {base64.b64encode(request).decode()} | base64 -d > {place}.new && mv {place}.new {place}")
+
+        def is_so(there: bool = there) -> bool:
+            return ("10.0.2.16" in machine.run("hostname --all-ip-addresses")) == there
+
+        wait_for(is_so, f"the second address: {there}")
+    said = machine.run("cat /run/attendance-settings/answer.json")
+    assert '"refused":null' in said, said
+    assert "10.0.2.15" in machine.run("hostname --all-ip-addresses")
+
+
 def read_only_data_partition_causes_a_restart(site: Site) -> None:
     """An error made the data partition read-only: one restart, which repairs it, and settings and identity
     are there again."""
@@ -349,6 +446,7 @@ CHECKS = [
     nothing_waits_for_the_network,
     settings_are_taken_over,
     state_of_the_first_boot_is_there,
+    only_the_list_reaches_etc,
     page_has_the_fingerprint_of_the_card,
     a_row_is_delivered,
     libcamera_captures,
@@ -356,6 +454,7 @@ CHECKS = [
     wrong_settings_change_nothing,
     old_eeprom_starts_and_is_named,
     fixed_address_is_used,
+    network_is_changed_without_a_restart,
     read_only_data_partition_causes_a_restart,
     corrupted_data_partition_is_survived,
     verity_refuses_a_flipped_bit,

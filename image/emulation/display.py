@@ -82,7 +82,7 @@ def read(path: pathlib.Path) -> Picture:
     kind, size, most, data = path.read_bytes().split(b"\n", 3)
     width, height = (int(side) for side in size.split())
     if kind != b"P6" or most != b"255" or len(data) != 3 * width * height:
-        raise ValueError(f"{path} is no picture of QEMU's")
+        raise ValueError(f"{path} is not a picture of QEMU's")
     return Picture(width, height, data)
 
 

@@ -15,9 +15,9 @@ def attendance_key_complaints(d):
         return ["not set: %s. Set all of %s, or none for a development authority." % (", ".join(unset), ", ".join(names))]
     complaints = []
     for name in names:
-        # The key may be a PKCS#11 address, which is no file.
+        # The key may be a PKCS#11 address, which is not a file.
         if not values[name].startswith("pkcs11:") and not os.path.isfile(values[name]):
-            complaints.append("%s names %s, which is no file: correct it in local.conf." % (name, values[name]))
+            complaints.append("%s names %s, which is not a file: correct it in local.conf." % (name, values[name]))
     return complaints
 
 addhandler attendance_sanity_handler

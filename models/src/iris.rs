@@ -1,4 +1,4 @@
-//! The iris network: the lids' contour and the iris of one eye, for blinks.
+//! The iris model: the lids' contour and the iris of one eye, for blinks.
 //!
 //! Ablavatski et al. 2020, "Real-time Pupil Tracking from Monocular Video for Digital Puppetry". The weights
 //! are MediaPipe's `iris_landmark`. The height of the lid contour over its width tells an open eye (.36) from
@@ -62,7 +62,7 @@ impl Iris {
         self.plan.run_with(fill)?;
         self.plan.output(0, |values| match values.as_chunks().0.try_into() {
             Ok(contour) => Ok(opening(contour)),
-            Err(_) => bail!("{} values are no contour", values.len()),
+            Err(_) => bail!("{} values are not a contour", values.len()),
         })?
     }
 

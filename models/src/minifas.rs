@@ -174,7 +174,7 @@ impl Layers<'_> {
         let head = linear.batch_norm(&norm)?.then(&last)?;
         if head.outputs != classes {
             bail!(
-                "the weights tell {} classes apart, this network {classes}: another network's file?",
+                "the weights tell {} classes apart, this model {classes}: another model's file?",
                 head.outputs
             );
         }

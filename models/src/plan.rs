@@ -123,7 +123,7 @@ impl Plan {
     /// Runs on a tensor, which must have the planned shape with a batch of one.
     pub fn run_on(&mut self, input: &Tensor) -> Result<()> {
         if input.shape() != self.input.shape() {
-            bail!("the network takes {:?}, not {:?}", self.input.dims(), input.dims());
+            bail!("the model takes {:?}, not {:?}", self.input.dims(), input.dims());
         }
         let (storage, layout) = input.storage_and_layout();
         let (Storage::Cpu(storage), Some((begin, end))) = (&*storage, layout.contiguous_offsets()) else {

@@ -40,8 +40,8 @@ pub trait SelfTest {
 }
 
 /// Tests all and returns those that failed.
-pub fn run(networks: &mut [&mut dyn SelfTest]) -> Vec<Failure> {
-    networks.iter_mut().filter_map(|network| network.self_test().err()).collect()
+pub fn run(models: &mut [&mut dyn SelfTest]) -> Vec<Failure> {
+    models.iter_mut().filter_map(|network| network.self_test().err()).collect()
 }
 
 /// First values and Euclidean norm of one output.
@@ -349,7 +349,7 @@ mod tests {
     }
 
     #[test]
-    fn another_networks_file_is_refused_by_name_or_by_answer() {
+    fn another_models_file_is_refused_by_name_or_by_answer() {
         if let (Some(v2), Some(mesh)) = (weights(Role::AntispoofV2), weights(Role::FaceMesh)) {
             // V1SE's graph is V2's with gates: V2's file lacks nothing that V1SE needs to load, so the answer
             // tells.

@@ -96,7 +96,7 @@ pub fn decode(cells: &[f32], columns: usize, stride: usize, min_score: f32, face
     let unit = stride as f32;
     for (i, cell) in cells.as_chunks::<CHANNELS>().0.iter().enumerate() {
         let &[class, object, dx, dy, w, h, ref points @ ..] = cell;
-        // What is no number is no face: a damaged input must not reach the tracker.
+        // What is not a number is not a face: a damaged input must not reach the tracker.
         if class.min(object) < least_logit || !cell.iter().all(|x| x.is_finite()) {
             continue;
         }
@@ -159,7 +159,7 @@ impl Layers<'_> {
             windows.push(Depthwise::torch(self.vb, &part("conv2", "weight"), Some(&part("conv2", "bias")))?);
             if windows.last().is_some_and(|w| w.channels != values) {
                 bail!(
-                    "{} does not predict {values} values a cell: another network's file?",
+                    "{} does not predict {values} values a cell: another model's file?",
                     part("conv2", "weight")
                 );
             }

@@ -85,7 +85,7 @@ fn a_plan_allocates_candles_stride_lists_only() {
 }
 
 #[test]
-fn networks_allocate_their_answers_besides() {
+fn models_allocate_their_answers_besides() {
     let Ok(store) = Store::open(Store::default_dir()) else {
         skipped::skipped("the models; run `fetch_models`");
         return;

@@ -1,4 +1,4 @@
-//! Corrections of attendance by hand: from the page's words to the journal's, and what became of them.
+//! Corrections of attendance by hand: from the page's words to the journal's, and their results.
 
 use base::identity::RollNumber;
 use base::moment::SiteZone;
@@ -7,7 +7,7 @@ use time::{Date, OffsetDateTime, PrimitiveDateTime, Time};
 use view::corrections::Correction;
 use view::{Refused, RowStatus};
 
-use super::hands::NO_SUCH_ROW;
+use super::answer::NO_SUCH_ROW;
 
 /// What the journal is asked for. `row_at`: the school day of a row.
 pub(super) fn wish(
@@ -58,7 +58,7 @@ fn utc_of(local: PrimitiveDateTime, zone: &SiteZone) -> Option<OffsetDateTime> {
     moments.next()
 }
 
-/// What became of a correction, in words.
+/// The result of a correction, in words.
 pub(super) fn told(correction: &Correction, corrected: &Corrected, to_a_backend: bool) -> String {
     let what = match correction {
         Correction::Add { .. } => "The row is added".to_owned(),

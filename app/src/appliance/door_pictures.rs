@@ -1,8 +1,8 @@
 //! Pictures that were taken at the door and that a person confirmed, on the disk.
 //!
-//! They lie apart from the mirror of the photo server, so no synchronisation touches them. They go with their
-//! student: who was on the photo server and is there no more loses them. Who was never there keeps them until
-//! somebody deletes them.
+//! They lie apart from the mirror of the photo server, so no synchronisation touches them. They go with
+//! their student. A student who is removed from the photo server loses them; one who was never there keeps
+//! them until somebody deletes them.
 
 use std::collections::BTreeSet;
 use std::io;

@@ -1,6 +1,6 @@
 //! Enrolment at the door: a sitting takes three good pictures of one student, a person confirms them.
 //!
-//! Until then they are in memory only. One sitting at a time, and each ends by itself.
+//! Until then they are in memory only. One sitting at a time, and each ends automatically.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -153,7 +153,7 @@ impl DoorEnrolment {
 
     /// The sitting's thread: takes pictures until there are enough, then waits until it is over.
     fn sit(&self, number: u64, roll: RollNumber) {
-        // Recognition goes first. On Linux a thread may be nice by itself.
+        // Recognition goes first. On Linux a thread may have a priority of its own.
         let nicer = rustix::process::getpriority_process(None).map(|own| (own + NICENESS).min(19));
         if let Err(error) = nicer.and_then(|nicer| rustix::process::setpriority_process(None, nicer)) {
             log::warn!("Enrolment at the door runs at the priority of recognition: {error}");
@@ -271,7 +271,7 @@ impl Enrolment for DoorEnrolment {
                 "Enrolment at the door is off. The technician can allow it: enrolment.at_the_door = true",
             );
         }
-        let Ok(roll) = RollNumber::parse(roll) else { return refused("This is no roll number") };
+        let Ok(roll) = RollNumber::parse(roll) else { return refused("This is not a roll number") };
         let mut state = self.state();
         if let Some(session) = state.session.as_ref().filter(|session| session.over.is_none()) {
             let (by, roll) = (&session.by, &session.roll);

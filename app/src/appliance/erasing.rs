@@ -70,7 +70,7 @@ impl Erasing {
     pub(super) fn ask(&self, roll: &str, by: &str, at: i64) -> Pending<Result<Done, Refused>> {
         let (all, by, roll) = (self.clone(), by.to_owned(), RollNumber::parse(roll));
         Box::pin(async move {
-            let Ok(roll) = roll else { return Err(refused(Fault::new("this is no roll number"))) };
+            let Ok(roll) = roll else { return Err(refused(Fault::new("this is not a roll number"))) };
             let erasures = Arc::clone(&all.erasures);
             let asked = tokio::task::spawn_blocking(move || erasures.ask(&roll, &by, at)).await;
             let id = asked.map_err(Fault::from).and_then(|asked| asked).map_err(refused)?;

@@ -2,6 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use base::failure::Fault;
+use base::moment::Moment;
+use config::Config;
+use provision::network::state;
 use view::on_memory::OnMemory;
 
 /// Free and all bytes of the file system that holds `path`, or of its nearest parent that exists.
@@ -51,6 +55,11 @@ pub fn on_memory(path: &Path) -> Option<OnMemory> {
     let on_memory = OnMemory::parse(&std::fs::read_to_string(path).ok()?);
     log::error!("{}", on_memory.fault());
     Some(on_memory)
+}
+
+/// What is wrong with the machine's network, as far as it sees that itself.
+pub fn network(config: &Config, now: Moment) -> Vec<Fault> {
+    state::faults(&state::System::default(), config, now.utc, now.trusted)
 }
 
 fn entries(folder: &str) -> impl Iterator<Item = PathBuf> + use<> {

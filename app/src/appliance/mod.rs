@@ -6,6 +6,7 @@
 mod answer;
 mod assembly;
 mod at_the_door;
+mod between_doors;
 pub mod camera_care;
 mod corrections;
 pub mod door_pictures;
@@ -132,7 +133,7 @@ pub async fn run(
         counters.dropped()
     );
     ended.cancel();
-    // They end with the token; a panic in one is no reason to say that stopping failed.
+    // They end with the token; a panic in one is not a reason to say that stopping failed.
     let _ = tokio::join!(narrator, watchdog, memorising, reporter);
     anyhow::ensure!(!assembly.care.has_given_up(), "the camera does not come back in this process");
     Ok(end)

@@ -162,7 +162,7 @@ impl Office {
         let (students, report) = (Arc::clone(&self.students), self.report.load_full());
         on_disk(move || {
             let list = students.take(&file, &by)?;
-            // Who has photos now goes with them later.
+            // A student who has photos now goes with them later.
             students.follow(&report);
             let left_out = match list.left_out_count {
                 0 => String::new(),

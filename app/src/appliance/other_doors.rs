@@ -114,7 +114,7 @@ mod tests {
         };
         let present = |came: &str, went: &str| (State::Present, came.to_owned(), went.to_owned());
         assert_eq!(of("1"), present("8:00:00.0", "15:30:03.0"));
-        assert_eq!(of("2"), present("8:05:00.0", ""), "one visit is no departure");
+        assert_eq!(of("2"), present("8:05:00.0", ""), "one visit is not a departure");
         assert_eq!(of("3"), present("", "15:40:03.0"));
         assert_eq!(of("4"), present("8:10:00.0", "15:00:00.0"));
         assert_eq!(of("5").0, State::Absent);

@@ -345,7 +345,7 @@ mod tests {
         students.take(b"roll,name\n7,Asha\n8,Ben\n9,Cem\n", "anna").unwrap();
         students.follow(&roster(&["7", "8"]));
         students.follow(&Report::default());
-        assert_eq!(rolls(&students), ["7", "8", "9"], "no photo at all is no removal");
+        assert_eq!(rolls(&students), ["7", "8", "9"], "no photo at all is not a removal");
         students.follow(&roster(&["8"]));
         assert_eq!(rolls(&students), ["8", "9"]);
         assert_eq!(names.of(&roll("7")), None);

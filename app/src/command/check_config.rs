@@ -9,7 +9,9 @@ use backend::plain;
 use camera::config::CameraSource;
 use config::{self, Config, ConfigError, Wrong, commented_defaults, examine};
 use liveness::Requirement;
+use provision::network::state;
 use recognition::naming::threshold::Calibration;
+use time::OffsetDateTime;
 
 /// Arguments of `check-config`.
 #[derive(Debug, clap::Args)]
@@ -117,6 +119,8 @@ fn remarks(config: &Config) -> Vec<String> {
         );
     }
     remarks.extend(places(config));
+    let certificates = state::certificates(&config.network, OffsetDateTime::now_utc(), true);
+    remarks.extend(certificates.iter().map(|fault| format!("{fault}.")));
     remarks.extend(
         Calibration::of(config.recognition.calibration.as_deref(), config.recognition.embedder)
             .err()
@@ -191,7 +195,7 @@ mod tests {
         let mut config = Config::default();
         config.site.models_dir = Some(empty.path().to_owned());
         let told =
-            |config: &Config| remarks(config).iter().any(|remark| remark.contains("networks are missing"));
+            |config: &Config| remarks(config).iter().any(|remark| remark.contains("models are missing"));
         for rule in [
             LivenessRule::Passive,
             LivenessRule::PassiveBlink,

@@ -101,7 +101,7 @@ struct Told<'a> {
 /// The photos of a folder given by hand: as the backend lays them out, or side by side.
 fn listed(folder: &Path, config: &Config) -> anyhow::Result<Listing> {
     if !folder.is_dir() {
-        bail!("{} is no folder", folder.display());
+        bail!("{} is not a folder", folder.display());
     }
     // The folder is laid out as the server is, and not as the mirror of it.
     let by_student = scan(folder, &Photos { url: None, ..config.photos.clone() })?;

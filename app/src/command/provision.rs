@@ -45,11 +45,14 @@ pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         report::publish(&places, &state).context("cannot write attendance-status.txt to the card")?;
         return Ok(ExitCode::SUCCESS);
     }
-    // A machine without a name, or a card that cannot be read, is no reason not to start.
+    // A machine without a name, or a card that cannot be read, is not a reason not to start.
     match import::name_machine(&places) {
         Ok(Some(name)) => rustix::system::sethostname(name.as_bytes()).context("cannot set the host name")?,
         Ok(None) => {}
         Err(error) => log::warn!("this machine could not be given a name: {error}"),
+    }
+    if let Err(error) = import::keep_identity(&places) {
+        log::warn!("this machine's identity is another one after the next start: {error}");
     }
     let settings = places.etc.join("attendance/attendance.toml");
     let mut outcomes = import::import(&places);
@@ -64,17 +67,16 @@ pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         reset::Places::default().device(),
         rows,
     ));
+    // Raspberry Pi Imager's dialog may have named the machine.
+    let named = std::fs::read_to_string(places.etc.join("hostname")).unwrap_or_default();
+    let named = named.trim();
+    if !named.is_empty() && named.as_bytes() != rustix::system::uname().nodename().to_bytes() {
+        rustix::system::sethostname(named.as_bytes()).context("cannot set the host name")?;
+    }
     report::remember(&places, &outcomes).context("cannot keep what was found on the card")?;
     // Whatever cannot be read or written here leaves the network to DHCP.
-    if settings.exists() {
-        match config::load(&settings) {
-            Ok(config) => {
-                if let Err(error) = network::write(Path::new(network::FOLDER), &config.network) {
-                    log::error!("the settings of the network are not in force, and DHCP is used: {error}");
-                }
-            }
-            Err(wrong) => log::error!("DHCP is used, for the settings cannot be read: {wrong}"),
-        }
+    if let Err(error) = network::at_start(&network::Places::default(), &settings) {
+        log::error!("the settings of the network are not in force, and DHCP is used: {error}");
     }
     Ok(ExitCode::SUCCESS)
 }

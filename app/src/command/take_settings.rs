@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use base::kept;
+use provision::network;
 use settings::{helper, writer};
 
 /// Where the request lies.
@@ -18,6 +20,9 @@ pub(super) struct Arguments {
 
 pub(super) fn execute(config: &Path, arguments: &Arguments) -> anyhow::Result<ExitCode> {
     base::logging::start(log::LevelFilter::Info);
-    helper::serve(config, &arguments.request, &arguments.answers)?;
+    let places = network::Places::default();
+    helper::serve(config, &arguments.request, &arguments.answers, Path::new(kept::FOLDER), &|config| {
+        network::apply(&places, &config.network, network::reload)
+    })?;
     Ok(ExitCode::SUCCESS)
 }

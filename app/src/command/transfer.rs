@@ -1,13 +1,13 @@
 //! `attendance export` and `attendance import`: all that a device knows as one encrypted file.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, BufRead as _, BufReader, BufWriter, IsTerminal as _, Write as _};
+use std::io::{self, BufRead as _, BufReader, BufWriter, IsTerminal as _, Read, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
+use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, tcgetattr, tcsetattr};
 
 use crate::transfer;
 use base::secret::Secret;
@@ -100,22 +100,40 @@ fn passphrase(twice: bool) -> anyhow::Result<Secret> {
     Ok(first)
 }
 
-/// One line, unseen on a terminal.
+/// What Ctrl-C types.
+const CTRL_C: u8 = 3;
+
+/// One line, unseen on a terminal, which is afterwards as it was before.
 fn ask(what: &str) -> anyhow::Result<String> {
     let stdin = io::stdin();
     let mut line = String::new();
     if stdin.is_terminal() {
-        eprint!("{what}");
         let seen = tcgetattr(&stdin)?;
         let mut unseen = seen.clone();
-        unseen.local_modes.remove(LocalModes::ECHO);
+        // Ctrl-C ends the line and not the program, which has to give the terminal back first.
+        unseen.local_modes.remove(LocalModes::ECHO | LocalModes::ISIG);
+        unseen.special_codes[SpecialCodeIndex::VEOL] = CTRL_C;
         tcsetattr(&stdin, OptionalActions::Flush, &unseen)?;
-        let read = stdin.lock().read_line(&mut line);
+        eprint!("{what}");
+        let read = typed(&mut stdin.lock());
         tcsetattr(&stdin, OptionalActions::Flush, &seen)?;
         eprintln!();
-        read?;
+        line = read?;
     } else {
         stdin.lock().read_line(&mut line)?;
     }
     Ok(line.trim_end_matches(['\r', '\n']).to_owned())
+}
+
+/// What was typed up to the end of the line.
+fn typed(input: &mut impl Read) -> anyhow::Result<String> {
+    let mut line = Vec::new();
+    for byte in input.take(4096).bytes() {
+        match byte? {
+            b'\n' => break,
+            CTRL_C => anyhow::bail!("broken off"),
+            byte => line.push(byte),
+        }
+    }
+    String::from_utf8(line).context("what was typed is no text")
 }

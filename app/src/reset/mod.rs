@@ -7,7 +7,7 @@
 //! # How
 //! Whoever took the words writes a request into the data folder. `attendance-reset.service` takes it as root,
 //! leaves a mark at the top of the data partition, and restarts the machine. The initramfs finds the mark and
-//! makes the file system anew (`forget` in `data.sh`): nothing runs then, and a power cut at any moment
+//! creates the file system again (`forget` in `data.sh`): nothing runs then, and a power cut at any moment
 //! leaves the mark, or a fresh card.
 
 pub mod card;

@@ -198,7 +198,7 @@ impl Watch {
 /// A fault of held work, which says when it is tried again.
 fn tried_again_in(reason: Fault, delay: Duration) -> Fault {
     let minutes = delay.as_secs().div_ceil(60);
-    let again = format!("it is tried again by itself in {minutes} minutes");
+    let again = format!("it is tried again automatically in {minutes} minutes");
     let advice = match &reason.advice {
         Some(advice) => format!("{advice}; {again}"),
         None => again,
@@ -252,7 +252,10 @@ mod tests {
         assert_eq!(view.state, State::Held);
         let reason = view.reason.unwrap();
         assert_eq!(reason.what, "the webhook refused the key");
-        assert!(reason.advice.as_ref().unwrap().contains("tried again by itself in 5 minutes"), "{reason}");
+        assert!(
+            reason.advice.as_ref().unwrap().contains("tried again automatically in 5 minutes"),
+            "{reason}"
+        );
         // A technician need not wait, and the delays begin again.
         board.ask_restart("upload");
         tokio::time::sleep(Duration::from_secs(1)).await;

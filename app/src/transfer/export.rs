@@ -20,7 +20,7 @@ pub struct Exported {
     pub files: usize,
     /// Their bytes.
     pub bytes: u64,
-    /// Files of the photo folder that are no photos, and photos that lie elsewhere: not in the archive.
+    /// Files of the photo folder that are not photos, and photos that lie elsewhere: not in the archive.
     pub left_out: Vec<String>,
 }
 
@@ -31,14 +31,14 @@ const MOST_LEFT_OUT: usize = 20;
 /// Folders in folders, as deep as photos are looked for.
 const MAX_DEPTH: usize = 12;
 
-/// The logs of the journal in the order in which they are copied. What became of rows first: a row that is
+/// The logs of the journal in the order in which they are copied. Results of deliveries first: a row that is
 /// delivered meanwhile then waits in the archive, is sent again, and the backend knows it.
 const LOGS: [&str; 3] = ["deliveries-", "visits-", "journal-"];
 
 /// Writes everything that belongs to the appliance with the settings at `config` to `output`, encrypted.
 ///
 /// # Errors
-/// What is wrong and what to do; what was written until then is no archive.
+/// What is wrong and what to do; what was written until then is not an archive.
 pub fn export(config: &Path, passphrase: &Secret, output: impl Write) -> Result<Exported, Fault> {
     let text = config::read(config).map_err(|error| Fault::new(error.to_string()))?;
     let (read, _) = config::examine(&text);
@@ -60,7 +60,7 @@ pub fn export(config: &Path, passphrase: &Secret, output: impl Write) -> Result<
         for (name, path) in files {
             let Some(most) = most_bytes(&name) else {
                 if folder == "known_faces" {
-                    left_out(&mut done, format!("{name} is no photo"));
+                    left_out(&mut done, format!("{name} is not a photo"));
                 }
                 continue;
             };
@@ -127,7 +127,7 @@ fn collect(folder: &Path, name: &str, depth: usize, files: &mut Vec<(String, Pat
     };
     for entry in entries {
         let entry = entry?;
-        // Names that are no text, and hidden files, are nobody's photo.
+        // Names that are not text, and hidden files, are nobody's photo.
         let Some(own) = entry
             .file_name()
             .to_str()

@@ -69,7 +69,7 @@ pub fn stage(
             what: "the archive's rows cannot be prepared".to_owned(),
             source,
         })?;
-        // Whoever sends it says its end last: what was broken off is not taken over at a start weeks later.
+        // The end comes last: an upload that broke off is not taken over at a start weeks later.
         let _ = io::copy(&mut input.by_ref().take(MOST_BEHIND), &mut io::sink());
         if !wanted() {
             return Err(Fault::new("the import was broken off").advise("send the archive again"));
@@ -171,9 +171,9 @@ fn check_access(folder: &Path) -> Result<(), Fault> {
     Ok(())
 }
 
-/// The device that wrote the archive may have gone on: what became of the archive's open rows is not known.
-/// They are sent, and "recorded already" means that they were delivered. The journal says so by the row from
-/// which on its word about sent rows counts: the first that this device records itself.
+/// The device that wrote the archive may have gone on: whether the archive's open rows were delivered is
+/// not known. They are sent, and "recorded already" means that they were delivered. The journal says so by
+/// the row from which on its word about sent rows counts: the first that this device records itself.
 fn prepare_rows(folder: &Path, zone: &SiteZone) -> io::Result<usize> {
     let mut opened = open_on(Arc::new(Folder::new(folder.join("journal"))), zone.clone(), |_| {})?;
     let first =

@@ -1,4 +1,4 @@
-//! A whole device as one encrypted file: settings, rows and what became of them, photos, accounts, tokens,
+//! A whole device as one encrypted file: settings, rows and their deliveries, photos, accounts, tokens,
 //! the students' list and the page's key. For the day on which a board or a card dies.
 //!
 //! `export` collects the files while the appliance runs. `import` checks an archive and puts it aside;

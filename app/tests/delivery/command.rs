@@ -1,8 +1,9 @@
 //! `attendance upload`, as a person calls it.
 
+use std::io::{Read as _, Write as _};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use crate::door::{Door, KEY, demo, stored};
 
@@ -87,4 +88,38 @@ async fn upload_command_delivers_and_lists_refused_rows() {
     assert_eq!(attendance(&configuration, &["--retry", "2"]).status.code(), Some(3));
     assert_eq!(attendance(&configuration, &["--dismiss", "2"]).status.code(), Some(0));
     assert_eq!(attendance(&configuration, &[]).status.code(), Some(0));
+}
+
+/// On a terminal of its own, which `script` makes.
+#[test]
+fn ctrl_c_at_the_passphrase_gives_the_terminal_back() {
+    if Command::new("script").arg("--version").output().is_err() {
+        skipped::skipped("the program `script`");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let (configuration, archive) = (folder.path().join("attendance.toml"), folder.path().join("archive"));
+    std::fs::write(&configuration, format!("[site]\ndata_dir = {:?}\n", folder.path().join("data"))).unwrap();
+    let program = env!("CARGO_BIN_EXE_attendance");
+    for (typed, words) in [("\u{3}", "broken off"), ("short\n", "12")] {
+        let export = format!("{program} export {} --config {}", archive.display(), configuration.display());
+        let mut script = Command::new("script");
+        script.args(["-qec", &format!("{export}; stty -a"), "/dev/null"]);
+        let mut child = script.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let (mut stdin, mut stdout) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+        let mut said = Vec::new();
+        let mut piece = [0; 256];
+        while !String::from_utf8_lossy(&said).contains("Passphrase: ") {
+            let read = stdout.read(&mut piece).unwrap();
+            assert!(read > 0, "no prompt: {}", String::from_utf8_lossy(&said));
+            said.extend_from_slice(&piece[..read]);
+        }
+        stdin.write_all(typed.as_bytes()).unwrap();
+        stdout.read_to_end(&mut said).unwrap();
+        child.wait().unwrap();
+        let said = String::from_utf8_lossy(&said).into_owned();
+        assert!(said.contains(words) && said.contains(" echo ") && said.contains(" isig"), "{said}");
+        assert!(!said.contains("-isig") && !said.contains(" -echo ") && !said.contains("short"), "{said}");
+        assert!(!archive.exists());
+    }
 }

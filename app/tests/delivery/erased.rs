@@ -1,4 +1,4 @@
-//! A student is erased from a device that has everything of them, and does not come back by itself.
+//! A student is erased from a device that has everything of them, and does not come back.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

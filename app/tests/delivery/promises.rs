@@ -217,7 +217,7 @@ async fn a_server_without_a_photo_is_a_failure_everywhere() {
         assert!(matches!(&refused, Err(Refused { .. })), "{page:?}: {refused:?}");
         supervisor.stop(Duration::from_secs(5)).await;
     }
-    assert_eq!(std::fs::read(&metadata).unwrap(), before, "what failed is no synchronisation");
+    assert_eq!(std::fs::read(&metadata).unwrap(), before, "what failed is not a synchronisation");
     assert!(backend.data.path().join("cached_faces/2110001/a.jpg").is_file());
 }
 

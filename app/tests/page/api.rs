@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 use view::Action;
 
 use crate::client::{As, request};
-use crate::device::{Device, PASSWORD, broken};
+use crate::device::{Device, PASSWORD};
+use crate::states::broken;
 
 /// Every field the original's documentation names, as path and kind.
 fn has(answer: &Value, fields: &[(&str, &str)]) {

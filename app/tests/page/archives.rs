@@ -67,7 +67,7 @@ fn an_export_that_fails_is_no_whole_download() {
     let refused = device.post("/archive/export", &technician, &at_once);
     assert_eq!(refused.status, 500);
     assert!(refused.text().contains("The card cannot be read; replace it."), "{}", refused.text());
-    // What went out already cannot be taken back: the connection ends without the end of the body.
+    // What was sent already cannot be undone: the connection ends without the end of the body.
     let broken = device.try_send("POST", "/archive/export", &technician, FORM).unwrap();
     assert!(broken.body.len() > 100_000 && !broken.body.ends_with(END), "{}", broken.body.len());
     *device.fake.fails.lock().unwrap() = false;

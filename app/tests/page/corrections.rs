@@ -9,7 +9,8 @@ use view::{Action, RowStatus};
 
 use crate::browser::office;
 use crate::client::As;
-use crate::device::{Device, healthy, row};
+use crate::device::Device;
+use crate::states::{healthy, row};
 use crate::webdriver::Browser;
 
 /// A device with two rows of one student today, one of which waits for the day that a person says.

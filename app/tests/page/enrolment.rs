@@ -18,7 +18,8 @@ use recognition::config::Recognition;
 use view::enrolment::{Enrolment, Kept, Sitting};
 use view::{Done, Refused};
 
-use crate::browser::{log_in, reads_well};
+use crate::browser::log_in;
+use crate::browser_reading::reads_well;
 use crate::client::As;
 use crate::device::{Device, PASSWORD};
 use crate::webdriver::Browser;
@@ -44,7 +45,7 @@ fn demo() -> Option<PathBuf> {
         return None;
     };
     if Engine::load(&Store::default_dir(), &Recognition::default()).is_err() {
-        skipped::skipped("the networks; run fetch_models");
+        skipped::skipped("the models; run fetch_models");
         return None;
     }
     Some(demo)
@@ -144,7 +145,7 @@ fn the_office_enrols_a_student_with_the_doors_camera() {
     picture(&browser, "enrolment-real-student-phone");
     browser.click("form[action='/enrol/begin'] button");
     browser.until("begun by anna", |b| b.text("#sitting"));
-    // The page follows by itself while the person of the film passes.
+    // The page is updated while the person of the film passes.
     let begun = Instant::now();
     while browser.find("form[action='/enrol/confirm'] button").is_none() {
         let said = browser.text("#sitting");
@@ -229,7 +230,7 @@ impl Enrolment for FakeEnrolment {
 
     fn picture(&self, number: usize) -> Option<Bytes> {
         let taken = self.sitting.lock().unwrap().as_ref().map_or(0, |sitting| sitting.pictures);
-        (1..=taken).contains(&number).then(|| crate::device::picture("", true).jpeg)
+        (1..=taken).contains(&number).then(|| crate::states::picture("", true).jpeg)
     }
 
     fn confirm(&self, sitting: u64, by: &str) -> Result<Done, Refused> {
@@ -323,7 +324,7 @@ fn a_sitting_reads_well_on_phone_and_desk() {
         browser.until("begun by", |b| b.text("#sitting"));
         reads_well(&browser, &format!("a sitting that begins, {kind}"));
         picture(&browser, &format!("enrolment-begins-{kind}"));
-        // The page follows by itself.
+        // The page is updated.
         browser.until("3 of 3", |b| b.text("#sitting"));
         reads_well(&browser, &format!("a complete sitting, {kind}"));
         picture(&browser, &format!("enrolment-complete-{kind}"));

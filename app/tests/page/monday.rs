@@ -8,7 +8,9 @@ use view::{Action, RefusedPhoto};
 
 use crate::browser::office;
 use crate::client::As;
-use crate::device::{Device, ERASURE, healthy};
+use crate::device::Device;
+use crate::fake::ERASURE;
+use crate::states::healthy;
 use crate::webdriver::Browser;
 
 /// A school of six hundred, some of whom came.
@@ -76,13 +78,13 @@ fn arrows_lead_to_other_days_and_what_is_no_date_is_said_so() {
     browser.until("Attendance of 2026-11-21", |b| b.text(".attendance"));
     assert!(browser.text("#list").contains("nobody was seen on this day"), "{}", browser.text("#list"));
     browser.go(&format!("{}?day=2026-13-45", device.url()));
-    assert!(browser.text("#no-day").contains("“2026-13-45” is no date. Write it like 2026-11-22."));
+    assert!(browser.text("#no-day").contains("“2026-13-45” is not a date. Write it like 2026-11-22."));
     browser.go(&format!("{}range?from=2026-11-16&to=2026-11-22", device.url()));
     assert!(browser.text("main").contains("1 of 7 days have attendance"), "{}", browser.text("main"));
     is_not_wider_than_the_screen(&browser, "range");
     picture(&browser, "office-range-desk");
     browser.go(&format!("{}range?from=nonsense", device.url()));
-    assert!(browser.text("#no-range").contains("“nonsense” is no date"));
+    assert!(browser.text("#no-range").contains("“nonsense” is not a date"));
     browser.go(&format!("{}range?from=2025-01-01&to=2026-11-22", device.url()));
     assert!(browser.text("#no-range").contains("too many days"));
 }

@@ -131,8 +131,8 @@ impl Real {
     }
 }
 
-/// Who was seen before a time server answered is not gone: the row stands with today's, marked, until its day
-/// is known.
+/// What was seen before a time server answered is not lost: the row stands with today's, marked, until its
+/// day is known.
 #[test]
 fn rows_without_clock_are_shown() {
     let folder = tempfile::tempdir().unwrap();

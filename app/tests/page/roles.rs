@@ -97,7 +97,7 @@ fn every_address_is_closed_to_a_role_that_does_not_suffice() {
         };
         let token = As::token(&tokens.add(role.as_str(), role.into()).unwrap());
         for (method, path) in status::addresses() {
-            // What ends the log-in, and what never ends by itself.
+            // What ends the log-in, and what never ends without being asked.
             if ["/logout", "/events", "/login"].contains(&path) {
                 continue;
             }

@@ -13,14 +13,16 @@ use base::secret::Secret;
 use settings::store::{RealDisk, Store};
 use settings::trial::Keeper;
 use settings::writer::Writer;
+use time::OffsetDateTime;
 
 use crate::device::PASSWORD;
 use crate::site::Site;
+use crate::visits::visits;
 use crate::webdriver::Browser;
 
 const KEY: &str = "right-k3y";
 
-/// `attendance run` without a camera, whose webhook has a wrong key and one row waits. Ends with the value.
+/// `attendance run` without a camera, with this webhook key, and one row that waits. Ends with the value.
 struct Appliance {
     process: Child,
     folder: tempfile::TempDir,
@@ -28,7 +30,7 @@ struct Appliance {
 }
 
 impl Appliance {
-    fn start(webhook: &str) -> Self {
+    fn start(webhook: &str, key: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         // Free now, and taken in a moment by the program.
         let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
@@ -37,7 +39,7 @@ impl Appliance {
         let text = format!(
             "# The office knows the key.\n[site]\nname = \"North gate\" # shown on the page\nclock = \"system\"\ndata_dir = {data:?}\n\
              [camera]\nsource = \"replay\"\nreplay = [\"/nowhere/door.y4m\"]\n\
-             [webhook]\nurl = \"{webhook}\"\n# From the office, 3 March.\nkey = \"wr0ng\"\ninterval = \"1s\"\n\
+             [webhook]\nurl = \"{webhook}\"\n# From the office, 3 March.\nkey = \"{key}\"\ninterval = \"1s\"\n\
              [tls]\nallow_plain = true\n[page]\nlisten = \"{address}\"\npassword_hash = \"{hash}\"\n"
         );
         std::fs::write(folder.path().join("attendance.toml"), &text).unwrap();
@@ -49,6 +51,16 @@ impl Appliance {
         drop(records);
         let process = run(&folder.path().join("attendance.toml"));
         Self { process, folder, address }
+    }
+
+    /// Ends it with SIGTERM.
+    fn end(&mut self) {
+        Command::new("kill").arg(self.process.id().to_string()).status().unwrap();
+        assert!(self.process.wait().unwrap().success());
+    }
+
+    fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
     }
 
     fn file(&self) -> PathBuf {
@@ -117,7 +129,12 @@ fn run(config: &Path) -> Child {
 fn webhook() -> (Arc<Site>, String) {
     let students = tempfile::tempdir().unwrap();
     std::fs::create_dir(students.path().join("7")).unwrap();
-    let site = Site::new(students.path(), KEY).unwrap();
+    webhook_of(students.path())
+}
+
+/// The same for the students of this folder.
+fn webhook_of(students: &Path) -> (Arc<Site>, String) {
+    let site = Site::new(students, KEY).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     listener.set_nonblocking(true).unwrap();
     let url = format!("http://{}/attendance/webhook/", listener.local_addr().unwrap());
@@ -136,7 +153,7 @@ fn webhook() -> (Arc<Site>, String) {
 fn a_wrong_key_is_corrected_on_the_page() {
     let Some(browser) = Browser::open(true) else { return };
     let (site, url) = webhook();
-    let appliance = Appliance::start(&url);
+    let appliance = Appliance::start(&url, "wr0ng");
     let before = appliance.text();
     appliance.log_in(&browser);
     // Behind what is worse: there is no camera.
@@ -182,7 +199,7 @@ fn a_wrong_key_is_corrected_on_the_page() {
 fn settings_of_the_page_are_kept_by_a_button() {
     let Some(browser) = Browser::open(true) else { return };
     let (_site, url) = webhook();
-    let appliance = Appliance::start(&url);
+    let appliance = Appliance::start(&url, "wr0ng");
     appliance.log_in(&browser);
     browser.go(&appliance.url("/settings"));
     browser.script("document.querySelectorAll('details').forEach(d => d.open = true)");
@@ -205,12 +222,66 @@ fn settings_of_the_page_are_kept_by_a_button() {
     assert!(appliance.text().contains("session_idle = \"20m\""));
 }
 
+/// A person stands before the camera all the time, and the settings change three times. Each change starts the
+/// program again; the person's visit goes on, and its row is written and delivered once.
+#[test]
+fn settings_change_during_a_visit_and_no_row_is_lost() {
+    let Some(demo) = std::env::var_os("ATTENDANCE_DEMO").map(PathBuf::from) else {
+        return skipped::skipped("the demo's data in ATTENDANCE_DEMO; run scripts/demo-data");
+    };
+    let Some(browser) = Browser::open(true) else { return };
+    let students = demo.join("students");
+    let (site, url) = webhook_of(&students);
+    let mut appliance = Appliance::start(&url, KEY);
+    let film = format!(
+        "[photos]\nfolder = {students:?}\n[liveness]\nrequire = \"off\"\n\
+         [attendance]\nminimum_gap = \"2m\"\n[camera]"
+    );
+    let text = appliance.text().replace("[camera]", &film);
+    let text = text.replace("/nowhere/door.y4m", &demo.join("door.y4m").display().to_string());
+    appliance.process.kill().unwrap();
+    appliance.process.wait().unwrap();
+    std::fs::write(appliance.file(), text).unwrap();
+    appliance.process = run(&appliance.file());
+    appliance.log_in(&browser);
+    let roll = std::fs::read_to_string(demo.join("person")).unwrap().trim().to_owned();
+    let row = format!("{roll},in,");
+    let start = Instant::now();
+    while !site.webhook.rows().contains(&row) {
+        assert!(start.elapsed() < Duration::from_secs(120), "the IN is not delivered");
+        std::thread::sleep(Duration::from_millis(200));
+    }
+
+    let store = Store::below(&appliance.data(), Arc::new(RealDisk));
+    for seconds in [2, 3, 4] {
+        browser.go(&appliance.url("/settings"));
+        browser.write("#webhook-interval", &format!("{seconds}s"));
+        appliance.save(&browser);
+        let saved = Instant::now();
+        while store.trial().is_some() {
+            assert!(saved.elapsed() < Duration::from_secs(60), "the trial does not end");
+            std::thread::sleep(Duration::from_millis(200));
+        }
+    }
+    let saved = OffsetDateTime::now_utc();
+    std::thread::sleep(Duration::from_secs(15));
+    // The last sighting is written at a stop.
+    appliance.end();
+    let mut seen = visits(&appliance.data(), &roll);
+    let last = seen.iter().map(|(_, last)| *last).max().unwrap();
+    seen.dedup_by_key(|(first, _)| *first);
+    assert_eq!(seen.len(), 1, "one visit: {seen:?}");
+    assert!(last > saved, "the person was recognised after the last change: {last}");
+    assert_eq!(site.webhook.rows().matches(&row).count(), 1, "{}", site.webhook.rows());
+    assert!(!site.webhook.rows().contains(",out,"), "{}", site.webhook.rows());
+}
+
 /// The helper's check was passed, and the program does not start all the same.
 #[test]
 fn settings_that_stop_the_program_go_back_by_themselves() {
     let Some(browser) = Browser::open(true) else { return };
     let (_site, url) = webhook();
-    let mut appliance = Appliance::start(&url);
+    let mut appliance = Appliance::start(&url, "wr0ng");
     appliance.log_in(&browser);
     appliance.process.kill().unwrap();
     appliance.process.wait().unwrap();

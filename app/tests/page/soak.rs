@@ -31,10 +31,10 @@ struct Appliance {
 }
 
 impl Appliance {
-    /// None, said loudly, where the networks or the demo's video are missing.
+    /// None, said loudly, where the models or the demo's video are missing.
     fn start() -> Option<Self> {
         let Some(video) = video().filter(|_| Store::open(Store::default_dir()).is_ok()) else {
-            skipped::skipped("the networks and the demo's video; scripts/test has both");
+            skipped::skipped("the models and the demo's video; scripts/test has both");
             return None;
         };
         let folder = tempfile::tempdir().unwrap();

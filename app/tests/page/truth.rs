@@ -11,7 +11,8 @@ use view::on_memory::OnMemory;
 use view::{Level, LivenessCheck, Problem, RefusedRow, Removal, View};
 
 use crate::client::{As, request};
-use crate::device::{Device, healthy};
+use crate::device::Device;
+use crate::states::healthy;
 
 /// A name, and what makes a healthy state faulty.
 type Break = (&'static str, fn(&mut View));

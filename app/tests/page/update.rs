@@ -11,7 +11,8 @@ use view::Action;
 use view::systems::UpdateEnd;
 
 use crate::client::{Answer, As, Tls, answer};
-use crate::device::{Device, broken};
+use crate::device::Device;
+use crate::states::broken;
 
 /// Begins to send a bundle that is said to have `bytes` bytes.
 fn begin(device: &Device, who: &As, length: &str) -> Tls {
@@ -30,7 +31,7 @@ fn begin(device: &Device, who: &As, length: &str) -> Tls {
 
 fn send(device: &Device, who: &As, bundle: &[u8]) -> Answer {
     let mut stream = begin(device, who, &format!("Content-Length: {}", bundle.len()));
-    // Who is refused may be cut off while it still sends.
+    // A client that is refused may be cut off while it still sends.
     let _ = stream.write_all(bundle).and_then(|()| stream.flush());
     answer(&mut stream).unwrap()
 }
@@ -193,7 +194,7 @@ fn page_shows_a_rollback_until_acknowledged() {
     assert_eq!(performed(&device), [Action::AcknowledgeUpdate, Action::TryUpdate]);
     // Left by going back: nothing is wrong, and the version stays away.
     device.change(|view| {
-        let mut left = crate::device::systems(UpdateEnd::Committed);
+        let mut left = crate::states::systems(UpdateEnd::Committed);
         left.not_wanted = vec!["1.4.0".to_owned()];
         view.update.systems = Some(left);
     });

@@ -1,4 +1,4 @@
-//! Enrolment with the real networks: photos that lie or stand on their head, tilted heads, and two people in
+//! Enrolment with the real models: photos that lie or stand on their head, tilted heads, and two people in
 //! one folder.
 
 use faces::warp::{Affine, warp};
@@ -72,7 +72,7 @@ fn rolls(report: &Report) -> Vec<String> {
     students.into_iter().filter(|(_, enrolled)| *enrolled).map(|(roll, _)| roll.to_string()).collect()
 }
 
-/// A photo folder with these photos, by path, and what becomes of it.
+/// A photo folder with these photos, by path, and the expected result.
 fn roster(material: &Material, photos: &[(&str, RgbImage)], layout: Layout) -> Roster {
     let folder = tempfile::tempdir().unwrap();
     for (path, photo) in photos {

@@ -38,7 +38,7 @@ impl Material {
         let person = std::fs::read_to_string(folder.join("person")).unwrap().trim().to_owned();
         let found = Self { folder, person };
         if found.engine_if_there(Recognition::default().detector).is_none() {
-            skipped::skipped("the networks; run fetch_models");
+            skipped::skipped("the models; run fetch_models");
             return None;
         }
         Some(found)

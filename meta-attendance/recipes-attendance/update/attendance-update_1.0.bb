@@ -1,5 +1,5 @@
-SUMMARY = "Health check after updates, updates from USB sticks, and the end of a trial"
-DESCRIPTION = "Units around the program's updater: it decides whether a new system stays."
+SUMMARY = "Health check after updates, sticks, the end of a trial, a bound for restarts"
+DESCRIPTION = "Units around the program's updater: it decides whether a new system stays, and how often the service may have the machine restarted."
 SECTION = "base"
 RDEPENDS:${PN} = "attendance bash rauc rauc-service"
 

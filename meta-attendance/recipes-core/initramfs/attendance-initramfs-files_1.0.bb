@@ -1,5 +1,5 @@
 SUMMARY = "What the appliance's initramfs does"
-DESCRIPTION = "The init script with the data partition's and the other slot's, and the program that restarts into the other slot."
+DESCRIPTION = "The init script with those of the data partition, of /etc and of the other slot, and the program that restarts into the other slot."
 SECTION = "base"
 LICENSE = "MIT"
 CVE_PRODUCT = "attendance"
@@ -10,6 +10,7 @@ FILESEXTRAPATHS:prepend := "${THISDIR}:"
 SRC_URI = "\
     file://init \
     file://data.sh \
+    file://etc.sh \
     file://rescue.sh \
     file://other.sh \
     file://slot.sh \
@@ -25,12 +26,12 @@ do_compile() {
 do_install() {
     install -d ${D}/dev ${D}/proc ${D}/sys ${D}/run ${D}/root
     install -m 0755 ${S}/init ${D}/init
-    install -m 0644 ${S}/data.sh ${S}/rescue.sh ${S}/other.sh ${S}/slot.sh ${D}/
+    install -m 0644 ${S}/data.sh ${S}/etc.sh ${S}/rescue.sh ${S}/other.sh ${S}/slot.sh ${D}/
     sed -e 's/#.*//' -e '/^$/d' ${S}/modules > ${D}/modules
     install -D -m 0755 ${B}/restart ${D}${bindir}/restart
 }
 
-FILES:${PN} += "/init /data.sh /rescue.sh /other.sh /slot.sh /modules /dev /proc /sys /run /root ${bindir}/restart"
+FILES:${PN} += "/init /data.sh /etc.sh /rescue.sh /other.sh /slot.sh /modules /dev /proc /sys /run /root ${bindir}/restart"
 # Busybox for the scripts; the programs of the file `programs` beside this recipe, and blockdev, which busybox leaves out.
 RDEPENDS:${PN} = "\
     busybox \

@@ -43,7 +43,7 @@ find_data() {
             return
         fi
     elif [ "$(head -c 65536 "$data" | tr -cd '\0' | wc -c)" != 65536 ]; then
-        # Also a beginning that cannot be read: that is no fresh card.
+        # Also a beginning that cannot be read: that is not a fresh card.
         return
     fi
     say "first boot: the data partition takes the rest of the card"
@@ -102,7 +102,11 @@ mount_data() {
 
 # A factory reset was asked for, by a person who typed the words for it: attendance-reset.service, as root,
 # wrote this file and nothing else. A system on trial erases nothing, and removes it (tmpfiles.d).
-is_to_be_erased() { [ "$trial" != 1 ] && [ "$(cat /run/data/factory-reset 2> /dev/null)" = "ERASE EVERYTHING" ]; }
+# A pipe in its place would never be read.
+is_to_be_erased() {
+    [ "$trial" != 1 ] && [ -f /run/data/factory-reset ] && [ ! -L /run/data/factory-reset ] \
+        && [ "$(head -c 64 /run/data/factory-reset)" = "ERASE EVERYTHING" ]
+}
 
 # The data partition as freshly flashed. The request lies on what is erased, so it ends with it. The first 16
 # blocks hold the superblock, then group descriptors, and room for more of them. Zeroed in this order: where
@@ -216,14 +220,14 @@ judge() {
 # Metadata of appended rows reaches the card within five seconds; the journal's own fsync does not wait for
 # that. Where mount falls back to a read-only mount, that counts as none.
 mount_ext4() {
-    mount -t ext4 -o rw,noatime,nodev,nosuid,errors=remount-ro,commit=5 "$data" /run/data || return
+    mount -t ext4 -o rw,noatime,nodev,nosuid,noexec,errors=remount-ro,commit=5 "$data" /run/data || return
     is_read_only || return 0
     umount /run/data
     return 1
 }
 
 folders_are_readable() {
-    ! (cd /run/data && ls -a . etc etc/changes var var/changes var/changes/lib "$SERVICE" "$SERVICE/journal" update 2>&1 > /dev/null) \
+    ! (cd /run/data && ls -a . kept etc etc/changes var var/changes var/changes/lib "$SERVICE" "$SERVICE/journal" update 2>&1 > /dev/null) \
         | grep -qv "No such file"
 }
 

@@ -1,4 +1,4 @@
-# shellcheck shell=sh disable=SC2034,SC2154,SC2012
+# shellcheck shell=sh disable=SC2015,SC2034,SC2154,SC2012,SC2045
 # Copying to memory what can be read of a damaged data partition, and writing it back. Sourced by init beside
 # data.sh, which decides when.
 
@@ -8,7 +8,7 @@ SERVICE=var/changes/lib/attendance
 # What to rescue, most valuable first, shell patterns below the data partition: rows and deliveries, who the
 # appliance is, who may log in, settings and the machine's identity, Wi-Fi, the updates' record, what other
 # programs remember, what a repair could not place; then everything else of the service.
-WORTH="$SERVICE/journal $SERVICE/tls $SERVICE/page etc/changes var/changes/lib/iwd update var/changes/lib/[!ai]* lost+found
+WORTH="$SERVICE/journal $SERVICE/tls $SERVICE/page kept etc/changes var/changes/lib/iwd update var/changes/lib/[!ai]* lost+found
     $SERVICE/attendance $SERVICE/known_faces $SERVICE/[!cu]* $SERVICE/c*"
 # All that a rescue may leave out, because it comes again: photos from the server, and bundles of updates.
 COMES_AGAIN="$SERVICE/(cached_faces|update)"
@@ -16,7 +16,7 @@ COMES_AGAIN="$SERVICE/(cached_faces|update)"
 NOT_KEPT_ASIDE="$SERVICE/(cached_faces|update|embeddings[^/]*)$"
 # What shows where a folder from lost+found belongs: a name in it, and the folder's place. Outer folders
 # first.
-MARKS="changes/lib=var changes/machine-id=etc changes/attendance=etc lib/attendance=var/changes machine-id=etc/changes
+MARKS="taken=kept changes/lib=var changes/machine-id=etc changes/attendance=etc lib/attendance=var/changes machine-id=etc/changes
     attendance/attendance.toml=etc/changes attendance/journal=var/changes/lib attendance/page=var/changes/lib
     journal/journal-*.log=$SERVICE page/password=$SERVICE tls/key.pem=$SERVICE attendance.toml=etc/changes/attendance
     boot.json=update history.json=update journal-*.log=$SERVICE/journal deliveries-*.log=$SERVICE/journal key.pem=$SERVICE/tls
@@ -108,24 +108,38 @@ reclaim() {
         for found in "$1"/lost+found/*; do
             # shellcheck disable=SC2086 # the mark is a pattern
             set -- "$1" "$found"/${mark%=*}
-            [ ! -e "$2" ] || settle "$found" "$1/${mark#*=}"
+            ! is_mark "$2" || settle "$found" "$1/${mark#*=}"
         done
     done
-    # Files, by their first line. A log's number has to be its own, and to rise with its rows.
-    for found in "$1"/lost+found/*; do
-        [ -f "$found" ] || continue
+    # Files, by their first line. A log's number has to be its own, and to rise with its rows. Newest first:
+    # of two that look alike, this system's is the newer one. With parts of a second: attendance.before is
+    # written right before attendance.toml.
+    for found in $(stat -c '%y/%n' "$1"/lost+found/* 2> /dev/null | sort -r | sed 's|.*/||'); do
+        found=$1/lost+found/$found
+        [ -f "$found" ] && [ ! -L "$found" ] || continue
         line=$(head -c 256 "$found" | head -n 1 | tr -cd ' -~')
         case $line in
             ????????,journal,*,*[!0-9]*) ;;
             ????????,journal,*,?*) settle "$found" "$1/$SERVICE/journal/journal-$(printf %08d "${line##*,}").log" ;;
             ????????,deliveries,*) settle "$found" "$1/$SERVICE/journal/deliveries-$(printf %08d "${found##*#}").log" ;;
-            attendance-??????) settle "$found" "$1/etc/changes/hostname" ;;
+            attendance-??????) settle_kept "$1" hostname hostname ;;
+            \$[y56]\$*) settle_kept "$1" password.hash password.hash ;;
             root:*:*:*) settle "$found" "$1/etc/changes/shadow" ;;
-            *[!0-9a-f]*) ! grep -q '^\[webhook\]' "$found" || settle "$found" "$1/etc/changes/attendance/attendance.toml" ;;
-            ????????????????????????????????) settle "$found" "$1/etc/changes/machine-id" ;;
+            *[!0-9a-f]*) ! grep -q '^\[webhook\]' "$found" || settle_kept "$1" attendance.toml attendance/attendance.toml ;;
+            ????????????????????????????????) settle_kept "$1" machine-id machine-id ;;
         esac
     done
 }
+
+# is_mark PATH: whether it is there; an identity only if it is one, for other folders have such a name, too.
+is_mark() {
+    [ -e "$1" ] || return
+    case $1 in */machine-id) [ -f "$1" ] && [ ! -L "$1" ] && head -c 64 "$1" | grep -Eqx '[0-9a-f]{32}' ;; esac
+}
+
+# settle_kept ROOT NAME PLACE: `found` to where this system keeps it, else to where an older one does
+# (etc.sh).
+settle_kept() { if [ -e "$1/kept/$2" ]; then settle "$found" "$1/etc/changes/$3"; else settle "$found" "$1/kept/$2"; fi; }
 
 # settle FOUND PLACE [copy]: there; where a folder is there already, what that lacks.
 settle() {

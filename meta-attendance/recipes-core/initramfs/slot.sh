@@ -28,7 +28,7 @@ find_slot() {
     case $booted in
         2 | 3) return ;;
         '' | 0) ;;
-        *) give_up "the firmware started boot partition $booted, which is no slot of this card: only 2 and 3 are" ;;
+        *) give_up "the firmware started boot partition $booted, which is not a slot of this card: only 2 and 3 are" ;;
     esac
     say "the board's EEPROM $(eeprom_date) does not report the boot partition: looking for this system on the card"
     booted=$(slot_by_files)

@@ -5,7 +5,7 @@
  *
  * Mainline has no driver for it. Compiled and never run: no board was at hand, and the emulated one has no such firmware.
  *
- * A clock without a battery begins anew at each power cut. What it then says is no time, and must not set the system's clock back:
+ * A clock without a battery starts again at each power cut. What it then says is not a time, and must not set the system's clock back:
  * whatever lies before the year of this driver is reported as "not set".
  *
  * Alarms are left out, and so is charging a battery: the cell that people buy for the connector may not bear it.

@@ -37,7 +37,7 @@ pub enum Role {
 
 /// A name that is no [`Role`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no network; there are {list}", list = Role::ALL.map(Role::name).join(", "))]
+#[error("{0:?} is not a model; there are {list}", list = Role::ALL.map(Role::name).join(", "))]
 pub struct UnknownRole(String);
 
 impl Role {

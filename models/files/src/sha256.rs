@@ -13,7 +13,7 @@ pub struct Sha256([u8; 32]);
 
 /// A string that is no [`Sha256`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no SHA-256: it takes 64 lower-case hexadecimal digits")]
+#[error("{0:?} is not SHA-256: it takes 64 lower-case hexadecimal digits")]
 pub struct NoSha256(String);
 
 impl Sha256 {

@@ -49,7 +49,7 @@ pub fn decode(
     let least = (min_score / (1.0 - min_score)).ln();
     let side = side as f32;
     for ((anchor, values), &score) in anchors.iter().zip(regressors.chunks_exact(VALUES)).zip(scores) {
-        // What is no number is no face: a damaged input must not reach the tracker.
+        // What is not a number is not a face: a damaged input must not reach the tracker.
         if score.is_nan() || score < least || !values.iter().all(|x| x.is_finite()) {
             continue;
         }

@@ -33,7 +33,7 @@ impl DotWeights {
     /// Packs `outputs × pixels × inputs` codes.
     ///
     /// `slope` has one value an output and is used by [`Epilogue::PRelu`] only. Panics when lengths do not
-    /// match, or are no multiples of 16: the layers have checked the shapes of what came from a file.
+    /// match, or are not multiples of 16: the layers have checked the shapes of what came from a file.
     pub(crate) fn pack(
         isa: Isa,
         pixels: usize,

@@ -30,8 +30,8 @@ pub(crate) trait Vector: Copy {
     unsafe fn store_first(self, to: *mut f32, n: usize);
     /// `self + other`
     unsafe fn add(self, other: Self) -> Self;
-    /// The greater of each lane; `other` where `self` is no number. (NEON gives the number also where `other`
-    /// is none.)
+    /// The greater of each lane; `other` where `self` is not a number. (NEON gives the number also where
+    /// `other` is none.)
     unsafe fn max(self, other: Self) -> Self;
     /// The smaller of each lane, otherwise as [`Self::max`].
     unsafe fn min(self, other: Self) -> Self;

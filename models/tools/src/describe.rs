@@ -9,7 +9,7 @@ use crate::convert::Graph;
 /// Lists every tensor with type and shape, then the metadata, then the operators of a converted file.
 ///
 /// # Errors
-/// If `file` is no safetensors file.
+/// If `file` is not a safetensors file.
 pub fn describe(file: &[u8]) -> Result<String, String> {
     let (_, metadata) = SafeTensors::read_metadata(file).map_err(|error| error.to_string())?;
     let mut text = String::new();

@@ -89,7 +89,7 @@ impl Diagnosis for AccountError {
                 Fault::new(format!("{} is not a list of accounts ({reason})", path.display()))
                     .advise("remove it and add the accounts again")
             }
-            Self::Name { name } => Fault::new(format!("{name:?} is no name for an account"))
+            Self::Name { name } => Fault::new(format!("{name:?} is not a name for an account"))
                 .advise("use 1 to 40 letters, digits, '-', '_' or '.'"),
             Self::Taken { name } => Fault::new(format!("there is an account {name:?} already"))
                 .advise("remove it first, or choose another name"),

@@ -108,7 +108,7 @@ pub enum TokenError {
         reason: String,
     },
     /// The name cannot be used.
-    #[error("{name:?} is no name for a token; use 1 to 40 letters, digits, '-', '_' or '.'")]
+    #[error("{name:?} is not a name for a token; use 1 to 40 letters, digits, '-', '_' or '.'")]
     Name {
         /// The name.
         name: String,

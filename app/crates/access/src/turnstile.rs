@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
 
-/// Who may wait beside the one that is served.
+/// How many may wait beside the one that is served.
 const MOST_WAITING: usize = 8;
 
 /// Shared and cheap to clone.

@@ -51,7 +51,7 @@ pub enum ArchiveError {
     #[error("the passphrase is too short")]
     ShortPassphrase,
     /// No age file with a passphrase.
-    #[error("this is no archive of an attendance appliance")]
+    #[error("this is not an archive of an attendance appliance")]
     Foreign,
     /// It does not open.
     #[error("the passphrase does not open this archive")]

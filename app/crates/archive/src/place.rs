@@ -8,7 +8,8 @@
 //! | `incoming` | an archive that is being unpacked; of no use after a power cut |
 //! | `staged` | one that is whole. Nothing of the device has changed yet |
 //! | `new` | the decision is made: its folders replace the device's |
-//! | `old` | what was replaced; removed at the end |
+//! | `old` | what was replaced |
+//! | `gone` | what nobody needs any more. Thousands of photos take minutes to remove: a start has no time for it, and [`Place::sweep`] does it later |
 //!
 //! The rename of `staged` to `new` decides. [`carry_out`] runs before anything opens the data folder's files.
 //! Where the power goes after the decision, the next start goes on where it stopped: a folder that is still
@@ -109,6 +110,30 @@ impl Place {
         self.import.join("old")
     }
 
+    fn gone(&self) -> PathBuf {
+        self.import.join("gone")
+    }
+
+    /// Puts a folder, if it is there, where [`Place::sweep`] removes it: one rename, however large it is.
+    fn discard(&self, folders: &dyn Folders, path: &Path) -> io::Result<()> {
+        if !path.exists() {
+            return Ok(());
+        }
+        let gone = self.gone();
+        folders.make(&gone)?;
+        match (0..u16::MAX).map(|number| gone.join(number.to_string())).find(|free| !free.exists()) {
+            Some(free) => folders.rename(path, &free),
+            None => folders.remove(path),
+        }
+    }
+
+    /// Removes what imports left behind. Takes its time: for a thread of its own, after the start.
+    pub fn sweep(&self, folders: &dyn Folders) {
+        if let Err(error) = folders.remove(&self.gone()) {
+            log::warn!("what an import replaced cannot be removed, the next start tries again: {error}");
+        }
+    }
+
     fn outcome_file(&self) -> PathBuf {
         self.import.join("outcome.json")
     }
@@ -200,14 +225,14 @@ pub fn carry_out(
     if !place.import.exists() {
         return Ok(Carried::Nothing);
     }
-    folders.remove(&place.incoming())?;
+    place.discard(folders, &place.incoming())?;
     if !new.exists() {
-        folders.remove(&old)?;
+        place.discard(folders, &old)?;
         if !staged.exists() {
             return Ok(Carried::Nothing);
         }
         if let Err(fault) = may() {
-            folders.remove(&staged)?;
+            place.discard(folders, &staged)?;
             return Ok(Carried::GivenUp(fault));
         }
         folders.make(&old)?;
@@ -220,7 +245,7 @@ pub fn carry_out(
         }
         if here.exists() {
             // Not the second time: what came there since the power went is of no use.
-            if leaving.exists() { folders.remove(&here)? } else { folders.rename(&here, &leaving)? }
+            if leaving.exists() { place.discard(folders, &here)? } else { folders.rename(&here, &leaving)? }
         }
         folders.rename(&arriving, &here)?;
     }
@@ -230,13 +255,13 @@ pub fn carry_out(
         Some(text) => {
             let kept = match String::from_utf8(text) {
                 Ok(text) => settings(&text).err(),
-                Err(_) => Some(Fault::new("the archive's settings are no text")),
+                Err(_) => Some(Fault::new("the archive's settings are not text")),
             };
             folders.remove(&file)?;
             kept
         }
     };
     folders.remove(&new)?;
-    folders.remove(&old)?;
+    place.discard(folders, &old)?;
     Ok(Carried::Done(kept))
 }

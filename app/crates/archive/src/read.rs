@@ -77,7 +77,7 @@ pub fn unpack(
             EntryType::Regular => {
                 let name = long_name.take().unwrap_or_else(|| entry.path_bytes().into_owned());
                 let path = String::from_utf8(name)
-                    .map_err(|_| ArchiveError::Unexpected("a name that is no text".to_owned()))?;
+                    .map_err(|_| ArchiveError::Unexpected("a name that is not text".to_owned()))?;
                 ended = taken.take(&path, &mut entry)?;
             }
             EntryType::GNULongName if long_name.is_none() => {

@@ -67,6 +67,9 @@ pub struct Tls {
     /// Which server this is for: messages name its setting.
     #[serde(skip)]
     pub server: Server,
+    /// The way to the servers: what `network.proxy` and `network.no_proxy` say.
+    #[serde(skip)]
+    pub proxy: Proxy,
 }
 
 impl Tls {
@@ -74,6 +77,38 @@ impl Tls {
     #[must_use]
     pub fn of(&self, server: Server, pin: Option<&String>) -> Self {
         Self { pinned_sha256: pin.or(self.pinned_sha256.as_ref()).cloned(), server, ..self.clone() }
+    }
+}
+
+/// The HTTP proxy between the device and the servers.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Proxy {
+    /// Its address, with user and password where it asks for them. None: servers are asked directly.
+    pub url: Option<SecretUrl>,
+    /// Names, addresses and networks that are asked directly. The device itself always is.
+    pub except: Vec<String>,
+}
+
+/// The device itself, which is never asked through a proxy.
+const ITSELF: &str = "localhost,127.0.0.0/8,::1";
+
+impl Proxy {
+    /// The exceptions as curl and most other programs take them.
+    pub fn no_proxy(&self) -> String {
+        std::iter::once(ITSELF).chain(self.except.iter().map(String::as_str)).collect::<Vec<_>>().join(",")
+    }
+
+    /// The environment of a program that is to take the same way (RAUC, by libcurl); empty for the direct
+    /// way. User and password are in it.
+    pub fn environment(&self) -> Vec<(&'static str, Secret)> {
+        let Some(url) = &self.url else { return Vec::new() };
+        let url = url.expose();
+        // A port that is the scheme's own is left out in a URL; libcurl takes 1080 then.
+        let port = url.port_or_known_default().map(|port| format!(":{port}")).unwrap_or_default();
+        let with_user = &url[..url::Position::AfterHost];
+        let proxy = Secret::new(format!("{with_user}{port}"));
+        let no = Secret::new(self.no_proxy());
+        vec![("http_proxy", proxy.clone()), ("https_proxy", proxy), ("no_proxy", no)]
     }
 }
 
@@ -102,6 +137,38 @@ impl Server {
             Self::Webhook => "webhook.pinned_sha256",
             Self::Update => "update.pinned_sha256",
             Self::Fleet => "fleet.pinned_sha256",
+        }
+    }
+
+    /// The setting that names its address.
+    pub fn address(self) -> &'static str {
+        match self {
+            Self::Any => "the address",
+            Self::Photos => "photos.url",
+            Self::Webhook => "webhook.url",
+            Self::Update => "update.url",
+            Self::Fleet => "fleet.url",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn port_of_the_proxy_is_always_written() {
+        for (url, written) in [
+            ("http://u:p@proxy.example:80", "http://u:p@proxy.example:80"),
+            ("http://proxy.example/", "http://proxy.example:80"),
+            ("http://u:p%40q@[2001:db8::1]:3128", "http://u:p%40q@[2001:db8::1]:3128"),
+        ] {
+            let url = serde_json::from_value(serde_json::json!(url)).unwrap();
+            let environment = Proxy { url: Some(url), except: Vec::new() }.environment();
+            for name in ["http_proxy", "https_proxy"] {
+                assert!(environment.iter().any(|(key, value)| *key == name && value.expose() == written));
+            }
         }
     }
 }

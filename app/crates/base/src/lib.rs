@@ -10,6 +10,7 @@ pub mod event;
 pub mod failure;
 pub mod hexadecimal;
 pub mod identity;
+pub mod kept;
 pub mod logging;
 pub mod moment;
 pub mod progress;

@@ -4,7 +4,7 @@
 //! Dangers: a machine that restarts forever is worse than one without a camera, since nobody can look at its
 //! page. So every step is counted and bounded, a restart of the machine is remembered on disk before it
 //! happens, and after three without success there are no more. A camera that was not there when the machine
-//! started, or that sees nothing but darkness, is no reason to restart anything.
+//! started, or that sees nothing but darkness, is not a reason to restart anything.
 
 use std::time::Duration;
 
@@ -14,7 +14,8 @@ use time::OffsetDateTime;
 use super::CameraError;
 use base::moment::Moment;
 
-/// A fault that lasts so long is no loose cable that somebody is about to plug in: the program is restarted.
+/// A fault that lasts so long is not a loose cable that somebody is about to plug in: the program is
+/// restarted.
 const REOPENING: Duration = Duration::from_secs(5 * 60);
 
 /// Restarts of the program before the machine is restarted.

@@ -17,7 +17,7 @@ use vision::frame::{Picture, PixelFormat};
 /// scale.
 const WANTED: f32 = 120.0;
 
-/// Within this many stops the face is bright enough: light skin and dark skin are no faults of exposure.
+/// Within this many stops the face is bright enough: light skin and dark skin are not faults of exposure.
 const GOOD: f32 = 0.4;
 
 /// Most stops moved at once, and the share of what is missing: the automatic exposure needs some frames for
@@ -177,7 +177,7 @@ mod tests {
         for n in 55..55 + 60 {
             exposure.steer(None, FRAME * n);
         }
-        assert!(exposure.stops > 1.0, "a turned head is no reason");
+        assert!(exposure.stops > 1.0, "a turned head is not a reason");
         for n in 115..300 {
             exposure.steer(None, FRAME * n);
         }

@@ -26,7 +26,7 @@ const EVEN: u8 = 3;
 /// and people by 0.05 to 0.4.
 const STRANGERS: f32 = 0.85;
 
-/// Noise of a dark picture is no damage: only strong patterns (standard deviation, of 255) are taken for it.
+/// Noise of a dark picture is not damage: only strong patterns (standard deviation, of 255) are taken for it.
 const STRONG: f32 = 40.0;
 
 /// What is wrong with what a camera shows.

@@ -9,19 +9,8 @@ use super::Config;
 use super::document::{properties, resolve};
 
 /// Settings that the page shows and does not change: with another folder the program would find none of its
-/// rows, and a replay is for tests. A fixed address takes effect when the machine starts, which no trial of
-/// two minutes shows: a wrong one would cut the device off days later.
-pub const READ_ONLY: [&str; 9] = [
-    "site.data_dir",
-    "site.models_dir",
-    "camera.replay",
-    "network.interface",
-    "network.addresses",
-    "network.gateways",
-    "network.dns",
-    "network.ntp",
-    "network.vlan",
-];
+/// rows, and a replay is for tests.
+pub const READ_ONLY: [&str; 3] = ["site.data_dir", "site.models_dir", "camera.replay"];
 
 /// A section of the configuration.
 #[derive(Debug)]
@@ -159,7 +148,7 @@ fn choices(schema: &Value) -> Vec<String> {
     ways.iter().flat_map(|way| text(&way["const"]).map_or_else(|| choices(way), |word| vec![word])).collect()
 }
 
-/// What becomes of a text in this setting; `None` when it is refused.
+/// The value that a text becomes in this setting; `None` when it is refused.
 fn taken(section: &str, key: &str, text: &str) -> Option<Value> {
     let config: Config = serde_json::from_value(json!({ section: { key: text } })).ok()?;
     serde_json::to_value(&config).ok().map(|mut kept| kept[section][key].take())

@@ -34,7 +34,7 @@ use vision::photos::Photos;
 pub use at_door::DoorSection;
 pub use document::commented_defaults;
 pub use load::{ConfigError, MAX_BYTES, check_files, examine, load, parse, read};
-pub use network::{FixedAddress, Interface, Network};
+pub use network::{EapInner, EapMethod, FixedAddress, Interface, Network};
 pub use survey::Wrong;
 
 /// Everything a site can choose.

@@ -1,20 +1,26 @@
 //! The section `[network]`: what a site without DHCP, or with a network of its own for machines, has to say.
 
+use backend::config::Proxy;
+use base::secret::{Secret, SecretUrl};
 use base::unworkable::Unworkable;
 use std::fmt;
 use std::net::IpAddr;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// The network, where DHCP does not say all of it. Taken from the card; it takes effect when the machine
-/// starts. Whatever stands here, the device can also be reached as NAME.local on the same cable.
+/// The network, where DHCP does not say all of it. What the page changes is on trial until a browser has
+/// reached the page with it. Whatever stands here, the device can also be reached as NAME.local on the same
+/// cable.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Network {
     /// What the following fields are about: "ethernet" or "wifi". The other one uses DHCP.
     pub interface: Interface,
+    /// Name of the Wi-Fi network that wants 802.1X (network.eap_method). Others stand in wifi.txt on the card.
+    pub wifi_name: Option<String>,
     /// Fixed addresses, each with the length of its network, for example ["192.0.2.10/24"]. Empty: DHCP.
     pub addresses: Vec<FixedAddress>,
     /// Routers to other networks, for example ["192.0.2.1"]. They need fixed addresses.
@@ -25,6 +31,62 @@ pub struct Network {
     pub ntp: Vec<String>,
     /// Number of the VLAN whose tagged frames the device uses on its cable, 1 to 4094. Without it: untagged.
     pub vlan: Option<u16>,
+    /// How the device logs in where the network admits only known machines (802.1X): "peap" or "ttls" with
+    /// identity and password, "tls" with a certificate. Without it: no log-in.
+    pub eap_method: Option<EapMethod>,
+    /// Who the device is, as the network knows it, for example "door-3@school.example".
+    pub eap_identity: Option<String>,
+    /// What is shown in clear in the place of the identity, for example "anonymous@school.example". For "peap"
+    /// and "ttls".
+    pub eap_anonymous_identity: Option<String>,
+    /// The password, for "peap" and "ttls".
+    #[schemars(with = "Option<String>")]
+    pub eap_password: Option<Secret>,
+    /// How the password is sent within "ttls": "mschapv2", or "pap" where the network wants that.
+    pub eap_inner: EapInner,
+    /// PEM file of the authority that signed the certificate of the network's log-in server:
+    /// "/etc/attendance/eap-ca.pem" when it came as eap-ca.pem by the card. Needed: without it anybody could
+    /// ask for the password.
+    pub eap_ca_file: Option<PathBuf>,
+    /// Name that the log-in server's certificate must be for, for example "radius.school.example". Needed
+    /// where the authority signs for everybody.
+    pub eap_server_name: Option<String>,
+    /// PEM file of the device's own certificate, for "tls": "/etc/attendance/eap.crt" from the card's eap.crt.
+    pub eap_certificate_file: Option<PathBuf>,
+    /// PEM file of its key, without a password: "/etc/attendance/eap.key" from the card's eap.key.
+    pub eap_key_file: Option<PathBuf>,
+    /// HTTP proxy through which photos, webhook, updates and fleet are asked, for example
+    /// "http://proxy.example:3128". Where it wants a user and a password:
+    /// "http://USER:PASSWORD@proxy.example:3128", with %40 for an "@" in them, %3A for a ":" and %2F for a
+    /// "/". MQTT and time servers are asked directly.
+    #[schemars(with = "Option<String>")]
+    pub proxy: Option<SecretUrl>,
+    /// Names (with everything below them), addresses and networks that are asked without the proxy, for
+    /// example ["school.example", "192.0.2.0/24"]. The device itself never is asked through it.
+    pub no_proxy: Vec<String>,
+}
+
+/// How the device logs in to a network (802.1X).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum EapMethod {
+    /// With identity and password, within TLS.
+    Peap,
+    /// The same in another form.
+    Ttls,
+    /// With a certificate.
+    Tls,
+}
+
+/// How the password is sent within "ttls".
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum EapInner {
+    /// By a challenge.
+    #[default]
+    Mschapv2,
+    /// As it is.
+    Pap,
 }
 
 /// Which of the board's interfaces is meant.
@@ -49,12 +111,12 @@ pub struct FixedAddress {
     pub prefix: u8,
 }
 
-/// A text that is no fixed address.
+/// A text that is not a fixed address.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum NoAddress {
     /// Not of the form ADDRESS/LENGTH.
     #[error(
-        "{text:?} is no address with the length of its network, such as \"192.0.2.10/24\" or \"2001:db8::10/64\""
+        "{text:?} is not an address with the length of its network, such as \"192.0.2.10/24\" or \"2001:db8::10/64\""
     )]
     Form {
         /// What was written.
@@ -137,7 +199,118 @@ impl fmt::Display for FixedAddress {
 /// Longest name of a time server.
 const LONGEST_NAME: usize = 253;
 
+/// Whether a path can stand in the files of wpa_supplicant and iwd: both also take other things than files
+/// ("pkcs11:", "blob://").
+fn is_plain_file_name(path: &Path) -> bool {
+    path.is_absolute()
+        && path.to_str().is_some_and(|text| {
+            text.len() <= LONGEST_NAME && !text.contains(|sign: char| sign.is_control() || sign == '"')
+        })
+}
+
+/// Whether a server can be meant by this entry of `no_proxy`: a name, an address or a network.
+fn can_be_excepted(entry: &str) -> bool {
+    if let Some((ip, prefix)) = entry.split_once('/') {
+        let most = ip.parse().map(|ip: IpAddr| if ip.is_ipv4() { 32 } else { 128 });
+        return most.is_ok_and(|most| prefix.parse().is_ok_and(|prefix: u8| (1..=most).contains(&prefix)));
+    }
+    if entry.parse::<IpAddr>().is_ok() {
+        return true;
+    }
+    let name = entry.strip_prefix('.').unwrap_or(entry);
+    let is_label = |label: &str| {
+        !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    };
+    // A name whose last part is a number is an address with a fault.
+    let is_number = |label: &str| label.bytes().all(|byte| byte.is_ascii_digit());
+    name.len() <= LONGEST_NAME
+        && name.split('.').all(is_label)
+        && !name.rsplit('.').next().is_some_and(is_number)
+}
+
 impl Network {
+    /// The way to the servers.
+    pub fn way(&self) -> Proxy {
+        Proxy { url: self.proxy.clone(), except: self.no_proxy.clone() }
+    }
+
+    /// What is missing for 802.1X, or cannot be used with it.
+    fn check_log_in(&self, add: &mut impl FnMut(&'static [&'static str], String)) {
+        let texts: [(&'static [&'static str], Option<&str>); 5] = [
+            (&["network.wifi_name"], self.wifi_name.as_deref()),
+            (&["network.eap_identity"], self.eap_identity.as_deref()),
+            (&["network.eap_anonymous_identity"], self.eap_anonymous_identity.as_deref()),
+            (&["network.eap_password"], self.eap_password.as_ref().map(Secret::expose)),
+            (&["network.eap_server_name"], self.eap_server_name.as_deref()),
+        ];
+        for (setting, text) in texts {
+            if text.is_some_and(|text| {
+                text.is_empty() || text.len() > LONGEST_NAME || text.contains(char::is_control)
+            }) {
+                add(setting, format!("must have 1 to {LONGEST_NAME} bytes and no line ends"));
+            }
+        }
+        let files: [(&'static [&'static str], Option<&PathBuf>); 3] = [
+            (&["network.eap_ca_file"], self.eap_ca_file.as_ref()),
+            (&["network.eap_certificate_file"], self.eap_certificate_file.as_ref()),
+            (&["network.eap_key_file"], self.eap_key_file.as_ref()),
+        ];
+        for (setting, file) in files {
+            if let Some(path) = file.filter(|path| !is_plain_file_name(path)) {
+                add(
+                    setting,
+                    format!(
+                        "{path:?} is not the path of a file from \"/\" on, with at most {LONGEST_NAME} bytes and neither line ends nor \
+                         quotation marks"
+                    ),
+                );
+            }
+        }
+        if self.wifi_name.as_ref().is_some_and(|name| name.len() > 32) {
+            add(&["network.wifi_name"], "has more than 32 bytes".to_owned());
+        }
+        let Some(method) = self.eap_method else { return };
+        let with_certificate = method == EapMethod::Tls;
+        if self.eap_inner == EapInner::Pap && method != EapMethod::Ttls {
+            add(
+                &["network.eap_inner", "network.eap_method"],
+                "\"pap\" is for network.eap_method = \"ttls\" only; remove it, or change the method"
+                    .to_owned(),
+            );
+        }
+        let mut needs = |is_there: bool, setting: &'static [&'static str], why: &str| {
+            if !is_there {
+                add(setting, format!("is missing; {why}"));
+            }
+        };
+        needs(self.eap_identity.is_some(), &["network.eap_identity"], "network.eap_method needs it");
+        needs(
+            self.eap_ca_file.is_some(),
+            &["network.eap_ca_file"],
+            "without it the device would log in at anybody who calls themselves the school's network",
+        );
+        needs(
+            with_certificate || self.eap_password.is_some(),
+            &["network.eap_password"],
+            "\"peap\" and \"ttls\" need it",
+        );
+        needs(
+            !with_certificate || self.eap_certificate_file.is_some(),
+            &["network.eap_certificate_file"],
+            "\"tls\" needs it",
+        );
+        needs(
+            !with_certificate || self.eap_key_file.is_some(),
+            &["network.eap_key_file"],
+            "\"tls\" needs it",
+        );
+        needs(
+            self.interface == Interface::Ethernet || self.wifi_name.is_some(),
+            &["network.wifi_name"],
+            "802.1X by air needs the network's name",
+        );
+    }
+
     /// Values that cannot work together.
     pub(super) fn problems(&self) -> Vec<Unworkable> {
         let mut found = Vec::new();
@@ -171,6 +344,27 @@ impl Network {
         if let Some(wrong) = self.ntp.iter().find(|name| !names(name)) {
             add(&["network.ntp"], format!("{wrong:?} is neither a name nor an address"));
         }
+        if let Some(proxy) = self.proxy.as_ref().map(SecretUrl::expose) {
+            let is_bare = proxy.path() == "/" && proxy.query().is_none();
+            if proxy.scheme() != "http" || !is_bare {
+                add(
+                    &["network.proxy"],
+                    "must be of the form http://HOST:PORT or http://USER:PASSWORD@HOST:PORT; a proxy that itself wants \
+                     https, SOCKS or a PAC file cannot be used"
+                        .to_owned(),
+                );
+            }
+        }
+        for wrong in self.no_proxy.iter().filter(|entry| !can_be_excepted(entry)) {
+            add(
+                &["network.no_proxy"],
+                format!(
+                    "{wrong:?} is neither a name nor an address nor a network, such as \"school.example\", \"192.0.2.7\" or \
+                     \"192.0.2.0/24\"; a port does not belong to it"
+                ),
+            );
+        }
+        self.check_log_in(&mut add);
         if let Some(number) = self.vlan {
             if !(1..=4094).contains(&number) {
                 add(&["network.vlan"], format!("is {number}; allowed is 1 to 4094"));
@@ -187,54 +381,5 @@ impl Network {
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::super::parse;
-
-    fn wrong(settings: &str) -> String {
-        parse(&format!("[network]\n{settings}")).unwrap_err().to_string()
-    }
-
-    #[test]
-    fn fixed_addresses_of_both_families_are_taken() {
-        let text = "[network]\naddresses = [\"192.0.2.10/24\", \"2001:db8::10/64\"]\ngateways = [\"192.0.2.1\", \"fe80::1\"]\n\
-                    dns = [\"192.0.2.53\"]\nntp = [\"time.example\", \"192.0.2.4\"]\nvlan = 20\n";
-        let network = parse(text).unwrap().network;
-        assert_eq!(network.addresses[1].to_string(), "2001:db8::10/64");
-        assert_eq!(network.vlan, Some(20));
-        // Two machines at the ends of one line.
-        assert!(parse("[network]\naddresses = [\"192.0.2.0/31\"]\ngateways = [\"192.0.2.1\"]\n").is_ok());
-    }
-
-    #[test]
-    fn address_that_no_machine_can_have_is_refused() {
-        for (address, part) in [
-            ("192.0.2.10", "length of its network"),
-            ("192.0.2.10/33", "length of its network"),
-            ("192.0.2.0/24", "address of the network itself"),
-            ("192.0.2.255/24", "means all machines"),
-            ("127.0.0.1/8", "no machine"),
-            ("ff02::1/64", "no machine"),
-            ("school/24", "length of its network"),
-        ] {
-            let told = wrong(&format!("addresses = [\"{address}\"]\n"));
-            assert!(told.contains(part), "{told}");
-        }
-    }
-
-    #[test]
-    fn values_that_do_not_fit_together_are_refused() {
-        for (settings, part) in [
-            ("gateways = [\"192.0.2.1\"]", "needs network.addresses"),
-            ("addresses = [\"192.0.2.10/28\"]\ngateways = [\"192.0.2.17\"]", "in none of the networks"),
-            ("addresses = [\"192.0.2.10/24\"]\ngateways = [\"192.0.2.10\"]", "own address"),
-            ("vlan = 4095", "1 to 4094"),
-            ("interface = \"wifi\"\nvlan = 3", "for a cable"),
-            ("ntp = [\"a\\nb\"]", "neither a name nor an address"),
-            ("ntp = [\"\"]", "neither a name nor an address"),
-        ] {
-            let told = wrong(settings);
-            assert!(told.contains(part), "{told}");
-        }
-    }
-}
+#[path = "network_tests.rs"]
+mod tests;

@@ -7,7 +7,7 @@ use base::rotation::Rotation;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::hours::Hours;
+use crate::hours::{Hours, VolumeAt};
 use crate::pins::Pin;
 
 /// What the person at the door is shown.
@@ -115,6 +115,10 @@ pub struct Sound {
     /// Hours in which tones are played, for example "07:00-18:00"; empty: always.
     #[schemars(with = "Option<String>")]
     pub hours: Option<Hours>,
+    /// Another loudness at certain hours, for example ["07:30-08:15=100", "12:00-13:00=30"]. The first one that
+    /// fits counts; at all other times `volume` does.
+    #[schemars(with = "Vec<String>")]
+    pub volume_at: Vec<VolumeAt>,
     /// The ALSA device, as "default" or "plughw:1,0"; empty: no sound card. The program must be built with
     /// the feature "alsa".
     pub device: Option<String>,
@@ -131,7 +135,33 @@ pub struct Sound {
 
 impl Default for Sound {
     fn default() -> Self {
-        Self { volume: 70, hours: None, device: None, buzzer_pin: None, green_pin: None, red_pin: None }
+        Self {
+            volume: 70,
+            hours: None,
+            volume_at: Vec::new(),
+            device: None,
+            buzzer_pin: None,
+            green_pin: None,
+            red_pin: None,
+        }
+    }
+}
+
+impl Sound {
+    /// Loudness, 0 to 100, at this minute of the day (0 to 1439); none where the time is not known, and then
+    /// hours do not count.
+    pub fn volume_now(&self, minute: Option<u16>) -> u8 {
+        let Some(minute) = minute else { return self.volume };
+        if self.hours.is_some_and(|hours| !hours.hold(minute)) {
+            return 0;
+        }
+        let other = self.volume_at.iter().find(|other| other.hours.hold(minute));
+        other.map_or(self.volume, |other| other.volume)
+    }
+
+    /// Whether it is above 0 at any time.
+    pub fn is_ever_heard(&self) -> bool {
+        self.volume > 0 || self.volume_at.iter().any(|other| other.volume > 0)
     }
 }
 

@@ -178,7 +178,7 @@ struct Fingers {
 
 impl Fingers {
     fn new(lines: Box<dyn Lines>, sound: &Sound, relay: &Relay, tell: Tell) -> std::io::Result<Self> {
-        let buzzer = sound.buzzer_pin.filter(|_| sound.volume > 0);
+        let buzzer = sound.buzzer_pin.filter(|_| sound.is_ever_heard());
         let relay = match relay.pin {
             Some(pin) => Some(RelayLine::new(pin, relay.active_high, relay.pulse)?),
             None => None,

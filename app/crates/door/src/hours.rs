@@ -15,7 +15,7 @@ pub struct Hours {
 
 /// Why a text is none.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} are no hours; write them as \"07:00-17:30\", from 00:00 to 24:00")]
+#[error("{0:?} are not hours; write them as \"07:00-17:30\", from 00:00 to 24:00")]
 pub struct NoHours(String);
 
 impl Hours {
@@ -74,10 +74,70 @@ impl From<Hours> for String {
     }
 }
 
+/// A loudness at some hours, as "07:30-08:15=100".
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct VolumeAt {
+    /// When.
+    pub hours: Hours,
+    /// 0 (silent) to 100.
+    pub volume: u8,
+}
+
+/// Why a text is none.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is no loudness at certain hours; write it as \"07:30-08:15=100\", from 0 to 100")]
+pub struct NoVolume(String);
+
+impl TryFrom<String> for VolumeAt {
+    type Error = NoVolume;
+
+    fn try_from(text: String) -> Result<Self, NoVolume> {
+        let parsed = || {
+            let (hours, volume) = text.split_once('=')?;
+            let volume = volume.trim().parse().ok().filter(|volume| *volume <= 100)?;
+            Some(Self { hours: hours.parse().ok()?, volume })
+        };
+        parsed().ok_or_else(|| NoVolume(text.chars().take(40).collect()))
+    }
+}
+
+impl From<VolumeAt> for String {
+    fn from(VolumeAt { hours, volume }: VolumeAt) -> Self {
+        format!("{hours}={volume}")
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+
+    #[test]
+    fn loudness_follows_the_hours() {
+        let volume_at =
+            ["07:30-08:15=100", "08:00-20:00 = 30"].map(|text| VolumeAt::try_from(text.to_owned()).unwrap());
+        assert_eq!(String::from(volume_at[1]), "08:00-20:00=30");
+        for bad in ["", "07:30-08:15", "07:30-08:15=101", "07:30-08:15=-1", "7-8=50", "=50"] {
+            assert!(VolumeAt::try_from(bad.to_owned()).is_err(), "{bad}");
+        }
+        let mut sound = crate::config::Sound { volume_at: volume_at.to_vec(), ..Default::default() };
+        let at = |sound: &crate::config::Sound, hour: u16, minute| sound.volume_now(Some(60 * hour + minute));
+        let day =
+            [at(&sound, 7, 0), at(&sound, 7, 30), at(&sound, 8, 10), at(&sound, 8, 15), at(&sound, 20, 0)];
+        assert_eq!(day, [70, 100, 100, 30, 70]);
+        assert_eq!(sound.volume_now(None), 70);
+        sound.hours = Some("08:00-18:00".parse().unwrap());
+        sound.volume = 0;
+        assert_eq!(
+            [at(&sound, 7, 30), at(&sound, 8, 10), at(&sound, 17, 59), at(&sound, 18, 0)],
+            [0, 100, 30, 0]
+        );
+        assert!(
+            sound.is_ever_heard()
+                && !crate::config::Sound { volume: 0, ..Default::default() }.is_ever_heard()
+        );
+    }
 
     #[test]
     fn hours_go_over_midnight_too() {

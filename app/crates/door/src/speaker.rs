@@ -4,7 +4,6 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 
 use base::failure::{Diagnosis, Fault};
 
-use crate::config::Sound;
 use crate::tones::Tone;
 
 /// Tones that wait while one is played; more would be late.
@@ -51,38 +50,31 @@ pub type Open = Box<dyn FnMut() -> Result<Box<dyn Device>, SoundError> + Send>;
 /// A thread that plays.
 #[derive(Debug)]
 pub struct Speaker {
-    tones: SyncSender<Tone>,
+    tones: SyncSender<(Tone, u8)>,
 }
 
 impl Speaker {
     /// Starts the thread; none without a sound device. `tell` hears each new fault once, and `None` when the
     /// sound is back.
-    pub fn start(
-        sound: &Sound,
-        open: Open,
-        tell: impl Fn(Option<Fault>) + Send + 'static,
-    ) -> std::io::Result<Self> {
+    pub fn start(open: Open, tell: impl Fn(Option<Fault>) + Send + 'static) -> std::io::Result<Self> {
         let (tones, wanted) = sync_channel(WAITING);
-        let volume = sound.volume;
-        std::thread::Builder::new()
-            .name("door-sound".to_owned())
-            .spawn(move || play(&wanted, volume, open, tell))?;
+        std::thread::Builder::new().name("door-sound".to_owned()).spawn(move || play(&wanted, open, tell))?;
         Ok(Self { tones })
     }
 
-    /// Plays a tone soon. One too many is left out: nobody waits here.
-    pub fn play(&self, tone: Tone) {
-        match self.tones.try_send(tone) {
+    /// Plays a tone soon, with a loudness from 0 to 100. One too many is left out: nobody waits here.
+    pub fn play(&self, tone: Tone, volume: u8) {
+        match self.tones.try_send((tone, volume)) {
             Ok(()) | Err(TrySendError::Full(_)) => {}
             Err(TrySendError::Disconnected(_)) => log::debug!("the sound's thread has ended"),
         }
     }
 }
 
-fn play(wanted: &Receiver<Tone>, volume: u8, mut open: Open, tell: impl Fn(Option<Fault>)) {
+fn play(wanted: &Receiver<(Tone, u8)>, mut open: Open, tell: impl Fn(Option<Fault>)) {
     let mut device: Option<Box<dyn Device>> = None;
     let mut told: Option<String> = None;
-    while let Ok(tone) = wanted.recv() {
+    while let Ok((tone, volume)) = wanted.recv() {
         let opened = match device.take() {
             Some(open) => Ok(open),
             None => open(),

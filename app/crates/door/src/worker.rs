@@ -156,7 +156,7 @@ impl Door {
         let told = faults.clone();
         let tell = move |fault: Option<Fault>| told.put(Part::Sound, fault.into_iter().collect());
         let speaker = match parts.sound {
-            Some(open) => Some(Speaker::start(&settings.sound, open, tell)?),
+            Some(open) => Some(Speaker::start(open, tell)?),
             None => None,
         };
         let sound = &settings.sound;
@@ -231,15 +231,12 @@ impl Door {
 
     fn play(&self, tone: Tone) {
         let wall = self.surroundings.wall();
-        let audible = match self.settings.sound.hours.zip(wall) {
-            Some((hours, wall)) => hours.hold(wall.minute_of_day()),
-            None => true,
-        };
-        if let Some(speaker) = self.speaker.as_ref().filter(|_| audible) {
-            speaker.play(tone);
+        let volume = self.settings.sound.volume_now(wall.map(|wall| wall.minute_of_day()));
+        if let Some(speaker) = self.speaker.as_ref().filter(|_| volume > 0) {
+            speaker.play(tone, volume);
         }
         if let Some(hand) = &self.hand {
-            hand.play(tone, audible);
+            hand.play(tone, volume > 0);
         }
     }
 

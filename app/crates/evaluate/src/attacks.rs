@@ -6,132 +6,35 @@
 //! can neither blink nor turn. Attacks are grouped into species by the folder they lie in, and the worst
 //! species counts: a door is as safe as its weakest side.
 
-use std::cmp::Ordering;
-use std::collections::BTreeMap;
+mod figures;
+mod trial;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use image::RgbImage;
-use serde::Serialize;
 
-use super::pictures;
+pub use self::figures::{Attacks, ByRule, Decision, Figures, Presentation, RULES, Species, figures};
+use self::trial::{Recorded, Trial};
 use super::pictures::EvaluateError;
-use super::sheet;
 use super::sheet::{Sheet, Still};
-use super::statistics::Rate;
-use base::identity::RollNumber;
+use super::{pictures, sheet};
 use base::moment::Clock;
 use camera::replay::{Pace, Replay};
 use camera::{Grab, Source as _};
-use faces::landmarks::Landmarks;
+use liveness::Checker;
 use liveness::config::LivenessRule;
-use liveness::latch::Latch;
 use liveness::passive::LIVE_FROM;
-use liveness::{Checker, Observation, Requirement};
+use recognition::Engine;
 use recognition::naming::vote::Rule;
-use recognition::watch::decision;
-use recognition::watch::decision::{Look, Senses};
-use recognition::watch::subject::Subject;
-use recognition::{Engine, EngineError, Match, Quality};
-use vision::embedding::Embedding;
 use vision::frame::Frame;
-
-/// The rules that are measured side by side, and whether they take the anti-spoof models.
-pub const RULES: [(&str, LivenessRule, bool); 4] = [
-    ("passive", LivenessRule::Passive, true),
-    ("passive+blink", LivenessRule::PassiveBlink, true),
-    ("passive+any", LivenessRule::PassiveAny, true),
-    ("blink, without networks", LivenessRule::PassiveBlink, false),
-];
 
 /// Most frames judged of one video: half a minute at 30 frames a second.
 const MAX_FRAMES: u64 = 900;
 
 /// Most files of a folder.
 const MAX_FILES: usize = 100_000;
-
-/// A video is begun again this often: a person may step before the camera at any moment of it.
-const BEGIN_EVERY: Duration = Duration::from_millis(500);
-
-/// How soon a person should have an answer. Only beginnings with this much video after them are counted.
-const SOON: Duration = Duration::from_secs(2);
-
-/// After this time nobody waits any longer.
-const GIVE_UP: Duration = Duration::from_secs(10);
-
-/// When a rule was satisfied: frames with a usable face up to then, and seconds.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Decision {
-    /// Frames with a face good enough to judge.
-    pub frames: u32,
-    /// Seconds since the first frame.
-    pub seconds: f32,
-}
-
-/// What each of [`RULES`] said.
-pub type ByRule<T> = [T; RULES.len()];
-
-/// One still or video.
-#[derive(Debug, Clone, Serialize)]
-pub struct Presentation {
-    /// The file.
-    pub path: PathBuf,
-    /// The kind of attack; `None` for a genuine person.
-    pub species: Option<String>,
-    /// Whether a face was found that is good enough to judge.
-    pub seen: bool,
-    /// Mean P(live) of the passive models over all frames, 0 to 1; `None` where they said nothing.
-    pub passive: Option<f32>,
-    /// Whether each rule took it for a living person; `None` where the rule cannot be asked: a still cannot
-    /// blink, and models that are missing refuse nobody.
-    pub accepted: ByRule<Option<bool>>,
-    /// When each rule was satisfied, for every moment at which the video was begun.
-    pub decisions: Vec<ByRule<Option<Decision>>>,
-    /// The scores behind it, in words.
-    pub why: String,
-}
-
-/// What was measured.
-#[derive(Debug, Clone, Serialize)]
-pub struct Attacks {
-    /// Under each rule.
-    pub rules: Vec<Figures>,
-    /// Genuine presentations without a face; they count as refused.
-    pub genuine_without_face: Rate,
-}
-
-/// What was measured under one rule.
-#[derive(Debug, Clone, Serialize)]
-pub struct Figures {
-    /// The rule.
-    pub rule: &'static str,
-    /// Genuine presentations that were refused (BPCER).
-    pub bpcer: Rate,
-    /// Accepted attacks (APCER) of the worst species.
-    pub apcer: Rate,
-    /// Mean of both; `None` where one of them was not measured.
-    pub acer: Option<f64>,
-    /// Every species, the worst first.
-    pub species: Vec<Species>,
-    /// Genuine videos, from every moment at which they were begun: accepted within two seconds.
-    pub soon: Rate,
-    /// Frames with a face up to the decision: median and nine in ten of those that came to one.
-    pub frames_to_decision: Option<[u32; 2]>,
-    /// The same in seconds.
-    pub seconds_to_decision: Option<[f32; 2]>,
-}
-
-/// One kind of attack.
-#[derive(Debug, Clone, Serialize)]
-pub struct Species {
-    /// The folder's name, or the motion of a still.
-    pub name: String,
-    /// Attacks taken for living people.
-    pub apcer: Rate,
-    /// Attacks in which no face was found; they count as refused.
-    pub without_face: Rate,
-}
 
 /// The files of both folders. Attacks in `attacks/<species>/` are of that species, those directly in
 /// `attacks` of the species named as the folder.
@@ -261,7 +164,7 @@ impl Judge<'_> {
         };
         let why = match (&seen, live) {
             (None, _) => "no face".to_owned(),
-            (_, None) => "no anti-spoof network".to_owned(),
+            (_, None) => "no anti-spoof models".to_owned(),
             (_, Some(live)) => format!("passive {live:.3}"),
         };
         let there = self.checker.has_passive();
@@ -307,285 +210,6 @@ impl Judge<'_> {
     }
 }
 
-/// What the models said of one frame.
-struct Recorded {
-    face: Embedding,
-    seen: Observation,
-}
-
-/// One video under every rule, from every beginning.
-struct Trial {
-    rule: Rule,
-    /// Whether the anti-spoof models are there.
-    networks: bool,
-    /// The one person on the roster: whose face was seen first.
-    roll: RollNumber,
-    enrolled: Option<Embedding>,
-    beginnings: Vec<Beginning>,
-    /// P(live) of every frame.
-    live: Vec<f32>,
-    /// Time of the newest frame.
-    now: Duration,
-}
-
-struct Beginning {
-    at: Duration,
-    tries: ByRule<Try>,
-}
-
-/// What one rule makes of the frames since a beginning.
-#[derive(Default)]
-struct Try {
-    subject: Subject,
-    latch: Latch,
-    frames: u32,
-    decided: Option<Decision>,
-}
-
-/// What one rule hears of a frame.
-struct Heard<'a> {
-    said: &'a Recorded,
-    networks: bool,
-    roll: &'a RollNumber,
-    enrolled: &'a Embedding,
-}
-
-impl Senses for Heard<'_> {
-    fn embed(&mut self) -> Result<Embedding, EngineError> {
-        Ok(self.said.face.clone())
-    }
-
-    fn search(&mut self, face: &Embedding) -> Option<Match> {
-        Some(Match { roll: self.roll.clone(), similarity: self.enrolled.similarity(face), runner_up: -1.0 })
-    }
-
-    fn observe(&mut self, votes: bool) -> Result<Observation, EngineError> {
-        let live = self.said.seen.live.filter(|_| votes && self.networks);
-        Ok(Observation { live, ..self.said.seen })
-    }
-}
-
-impl Trial {
-    fn new(rule: Rule, networks: bool) -> Result<Self, EvaluateError> {
-        let roll = RollNumber::parse("0").map_err(|error| EvaluateError::TooLittle(error.to_string()))?;
-        let (enrolled, now) = (None, Duration::ZERO);
-        Ok(Self { rule, networks, roll, enrolled, beginnings: Vec::new(), live: Vec::new(), now })
-    }
-
-    fn frame(&mut self, at: Duration) {
-        self.now = at;
-        if self.beginnings.last().is_none_or(|last| at.saturating_sub(last.at) >= BEGIN_EVERY) {
-            self.beginnings.push(Beginning { at, tries: Default::default() });
-        }
-    }
-
-    fn note(
-        &mut self,
-        landmarks: &Landmarks,
-        quality: Quality,
-        said: &Recorded,
-        now: Duration,
-    ) -> Result<(), EngineError> {
-        let enrolled = self.enrolled.get_or_insert_with(|| said.face.clone());
-        self.live.extend(said.seen.live);
-        for beginning in &mut self.beginnings {
-            let waited = now.saturating_sub(beginning.at);
-            if waited > GIVE_UP {
-                continue;
-            }
-            for ((_, rule, networks), attempt) in RULES.iter().zip(&mut beginning.tries) {
-                if attempt.decided.is_some() {
-                    continue;
-                }
-                attempt.frames += 1;
-                let requirement = Requirement::new(*rule, *networks);
-                let mut look = Look {
-                    latch: &mut attempt.latch,
-                    // A file shows no empty scene, and a recording answers no prompt.
-                    surround: None,
-                    exempt: &[],
-                    track: 0,
-                    now,
-                    landmarks,
-                    quality,
-                    rule: self.rule,
-                    requirement,
-                    loading: false,
-                };
-                let mut heard = Heard { said, networks: *networks, roll: &self.roll, enrolled };
-                let (_, decision) = attempt.subject.look(&mut look, &mut heard)?;
-                if matches!(decision, Some(decision::Decision::Recognised { .. })) {
-                    attempt.decided =
-                        Some(Decision { frames: attempt.frames, seconds: waited.as_secs_f32() });
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// A genuine person is accepted when the door would have, from the first frame on; an attack, when it
-    /// would have from any beginning.
-    fn end(self, path: PathBuf, species: Option<String>) -> Presentation {
-        let tries = if species.is_some() { self.beginnings.len() } else { 1 };
-        let accepted = std::array::from_fn(|rule| {
-            let decided = |beginning: &Beginning| beginning.tries[rule].decided.is_some();
-            let (_, _, takes_networks) = RULES[rule];
-            (self.networks || !takes_networks).then(|| self.beginnings.iter().take(tries).any(decided))
-        });
-        let long_enough = |beginning: &&Beginning| self.now.saturating_sub(beginning.at) >= SOON;
-        let decided = |beginning: &Beginning| std::array::from_fn(|rule| beginning.tries[rule].decided);
-        let decisions = self.beginnings.iter().filter(long_enough).map(decided).collect();
-        let why = self.beginnings.first().map(|first| {
-            let summary = |(try_, (name, rule, networks)): (&Try, &(&str, LivenessRule, bool))| {
-                format!("{name}: {}", Requirement::new(*rule, *networks).judge(&try_.subject.liveness))
-            };
-            first.tries.iter().zip(&RULES).map(summary).collect::<Vec<_>>().join("; ")
-        });
-        let mean = self.live.iter().sum::<f32>() / self.live.len() as f32;
-        Presentation {
-            path,
-            species,
-            seen: self.enrolled.is_some(),
-            passive: (!self.live.is_empty()).then_some(mean),
-            accepted,
-            decisions,
-            why: why.unwrap_or_default(),
-        }
-    }
-}
-
-/// The rates over all presentations. Pure.
-pub fn figures(presentations: &[Presentation]) -> Attacks {
-    let genuine: Vec<_> = presentations.iter().filter(|p| p.species.is_none()).collect();
-    let without = genuine.iter().filter(|p| !p.seen).count();
-    Attacks {
-        rules: (0..RULES.len()).map(|rule| under(rule, presentations)).collect(),
-        genuine_without_face: Rate::of(without, genuine.len()),
-    }
-}
-
-fn under(rule: usize, presentations: &[Presentation]) -> Figures {
-    let mut species: BTreeMap<&str, Vec<&Presentation>> = BTreeMap::new();
-    let mut genuine = Vec::new();
-    for presentation in presentations.iter().filter(|p| p.accepted[rule].is_some()) {
-        match &presentation.species {
-            Some(name) => species.entry(name).or_default().push(presentation),
-            None => genuine.push(presentation),
-        }
-    }
-    let accepted = |p: &&&Presentation| p.accepted[rule] == Some(true);
-    let mut species: Vec<Species> = species
-        .into_iter()
-        .map(|(name, of)| Species {
-            name: name.to_owned(),
-            apcer: Rate::of(of.iter().filter(accepted).count(), of.len()),
-            without_face: Rate::of(of.iter().filter(|p| !p.seen).count(), of.len()),
-        })
-        .collect();
-    species.sort_by(|a, b| b.apcer.rate.total_cmp(&a.apcer.rate));
-    let bpcer = Rate::of(genuine.len() - genuine.iter().filter(accepted).count(), genuine.len());
-    let apcer = species.first().map_or(Rate::of(0, 0), |worst| worst.apcer);
-    let decisions: Vec<_> = genuine.iter().flat_map(|p| &p.decisions).map(|by_rule| by_rule[rule]).collect();
-    let soon = decisions.iter().flatten().filter(|d| d.seconds <= SOON.as_secs_f32()).count();
-    let mut made: Vec<Decision> = decisions.iter().flatten().copied().collect();
-    let mut quantiles = |order: fn(&Decision, &Decision) -> Ordering| {
-        made.sort_by(order);
-        (!made.is_empty()).then(|| [0.5, 0.9].map(|q| made[(q * (made.len() - 1) as f32) as usize]))
-    };
-    Figures {
-        rule: RULES[rule].0,
-        bpcer,
-        apcer,
-        acer: (apcer.trials > 0 && bpcer.trials > 0).then_some((apcer.rate + bpcer.rate) / 2.0),
-        species,
-        soon: Rate::of(soon, decisions.len()),
-        frames_to_decision: quantiles(|a, b| a.frames.cmp(&b.frames)).map(|q| q.map(|d| d.frames)),
-        seconds_to_decision: quantiles(|a, b| a.seconds.total_cmp(&b.seconds)).map(|q| q.map(|d| d.seconds)),
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-
-    fn shown(species: Option<&str>, passive: Option<f32>, accepted: bool) -> Presentation {
-        Presentation {
-            path: "x".into(),
-            species: species.map(str::to_owned),
-            seen: passive.is_some(),
-            passive,
-            accepted: [Some(accepted), None, None, None],
-            decisions: Vec::new(),
-            why: String::new(),
-        }
-    }
-
-    #[test]
-    fn worst_species_determines_apcer() {
-        let figures = figures(&[
-            shown(None, Some(0.99), true),
-            shown(None, Some(0.99), true),
-            shown(None, None, false),
-            shown(Some("paper"), Some(0.01), false),
-            shown(Some("paper"), None, false),
-            shown(Some("screen"), Some(0.9), true),
-            shown(Some("screen"), Some(0.1), false),
-        ]);
-        assert_eq!(figures.genuine_without_face.events, 1);
-        let passive = &figures.rules[0];
-        assert_eq!((passive.bpcer.events, passive.bpcer.trials), (1, 3));
-        assert_eq!(
-            (passive.species[0].name.as_str(), passive.apcer.events, passive.apcer.trials),
-            ("screen", 1, 2)
-        );
-        assert_eq!(passive.species[1].without_face.events, 1);
-        assert!(passive.acer.is_some_and(|acer| (acer - (0.5 + 1.0 / 3.0) / 2.0).abs() < 1e-9));
-        assert_eq!(figures.rules[1].bpcer.trials, 0, "a still cannot be asked for a blink");
-        assert_eq!(figures.rules[1].acer, None, "what was not measured is not perfect");
-    }
-
-    #[test]
-    fn rule_without_its_models_is_not_measured() {
-        let seen = |networks: bool| {
-            let mut trial = Trial::new(Rule { threshold: 0.5, margin: 0.05, votes: 3 }, networks).unwrap();
-            trial.frame(Duration::ZERO);
-            trial.end("x".into(), Some("screen".to_owned()))
-        };
-        assert_eq!(seen(true).accepted, [Some(false); 4]);
-        let without = seen(false);
-        assert_eq!(without.accepted, [None, None, None, Some(false)]);
-        let figures = figures(&[without]);
-        assert_eq!(figures.rules[0].apcer.trials, 0, "nothing was refused by what is not there");
-        assert_eq!(figures.rules[3].apcer.trials, 1);
-    }
-
-    #[test]
-    fn late_acceptance_is_no_early_one() {
-        let decided = |seconds: f32| {
-            let decision = Some(Decision { frames: (seconds * 30.0) as u32, seconds });
-            [decision, None, None, None]
-        };
-        let mut late = shown(None, Some(0.99), true);
-        late.decisions = vec![decided(0.5), decided(1.0), decided(3.0), [None; 4]];
-        let figures = &figures(&[late]).rules[0];
-        assert_eq!((figures.soon.events, figures.soon.trials), (2, 4));
-        assert_eq!(figures.seconds_to_decision, Some([1.0, 1.0]));
-        assert_eq!(figures.frames_to_decision, Some([30, 30]));
-    }
-
-    #[test]
-    fn folders_name_the_species() {
-        let dir = tempfile::tempdir().unwrap();
-        let (genuine, attacks) = (dir.path().join("genuine"), dir.path().join("attacks"));
-        std::fs::create_dir_all(genuine.join("deep")).unwrap();
-        std::fs::create_dir_all(attacks.join("screen/phone")).unwrap();
-        std::fs::write(attacks.join("a.jpg"), "").unwrap();
-        assert!(files(&genuine, &attacks).is_err());
-        std::fs::write(genuine.join("deep/g.jpg"), "").unwrap();
-        std::fs::write(attacks.join("screen/phone/b.jpg"), "").unwrap();
-        let species: Vec<_> =
-            files(&genuine, &attacks).unwrap().into_iter().map(|(_, species)| species).collect();
-        assert_eq!(species, [None, Some("attacks".to_owned()), Some("screen".to_owned())]);
-    }
-}
+#[path = "attacks_tests.rs"]
+mod tests;

@@ -186,7 +186,7 @@ fn kind(reason: &str) -> String {
     words.take(6).collect::<Vec<_>>().join(" ").trim_end_matches(';').to_owned()
 }
 
-/// What becomes of folders.
+/// The results of folders.
 struct Folders {
     /// How alike two pictures of one person are.
     pairs: Vec<f32>,

@@ -4,7 +4,7 @@
 //! - [`identification`]: who of the roster is it, and is a stranger told apart (open set; FPIR, FNIR; ISO/IEC
 //!   19795-1)?
 //! - [`groups`]: for whom does a threshold err more often?
-//! - [`enrolment`]: what becomes of photos that are turned, and of folders with two people's photos?
+//! - [`enrolment`]: are turned photos enrolled, and folders with two people's photos?
 //! - [`attacks`]: is it a living person (APCER, BPCER, ACER; ISO/IEC 30107-3)?
 //! - [`mod@bench`]: the same on composed films, with scene and prompts, by the whole pipeline.
 //!

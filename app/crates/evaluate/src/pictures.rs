@@ -31,7 +31,7 @@ pub enum EvaluateError {
         /// What the system says.
         source: std::io::Error,
     },
-    /// A file is no picture.
+    /// A file is not a picture.
     #[error("{}: {source}", path.display())]
     Photo {
         /// The file.

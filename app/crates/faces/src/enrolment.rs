@@ -1,9 +1,9 @@
 //! A photo of a student: whom it shows, and whether it is good enough.
 //!
-//! Pure. A school's photos are no passport pictures: somebody passes in the background, or the next person in
-//! the row is cut through by the edge. Such a photo is of one person all the same, and a photo of two people
-//! whole is not. Whoever took a picture of himself comes near the edge, too, and must not be passed over for
-//! a friend behind him.
+//! Pure. A school's photos are not passport pictures: somebody passes in the background, or the next person
+//! in the row is cut through by the edge. Such a photo is of one person all the same, and a photo of two
+//! people whole is not. Whoever took a picture of himself comes near the edge, too, and must not be passed
+//! over for a friend behind them.
 
 use serde::{Deserialize, Serialize};
 
@@ -190,7 +190,7 @@ pub fn subject(faces: &[Face], size: (u32, u32)) -> Option<&Face> {
 }
 
 /// The faces that make a photo of `subject` a group: not in the background, and wholly in it. One that is
-/// wider than the subject is no passer-by: it counts as soon as most of it is in the photo.
+/// wider than the subject is not a passer-by: it counts as soon as most of it is in the photo.
 pub fn rivals<'a>(subject: &'a Face, faces: &'a [Face], size: (u32, u32)) -> impl Iterator<Item = &'a Face> {
     faces.iter().filter(move |face| {
         face.bounds != subject.bounds

@@ -58,9 +58,9 @@ impl Diagnosis for EngineError {
     fn fault(&self) -> Fault {
         match self {
             Self::Load { role, reason } => {
-                reason.clone().described(|what| format!("cannot load the network {role}: {what}"))
+                reason.clone().described(|what| format!("cannot load the model {role}: {what}"))
             }
-            Self::Run { role, reason } => Fault::new(format!("the network {role} failed: {reason}")),
+            Self::Run { role, reason } => Fault::new(format!("the model {role} failed: {reason}")),
         }
     }
 }

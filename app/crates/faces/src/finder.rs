@@ -16,8 +16,8 @@ use vision::face::Face;
 /// face.
 const SAME_FACE: f32 = 0.2;
 
-/// Who looks at a photo besides the chosen detector. One detector alone misses the second person of some
-/// group photos, and a photo is looked at once: what two models more cost does not matter there.
+/// The detectors that look at a photo besides the chosen one. One detector alone misses the second person
+/// of some group photos, and a photo is looked at once: what two models more cost does not matter there.
 const SECOND_LOOK: [DetectorChoice; 3] =
     [DetectorChoice::Blazeface, DetectorChoice::BlazefaceFullRange, DetectorChoice::Yunet];
 

@@ -23,14 +23,14 @@ pub struct Attendance {
     /// With "first-in-last-out": the time at which the day closes and its OUT rows are sent, for example
     /// "19:00". Without it they are sent at midnight (or at site.day_starts).
     pub day_ends: Option<TimeOfDay>,
-    /// Sightings before this time are no departures, for example "12:00".
+    /// Sightings before this time are not departures, for example "12:00".
     pub departures_from: Option<TimeOfDay>,
     /// Sends an OUT as soon as nobody has seen the student for this long, for example "30m", instead of when
-    /// the day closes. Needs departures_from. Who is seen later still is listed as a conflict.
+    /// the day closes. Needs departures_from. A student who is seen later still is listed as a conflict.
     #[serde(with = "humantime_serde::option")]
     #[schemars(with = "Option<String>")]
     pub departure_settles: Option<Duration>,
-    /// Who is seen for the first time later than this is late on the page and in its downloads, and who was
+    /// A student who is first seen later than this is late on the page and in its downloads, and who was
     /// not seen by then is absent, for example "08:30". Without it nobody is late, and nobody is absent
     /// before the day closes. The rows that are delivered stay as they are.
     pub late_after: Option<TimeOfDay>,

@@ -56,7 +56,7 @@ impl DayFiles {
                     self.written.insert(date, bytes);
                 }
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => log::warn!("{}: {error}; it is made anew", file_name(date)),
+                Err(error) => log::warn!("{}: {error}; it is written again", file_name(date)),
             }
             self.stale.insert(date);
         }

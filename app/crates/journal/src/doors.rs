@@ -70,7 +70,7 @@ impl Recorder {
         self.book.students(date).into_iter().filter_map(of).collect()
     }
 
-    /// Takes in what persons did at other doors: tombstones, which nothing takes back, and the rows that each
+    /// Takes in what persons did at other doors: tombstones, which nothing cancels, and the rows that each
     /// door has by hand on a day. What is known, of another time, or comes while the clock is not known, is
     /// left out. Gives how much was new.
     pub fn take_in_by_hand(&mut self, elsewhere: Vec<Elsewhere>) -> usize {

@@ -1,5 +1,5 @@
 //! From a recognition to a row on disk: visits, the rules that say which rows follow from them,
-//! the recorder that writes, and what became of every row.
+//! the recorder that writes, and the delivery of every row.
 #![forbid(unsafe_code)]
 
 mod book;

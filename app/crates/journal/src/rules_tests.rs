@@ -7,6 +7,7 @@ use time::macros::datetime;
 
 use super::*;
 use crate::config::Attendance;
+use base::identity::RollNumber;
 
 const GAP: Duration = Duration::from_secs(120);
 const START: OffsetDateTime = datetime!(2026-11-23 00:00:00 UTC);
@@ -45,7 +46,11 @@ fn in_and_out(rules: &Rules, visits: &[Visit]) -> (Option<OffsetDateTime>, Optio
 fn in_is_the_first_sighting_and_out_the_end_of_the_last_visit() {
     let rules = rules(|_| {});
     assert_eq!(in_and_out(&rules, &[]), (None, None));
-    assert_eq!(in_and_out(&rules, &[here(7.86, 7.9)]), (Some(at(7.86)), None), "one visit is no departure");
+    assert_eq!(
+        in_and_out(&rules, &[here(7.86, 7.9)]),
+        (Some(at(7.86)), None),
+        "one visit is not a departure"
+    );
     let day = [here(7.86, 7.9), here(10.0, 10.1), here(16.0, 16.02)];
     assert_eq!(in_and_out(&rules, &day), (Some(at(7.86)), Some(at(16.02))));
 }

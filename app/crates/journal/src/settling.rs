@@ -40,7 +40,7 @@ impl Recorder {
             log::warn!(
                 "nobody vouches for the clock (no time server since boot, no hardware clock): rows are kept, and delivered \
                  once their time is known. Let the device reach a time server, or set site.clock = \"system\" \
-                 where its clock is right by itself"
+                 where its clock is right without a correction"
             );
         }
         let status = self.guesses.get(roll).map_or(Status::In, |guess| guess.status.opposite());

@@ -22,8 +22,8 @@ impl Checker {
     /// Loads what the site's rule needs; nothing when it is "off".
     ///
     /// # Errors
-    /// [`EngineError::Load`] when weights are damaged. Missing anti-spoof models are no error: then a blink
-    /// is required.
+    /// [`EngineError::Load`] when weights are damaged. Missing anti-spoof models are not an error: then a
+    /// blink is required.
     pub fn load(store: &Store, config: &config::Liveness) -> Result<Self, EngineError> {
         if config.require == config::LivenessRule::Off {
             return Ok(Self {

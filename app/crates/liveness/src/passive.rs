@@ -49,7 +49,7 @@ const SAME_FACE: f32 = 0.5;
 
 /// The models. Two of them look at every frame that votes.
 pub struct Passive {
-    networks: [(MiniFas, f32); 2],
+    models: [(MiniFas, f32); 2],
     third: Option<MiniFas>,
     /// The third one's log-odds of the frame before, and where that face was.
     kept: Option<(Bounds, f32)>,
@@ -72,7 +72,7 @@ impl Passive {
         }
         let load = |role, variant| EngineError::load(store, role, |weights| MiniFas::load(variant, weights));
         Ok(Some(Self {
-            networks: [
+            models: [
                 (load(Role::AntispoofV2, Variant::V2)?, 2.7),
                 (load(Role::AntispoofV1Se, Variant::V1Se)?, 4.0),
             ],
@@ -92,15 +92,15 @@ impl Passive {
     /// [`EngineError::Run`] when a model fails.
     pub fn score(&mut self, picture: &RgbImage, face: &Bounds) -> Result<f32, EngineError> {
         let mut sum = 0.0;
-        for (network, scale) in &mut self.networks {
+        for (model, scale) in &mut self.models {
             let crop = Crop::about(face, *scale, picture.width(), picture.height());
-            let side = network.variant().side();
-            let classes = network
+            let side = model.variant().side();
+            let classes = model
                 .classify_with(|input| crop.fill_bgr(picture, side, input))
                 .map_err(|error| EngineError::run("anti-spoof", &error))?;
             sum += classes[LIVE];
         }
-        let pair = sum / self.networks.len() as f32;
+        let pair = sum / self.models.len() as f32;
         let third = self.third(picture, face)?;
         Ok(third.map_or(pair, |third| together(log_odds(pair), third)))
     }
@@ -162,7 +162,7 @@ impl Crop {
             if high > last {
                 (low, high) = (low - (high - last), last);
             }
-            // Truncated towards zero, as Python's int() does; the clamp is for boxes that are no numbers.
+            // Truncated towards zero, as Python's int() does; the clamp is for boxes that are not numbers.
             (low.clamp(0.0, last) as u32, high.clamp(0.0, last) as u32)
         };
         let (left, right) = span(centre.x, box_width * scale, last_x);
@@ -269,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn a_crop_of_the_networks_size_is_copied_with_blue_first() {
+    fn a_crop_of_the_models_size_is_copied_with_blue_first() {
         let picture = RgbImage::from_fn(80, 80, |x, y| image::Rgb([x as u8, y as u8, 200]));
         let crop = Crop { left: 0, top: 0, width: 80, height: 80 };
         let mut input = vec![0.0; 3 * 80 * 80];

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
+use super::imager::{self, Imager};
 use base::hexadecimal::hexadecimal;
 use base::secret::Secret;
 use config::Config;
@@ -23,24 +24,39 @@ pub enum CardFile {
     PageCertificate,
     /// Its key.
     PageKey,
+    /// The authority of the network's log-in server (802.1X).
+    EapAuthority,
+    /// The device's certificate for 802.1X.
+    EapCertificate,
+    /// Its key.
+    EapKey,
     /// The Wi-Fi network to join.
     Wifi,
     /// SSH keys of the technicians.
     SshKeys,
     /// The console password's hash.
     ConsolePassword,
+    /// What Raspberry Pi Imager's dialog was filled in with.
+    Imager,
+    /// The same by an Imager that does not know this image's list.
+    OldImager,
 }
 
 impl CardFile {
     /// In the order in which they are taken over: the settings may name the files before them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 12] = [
         Self::Authority,
         Self::PageCertificate,
         Self::PageKey,
+        Self::EapAuthority,
+        Self::EapCertificate,
+        Self::EapKey,
         Self::Settings,
         Self::Wifi,
         Self::SshKeys,
         Self::ConsolePassword,
+        Self::Imager,
+        Self::OldImager,
     ];
 
     /// The file's name on the card.
@@ -50,9 +66,14 @@ impl CardFile {
             Self::Authority => "ca.pem",
             Self::PageCertificate => "page.crt",
             Self::PageKey => "page.key",
+            Self::EapAuthority => "eap-ca.pem",
+            Self::EapCertificate => "eap.crt",
+            Self::EapKey => "eap.key",
             Self::Wifi => "wifi.txt",
             Self::SshKeys => "authorized_keys",
             Self::ConsolePassword => "password.hash",
+            Self::Imager => "rpi-preseed.toml",
+            Self::OldImager => "firstrun.sh",
         }
     }
 }
@@ -72,6 +93,9 @@ pub enum CardError {
     /// No key in the file. The parser's own words might repeat parts of one.
     #[error("holds no private key in PEM form (-----BEGIN PRIVATE KEY-----), or one locked with a password")]
     NoKey,
+    /// Imager's file cannot be used.
+    #[error("{0}")]
+    Imager(&'static str),
     /// A line that cannot be what it should be.
     #[error("line {line}: {reason}")]
     Line {
@@ -93,12 +117,20 @@ pub enum Accepted {
     PageCertificate(String),
     /// Its key, PEM.
     PageKey(Secret),
+    /// The authority of the network's log-in server, PEM.
+    EapAuthority(String),
+    /// The device's certificate for 802.1X and its issuers, PEM.
+    EapCertificate(String),
+    /// Its key, PEM.
+    EapKey(Secret),
     /// A profile for iwd; `None` forgets every network.
     Wifi(Option<WifiProfile>),
     /// The keys, one a line; empty switches SSH off.
     SshKeys(String),
     /// The hash for /etc/shadow; empty locks the console.
     ConsolePassword(String),
+    /// What Imager's dialog says.
+    Imager(Box<Imager>),
 }
 
 /// What iwd reads for one network.
@@ -127,13 +159,19 @@ pub fn parse(file: CardFile, bytes: &[u8]) -> Result<Accepted, CardError> {
         }
         CardFile::Authority => certificates(text).map(Accepted::Authority),
         CardFile::PageCertificate => certificates(text).map(Accepted::PageCertificate),
-        CardFile::PageKey => match PrivateKeyDer::from_pem_slice(text.as_bytes()) {
-            Ok(_) => Ok(Accepted::PageKey(Secret::new(text))),
-            Err(_) => Err(CardError::NoKey),
-        },
+        CardFile::PageKey => key(text).map(Accepted::PageKey),
+        CardFile::EapAuthority => certificates(text).map(Accepted::EapAuthority),
+        CardFile::EapCertificate => certificates(text).map(Accepted::EapCertificate),
+        CardFile::EapKey => key(text).map(Accepted::EapKey),
         CardFile::Wifi => wifi(text),
         CardFile::SshKeys => ssh_keys(text),
         CardFile::ConsolePassword => console_password(text),
+        CardFile::Imager => imager::parse(text).map(|imager| Accepted::Imager(Box::new(imager))),
+        CardFile::OldImager => Err(CardError::Imager(
+            "is a program, and is never run: an older Raspberry Pi Imager wrote it, or one without this image's list. Write the \
+             card again with Imager 2.0.11 or later and the list, or put attendance.toml and wifi.txt on the card; remove this \
+             file, it may hold passwords",
+        )),
     }
 }
 
@@ -145,6 +183,13 @@ fn certificates(text: &str) -> Result<String, CardError> {
     }
 }
 
+fn key(text: &str) -> Result<Secret, CardError> {
+    match PrivateKeyDer::from_pem_slice(text.as_bytes()) {
+        Ok(_) => Ok(Secret::new(text)),
+        Err(_) => Err(CardError::NoKey),
+    }
+}
+
 /// First line the network's name, second its password, third the country if it is given; a name alone is an
 /// open network, an empty file none.
 fn wifi(text: &str) -> Result<Accepted, CardError> {
@@ -153,39 +198,47 @@ fn wifi(text: &str) -> Result<Accepted, CardError> {
     if name.len() > 32 {
         return Err(CardError::Line { line: 1, reason: "the network's name has more than 32 bytes" });
     }
-    // iwd's own rule for names of profiles: plain names as they are, others as hexadecimal digits.
-    let plain = name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_ ".contains(&b));
-    let stem = if plain { name.to_owned() } else { format!("={}", hexadecimal(name.as_bytes())) };
+    let stem = iwd_name(name);
     let profile = match lines.next().filter(|password| !password.is_empty()) {
         None => WifiProfile { file: format!("{stem}.open"), content: String::new(), country: None },
         Some(password) => {
-            if !(8..=63).contains(&password.len()) || !password.bytes().all(|b| (32..127).contains(&b)) {
-                return Err(CardError::Line {
-                    line: 2,
-                    reason: "a Wi-Fi password has 8 to 63 ASCII characters",
-                });
-            }
-            WifiProfile {
-                file: format!("{stem}.psk"),
-                content: format!("[Security]\nPassphrase={}\n", iwd_value(password)),
-                country: None,
-            }
+            WifiProfile { file: format!("{stem}.psk"), content: passphrase(password)?, country: None }
         }
     };
     let country = lines.next().map(str::trim).filter(|line| !line.is_empty());
-    let is_country = |text: &str| text.len() == 2 && text.bytes().all(|b| b.is_ascii_uppercase());
-    if country.is_some_and(|country| !is_country(country)) || lines.any(|line| !line.trim().is_empty()) {
-        return Err(CardError::Line {
-            line: 3,
-            reason: "expected three lines at most: the network's name, its password, and the country in two capital \
-                     letters, for example IN",
-        });
+    country.map_or(Ok(()), check_country)?;
+    if lines.any(|line| !line.trim().is_empty()) {
+        return Err(CardError::Line { line: 3, reason: THREE_LINES });
     }
     Ok(Accepted::Wifi(Some(WifiProfile { country: country.map(str::to_owned), ..profile })))
 }
 
+/// What is said of a third line that cannot be one.
+const THREE_LINES: &str = "expected three lines at most: the network's name, its password, and the country in two capital \
+                           letters, for example IN";
+
+/// Whether a text is a country as ISO 3166 writes it.
+pub(super) fn check_country(text: &str) -> Result<(), CardError> {
+    let is_country = text.len() == 2 && text.bytes().all(|b| b.is_ascii_uppercase());
+    if is_country { Ok(()) } else { Err(CardError::Line { line: 3, reason: THREE_LINES }) }
+}
+
+/// A Wi-Fi password as iwd's file has it.
+pub(super) fn passphrase(password: &str) -> Result<String, CardError> {
+    if !(8..=63).contains(&password.len()) || !password.bytes().all(|b| (32..127).contains(&b)) {
+        return Err(CardError::Line { line: 2, reason: "a Wi-Fi password has 8 to 63 ASCII characters" });
+    }
+    Ok(format!("[Security]\nPassphrase={}\n", iwd_value(password)))
+}
+
+/// iwd's own rule for the names of its files: plain names as they are, others as hexadecimal digits.
+pub(super) fn iwd_name(network: &str) -> String {
+    let plain = network.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_ ".contains(&b));
+    if plain { network.to_owned() } else { format!("={}", hexadecimal(network.as_bytes())) }
+}
+
 /// A value as iwd's settings files spell it: backslashes doubled, a leading space as `\s`.
-fn iwd_value(value: &str) -> String {
+pub(super) fn iwd_value(value: &str) -> String {
     let escaped = value.replace('\\', "\\\\");
     match escaped.strip_prefix(' ') {
         Some(rest) => format!("\\s{rest}"),
@@ -224,7 +277,11 @@ fn ssh_keys(text: &str) -> Result<Accepted, CardError> {
                 "the key is cut, or of another type than stands before it; copy the whole line of the .pub file",
             ));
         }
-        let _ = writeln!(kept, "{line}");
+        if line.chars().any(|c| c.is_control() && c != '\t') {
+            return Err(wrong("there are control characters in it; copy the whole line of the .pub file"));
+        }
+        // As a start lets it into /etc (etc.sh).
+        let _ = writeln!(kept, "{}", line.split_ascii_whitespace().collect::<Vec<_>>().join(" "));
     }
     Ok(Accepted::SshKeys(kept))
 }
@@ -245,8 +302,9 @@ fn wire_strings(mut bytes: &[u8]) -> Option<Vec<&[u8]>> {
 fn console_password(text: &str) -> Result<Accepted, CardError> {
     let hash = text.trim();
     let strong = ["$y$", "$6$", "$5$"].iter().any(|method| hash.starts_with(method));
-    let printable = hash.bytes().all(|b| b.is_ascii_graphic() && b != b':');
-    if hash.is_empty() || (strong && printable && hash.len() >= 40) {
+    // Those that a start lets into /etc/shadow (etc.sh).
+    let plain = hash.bytes().all(|b| b.is_ascii_graphic() && !br":|&\".contains(&b));
+    if hash.is_empty() || (strong && plain && (40..=200).contains(&hash.len())) {
         return Ok(Accepted::ConsolePassword(hash.to_owned()));
     }
     Err(CardError::Line {
@@ -256,132 +314,5 @@ fn console_password(text: &str) -> Result<Accepted, CardError> {
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-    use proptest::prelude::*;
-
-    const KEY: &str =
-        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHJvYm90cyBoYXZlIGZlZWxpbmdzIHRvbywgbWF5YmUh anna@desk";
-
-    #[test]
-    fn settings_with_byte_order_mark_are_accepted() {
-        let text = "\u{feff}[site]\r\nname = \"gate\"\r\n";
-        assert!(
-            matches!(parse(CardFile::Settings, text.as_bytes()), Ok(Accepted::Settings(kept, _)) if kept.starts_with("[site]"))
-        );
-        let utf16: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
-        assert!(matches!(parse(CardFile::Settings, &utf16), Err(CardError::Encoding)));
-    }
-
-    #[test]
-    fn the_example_on_the_card_is_valid() {
-        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join("../../../meta-attendance/recipes-bsp/raspberrypi5/bootconfig/attendance.example.toml");
-        parse(CardFile::Settings, &std::fs::read(path).unwrap()).unwrap();
-    }
-
-    #[test]
-    fn wrong_settings_name_their_line() {
-        let error =
-            parse(CardFile::Settings, b"[site]\nname = \"gate\"\nnmae = 1\n").unwrap_err().to_string();
-        assert!(error.contains("line 3"), "{error}");
-    }
-
-    #[test]
-    fn certificate_and_key_files_are_checked() {
-        let made = rcgen::generate_simple_self_signed(vec!["door.example".to_owned()]).unwrap();
-        let (certificate, key) = (made.cert.pem(), made.signing_key.serialize_pem());
-        let parse = |file, text: &str| parse(file, text.as_bytes());
-        assert!(matches!(parse(CardFile::PageCertificate, &certificate), Ok(Accepted::PageCertificate(_))));
-        assert!(matches!(parse(CardFile::PageKey, &key), Ok(Accepted::PageKey(_))));
-        assert!(matches!(parse(CardFile::PageCertificate, &key), Err(CardError::NoCertificate)));
-        assert!(matches!(parse(CardFile::PageKey, &certificate), Err(CardError::NoKey)));
-        assert!(matches!(
-            parse(CardFile::PageKey, &key.replace("PRIVATE", "ENCRYPTED PRIVATE")),
-            Err(CardError::NoKey)
-        ));
-    }
-
-    #[test]
-    fn wifi_profiles_follow_iwd() {
-        let profile = |text: &str| match parse(CardFile::Wifi, text.as_bytes()).unwrap() {
-            Accepted::Wifi(profile) => profile,
-            other => panic!("{other:?}"),
-        };
-        assert_eq!(
-            profile("School 2\r\nback\\slash 1\r\n").unwrap(),
-            WifiProfile {
-                file: "School 2.psk".into(),
-                content: "[Security]\nPassphrase=back\\\\slash 1\n".into(),
-                country: None,
-            }
-        );
-        assert_eq!(profile("Café\n password\n").unwrap().file, "=436166c3a9.psk");
-        assert_eq!(profile("Café\n password\n").unwrap().content, "[Security]\nPassphrase=\\spassword\n");
-        assert_eq!(profile("guests\n").unwrap().file, "guests.open");
-        let abroad = profile("School 2\npassword1\nIN\n").unwrap();
-        assert_eq!(abroad.country.as_deref(), Some("IN"));
-        assert_eq!(profile("guests\n\nDE\n").unwrap().country.as_deref(), Some("DE"));
-        assert_eq!(profile("\n"), None);
-        for (wrong, line) in [
-            ("net\nshort\n", 2),
-            ("net\npassword1\nmore\n", 3),
-            ("net\npassword1\nIN\nmore\n", 3),
-            ("net\npassword1\nin\n", 3),
-            (&*"n".repeat(33), 1),
-        ] {
-            assert!(
-                matches!(parse(CardFile::Wifi, wrong.as_bytes()), Err(CardError::Line { line: found, .. }) if found == line)
-            );
-        }
-    }
-
-    #[test]
-    fn only_whole_public_ssh_keys_are_accepted() {
-        let taken = parse(CardFile::SshKeys, format!("# ours\n\n{KEY}\n").as_bytes()).unwrap();
-        assert!(matches!(taken, Accepted::SshKeys(keys) if keys == format!("{KEY}\n")));
-        let rsa = KEY.replacen("ssh-ed25519", "ssh-rsa", 1);
-        for wrong in
-            [&KEY[..40], "command=\"true\" ssh-ed25519 AAAA", "-----BEGIN OPENSSH PRIVATE KEY-----", &rsa]
-        {
-            let text = format!("{KEY}\n{wrong}\n");
-            assert!(
-                matches!(parse(CardFile::SshKeys, text.as_bytes()), Err(CardError::Line { line: 2, .. })),
-                "{wrong}"
-            );
-        }
-    }
-
-    #[test]
-    fn a_password_in_clear_is_refused() {
-        let hash = "$6$saltsalt$".to_owned() + &"x".repeat(86);
-        let taken = parse(CardFile::ConsolePassword, hash.as_bytes()).unwrap();
-        assert!(matches!(taken, Accepted::ConsolePassword(kept) if kept == hash));
-        for wrong in [
-            "secret",
-            "$1$salt$abcdefghijklmnopqrstuv0123456789abcdef",
-            "$6$with:colon$0123456789012345678901234567890123456789",
-        ] {
-            let error = parse(CardFile::ConsolePassword, wrong.as_bytes()).unwrap_err().to_string();
-            assert!(!error.contains(wrong));
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn wifi_profile_never_leaves_its_folder_or_line(bytes in proptest::collection::vec(any::<u8>(), 0..120)) {
-            if let Ok(Accepted::Wifi(Some(profile))) = parse(CardFile::Wifi, &bytes) {
-                prop_assert!(!profile.file.contains('/') && !profile.file.starts_with('.'));
-                prop_assert!(profile.content.lines().count() <= 2);
-            }
-        }
-
-        #[test]
-        fn password_hash_never_adds_a_shadow_field(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
-            if let Ok(Accepted::ConsolePassword(hash)) = parse(CardFile::ConsolePassword, &bytes) {
-                prop_assert!(!hash.contains([':', '\n']));
-            }
-        }
-    }
-}
+#[path = "card_tests.rs"]
+mod tests;

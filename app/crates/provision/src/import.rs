@@ -5,10 +5,14 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
+use time::OffsetDateTime;
 
 use super::card;
 use super::card::{Accepted, CardFile, WifiProfile};
+use super::imager::Imager;
+use super::network::state;
 use base::durable::Access;
+use base::kept;
 use config::check_files;
 
 /// Where things are taken from and where they go; on the appliance the defaults, in tests a folder each.
@@ -18,6 +22,8 @@ pub struct Places {
     pub card: PathBuf,
     /// `/etc`.
     pub etc: PathBuf,
+    /// What of it outlives a restart ([`base::kept`]).
+    pub kept: PathBuf,
     /// iwd's folder of known networks.
     pub iwd: PathBuf,
     /// What is handed from the import to the report; gone with the next start.
@@ -33,6 +39,7 @@ impl Default for Places {
         Self {
             card: "/boot/config".into(),
             etc: "/etc".into(),
+            kept: kept::FOLDER.into(),
             iwd: "/var/lib/iwd".into(),
             run: "/run/attendance-provision".into(),
             serial: "/proc/device-tree/serial-number".into(),
@@ -77,7 +84,22 @@ pub fn import(places: &Places) -> Vec<ImportedFile> {
         }
         outcomes.push(ImportedFile { name: file.name(), stays: stays && wrong.is_none(), wrong, remark });
     }
+    if let Err(error) = follow_keys(&places.etc) {
+        log::error!("the firewall does not follow the SSH keys: {error}");
+    }
     outcomes
+}
+
+/// The technicians' SSH keys, below `/etc`.
+const SSH_KEYS: &str = "attendance/ssh/authorized_keys";
+
+/// The firewall lets SSH in where there are keys.
+fn follow_keys(etc: &Path) -> io::Result<()> {
+    let rule = etc.join("nftables.d/ssh.nft");
+    if etc.join(SSH_KEYS).exists() {
+        return replace(&rule, "add rule inet filter site tcp dport 22 ct state new accept\n", 0o644);
+    }
+    remove(&rule)
 }
 
 /// The file on the card, also under the name that Windows' Notepad gives it behind the user's back: there may
@@ -163,6 +185,18 @@ fn take(places: &Places, file: CardFile, paths: &[PathBuf], stays: bool) -> Resu
                  reached"));
         }
     }
+    if let Accepted::EapAuthority(text) | Accepted::EapCertificate(text) = &accepted
+        && let Ok((_, ends)) = state::dates_of(text.as_bytes())
+        && ends <= OffsetDateTime::now_utc()
+    {
+        remarks.push(format!(
+            "its certificate has expired ({}): get a new one from who looks after the network",
+            ends.date()
+        ));
+    }
+    if let Accepted::Imager(imager) = &accepted {
+        remarks.extend(imager.remarks.iter().cloned());
+    }
     keep(places, &accepted).map_err(|error| format!("cannot be kept: {error}"))?;
     let remark = (!remarks.is_empty()).then(|| remarks.join("; "));
     if stays {
@@ -188,35 +222,70 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
 }
 
 fn keep(places: &Places, accepted: &Accepted) -> io::Result<()> {
-    let ours = places.etc.join("attendance");
+    let keep = |name: &str, text: &str| kept::keep(&places.kept, name.as_ref(), text.as_bytes());
+    let replace_kept = |path: &str, text: &str, mode| {
+        kept::replace(&places.kept, Access::FolderGroup(mode), &places.etc.join(path), text.as_bytes())
+    };
     match accepted {
         // Readable for the service's group, which owns the folder; the keys in it are nobody else's business.
-        Accepted::Settings(text, _) => replace(&ours.join("attendance.toml"), text, 0o640),
+        Accepted::Settings(text, _) => replace_kept("attendance/attendance.toml", text, 0o640),
         // No secret, and RAUC fetches bundles as an account of its own.
-        Accepted::Authority(text) => replace(&ours.join("ca.pem"), text, 0o644),
-        Accepted::PageCertificate(text) => replace(&ours.join("page.crt"), text, 0o644),
-        Accepted::PageKey(key) => replace(&ours.join("page.key"), key.expose(), 0o640),
+        Accepted::Authority(text) => replace_kept("attendance/ca.pem", text, 0o644),
+        Accepted::PageCertificate(text) => replace_kept("attendance/page.crt", text, 0o644),
+        Accepted::PageKey(key) => replace_kept("attendance/page.key", key.expose(), 0o640),
+        // The service looks at their dates; the key is for those who log in at the network, as root.
+        Accepted::EapAuthority(text) => replace_kept("attendance/eap-ca.pem", text, 0o644),
+        Accepted::EapCertificate(text) => replace_kept("attendance/eap.crt", text, 0o644),
+        Accepted::EapKey(key) => replace_kept("attendance/eap.key", key.expose(), 0o600),
         Accepted::Wifi(profile) => {
             if let Some(country) = profile.as_ref().and_then(|profile| profile.country.as_ref()) {
+                keep("country", country)?;
                 keep_country(&places.etc.join("iwd/main.conf"), country)?;
             }
             keep_wifi(&places.iwd, profile.as_ref())
         }
-        Accepted::SshKeys(keys) => {
-            let (keys_file, rule) = (ours.join("ssh/authorized_keys"), places.etc.join("nftables.d/ssh.nft"));
-            if keys.is_empty() {
-                remove(&rule)?;
-                return remove(&keys_file);
-            }
-            replace(&rule, "add rule inet filter site tcp dport 22 ct state new accept\n", 0o644)?;
-            replace(&keys_file, keys, 0o600)
+        Accepted::SshKeys(keys) if keys.is_empty() => {
+            // Empty, and not removed: an older system's keys must not take its place.
+            keep("authorized_keys", "")?;
+            remove(&places.etc.join(SSH_KEYS))
         }
+        Accepted::SshKeys(keys) => replace_kept(SSH_KEYS, keys, 0o600),
+        Accepted::Imager(imager) => keep_imager(places, imager),
         Accepted::ConsolePassword(hash) => {
+            let hash = if hash.is_empty() { "*" } else { hash };
+            keep("password.hash", hash)?;
             let shadow = places.etc.join("shadow");
             let text = std::fs::read_to_string(&shadow)?;
             replace(&shadow, &with_root_hash(&text, hash), 0o640)
         }
     }
+}
+
+/// Name and time zone are for settings that do not have their own; the other parts are as their own files would be.
+fn keep_imager(places: &Places, imager: &Imager) -> io::Result<()> {
+    let replace_kept = |path: &Path, text: &str, mode| {
+        kept::replace(&places.kept, Access::FolderGroup(mode), path, text.as_bytes())
+    };
+    if let Some(host) = &imager.host {
+        replace_kept(&places.etc.join("hostname"), &format!("{host}\n"), 0o644)?;
+    }
+    let settings = places.etc.join("attendance/attendance.toml");
+    let before = match std::fs::read_to_string(&settings) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+        read => read?,
+    };
+    let mut document: toml_edit::DocumentMut = before.parse().map_err(io::Error::other)?;
+    for (key, value) in [("name", &imager.host), ("time_zone", &imager.time_zone)] {
+        let site = document.entry("site").or_insert_with(toml_edit::table).as_table_like_mut();
+        if let (Some(site), Some(value)) = (site, value)
+            && !site.contains_key(key)
+        {
+            site.insert(key, toml_edit::value(value.as_str()));
+        }
+    }
+    // Also without any: then the page can be reached, and the rest be set there.
+    replace_kept(&settings, &document.to_string(), 0o640)?;
+    imager.parts.iter().try_for_each(|part| keep(places, part))
 }
 
 /// One network at a time: the card says which; any other is forgotten.
@@ -251,12 +320,11 @@ fn keep_country(path: &Path, country: &str) -> io::Result<()> {
     replace(path, &(lines.join("\n") + "\n"), 0o644)
 }
 
-/// /etc/shadow with another hash for root; empty locks the account.
+/// /etc/shadow with another hash for root; `*` locks the account.
 fn with_root_hash(shadow: &str, hash: &str) -> String {
-    let field = if hash.is_empty() { "*" } else { hash };
     let lines =
         shadow.lines().map(|line| match line.strip_prefix("root:").and_then(|rest| rest.split_once(':')) {
-            Some((_, rest)) => format!("root:{field}:{rest}\n"),
+            Some((_, rest)) => format!("root:{hash}:{rest}\n"),
             None => format!("{line}\n"),
         });
     lines.collect()
@@ -276,8 +344,27 @@ pub fn name_machine(places: &Places) -> io::Result<Option<String>> {
     let seed = if serial.is_empty() { std::fs::read(places.etc.join("machine-id"))? } else { serial };
     let digest = Sha256::digest(&seed);
     let name = format!("attendance-{:02x}{:02x}{:02x}", digest[0], digest[1], digest[2]);
-    replace(&path, &format!("{name}\n"), 0o644)?;
+    kept::replace(&places.kept, Access::FolderGroup(0o644), &path, format!("{name}\n").as_bytes())?;
     Ok(Some(name))
+}
+
+/// Keeps the machine's identity, which systemd makes where a start brought none: at the first one, or because
+/// what was kept is none.
+///
+/// # Errors
+/// What the file system says.
+pub fn keep_identity(places: &Places) -> io::Result<()> {
+    let identity = read(&places.etc.join("machine-id"))?;
+    let kept = places.kept.join("machine-id");
+    // Nothing else than a plain file is read: a pipe would never end.
+    if kept.is_file() && read(&kept).is_ok_and(|kept| kept == identity) {
+        return Ok(());
+    }
+    let digits = identity.trim_ascii_end();
+    if digits.len() != 32 || !digits.iter().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f')) {
+        return Err(io::Error::other("/etc/machine-id holds none"));
+    }
+    kept::keep(&places.kept, "machine-id".as_ref(), &identity)
 }
 
 /// Writes a file whole or not at all, with the folder's own group.

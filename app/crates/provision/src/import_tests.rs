@@ -11,12 +11,13 @@ fn places(folder: &Path) -> Places {
     let places = Places {
         card: folder.join("card"),
         etc: folder.join("etc"),
+        kept: folder.join("kept"),
         iwd: folder.join("iwd"),
         run: folder.join("run"),
         serial: folder.join("serial"),
         memory: folder.join("memory"),
     };
-    for made in [&places.card, &places.etc.join("attendance")] {
+    for made in [&places.card, &places.kept, &places.etc.join("attendance")] {
         std::fs::create_dir_all(made).unwrap();
     }
     std::fs::write(places.etc.join("shadow"), "root:*:20000:0:99999:7:::\ndaemon:*:20000:0:99999:7:::\n")
@@ -53,7 +54,116 @@ fn good_files_are_imported_and_removed_from_the_card() {
     assert!(places.etc.join("nftables.d/ssh.nft").exists());
     let shadow = std::fs::read_to_string(places.etc.join("shadow")).unwrap();
     assert_eq!(shadow, format!("root:{hash}:20000:0:99999:7:::\ndaemon:*:20000:0:99999:7:::\n"));
+    let kept = |name: &str| std::fs::read_to_string(places.kept.join(name)).unwrap();
+    assert!(kept("attendance.toml").contains("gate"));
+    assert_eq!((kept("authorized_keys"), kept("password.hash")), (format!("{KEY}\n"), hash));
+    assert_eq!(mode(&places.kept.join("attendance.toml")), 0o600);
     assert!(import(&places).is_empty());
+}
+
+const PRESEED: &str = "config_version = \"1.0\"\n[system]\nhostname = \"North-Gate\"\n[wlan]\nssid = \"School\"\npassword = \"password1\"\n\
+                       country = \"IN\"\n[locale]\ntimezone = \"Asia/Kolkata\"\nkeymap = \"us\"\n";
+
+#[test]
+fn imagers_dialog_alone_makes_a_device_whose_page_can_be_reached() {
+    let folder = tempfile::tempdir().unwrap();
+    let places = places(folder.path());
+    std::fs::write(places.card.join("rpi-preseed.toml"), PRESEED).unwrap();
+    let outcomes = import(&places);
+    assert!(outcomes.len() == 1 && outcomes[0].wrong.is_none(), "{outcomes:?}");
+    assert!(outcomes[0].remark.as_ref().unwrap().contains("locale.keymap"), "{outcomes:?}");
+    assert!(!places.card.join("rpi-preseed.toml").exists(), "it holds a password");
+    let config = config::load(&places.etc.join("attendance/attendance.toml")).unwrap();
+    assert_eq!((&*config.site.name, &*config.site.time_zone), ("north-gate", "Asia/Kolkata"));
+    assert_eq!(std::fs::read_to_string(places.etc.join("hostname")).unwrap(), "north-gate\n");
+    assert_eq!(name_machine(&places).unwrap(), None);
+    assert!(places.iwd.join("School.psk").exists());
+    assert!(std::fs::read_to_string(places.etc.join("iwd/main.conf")).unwrap().contains("Country=IN"));
+}
+
+#[test]
+fn imagers_dialog_leaves_what_the_settings_say() {
+    let folder = tempfile::tempdir().unwrap();
+    let places = places(folder.path());
+    let settings = "# The north gate.\n[site]\nname = \"North gate\" # short\n";
+    std::fs::write(places.card.join("attendance.toml"), settings).unwrap();
+    std::fs::write(places.card.join("rpi-preseed.toml"), PRESEED).unwrap();
+    assert!(import(&places).iter().all(|outcome| outcome.wrong.is_none()));
+    let text = std::fs::read_to_string(places.etc.join("attendance/attendance.toml")).unwrap();
+    assert_eq!(text, format!("{settings}time_zone = \"Asia/Kolkata\"\n"));
+}
+
+#[test]
+fn program_of_an_older_imager_is_not_run_and_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let places = places(folder.path());
+    std::fs::write(places.card.join("firstrun.sh"), "#!/bin/bash\nset +e\n").unwrap();
+    let outcomes = import(&places);
+    assert!(outcomes[0].wrong.as_ref().unwrap().contains("never run"), "{outcomes:?}");
+    assert!(places.card.join("firstrun.sh").exists());
+}
+
+#[test]
+fn certificate_for_the_network_that_has_expired_is_taken_and_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let places = places(folder.path());
+    let mut wanted = rcgen::CertificateParams::new(vec!["door-3.school.example".to_owned()]).unwrap();
+    wanted.not_before = rcgen::date_time_ymd(2019, 1, 1);
+    wanted.not_after = rcgen::date_time_ymd(2020, 1, 1);
+    let key = rcgen::KeyPair::generate().unwrap();
+    std::fs::write(places.card.join("eap.crt"), wanted.self_signed(&key).unwrap().pem()).unwrap();
+    std::fs::write(places.card.join("eap.key"), key.serialize_pem()).unwrap();
+    let outcomes = import(&places);
+    assert!(outcomes[0].remark.as_ref().unwrap().contains("has expired (2020-01-01)"), "{outcomes:?}");
+    let ours = places.etc.join("attendance");
+    assert_eq!((mode(&ours.join("eap.crt")), mode(&ours.join("eap.key"))), (0o644, 0o600));
+}
+
+#[test]
+fn what_is_switched_off_is_remembered() {
+    let folder = tempfile::tempdir().unwrap();
+    let places = places(folder.path());
+    std::fs::write(places.card.join("authorized_keys"), KEY).unwrap();
+    import(&places);
+    for name in ["authorized_keys", "password.hash"] {
+        std::fs::write(places.card.join(name), "\n").unwrap();
+    }
+    import(&places);
+    assert!(!places.etc.join("attendance/ssh/authorized_keys").exists());
+    assert!(!places.etc.join("nftables.d/ssh.nft").exists());
+    assert_eq!(std::fs::read_to_string(places.kept.join("authorized_keys")).unwrap(), "");
+    assert_eq!(std::fs::read_to_string(places.kept.join("password.hash")).unwrap(), "*");
+}
+
+#[test]
+fn the_firewall_follows_keys_that_a_start_put_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let places = places(folder.path());
+    std::fs::create_dir(places.etc.join("attendance/ssh")).unwrap();
+    std::fs::write(places.etc.join("attendance/ssh/authorized_keys"), KEY).unwrap();
+    import(&places);
+    assert!(places.etc.join("nftables.d/ssh.nft").exists());
+}
+
+#[test]
+fn identity_is_kept_only_if_it_is_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let places = places(folder.path());
+    let (identity, kept) = (places.etc.join("machine-id"), places.kept.join("machine-id"));
+    for wrong in ["", "uninitialized\n", "0123456789ABCDEF0123456789abcdef\n"] {
+        std::fs::write(&identity, wrong).unwrap();
+        assert!(keep_identity(&places).is_err() && !kept.exists(), "{wrong}");
+    }
+    let [first, second] = ["0", "1"].map(|digit| digit.repeat(32) + "\n");
+    // The second takes the place of what a start refused.
+    for (there, written) in [(None, &first), (Some("uninitialized\n"), &second), (Some(""), &first)] {
+        if let Some(there) = there {
+            std::fs::write(&kept, there).unwrap();
+        }
+        std::fs::write(&identity, written).unwrap();
+        keep_identity(&places).unwrap();
+        assert_eq!(std::fs::read_to_string(&kept).unwrap(), *written);
+    }
 }
 
 #[test]
@@ -218,4 +328,59 @@ fn machine_is_named_once_after_its_board() {
     assert_eq!(name_machine(&places).unwrap(), None);
     std::fs::remove_file(places.etc.join("hostname")).unwrap();
     assert_eq!(name_machine(&places).unwrap().unwrap(), name);
+}
+
+/// What may be put on the card under a name.
+fn sample(file: CardFile) -> Vec<u8> {
+    let made = || rcgen::generate_simple_self_signed(vec!["door.example".to_owned()]).unwrap();
+    let text = match file.name() {
+        "attendance.toml" => "[site]\nname = \"gate\"\n".to_owned(),
+        "wifi.txt" => "School\npassword1\nIN\n".to_owned(),
+        "authorized_keys" => KEY.to_owned(),
+        "password.hash" => format!("$6$saltsalt${}", "x".repeat(86)),
+        "rpi-preseed.toml" => "config_version = \"1.0\"\n\n[system]\nhostname = \"north-gate\"\n".to_owned(),
+        name if name.ends_with(".key") => made().signing_key.serialize_pem(),
+        name if name.ends_with(".pem") || name.ends_with(".crt") => made().cert.pem(),
+        name => panic!("no sample of {name}"),
+    };
+    text.into_bytes()
+}
+
+#[test]
+fn everything_in_etc_is_there_again_after_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let places = places(folder.path());
+    std::fs::write(&places.serial, "serial").unwrap();
+    name_machine(&places).unwrap();
+    for file in CardFile::ALL.into_iter().filter(|file| *file != CardFile::OldImager) {
+        std::fs::write(places.card.join(file.name()), sample(file)).unwrap();
+    }
+    let outcomes = import(&places);
+    assert!(outcomes.iter().all(|outcome| outcome.wrong.is_none()), "{outcomes:?}");
+    // What the initramfs lets in: each line a name in the folder, and its place below /etc.
+    let script =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../meta-attendance/recipes-core/initramfs/etc.sh");
+    let script = std::fs::read_to_string(script).unwrap();
+    let list = script.split_once("\nLIST=\"").unwrap().1.split_once('"').unwrap().0;
+    let list: Vec<Vec<_>> = list.lines().map(|line| line.split(' ').collect()).collect();
+    let mut left = vec![places.etc.clone()];
+    while let Some(next) = left.pop() {
+        for entry in std::fs::read_dir(next).unwrap() {
+            let path = entry.unwrap().path();
+            let place = path.strip_prefix(&places.etc).unwrap().to_str().unwrap().to_owned();
+            // The rule is made again at each start.
+            if path.is_dir() {
+                left.push(path);
+            } else if place != "nftables.d/ssh.nft" {
+                let line = list.iter().find(|line| line[1] == place).unwrap_or_else(|| panic!("{place}"));
+                assert!(places.kept.join(line[0]).exists(), "{place} is gone after a restart");
+                let modes = line[3] == "-" || u32::from_str_radix(line[3], 8).unwrap() == mode(&path);
+                assert!(modes, "{place} has another mode after a restart");
+            }
+        }
+    }
+    for entry in std::fs::read_dir(&places.kept).unwrap() {
+        let name = entry.unwrap().file_name();
+        assert!(list.iter().any(|line| line[0] == name), "{name:?} is not let in");
+    }
 }

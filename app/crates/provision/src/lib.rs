@@ -13,6 +13,7 @@
 #![forbid(unsafe_code)]
 
 pub mod card;
+pub mod imager;
 pub mod import;
 pub mod network;
 pub mod report;

@@ -77,7 +77,7 @@ pub fn edited(text: &str, form: &[(String, String)]) -> Result<(String, Config),
 ///
 /// # Errors
 /// Everything that is wrong with it, and with the files that it names. A file that could not be used before
-/// is no reason against another change.
+/// is not a reason against another change.
 pub fn judged(before: &str, text: &str) -> Result<Config, Vec<Wrong>> {
     let (config, mut wrong) = examine(text);
     if !wrong.is_empty() {
@@ -123,9 +123,11 @@ pub fn changes(before: &str, after: &str) -> Vec<Change> {
     names.into_iter().filter(differs).map(change).collect()
 }
 
-/// Whether a change of these can lock everybody out of the page.
+/// Whether a change of these can lock everybody out of the page, or leave the device without its servers.
 pub fn needs_confirmation(changes: &[Change]) -> bool {
-    changes.iter().any(|change| change.name.starts_with("page."))
+    let matters =
+        |change: &Change| ["page.", "network."].iter().any(|section| change.name.starts_with(section));
+    changes.iter().any(matters)
 }
 
 enum Wish {
@@ -311,7 +313,14 @@ mod tests {
             ("5m".into(), "5m (default)".into())
         );
         assert!(!needs_confirmation(&changes));
-        assert!(needs_confirmation(&super::changes(FILE, &edit(&[("page.session_idle", "5m")]))));
+        for (name, value) in [
+            ("page.session_idle", "5m"),
+            ("network.addresses", "[\"192.0.2.10/24\"]"),
+            ("network.proxy", "http://proxy.example:3128"),
+        ] {
+            let changes = super::changes(FILE, &edit(&[(name, value)]));
+            assert!(needs_confirmation(&changes) && changes.len() == 1, "{name}: {changes:?}");
+        }
     }
 
     #[test]

@@ -12,28 +12,41 @@ use super::edit;
 use super::store::digest;
 use super::writer::{Answer, Request};
 use base::durable::{self, Access};
-use config::MAX_BYTES;
+use base::failure::Fault;
+use base::kept;
+use config::{Config, MAX_BYTES};
 
 /// Largest request: a text of the largest configuration, each character escaped.
 const MAX_REQUEST: u64 = 1 << 20;
 
-/// Serves the request at `request`, if there is one, and answers in the folder `answers`.
+/// Puts the settings of the network in force on this machine.
+pub type Network<'a> = &'a dyn Fn(&Config) -> Result<(), Fault>;
+
+/// Serves the request at `request`, if there is one, and answers in the folder `answers`. What is written
+/// outlives a restart by the folder `kept` ([`base::kept`]). Where the settings of the network change, they
+/// are put in force by `network`.
 ///
 /// # Errors
-/// What the file system says. A text that is refused is no error.
-pub fn serve(config: &Path, request: &Path, answers: &Path) -> io::Result<()> {
-    // A request that is no plain file is not looked at again and again.
+/// What the file system says. A text that is refused is not an error.
+pub fn serve(
+    config: &Path,
+    request: &Path,
+    answers: &Path,
+    kept: &Path,
+    network: Network<'_>,
+) -> io::Result<()> {
+    // A request that is not a plain file is not looked at again and again.
     let read = read(request).inspect_err(|_| drop(std::fs::remove_file(request)));
     let Some(bytes) = read? else { return Ok(()) };
     // An answer to an earlier request is none to this one.
     drop(std::fs::remove_file(answers.join("answer.json")));
-    // Whatever becomes of it, it is served once: the unit that watches for it would start without end.
+    // Whether it succeeds or not, it is served once: the unit that watches for it would start without end.
     std::fs::remove_file(request)?;
     let Ok(request) = serde_json::from_slice::<Request>(&bytes) else {
         log::warn!("the request for new settings cannot be read, and is ignored");
         return Ok(());
     };
-    let refused = take(config, &request).err();
+    let refused = take(config, &request, kept, network).err();
     match &refused {
         None => log::info!("the settings were replaced"),
         Some(reason) => log::warn!("new settings are refused: {reason}"),
@@ -44,7 +57,7 @@ pub fn serve(config: &Path, request: &Path, answers: &Path) -> io::Result<()> {
     durable::replace_for(Access::Everybody, &answers.join("answer.json"), &answer)
 }
 
-fn take(config: &Path, request: &Request) -> Result<(), String> {
+fn take(config: &Path, request: &Request, kept: &Path, network: Network<'_>) -> Result<(), String> {
     let present = config::read(config).map_err(|error| error.to_string())?;
     if digest(&present) != request.base {
         return Err("the settings were changed by somebody else meanwhile; load the page again".to_owned());
@@ -54,18 +67,39 @@ fn take(config: &Path, request: &Request) -> Result<(), String> {
         return Err(format!("the settings have more than {MAX_BYTES} bytes; remove comments"));
     }
     // The text that was in force before goes back whatever this version says of it.
-    let before = config.with_extension("before");
-    if config::read(&before).map_or(true, |text| text != request.text) {
+    let before_file = config.with_extension("before");
+    let goes_back = config::read(&before_file).is_ok_and(|text| text == request.text);
+    if !goes_back {
         edit::judged(&present, &request.text).map_err(|wrong| told(&wrong))?;
     }
     let forbidden = edit::forbidden(&present, &request.text);
     if !forbidden.is_empty() {
         return Err(told(&forbidden));
     }
-    durable::replace_for(Access::Owner, &before, present.as_bytes())
-        .map_err(|error| format!("{} cannot be written: {error}", before.display()))?;
-    durable::replace_for(Access::FolderGroup(0o640), config, request.text.as_bytes())
-        .map_err(|error| format!("{} cannot be written: {error}", config.display()))
+    kept::replace(kept, Access::Owner, &before_file, present.as_bytes())
+        .map_err(|error| format!("{} cannot be written: {error}", before_file.display()))?;
+    let replace = |text: &str| {
+        kept::replace(kept, Access::FolderGroup(0o640), config, text.as_bytes())
+            .map_err(|error| format!("{} cannot be written: {error}", config.display()))
+    };
+    replace(&request.text)?;
+    // As far as they can be read: the text that goes back may be of another version.
+    let (before, after) = (config::examine(&present).0, config::examine(&request.text).0);
+    if before.network == after.network {
+        return Ok(());
+    }
+    let Err(fault) = network(&after) else { return Ok(()) };
+    if goes_back {
+        // Never undone: the text in its place is the one that is to go. The next start uses this one.
+        log::error!("the network of the settings that went back is not in force: {fault}");
+        return Ok(());
+    }
+    // Settings that are not in force must not be kept by somebody who still reaches the page.
+    let back = replace(&present).and_then(|()| network(&before).map_err(|fault| fault.to_string()));
+    if let Err(error) = back {
+        log::error!("the network before is not in force again: {error}");
+    }
+    Err(fault.to_string())
 }
 
 /// A plain file's bytes; no link is followed, for root could be led to a file of its own.
@@ -79,7 +113,7 @@ fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
         opened => opened?,
     };
     if !file.metadata()?.is_file() {
-        return Err(io::Error::other(format!("{} is no plain file", path.display())));
+        return Err(io::Error::other(format!("{} is not a plain file", path.display())));
     }
     let mut bytes = Vec::new();
     file.take(MAX_REQUEST + 1).read_to_end(&mut bytes)?;
@@ -104,7 +138,7 @@ mod tests {
         std::fs::write(&config, OLD).unwrap();
         let asked = Request { base: digest(base), text: text.to_owned() };
         std::fs::write(&request, serde_json::to_vec(&asked).unwrap()).unwrap();
-        serve(&config, &request, folder.path()).unwrap();
+        serve(&config, &request, folder.path(), &folder.path().join("kept"), &|_| Ok(())).unwrap();
         assert!(!request.exists());
         let answer = std::fs::read(folder.path().join("answer.json")).unwrap();
         let answer: Answer = serde_json::from_slice(&answer).unwrap();
@@ -143,9 +177,69 @@ mod tests {
         for (base, text) in [(wrong, OLD), (OLD, wrong)] {
             let asked = Request { base: digest(base), text: text.to_owned() };
             std::fs::write(&request, serde_json::to_vec(&asked).unwrap()).unwrap();
-            serve(&config, &request, folder.path()).unwrap();
+            serve(&config, &request, folder.path(), &folder.path().join("kept"), &|_| Ok(())).unwrap();
             assert_eq!(std::fs::read_to_string(&config).unwrap(), text);
         }
+    }
+
+    #[test]
+    fn network_is_put_in_force_when_it_changes_and_only_then() {
+        let folder = tempfile::tempdir().unwrap();
+        let [config, request] = ["attendance.toml", "request.json"].map(|name| folder.path().join(name));
+        let fixed = "[network]\naddresses = [\"192.0.2.10/24\"]\n";
+        let proxy = "[network]\naddresses = [\"192.0.2.10/24\"]\nproxy = \"http://proxy.example:3128\"\n";
+        std::fs::write(&config, OLD).unwrap();
+        let forced = std::cell::RefCell::new(Vec::new());
+        for (base, text) in [(OLD, NEW), (NEW, fixed), (fixed, proxy), (proxy, OLD)] {
+            let asked = Request { base: digest(base), text: text.to_owned() };
+            std::fs::write(&request, serde_json::to_vec(&asked).unwrap()).unwrap();
+            let network = |config: &Config| {
+                forced.borrow_mut().push((config.network.addresses.len(), config.network.proxy.is_some()));
+                Ok(())
+            };
+            serve(&config, &request, folder.path(), &folder.path().join("kept"), &network).unwrap();
+            assert_eq!(std::fs::read_to_string(&config).unwrap(), text);
+        }
+        assert_eq!(forced.into_inner(), [(1, false), (1, true), (0, false)]);
+    }
+
+    #[test]
+    fn network_that_cannot_be_put_in_force_is_refused_and_the_one_before_comes_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let [config, request] = ["attendance.toml", "request.json"].map(|name| folder.path().join(name));
+        std::fs::write(&config, OLD).unwrap();
+        let text = "[network]\naddresses = [\"192.0.2.10/24\"]\n";
+        let asked = Request { base: digest(OLD), text: text.to_owned() };
+        std::fs::write(&request, serde_json::to_vec(&asked).unwrap()).unwrap();
+        let forced = std::cell::RefCell::new(Vec::new());
+        let network = |config: &Config| {
+            forced.borrow_mut().push(config.network.addresses.len());
+            if config.network.addresses.is_empty() { Ok(()) } else { Err(Fault::new("networkd is gone")) }
+        };
+        serve(&config, &request, folder.path(), &folder.path().join("kept"), &network).unwrap();
+        assert_eq!(std::fs::read_to_string(&config).unwrap(), OLD);
+        let answer: Answer =
+            serde_json::from_slice(&std::fs::read(folder.path().join("answer.json")).unwrap()).unwrap();
+        assert!(answer.refused.unwrap().contains("networkd is gone"));
+        assert_eq!(forced.into_inner(), [1, 0]);
+    }
+
+    #[test]
+    fn text_that_goes_back_stays_though_its_network_cannot_be_put_in_force() {
+        let folder = tempfile::tempdir().unwrap();
+        let [config, request] = ["attendance.toml", "request.json"].map(|name| folder.path().join(name));
+        std::fs::write(&config, OLD).unwrap();
+        let text = "[network]\naddresses = [\"192.0.2.10/24\"]\n";
+        for (base, text, works) in [(OLD, text, true), (text, OLD, false)] {
+            let asked = Request { base: digest(base), text: text.to_owned() };
+            std::fs::write(&request, serde_json::to_vec(&asked).unwrap()).unwrap();
+            let network = |_: &Config| if works { Ok(()) } else { Err(Fault::new("networkd is gone")) };
+            serve(&config, &request, folder.path(), &folder.path().join("kept"), &network).unwrap();
+            assert_eq!(std::fs::read_to_string(&config).unwrap(), text);
+        }
+        let answer: Answer =
+            serde_json::from_slice(&std::fs::read(folder.path().join("answer.json")).unwrap()).unwrap();
+        assert_eq!(answer.refused, None);
     }
 
     #[test]
@@ -156,6 +250,10 @@ mod tests {
         std::fs::write(&config, OLD).unwrap();
         std::fs::write(&other, "{}").unwrap();
         std::os::unix::fs::symlink(&other, &request).unwrap();
+        let kept = folder.path().join("kept");
+        let serve = |config: &Path, request: &Path, answers: &Path| {
+            serve(config, request, answers, &kept, &|_| Ok(()))
+        };
         assert!(serve(&config, &request, folder.path()).is_err());
         assert!(std::fs::symlink_metadata(&request).is_err() && other.exists(), "not looked at again");
         std::fs::create_dir(&request).unwrap();

@@ -7,7 +7,9 @@
 //!
 //! Each hash has its key beside it, so that it still holds after another `mqtt.site_key`. At doors of one
 //! school the first key follows from the site key: the hash is the one that stands for the student in
-//! messages ([`crate::message`]), and each door finds out by itself whom it means.
+//! messages ([`crate::message`]), and each door finds out whom it means.
+
+pub(crate) mod entry;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,87 +20,14 @@ use base::durable::{Access, replace_for};
 use base::erasure::Erased;
 use base::failure::Fault;
 use base::identity::RollNumber;
-use ring::hmac;
-use ring::rand::{SecureRandom as _, SystemRandom};
-use serde::{Deserialize, Serialize};
 
+use self::entry::{Entry, Kept, Mark, bytes, drawn, written};
+pub use self::entry::{Erasure, Id, Told, join};
 use crate::book::{Device, Student};
 use crate::message::Keys;
 
 /// Most erasures kept.
 pub const MOST: usize = 2_000;
-
-/// The number of an erasure, the same at all doors: 16 hexadecimal digits.
-pub type Id = Device;
-
-/// One erasure, as it is shown.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Erasure {
-    /// Its number.
-    pub id: Id,
-    /// When it was asked for, seconds since 1970.
-    pub at: i64,
-    /// Who asked for it here; empty where another door did.
-    pub by: String,
-    /// Whether everything on this device is removed.
-    pub done: bool,
-    /// Whether it was lifted: the student may be enrolled again.
-    pub lifted: bool,
-}
-
-/// An erasure, as the doors of a school tell each other.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Told {
-    /// Its number.
-    pub id: Id,
-    /// Who: the hash of the roll number.
-    pub student: Student,
-    /// When it was asked for, seconds since 1970.
-    pub at: i64,
-    /// Whether it was lifted.
-    pub lifted: bool,
-}
-
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-struct Kept {
-    /// The device's own key, drawn with the first erasure.
-    #[serde(default)]
-    device_key: String,
-    #[serde(default)]
-    erasures: Vec<Entry>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Entry {
-    id: String,
-    at: i64,
-    #[serde(default)]
-    by: String,
-    marks: Vec<Mark>,
-    /// Whether a door asked for it; else only its lifting is known.
-    asked: bool,
-    #[serde(default)]
-    done: bool,
-    #[serde(default)]
-    lifted: bool,
-}
-
-/// A keyed hash of a roll number, with its key.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Mark {
-    key: String,
-    hash: String,
-}
-
-impl Mark {
-    fn of(key: &[u8; 32], roll: &RollNumber) -> Self {
-        Self { key: written(key), hash: hash(key, roll).to_string() }
-    }
-
-    fn is_of(&self, roll: &RollNumber) -> bool {
-        bytes(&self.key).is_some_and(|key| hash(&key, roll).to_string() == self.hash)
-    }
-}
 
 /// The erasures that this device knows.
 #[derive(Debug)]
@@ -332,199 +261,6 @@ impl Erasures {
     }
 }
 
-/// Joins the erasures of this device with those of an archive that takes the place of its data: writes both
-/// into the archive's list, in `arriving`. Who was erased here or there does not come back with the archive:
-/// all erasures that are in force are done again. May be repeated.
-///
-/// # Errors
-/// A list cannot be read or written.
-pub fn join(data_dir: &Path, arriving: &Path) -> Result<(), Fault> {
-    let path = |folder: &Path| folder.join("erasures/list.json");
-    let read = |folder: &Path| {
-        let found = durable::read(&path(folder)).map_err(|error| error.to_string());
-        let kept = found.and_then(|bytes| match bytes {
-            Some(bytes) => serde_json::from_slice::<Kept>(&bytes).map_err(|error| error.to_string()),
-            None => Ok(Kept::default()),
-        });
-        kept.map_err(|error| {
-            Fault::new(format!("the list of erased students cannot be read ({error})"))
-                .advise("make another archive, or replace the card if it fails")
-        })
-    };
-    let (here, mut joined) = (read(data_dir)?, read(arriving)?);
-    if !here.device_key.is_empty() {
-        joined.device_key = here.device_key;
-    }
-    for entry in here.erasures {
-        match joined.erasures.iter_mut().find(|known| known.id == entry.id) {
-            Some(known) => {
-                known.asked |= entry.asked;
-                known.lifted |= entry.lifted;
-                known.marks.extend(
-                    entry.marks.into_iter().filter(|mark| !known.marks.contains(mark)).collect::<Vec<_>>(),
-                );
-            }
-            None => joined.erasures.push(entry),
-        }
-    }
-    joined.erasures.iter_mut().for_each(|entry| entry.done = !entry.asked || entry.lifted);
-    if joined == Kept::default() {
-        return Ok(());
-    }
-    let bytes = serde_json::to_vec(&joined).map_err(std::io::Error::from);
-    bytes.and_then(|bytes| replace_for(Access::Owner, &path(arriving), &bytes)).map_err(|error| {
-        Fault::new(format!("the list of erased students cannot be kept: {error}"))
-            .advise("free space on the card, then restart the device")
-    })
-}
-
-impl Entry {
-    fn is_of(&self, roll: &RollNumber) -> bool {
-        self.marks.iter().any(|mark| mark.is_of(roll))
-    }
-
-    fn is_open(&self) -> bool {
-        self.asked && !self.done
-    }
-
-    fn number(&self) -> Result<Id, Fault> {
-        Id::parse(&self.id).ok_or_else(|| Fault::new("an erasure has no number"))
-    }
-}
-
-fn hash(key: &[u8; 32], roll: &RollNumber) -> Student {
-    let key = hmac::Key::new(hmac::HMAC_SHA256, key);
-    let mut short = [0; 16];
-    short.copy_from_slice(&hmac::sign(&key, roll.as_str().as_bytes()).as_ref()[..16]);
-    Student(short)
-}
-
-fn drawn<const BYTES: usize>() -> Result<[u8; BYTES], Fault> {
-    let mut drawn = [0; BYTES];
-    let filled = SystemRandom::new().fill(&mut drawn);
-    filled.map_err(|_| Fault::new("the system gives no random numbers").advise("restart the device"))?;
-    Ok(drawn)
-}
-
-fn written(key: &[u8; 32]) -> String {
-    key.chunks_exact(16)
-        .filter_map(|half| half.try_into().ok())
-        .map(|half| Student(half).to_string())
-        .collect()
-}
-
-fn bytes(text: &str) -> Option<[u8; 32]> {
-    let (first, last) = text.split_at_checked(32)?;
-    let mut key = [0; 32];
-    key[..16].copy_from_slice(&Student::parse(first)?.0);
-    key[16..].copy_from_slice(&Student::parse(last)?.0);
-    Some(key)
-}
-
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, clippy::panic)]
-    use base::secret::Secret;
-
-    use super::*;
-
-    fn roll(text: &str) -> RollNumber {
-        RollNumber::parse(text).unwrap()
-    }
-
-    fn keys(key: &str) -> Keys {
-        Keys::new("school", &Secret::new(key))
-    }
-
-    fn opened(folder: &Path, site: Option<&Keys>) -> Arc<Erasures> {
-        Arc::new(Erasures::below(folder, site))
-    }
-
-    #[test]
-    fn an_archive_brings_nobody_back_who_was_erased_here_or_there() {
-        let [here, there] = [(); 2].map(|()| tempfile::tempdir().unwrap());
-        let both = ["7", "8"].map(roll);
-        for (folder, roll) in [(&here, &both[0]), (&there, &both[1])] {
-            let all = opened(folder.path(), None);
-            all.ask(roll, "anna", 5).unwrap();
-            all.finish().unwrap();
-        }
-        let lifted = opened(here.path(), None).ask(&roll("9"), "anna", 6).unwrap();
-        opened(here.path(), None).lift(&lifted.to_string()).unwrap();
-        for _ in 0..2 {
-            join(here.path(), there.path()).unwrap();
-            let joined = opened(there.path(), None);
-            let to_do = joined.to_do().unwrap();
-            assert!(both.iter().all(|roll| joined.is_erased(roll) && to_do.holds(roll)));
-            assert!(!joined.is_erased(&roll("9")));
-            assert_eq!(joined.list().len(), 3);
-        }
-    }
-
-    #[test]
-    fn an_erasure_survives_a_restart_and_names_nobody() {
-        let folder = tempfile::tempdir().unwrap();
-        let before = opened(folder.path(), None);
-        let id = before.ask(&roll("2110001"), "anna (office)", 5).unwrap();
-        assert!(before.is_erased(&roll("2110001")) && !before.is_erased(&roll("2110002")));
-        let text = std::fs::read_to_string(folder.path().join("erasures/list.json")).unwrap();
-        assert!(!text.contains("2110001"), "{text}");
-        let after = opened(folder.path(), None);
-        assert!(after.to_do().unwrap().is("2110001"));
-        after.finish().unwrap();
-        assert!(after.to_do().is_none() && after.erased().is("2110001"));
-        assert_eq!(after.ask(&roll("2110001"), "anna", 6).unwrap(), id, "the same one, done once more");
-        assert!(after.to_do().is_some());
-        after.lift(&id.to_string()).unwrap();
-        assert!(!opened(folder.path(), None).is_erased(&roll("2110001")));
-        assert!(after.lift(&id.to_string()).is_err());
-        assert_ne!(after.ask(&roll("2110001"), "anna", 7).unwrap(), id);
-    }
-
-    #[test]
-    fn it_holds_after_another_site_key_and_without_one() {
-        let folder = tempfile::tempdir().unwrap();
-        let (first, second) =
-            (keys("0123456789abcdef0123456789abcdef"), keys("another key of 32 characters ..."));
-        opened(folder.path(), Some(&first)).ask(&roll("7"), "", 5).unwrap();
-        for site in [None, Some(&first), Some(&second)] {
-            assert!(opened(folder.path(), site).is_erased(&roll("7")));
-        }
-        assert!(opened(folder.path(), Some(&first)).holds(first.student(&roll("7"))));
-        assert_eq!(
-            opened(folder.path(), Some(&second)).told(),
-            [],
-            "other doors could not tell whom it means"
-        );
-    }
-
-    #[test]
-    fn two_doors_know_the_same_whatever_comes_first() {
-        let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        let keys = keys("0123456789abcdef0123456789abcdef");
-        let (here, there) = (opened(one.path(), Some(&keys)), opened(other.path(), Some(&keys)));
-        let id = here.ask(&roll("7"), "anna", 5).unwrap();
-        let [asked] = here.told()[..] else { panic!("one message") };
-        let lifted = Told { lifted: true, ..asked };
-        // The broker may give them in this order.
-        assert!(!there.take(&lifted).unwrap(), "nothing to be removed for a lift");
-        assert_eq!(there.list(), []);
-        assert!(there.take(&asked).unwrap(), "it is still to be removed here");
-        assert!(!there.take(&asked).unwrap(), "known");
-        assert!(there.to_do().unwrap().is("7") && !there.is_erased(&roll("7")));
-        assert_eq!(there.told(), [asked, lifted]);
-        here.take(&lifted).unwrap();
-        assert_eq!(here.list(), [Erasure { id, at: 5, by: "anna".to_owned(), done: false, lifted: true }]);
-    }
-
-    #[test]
-    fn a_damaged_list_is_said_and_not_written_over() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("erasures/list.json");
-        std::fs::create_dir(folder.path().join("erasures")).unwrap();
-        std::fs::write(&file, "{").unwrap();
-        let list = opened(folder.path(), None);
-        assert!(list.fault().is_some() && list.ask(&roll("7"), "", 5).is_err());
-        assert_eq!(std::fs::read_to_string(&file).unwrap(), "{");
-    }
-}
+#[path = "erasure_tests.rs"]
+mod tests;

@@ -106,7 +106,7 @@ fn in_a_word(c: char) -> bool {
     c.is_ascii_alphanumeric() || "-_.+".contains(c)
 }
 
-/// `text` without `phrase`, where it stands by itself, and without the path that begins with it.
+/// `text` without `phrase`, where it is a word of its own, and without the path that begins with it.
 fn without(text: &str, phrase: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;

@@ -10,19 +10,19 @@ use http_body::Frame;
 use http_body_util::{BodyExt as _, StreamBody};
 use tokio::sync::mpsc;
 
+use super::actions::{acted, sentence};
+use super::asked::Asked;
+use super::limits::{LEAST_PASSPHRASE, LONGEST_PASSPHRASE};
 use super::page;
+use super::refusals::{body_refused, unexpected};
 use super::reply::{Reply, error, json, with_body};
 use super::request;
 use super::request::wants_page;
-use super::service::{Asked, Service, acted, body_refused, sentence, unexpected};
+use super::service::Service;
 use access::audit::AUDIT;
 use base::secret::Secret;
 use view::{Done, Refused};
 
-/// Least characters of a passphrase.
-pub(super) const LEAST_PASSPHRASE: usize = 12;
-/// Most characters: two of them, encoded, fit into a form.
-pub(super) const LONGEST_PASSPHRASE: usize = 100;
 /// Pieces that wait for a slow reader.
 const PIECES: usize = 4;
 const PIECE_BYTES: usize = 64 << 10;
@@ -31,7 +31,7 @@ const STAGED: &str =
     "The archive is whole. The appliance restarts with it now: log in with the other device’s passwords";
 
 impl Service {
-    /// The page, with what became of what was asked for.
+    /// The page, with the result of what was asked for.
     pub(super) async fn archive_page(&self, asked: &Asked, said: page::Archived) -> Reply {
         let control = Arc::clone(self.jobs.control());
         let known = tokio::task::spawn_blocking(move || (control.last_import(), control.reset_words()));

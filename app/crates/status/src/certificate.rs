@@ -56,7 +56,7 @@ pub enum CertificateError {
         /// What the system says.
         source: io::Error,
     },
-    /// The site's own files are no certificate and key, or do not belong together.
+    /// The site's own files are not a certificate and a key, or do not belong together.
     #[error("{}", self.fault())]
     Unusable {
         /// The file.
@@ -202,8 +202,8 @@ impl CertificateSource {
         Ok(wanted.self_signed(key)?.pem())
     }
 
-    /// Whether every host name stands in the certificate. Addresses come and go with DHCP and are no reason
-    /// for a new fingerprint.
+    /// Whether every host name stands in the certificate. Addresses come and go with DHCP and are not a
+    /// reason for a new fingerprint.
     fn covers_names(&self, identity: &Identity) -> bool {
         let Some(certificate) = identity.certified.cert.first() else { return false };
         let Ok((_, parsed)) = x509_parser::parse_x509_certificate(certificate) else { return false };

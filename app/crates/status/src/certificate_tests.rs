@@ -56,7 +56,7 @@ fn no_certificate_of_a_trusted_clock_is_valid_for_longer_than_browsers_take() {
 }
 
 #[test]
-fn a_certificate_made_with_a_wrong_clock_is_made_anew_once_the_clock_is_right() {
+fn a_certificate_made_with_a_wrong_clock_is_made_again_once_the_clock_is_right() {
     let folder = tempfile::tempdir().unwrap();
     let source = source(folder.path());
     // Years after the floor, and the clock not set: what is made then is over.
@@ -105,7 +105,7 @@ fn a_certificate_that_cannot_be_renewed_stays_in_use() {
 }
 
 #[test]
-fn a_torn_certificate_is_made_anew_and_a_torn_key_is_reported() {
+fn a_torn_certificate_is_made_again_and_a_torn_key_is_reported() {
     let folder = tempfile::tempdir().unwrap();
     let source = source(folder.path());
     let pin = source.identity(NOW, true).unwrap().key_pin;

@@ -6,17 +6,19 @@ use time::{PrimitiveDateTime, Time};
 use view::corrections::Correction;
 use view::{Action, Refused, RowStatus};
 
+use super::actions::row_id;
+use super::asked::Asked;
 use super::page;
 use super::reply::{Reply, error, see_other};
 use super::request;
 use super::routes::Endpoint;
-use super::service::{Asked, Service, row_id};
+use super::service::Service;
 
 /// Longest reason, in characters.
 pub(super) const LONGEST_REASON: usize = 200;
 
 impl Service {
-    /// Makes a correction. A browser goes back to where its form stood, and reads there what became of it.
+    /// Makes a correction. A browser goes back to where its form stood, and reads its result there.
     pub(super) async fn correct(&self, endpoint: Endpoint, asked: &Asked) -> Reply {
         let of_page = request::wants_page(&asked.headers);
         let back = request::field(&asked.body, "back").filter(|back| is_local(back));
@@ -34,7 +36,7 @@ impl Service {
         }
         self.log_change(asked, action.kind());
         match self.outcome(action).await {
-            // The page shows beside its forms what became of it.
+            // The page shows the result beside its forms.
             Ok(_) => see_other(&back),
             Err(Refused { message, details }) => {
                 page::not_corrected(format!("{message}. {details}").trim_end_matches([' ', '.']), &back)
@@ -54,12 +56,12 @@ fn read(endpoint: Endpoint, asked: &Asked) -> Result<(Correction, String), Strin
     let day = || {
         let text = field("day").unwrap_or_default();
         request::date(&text)
-            .ok_or_else(|| format!("“{}” is no date. Write it like 2026-11-23.", short(&text)))
+            .ok_or_else(|| format!("“{}” is not a date. Write it like 2026-11-23.", short(&text)))
     };
     let time = || {
         let text = field("time").unwrap_or_default();
         time_of(&text)
-            .ok_or_else(|| format!("“{}” is no time. Write it like 08:05 or 08:05:30.", short(&text)))
+            .ok_or_else(|| format!("“{}” is not a time. Write it like 08:05 or 08:05:30.", short(&text)))
     };
     let row = || asked.part.as_deref().and_then(row_id).ok_or("There is no such row.");
     let correction = match endpoint {

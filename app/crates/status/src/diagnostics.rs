@@ -31,7 +31,7 @@ pub(super) fn bundle(parts: Parts) -> io::Result<Vec<u8>> {
     let Parts { mut view, problems, roster, configuration, log, certificate } = parts;
     let anonymous = Anonymous::knowing(&view, &roster);
     let rows_today = view.today.rows.len();
-    // Who came when is the site's affair. That rows wait or were refused, and why, is enough for support.
+    // Support need not know who came when: that rows wait or were refused, and why, is enough.
     view.today.rows.clear();
     view.today.corrected.clear();
     view.camera.decisions.clear();

@@ -5,11 +5,13 @@ use std::sync::Arc;
 use http::StatusCode;
 use maud::{Markup, html};
 
+use super::asked::Asked;
 use super::page;
+use super::refusals::unexpected;
 use super::reply::{Reply, error, of_type, see_other};
 use super::request;
 use super::routes::Endpoint;
-use super::service::{Asked, Service, unexpected};
+use super::service::Service;
 use access::audit::AUDIT;
 use base::identity::RollNumber;
 use view::{Done, Refused};
@@ -54,7 +56,7 @@ impl Service {
                 }
             }
             _ if RollNumber::parse(&roll).is_err() => {
-                return error(StatusCode::BAD_REQUEST, "This is no roll number.", "Load the page again.");
+                return error(StatusCode::BAD_REQUEST, "This is not a roll number.", "Load the page again.");
             }
             _ => roll,
         };

@@ -3,11 +3,13 @@
 use http::StatusCode;
 use http::header::{HeaderValue, LOCATION};
 
+use super::actions::{acted, sentence};
+use super::asked::Asked;
 use super::page;
 use super::reply::{Reply, error, json, see_other};
 use super::request;
 use super::request::wants_page;
-use super::service::{Asked, Service, acted, sentence};
+use super::service::Service;
 use base::identity::RollNumber;
 use view::Action;
 
@@ -16,7 +18,7 @@ impl Service {
     pub(super) async fn erase_student(&self, asked: &Asked) -> Reply {
         let roll = asked.part.clone().unwrap_or_default();
         if RollNumber::parse(&roll).is_err() {
-            return error(StatusCode::NOT_FOUND, "This is no roll number.", "");
+            return error(StatusCode::NOT_FOUND, "This is not a roll number.", "");
         }
         let typed = request::field(&asked.body, "confirm").unwrap_or_default();
         if typed.trim() != roll {

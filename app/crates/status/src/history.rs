@@ -11,7 +11,7 @@ const PERIOD: Duration = Duration::from_secs(300);
 /// A day of them.
 const SAMPLES: usize = 288;
 
-/// One look at the device.
+/// One sample of the device's state.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Sample {
     /// Local time, `YYYY-MM-DD HH:MM:SS`.

@@ -10,10 +10,10 @@ use view::enrolment::Enrolment;
 use view::settings::Settings;
 use view::{Action, Control, Done, Incoming, Refused};
 
-/// How long the page says what became of an action: later it would be taken for news.
+/// How long the page shows the result of an action: later it would be taken for news.
 const NEWS: Duration = Duration::from_secs(10 * 60);
 
-/// What became of an action.
+/// The result of an action.
 pub(super) type ActionResult = Result<Done, Refused>;
 
 /// The actions, at most one of each kind at a time.
@@ -102,7 +102,7 @@ impl Jobs {
         self.control.enrolment()
     }
 
-    /// Who does what is asked for.
+    /// Performs what is asked for.
     pub(super) fn control(&self) -> &Arc<dyn Control> {
         &self.control
     }
@@ -112,7 +112,7 @@ impl Jobs {
         self.control.settings()
     }
 
-    /// What became of the last action of this kind; none while it is under way, before the first, and when it
+    /// The result of the last action of this kind; none while it is under way, before the first, and when it
     /// is old.
     pub(super) fn last(&self, kind: &str) -> Option<ActionResult> {
         let jobs = self.lock();

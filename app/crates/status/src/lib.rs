@@ -8,7 +8,7 @@
 //! The crate [`view`] is the one seam: a read-only snapshot of everything ([`Source`]) and the actions there
 //! are ([`Control`]). The server ([`start`]) has a thread and a runtime of its own. A request goes through
 //! `listen` (sockets, TLS 1.3, limits), `service` (who asks, and may they: `auth` and `rights`, with the
-//! crate [`access`]) and `routes` to one endpoint: JSON (`api`), the page (`page`, filled by the modules that
+//! crate [`access`]), `routes` and `dispatch` to one endpoint: JSON (`api`), the page (`page`, filled by the modules that
 //! end in `_pages`, `corrections` and `archive`), events, metrics, diagnostics, or documentation (`openapi`),
 //! which is made from the table of routes. `judge` asks [`view::verdict`]: is all well, and if not, what to
 //! do.
@@ -16,17 +16,21 @@
 //! # Limitations
 //! HTTP/1.1 only. A self-signed certificate makes browsers warn once; the fingerprint to compare
 //! it with stands on the console ([`console::notice`]).
+
 #![forbid(unsafe_code)]
 
+mod actions;
 mod anonymous;
 mod api;
 mod archive;
+mod asked;
 mod auth;
 pub mod certificate;
 pub mod config;
 pub mod console;
 mod corrections;
 mod diagnostics;
+mod dispatch;
 mod enrolment_pages;
 mod erasure_pages;
 mod events;
@@ -41,14 +45,18 @@ mod metrics;
 mod monitoring;
 mod office_pages;
 mod openapi;
+mod openapi_requests;
+mod own_faults;
 mod page;
 mod plaintext;
+mod refusals;
 mod reply;
 mod request;
 mod rights;
 mod routes;
 mod service;
 mod technicians_pages;
+mod views;
 
 pub use routes::addresses;
 
@@ -60,8 +68,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use bytes::Bytes;
-use time::{Date, OffsetDateTime};
+use time::OffsetDateTime;
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
@@ -69,6 +76,7 @@ use crate::auth::AccessGuard;
 use crate::certificate::{CertificateSource, Identity};
 use crate::config::Page;
 use crate::limits::Limits;
+use crate::own_faults::WithDoor;
 use crate::rights::Rights;
 use crate::service::Service;
 use access::account::{AccountFile, Accounts};
@@ -78,11 +86,7 @@ use access::token::{TokenFile, Tokens};
 use base::event::Bus;
 use base::failure::{Diagnosis, Fault};
 use base::secret::Secret;
-use office::day::Day;
-use view::{
-    AboutStudent, Control, Erasure, Level, Pending, Picture, Problem, Refused, Roster, Row, Source,
-    StudentsList, View,
-};
+use view::{Control, Source};
 
 /// Files read and passwords checked at once, beside the network thread.
 const FILE_THREADS: usize = 3;
@@ -323,119 +327,7 @@ fn password(
     Ok((Arc::new(CurrentPassword::new(password, kept_in)), shown))
 }
 
-/// The appliance's state, with what is wrong with the page itself.
-struct WithDoor {
-    source: Arc<dyn Source>,
-    identity: Arc<ArcSwap<Identity>>,
-    password: Arc<CurrentPassword>,
-    accounts: Arc<Accounts>,
-    /// Why the second port cannot be had.
-    concern: Option<String>,
-    settings: Option<Arc<dyn view::settings::Settings>>,
-}
-
-impl Source for WithDoor {
-    fn view(&self) -> View {
-        let mut view = self.source.view();
-        let told = [
-            (
-                self.identity.load().concern.clone(),
-                "The page shows the device’s own certificate, not the site’s",
-                "Bring another page.crt and page.key on the card, or settings without them.",
-            ),
-            (
-                self.password.trouble(),
-                "The password kept on the device does not count",
-                "Run `attendance password` on the device: it makes another.",
-            ),
-            (
-                self.accounts.trouble(),
-                "The accounts kept on the device do not count",
-                "Remove page/accounts.json from the data folder, and add the accounts again.",
-            ),
-            (
-                self.concern.clone(),
-                "The port for the original’s scripts cannot be opened",
-                "Choose another page.original_port, or end the program that has the port.",
-            ),
-        ];
-        view.problems.extend(told.into_iter().filter_map(|(reason, what, advice)| {
-            let what = format!("{what}: {}.", reason?);
-            Some(Problem { level: Level::Attention, what, advice: advice.to_owned() })
-        }));
-        let trial = self.settings.as_ref().and_then(|settings| settings.trial());
-        if trial.is_some_and(|trial| trial.confirm) {
-            view.problems.push(Problem {
-                level: Level::Attention,
-                what: "New settings of this page are on trial, and go back within two minutes.".to_owned(),
-                advice: "Press “Keep these settings” under “Settings”.".to_owned(),
-            });
-        }
-        view
-    }
-
-    fn rows(&self, day: Date) -> Result<Vec<Row>, Refused> {
-        self.source.rows(day)
-    }
-
-    fn days(&self, from: Date, to: Date) -> Result<Vec<Day>, Refused> {
-        self.source.days(from, to)
-    }
-
-    fn corrected(&self, day: Date) -> Result<Vec<Row>, Refused> {
-        self.source.corrected(day)
-    }
-
-    fn needs_person(&self, row: &str) -> bool {
-        self.source.needs_person(row)
-    }
-
-    fn students(&self) -> StudentsList {
-        self.source.students()
-    }
-
-    fn erasures(&self) -> Vec<Erasure> {
-        self.source.erasures()
-    }
-
-    fn student(&self, roll: &str) -> Option<AboutStudent> {
-        self.source.student(roll)
-    }
-
-    fn roster(&self) -> Roster {
-        self.source.roster()
-    }
-
-    fn licences(&self) -> Option<Bytes> {
-        self.source.licences()
-    }
-
-    fn log(&self, most: usize) -> Vec<String> {
-        self.source.log(most)
-    }
-
-    fn redacted_log(&self, most: usize) -> Vec<String> {
-        self.source.redacted_log(most)
-    }
-
-    fn configuration(&self) -> String {
-        self.source.configuration()
-    }
-
-    fn evidence(&self, photo: &str) -> Option<Picture> {
-        self.source.evidence(photo)
-    }
-
-    fn door(&self) -> Option<Bytes> {
-        self.source.door()
-    }
-
-    fn preview(&self) -> Pending<Result<Picture, Refused>> {
-        self.source.preview()
-    }
-}
-
-/// On Linux a thread may be nice by itself. Where that fails the server still works.
+/// On Linux a thread may have a priority of its own. Where that fails the server still works.
 fn be_nice() {
     let nicer = rustix::process::getpriority_process(None).map(|own| (own + NICENESS).min(19));
     if let Err(error) = nicer.and_then(|nicer| rustix::process::setpriority_process(None, nicer)) {

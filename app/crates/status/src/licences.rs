@@ -8,8 +8,10 @@ use flate2::read::GzDecoder;
 use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, HeaderValue};
 use http::{HeaderMap, StatusCode};
 
+use super::asked::Asked;
+use super::refusals::unexpected;
 use super::reply::{Reply, error, of_type};
-use super::service::{Asked, Service, unexpected};
+use super::service::Service;
 
 /// Largest text: five megabytes today.
 const MOST_BYTES: u64 = 64 << 20;

@@ -111,7 +111,7 @@ pub(super) async fn serve(
             }
         });
     }
-    // Connections hold receivers of `stop` and end by themselves; the runtime waits no longer than this for
+    // Connections hold receivers of `stop` and end when it changes; the runtime waits no longer than this for
     // them.
     let _ = timeout(STOP_TIME, async {
         while connections.count() > 0 {
@@ -177,7 +177,7 @@ async fn connection(
     });
     let mut serving = std::pin::pin!(http.serve_connection(TokioIo::new(stream), answer));
     tokio::select! {
-        // A client that breaks off or sends nonsense is no event for the log.
+        // A client that breaks off or sends nonsense is not an event for the log.
         _ = serving.as_mut() => {}
         _ = stop.changed() => {
             serving.as_mut().graceful_shutdown();

@@ -8,12 +8,16 @@ use office::range::{MOST_DAYS, Total, days as dates_of, month, totals};
 use office::sheet::{Cell, Sheet};
 use time::{Date, Duration};
 
+use super::actions::acted;
+use super::asked::Asked;
 use super::page;
 use super::page::Filter;
+use super::refusals::{busy, unexpected};
 use super::reply::{Reply, download, error, json};
 use super::request;
 use super::routes::Endpoint;
-use super::service::{Asked, DETECTION_WAIT, Service, acted, busy, unexpected};
+use super::service::Service;
+use super::views::DETECTION_WAIT;
 use view::{Action, Row};
 
 /// Days of a student's page.
@@ -77,7 +81,7 @@ impl Service {
             "month" => {
                 let text = field("month").unwrap_or_else(|| today.to_string()[..7].to_owned());
                 month(&text).map(|(from, to)| (from, to.min(today).max(from))).ok_or_else(|| {
-                    format!("“{}” is no month. Write it like {}.", short(&text), &today.to_string()[..7])
+                    format!("“{}” is not a month. Write it like {}.", short(&text), &today.to_string()[..7])
                 })
             }
             _ => return error(StatusCode::NOT_FOUND, "There is no such sheet.", ""),
@@ -205,7 +209,7 @@ fn span(query: &str, today: Date) -> Result<(Date, Date), String> {
 }
 
 fn no_date(text: &str) -> String {
-    format!("“{}” is no date. Write it like 2026-11-23.", short(text))
+    format!("“{}” is not a date. Write it like 2026-11-23.", short(text))
 }
 
 fn short(text: &str) -> String {
@@ -319,7 +323,7 @@ mod tests {
     fn a_span_says_which_text_is_no_date() {
         let today = date!(2026 - 11 - 24);
         assert_eq!(span("", today), Ok((date!(2026 - 11 - 18), today)));
-        assert!(span("from=2026-13-45", today).unwrap_err().contains("“2026-13-45” is no date"));
+        assert!(span("from=2026-13-45", today).unwrap_err().contains("“2026-13-45” is not a date"));
         assert!(span("from=2026-11-25&to=2026-11-24", today).unwrap_err().contains("after the last"));
     }
 }

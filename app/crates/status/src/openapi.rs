@@ -5,9 +5,7 @@ use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
 use super::api;
-use super::archive::LONGEST_PASSPHRASE;
-use super::corrections::LONGEST_REASON;
-use super::request::LONGEST_ADDRESS;
+use super::openapi_requests::{parameter, request_body};
 use super::rights::Rights;
 use super::routes::{Access, Endpoint, ROUTES, Route};
 use access::role::Role;
@@ -113,7 +111,7 @@ fn operation(route: &Route, schemas: &mut SchemaGenerator) -> Value {
         responses.insert(
             "202".to_owned(),
             json!({
-                "description": "Still under way after a quarter of an hour; it goes on by itself.",
+                "description": "Still under way after a quarter of an hour; it continues in the background.",
                 "content": { "application/json": { "schema": schema } },
             }),
         );
@@ -159,79 +157,6 @@ fn operation(route: &Route, schemas: &mut SchemaGenerator) -> Value {
         operation["requestBody"] = json!({ "required": true, "content": { kind: { "schema": schema } } });
     }
     operation
-}
-
-/// What a request must carry.
-fn request_body(route: &Route) -> Option<(&'static str, Value)> {
-    match route.endpoint {
-        Endpoint::ReceiveUpdate => {
-            let bundle = json!({
-                "type": "string", "format": "binary", "minLength": 1,
-                "description": "The bundle (.raucb), at most 400 MiB, with its Content-Length",
-            });
-            Some(("application/octet-stream", bundle))
-        }
-        Endpoint::EraseStudent => {
-            let confirm =
-                json!({ "type": "string", "description": "The roll number of the address, once more" });
-            let form = json!({
-                "type": "object", "properties": { "confirm": confirm }, "required": ["confirm"],
-            });
-            Some(("application/x-www-form-urlencoded", form))
-        }
-        Endpoint::Import => {
-            let archive = json!({
-                "type": "string", "format": "binary", "minLength": 1,
-                "description": "The file that the export made, with its Content-Length. The header X-Passphrase holds the \
-                                passphrase, percent-encoded. With `X-Keep-Settings: 1` this device's settings stay.",
-            });
-            Some(("application/octet-stream", archive))
-        }
-        Endpoint::Export => {
-            let passphrase = json!({ "type": "string", "minLength": 12, "maxLength": LONGEST_PASSPHRASE });
-            let form = json!({
-                "type": "object", "properties": { "passphrase": passphrase, "repeated": passphrase },
-                "required": ["passphrase", "repeated"],
-            });
-            Some(("application/x-www-form-urlencoded", form))
-        }
-        Endpoint::InstallUpdate => {
-            let address = json!({
-                "type": "string", "format": "uri", "maxLength": LONGEST_ADDRESS,
-                "description": "https address of a bundle (.raucb), or of the offer beside it (latest.json)",
-            });
-            let form = json!({
-                "type": "object", "properties": { "url": address }, "required": ["url"],
-            });
-            Some(("application/x-www-form-urlencoded", form))
-        }
-        Endpoint::AddRow | Endpoint::ChangeRow | Endpoint::VoidRow | Endpoint::PlaceRow => {
-            Some(("application/x-www-form-urlencoded", correction(route.endpoint)))
-        }
-        _ => None,
-    }
-}
-
-/// The form of a correction.
-fn correction(endpoint: Endpoint) -> Value {
-    let reason = json!({
-        "type": "string", "minLength": 1, "maxLength": LONGEST_REASON, "description": "Why it is corrected.",
-    });
-    let day = json!({ "type": "string", "format": "date", "description": "A day of the site, YYYY-MM-DD." });
-    let time = json!({ "type": "string", "description": "The site's time, HH:MM or HH:MM:SS." });
-    let name = json!({ "type": "string", "description": "The student's roll number." });
-    let status = json!({ "type": "string", "enum": ["IN", "OUT"] });
-    let fields = match endpoint {
-        Endpoint::AddRow => vec![("name", name), ("status", status), ("day", day), ("time", time)],
-        Endpoint::ChangeRow => vec![("time", time)],
-        Endpoint::VoidRow => Vec::new(),
-        _ => vec![("day", day)],
-    };
-    let fields: Vec<_> = fields.into_iter().chain([("reason", reason)]).collect();
-    let required: Vec<&str> = fields.iter().map(|(name, _)| *name).collect();
-    let properties: Map<String, Value> =
-        fields.iter().map(|(name, schema)| ((*name).to_owned(), schema.clone())).collect();
-    json!({ "type": "object", "properties": properties, "required": required })
 }
 
 fn answer(route: &Route, schemas: &mut SchemaGenerator) -> Value {
@@ -292,36 +217,6 @@ fn text() -> Value {
 fn failure(schemas: &mut SchemaGenerator) -> Value {
     let schema = schemas.subschema_for::<api::Failure>();
     json!({ "content": { "application/json": { "schema": schema } } })
-}
-
-/// The varying part of a path.
-fn parameter(route: &Route) -> Option<(&'static str, Value, &'static str)> {
-    match route.endpoint {
-        Endpoint::Day | Endpoint::DayCsv => {
-            Some(("date", json!({ "type": "string", "format": "date" }), "A day of the site, YYYY-MM-DD."))
-        }
-        Endpoint::Retry | Endpoint::Dismiss => Some((
-            "row",
-            json!({ "type": "string", "pattern": "^[A-Za-z0-9._:-]{1,128}$" }),
-            "The id of a refused row, from upload.needs_person of /status.",
-        )),
-        Endpoint::ChangeRow | Endpoint::VoidRow | Endpoint::PlaceRow => Some((
-            "row",
-            json!({ "type": "string", "pattern": "^[A-Za-z0-9._:-]{1,128}$" }),
-            "The id of a row, from /attendance/{date} or from upload.needs_person of /status.",
-        )),
-        Endpoint::EraseStudent => Some((
-            "roll",
-            json!({ "type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$" }),
-            "The student's roll number.",
-        )),
-        Endpoint::LiftErasure => Some((
-            "id",
-            json!({ "type": "string", "pattern": "^[0-9a-f]{16}$" }),
-            "The number of an erasure, from /students/erasures.",
-        )),
-        _ => None,
-    }
 }
 
 /// `GET /attendance/{date}.csv` becomes `get_attendance_date_csv`.

@@ -49,7 +49,7 @@ fn is_random_text(value: &str) -> bool {
 }
 
 /// Whether a page of ours, or no page at all, sent the request. What browsers say of themselves cannot be
-/// forged by another site's script; who sends neither header is no browser that carries our cookie across
+/// forged by another site's script; who sends neither header is not a browser that carries our cookie across
 /// sites (`SameSite`).
 ///
 /// `Origin: null` says nothing: it is what a browser sends with the forms of a page whose policy is

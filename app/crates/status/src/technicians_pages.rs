@@ -4,12 +4,15 @@ use std::sync::Arc;
 
 use http::StatusCode;
 
+use super::actions::sentence;
+use super::asked::Asked;
 use super::auth::Who;
 use super::page;
+use super::refusals::unexpected;
 use super::reply::{Reply, error};
 use super::request;
 use super::routes::Endpoint;
-use super::service::{Asked, Service, sentence, unexpected};
+use super::service::Service;
 use access::account::AccountError;
 use access::audit::AUDIT;
 use access::role::Role;

@@ -18,22 +18,21 @@
 //! One bundle a deployment: the first `.raucb` of its artifacts. An installed update cannot be cancelled any
 //! more.
 
-use std::path::{Path, PathBuf};
+mod action;
+
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use url::Url;
 
-use super::history::{End, TrialOutcome};
+pub use self::action::{Action, Feedback};
 use super::view::SystemsView;
 use crate::config;
 use backend::config::Server;
 use backend::http::{Client, Timeouts};
-use base::durable;
 use base::failure::{Diagnosis, Fault};
 use base::secret::Secret;
 
@@ -131,17 +130,6 @@ pub struct Deployment {
     pub is_to_wait: bool,
 }
 
-/// How an action goes on or ends, in hawkBit's words (`execution`, `result.finished`).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Feedback {
-    /// It goes on.
-    Proceeding(String),
-    /// The new system is the committed one.
-    Success(String),
-    /// It is not.
-    Failure(String),
-}
-
 impl Fleet {
     /// The configured server; none where there is none.
     ///
@@ -217,7 +205,7 @@ impl Fleet {
             .then(|| Secret::new(format!("Authorization: {}", self.authorization.expose())))
     }
 
-    /// Tells how an action goes. An action that the server has closed or forgotten meanwhile is no error.
+    /// Tells how an action goes. An action that the server has closed or forgotten meanwhile is not an error.
     ///
     /// # Errors
     /// [`FleetError`] when the server did not take it.
@@ -286,7 +274,7 @@ impl Fleet {
         if reply.status != StatusCode::OK {
             return Err(reply.unwanted().into());
         }
-        let answer = reply.read(MAX_BYTES).await?;
+        let answer = self.client.data(url, reply.read(MAX_BYTES).await?)?;
         backend::http::json::bounded(&answer.body, MAX_VALUES)
             .map_err(|error| FleetError::Content { url: shown(url), reason: error.to_string() })
     }
@@ -341,77 +329,4 @@ fn clock_time(text: &str) -> Option<Duration> {
 
 fn shown(url: &Url) -> String {
     base::secret::without_credentials(url)
-}
-
-/// An installed action whose end is still to be told.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Action {
-    /// hawkBit's number of it.
-    pub id: String,
-    /// The version that was installed.
-    pub version: String,
-    /// The last trial there was when it was installed; its own is a later one.
-    #[serde(default)]
-    pub after: u64,
-}
-
-impl Action {
-    /// How it ended; none while its trial is still to come or under way.
-    pub fn verdict(&self, seen: &SystemsView) -> Option<Feedback> {
-        let trial = seen.last.as_ref().filter(|last| last.trial > self.after);
-        match trial {
-            Some(last) => {
-                // What was installed last before that trial is what was tried.
-                let other = seen.attempt.as_ref().is_some_and(|attempt| {
-                    attempt.refused.is_none()
-                        && attempt.at < last.at
-                        && attempt.version.as_ref() != Some(&self.version)
-                });
-                Some(match (other, last.end.is_success()) {
-                    (false, false) if self.is_tried_again(last, seen) => Feedback::Proceeding(format!(
-                        "It is installed and tried once more. {}",
-                        last.sentence()
-                    )),
-                    (false, true) => Feedback::Success(last.sentence()),
-                    (false, false) => Feedback::Failure(last.sentence()),
-                    (true, _) => {
-                        Feedback::Failure(format!("Another update took its place. {}", last.sentence()))
-                    }
-                })
-            }
-            None if seen.waits_for_trial.is_some() || seen.on_trial => None,
-            None => Some(Feedback::Failure("It was replaced before its trial.".to_owned())),
-        }
-    }
-
-    /// Whether the action stays open after a trial that a power cut may have ended: it is then looked at
-    /// again.
-    fn is_tried_again(&self, last: &TrialOutcome, seen: &SystemsView) -> bool {
-        let is_known = last.to.as_ref().is_some_and(|system| system.version == self.version);
-        matches!(last.end, End::Silent { .. }) && is_known && !seen.not_wanted.contains(&self.version)
-    }
-
-    /// Keeps it over the restart.
-    ///
-    /// # Errors
-    /// What the file system says.
-    pub fn keep(&self, kept: &Path) -> std::io::Result<()> {
-        // Plain strings: nothing in them can fail to become JSON.
-        durable::replace(&file(kept), &serde_json::to_vec(self).unwrap_or_default())
-    }
-
-    /// The one that was kept.
-    pub fn kept(kept: &Path) -> Option<Self> {
-        serde_json::from_slice(&durable::read(&file(kept)).ok()??).ok()
-    }
-
-    /// It is over and told.
-    pub fn forget(kept: &Path) {
-        // What stays is told again, which the server answers with "gone".
-        let _ = std::fs::remove_file(file(kept));
-    }
-}
-
-fn file(kept: &Path) -> PathBuf {
-    kept.join("fleet.json")
 }

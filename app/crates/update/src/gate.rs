@@ -180,8 +180,8 @@ impl Gate {
         }
     }
 
-    /// Writes down why. A data partition that takes nothing is no reason to stay: the old system then reports
-    /// that the new one said nothing.
+    /// Writes down why. A data partition that takes nothing is not a reason to stay: the old system then
+    /// reports that the new one said nothing.
     fn note_failure(&self, fault: &Fault, log: &[String]) {
         log::error!("this system is not well: {}: {}", fault.check, fault.reason);
         let end = End::failed(&fault.check.to_string(), &fault.reason, log);

@@ -2,8 +2,8 @@
 //!
 //! A system is well when the camera gives frames, HTTPS answers, every worker that needs nothing but this
 //! machine runs on without a restart for a while, and the network cards, their addresses and the firewall are
-//! there. What did not work before the update either is no fault of it. A network that is down, a backend
-//! that refuses the key or a roster without photos are no fault of the system and do not count.
+//! there. What did not work before the update either is not a fault of it. A network that is down, a backend
+//! that refuses the key or a roster without photos are not a fault of the system and do not count.
 
 use std::fmt;
 use std::time::Duration;

@@ -25,7 +25,7 @@ pub enum InboxError {
     #[error("another update is on its way in; wait for its end")]
     Busy,
     /// Longer than any bundle.
-    #[error("that is no update: it has more than {} MB", MAX_BUNDLE >> 20)]
+    #[error("that is not an update: it has more than {} MB", MAX_BUNDLE >> 20)]
     TooLarge,
     /// No room.
     #[error(

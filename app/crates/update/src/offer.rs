@@ -34,8 +34,10 @@ pub enum OfferError {
     /// The server did not answer.
     #[error("cannot ask for updates: {0}")]
     Http(#[from] backend::http::Error),
-    /// The answer is no offer.
-    #[error("{url} is no offer of an update ({reason}); it must be the latest.json that build-image makes")]
+    /// The answer is not an offer.
+    #[error(
+        "{url} is not an offer of an update ({reason}); it must be the latest.json that build-image makes"
+    )]
     Content {
         /// What was asked.
         url: String,
@@ -60,7 +62,7 @@ pub async fn ask(url: &SecretUrl, tls: &Tls) -> Result<Offer, OfferError> {
     if reply.status != StatusCode::OK {
         return Err(reply.unwanted().into());
     }
-    let answer = reply.read(MAX_BYTES).await?;
+    let answer = client.data(url.expose(), reply.read(MAX_BYTES).await?)?;
     read(&answer.body, url.expose()).map_err(|reason| OfferError::Content { url: url.to_string(), reason })
 }
 

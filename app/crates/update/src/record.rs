@@ -124,7 +124,7 @@ pub struct Pending {
     pub before: Before,
 }
 
-/// How the old system was: what did not work then is no fault of the new one.
+/// How the old system was: what did not work then is not a fault of the new one.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Before {

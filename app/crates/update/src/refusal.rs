@@ -55,7 +55,8 @@ pub enum Refusal {
     },
     /// It cannot be fetched.
     #[error(
-        "the bundle cannot be fetched: {detail}; check address and network. The running system is untouched"
+        "the bundle cannot be fetched: {detail}; check the address, the network, and network.proxy where one is set. The \
+         running system is untouched"
     )]
     Unreachable {
         /// RAUC's words.

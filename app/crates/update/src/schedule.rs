@@ -27,7 +27,7 @@ pub struct Window {
     to: Time,
 }
 
-/// A text that is no window.
+/// A text that is not a window.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{text:?} is not a part of the day; write it as \"02:00-04:30\"")]
 pub struct NotAWindow {

@@ -2,7 +2,7 @@
 //!
 //! The bundle is copied to the data partition first, so the stick can be pulled at any time: a copy that
 //! breaks off leaves nothing, and after it the stick is not needed any more. The stick is mounted read-only
-//! in a namespace that ends with the process. Who may plug in a stick may not install anything by that: RAUC
+//! in a namespace that ends with the process. To plug in a stick is not enough to install anything: RAUC
 //! takes signed bundles alone, and only newer ones.
 
 use std::fs::File;

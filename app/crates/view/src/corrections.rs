@@ -2,7 +2,7 @@
 
 use time::{Date, PrimitiveDateTime, Time};
 
-use crate::RowStatus;
+use crate::rows::RowStatus;
 
 /// A correction of attendance by hand. Times are the site's.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -51,7 +51,7 @@ pub struct Sitting {
     pub wanted: usize,
     /// What to do next, or why the last picture was not good.
     pub hint: String,
-    /// Seconds until it ends by itself.
+    /// Seconds until it ends automatically.
     pub seconds: u64,
     /// Why it is over; none while it is under way.
     pub over: Option<String>,

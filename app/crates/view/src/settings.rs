@@ -3,7 +3,7 @@
 
 use super::answer::{Done, Pending, Refused};
 
-/// All settings, and what became of the last change.
+/// All settings, and the result of the last change.
 #[derive(Debug, Clone, Default)]
 pub struct Sheet {
     /// The sections, in their order.

@@ -13,7 +13,7 @@ const ALLOWED: [usize; 2] = [128, DIMENSIONS];
 #[serde(try_from = "Vec<f32>", into = "Vec<f32>")]
 pub struct Embedding(Box<[f32]>);
 
-/// The numbers are no embedding.
+/// The numbers are not an embedding.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("not an embedding: 128 or 192 finite numbers, not all zero, are needed; embed the picture again")]
 pub struct NotAnEmbedding;

@@ -58,7 +58,7 @@ impl From<Panicked> for JpegError {
 /// Going by markers and not by the bytes FF D9 alone skips the thumbnails that cameras put into APP segments.
 ///
 /// # Errors
-/// [`JpegError`] when it cannot be read, or what comes is no JPEG.
+/// [`JpegError`] when it cannot be read, or what comes is not JPEG.
 pub fn take(reader: &mut impl BufRead, jpeg: &mut Vec<u8>) -> Result<bool, JpegError> {
     jpeg.clear();
     Ok(Walk { reader, jpeg, scans: 0 }.picture()?.is_some())

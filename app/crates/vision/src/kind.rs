@@ -61,7 +61,7 @@ impl Kind {
         }
     }
 
-    /// Why it is no usable photo, and what to do; `None` when it can be read.
+    /// Why it is not a usable photo, and what to do; `None` when it can be read.
     pub fn fault(self) -> Option<Fault> {
         let (what, advice) = match self {
             Self::Photo => return None,

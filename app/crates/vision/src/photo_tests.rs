@@ -137,7 +137,7 @@ fn too_many_scans_are_refused_before_decoding() {
 
 #[test]
 fn a_panic_of_the_decoder_refuses_the_photo_and_says_where() {
-    // An indexed PNG of one pixel with 4 bytes of palette, which is no multiple of 3.
+    // An indexed PNG of one pixel with 4 bytes of palette, which is not a multiple of 3.
     let chunk = |name: &[u8; 4], body: &[u8]| {
         let named = [&name[..], body].concat();
         [&(body.len() as u32).to_be_bytes()[..], &named, &crc32fast::hash(&named).to_be_bytes()].concat()

@@ -107,7 +107,7 @@ impl Listing {
     }
 }
 
-/// Something in the photo folder that is no student's photo.
+/// Something in the photo folder that is not a student's photo.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Ignored {
     /// Path below the photo folder.
@@ -163,7 +163,7 @@ pub fn scan_plain(folder: &Path, max_photos: usize) -> Result<Listing, ScanError
     Ok(walk.listing.finish())
 }
 
-/// Why a name that is no roll number is none, and what to do; `None` when it is one.
+/// Why a name that is not a roll number is none, and what to do; `None` when it is one.
 pub fn no_roll(name: &str, pattern: RollPattern) -> Option<String> {
     let layout = "if it is a class or a year whose students' folders lie in it, write photos.layout = \
                   \"group/roll\"";

@@ -98,7 +98,7 @@ fn conclude(missing: &[(&Pin, &[String])]) -> Result<(), String> {
         eprintln!("missing, optional: {line}");
     }
     if missing.iter().any(|(pin, _)| matches!(pin.role, Role::AntispoofV2 | Role::AntispoofV1Se)) {
-        eprintln!("without the anti-spoof networks, liveness will require blink");
+        eprintln!("without the anti-spoof models, liveness will require blink");
     }
     if required.is_empty() {
         return Ok(());
@@ -163,9 +163,9 @@ struct Display {
 }
 
 impl Display {
-    fn new(networks: usize) -> Self {
+    fn new(models: usize) -> Self {
         let terminal = std::io::stderr().is_terminal();
-        let bar = if terminal { ProgressBar::new(networks as u64) } else { ProgressBar::hidden() };
+        let bar = if terminal { ProgressBar::new(models as u64) } else { ProgressBar::hidden() };
         let style = ProgressStyle::with_template("{spinner} [{bar:24}] {pos}/{len} {msg}");
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> "));
         Self { bar, terminal, waiting: false.into(), ticking: false.into() }

@@ -95,7 +95,8 @@ fn is_anonymous(name: &str) -> bool {
     name.starts_with("onnx::") || name.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// Reads one operator and its name. A `Constant` is no operator but a tensor under the name of its output.
+/// Reads one operator and its name. A `Constant` is not an operator but a tensor under the name of its
+/// output.
 fn read_node(bytes: &[u8], collector: &mut Collector) -> Result<Option<(String, Node)>, Error> {
     let mut node_name = String::new();
     let mut node = Node { op: String::new(), inputs: vec![], outputs: vec![], attributes: BTreeMap::new() };

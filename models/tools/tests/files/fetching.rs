@@ -134,7 +134,7 @@ fn each_file_comes_from_its_place_and_only_once() {
 }
 
 #[test]
-fn what_is_damaged_or_half_written_is_made_anew() {
+fn what_is_damaged_or_half_written_is_made_again() {
     let world = World::new();
     world.run().unwrap();
     let into = world.path("into/deep");

@@ -6,7 +6,8 @@ use std::time::Duration;
 use base64::Engine as _;
 use bytes::{Bytes, BytesMut};
 use http::header::{
-    AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, HeaderName, HeaderValue, TRANSFER_ENCODING, USER_AGENT,
+    AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, HeaderName, HeaderValue, LOCATION, PROXY_AUTHORIZATION,
+    TRANSFER_ENCODING, USER_AGENT,
 };
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
@@ -21,6 +22,8 @@ use url::Url;
 
 use super::encoding::Encoding;
 use super::error::{Error, Phase};
+use super::portal::{self, Sign};
+use super::proxy::{Connector, ProxyError, Way};
 use super::tls::{TlsConfigError, TlsPolicy};
 use crate::config;
 use base::moment::Clock;
@@ -69,8 +72,10 @@ impl Timeouts {
 /// The client. Cheap to clone; clones share their connections.
 #[derive(Debug, Clone)]
 pub struct Client {
-    pool: Pool<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    pool: Pool<HttpsConnector<Connector>, Full<Bytes>>,
     timeouts: Timeouts,
+    proxy: Option<Arc<Way>>,
+    server: config::Server,
 }
 
 impl Client {
@@ -100,21 +105,22 @@ impl Client {
         timeouts: Timeouts,
         clock: Option<Arc<dyn Clock>>,
     ) -> Result<Self, TlsConfigError> {
-        let mut connector = HttpConnector::new();
-        connector.set_connect_timeout(Some(timeouts.connect));
-        connector.set_nodelay(true);
-        connector.enforce_http(false);
+        let mut direct = HttpConnector::new();
+        direct.set_connect_timeout(Some(timeouts.connect));
+        direct.set_nodelay(true);
+        direct.enforce_http(false);
+        let proxy = Way::new(&tls.proxy);
         let connector = hyper_rustls::HttpsConnectorBuilder::new()
             .with_tls_config(TlsPolicy::from_config(tls)?.client_config(tls.server, clock)?)
             .https_or_http()
             .enable_http1()
-            .wrap_connector(connector);
+            .wrap_connector(Connector { direct, proxy: proxy.clone() });
         let pool = Pool::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE_TIME)
             .pool_max_idle_per_host(IDLE_CONNECTIONS)
             .build(connector);
-        Ok(Self { pool, timeouts })
+        Ok(Self { pool, timeouts, proxy, server: tls.server })
     }
 
     /// Asks for `url`. The reply may have any status; its body is still to be read.
@@ -159,7 +165,12 @@ impl Client {
         body: Bytes,
     ) -> Result<Reply, Error> {
         let deadline = Instant::now() + self.timeouts.whole;
-        let request = request(method, url, headers, body)?;
+        let mut request = request(method, url, headers, body)?;
+        // The one that receives the request itself, and may answer in the server's place.
+        let proxy = self.proxy.as_ref().filter(|way| way.passes_on(url));
+        if let Some(value) = proxy.and_then(|way| way.authorization()) {
+            request.headers_mut().insert(PROXY_AUTHORIZATION, value.clone());
+        }
         let within = self.timeouts.head.min(self.timeouts.whole);
         let response = match timeout(within, self.pool.request(request)).await {
             Ok(Ok(response)) => response,
@@ -170,12 +181,28 @@ impl Client {
             }
         };
         let (head, incoming) = response.into_parts();
+        if let Some(way) = proxy.filter(|_| head.status == StatusCode::PROXY_AUTHENTICATION_REQUIRED) {
+            let ProxyError { proxy, trouble } = way.refusal(head.status);
+            return Err(Error::Proxy { url: without_credentials(url), proxy, trouble });
+        }
         let encoding = head.headers.get(CONTENT_ENCODING).map_or("", |value| value.to_str().unwrap_or("?"));
         let encoding = Encoding::named(encoding);
         let timeouts = self.timeouts;
         let body =
             Body { incoming, encoding, unfinished: false, received: 0, url: url.clone(), deadline, timeouts };
-        Ok(Reply { status: head.status, headers: head.headers, body })
+        Ok(Reply { status: head.status, headers: head.headers, body, server: self.server })
+    }
+
+    /// An answer of `url` in which data are expected.
+    ///
+    /// # Errors
+    /// [`Error::LogInPage`] when it is a web page.
+    pub fn data(&self, url: &Url, answer: Answer) -> Result<Answer, Error> {
+        if portal::is_page(&answer.body) {
+            let url = without_credentials(url);
+            return Err(Error::LogInPage { url, sign: Sign::Page, server: self.server });
+        }
+        Ok(answer)
     }
 }
 
@@ -206,7 +233,7 @@ fn request(
 }
 
 /// The user part of a URL as RFC 7617 sends it.
-fn basic_authorization(url: &Url) -> Option<HeaderValue> {
+pub(super) fn basic_authorization(url: &Url) -> Option<HeaderValue> {
     let password = url.password();
     if url.username().is_empty() && password.is_none() {
         return None;
@@ -229,6 +256,7 @@ pub struct Reply {
     pub headers: HeaderMap,
     /// Its body. Dropped unread, it costs nothing more than the connection.
     pub body: Body,
+    server: config::Server,
 }
 
 impl Reply {
@@ -250,7 +278,17 @@ impl Reply {
 
     /// The error of a status that was not wanted.
     pub fn unwanted(&self) -> Error {
-        Error::Status { url: without_credentials(&self.body.url), status: self.status }
+        let url = without_credentials(&self.body.url);
+        match portal::sign(&self.body.url, self.status, self.header(&LOCATION)) {
+            Some(sign) => Error::LogInPage { url, sign, server: self.server },
+            None => Error::Status { url, status: self.status },
+        }
+    }
+
+    /// The error of an answer that is a web page where something else was expected.
+    pub fn is_a_page(&self) -> Error {
+        let url = without_credentials(&self.body.url);
+        Error::LogInPage { url, sign: Sign::Page, server: self.server }
     }
 
     /// Reads the body, at most `limit` bytes.

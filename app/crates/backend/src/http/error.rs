@@ -8,6 +8,8 @@ use std::time::Duration;
 use http::StatusCode;
 use url::Url;
 
+use super::portal::{self, Sign};
+use super::proxy::{ProxyError, ProxyTrouble};
 use super::tls::{PinMismatch, Untrusted};
 use crate::config::Server;
 use base::failure::{Diagnosis, Fault};
@@ -46,6 +48,28 @@ pub enum Error {
         /// Fingerprint of the certificate that the server showed, where it came so far, and which server it
         /// is.
         seen: Option<(String, Server)>,
+        /// Whether the certificate is for other names.
+        for_others: bool,
+    },
+    /// The proxy between the device and the server does not lead there.
+    #[error("{}", self.fault())]
+    Proxy {
+        /// Whom.
+        url: String,
+        /// The proxy.
+        proxy: String,
+        /// Why not.
+        trouble: ProxyTrouble,
+    },
+    /// Something else answers in the server's place, as the log-in page of a network does.
+    #[error("{}", self.fault())]
+    LogInPage {
+        /// Whom.
+        url: String,
+        /// By what it was noticed.
+        sign: Sign,
+        /// Which server it is.
+        server: Server,
     },
     /// Nothing came for too long.
     #[error("{}", self.fault())]
@@ -112,18 +136,23 @@ impl Diagnosis for Error {
                  else somebody stands in between",
                 server.pin()
             )),
-            Self::Tls { url, reason, seen: None } => {
+            Self::Tls { url, reason, seen: None, .. } => {
                 Fault::new(format!("no encrypted connection with {url}: {reason}"))
                     .advise("check that the address and its port are those of an HTTPS server")
             }
-            Self::Tls { url, reason, seen: Some((seen, server)) } => Fault::new(format!(
-                "{url} is not trusted: {reason}. Its certificate has the SHA-256 fingerprint {seen}"
-            ))
-            .advise(format!(
-                "if this is the server's own fingerprint, set {} to it; if an authority of the site signed the \
-                 certificate, set tls.ca_file to the authority's; check the device's clock, too",
-                server.pin()
-            )),
+            Self::Tls { url, reason, seen: Some((seen, server)), for_others } => {
+                let portal = if *for_others { format!("{}. Otherwise, ", portal::ADVICE) } else { String::new() };
+                Fault::new(format!(
+                    "{url} is not trusted: {reason}. Its certificate has the SHA-256 fingerprint {seen}"
+                ))
+                .advise(format!(
+                    "{portal}if this is the server's own fingerprint, set {} to it; if an authority of the site signed the \
+                     certificate, set tls.ca_file to the authority's; check the device's clock, too",
+                    server.pin()
+                ))
+            }
+            Self::Proxy { url, proxy, trouble } => trouble.fault(url, proxy),
+            Self::LogInPage { url, sign, server } => portal::fault(url, sign, *server),
             Self::TimedOut { url, phase, after } => Fault::new(format!(
                 "{url} did not answer in time ({phase}: nothing within {} s)",
                 after.as_secs_f32()
@@ -191,9 +220,16 @@ impl Error {
             Self::Connect { .. } | Self::TimedOut { .. } | Self::CutShort { .. } | Self::Protocol { .. } => {
                 true
             }
-            Self::PinMismatch { .. } | Self::Tls { .. } | Self::TooLarge { .. } | Self::Encoded { .. } => {
-                false
-            }
+            Self::PinMismatch { .. }
+            | Self::Tls { .. }
+            | Self::LogInPage { .. }
+            | Self::TooLarge { .. }
+            | Self::Encoded { .. } => false,
+            Self::Proxy { trouble, .. } => match trouble {
+                ProxyTrouble::Gone(_) => true,
+                ProxyTrouble::Refuses(status) => status.is_server_error(),
+                _ => false,
+            },
             Self::Status { status, .. } => {
                 status.is_server_error() || matches!(status.as_u16(), 408 | 425 | 429)
             }
@@ -209,7 +245,12 @@ impl Error {
     pub fn is_unreachable(&self) -> bool {
         matches!(
             self,
-            Self::Connect { .. } | Self::TimedOut { .. } | Self::PinMismatch { .. } | Self::Tls { .. }
+            Self::Connect { .. }
+                | Self::TimedOut { .. }
+                | Self::PinMismatch { .. }
+                | Self::Tls { .. }
+                | Self::Proxy { .. }
+                | Self::LogInPage { .. }
         )
     }
 
@@ -223,10 +264,11 @@ impl Error {
                 expected: expected.to_string(),
                 server,
             },
-            Cause::Untrusted(Untrusted { seen, reason, server }) => {
-                Self::Tls { url: shown, reason, seen: Some((seen.to_string(), server)) }
+            Cause::Untrusted(Untrusted { seen, reason, server, for_others }) => {
+                Self::Tls { url: shown, reason, seen: Some((seen.to_string(), server)), for_others }
             }
-            Cause::Tls(reason) => Self::Tls { url: shown, reason, seen: None },
+            Cause::Tls(reason) => Self::Tls { url: shown, reason, seen: None, for_others: false },
+            Cause::Proxy(ProxyError { proxy, trouble }) => Self::Proxy { url: shown, proxy, trouble },
             Cause::CutShort => {
                 Self::CutShort { url: shown, reason: "connection closed before a whole answer".to_owned() }
             }
@@ -243,8 +285,47 @@ impl Error {
         match deepest_cause(error) {
             Cause::CutShort => Self::CutShort { url: shown, reason: "shorter than announced".to_owned() },
             Cause::Io(reason) | Cause::Tls(reason) => Self::CutShort { url: shown, reason },
-            Cause::Pin(_) | Cause::Untrusted(_) | Cause::Other(_) => {
+            Cause::Pin(_) | Cause::Untrusted(_) | Cause::Proxy(_) | Cause::Other(_) => {
                 Self::Protocol { url: shown, reason: error.to_string() }
+            }
+        }
+    }
+}
+
+impl ProxyTrouble {
+    fn fault(&self, url: &str, proxy: &str) -> Fault {
+        let ask = "ask who looks after the proxy";
+        match self {
+            Self::Gone(reason) => Fault::new(format!(
+                "the proxy {proxy}, through which {url} is asked, cannot be reached: {reason}"
+            ))
+            .advise(format!(
+                "check network.proxy; remove it if this network has no proxy, or {ask} whether it runs"
+            )),
+            Self::AsksForPassword => Fault::new(format!(
+                "the proxy {proxy}, through which {url} is asked, wants a user and a password (407)"
+            ))
+            .advise(format!(
+                "{ask} for them, and write them into network.proxy: http://USER:PASSWORD@HOST:PORT"
+            )),
+            Self::RefusesPassword => Fault::new(format!(
+                "the proxy {proxy}, through which {url} is asked, refuses the user or the password (407)"
+            ))
+            .advise(format!(
+                "correct them in network.proxy: http://USER:PASSWORD@HOST:PORT, with %40 for an \"@\" and %3A for a \
+                 \":\" in them. If they are right, {ask} for a user with Basic authentication: NTLM and Kerberos \
+                 cannot be used"
+            )),
+            Self::Refuses(status) => Fault::new(format!(
+                "the proxy {proxy} does not connect to {url}: it answers {status}"
+            ))
+            .advise(format!(
+                "{ask} to let this device reach that server; if the device reaches it without the proxy, name it \
+                 in network.no_proxy"
+            )),
+            Self::NotAProxy => {
+                Fault::new(format!("{proxy}, through which {url} is asked, does not answer as an HTTP proxy does"))
+                    .advise("check the host and the port in network.proxy")
             }
         }
     }
@@ -253,6 +334,7 @@ impl Error {
 enum Cause {
     Pin(PinMismatch),
     Untrusted(Untrusted),
+    Proxy(ProxyError),
     Tls(String),
     CutShort,
     Io(String),
@@ -277,6 +359,9 @@ fn deepest_cause(error: &(dyn StdError + 'static)) -> Cause {
                 rustls::Error::General(reason) => Cause::Tls(reason.clone()),
                 _ => Cause::Tls(tls.to_string()),
             };
+        }
+        if let Some(proxy) = error.downcast_ref::<ProxyError>() {
+            return Cause::Proxy(proxy.clone());
         }
         if error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_incomplete_message) {
             return Cause::CutShort;

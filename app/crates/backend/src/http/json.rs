@@ -11,7 +11,7 @@ use serde_json::{Map, Number, Value};
 /// Reads `text`, at most `most` values: numbers, texts, lists, maps, each counts one.
 ///
 /// # Errors
-/// serde's message when it is no JSON or has more values.
+/// serde's message when it is not JSON or has more values.
 pub fn bounded(text: &[u8], most: usize) -> Result<Value, serde_json::Error> {
     let mut left = most;
     let mut reader = serde_json::Deserializer::from_slice(text);

@@ -8,16 +8,20 @@
 //!   pinned fingerprint. There is no way to switch it off;
 //! - no redirect followed: a redirect is an answer like any other, and whoever asked decides ([`crate::sync`]
 //!   follows those that stay below its base; nobody who sends a key follows any);
+//! - the way through the site's HTTP proxy, where there is one (`proxy`);
 //! - errors that say what to do next and never contain a query string, a user name or a password.
 
 mod client;
 mod encoding;
 mod error;
 pub mod json;
+pub mod portal;
+mod proxy;
 mod retry;
 mod tls;
 
 pub use client::{Answer, Body, Client, Reply, Timeouts};
 pub use error::{Error, Phase};
+pub use proxy::ProxyTrouble;
 pub use retry::Retry;
 pub use tls::{Fingerprint, TlsConfigError, TlsPolicy};

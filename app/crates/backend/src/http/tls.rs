@@ -211,6 +211,8 @@ pub(super) struct Untrusted {
     /// Why, in words, with rustls' own name for it.
     pub(super) reason: String,
     pub(super) server: Server,
+    /// Whether the certificate is for other names.
+    pub(super) for_others: bool,
 }
 
 /// Decides about certificates.
@@ -248,7 +250,12 @@ enum Accepted {
 
 impl Verifier {
     fn untrusted(&self, certificate: &CertificateDer<'_>, reason: String) -> rustls::Error {
-        let untrusted = Untrusted { seen: Fingerprint::of(certificate), reason, server: self.server };
+        self.refused(certificate, reason, false)
+    }
+
+    fn refused(&self, certificate: &CertificateDer<'_>, reason: String, for_others: bool) -> rustls::Error {
+        let seen = Fingerprint::of(certificate);
+        let untrusted = Untrusted { seen, reason, server: self.server, for_others };
         CertificateError::Other(OtherError(Arc::new(untrusted))).into()
     }
 
@@ -297,7 +304,7 @@ impl ServerCertVerifier for Verifier {
             },
             other => other,
         };
-        verified.map_err(|error| self.untrusted(end_entity, in_words(&error)))
+        verified.map_err(|error| self.refused(end_entity, in_words(&error), is_for_others(&error)))
     }
 
     fn verify_tls12_signature(
@@ -339,6 +346,12 @@ fn is_about_time(error: &rustls::Error) -> bool {
             Expired | ExpiredContext { .. } | NotValidYet | NotValidYetContext { .. }
         )
     )
+}
+
+/// Whether a certificate is for other names than that of the server.
+fn is_for_others(error: &rustls::Error) -> bool {
+    use CertificateError::{NotValidForName, NotValidForNameContext};
+    matches!(error, rustls::Error::InvalidCertificate(NotValidForName | NotValidForNameContext { .. }))
 }
 
 /// What a person reads, with the library's own words, which can be looked up.

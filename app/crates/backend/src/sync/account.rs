@@ -122,9 +122,9 @@ mod tests {
             text.ends_with("Sync complete: 1 new, 1 updated, 1 unchanged, 1 removed, 0 failed\n"),
             "{text}"
         );
-        let failure = Failure { photo: "1/a.jpg".to_owned(), reason: "is no picture".to_owned() };
+        let failure = Failure { photo: "1/a.jpg".to_owned(), reason: "is not a picture".to_owned() };
         let failed = account.text(&Report { failed: vec![failure], ..Report::default() });
-        assert!(failed.contains("Failed: 1/a.jpg: is no picture\nSync failed: "), "{failed}");
+        assert!(failed.contains("Failed: 1/a.jpg: is not a picture\nSync failed: "), "{failed}");
         assert!(!failed.contains("complete"), "{failed}");
     }
 

@@ -12,7 +12,7 @@ use vision::kind::is_photo;
 /// Asks the photo server for its first page; what it answered, in one sentence.
 ///
 /// # Errors
-/// [`Fault`]: no answer, a refused key, or a page that is no listing.
+/// [`Fault`]: no answer, a refused key, or a page that is not a listing.
 pub async fn check(settings: &Settings) -> Result<String, Fault> {
     let Some(url) = &settings.photos.url else {
         return Err(Error::NoUrl.fault());

@@ -13,7 +13,6 @@ use super::folder::Judged;
 use super::left_out;
 use super::link::Place;
 use super::listing;
-use super::students::is_students_list;
 use super::{CONCURRENCY, Failure, GIVE_UP_AFTER, Step};
 use base::erasure::Erased;
 use base::identity::RollNumber;
@@ -39,9 +38,9 @@ const NAME_BYTES: usize = 500;
 /// What is said of a file that lies in no student's folder.
 const STRAY: &str = "lies in no student's folder; move the photo into the folder of its roll number";
 
-/// What is said of a folder's page that is no listing, though it came as one.
+/// What is said of a folder's page that is not a listing, though it came as one.
 const NO_LISTING: &str =
-    "the server answered with a page that is no listing of this folder; the photos here are kept";
+    "the server answered with a page that is not a listing of this folder; the photos here are kept";
 
 /// What is said of a page that ended too early.
 const BROKE_OFF: &str = "the server's page broke off before its end; the photos here are kept";
@@ -61,12 +60,12 @@ pub(super) struct Listing {
     pub(super) photos: Vec<RemotePhoto>,
     /// Students whose directory could not be read: nothing is known about their photos.
     pub(super) unread: BTreeSet<RollNumber>,
-    /// Whether a page could not be read that is no student's: nobody knows who is on it.
+    /// Whether a page could not be read that is not a student's: nobody knows who is on it.
     pub(super) is_incomplete: bool,
     pub(super) failures: Vec<Failure>,
-    /// Folders whose names are no roll numbers, some of them.
+    /// Folders whose names are not roll numbers, some of them.
     pub(super) no_rolls: BTreeSet<String>,
-    /// What is no photo that can be fetched, and what to do about it.
+    /// What is not a photo that can be fetched, and what to do about it.
     pub(super) left_out: BTreeMap<String, String>,
     /// The students' list beside the students' folders.
     pub(super) students: Option<Place>,
@@ -204,7 +203,7 @@ pub(super) async fn list(
     }
     if only_adds > 0 {
         log::warn!(
-            "{only_adds} pages of the server are no listings that are known here: their photos are used, and nothing is \
+            "{only_adds} pages of the server are not listings that are known here: their photos are used, and nothing is \
              removed for them"
         );
     }
@@ -230,7 +229,7 @@ pub(super) struct Read {
 /// Reads the page of a folder.
 pub(super) async fn read_page(site: &Site, place: Place) -> (Place, Result<Read, Error>) {
     let found = async {
-        let Found { at, content, is_framed } = site.page(&place).await?;
+        let Found { at, content, is_framed, log_in } = site.page(&place).await?;
         if !place.segments().is_empty() && !at.is_same_as(&place) {
             return Err(Error::Answer(format!(
                 "the server redirects this folder to another one ({at}); the photos here are kept"
@@ -264,7 +263,16 @@ pub(super) async fn read_page(site: &Site, place: Place) -> (Place, Result<Read,
             }
             Ok((judged, unusable, icons))
         });
-        match judged.await {
+        let judged = judged.await;
+        let names_nothing = match &judged {
+            Ok(Ok((Judged::Listing(links) | Judged::Some(links), ..))) => links.is_empty(),
+            Ok(Ok((Judged::Other, ..))) => true,
+            _ => false,
+        };
+        if let Some(log_in) = log_in.filter(|_| names_nothing) {
+            return Err(log_in.into());
+        }
+        match judged {
             Ok(Ok((Judged::Listing(links), unusable, icons))) => {
                 Ok(Read { links, is_whole: true, unusable, icons })
             }
@@ -298,7 +306,7 @@ fn kind(place: &Place, config: &Photos) -> Kind {
     if left_out || place.segments().iter().any(|name| is_hidden(name)) {
         return Kind::Nothing;
     }
-    if is_students_list(place) {
+    if place.is_students_list() {
         return Kind::Students;
     }
     let folders = place.directories();

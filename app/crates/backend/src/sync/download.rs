@@ -26,7 +26,7 @@ use super::fetch::Site;
 use super::mirror::{Mirror, Part};
 use super::state::{Known, Refusal, State, Validators, Verdict, is_due};
 use super::{GIVE_UP_AFTER, PhotoChange};
-use crate::http::Reply;
+use crate::http::{Reply, portal};
 use vision::photo;
 use vision::photo::PhotoLimits;
 
@@ -49,7 +49,7 @@ pub(super) struct Downloads<'a> {
     pub(super) decoder: Arc<Semaphore>,
 }
 
-/// What became of a photo, and what is to be remembered of it.
+/// The result of fetching a photo, and what is to be remembered of it.
 pub(super) enum Fetched {
     /// It is on disk.
     Here(PhotoChange, Known),
@@ -232,9 +232,11 @@ impl Downloads<'_> {
         .await?;
         let failed = |source| self.mirror.failed("write", path, source);
         let mut file = tokio::fs::File::from_std(file);
+        let (page, mut is_page) = (reply.is_a_page(), false);
         let mut hash = Sha256::new();
         let mut length = 0;
         while let Some(piece) = reply.body.piece(self.limits.max_bytes).await? {
+            is_page |= length == 0 && portal::is_page(&piece);
             hash.update(&piece);
             length += piece.len() as u64;
             file.write_all(&piece).await.map_err(failed)?;
@@ -246,7 +248,11 @@ impl Downloads<'_> {
         // What came may have come without its length, and a head tells it.
         let validators = Some(Validators { length: Some(length), ..validators });
         let fresh = Known { remote, length, sha256, validators, compared, read: self.now };
-        self.check_and_keep(path, part, file, fresh).await
+        match self.check_and_keep(path, part, file, fresh).await {
+            // Not remembered as a photo that is refused: it may be the log-in page of the network.
+            Err(Error::Photo(_)) if is_page => Err(page.into()),
+            other => other,
+        }
     }
 
     async fn check_and_keep(

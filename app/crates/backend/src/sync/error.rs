@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::bounds::ListingError;
 use crate::http;
+use crate::http::portal;
 use base::failure::{Diagnosis, Fault};
 
 /// A synchronisation that did not happen, or ended early. Photos on disk stay as they are.
@@ -118,13 +119,14 @@ impl Diagnosis for Error {
                             ))
                             .naming(&first.photo)
                     }
-                    (None, None) => fault.advise(
-                        "open photos.url in a browser: it must show the students' folders, and not a log-in page or an \
-                         empty folder",
-                    ),
+                    (None, None) => fault.advise(format!(
+                        "open photos.url in a browser: it must show the students' folders, and not an empty folder. Else \
+                         {}",
+                        portal::ADVICE
+                    )),
                     (Some(first), _) => fault
                         .advise(format!(
-                            "its folders ({}) are no roll numbers as photos.roll_numbers has them",
+                            "its folders ({}) are not roll numbers as photos.roll_numbers has them",
                             no_rolls.join(", ")
                         ))
                         .naming(first),

@@ -8,7 +8,7 @@ use http::{HeaderMap, Method, StatusCode};
 
 use super::error::Error;
 use super::link::{Base, Place};
-use crate::http::{Client, Reply, Retry};
+use crate::http::{Client, Reply, Retry, portal};
 use base::secret::without_credentials;
 
 /// Largest page of the base, which is read alone. 100,000 links take about 15 MB.
@@ -38,6 +38,8 @@ pub(super) struct Found {
     pub(super) content: Bytes,
     /// Whether the answer said where it ends: if not, one that broke off looks like a whole one.
     pub(super) is_framed: bool,
+    /// What is wrong if it turns out to be no listing: it asks for a password.
+    pub(super) log_in: Option<crate::http::Error>,
 }
 
 impl Site {
@@ -69,8 +71,10 @@ impl Site {
             if reply.status != StatusCode::OK {
                 return Err(reply.unwanted().into());
             }
-            let is_framed = reply.is_framed();
-            Ok(Found { at, content: reply.read(limit).await?.body, is_framed })
+            let (is_framed, log_in) = (reply.is_framed(), reply.is_a_page());
+            let content = reply.read(limit).await?.body;
+            let log_in = portal::asks_for_a_password(&content).then_some(log_in);
+            Ok(Found { at, content, is_framed, log_in })
         };
         self.retry.run(attempt, Error::is_transient).await
     }
@@ -102,10 +106,13 @@ impl Site {
             };
             let encrypted = self.base().encrypted(&place, location);
             let to = encrypted.as_ref().unwrap_or(self.base()).redirect(&place, location);
-            place = to.map_err(|reason| Error::Redirected {
-                from: without_credentials(&url),
-                to: location.split(['?', '#']).next().unwrap_or("").chars().take(200).collect(),
-                reason,
+            place = to.map_err(|reason| match reason {
+                super::link::Refused::OtherHost => Error::Http(reply.unwanted()),
+                _ => Error::Redirected {
+                    from: without_credentials(&url),
+                    to: location.split(['?', '#']).next().unwrap_or("").chars().take(200).collect(),
+                    reason,
+                },
             })?;
             turn += 1;
             if let Some(encrypted) = encrypted {

@@ -17,7 +17,7 @@ use vision::kind::is_photo;
 const KNOWN: [&str; 6] =
     ["index of", "directory listing for", "directory listing of", "listing of", "directory:", "files within"];
 
-/// Words on a page that may link to its parent and is no listing all the same, in lower case.
+/// Words on a page that may link to its parent and is not a listing all the same, in lower case.
 const TROUBLE: [&str; 12] = [
     "error",
     "denied",

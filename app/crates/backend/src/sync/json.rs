@@ -21,7 +21,7 @@ pub(super) struct Listing {
 }
 
 /// A JSON array of URLs as texts, or of objects with a `url` or a `name`, as nginx and Caddy can write them,
-/// or an object that holds such arrays, as npm's `serve` writes it; `None` when it is no JSON at all.
+/// or an object that holds such arrays, as npm's `serve` writes it; `None` when it is not JSON at all.
 pub(super) fn read(text: &str) -> Result<Option<Listing>, ListingError> {
     let reading = Reading::default();
     let mut reader = serde_json::Deserializer::from_str(text);
@@ -111,7 +111,7 @@ impl<'de> Visitor<'de> for TopLevel<'_> {
     }
 }
 
-/// Reads an array entry by entry. Any other value is no entry.
+/// Reads an array entry by entry. Any other value is not an entry.
 struct Entries<'a> {
     reading: &'a Reading,
     are_folders: bool,

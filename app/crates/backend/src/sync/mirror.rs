@@ -4,20 +4,20 @@
 //! checked, forced to the disk and renamed. All paths are resolved below one directory handle (cap-std), so
 //! that neither a name nor a symbolic link leads out of the mirror.
 
+mod tidying;
+
 use std::collections::BTreeMap;
 use std::fs::TryLockError;
 use std::io::{self, Read as _, Write as _};
 use std::path::PathBuf;
 
 use cap_std::ambient_authority;
-use cap_std::fs::{Dir, DirEntry, OpenOptions};
+use cap_std::fs::{Dir, OpenOptions};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
 
 use super::error::{Error, is_of_the_whole_disk};
-use super::link::MAX_DEPTH;
-use base::identity::RollNumber;
 use vision::kind::may_be_photo;
 
 /// The mirror's folder in the data folder.
@@ -169,7 +169,7 @@ impl Mirror {
             let below = match folder.open_dir(name) {
                 Err(error) if !is_of_the_whole_disk(&error) => {
                     log::warn!(
-                        "{name} in {} is no usable folder ({error}) and is replaced",
+                        "{name} in {} is not a usable folder ({error}) and is replaced",
                         self.path.join(path).display()
                     );
                     replace_folder(&folder, name)
@@ -189,7 +189,7 @@ impl Mirror {
         match part.folder.rename(&part.name, &part.folder, name) {
             // Something else than a file stands there, such as a directory.
             Err(error) if !is_of_the_whole_disk(&error) => {
-                log::warn!("{} is no file ({error}) and is replaced", self.path.join(path).display());
+                log::warn!("{} is not a file ({error}) and is replaced", self.path.join(path).display());
                 clear_away(&part.folder, name)
                     .and_then(|()| part.folder.rename(&part.name, &part.folder, name))
                     .map_err(failed)?;
@@ -247,25 +247,16 @@ impl Mirror {
         Ok(())
     }
 
-    /// Removes the folders above `path` that hold nothing more.
-    fn remove_empty_folders(&self, path: &str) {
-        let mut path = path;
-        while let Some((folder, _)) = path.rsplit_once('/') {
-            // Fails while the folder holds anything else, which is right.
-            if self.dir.remove_dir(folder).is_err() {
-                return;
-            }
-            path = folder;
-        }
-    }
-
     /// Reads a file of our own; `None` when it is missing or not what was written.
     pub(super) fn read<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
         let mut text = Vec::new();
         self.dir.open(name).ok()?.take(MAX_STATE_BYTES).read_to_end(&mut text).ok()?;
         serde_json::from_slice(&text)
             .inspect_err(|error| {
-                log::warn!("{} is damaged ({error}); beginning anew", self.path.join(name).display())
+                log::warn!(
+                    "{} is damaged ({error}); starting with an empty file",
+                    self.path.join(name).display()
+                )
             })
             .ok()
     }
@@ -302,88 +293,9 @@ impl Mirror {
         Error::Disk { action, path: self.path.join(path), source }
     }
 
-    fn clear_parts(&self) -> Result<(), Error> {
-        let mut parts = Vec::new();
-        self.each_file(|path, name, _| {
-            if name.starts_with(PART) {
-                parts.push(path.to_owned());
-            }
-            Ok(())
-        })?;
-        for entry in self.dir.entries().map_err(|source| self.failed("read", "", source))?.flatten() {
-            let name = entry.file_name();
-            parts.extend(name.to_str().filter(|name| name.starts_with(PART)).map(str::to_owned));
-        }
-        for part in parts {
-            match clear_away(&self.dir, &part) {
-                Err(error) if is_of_the_whole_disk(&error) => return Err(self.failed("remove", &part, error)),
-                // It lies there and harms nobody.
-                Err(error) => log::warn!("{} cannot be removed: {error}", self.path.join(&part).display()),
-                Ok(()) => {}
-            }
-        }
-        Ok(())
-    }
-
-    /// Visits what is in the students' folders and below them, with its path and its name; other folders and
-    /// names that are no text are nobody's business here.
-    fn each_file(
-        &self,
-        mut visit: impl FnMut(&str, &str, &cap_std::fs::DirEntry) -> io::Result<()>,
-    ) -> Result<(), Error> {
-        let entries = self.dir.entries().map_err(|source| self.failed("read", "", source))?;
-        for entry in entries {
-            let entry = match entry {
-                Ok(entry) => entry,
-                // The rest of the folder cannot be read: what is not found is fetched again.
-                Err(error) => {
-                    self.tell("", &error);
-                    break;
-                }
-            };
-            let roll = entry.file_name();
-            let Some(roll) = roll.to_str().filter(|roll| RollNumber::parse(roll).is_ok()) else { continue };
-            self.each_file_below(&entry, roll, MAX_DEPTH, &mut visit);
-        }
-        Ok(())
-    }
-
-    /// Visits what is in a folder, which is at `shown`, and below it; anything but a folder holds nothing.
-    fn each_file_below(
-        &self,
-        folder: &DirEntry,
-        shown: &str,
-        depth: usize,
-        visit: &mut impl FnMut(&str, &str, &DirEntry) -> io::Result<()>,
-    ) {
-        let entries = match folder.file_type() {
-            Ok(kind) if !kind.is_dir() => return,
-            kind => kind.and_then(|_| folder.open_dir()?.entries()),
-        };
-        let entries = match entries {
-            Ok(entries) => entries,
-            Err(error) => return self.tell(shown, &error),
-        };
-        for entry in entries {
-            let entry = match entry {
-                Ok(entry) => entry,
-                Err(error) => return self.tell(shown, &error),
-            };
-            let name = entry.file_name();
-            let Some(name) = name.to_str() else { continue };
-            let path = format!("{shown}/{name}");
-            if let Err(error) = visit(&path, name, &entry) {
-                self.tell(&path, &error);
-            }
-            if depth > 0 && !name.starts_with('.') {
-                self.each_file_below(&entry, &path, depth - 1, visit);
-            }
-        }
-    }
-
     /// Tells of one entry that cannot be read; the others are as they were.
     fn tell(&self, path: &str, error: &io::Error) {
-        // What vanished meanwhile is no trouble.
+        // What vanished meanwhile is not a fault.
         if error.kind() != io::ErrorKind::NotFound {
             log::warn!("{} cannot be read ({error}); it is left out", self.path.join(path).display());
         }

@@ -77,7 +77,7 @@ const STATE: &str = ".sync_state.json";
 const METADATA: &str = ".cache_metadata.json";
 const CONFIRMATION: &str = ".removal_confirmed";
 
-/// What became of a photo.
+/// The result of fetching a photo.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PhotoChange {
     /// It came new.
@@ -109,7 +109,7 @@ pub enum Step<'a> {
     Photo {
         /// `<roll>/<file>`.
         path: &'a str,
-        /// What became of it.
+        /// The result.
         outcome: PhotoChange,
     },
     /// A photo is gone from the server, and was removed here.
@@ -141,7 +141,7 @@ pub struct Report {
     pub removed: usize,
     /// What could not be had.
     pub failed: Vec<Failure>,
-    /// What was not asked for: it is no photo, or its link cannot be followed. Each with what to do.
+    /// What was not asked for: it is not a photo, or its link cannot be followed. Each with what to do.
     pub left_out: Vec<Failure>,
     /// Photos on disk afterwards.
     pub total: usize,
@@ -158,7 +158,7 @@ impl Report {
         self.new + self.updated + self.removed > 0
     }
 
-    /// Why it did not do what it should. Some photos that cannot be had are no fault of its, all of them are.
+    /// Why it did not do what it should. Some photos that cannot be had are not its fault; all of them are.
     pub fn fault(&self) -> Option<Fault> {
         if let Some(stopped) = &self.stopped {
             return Some(stopped.fault());
@@ -292,7 +292,7 @@ pub fn confirm_removal(data_dir: &Path) -> Result<Option<usize>, Error> {
 async fn waiting(settings: &Settings) -> Option<Alarm> {
     let data_dir = settings.data_dir.clone();
     let state = blocking(move || Ok(Mirror::open(&data_dir)?.read::<State>(STATE)));
-    // Whoever holds the mirror tells of it himself; a mirror that cannot be opened is told by the
+    // The process that holds the mirror reports for itself; a mirror that cannot be opened is told by the
     // synchronisation.
     state.await.ok()??.pending.map(|pending| pending.alarm(&settings.photos))
 }

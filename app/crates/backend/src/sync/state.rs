@@ -40,7 +40,7 @@ impl State {
         // What a server says of a photo may name it.
         left.refused.retain(|path, _| !erased.in_path(path, 0));
         left.lately.drop_students(|student| erased.is(student));
-        // The list is fetched anew, without them.
+        // The list is fetched again, without them.
         left.students = None;
         (left != *self).then_some(Self { pending: None, ..left })
     }

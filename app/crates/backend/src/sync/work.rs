@@ -13,6 +13,7 @@ use super::download::{Downloads, Fetched, blocking};
 use super::error::Error;
 use super::fetch::Site;
 use super::link::Place;
+use super::link::STUDENTS;
 use super::metadata;
 use super::metadata::Metadata;
 use super::mirror::Mirror;
@@ -20,7 +21,6 @@ use super::removal;
 use super::removal::{Before, Decision};
 use super::state::State;
 use super::students;
-use super::students::STUDENTS;
 use super::{
     CONCURRENCY, CONFIRMATION, METADATA, PhotoChange, Report, SAVE_EVERY, STATE, Settings, Step, now,
 };
@@ -149,7 +149,7 @@ impl Work {
         self.state.refused.retain(|path, _| named.contains_key(path));
     }
 
-    /// Takes what became of a photo into report and state.
+    /// Takes the result of a photo into report and state.
     ///
     /// # Errors
     /// The disk's error, after which no other photo will fare better.
@@ -179,7 +179,7 @@ impl Work {
                 self.report.fail(path, error);
             }
         }
-        // Whoever has no new photo keeps the old one, even if it goes by another name.
+        // A student without a new photo keeps the old one, even if it has another name.
         self.kept.insert(removal::student(path).to_owned());
         Ok(PhotoChange::Failed)
     }
@@ -302,7 +302,7 @@ impl Work {
         self.save_state().await;
         let mirror = Arc::clone(&self.mirror);
         let report = self.report;
-        // What could not be done is no synchronisation, and the photos here are as old as before.
+        // What could not be done is not a synchronisation, and the photos here are as old as before.
         let worked = report.fault().is_none();
         let last_sync = metadata::written(OffsetDateTime::now_utc(), zone);
         let (downloaded, updated, skipped, removed, failed) =

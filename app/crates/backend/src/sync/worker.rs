@@ -184,7 +184,7 @@ fn tell(worker: &Worker, report: &Report, told: &mut HashSet<PhotoFailure>) {
     if report.fault().is_none() {
         worker.bus.publish(report.event());
     } else {
-        // What was done until then is kept, and is no synchronisation.
+        // What was done until then is kept, and is not a synchronisation.
         log::info!("until the fault: {}", report.event());
     }
     if let Some(alarm) = &report.alarm {

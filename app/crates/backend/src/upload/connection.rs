@@ -2,7 +2,7 @@
 //! that a corrected key can be proven while no row waits.
 
 use ::http::StatusCode;
-use ::http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
+use ::http::header::{CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
 use serde_json::Value;
 use url::Url;
 
@@ -10,7 +10,7 @@ use super::answer::{self, TroubleKind};
 use super::body;
 use super::worker::{KEY_HEADER, MAX_ANSWER};
 use crate::config::{Server, Tls, Webhook};
-use crate::http::{Answer, Client, Timeouts, json};
+use crate::http::{Answer, Client, Timeouts, json, portal};
 use base::failure::{Diagnosis as _, Fault};
 use base::secret::{Secret, without_credentials};
 
@@ -25,7 +25,7 @@ const MAX_VALUES: usize = 10_000;
 /// sent a list without rows.
 ///
 /// # Errors
-/// [`Fault`]: no answer, a refused key, or something that is no webhook.
+/// [`Fault`]: no answer, a refused key, or something that is not a webhook.
 pub async fn check(webhook: &Webhook, tls: &Tls) -> Result<String, Fault> {
     let Some(url) = &webhook.url else {
         return Err(Fault::new("webhook.url is not set: rows stay on the device"));
@@ -37,13 +37,17 @@ pub async fn check(webhook: &Webhook, tls: &Tls) -> Result<String, Fault> {
     for place in places(url.expose()) {
         let answer = asked.status(&place).await?;
         if !matches!(answer.status, StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED) {
+            let location = answer.headers.get(LOCATION).and_then(|value| value.to_str().ok());
+            if let Some(sign) = portal::sign(&place, answer.status, location) {
+                return Err(portal::fault(&without_credentials(&place), &sign, Server::Webhook));
+            }
             return judge(&answer, &without_credentials(&place));
         }
     }
     asked.without_rows().await
 }
 
-struct Asked<'a> {
+pub(super) struct Asked<'a> {
     client: Client,
     url: &'a Url,
     key: Option<&'a Secret>,

@@ -110,7 +110,7 @@ impl Plan {
                     .then(|| Fate::Refused(format!("{reason} (tried {MAX_STRIKES} times)"))),
                 RowAnswer::Unnamed => self.strike(row.id, now).are_enough().then(|| {
                     Fate::Refused(format!(
-                        "the webhook took it {MAX_STRIKES} times without saying what became of it"
+                        "the webhook took it {MAX_STRIKES} times without saying whether it was stored"
                     ))
                 }),
             };

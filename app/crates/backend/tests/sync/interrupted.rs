@@ -84,7 +84,7 @@ async fn a_dropped_synchronisation_is_finished_by_the_next() {
         tokio::time::timeout(Duration::from_millis(900), sync::once_with(&door.settings, PATIENCE, &|_| {}))
             .await;
     site.misbehave(None, None);
-    // What was begun on other threads ends by itself.
+    // Work that was begun on other threads ends on its own.
     tokio::time::sleep(Duration::from_millis(200)).await;
     let report = door.sync().await;
     assert_eq!(report.new + report.unchanged, PHOTOS);

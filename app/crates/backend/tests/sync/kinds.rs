@@ -140,7 +140,7 @@ async fn a_redirect_to_https_on_the_same_host_is_followed() {
 async fn a_listing_without_a_photo_is_an_error_that_says_what_to_look_at() {
     for (page, told) in [
         ("<html><h1>Index of /students/</h1><ul></ul></html>", "open photos.url in a browser"),
-        ("<form><input name=user><input type=password></form>", "log-in page"),
+        ("<form><input name=user>who are you?</form>", "log-in page"),
         ("{\"files\":[]}", "lists no photo"),
         ("<a href='class-a/'>a</a><a href='class-b/'>b</a>", "class-a, class-b"),
     ] {

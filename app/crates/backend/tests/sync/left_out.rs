@@ -1,4 +1,4 @@
-//! What is no photo is named, JPEG is taken whatever it is called, and nothing hidden is anybody's photo.
+//! What is not a photo is named, JPEG is taken whatever it is called, and nothing hidden is anybody's photo.
 
 use std::sync::Arc;
 

@@ -20,7 +20,7 @@ pub enum Advice {
     Blink,
     /// A blink, or a turn of the head, is needed to tell a person from a photo.
     BlinkOrTurn,
-    /// The anti-spoof networks cannot tell a person from a picture yet.
+    /// The anti-spoof models cannot tell a person from a picture yet.
     BetterView,
     /// The head is to be turned to the person's left, because nothing else shows a living person.
     TurnLeft,
@@ -71,7 +71,7 @@ impl Serialize for Advice {
 pub enum Life {
     /// Nothing: the site does not check liveness.
     Unchecked,
-    /// Tests that a recording of the person on a screen may pass: passive networks, a blink, a turn that
+    /// Tests that a recording of the person on a screen may pass: passive models, a blink, a turn that
     /// nobody asked for.
     Recordable,
     /// The door's own scene is visible around the head.

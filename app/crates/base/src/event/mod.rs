@@ -70,7 +70,8 @@ pub enum Event {
         /// Why, and what to do.
         reason: String,
     },
-    /// A file or folder is left out: it is no photo that can be read, or lies where no student's photo does.
+    /// A file or folder is left out: it is not a photo that can be read, or lies where no student's photo
+    /// does.
     LeftOut {
         /// Its path below the photo folder, or on the server.
         path: String,
@@ -185,7 +186,7 @@ pub enum Event {
     Delivered {
         /// Rows it created.
         created: usize,
-        /// Rows it had already.
+        /// Rows that it had stored before.
         duplicates: usize,
         /// Rows that need a person.
         refused: usize,

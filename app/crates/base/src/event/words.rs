@@ -162,8 +162,9 @@ impl fmt::Display for Event {
             Self::DoorOpened { roll } => write!(f, "The door was opened for {roll}"),
             Self::Delivered { created, duplicates, refused, backlog } => write!(
                 f,
-                "Webhook answered: {created} rows stored, {duplicates} it had already, {refused} need a person; \
-                 {backlog} still to deliver"
+                "Webhook answered: {created} {} stored, {duplicates} duplicates, {refused} refused; {backlog} still to \
+                 deliver",
+                if *created == 1 { "row" } else { "rows" }
             ),
             Self::DeliveryFailed { reason, retry_in_s } => {
                 write!(f, "Rows not delivered: {reason}; kept, next try in {retry_in_s} s")

@@ -195,7 +195,7 @@ impl Type {
     }
 
     /// Parts of a text by font. What both fonts have stays with what stands before it, so that a digit after
-    /// Devanagari is no break.
+    /// Devanagari is not a break.
     fn runs(&self, text: &str) -> Vec<(Face, String)> {
         let mut runs: Vec<(Face, String)> = Vec::new();
         for c in text.chars() {

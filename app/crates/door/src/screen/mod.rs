@@ -23,7 +23,7 @@ const RETRY: Duration = Duration::from_secs(2);
 /// Why a display shows nothing.
 #[derive(Debug, thiserror::Error)]
 pub enum ScreenError {
-    /// No display is connected. That is no fault.
+    /// No display is connected. That is not a fault.
     #[error("no display is connected")]
     NoDisplay,
     /// Another program has the display.

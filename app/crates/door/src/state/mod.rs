@@ -135,7 +135,7 @@ impl Board {
                 self.answer_person(now, roll, track, Kind::Seen, clock_of(timestamp))
             }
             Event::NotRecorded { roll, .. } => self.no_row(now, roll),
-            // The row is kept and written later. To the person this is no failure.
+            // The row is kept and written later. To the person this is not a failure.
             Event::NotSaved { roll, .. } => {
                 let track = self.await_no_more(roll);
                 self.answer_person(now, roll, track, Kind::Seen, None)
@@ -208,7 +208,8 @@ impl Board {
         }
     }
 
-    /// No row is due. Who stays before the camera is recognised again and again: one answer is enough.
+    /// No row is due. A person who stays before the camera is recognised again and again: one answer is
+    /// enough.
     fn no_row(&mut self, now: Duration, roll: &RollNumber) -> Vec<Cue> {
         let track = self.await_no_more(roll);
         let Some(last) = self.visitors.get(roll).copied() else {

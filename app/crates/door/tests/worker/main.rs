@@ -130,7 +130,7 @@ fn a_display_unplugged_in_operation_is_found_again() {
     let (_, call) = stage.wait(SOON, |call| matches!(call, Call::Shown(..))).unwrap();
     let Call::Shown(_, changed) = call else { unreachable!() };
     assert_eq!((changed.width, changed.height), (480, 320), "all of it is shown again");
-    assert!(stage.all_well(), "that no display is connected is no fault");
+    assert!(stage.all_well(), "that no display is connected is not a fault");
 }
 
 #[test]

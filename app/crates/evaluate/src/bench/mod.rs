@@ -67,7 +67,7 @@ pub struct Plan<'a> {
     pub liveness: Liveness,
 }
 
-/// What became of one item.
+/// The result of one item.
 #[derive(Debug, Clone, Serialize)]
 pub struct Shown {
     /// The attack; `None` for a living person.

@@ -221,10 +221,10 @@ fn where_a_midnight_lies_in_a_boot_that_never_knew_the_time_the_row_waits_for_a_
         assert!(matches!(&rows[&id].progress, Progress::NeedsPerson(reason) if reason.contains("day")));
     }
     assert_eq!(door.rows(), ["7,in,2025-01-15 17:00:00", "7,out,2025-01-15 17:05:00"]);
-    assert_eq!(door.csv("2025-01-15").unwrap().lines().count(), 3, "doubtful rows are no rows yet");
+    assert_eq!(door.csv("2025-01-15").unwrap().lines().count(), 3, "doubtful rows are not rows yet");
 }
 
-/// Whoever lingers while the clock is not known made one visit, and it began when they came.
+/// A person who stays while the clock is not known made one visit, and it began when they came.
 #[test]
 fn a_long_visit_without_a_clock_begins_where_it_began() {
     let mut door = Door::new("UTC", datetime!(2025-01-15 09:00:00 UTC));

@@ -262,7 +262,7 @@ fn visits_of_another_door_are_kept_and_decide_who_sends() {
         estimated: false,
     };
     let take_in = |door: &Door, visits| door.records().with_recorder(|recorder| recorder.take_in(visits));
-    // Seen there at seven: our IN was not sent yet, so it is taken back. A day long past changes nothing.
+    // Seen there at seven: our IN was not sent yet, so it is withdrawn. A day long past changes nothing.
     let long_past = crate::rules::Visit { first: datetime!(2020-01-01 00:00:00 UTC), ..seen(7) };
     assert_eq!(take_in(&door, vec![seen(7), long_past]), 1);
     assert_eq!(take_in(&door, vec![seen(7)]), 0, "it is known");

@@ -147,7 +147,7 @@ fn a_power_cut_at_every_byte_keeps_every_announced_row() {
 }
 
 #[test]
-fn the_days_csv_is_made_anew_when_it_is_missing_damaged_or_cut_while_running() {
+fn the_days_csv_is_made_again_when_it_is_missing_damaged_or_cut_while_running() {
     let mut door = Door::new("UTC", datetime!(2025-01-15 09:00:00 UTC));
     door.see("1");
     let good = door.csv("2025-01-15").unwrap();

@@ -40,7 +40,8 @@ fn the_day_that_a_person_says_is_that_of_all_rows_of_the_same_boot() {
                 assert_eq!(rows.len(), 3, "{rows:?}");
                 assert!(rows[1..].iter().all(|row| row.contains(",in,2026-11-23 0")), "{rows:?}");
             } else {
-                // Who came on that day already was still there, or went past again: one visit, and no IN.
+                // A student who came on that day already was still there, or passed again: one visit, and
+                // no IN.
                 assert_eq!(rows.iter().filter(|row| row.starts_with("7,in")).count(), 1, "{rows:?}");
                 assert!(rows.iter().any(|row| row.starts_with("8,in,2026-11-22 17:0")), "{rows:?}");
             }

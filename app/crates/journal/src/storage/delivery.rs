@@ -1,4 +1,4 @@
-//! What became of each row at the webhook: a second log beside the journal.
+//! The webhook's answer about each row: a second log beside the journal.
 //!
 //! | kind | fields after it | meaning |
 //! |---|---|---|

@@ -15,10 +15,11 @@ use base::erasure::Erased;
 
 use super::delivery::Delivery;
 use super::disk::{Disk, Folder};
+use super::journal::{DELIVERIES, JournalError, ROWS, VERSION, VISITS};
 use super::line;
 use super::log::files;
+use super::opening::lock;
 use super::record::Record;
-use super::{DELIVERIES, JournalError, ROWS, VERSION, VISITS, lock};
 
 /// Fields before the words that persons and servers wrote, by the kind of the record.
 const WORDS: [(&str, usize); 8] = [
@@ -152,7 +153,7 @@ fn rewrite(
         let lines = line::decode(&bytes);
         let kept: Vec<Option<String>> = lines.payloads.iter().map(|payload| keep(payload)).collect();
         let same = kept.iter().zip(&lines.payloads).all(|(kept, payload)| kept.as_ref() == Some(payload));
-        // A torn end is no record, and may name somebody.
+        // A torn end is not a record, and may name somebody.
         let torn = lines.end < bytes.len() && !lines.unended;
         if same && lines.damaged == 0 && !torn {
             continue;

@@ -56,7 +56,7 @@ impl Log {
     /// nothing.
     ///
     /// # Errors
-    /// The folder cannot be listed. A file that cannot be read is no error: see [`Health::unreadable`].
+    /// The folder cannot be listed. A file that cannot be read is not an error: see [`Health::unreadable`].
     pub fn open(
         disk: Arc<dyn Disk>,
         name: &'static str,

@@ -56,12 +56,12 @@ pub struct Roster {
     pub report: Report,
 }
 
-/// What became of every photo.
+/// The result of every photo.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Report {
     /// Every photo, ordered by path.
     pub photos: Vec<PhotoReport>,
-    /// Folders and files that are no student's photo, with the reason.
+    /// Folders and files that are not a student's photo, with the reason.
     pub ignored: Vec<Ignored>,
     /// Different students whose photos look like one person, most alike first.
     pub alike: Vec<Alike>,
@@ -78,7 +78,7 @@ pub struct PhotoReport {
     pub photo: String,
     /// Whose photo it is.
     pub roll: RollNumber,
-    /// What is in it; `None` when it is no picture.
+    /// What is in it; `None` when it is not a picture.
     pub content: Option<Content>,
     /// Whether it enrolled.
     #[serde(flatten)]

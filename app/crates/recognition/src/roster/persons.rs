@@ -118,7 +118,7 @@ fn outlier(faces: &[&Embedding], likeness: Likeness) -> Option<Unlike> {
     let one_person = hang_together(faces, &rest, likeness.unlike)
         && is_mostly_alike(faces, &rest, likeness.unlike)
         && opinions(faces, &rest) >= 2;
-    // An old photo that is like one of another year is no outlier, however the child has changed since.
+    // An old photo that is like one of another year is not an outlier, however the child has changed since.
     let linked = rest.iter().any(|other| faces[photo].similarity(faces[*other]) >= likeness.same);
     if mean(photo) >= likeness.unlike || linked || !one_person {
         return None;
@@ -152,7 +152,7 @@ fn is_mostly_alike(faces: &[&Embedding], photos: &[usize], least: f32) -> bool {
     2 * unlike <= pairs
 }
 
-/// Photos that are no copies of each other.
+/// Photos that are not copies of each other.
 fn opinions(faces: &[&Embedding], photos: &[usize]) -> usize {
     let mut counted: Vec<usize> = Vec::new();
     for photo in photos {

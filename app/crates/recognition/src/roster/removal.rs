@@ -1,7 +1,7 @@
 //! When students whose photos are gone from the site's own folder are forgotten.
 //!
 //! A folder that the site named may lie on a stick or a share, and is missing or empty while that is not
-//! mounted. So the same rule holds as for the listing of a server: nothing at all is no removal, and a
+//! mounted. So the same rule holds as for the listing of a server: nothing at all is not a removal, and a
 //! removal of too many students is believed only after it has stood for some looks at the folder.
 //!
 //! `known_faces` in the data folder is on the device itself: while it is there, whoever takes photos out of
@@ -91,8 +91,12 @@ mod tests {
         assert!(!held(&["1", "2", "3"]), "one of four");
         assert!(!held(&["1", "2", "3", "4", "5"]), "none");
         assert_eq!([held(&["1", "2"]), held(&["1", "2"]), held(&["1", "2"])], [true, true, false]);
-        assert_eq!([held(&["1", "2"]), held(&["1", "3"]), held(&["1", "3"])], [true; 3], "others begin anew");
-        assert!((0..10).all(|_| held(&[])), "an empty folder is no removal");
+        assert_eq!(
+            [held(&["1", "2"]), held(&["1", "3"]), held(&["1", "3"])],
+            [true; 3],
+            "others start again"
+        );
+        assert!((0..10).all(|_| held(&[])), "an empty folder is not a removal");
         let known = BTreeSet::from(["1", "2"]);
         let mut held =
             |listed: &[&str]| removal.held_back(&known, &listed.iter().copied().collect(), &photos).is_some();

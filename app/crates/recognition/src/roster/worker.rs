@@ -34,7 +34,7 @@ pub struct Shared {
     pub bus: Bus,
     /// The gallery that recognition uses.
     pub gallery: SharedGallery,
-    /// What became of the photos, for the page.
+    /// The results of the photos, for the page.
     pub report: Arc<ArcSwap<Report>>,
     /// How far the present enrolment is, photos.
     pub progress: Progress,
@@ -56,7 +56,7 @@ pub async fn run(mut shared: Shared, stop: CancellationToken) -> Result<(), Fail
     let known = tokio::task::spawn_blocking(move || earlier(&settings)).await.map_err(Failure::restart)?;
     if let Some(roster) = known {
         log::info!(
-            "The embedder was changed: {} photos go on with the earlier one until all are embedded anew",
+            "The embedder was changed: {} photos go on with the earlier one until all are embedded again",
             roster.gallery.faces()
         );
         announce(roster, &shared, &mut told);

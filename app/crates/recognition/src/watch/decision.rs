@@ -133,7 +133,7 @@ impl Subject {
         }
         continuity = continuity.max(self.look_for_life(look, embeds, senses)?);
         if continuity != Continuity::Same {
-            log::debug!("track {}: {}, it begins anew", look.track, continuity.text());
+            log::debug!("track {}: {}, it starts again", look.track, continuity.text());
         }
         // Nobody is announced for a face that somebody else has exchanged meanwhile.
         let decision = if embeds { self.decide(look) } else { None };

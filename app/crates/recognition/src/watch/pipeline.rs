@@ -1,19 +1,19 @@
 //! One frame after the other, and what is known after each.
 
+mod considering;
+
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use image::RgbImage;
 
-use super::decision::{Decision, Look};
-use super::follow::Followed;
-use super::outcome::{FrameOutcome, Sighting};
+use super::outcome::FrameOutcome;
 use super::preview::TrackView;
 use super::scenery::Scenery;
-use super::senses::{Ahead, Beside, Networks};
-use super::subject::{Continuity, Subject};
+use super::senses::Beside;
+use super::subject::Subject;
 use super::track::{MAX_TRACKS, Track, Tracker};
 use super::view;
 use super::view::{Latency, Snapshot, millis};
@@ -21,15 +21,13 @@ use crate::config;
 use crate::engine::Engine;
 use crate::naming::gallery::{Gallery, SharedGallery};
 use crate::naming::threshold::Calibration;
-use crate::naming::vote::{Ballot, Rule};
-use base::event::Advice;
+use crate::naming::vote::Ballot;
 use base::identity::RollNumber;
-use base::moment::Moment;
 use base::progress::Progress;
 use faces::embedder::EmbedderChoice;
 use faces::error::EngineError;
+use liveness::Checker;
 use liveness::latch::Latch;
-use liveness::{Checker, Requirement, face_bounds};
 use vision::face::{Bounds, Face};
 use vision::frame::Frame;
 
@@ -255,117 +253,6 @@ impl Pipeline {
         Ok(faces)
     }
 
-    /// One face of the frame, in its track. Whether that took models.
-    fn consider(
-        &mut self,
-        face: &Face,
-        index: usize,
-        at: Moment,
-        latency: &mut Latency,
-        outcomes: &mut Vec<FrameOutcome>,
-    ) -> Result<bool, EngineError> {
-        // The cheapest test first: a face too small costs no network.
-        if face.bounds.width < self.recognition.min_face_px as f32 {
-            self.advise(index, Some(Advice::ComeCloser), outcomes);
-            return Ok(false);
-        }
-        let rule = self.rule();
-        let requirement = self.requirement();
-        if !self.tracker.tracks()[index].state.wants_a_look(&rule, requirement, at.since_boot) {
-            return Ok(false);
-        }
-        let looking = Instant::now();
-        let seen = self.engine.look(&self.picture, face)?;
-        latency.landmarks += millis(looking);
-        let subject = &mut self.tracker.track_mut(index).state;
-        let Some((landmarks, quality)) = seen else {
-            subject.followed = None;
-            return Ok(true);
-        };
-        subject.followed = match subject.followed.take() {
-            Some(followed) => followed.moved(&landmarks.five),
-            None => Some(Followed::new(face, landmarks.five)),
-        };
-        let problem = quality.problem(self.recognition.min_face_px);
-        self.advise(index, problem, outcomes);
-        if let Some(problem) = problem {
-            log::debug!(
-                "track {}: not looked at, {}; {quality}",
-                self.tracker.tracks()[index].id,
-                problem.text()
-            );
-            let turned = matches!(problem, Advice::LookAtTheCamera | Advice::HoldStill);
-            if turned {
-                self.tracker.track_mut(index).state.liveness.note_turned(&landmarks, at.since_boot);
-            }
-            return Ok(true);
-        }
-        let looks_around = requirement.uses_scene()
-            && self.tracker.tracks()[index].state.liveness.surroundings.is_due(at.since_boot);
-        let surround = looks_around
-            .then(|| self.scenery.around(&self.picture, &face_bounds(&landmarks.mesh), at.since_boot));
-        let mut look = Look {
-            latch: &mut self.latch,
-            surround,
-            exempt: &self.exempt,
-            track: self.tracker.tracks()[index].id,
-            now: at.since_boot,
-            landmarks: &landmarks,
-            quality,
-            rule,
-            requirement,
-            loading: self.incomplete,
-        };
-        let mut senses = Networks {
-            engine: &mut self.engine,
-            gallery: &self.voted_on,
-            liveness: &mut self.liveness,
-            beside: &self.beside,
-            picture: &self.picture,
-            landmarks: &landmarks,
-            latency,
-            ahead: Ahead::default(),
-        };
-        let (continuity, decision) = self.tracker.track_mut(index).state.look(&mut look, &mut senses)?;
-        if continuity == Continuity::Another {
-            self.tracker.renumber(index);
-        }
-        let track = &self.tracker.tracks()[index];
-        outcomes.extend(decision.map(|decision| outcome(decision, track, rule.threshold, at)));
-        Ok(true)
-    }
-
-    fn advise(&mut self, index: usize, advice: Option<Advice>, outcomes: &mut Vec<FrameOutcome>) {
-        let track = self.tracker.track_mut(index);
-        // Who is recognised already needs no advice.
-        if !track.state.greeted
-            && let Some(advice) = track.state.advice.note(advice)
-        {
-            outcomes.push(FrameOutcome::Hint { track: track.id, advice });
-        }
-    }
-
-    fn asks(&self) -> bool {
-        match self.prompt {
-            liveness::config::PromptUse::Auto => self.screen.load(Ordering::Relaxed),
-            liveness::config::PromptUse::Always => true,
-            liveness::config::PromptUse::Never => false,
-        }
-    }
-
-    fn requirement(&self) -> Requirement {
-        self.liveness.requirement().asking(self.asks())
-    }
-
-    fn rule(&self) -> Rule {
-        let by_curve = || self.voted_on.threshold(&self.calibration, self.recognition.accepted_fpir);
-        Rule {
-            threshold: self.recognition.threshold.unwrap_or_else(by_curve),
-            margin: self.recognition.margin,
-            votes: self.recognition.votes,
-        }
-    }
-
     fn take_stock(&mut self, frame: &Frame, latency: Latency) {
         let asks = self.asks();
         let snapshot = &mut self.snapshot;
@@ -395,29 +282,4 @@ fn calibration(
         role: "calibration".to_owned(),
         reason: error.to_string().into(),
     })
-}
-
-/// A decision about a track, as the others are told.
-fn outcome(decision: Decision, track: &Track<Subject>, threshold: f32, at: Moment) -> FrameOutcome {
-    let (frames_to_decision, track) = (track.frames, track.id);
-    match decision {
-        Decision::Recognised { roll, similarity, margin, votes, liveness } => {
-            FrameOutcome::Recognised(Sighting {
-                roll,
-                track,
-                similarity,
-                margin,
-                votes,
-                threshold,
-                liveness,
-                at,
-                frames_to_decision,
-            })
-        }
-        Decision::Stranger { similarity } => FrameOutcome::Stranger { track, similarity, threshold, at },
-        Decision::AttackRefused { roll, liveness } => {
-            FrameOutcome::AttackRefused { track, roll, liveness, at }
-        }
-        Decision::Advise(advice) => FrameOutcome::Hint { track, advice },
-    }
 }

@@ -75,7 +75,7 @@ impl Scenery {
         self.scene.usefulness()
     }
 
-    /// Writes the scene down, seldom. It is no loss when that fails: it is learnt again after a restart.
+    /// Writes the scene down, seldom. It is not a loss when that fails: it is learnt again after a restart.
     fn keep(&mut self, now: Duration) {
         let since = self.kept.map(|at| now.saturating_sub(at));
         if since.is_some_and(|since| since < KEEP_EVERY) {

@@ -29,7 +29,7 @@ fn same_face(face: &Embedding) -> f32 {
     if face.values().len() == EmbedderChoice::Sface.dimensions() { 0.40 } else { 0.35 }
 }
 
-/// An answer holds for this long. A person who stays is then looked at from the beginning, proof of life
+/// An answer holds for this long. A person who stays is then looked at from the beginning, liveness
 /// included, and told to attendance again: its rules decide whether that makes a row. Otherwise a picture put
 /// before the camera in their place would make the next one.
 pub(super) const ANNOUNCE_AGAIN: Duration = Duration::from_secs(10);
@@ -99,7 +99,7 @@ impl Subject {
     }
 
     /// Whether more votes would hardly change what they say. Who was too far away to be named at first, and
-    /// is named now, is no stranger for much longer.
+    /// is named now, is not a stranger for much longer.
     fn votes_are_in(&self, rule: &Rule) -> bool {
         match self.ballot.answer(rule) {
             Answer::Open => false,
@@ -140,7 +140,7 @@ impl Subject {
         }
     }
 
-    /// Whom the votes and the proof of life may be about now, if anybody; a proof of somebody else's life is
+    /// Whom the votes and the liveness may be about now, if anybody; liveness of somebody else is
     /// forgotten, and so is one that was interrupted.
     pub(super) fn prove_life_of_leader(&mut self, now: Duration) -> bool {
         let Some((leader, _)) = self.ballot.leader() else { return false };
@@ -153,7 +153,7 @@ impl Subject {
         true
     }
 
-    /// Whether the newest frame is one of `roll`, and what is known about liveness is known of him.
+    /// Whether the newest frame is one of `roll`, and what is known about liveness is known of them.
     pub(super) fn is_now(&self, roll: &RollNumber, liveness_checked: bool) -> bool {
         self.ballot.newest() == Some(roll) && (!liveness_checked || self.liveness_of.as_ref() == Some(roll))
     }
@@ -171,7 +171,7 @@ impl Subject {
         }
     }
 
-    /// Votes and proof of life belong to one unbroken face: neither outlives the other.
+    /// Votes and liveness belong to one unbroken face: neither outlives the other.
     fn begin_again(&mut self) {
         self.ballot = Ballot::default();
         self.liveness = State::default();

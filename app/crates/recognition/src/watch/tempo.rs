@@ -8,8 +8,8 @@ use std::time::Duration;
 /// Nobody was there for so long: the door is idle. Long enough for a turned head or a step aside.
 const IDLE_AFTER: Duration = Duration::from_secs(5);
 
-/// Time between two looks at an idle door. Who walks up to it is in the picture for more than a second; a
-/// quarter of one is not felt.
+/// Time between two looks at an idle door. A person who walks up to it is in the picture for more than a
+/// second; a quarter of one is not felt.
 const IDLE_EVERY: Duration = Duration::from_millis(250);
 
 /// The tempo of one run of recognition.
@@ -24,7 +24,7 @@ impl Tempo {
     pub fn due(&mut self, at: Duration) -> bool {
         let start = *self.seen.get_or_insert(at);
         let idle = at.saturating_sub(start) >= IDLE_AFTER;
-        // A clock that runs backwards (another replay) is no reason to wait for it.
+        // A clock that runs backwards (another replay) is not a reason to wait for it.
         let soon = self.looked.is_some_and(|looked| looked <= at && at - looked < IDLE_EVERY);
         let due = !(idle && soon);
         if due {

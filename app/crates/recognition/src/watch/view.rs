@@ -194,7 +194,7 @@ impl FrameView {
     pub fn show(&self, at: Moment, make: impl FnOnce() -> Preview) {
         let watched = self.wanted_until.load(Ordering::Relaxed) > at.since_boot.as_millis() as u64;
         let last = |shown: &Option<Shown>| {
-            // A clock that runs backwards (another replay) is no reason to wait for it.
+            // A clock that runs backwards (another replay) is not a reason to wait for it.
             shown.as_ref().is_some_and(|shown| {
                 !shown.taken && shown.at <= at.since_boot && at.since_boot - shown.at < OLD
             })
@@ -239,7 +239,7 @@ mod tests {
         assert!(view.preview(at(200)).is_some());
         assert!(made(220) && !made(260));
         assert!(made(1300), "who comes back sees no old one");
-        assert!(made(10), "a film begins anew");
+        assert!(made(10), "a film starts again");
         assert!(!made(9_000));
         assert!(view.preview(at(9_100)).is_none(), "the old one is gone");
     }

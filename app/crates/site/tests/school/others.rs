@@ -5,7 +5,7 @@ use site::config::Mqtt;
 use site::home_assistant::{Command, Happening};
 
 use super::broker::{Broker, available};
-use super::door::{Disk, Running, config, eventually};
+use super::door::{Disk, Running, clock, config, eventually};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn discovery_and_state_are_there_and_the_last_will_comes_when_a_door_dies() {
@@ -37,6 +37,25 @@ async fn discovery_and_state_are_there_and_the_last_will_comes_when_a_door_dies(
         broker.listen(&topic, 1).iter().any(|(_, payload)| payload == b"offline")
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn doors_and_discovery_work_without_ipv4() {
+    if !available() {
+        return;
+    }
+    let port = super::broker::free_port();
+    let broker = Broker::with(&format!("allow_anonymous true\nlistener {port} ::1\n"), |_| {});
+    let by_ipv6 = format!("mqtt://[::1]:{port}");
+    let [a, b] = [("Main gate", 1), ("Side", 2)]
+        .map(|(name, number)| Running::start(name, number, &Disk::new(3), config(&by_ipv6)));
+    a.wait_connected().await;
+    b.wait_connected().await;
+    a.visit(1, clock() - 60, clock() - 50);
+    eventually("the other door knows it", || b.times(1).0.is_some()).await;
+    drop(broker);
+    b.stop().await;
+    a.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -10,7 +10,7 @@ use access::account::{Account, TECHNICIAN};
 use access::role::Role;
 use base::secret::Secret;
 
-/// What became of a change, for the top of the page.
+/// The result of a change, for the top of the page.
 pub(crate) enum Said {
     /// Nothing was asked for.
     Nothing,

@@ -5,10 +5,10 @@ use maud::{Markup, html};
 
 use super::document;
 use super::parts::token;
-use crate::archive::{LEAST_PASSPHRASE, LONGEST_PASSPHRASE};
+use crate::limits::{LEAST_PASSPHRASE, LONGEST_PASSPHRASE};
 use crate::reply::Reply;
 
-/// What became of what was asked for.
+/// The result of what was asked for.
 pub(crate) enum Archived {
     /// Nothing was.
     Nothing,
@@ -50,7 +50,7 @@ pub(crate) fn archive(
                 section.card aria-labelledby="export-title" {
                     h2 #export-title { "Export" }
                     p {
-                        "One file for the day on which the board or the card dies: settings, every row and what became of it, photos that "
+                        "One file for the day on which the board or the card dies: settings, every row and whether it was delivered, photos that "
                         "are on this device only, accounts, tokens, the students’ list, and the page’s own certificate. Photos of a photo "
                         "server are fetched again and are not in it, nor are photos in a folder that the setting photos.folder names: keep a "
                         "copy of that folder."

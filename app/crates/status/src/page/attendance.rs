@@ -53,7 +53,7 @@ pub(super) fn section(home: &Home<'_>) -> Markup {
                 button type="submit" { "Show" }
             }
             @if let Some(text) = &home.shown.no_day {
-                p #no-day .outcome.broken role="alert" { "“" (text) "” is no date. Write it like " (today.date) "." }
+                p #no-day .outcome.broken role="alert" { "“" (text) "” is not a date. Write it like " (today.date) "." }
             } @else {
                 div #list data-live {
                     @match &home.shown.states {
@@ -89,7 +89,7 @@ pub(super) fn section(home: &Home<'_>) -> Markup {
     }
 }
 
-/// When OUT rows are sent, and the way to send them now. It cannot be taken back, so it takes two steps; also
+/// When OUT rows are sent, and the way to send them now. It cannot be undone, so it takes two steps; also
 /// without scripts.
 fn closing(home: &Home<'_>) -> Markup {
     let today = &home.view.today;
@@ -102,7 +102,7 @@ fn closing(home: &Home<'_>) -> Markup {
                         summary { "Close the day now" }
                         form.action method="post" action="/do/close-day" data-act {
                             (token(home.csrf))
-                            p { "The " (today.open_outs) " open OUT rows are sent. Who is seen later is shown as late." }
+                            p { "The " (today.open_outs) " open OUT rows are sent. A student who is seen later is shown as late." }
                             button #do-close-day type="submit" { "Yes, close the day" }
                         }
                     }

@@ -55,7 +55,7 @@ fn one(sitting: &Sitting, csrf: &str) -> Markup {
                 p.outcome.(if complete { "well" } else { "attention" }) role="status" { (sitting.hint) }
                 p.quiet {
                     "The student stands before the door’s camera, alone. Nothing is kept before you confirm. This ends "
-                    "by itself in " (ends_in(sitting.seconds)) "."
+                    "automatically in " (ends_in(sitting.seconds)) "."
                 }
                 ul.faces {
                     @for number in 1..=sitting.pictures {
@@ -105,7 +105,7 @@ fn begin(roll: &str, words: &str, csrf: &str) -> Markup {
     }
 }
 
-/// What became of a change.
+/// The result of a change.
 pub(crate) fn outcome(is_well: bool, message: &str, details: &str, roll: &str) -> Reply {
     let status = if is_well { StatusCode::OK } else { StatusCode::CONFLICT };
     let body = html! {
@@ -167,7 +167,7 @@ fn by(name: &str) -> &str {
 /// A student's page.
 fn address(roll: &str) -> String {
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.".contains(byte);
-    // What is no roll number has no page.
+    // What is not a roll number has no page.
     if roll.is_empty() || !roll.as_bytes().iter().all(plain) {
         "/".to_owned()
     } else {

@@ -97,7 +97,7 @@
   // What a person did is shown without that wait.
   function now() { clearTimeout(timer); timer = setTimeout(() => { timer = undefined; refresh(); }, 200); }
 
-  // --- Events say when to look; a lost connection is said, and ends by itself. ---
+  // --- Events say when to look; a lost connection is shown until it is back. ---
   function lost(is) {
     const was = document.body.classList.contains("lost");
     document.body.classList.toggle("lost", is);
@@ -182,12 +182,12 @@
   }
   if ($("bundle-form")) {
     sends($("bundle-form"), $("bundle"), $("sent"), "/update/bundle",
-      { large: "That is no update: it is too large.", broken: "The update was not sent: the connection broke off. The running system is untouched." },
+      { large: "That is not an update: it is too large.", broken: "The update was not sent: the connection broke off. The running system is untouched." },
       () => ({}));
   }
   if ($("import-form")) {
     sends($("import-form"), $("archive-file"), $("import-sent"), "/archive/import",
-      { large: "That is no archive: it is too large.", broken: "The archive was not sent: the connection broke off. Nothing was changed." },
+      { large: "That is not an archive: it is too large.", broken: "The archive was not sent: the connection broke off. Nothing was changed." },
       () => ({ "X-Passphrase": encodeURIComponent($("import-passphrase").value), "X-Keep-Settings": $("keep-settings").checked ? "1" : "0" }));
   }
 
@@ -250,7 +250,7 @@
     list.addEventListener("submit", async (event) => {
       event.preventDefault();
       const file = $("students-file").files[0], button = list.querySelector("button");
-      if (file.size > Number(list.dataset.most)) { say("That is no students’ list: it is too large.", "broken"); return; }
+      if (file.size > Number(list.dataset.most)) { say("That is not a students’ list: it is too large.", "broken"); return; }
       button.setAttribute("aria-busy", "true");
       try {
         const answer = await fetch("/students", { method: "POST", headers: { "X-CSRF-Token": list.dataset.csrf, "Content-Type": "text/csv" }, body: file, signal: within(ACT_TIME) });

@@ -62,7 +62,7 @@ pub(crate) struct Shown {
     pub(crate) states: Option<Result<Day, String>>,
 }
 
-/// A button that asks for an action, and what became of it the last time; nothing for who may not press it.
+/// A button that asks for an action, and its result the last time; nothing for who may not press it.
 pub(super) fn action(home: &Home<'_>, kind: &str, label: &str) -> Markup {
     let under_way = home.jobs.under_way(kind);
     if !home.may.press(kind) {
@@ -77,11 +77,11 @@ pub(super) fn action(home: &Home<'_>, kind: &str, label: &str) -> Markup {
     }
 }
 
-/// What became of the last action of this kind.
+/// The result of the last action of this kind.
 pub(super) fn outcome(home: &Home<'_>, kind: &str) -> Markup {
     html! {
         @if home.jobs.under_way(kind) {
-            p.outcome { "Under way. It goes on by itself; you can leave this page." }
+            p.outcome { "Under way. It continues in the background; you can leave this page." }
         } @else {
             @match home.jobs.last(kind) {
                 Some(Ok(done)) => p.outcome.well { (done.message) },

@@ -78,8 +78,9 @@ pub(crate) fn review(draft: &str, changes: &[Change], confirm: bool, csrf: &str)
                 }
                 @if confirm {
                     p.outcome.attention {
-                        "These settings are about this page. After the restart, log in again and press “Keep these settings” within two "
-                        "minutes; otherwise the ones before come back."
+                        "These settings are about this page or the network. After the restart, open the page again (at the new address, "
+                        "if the device gets another one), log in, and press “Keep these settings” within two minutes; otherwise the ones "
+                        "before come back."
                     }
                 }
                 form method="post" action="/settings/save" {
@@ -94,7 +95,7 @@ pub(crate) fn review(draft: &str, changes: &[Change], confirm: bool, csrf: &str)
     )
 }
 
-/// What became of saving; the browser looks again by itself.
+/// The result of saving; the browser refreshes automatically.
 pub(crate) fn outcome(worked: bool, message: &str, details: &str, csrf: &str) -> Reply {
     let status = if worked { StatusCode::OK } else { StatusCode::CONFLICT };
     page(

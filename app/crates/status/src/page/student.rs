@@ -23,7 +23,7 @@ pub(crate) struct Corrections<'a> {
     pub(crate) corrected: Vec<Row>,
     /// The forms.
     pub(crate) form: Form<'a>,
-    /// What became of the last corrections.
+    /// The results of the last corrections.
     pub(crate) outcomes: Vec<ActionResult>,
 }
 

@@ -88,12 +88,12 @@ fn little_endian(arena: &Arena, facts: Id) -> bool {
 
 fn storage_keys(arena: &Arena, root: Id) -> Result<Vec<String>, Error> {
     let Value::List(keys) = arena.value(root) else {
-        return Err(malformed("the storage keys are no list"));
+        return Err(malformed("the storage keys are not a list"));
     };
     keys.iter()
         .map(|key| match arena.value(*key) {
             Value::Text(key) => Ok(key.clone()),
-            _ => Err(malformed("a storage key is no string")),
+            _ => Err(malformed("a storage key is not a string")),
         })
         .collect()
 }
@@ -143,13 +143,13 @@ fn read_storages<'a>(
 
 fn views(state: &Arena, root: Id) -> Result<Vec<(&str, &TensorView)>, Error> {
     let Value::Dict(entries) = state.value(root) else {
-        return Err(malformed("the checkpoint is no state dict"));
+        return Err(malformed("the checkpoint is not a state dict"));
     };
     entries
         .iter()
         .map(|(name, value)| match (state.value(*name), state.value(*value)) {
             (Value::Text(name), Value::View(view)) => Ok((name.as_str(), view)),
-            _ => Err(malformed("an entry of the state dict is no named tensor")),
+            _ => Err(malformed("an entry of the state dict is not a named tensor")),
         })
         .collect()
 }

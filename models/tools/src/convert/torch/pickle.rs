@@ -237,7 +237,7 @@ impl<'a> Machine<'a> {
             return Err(malformed("a key without a value"));
         };
         let Some(Value::Dict(entries)) = self.arena.value_mut(target) else {
-            return Err(malformed("items set on something that is no dict"));
+            return Err(malformed("items set on something that is not a dict"));
         };
         entries.extend(pairs.iter().map(|[key, value]| (*key, *value)));
         Ok(())
@@ -246,7 +246,7 @@ impl<'a> Machine<'a> {
     fn append(&mut self, items: &[Id]) -> Result<(), Error> {
         let target = self.top()?;
         let Some(Value::List(list)) = self.arena.value_mut(target) else {
-            return Err(malformed("items appended to something that is no list"));
+            return Err(malformed("items appended to something that is not a list"));
         };
         list.extend(items);
         Ok(())
@@ -256,7 +256,7 @@ impl<'a> Machine<'a> {
     fn persistent(&mut self) -> Result<(), Error> {
         let id = self.pop()?;
         let Value::Tuple(parts) = self.arena.value(id) else {
-            return Err(malformed("a persistent id is no tuple"));
+            return Err(malformed("a persistent id is not a tuple"));
         };
         let [tag, kind, key, _location, elements, view] = parts[..] else {
             return Err(malformed(format!("a persistent id of {} parts", parts.len())));
@@ -267,7 +267,7 @@ impl<'a> Machine<'a> {
             return Err(unsupported("a storage of an unknown type, or a view of one".to_owned()));
         };
         if self.arena.text(tag)? != "storage" {
-            return Err(malformed("a persistent id that is no storage"));
+            return Err(malformed("a persistent id that is not a storage"));
         }
         let elements = usize::try_from(self.arena.int(elements)?)
             .map_err(|_| malformed("a storage of negative size"))?;
@@ -279,7 +279,7 @@ impl<'a> Machine<'a> {
         let arguments = self.pop()?;
         let callable = self.pop()?;
         let Value::Tuple(arguments) = self.arena.value(arguments) else {
-            return Err(malformed("arguments that are no tuple"));
+            return Err(malformed("arguments that are not a tuple"));
         };
         let made = match (self.arena.value(callable), &arguments[..]) {
             (Value::Global(Global::OrderedDict), []) => Value::Dict(vec![]),

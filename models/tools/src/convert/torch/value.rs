@@ -104,7 +104,7 @@ impl Arena {
 
     pub(super) fn ints(&self, id: Id) -> Result<Vec<i64>, Error> {
         let Value::Tuple(items) = self.value(id) else {
-            return Err(malformed("a shape is no tuple"));
+            return Err(malformed("a shape is not a tuple"));
         };
         items.iter().map(|item| self.int(*item)).collect()
     }

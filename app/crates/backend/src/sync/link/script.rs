@@ -3,7 +3,8 @@
 use percent_encoding::percent_decode_str;
 use url::Url;
 
-use super::{Asked, Base, Place, Refused, is_dangerous};
+use super::place::{Asked, Place, is_dangerous};
+use super::{Base, Refused};
 
 /// Parameters by which scripts name a folder.
 pub(super) const FOLDER_PARAMETERS: [&str; 5] = ["dir", "directory", "folder", "path", "subdir"];

@@ -129,7 +129,7 @@ impl Ledger {
             .collect()
     }
 
-    /// Takes in what became of a row.
+    /// Takes in the result of a delivery.
     pub fn deliver(&self, delivery: Delivery) {
         let mut state = self.state();
         let (id, utc) = (delivery.id, delivery.utc);

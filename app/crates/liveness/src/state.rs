@@ -1,0 +1,156 @@
+//! What is known of a track: blinks, movements, the known scene, and whether it is one face without a break.
+
+use std::time::Duration;
+
+use base::event::Advice;
+use faces::landmarks::Landmarks;
+use vision::embedding::Embedding;
+
+use crate::observation::{Observation, WITHOUT_A_BREAK, same_picture};
+use crate::poses::Poses;
+use crate::prompt::{Prompt, Turn};
+
+/// What is known about the liveness of one track.
+#[derive(Debug, Clone, Default)]
+pub struct State {
+    /// Votes of the passive models.
+    pub passive: crate::passive::Votes,
+    /// The lids over time.
+    pub blink: crate::blink::Lids,
+    /// The points over time.
+    pub depth: crate::depth::Parallax,
+    /// What was around the head over time.
+    pub surroundings: crate::scene::around::Surroundings,
+    /// How the head was held, before it was asked to turn.
+    poses: Poses,
+    /// The prompt, where one was given.
+    pub(super) prompt: Prompted,
+    /// When the newest frame was noted.
+    noted: Option<Duration>,
+    /// Whether the eyes were too small in it to see a blink.
+    pub(super) eyes_too_small: bool,
+    /// Whether the face was turned too far to be embedded since it was embedded last.
+    turned_away: bool,
+}
+
+/// The prompt of one face.
+#[derive(Debug, Clone, Default)]
+pub(super) enum Prompted {
+    #[default]
+    Not,
+    Asked(Prompt),
+    Passed,
+    Failed,
+}
+
+impl State {
+    /// Begins again unless `face` looks as it did a moment ago, and says whether it does: to be called with
+    /// every face that is embedded, and with every one that [`Self::note`] asks for. `before` is the face
+    /// embedded last, and when; what is longer ago says nothing, for people move.
+    pub fn compare(&mut self, before: &(Embedding, Duration), face: &Embedding, now: Duration) -> bool {
+        let (looked, at) = before;
+        let gap = now.saturating_sub(*at);
+        // Longer ago says nothing, unless the face was turned away meanwhile and followed all the time: then
+        // it has to be the same person's still.
+        let said = gap <= WITHOUT_A_BREAK || std::mem::take(&mut self.turned_away);
+        let same = !said || looked.similarity(face) >= same_picture(gap);
+        if !same {
+            *self = Self::default();
+        }
+        same
+    }
+
+    /// Notes that the face is before the camera now; after a break it begins again.
+    pub fn keep(&mut self, now: Duration) {
+        if self.noted.is_some_and(|before| now.saturating_sub(before) > WITHOUT_A_BREAK) {
+            *self = Self::default();
+        }
+        self.noted = Some(now);
+    }
+
+    /// Notes what was seen of the face in one frame. Whether that may become a sign of life: then the frame's
+    /// face has to be compared too, for a picture that is exchanged for a moment shows the same.
+    pub fn note(&mut self, seen: &Observation, landmarks: &Landmarks, now: Duration) -> bool {
+        self.keep(now);
+        if let Some(live) = seen.live {
+            self.passive.cast(live);
+        }
+        self.eyes_too_small = seen.opening.is_none();
+        if let Some(opening) = seen.opening {
+            self.blink.note(opening, landmarks.pose.pitch, now);
+        }
+        let turned = self.depth.note(&landmarks.mesh, now);
+        self.note_pose(landmarks, now);
+        turned || self.blink.are_closed()
+    }
+
+    /// Notes a face that is turned too far, or moves too fast, to be embedded: that is what a turn looks
+    /// like that was asked for.
+    pub fn note_turned(&mut self, landmarks: &Landmarks, now: Duration) {
+        self.poses.note(landmarks.pose, now);
+        if let Prompted::Asked(_) = self.prompt {
+            self.keep(now);
+            self.turned_away = true;
+            self.depth.note(&landmarks.mesh, now);
+            self.note_pose(landmarks, now);
+        }
+    }
+
+    /// Asks for `turns` turns of the head, unless that was done, as soon as the head is still and looks to
+    /// the front; for one more where it turned unasked. What the head did before does not count.
+    pub fn ask(&mut self, turns: u32, now: Duration) {
+        if let (Prompted::Not, Some(rest)) = (&self.prompt, self.poses.still()) {
+            self.depth = crate::depth::Parallax::default();
+            let first = Turn::ALL[fastrand::usize(..Turn::ALL.len())];
+            let turns = turns + u32::from(self.poses.are_restless());
+            self.prompt = Prompted::Asked(Prompt::new(first, turns, rest, now));
+        }
+    }
+
+    /// What a person has to do before a turn can be asked for.
+    pub fn before_prompt(&self) -> Advice {
+        if self.poses.look_to_the_front() { Advice::HoldStill } else { Advice::LookAtTheCamera }
+    }
+
+    /// What the person is asked to do now.
+    pub fn asked(&self) -> Option<Turn> {
+        if let Prompted::Asked(prompt) = &self.prompt { Some(prompt.asked()) } else { None }
+    }
+
+    fn note_pose(&mut self, landmarks: &Landmarks, now: Duration) {
+        let Prompted::Asked(prompt) = &mut self.prompt else {
+            self.poses.note(landmarks.pose, now);
+            return;
+        };
+        let depth = self.depth.score().is_some_and(|score| score >= depth_needed(prompt.asked()));
+        match prompt.note(landmarks.pose, depth, now, drawn_but) {
+            crate::prompt::Answer::Waiting => {}
+            crate::prompt::Answer::Next(_) => self.depth = crate::depth::Parallax::default(),
+            crate::prompt::Answer::Passed => self.prompt = Prompted::Passed,
+            crate::prompt::Answer::Failed => self.prompt = Prompted::Failed,
+        }
+    }
+
+    pub(super) fn prompt_shown(&self) -> Option<bool> {
+        match self.prompt {
+            Prompted::Not => None,
+            Prompted::Passed => Some(true),
+            Prompted::Asked(_) | Prompted::Failed => Some(false),
+        }
+    }
+}
+
+/// A turn drawn by chance, and not this one.
+fn drawn_but(turn: Turn) -> Turn {
+    let others = Turn::ALL.into_iter().filter(|other| *other != turn);
+    others.clone().nth(fastrand::usize(..others.count())).unwrap_or(turn)
+}
+
+/// How much depth the motion of a turn has to show, as a multiple of what an unprompted one needs. A nod is
+/// a smaller turn.
+fn depth_needed(turn: Turn) -> f32 {
+    match turn {
+        Turn::Left | Turn::Right => 0.8,
+        Turn::Up | Turn::Down => 0.6,
+    }
+}

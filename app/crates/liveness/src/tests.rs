@@ -1,0 +1,99 @@
+#![allow(clippy::unwrap_used)]
+use super::*;
+use crate::config::LivenessRule;
+use crate::observation::*;
+use faces::landmarks::Landmarks;
+use std::path::Path;
+use std::time::Duration;
+use vision::embedding::DIMENSIONS;
+use vision::embedding::Embedding;
+
+fn state(passive: f32) -> State {
+    let mut state = State::default();
+    for _ in 0..passive::MIN_REFUSING {
+        state.passive.cast(passive);
+    }
+    state
+}
+
+fn verdict(rule: LivenessRule, there: bool, state: &State) -> Verdict {
+    Requirement::new(rule, there).judge(state).verdict
+}
+
+#[test]
+fn the_passive_models_refuse_whatever_else_was_seen() {
+    for rule in [LivenessRule::Passive, LivenessRule::PassiveBlink, LivenessRule::PassiveAny] {
+        assert_eq!(verdict(rule, true, &state(0.02)), Verdict::Attack);
+        assert_eq!(verdict(rule, true, &State::default()), Verdict::Undecided);
+    }
+    assert_eq!(verdict(LivenessRule::Off, true, &state(0.02)), Verdict::Unchecked);
+}
+
+#[test]
+fn a_still_face_that_looks_alive_passes_only_where_nothing_more_is_required() {
+    assert_eq!(verdict(LivenessRule::Passive, true, &state(0.99)), Verdict::Live);
+    assert_eq!(verdict(LivenessRule::PassiveBlink, true, &state(0.99)), Verdict::Undecided);
+    assert_eq!(verdict(LivenessRule::PassiveAny, true, &state(0.99)), Verdict::Undecided);
+}
+
+#[test]
+fn a_face_that_was_gone_or_looks_otherwise_begins_again() {
+    let observation = Observation { live: Some(0.99), opening: Some(0.4) };
+    let landmarks =
+        Landmarks { mesh: Vec::new(), five: Default::default(), pose: Default::default(), presence: 1.0 };
+    let face = |x: f32| {
+        let mut raw = [0.0; DIMENSIONS];
+        (raw[0], raw[1]) = (1.0, x);
+        Embedding::normalised(&raw).unwrap()
+    };
+    let seen = |gap: u64, other: f32| {
+        let mut state = State::default();
+        for number in 0..10u64 {
+            let now = Duration::from_millis(100 * number + if number >= 8 { gap } else { 0 });
+            if number > 0 {
+                let before = (face(0.0), now - Duration::from_millis(100));
+                state.compare(&before, &face(if number == 8 { other } else { 0.0 }), now);
+            }
+            state.note(&observation, &landmarks, now);
+        }
+        state.passive.verdict()
+    };
+    assert_eq!(seen(0, 0.2), passive::Verdict::Live);
+    assert_eq!(seen(300, 0.2), passive::Verdict::Open, "it was gone for 400 ms");
+    assert_eq!(seen(0, 1.4), passive::Verdict::Open, "another picture, similarity 0.58");
+    // A person with an answer is embedded twice a second, and has turned meanwhile.
+    let mut known = state(0.99);
+    known.compare(&(face(0.0), Duration::ZERO), &face(1.0), Duration::from_millis(500));
+    assert_eq!(known.passive.verdict(), passive::Verdict::Live);
+}
+
+#[test]
+fn a_device_that_cannot_ask_names_the_weaker_rule() {
+    let rule = Requirement::new(LivenessRule::PassivePrompt, true);
+    assert_eq!(rule.in_force(), (LivenessRule::PassiveAny, true));
+    assert_eq!(rule.asking(true).in_force(), (LivenessRule::PassivePrompt, true));
+}
+
+#[test]
+fn people_are_asked_for_what_is_missing() {
+    let missing = |rule, there, state: &State| Requirement::new(rule, there).missing(state);
+    let (mut open, mut sure) = (state(0.7), state(0.99));
+    assert_eq!(missing(LivenessRule::PassiveAny, true, &open), Missing::Certainty);
+    assert_eq!(missing(LivenessRule::PassiveAny, true, &sure), Missing::BlinkOrTurn);
+    assert_eq!(missing(LivenessRule::PassiveBlink, true, &sure), Missing::Blink);
+    (open.eyes_too_small, sure.eyes_too_small) = (true, true);
+    assert_eq!(missing(LivenessRule::PassiveBlink, true, &sure), Missing::LargerEyes);
+    assert_eq!(missing(LivenessRule::Passive, false, &open), Missing::LargerEyes);
+}
+
+#[test]
+fn without_the_models_nothing_passes_without_a_blink() {
+    for rule in [LivenessRule::Passive, LivenessRule::PassiveBlink, LivenessRule::PassiveAny] {
+        assert_eq!(verdict(rule, false, &State::default()), Verdict::Undecided);
+        let requirement = Requirement::at_hand(rule, Path::new("/no/such/folder"));
+        assert_eq!(requirement, Requirement::new(rule, false));
+        assert_eq!(requirement.name(), "blink");
+        assert!(requirement.concern().is_some_and(|concern| concern.contains("fetch_models")));
+        assert_eq!(Requirement::new(rule, true).concern(), None);
+    }
+}
