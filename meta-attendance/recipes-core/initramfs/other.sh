@@ -45,7 +45,11 @@ ask_other() {
     # Nothing is mounted over a copy of the data partition in memory.
     [ -z "${memory:-}" ] || return
     mkdir -p /run/data
-    grep -q ' /run/data ext4 ' /proc/mounts || mount_ext4 || return
+    if ! grep -q ' /run/data ext4 ' /proc/mounts && ! mount_ext4; then
+        # An encrypted card is opened by programs of the root, which may be what is corrupted. Starts are then
+        # counted on its first partition.
+        is_luks "$data" && partition 1 && mount -t vfat -o sync "$device" /run/data || return
+    fi
     count failed-starts || return
     [ $((counted % ASK_EVERY)) = 1 ] || return
     other_is_whole || { say "the other slot holds no whole system"; return 1; }
