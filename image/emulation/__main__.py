@@ -11,9 +11,10 @@ import traceback
 from collections.abc import Callable
 from typing import TypeVar
 
-from . import answers, checks, updates
+from . import answers, card, checks, updates
 from .backend import Backend
 from .machine import Machine
+from .tpm import Tpm
 
 T = TypeVar("T")
 
@@ -28,6 +29,7 @@ def main() -> None:
     parser.add_argument("--demo-data", help="the demo's photos and video")
     parser.add_argument("--test-door", action="store_true")
     parser.add_argument("--test-updates", action="store_true")
+    parser.add_argument("--test-card-key", action="store_true")
     parser.add_argument("--all", action="store_true", help="every broken system, twenty power cuts, a rollout, sticks")
     parser.add_argument("--only", action="append", default=[], choices=updates.PARTS, help="one part of --all, on a card of its own")
     arguments = parser.parse_args()
@@ -36,6 +38,8 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     if arguments.test_door:
         sys.exit(test_door(arguments))
+    if arguments.test_card_key:
+        sys.exit(test_card_key(arguments))
     if arguments.test_updates:
         sys.exit(test_updates(arguments))
     sys.exit(test(arguments) if arguments.test else interactive(arguments))
@@ -113,6 +117,25 @@ def test_door(arguments: argparse.Namespace) -> int:
             machine.close()
             backend.close()
             print(f"what the screen showed: {pictures}")
+
+
+def test_card_key(arguments: argparse.Namespace) -> int:
+    driver = pathlib.Path(arguments.image).parent / "test-drivers" / "tpm_tis.ko"
+    if not driver.exists():
+        print(f"boot-image: {driver} is not there: run scripts/build-image --test-bundles first", file=sys.stderr)
+        return 1
+    show = (lambda line: print(f"      | {line}")) if arguments.verbose else None
+    failed = 0
+    with tempfile.TemporaryDirectory(prefix="boot-image-") as folder:
+        place = pathlib.Path(folder)
+        for name, wanted in (("fresh", card.FRESH), ("moving", card.MOVING), ("network", card.NETWORK)):
+            machine = Machine(arguments.image, folder=place / name, on_line=show)
+            cards = card.Cards(checks.Site(machine, 0), Tpm(place / f"tpm-{name}", driver), card.Tang(place / f"tang-{name}"))
+            try:
+                failed |= run(wanted, cards, machine)
+            finally:
+                machine.close()
+    return failed
 
 
 def test_updates(arguments: argparse.Namespace) -> int:

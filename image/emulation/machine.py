@@ -14,6 +14,7 @@ from typing import IO, Literal, overload
 
 from . import agent, eeprom
 from .eeprom import StrPath
+from .tpm import Tpm
 
 # What is told each line of the console.
 OnLine = Callable[[str], None] | None
@@ -50,6 +51,7 @@ class Machine:
         self.forwards = []
         self.services = []
         self.extra_devices = []
+        self.tpm: Tpm | None = None
         self.rtc = "base=utc"
         self.firmware = eeprom.NEW
         self.log = []
@@ -112,7 +114,15 @@ class Machine:
             str(self.memory_mb),
             "-nodefaults",
         ]
-        subprocess.run([*machine[:2], machine[2] + f",dumpdtb={tree}", *machine[3:]], check=True, capture_output=True)
+        tpm = self.tpm.start() if self.tpm else []
+        subprocess.run([*machine[:2], machine[2] + f",dumpdtb={tree}", *machine[3:], *tpm], check=True, capture_output=True)
+        if tpm:
+            overlay = self.tpm.initramfs(self.boot.initramfs)
+            with open(self.boot.initramfs, "ab") as file:
+                # The kernel wants the next archive at a multiple of 4.
+                file.write(bytes(-file.tell() % 4) + overlay)
+            # The chip ended with the machine that printed its tree.
+            tpm = self.tpm.start()
         eeprom.device_tree(self.boot, tree, self.firmware)
         socket = self.folder / "agent"
         socket.unlink(missing_ok=True)
@@ -153,6 +163,7 @@ class Machine:
             "-device",
             "virtserialport,chardev=agent,name=agent",
             *self.extra_devices,
+            *tpm,
         ]
         self.log = []
         self.started = time.monotonic()

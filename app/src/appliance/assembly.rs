@@ -43,6 +43,8 @@ use settings::desk::Desk;
 use settings::trial::Keeper;
 use update::under_way::UnderWay;
 use view::Source;
+use view::card;
+use view::card::Card;
 use view::on_memory;
 use view::on_memory::OnMemory;
 use view::settings::Settings;
@@ -81,6 +83,7 @@ pub(super) struct Assembly {
     office: Office,
     photos_changed: watch::Sender<u64>,
     on_memory: Option<OnMemory>,
+    card: Option<Card>,
     pub(super) erasing: Erasing,
 }
 
@@ -149,6 +152,7 @@ impl Assembly {
                 .map(|keeper| -> Arc<dyn Settings> { Arc::new(Desk::new(keeper, zone.clone())) }),
             keeper,
             on_memory: machine::on_memory(Path::new(on_memory::PATH)),
+            card: machine::card(Path::new(card::PATH)),
             erasing,
             config: Arc::new(config),
             clock,
@@ -312,6 +316,7 @@ impl Assembly {
             enrolment: Arc::new(self.enrolment_at_the_door()),
             keeper: self.keeper.clone(),
             importing: Turns::default(),
+            card: self.card.clone(),
         }
     }
 
@@ -382,6 +387,7 @@ impl Assembly {
             shot: self.shot.clone(),
             at_the_door: self.faults.clone(),
             on_memory: self.on_memory,
+            card: self.card.clone(),
             school,
             office: self.office.clone(),
             erasing: self.erasing.clone(),

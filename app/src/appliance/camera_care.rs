@@ -78,6 +78,12 @@ impl Care {
 
     fn works(&self) {
         let state = &mut *self.state();
+        // The restart may wait for its turn (restart-bound).
+        match std::fs::remove_file(self.folder.join(REBOOT)) {
+            Ok(()) => log::info!("the camera works again: the restart of the machine is not needed any more"),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => log::warn!("the restart for the camera's sake cannot be withdrawn: {error}"),
+        }
         if state.escalation.works(self.clock.boot_id()) {
             self.note(state);
         }
@@ -232,6 +238,18 @@ mod tests {
             again.fails(&stuck());
         }
         assert_eq!((reboot.exists(), again.record().reboots_ever), (false, 1));
+    }
+
+    #[test]
+    fn camera_that_works_withdraws_the_restart() {
+        let folder = tempfile::tempdir().unwrap();
+        let reboot = folder.path().join("camera/reboot");
+        for _ in 1..=4 {
+            care(folder.path(), true).fails(&stuck());
+        }
+        assert!(reboot.exists());
+        care(folder.path(), true).works();
+        assert!(!reboot.exists());
     }
 
     #[test]

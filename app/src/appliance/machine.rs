@@ -6,6 +6,7 @@ use base::failure::Fault;
 use base::moment::Moment;
 use config::Config;
 use provision::network::state;
+use view::card::Card;
 use view::on_memory::OnMemory;
 
 /// Free and all bytes of the file system that holds `path`, or of its nearest parent that exists.
@@ -55,6 +56,16 @@ pub fn on_memory(path: &Path) -> Option<OnMemory> {
     let on_memory = OnMemory::parse(&std::fs::read_to_string(path).ok()?);
     log::error!("{}", on_memory.fault());
     Some(on_memory)
+}
+
+/// What the initramfs says of the card's encryption, in the file at `path`. Also logged, once.
+pub fn card(path: &Path) -> Option<Card> {
+    let card = Card::parse(&std::fs::read_to_string(path).ok()?);
+    match card.fault() {
+        Some(fault) => log::warn!("{fault}"),
+        None => log::info!("{}", card.line()),
+    }
+    Some(card)
 }
 
 /// What is wrong with the machine's network, as far as it sees that itself.

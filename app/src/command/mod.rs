@@ -4,6 +4,7 @@
 
 mod boot_slot;
 mod cache_status;
+mod card_key;
 mod check_config;
 mod check_connection;
 mod check_photos;
@@ -77,6 +78,9 @@ enum Command {
     Import(transfer::Import),
     /// On the appliance: erase everything, and start as freshly flashed.
     FactoryReset(factory_reset::Arguments),
+    /// For the initramfs: which key the settings ask for.
+    #[command(hide = true)]
+    CardKey(card_key::Arguments),
     /// On the appliance: take over what the technician put on the card, or report back to it.
     #[command(hide = true)]
     Provision(provision::Arguments),
@@ -126,6 +130,7 @@ pub fn execute(cli: Cli) -> ExitCode {
         Command::Export(arguments) => transfer::export(&cli.config, arguments),
         Command::Import(arguments) => transfer::import(&cli.config, arguments),
         Command::FactoryReset(arguments) => factory_reset::execute(&cli.config, arguments),
+        Command::CardKey(arguments) => card_key::execute(arguments),
         Command::Provision(arguments) => provision::execute(arguments),
         Command::BootSlot(request) => boot_slot::execute(request),
         Command::HealthGate(arguments) => health_gate::execute(&cli.config, arguments),

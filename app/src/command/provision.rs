@@ -8,6 +8,7 @@ use anyhow::Context as _;
 
 use crate::reset;
 use crate::transfer::import::waiting;
+use provision::card_key;
 use provision::import;
 use provision::import::Places;
 use provision::network;
@@ -75,15 +76,13 @@ pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     }
     report::remember(&places, &outcomes).context("cannot keep what was found on the card")?;
     // Whatever cannot be read or written here leaves the network to DHCP.
-    if settings.exists() {
-        match config::load(&settings) {
-            Ok(config) => {
-                if let Err(error) = network::write(&network::Places::default(), &config.network) {
-                    log::error!("the settings of the network are not in force, and DHCP is used: {error}");
-                }
-            }
-            Err(wrong) => log::error!("DHCP is used, for the settings cannot be read: {wrong}"),
-        }
+    if let Ok(config) = config::load(&settings)
+        && let Err(error) = card_key::write(Path::new(card_key::FILE), &config.card)
+    {
+        log::error!("card.key of the settings does not come into force: {error}");
+    }
+    if let Err(error) = network::at_start(&network::Places::default(), &settings) {
+        log::error!("the settings of the network are not in force, and DHCP is used: {error}");
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -7,8 +7,6 @@ use std::sync::Arc;
 
 use clap::Args;
 
-use archive::place::{Place, RealFolders};
-
 use crate::appliance::End;
 use crate::transfer::take_over::take_over;
 use config::Config;
@@ -53,11 +51,6 @@ pub(super) fn execute(path: &Path, arguments: &Arguments) -> anyhow::Result<Exit
 }
 
 fn run(config: Config, arguments: &Arguments, keeper: &Arc<Keeper>) -> anyhow::Result<End> {
-    let place = Place::below(&config.site.data_dir);
-    let swept = std::thread::Builder::new().name("sweep".to_owned()).spawn(move || place.sweep(&RealFolders));
-    if let Err(error) = swept {
-        log::warn!("what an import replaced stays until the next start: {error}");
-    }
     let runtime = super::runtime()?;
     let (screen, keeper) = (arguments.screen.clone(), Some(Arc::clone(keeper)));
     let done = runtime.block_on(crate::appliance::run(config, screen, keeper, super::asked_to_stop()));

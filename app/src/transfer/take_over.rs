@@ -39,7 +39,11 @@ pub fn take_over(config: &Path, keeper: &Keeper) -> Result<Option<Outcome>, Faul
         let base = keeper.writer.present()?;
         if base == text { Ok(()) } else { keeper.writer.replace(&keeper.store, &base, text) }
     };
-    let outcome = match carry_out(&RealFolders, &place, may, settings) {
+    let carried = carry_out(&RealFolders, &place, may, settings);
+    if carried.is_ok() {
+        sweep(&own.site.data_dir);
+    }
+    let outcome = match carried {
         Ok(Carried::Nothing) => return Ok(None),
         Ok(Carried::GivenUp(fault)) => {
             Outcome { taken: false, sentence: format!("The archive was not taken over: {fault}.") }
@@ -61,4 +65,14 @@ pub fn take_over(config: &Path, keeper: &Keeper) -> Result<Option<Outcome>, Faul
     };
     place.note(&outcome);
     Ok(Some(outcome))
+}
+
+/// Removes what an import replaced, also where the settings are wrong and the service does not start: it takes
+/// the room of all the data.
+fn sweep(data_dir: &Path) {
+    let place = Place::below(data_dir);
+    let swept = std::thread::Builder::new().name("sweep".to_owned()).spawn(move || place.sweep(&RealFolders));
+    if let Err(error) = swept {
+        log::warn!("what an import replaced stays until the next start: {error}");
+    }
 }

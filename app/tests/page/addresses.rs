@@ -69,6 +69,7 @@ const ADDRESSES: &[(&str, &str, u8)] = &[
     ("POST", "/archive/export", 3),
     ("POST", "/archive/import", 3),
     ("POST", "/archive/reset", 3),
+    ("POST", "/archive/recovery-key", 3),
     ("POST", "/do/{action}", 3),
     ("GET", "/settings", 3),
     ("POST", "/settings/review", 3),

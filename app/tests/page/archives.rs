@@ -133,6 +133,21 @@ fn a_factory_reset_takes_a_person_who_types_the_words() {
 }
 
 #[test]
+fn the_recovery_key_is_shown_to_a_technician_until_it_is_written_down() {
+    let device = Device::start();
+    let technician = device.log_in().with("Accept", "text/html");
+    assert!(device.get("/archive", &technician).text().contains("vlftknbj-tvrglvhb"));
+    let token = TokenFile::below(device.path()).add("reading", Role::Technician.into()).unwrap();
+    assert!(!device.get("/archive", &As::token(&token)).text().contains("vlftknbj"), "never a script");
+    for path in ["/device", "/status", "/metrics"] {
+        assert!(!device.get(path, &technician).text().contains("vlftknbj"), "{path}");
+    }
+    let written = device.post("/archive/recovery-key", &technician, "");
+    assert!(written.status == 200 && !written.text().contains("vlftknbj"), "{}", written.text());
+    assert!(!device.get("/archive", &technician).text().contains("vlftknbj"));
+}
+
+#[test]
 fn licences_are_shown_compressed_or_not() {
     let device = Device::start();
     let technician = device.log_in();

@@ -80,6 +80,7 @@ impl Device {
             inbox: folder.path().join("update"),
             updating: UnderWay::default(),
             erased: Mutex::default(),
+            written_down: Mutex::default(),
             archives: Arc::default(),
             corrected: Mutex::default(),
             settings: Arc::new(desk(folder.path())),

@@ -48,6 +48,8 @@ pub struct Fake {
     pub corrected: Mutex<Vec<Row>>,
     /// How often everything was erased.
     pub erased: Mutex<usize>,
+    /// Whether somebody has written the card's recovery key down.
+    pub written_down: Mutex<bool>,
     /// Archives that came: passphrase, whether the settings stay, content.
     pub archives: Arc<Mutex<Vec<ArchiveSeen>>>,
 }
@@ -274,6 +276,15 @@ impl Control for Fake {
             return Err(base::failure::Fault::new("12 rows are on this device only").advise("type the words"));
         }
         *self.erased.lock().unwrap() += 1;
+        Ok(())
+    }
+
+    fn recovery_key(&self) -> Option<Secret> {
+        (!*self.written_down.lock().unwrap()).then(|| Secret::new("vlftknbj-tvrglvhb"))
+    }
+
+    fn recovery_key_written_down(&self) -> std::io::Result<()> {
+        *self.written_down.lock().unwrap() = true;
         Ok(())
     }
 

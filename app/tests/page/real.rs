@@ -72,6 +72,7 @@ impl Real {
             shot: Default::default(),
             at_the_door: Default::default(),
             on_memory: None,
+            card: None,
             school: None,
             office: Office::below(folder, folder, Default::default()),
             erasing: Erasing::begin(&config),

@@ -9,6 +9,7 @@ use crate::device::Device;
 
 /// Addresses that a role must not reach.
 const TECHNICIANS: &[&str] = &[
+    "/archive/recovery-key",
     "/archive/reset",
     "/archive",
     "/archive/export",
@@ -32,6 +33,7 @@ const TECHNICIANS: &[&str] = &[
 ];
 /// What no token sees.
 const FACES: &[&str] = &[
+    "/archive/recovery-key",
     "/archive/reset",
     "/enrol",
     "/enrol/{picture}.jpg",

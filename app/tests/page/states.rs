@@ -10,6 +10,7 @@ use settings::desk::Desk;
 use settings::store::{RealDisk, Store};
 use settings::trial::Keeper;
 use settings::writer::Writer;
+use view::card::Card;
 use view::systems::{
     Content, InstalledSystem, Origin, Signers, Slot, SlotView, Systems, UpdateEnd, UpdateOutcome,
 };
@@ -129,6 +130,7 @@ pub fn healthy() -> View {
         school: None,
         plain_http: Vec::new(),
         on_memory: None,
+        card: Some(Card::parse("state=plain\n")),
         problems: Vec::new(),
     }
 }

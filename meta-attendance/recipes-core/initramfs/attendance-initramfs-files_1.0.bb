@@ -14,6 +14,11 @@ SRC_URI = "\
     file://rescue.sh \
     file://other.sh \
     file://slot.sh \
+    file://card.sh \
+    file://key.sh \
+    file://move.sh \
+    file://curl \
+    file://dhcp \
     file://modules \
     file://restart.c \
 "
@@ -26,18 +31,22 @@ do_compile() {
 do_install() {
     install -d ${D}/dev ${D}/proc ${D}/sys ${D}/run ${D}/root
     install -m 0755 ${S}/init ${D}/init
+    install -m 0755 ${S}/curl ${S}/dhcp ${D}/
+    install -m 0644 ${S}/card.sh ${S}/key.sh ${S}/move.sh ${D}/
     install -m 0644 ${S}/data.sh ${S}/etc.sh ${S}/rescue.sh ${S}/other.sh ${S}/slot.sh ${D}/
     sed -e 's/#.*//' -e '/^$/d' ${S}/modules > ${D}/modules
     install -D -m 0755 ${B}/restart ${D}${bindir}/restart
 }
 
-FILES:${PN} += "/init /data.sh /etc.sh /rescue.sh /other.sh /slot.sh /modules /dev /proc /sys /run /root ${bindir}/restart"
+FILES:${PN} += "/init /data.sh /etc.sh /rescue.sh /other.sh /slot.sh /card.sh /key.sh /move.sh /curl /dhcp /modules /dev /proc /sys /run /root ${bindir}/restart"
 # Busybox for the scripts; the programs of the file `programs` beside this recipe, and blockdev, which busybox leaves out.
 RDEPENDS:${PN} = "\
     busybox \
     dosfstools \
+    e2fsprogs \
     e2fsprogs-e2fsck \
     e2fsprogs-mke2fs \
+    e2fsprogs-resize2fs \
     libdevmapper \
     util-linux-blkid \
     util-linux-blockdev \

@@ -24,7 +24,7 @@ attendance_one_folder() {
         name=$(basename $program)
         [ -e ${IMAGE_ROOTFS}${bindir}/$name ] || [ -L ${IMAGE_ROOTFS}${bindir}/$name ] || ln -s ../sbin/$name ${IMAGE_ROOTFS}${bindir}/$name
     done
-    for program in blkid blockdev dmsetup e2fsck mke2fs sfdisk fsck.vfat modprobe reboot switch_root restart; do
+    for program in blkid blockdev dmsetup e2fsck e2undo mke2fs resize2fs sfdisk fsck.vfat modprobe reboot switch_root restart; do
         [ -e ${IMAGE_ROOTFS}${bindir}/$program ] || [ -L ${IMAGE_ROOTFS}${bindir}/$program ] || bbfatal "$program is not in the initramfs"
     done
 }

@@ -2,6 +2,7 @@
 # The data partition, sourced by init: find_data grows it if it is fresh, mount_data leaves something mounted
 # on /run/data, whatever state the card is in.
 #
+#   encrypted                 opened first (card.sh); the rest is as of any other
 #   freshly flashed           the partition grows to the card's end and gets an ext4
 #   clean or dirty            e2fsck repairs what a power cut leaves; mounted
 #   needs a full repair       everything readable is copied to memory first. After the repair, what it left in
@@ -53,6 +54,7 @@ find_data() {
 mount_data() {
     mkdir -p /run/data
     [ -n "$data" ] || { on_memory absent "$missing"; return; }
+    open_card
     if [ -n "$fresh" ]; then
         make || { on_memory no-file-system "no file system could be made on $data"; return; }
     elif ! takes_writes; then
@@ -102,7 +104,11 @@ mount_data() {
 
 # A factory reset was asked for, by a person who typed the words for it: attendance-reset.service, as root,
 # wrote this file and nothing else. A system on trial erases nothing, and removes it (tmpfiles.d).
-is_to_be_erased() { [ "$trial" != 1 ] && [ "$(cat /run/data/factory-reset 2> /dev/null)" = "ERASE EVERYTHING" ]; }
+# A pipe in its place would never be read.
+is_to_be_erased() {
+    [ "$trial" != 1 ] && [ -f /run/data/factory-reset ] && [ ! -L /run/data/factory-reset ] \
+        && [ "$(head -c 64 /run/data/factory-reset)" = "ERASE EVERYTHING" ]
+}
 
 # The data partition as freshly flashed. The request lies on what is erased, so it ends with it. The first 16
 # blocks hold the superblock, then group descriptors, and room for more of them. Zeroed in this order: where
@@ -143,9 +149,13 @@ grow() {
 # rest of the inode tables is zeroed later, in the background.
 make() {
     [ "$trial" = 1 ] && return 1
+    # Room for the header of an encryption that may be asked for later.
+    size=$(blocks "$data")
+    [ -n "$raw" ] || ! is_marked_luks || mark $LINUX_TYPE
+    [ -n "$raw" ] || [ "$size" -lt $((SPARE * 4)) ] || size=$((size - SPARE))
     mke2fs -q -F -t ext4 -L data -b 4096 -I 256 -E "${1:-nodiscard}" \
         -O none,has_journal,ext_attr,resize_inode,dir_index,filetype,extent,64bit,flex_bg,sparse_super,large_file,huge_file,dir_nlink,extra_isize,metadata_csum \
-        "$data" > /run/mke2fs 2>&1 && return
+        "$data" "$size" > /run/mke2fs 2>&1 && no_longer_empty && return
     while read -r line; do say "mke2fs: $line"; done < /run/mke2fs
     return 1
 }

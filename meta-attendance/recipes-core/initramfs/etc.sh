@@ -4,8 +4,8 @@
 #
 #   /etc    is the root's own, under a layer in memory. Into that layer come the files of LIST from
 #           /data/kept, each one only if it is what it should be: a plain file of root's, of so many bytes at
-#           most, in its form. What is not is left out, and said; without it the device starts with its
-#           defaults
+#           most, in its form. What is not is put aside into /data/left-out, and said, and counts as lost: the
+#           older system's file takes its place, or the settings before the last change, or the defaults
 #   /var    keeps its layer on the data partition. What in it leads elsewhere, or would alter what runs, is
 #           put aside into /data/left-out. Nothing in it can be executed
 #
@@ -73,36 +73,48 @@ $ALSO_OLDER"
 
 # One line of LIST: to /etc, from where the file was changed last.
 one() {
-    ! is_there $kept/$name || is_plain $kept/$name || put_aside $kept/$name "no plain file"
+    if is_there $kept/$name && ! { fetch $kept/$name && has_form; }; then put_aside $kept/$name refused; fi
     had=
     ! is_plain $kept/taken/$name || had=$(head -c 64 $kept/taken/$name)
     if is_there $older/$place; then
         if fetch $older/$place; then
+            pick
+            picked=$?
             sum=$(sha256sum < $piece | cut -d ' ' -f 1)
-            if is_news && pick && has_form; then
+            if is_news && [ $picked = 0 ] && has_form; then
                 # Also where the card has no room to keep it.
                 put
                 keep
                 return
             fi
             # A repair lost the sum, say: from now on a change shows.
-            [ -n "$had" ] || note
+            [ -n "$had" ] && [ -z "${full:-}" ] || note
         fi
     elif [ -d $older ]; then
         sum=none
         if [ $name = authorized_keys ] && [ "${had:-none}" != none ]; then
-            # SSH was switched off there.
-            : > $piece
-            keep
+            if [ -n "${full:-}" ] || [ ! -d $older/attendance/ssh ]; then
+                say "the older system's authorized_keys is lost: SSH stays as it was here"
+                note
+            else
+                say "SSH was switched off in the older system: authorized_keys is empty here, too"
+                : > $piece
+                keep
+            fi
         fi
         [ -n "$had" ] || note
     fi
-    is_there $kept/$name && fetch $kept/$name && has_form && put
+    if is_there $kept/$name; then
+        fetch $kept/$name && has_form && put
+    elif [ $name = attendance.toml ] && is_there $kept/attendance.before && fetch $kept/attendance.before && has_form; then
+        say "attendance.toml is lost: the settings before the last change take its place"
+        put
+    fi
 }
 
 # Whether the older system's file counts: this system has none, or the older one changed it after it was
-# taken.
-is_news() { ! is_there $kept/$name || { [ -n "$had" ] && [ "$had" != $sum ]; }; }
+# taken. A full repair may have put an earlier file there.
+is_news() { ! is_there $kept/$name || { [ -z "${full:-}" ] && [ -n "$had" ] && [ "$had" != $sum ]; }; }
 
 is_there() { [ -e "$1" ] || [ -L "$1" ]; }
 
@@ -131,24 +143,33 @@ pick() {
     case $name in
         password.hash) sed -n 's/^root:\([^:]*\):.*/\1/p' $piece > $piece.part ;;
         country) sed -n 's/^Country=//p' $piece > $piece.part ;;
+        # With other blanks, and comments; a line that is no key must not cost the others.
+        authorized_keys)
+            tr '\t' ' ' < $piece | tr -d '\000-\010\013-\037\177' | sed 's/^ *//; s/  */ /g; s/ $//; /^#/d; /^$/d' > $piece.lines
+            grep -E "^($KEY)\$" $piece.lines > $piece.part
+            cmp -s $piece.lines $piece.part || say "left out of /etc: lines of the older system's authorized_keys that are no key"
+            rm $piece.lines
+            ;;
         *) return 0 ;;
     esac
     mv $piece.part $piece
     [ -s $piece ]
 }
 
+KEY='(ssh-(ed25519|rsa)|ecdsa-sha2-nistp(256|384|521))[[:blank:]]+[A-Za-z0-9+/=]+([[:blank:]].*)?'
+
 # Whether it is what a file of this name is made of.
 has_form() {
     case $name in
         machine-id) is_line '[0-9a-f]{32}' ;;
         hostname) is_line '[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?' ;;
-        # As crypt(3) writes it; a locked account has * or !.
-        password.hash) is_line '[*!]|\$(y|6|5)\$[./0-9A-Za-z$,=]{36,200}' ;;
+        # Visible characters but : | & and \, which `put` or shadow's form reads; a locked account has * or !.
+        password.hash) is_line "[*!]|\\\$(y|6|5)\\\$[]!-%'-9;-[^-{}~]{36,200}" ;;
         country) is_line '[A-Z]{2}' ;;
         ca.pem | page.crt | eap-ca.pem | eap.crt) is_text && grep -q -e '^-----BEGIN CERTIFICATE-----' $piece ;;
         page.key | eap.key) is_text && grep -q -e '^-----BEGIN [A-Z ]*PRIVATE KEY-----' $piece ;;
         attendance.toml | attendance.before) is_text ;;
-        authorized_keys) are_lines '(ssh-(ed25519|rsa)|ecdsa-sha2-nistp(256|384|521)) [A-Za-z0-9+/=]+( .*)?' ;;
+        authorized_keys) are_lines "$KEY" ;;
         # dropbear's form: the type, and 64 bytes, each with its length before it.
         dropbear_ed25519_host_key)
             [ "$(stat -c %s $piece)" = 83 ] \
@@ -172,8 +193,9 @@ put() {
     case $name in
         password.hash) change "s|^root:[^:]*:|root:$(cat $piece):|" ;;
         country) change "s/^\[General\]\$/[General]\nCountry=$(cat $piece)/" ;;
-        # An empty file of keys says that SSH is off.
-        *) [ ! -s $piece ] || set_down ;;
+        # An empty file of keys says that SSH is off. Empty settings are settings.
+        authorized_keys) [ ! -s $piece ] || set_down ;;
+        *) set_down ;;
     esac || say "left out of /etc: $name: it cannot be written there"
 }
 
@@ -186,11 +208,12 @@ set_down() {
 # change COMMAND: sed's, of the image's own file, which keeps owner and mode.
 change() { sed "$1" $etc/$place > $piece.changed && cat $piece.changed > $etc/$place && rm $piece.changed; }
 
-# What was fetched, in this system's place: whole, or as it was. The sum comes last: without it nothing is
-# news.
+# What was fetched, in this system's place. Where that fails, nothing is kept: the next start takes the older
+# system's file again, and what is changed here until then counts.
 keep() {
     cp $piece $kept/.new-$name 2> /dev/null && sync && mv -f $kept/.new-$name $kept/$name && sync && note && return
     say "$name of the older system could not be kept"
+    rm -f $kept/$name $kept/taken/$name
 }
 
 # What the older system has of this file.
@@ -221,6 +244,11 @@ put_aside() {
     mkdir -p $aside && chmod 700 $aside && rm -rf "$aside/${1##*/}" && mv "$1" $aside/ || rm -rf "$1"
 }
 
+# What init and other programs use as folders.
+tidy_data() {
+    for path in /run/data/update /run/data/rauc /run/data/rescued; do is_folder $path || put_aside $path "no folder"; done
+}
+
 # Before /var's layer is laid: what in it would lead elsewhere, or alter what runs.
 tidy_var() {
     for path in /run/data/var $vars; do is_folder $path || put_aside $path "no folder"; done
@@ -230,7 +258,8 @@ tidy_var() {
     done
     # Folders of programs, and what root's programs trust in them.
     for path in $vars/* $vars/lib/* $vars/lib/systemd/* $vars/lib/iwd/* $vars/log/journal; do
-        case $(readlink "$path") in '' | ../run | ../run/lock) ;; *) put_aside "$path" "a link" ;; esac
+        [ -L "$path" ] || continue
+        case ${path#"$vars"/}:$(readlink "$path") in run:../run | lock:../run/lock) ;; *) put_aside "$path" "a link" ;; esac
     done
     # Programs of users who do not log in; images that systemd lays over /usr and /etc; settings of the sound
     # library, which name libraries.
@@ -251,6 +280,6 @@ is_network() {
         *.psk | *.open | *.8021x) ;;
         *) return 1 ;;
     esac
-    [ -f "$1" ] && [ "$(stat -c %h "$1")" = 1 ] && [ "$(stat -c %s "$1")" -le 65536 ] && head -c 65536 "$1" > $piece \
+    is_plain "$1" && [ "$(stat -c %h "$1")" = 1 ] && [ "$(stat -c %s "$1")" -le 65536 ] && head -c 65536 "$1" > $piece \
         && are_lines '|#.*|\[[A-Za-z0-9@_.-]+\]|[A-Za-z0-9_-]+ ?=.*|-----(BEGIN|END) [A-Z0-9 ]+-----|[A-Za-z0-9+/]+=*'
 }

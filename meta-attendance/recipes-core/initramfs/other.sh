@@ -1,4 +1,4 @@
-# shellcheck shell=sh disable=SC2034,SC2154
+# shellcheck shell=sh disable=SC2015,SC2034,SC2154
 # The other slot, sourced by init: when a committed system that cannot start, or is corrupted, is replaced by
 # it.
 #
@@ -16,20 +16,25 @@ ASK_EVERY=20
 # switches the power off and on gets no more than that.
 UNFINISHED=3
 
-# count FILE: one more than the number in FILE of the updates' folder, written back; in `counted`.
+# count FILE: one more than the number in FILE of the updates' folder, written back; in `counted`. Fails where
+# something else than a plain file stays in its place: a pipe would never be read or written.
 count() {
+    tidy_data
     mkdir -p /run/data/update
-    counted=$(head -c 9 "/run/data/update/$1" 2> /dev/null | tr -cd 0-9 | sed 's/^0*//')
+    set -- "/run/data/update/$1"
+    ! is_there "$1" || is_plain "$1" || put_aside "$1" "no plain file"
+    is_folder "${1%/*}" && { ! is_there "$1" || is_plain "$1"; } || return
+    counted=$(head -c 9 "$1" 2> /dev/null | tr -cd 0-9 | sed 's/^0*//')
     counted=$((${counted:-0} + 1))
-    echo $counted > "/run/data/update/$1"
+    echo $counted > "$1"
     sync
 }
 
 # Whether this committed root cannot be read to its end, asked only after failed starts.
 is_corrupted() {
     [ "$trial" != 1 ] || return
-    count unfinished-starts
-    [ $counted -gt $UNFINISHED ] || return
+    count unfinished-starts || return
+    [ "$counted" -gt $UNFINISHED ] || return
     say "the last $((counted - 1)) starts did not get the service up: reading the system to its end"
     ! cat /dev/mapper/root > /dev/null 2>&1
 }
@@ -40,8 +45,12 @@ ask_other() {
     # Nothing is mounted over a copy of the data partition in memory.
     [ -z "${memory:-}" ] || return
     mkdir -p /run/data
-    grep -q ' /run/data ext4 ' /proc/mounts || mount_ext4 || return
-    count failed-starts
+    if ! grep -q ' /run/data ext4 ' /proc/mounts && ! mount_ext4; then
+        # An encrypted card is opened by programs of the root, which may be what is corrupted. Starts are then
+        # counted on its first partition.
+        is_luks "$data" && partition 1 && mount -t vfat -o sync "$device" /run/data || return
+    fi
+    count failed-starts || return
     [ $((counted % ASK_EVERY)) = 1 ] || return
     other_is_whole || { say "the other slot holds no whole system"; return 1; }
 }

@@ -1,4 +1,4 @@
-# shellcheck shell=sh disable=SC2034,SC2154,SC2012,SC2045
+# shellcheck shell=sh disable=SC2015,SC2034,SC2154,SC2012,SC2045
 # Copying to memory what can be read of a damaged data partition, and writing it back. Sourced by init beside
 # data.sh, which decides when.
 
@@ -108,14 +108,15 @@ reclaim() {
         for found in "$1"/lost+found/*; do
             # shellcheck disable=SC2086 # the mark is a pattern
             set -- "$1" "$found"/${mark%=*}
-            [ ! -e "$2" ] || settle "$found" "$1/${mark#*=}"
+            ! is_mark "$2" || settle "$found" "$1/${mark#*=}"
         done
     done
     # Files, by their first line. A log's number has to be its own, and to rise with its rows. Newest first:
-    # of two that look alike, this system's is the newer one.
-    for found in $(ls -t "$1"/lost+found 2> /dev/null); do
+    # of two that look alike, this system's is the newer one. With parts of a second: attendance.before is
+    # written right before attendance.toml.
+    for found in $(stat -c '%y/%n' "$1"/lost+found/* 2> /dev/null | sort -r | sed 's|.*/||'); do
         found=$1/lost+found/$found
-        [ -f "$found" ] || continue
+        [ -f "$found" ] && [ ! -L "$found" ] || continue
         line=$(head -c 256 "$found" | head -n 1 | tr -cd ' -~')
         case $line in
             ????????,journal,*,*[!0-9]*) ;;
@@ -128,6 +129,12 @@ reclaim() {
             ????????????????????????????????) settle_kept "$1" machine-id machine-id ;;
         esac
     done
+}
+
+# is_mark PATH: whether it is there; an identity only if it is one, for other folders have such a name, too.
+is_mark() {
+    [ -e "$1" ] || return
+    case $1 in */machine-id) [ -f "$1" ] && [ ! -L "$1" ] && head -c 64 "$1" | grep -Eqx '[0-9a-f]{32}' ;; esac
 }
 
 # settle_kept ROOT NAME PLACE: `found` to where this system keeps it, else to where an older one does

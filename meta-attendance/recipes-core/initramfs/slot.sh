@@ -77,12 +77,27 @@ on_partition() {
     umount /run/look
 }
 
-# stay SENTENCE…: does not return. The card says it to a laptop, in the file where one would look.
+# stay SENTENCE…: does not return.
 stay() {
+    watch_on
+    tell_card "$@"
+    while :; do
+        for sentence in "$@"; do say "$sentence"; done
+        sleep 60
+    done
+}
+
+# The watchdog is fed for as long as this start takes: what comes is no hang.
+watch_on() {
     kill "$watcher" 2> /dev/null
     # The watchdog can be opened by one at a time.
     wait "$watcher" 2> /dev/null
     watch 1000000000 &
+    watcher=$!
+}
+
+# tell_card SENTENCE…: the card says it to a laptop, in the file where one would look.
+tell_card() {
     mkdir -p /run/look
     if partition 1 && mount -t vfat -o sync "$device" /run/look; then
         {
@@ -91,8 +106,4 @@ stay() {
         } > /run/look/attendance-status.txt
         umount /run/look
     fi
-    while :; do
-        for sentence in "$@"; do say "$sentence"; done
-        sleep 60
-    done
 }

@@ -102,7 +102,11 @@ impl Proxy {
     /// way. User and password are in it.
     pub fn environment(&self) -> Vec<(&'static str, Secret)> {
         let Some(url) = &self.url else { return Vec::new() };
-        let proxy = Secret::new(url.expose().as_str().trim_end_matches('/'));
+        let url = url.expose();
+        // A port that is the scheme's own is left out in a URL; libcurl takes 1080 then.
+        let port = url.port_or_known_default().map(|port| format!(":{port}")).unwrap_or_default();
+        let with_user = &url[..url::Position::AfterHost];
+        let proxy = Secret::new(format!("{with_user}{port}"));
         let no = Secret::new(self.no_proxy());
         vec![("http_proxy", proxy.clone()), ("https_proxy", proxy), ("no_proxy", no)]
     }
@@ -144,6 +148,27 @@ impl Server {
             Self::Webhook => "webhook.url",
             Self::Update => "update.url",
             Self::Fleet => "fleet.url",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn port_of_the_proxy_is_always_written() {
+        for (url, written) in [
+            ("http://u:p@proxy.example:80", "http://u:p@proxy.example:80"),
+            ("http://proxy.example/", "http://proxy.example:80"),
+            ("http://u:p%40q@[2001:db8::1]:3128", "http://u:p%40q@[2001:db8::1]:3128"),
+        ] {
+            let url = serde_json::from_value(serde_json::json!(url)).unwrap();
+            let environment = Proxy { url: Some(url), except: Vec::new() }.environment();
+            for name in ["http_proxy", "https_proxy"] {
+                assert!(environment.iter().any(|(key, value)| *key == name && value.expose() == written));
+            }
         }
     }
 }

@@ -13,10 +13,11 @@ use super::durable::{Access, replace_for};
 pub const FOLDER: &str = "/data/kept";
 
 /// Writes `content` to `path`, and before that under the same name to `kept`, where the next start looks for
-/// it. Without such a folder (elsewhere than on the appliance) to `path` alone.
+/// it. Elsewhere than on the appliance, without such a folder, to `path` alone.
 ///
 /// # Errors
-/// What the file system says; the old file stands then, at least in /etc.
+/// What the file system says, or that the appliance has no such folder; the old file stands then, at least in
+/// /etc.
 pub fn replace(kept: &Path, access: Access, path: &Path, content: &[u8]) -> io::Result<()> {
     if let Some(name) = path.file_name() {
         keep(kept, name.as_ref(), content)?;
@@ -24,12 +25,26 @@ pub fn replace(kept: &Path, access: Access, path: &Path, content: &[u8]) -> io::
     replace_for(access, path, content)
 }
 
-/// Writes `content` for the next start alone, where there is such a folder.
+/// Writes `content` for the next start alone; elsewhere than on the appliance, without such a folder, nowhere.
 ///
 /// # Errors
-/// What the file system says; the old file stands then.
+/// What the file system says, or that the appliance has no such folder; the old file stands then.
 pub fn keep(kept: &Path, name: &Path, content: &[u8]) -> io::Result<()> {
-    if kept.is_dir() { replace_for(Access::Owner, &kept.join(name), content) } else { Ok(()) }
+    keep_on(Path::new(APPLIANCE), kept, name, content)
+}
+
+/// What the initramfs leaves at each start of an appliance.
+const APPLIANCE: &str = "/run/attendance-boot/slot";
+
+fn keep_on(appliance: &Path, kept: &Path, name: &Path, content: &[u8]) -> io::Result<()> {
+    if kept.is_dir() {
+        return replace_for(Access::Owner, &kept.join(name), content);
+    }
+    if appliance.exists() {
+        let missing = format!("there is no folder {}; restart the device", kept.display());
+        return Err(io::Error::new(io::ErrorKind::NotFound, missing));
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -51,6 +66,19 @@ mod tests {
         for path in [path, kept.join("attendance.toml")] {
             assert_eq!(read_to_string(path).unwrap(), "here");
         }
+    }
+
+    #[test]
+    fn an_appliance_keeps_or_fails() {
+        let folder = tempfile::tempdir().unwrap();
+        let [kept, slot] = ["kept", "slot"].map(|name| folder.path().join(name));
+        let keep = || keep_on(&slot, &kept, "hostname".as_ref(), b"door");
+        keep().unwrap();
+        std::fs::write(&slot, "a").unwrap();
+        assert!(keep().is_err());
+        std::fs::create_dir(&kept).unwrap();
+        keep().unwrap();
+        assert!(kept.join("hostname").is_file());
     }
 
     #[test]

@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod at_door;
+mod card;
 mod document;
 pub mod fields;
 mod load;
@@ -32,6 +33,7 @@ use update::config::{Fleet, Update};
 use vision::photos::Photos;
 
 pub use at_door::DoorSection;
+pub use card::{Card, CardKey};
 pub use document::commented_defaults;
 pub use load::{ConfigError, MAX_BYTES, check_files, examine, load, parse, read};
 pub use network::{EapInner, EapMethod, FixedAddress, Interface, Network};
@@ -45,6 +47,8 @@ pub struct Config {
     pub site: Site,
     /// The network, where DHCP does not say all of it.
     pub network: Network,
+    /// The card: whether it is encrypted, and where its key comes from.
+    pub card: Card,
     /// Where the students' photos come from.
     pub photos: Photos,
     /// Where attendance rows go.

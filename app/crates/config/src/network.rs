@@ -5,7 +5,7 @@ use base::secret::{Secret, SecretUrl};
 use base::unworkable::Unworkable;
 use std::fmt;
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use schemars::JsonSchema;
@@ -199,6 +199,35 @@ impl fmt::Display for FixedAddress {
 /// Longest name of a time server.
 const LONGEST_NAME: usize = 253;
 
+/// Whether a path can stand in the files of wpa_supplicant and iwd: both also take other things than files
+/// ("pkcs11:", "blob://").
+fn is_plain_file_name(path: &Path) -> bool {
+    path.is_absolute()
+        && path.to_str().is_some_and(|text| {
+            text.len() <= LONGEST_NAME && !text.contains(|sign: char| sign.is_control() || sign == '"')
+        })
+}
+
+/// Whether a server can be meant by this entry of `no_proxy`: a name, an address or a network.
+fn can_be_excepted(entry: &str) -> bool {
+    if let Some((ip, prefix)) = entry.split_once('/') {
+        let most = ip.parse().map(|ip: IpAddr| if ip.is_ipv4() { 32 } else { 128 });
+        return most.is_ok_and(|most| prefix.parse().is_ok_and(|prefix: u8| (1..=most).contains(&prefix)));
+    }
+    if entry.parse::<IpAddr>().is_ok() {
+        return true;
+    }
+    let name = entry.strip_prefix('.').unwrap_or(entry);
+    let is_label = |label: &str| {
+        !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    };
+    // A name whose last part is a number is an address with a fault.
+    let is_number = |label: &str| label.bytes().all(|byte| byte.is_ascii_digit());
+    name.len() <= LONGEST_NAME
+        && name.split('.').all(is_label)
+        && !name.rsplit('.').next().is_some_and(is_number)
+}
+
 impl Network {
     /// The way to the servers.
     pub fn way(&self) -> Proxy {
@@ -207,13 +236,12 @@ impl Network {
 
     /// What is missing for 802.1X, or cannot be used with it.
     fn check_log_in(&self, add: &mut impl FnMut(&'static [&'static str], String)) {
-        let texts: [(&'static [&'static str], Option<&str>); 6] = [
+        let texts: [(&'static [&'static str], Option<&str>); 5] = [
             (&["network.wifi_name"], self.wifi_name.as_deref()),
             (&["network.eap_identity"], self.eap_identity.as_deref()),
             (&["network.eap_anonymous_identity"], self.eap_anonymous_identity.as_deref()),
             (&["network.eap_password"], self.eap_password.as_ref().map(Secret::expose)),
             (&["network.eap_server_name"], self.eap_server_name.as_deref()),
-            (&["network.eap_ca_file"], self.eap_ca_file.as_deref().and_then(|path| path.to_str())),
         ];
         for (setting, text) in texts {
             if text.is_some_and(|text| {
@@ -222,11 +250,34 @@ impl Network {
                 add(setting, format!("must have 1 to {LONGEST_NAME} bytes and no line ends"));
             }
         }
+        let files: [(&'static [&'static str], Option<&PathBuf>); 3] = [
+            (&["network.eap_ca_file"], self.eap_ca_file.as_ref()),
+            (&["network.eap_certificate_file"], self.eap_certificate_file.as_ref()),
+            (&["network.eap_key_file"], self.eap_key_file.as_ref()),
+        ];
+        for (setting, file) in files {
+            if let Some(path) = file.filter(|path| !is_plain_file_name(path)) {
+                add(
+                    setting,
+                    format!(
+                        "{path:?} is not the path of a file from \"/\" on, with at most {LONGEST_NAME} bytes and neither line ends nor \
+                         quotation marks"
+                    ),
+                );
+            }
+        }
         if self.wifi_name.as_ref().is_some_and(|name| name.len() > 32) {
             add(&["network.wifi_name"], "has more than 32 bytes".to_owned());
         }
         let Some(method) = self.eap_method else { return };
         let with_certificate = method == EapMethod::Tls;
+        if self.eap_inner == EapInner::Pap && method != EapMethod::Ttls {
+            add(
+                &["network.eap_inner", "network.eap_method"],
+                "\"pap\" is for network.eap_method = \"ttls\" only; remove it, or change the method"
+                    .to_owned(),
+            );
+        }
         let mut needs = |is_there: bool, setting: &'static [&'static str], why: &str| {
             if !is_there {
                 add(setting, format!("is missing; {why}"));
@@ -304,12 +355,14 @@ impl Network {
                 );
             }
         }
-        let excepted = |entry: &String| {
-            let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-.:/".contains(&byte);
-            !entry.is_empty() && entry.len() <= LONGEST_NAME && entry.bytes().all(plain)
-        };
-        if let Some(wrong) = self.no_proxy.iter().find(|entry| !excepted(entry)) {
-            add(&["network.no_proxy"], format!("{wrong:?} is neither a name nor an address nor a network"));
+        for wrong in self.no_proxy.iter().filter(|entry| !can_be_excepted(entry)) {
+            add(
+                &["network.no_proxy"],
+                format!(
+                    "{wrong:?} is neither a name nor an address nor a network, such as \"school.example\", \"192.0.2.7\" or \
+                     \"192.0.2.0/24\"; a port does not belong to it"
+                ),
+            );
         }
         self.check_log_in(&mut add);
         if let Some(number) = self.vlan {
@@ -328,83 +381,5 @@ impl Network {
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::super::parse;
-
-    fn wrong(settings: &str) -> String {
-        parse(&format!("[network]\n{settings}")).unwrap_err().to_string()
-    }
-
-    #[test]
-    fn fixed_addresses_of_both_families_are_taken() {
-        let text = "[network]\naddresses = [\"192.0.2.10/24\", \"2001:db8::10/64\"]\ngateways = [\"192.0.2.1\", \"fe80::1\"]\n\
-                    dns = [\"192.0.2.53\"]\nntp = [\"time.example\", \"192.0.2.4\"]\nvlan = 20\n";
-        let network = parse(text).unwrap().network;
-        assert_eq!(network.addresses[1].to_string(), "2001:db8::10/64");
-        assert_eq!(network.vlan, Some(20));
-        // Two machines at the ends of one line.
-        assert!(parse("[network]\naddresses = [\"192.0.2.0/31\"]\ngateways = [\"192.0.2.1\"]\n").is_ok());
-    }
-
-    #[test]
-    fn address_that_no_machine_can_have_is_refused() {
-        for (address, part) in [
-            ("192.0.2.10", "length of its network"),
-            ("192.0.2.10/33", "length of its network"),
-            ("192.0.2.0/24", "address of the network itself"),
-            ("192.0.2.255/24", "means all machines"),
-            ("127.0.0.1/8", "no machine"),
-            ("ff02::1/64", "no machine"),
-            ("school/24", "length of its network"),
-        ] {
-            let told = wrong(&format!("addresses = [\"{address}\"]\n"));
-            assert!(told.contains(part), "{told}");
-        }
-    }
-
-    #[test]
-    fn proxy_reaches_every_client_and_its_password_no_message() {
-        let text =
-            "[network]\nproxy = \"http://door:s3cr3t@proxy.example:3128\"\nno_proxy = [\"school.example\"]\n";
-        let config = parse(text).unwrap();
-        for way in [&config.tls.proxy, &config.sync().tls.proxy, &config.updates().tls.proxy] {
-            assert_eq!(way.url, config.network.proxy);
-            assert!(way.no_proxy().ends_with(",school.example"), "{}", way.no_proxy());
-        }
-        assert!(!format!("{config:?}").contains("s3cr3t"));
-        assert!(!serde_json::to_string(&config).unwrap().contains("s3cr3t"));
-        let environment = config.tls.proxy.environment();
-        assert!(environment.iter().any(|(name, value)| {
-            *name == "https_proxy" && value.expose() == "http://door:s3cr3t@proxy.example:3128"
-        }));
-        assert!(parse("").unwrap().tls.proxy.environment().is_empty());
-    }
-
-    #[test]
-    fn values_that_do_not_fit_together_are_refused() {
-        for (settings, part) in [
-            ("gateways = [\"192.0.2.1\"]", "needs network.addresses"),
-            ("addresses = [\"192.0.2.10/28\"]\ngateways = [\"192.0.2.17\"]", "in none of the networks"),
-            ("addresses = [\"192.0.2.10/24\"]\ngateways = [\"192.0.2.10\"]", "own address"),
-            ("vlan = 4095", "1 to 4094"),
-            ("interface = \"wifi\"\nvlan = 3", "for a cable"),
-            ("ntp = [\"a\\nb\"]", "neither a name nor an address"),
-            ("ntp = [\"\"]", "neither a name nor an address"),
-            ("eap_method = \"peap\"", "eap_identity"),
-            ("eap_method = \"peap\"\neap_identity = \"door\"\neap_password = \"x\"", "anybody"),
-            (
-                "eap_method = \"tls\"\neap_identity = \"door\"\neap_ca_file = \"/ca.pem\"",
-                "eap_certificate_file",
-            ),
-            ("interface = \"wifi\"\neap_method = \"tls\"", "network.wifi_name"),
-            ("eap_password = \"a\\nb\"", "no line ends"),
-            ("proxy = \"https://proxy.example:3128\"", "http://HOST:PORT"),
-            ("proxy = \"http://proxy.example/proxy.pac\"", "PAC"),
-            ("no_proxy = [\"*.school.example\"]", "nor a network"),
-        ] {
-            let told = wrong(settings);
-            assert!(told.contains(part), "{told}");
-        }
-    }
-}
+#[path = "network_tests.rs"]
+mod tests;

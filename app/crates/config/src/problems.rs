@@ -187,6 +187,7 @@ pub(super) fn problems(config: &Config) -> Vec<Unworkable> {
     found.extend(config.at_the_door().problems());
     found.extend(config.mqtt.problems());
     found.extend(config.network.problems());
+    found.extend(config.card.problems());
     found
 }
 

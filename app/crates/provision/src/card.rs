@@ -302,8 +302,8 @@ fn wire_strings(mut bytes: &[u8]) -> Option<Vec<&[u8]>> {
 fn console_password(text: &str) -> Result<Accepted, CardError> {
     let hash = text.trim();
     let strong = ["$y$", "$6$", "$5$"].iter().any(|method| hash.starts_with(method));
-    // crypt(3)'s own characters: those that a start lets into /etc/shadow (etc.sh).
-    let plain = hash.bytes().all(|b| b.is_ascii_alphanumeric() || b"./$,=".contains(&b));
+    // Those that a start lets into /etc/shadow (etc.sh).
+    let plain = hash.bytes().all(|b| b.is_ascii_graphic() && !br":|&\".contains(&b));
     if hash.is_empty() || (strong && plain && (40..=200).contains(&hash.len())) {
         return Ok(Accepted::ConsolePassword(hash.to_owned()));
     }

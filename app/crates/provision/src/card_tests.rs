@@ -98,10 +98,16 @@ fn a_password_in_clear_is_refused() {
     let hash = "$6$saltsalt$".to_owned() + &"x".repeat(86);
     let taken = parse(CardFile::ConsolePassword, hash.as_bytes()).unwrap();
     assert!(matches!(taken, Accepted::ConsolePassword(kept) if kept == hash));
+    let other = "$6$salt_of-others*$0123456789012345678901234567890123456789";
+    assert!(parse(CardFile::ConsolePassword, other.as_bytes()).is_ok());
     for wrong in [
         "secret",
         "$1$salt$abcdefghijklmnopqrstuv0123456789abcdef",
         "$6$with:colon$0123456789012345678901234567890123456789",
+        "$6$with|bar$01234567890123456789012345678901234567890123",
+        "$6$with&sign$0123456789012345678901234567890123456789012",
+        "$6$with\\back$0123456789012345678901234567890123456789012",
+        "$6$with space$012345678901234567890123456789012345678901",
     ] {
         let error = parse(CardFile::ConsolePassword, wrong.as_bytes()).unwrap_err().to_string();
         assert!(!error.contains(wrong));

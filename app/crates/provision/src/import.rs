@@ -348,15 +348,18 @@ pub fn name_machine(places: &Places) -> io::Result<Option<String>> {
     Ok(Some(name))
 }
 
-/// Keeps the machine's identity, which systemd makes at the first start.
+/// Keeps the machine's identity, which systemd makes where a start brought none: at the first one, or because
+/// what was kept is none.
 ///
 /// # Errors
 /// What the file system says.
 pub fn keep_identity(places: &Places) -> io::Result<()> {
-    if places.kept.join("machine-id").exists() {
+    let identity = read(&places.etc.join("machine-id"))?;
+    let kept = places.kept.join("machine-id");
+    // Nothing else than a plain file is read: a pipe would never end.
+    if kept.is_file() && read(&kept).is_ok_and(|kept| kept == identity) {
         return Ok(());
     }
-    let identity = read(&places.etc.join("machine-id"))?;
     let digits = identity.trim_ascii_end();
     if digits.len() != 32 || !digits.iter().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f')) {
         return Err(io::Error::other("/etc/machine-id holds none"));

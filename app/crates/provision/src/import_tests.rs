@@ -146,7 +146,7 @@ fn the_firewall_follows_keys_that_a_start_put_there() {
 }
 
 #[test]
-fn identity_is_kept_once_and_only_if_it_is_one() {
+fn identity_is_kept_only_if_it_is_one() {
     let folder = tempfile::tempdir().unwrap();
     let places = places(folder.path());
     let (identity, kept) = (places.etc.join("machine-id"), places.kept.join("machine-id"));
@@ -155,10 +155,14 @@ fn identity_is_kept_once_and_only_if_it_is_one() {
         assert!(keep_identity(&places).is_err() && !kept.exists(), "{wrong}");
     }
     let [first, second] = ["0", "1"].map(|digit| digit.repeat(32) + "\n");
-    for written in [&first, &second] {
+    // The second takes the place of what a start refused.
+    for (there, written) in [(None, &first), (Some("uninitialized\n"), &second), (Some(""), &first)] {
+        if let Some(there) = there {
+            std::fs::write(&kept, there).unwrap();
+        }
         std::fs::write(&identity, written).unwrap();
         keep_identity(&places).unwrap();
-        assert_eq!(std::fs::read_to_string(&kept).unwrap(), first);
+        assert_eq!(std::fs::read_to_string(&kept).unwrap(), *written);
     }
 }
 

@@ -13,6 +13,7 @@
 #![forbid(unsafe_code)]
 
 pub mod card;
+pub mod card_key;
 pub mod imager;
 pub mod import;
 pub mod network;

@@ -24,6 +24,7 @@ use status::console;
 use status::console::FIRST_PASSWORD;
 use update::report as service;
 use update::start;
+use view::card::{Card, Recovery};
 
 /// The report's name on the card.
 const STATUS_FILE: &str = "attendance-status.txt";
@@ -82,6 +83,8 @@ pub struct State {
     pub start: Vec<Fault>,
     /// The page's first password, as long as nobody has used it. For the console alone.
     pub first_password: Option<Secret>,
+    /// The recovery key of the encrypted card, until somebody has written it down. For the console alone.
+    pub recovery_key: Option<Secret>,
 }
 
 impl State {
@@ -105,6 +108,10 @@ impl State {
             card: read(&places.run.join(FOUND_FILE)),
             start,
             first_password: first_password(Path::new(FIRST_PASSWORD)),
+            recovery_key: {
+                let card = Card::parse(&read(Path::new(view::card::PATH)));
+                Recovery::new(&card, Path::new(view::card::RECOVERY_KEY), data_dir).unseen()
+            },
         }
     }
 }
@@ -149,6 +156,13 @@ fn issue(state: &State) -> String {
     let mut shown = text(state).replace('\r', "");
     if let Some(password) = &state.first_password {
         let _ = writeln!(shown, "{:<13}{} (gone when it was used once)", "Password:", password.expose());
+    }
+    if let Some(key) = &state.recovery_key {
+        let _ = writeln!(
+            shown,
+            "Recovery key of the encrypted card, until somebody says on the page that it is written down:\n    {}",
+            key.expose()
+        );
     }
     if let (Some(address), Some(fingerprint)) = (state.addresses.first(), &state.fingerprint)
         && let Some(code) = console::qr(&format!("https://{}/", bracketed(address)), fingerprint)

@@ -1,5 +1,5 @@
-//! 802.1X by cable: the files that this crate writes, a real wpa_supplicant, and hostapd as the port that admits
-//! or does not, at the two ends of a cable in a network of their own.
+//! 802.1X by cable: the files that this crate writes, a real wpa_supplicant, and hostapd as the port that
+//! admits or does not, at the two ends of a cable in a network of their own.
 #![allow(clippy::unwrap_used)]
 
 use std::path::{Path, PathBuf};
@@ -14,7 +14,8 @@ struct School {
 }
 
 impl School {
-    /// With a log-in server whose certificate ends in `server`, and a device whose certificate ends in `device`.
+    /// With a log-in server whose certificate ends in the year `server`, and a device whose certificate ends
+    /// in `device`.
     fn new(server: i32, device: i32) -> Self {
         let school = Self { folder: tempfile::tempdir().unwrap() };
         let mut authority = CertificateParams::new(Vec::new()).unwrap();

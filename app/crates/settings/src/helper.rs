@@ -67,16 +67,17 @@ fn take(config: &Path, request: &Request, kept: &Path, network: Network<'_>) -> 
         return Err(format!("the settings have more than {MAX_BYTES} bytes; remove comments"));
     }
     // The text that was in force before goes back whatever this version says of it.
-    let before = config.with_extension("before");
-    if config::read(&before).map_or(true, |text| text != request.text) {
+    let before_file = config.with_extension("before");
+    let goes_back = config::read(&before_file).is_ok_and(|text| text == request.text);
+    if !goes_back {
         edit::judged(&present, &request.text).map_err(|wrong| told(&wrong))?;
     }
     let forbidden = edit::forbidden(&present, &request.text);
     if !forbidden.is_empty() {
         return Err(told(&forbidden));
     }
-    kept::replace(kept, Access::Owner, &before, present.as_bytes())
-        .map_err(|error| format!("{} cannot be written: {error}", before.display()))?;
+    kept::replace(kept, Access::Owner, &before_file, present.as_bytes())
+        .map_err(|error| format!("{} cannot be written: {error}", before_file.display()))?;
     let replace = |text: &str| {
         kept::replace(kept, Access::FolderGroup(0o640), config, text.as_bytes())
             .map_err(|error| format!("{} cannot be written: {error}", config.display()))
@@ -87,14 +88,18 @@ fn take(config: &Path, request: &Request, kept: &Path, network: Network<'_>) -> 
     if before.network == after.network {
         return Ok(());
     }
-    network(&after).map_err(|fault| {
-        // Settings that are not in force must not be kept by somebody who still reaches the page.
-        let back = replace(&present).and_then(|()| network(&before).map_err(|fault| fault.to_string()));
-        if let Err(error) = back {
-            log::error!("the network before is not in force again: {error}");
-        }
-        fault.to_string()
-    })
+    let Err(fault) = network(&after) else { return Ok(()) };
+    if goes_back {
+        // Never undone: the text in its place is the one that is to go. The next start uses this one.
+        log::error!("the network of the settings that went back is not in force: {fault}");
+        return Ok(());
+    }
+    // Settings that are not in force must not be kept by somebody who still reaches the page.
+    let back = replace(&present).and_then(|()| network(&before).map_err(|fault| fault.to_string()));
+    if let Err(error) = back {
+        log::error!("the network before is not in force again: {error}");
+    }
+    Err(fault.to_string())
 }
 
 /// A plain file's bytes; no link is followed, for root could be led to a file of its own.
@@ -217,6 +222,24 @@ mod tests {
             serde_json::from_slice(&std::fs::read(folder.path().join("answer.json")).unwrap()).unwrap();
         assert!(answer.refused.unwrap().contains("networkd is gone"));
         assert_eq!(forced.into_inner(), [1, 0]);
+    }
+
+    #[test]
+    fn text_that_goes_back_stays_though_its_network_cannot_be_put_in_force() {
+        let folder = tempfile::tempdir().unwrap();
+        let [config, request] = ["attendance.toml", "request.json"].map(|name| folder.path().join(name));
+        std::fs::write(&config, OLD).unwrap();
+        let text = "[network]\naddresses = [\"192.0.2.10/24\"]\n";
+        for (base, text, works) in [(OLD, text, true), (text, OLD, false)] {
+            let asked = Request { base: digest(base), text: text.to_owned() };
+            std::fs::write(&request, serde_json::to_vec(&asked).unwrap()).unwrap();
+            let network = |_: &Config| if works { Ok(()) } else { Err(Fault::new("networkd is gone")) };
+            serve(&config, &request, folder.path(), &folder.path().join("kept"), &network).unwrap();
+            assert_eq!(std::fs::read_to_string(&config).unwrap(), text);
+        }
+        let answer: Answer =
+            serde_json::from_slice(&std::fs::read(folder.path().join("answer.json")).unwrap()).unwrap();
+        assert_eq!(answer.refused, None);
     }
 
     #[test]

@@ -86,15 +86,18 @@ impl Keeper {
             self.noted(&text, &trial.by);
             return Start::GoOn;
         }
-        let sentence = if digest(&text) == trial.back_to {
-            "The saved settings are not in force: the power went, or the file could not be written. The ones before are in \
-             force."
-        } else {
-            "The saved settings are not in force: others came by the card, or by an editor, and these count."
-        };
         self.noted(&text, ELSEWHERE);
-        self.end(false, sentence);
+        self.end(false, not_in_force(&trial, &text));
         Start::GoOn
+    }
+
+    /// Ends a trial whose settings have proven themselves, unless others are in their place meanwhile.
+    /// Whether they are still there.
+    fn prove(&self, trial: &Trial) -> bool {
+        let text = self.writer.present().unwrap_or_default();
+        let kept = digest(&text) == trial.tried;
+        self.end(kept, if kept { "The saved settings are in force." } else { not_in_force(trial, &text) });
+        kept
     }
 
     /// Ends a trial whose settings do not work: the ones before are in force then. Whether there was such a
@@ -169,13 +172,15 @@ impl Keeper {
         self.restart.notified().await;
     }
 
-    /// Somebody at a browser has confirmed. Whether there was something to confirm.
+    /// Somebody at a browser has confirmed. Whether there was something to confirm, and it is in force.
     pub fn confirm(&self) -> bool {
-        let waits = self.running_trial().is_some();
-        if waits {
-            self.confirmed.notify_one();
+        if self.running_trial().is_none() {
+            return false;
         }
-        waits
+        let present = self.writer.present().unwrap_or_default();
+        let there = self.store.trial().is_some_and(|trial| trial.tried == digest(&present));
+        self.confirmed.notify_one();
+        there
     }
 
     /// The trial that runs: the time to its end, and whether somebody must confirm.
@@ -196,10 +201,11 @@ impl Keeper {
         self.set_deadline(None);
         if kept {
             let keeper = Arc::clone(&self);
-            let ended =
-                tokio::task::spawn_blocking(move || keeper.end(true, "The saved settings are in force."));
-            if let Err(error) = ended.await {
-                log::error!("the trial of the settings did not end: {error}");
+            match tokio::task::spawn_blocking(move || keeper.prove(&trial)).await {
+                Ok(true) => {}
+                // The program runs with other settings than the file has.
+                Ok(false) => self.restart.notify_one(),
+                Err(error) => log::error!("the trial of the settings did not end: {error}"),
             }
             return;
         }
@@ -218,8 +224,8 @@ impl Keeper {
 
     /// The program was asked to stop: whoever could stop it in its order has started with these settings.
     pub fn stopped(&self) {
-        if self.store.trial().is_some_and(|trial| !trial.confirm && trial.starts > 0) {
-            self.end(true, "The saved settings are in force.");
+        if let Some(trial) = self.store.trial().filter(|trial| !trial.confirm && trial.starts > 0) {
+            self.prove(&trial);
         }
     }
 
@@ -239,6 +245,16 @@ impl Keeper {
 
     fn noted(&self, text: &str, by: &str) {
         logged("a version of the settings", self.store.note(text, by));
+    }
+}
+
+/// Why the settings on trial are not in force, where the file has this text.
+fn not_in_force(trial: &Trial, text: &str) -> &'static str {
+    if digest(text) == trial.back_to {
+        "The saved settings are not in force: the power went, or the file could not be written. The ones before are in \
+         force."
+    } else {
+        "The saved settings are not in force: others came by the card, or by an editor, and these count."
     }
 }
 

@@ -229,6 +229,50 @@ fn power_may_go_while_settings_are_put_back() {
     }
 }
 
+/// Somebody who keeps settings keeps those that the file has.
+#[tokio::test(start_paused = true)]
+async fn settings_that_are_not_in_the_file_any_more_are_not_kept() {
+    let place = Place::new();
+    let (keeper, _) = place.start();
+    keeper.change(OLD, PAGE, "a technician").unwrap();
+    let (keeper, _) = place.start();
+    let watching = tokio::spawn(Arc::clone(&keeper).watch());
+    sleep(Duration::from_secs(1)).await;
+    std::fs::write(&place.file, OLD).unwrap();
+    assert!(!keeper.confirm());
+    watching.await.unwrap();
+    keeper.restart_wanted().await;
+    let outcome = keeper.store.outcome().unwrap();
+    assert!(!outcome.kept && outcome.sentence.contains("The ones before"), "{outcome:?}");
+    assert_eq!((place.start().1, place.text().as_str()), (Start::GoOn, OLD));
+}
+
+/// The helper's refusal counts, though the text was already in its place.
+#[test]
+fn network_that_fails_late_is_told() {
+    let place = Place::new();
+    let answers = place.data.clone();
+    let store = Store::below(&place.data, Arc::new(RealDisk));
+    let keeper = Keeper::with(Writer::by_helper(&place.file, &answers), store);
+    let (request, file) = (keeper.store.request(), place.file.clone());
+    let helper = std::thread::spawn(move || {
+        while !request.exists() {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        crate::helper::serve(&file, &request, &answers, &answers.join("kept"), &|config| {
+            std::thread::sleep(Duration::from_millis(500));
+            let fixed = !config.network.addresses.is_empty();
+            if fixed { Err(Fault::new("networkd is gone")) } else { Ok(()) }
+        })
+        .unwrap();
+    });
+    let text = "[site]\nname = \"gate\"\n[network]\naddresses = [\"192.0.2.10/24\"]\n";
+    let changed = keeper.change(OLD, text, "a technician");
+    helper.join().unwrap();
+    assert!(changed.unwrap_err().what.contains("networkd is gone"));
+    assert!(keeper.store.trial().is_none() && place.text() == OLD);
+}
+
 /// On the appliance another program writes, as root, and checks again.
 #[test]
 fn the_helper_is_asked_and_its_answer_told() {

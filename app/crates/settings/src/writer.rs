@@ -114,23 +114,21 @@ impl Writer {
         let since = Instant::now();
         while since.elapsed() < HELPER_TIME {
             std::thread::sleep(LOOK);
-            if self.present().is_ok_and(|present| present == text) {
-                return Ok(());
+            // The helper removes an older answer before it removes the request.
+            if store.request().exists() {
+                continue;
             }
             let answer: Option<Answer> = read(&self.answers.join("answer.json")).ok().flatten();
-            // One that is not about this request is older, unless the request is gone.
-            if let Some(refused) =
-                answer.filter(|answer| answer.asked == asked).and_then(|answer| answer.refused)
-                && !store.request().exists()
-            {
-                return Err(Fault::new(refused));
+            // The text in its place is none yet: the helper may still take it back, for its network.
+            if let Some(answer) = answer.filter(|answer| answer.asked == asked) {
+                return answer.refused.map_or(Ok(()), |refused| Err(Fault::new(refused)));
             }
         }
         // Not to be served later, when nobody expects it any more.
         if let Err(error) = store.disk().remove(&store.request()) {
             log::warn!("{} cannot be removed: {error}", store.request().display());
         }
-        // It may have written between the last look and now.
+        // It may have written without being able to answer; its unit's time is over by now.
         if self.present().is_ok_and(|present| present == text) {
             return Ok(());
         }

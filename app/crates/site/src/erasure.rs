@@ -9,7 +9,7 @@
 //! school the first key follows from the site key: the hash is the one that stands for the student in
 //! messages ([`crate::message`]), and each door finds out whom it means.
 
-mod entry;
+pub(crate) mod entry;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -16,7 +16,7 @@ use crate::book::{
     Delivered, Device, Direction, Entry, Fixed, MOST_FIXED, MOST_VISITS, MOST_VOIDS, NewestRow, Student,
     Visit, Void,
 };
-use crate::erasure::{Id, Told};
+use crate::erasure::entry::{Id, Told};
 
 /// The version of the layout that this program writes and reads.
 pub const VERSION: u8 = 1;

@@ -12,6 +12,8 @@ use tokio::sync::mpsc;
 
 use super::actions::{acted, sentence};
 use super::asked::Asked;
+use super::auth::Who;
+use super::limits::{LEAST_PASSPHRASE, LONGEST_PASSPHRASE};
 use super::page;
 use super::refusals::{body_refused, unexpected};
 use super::reply::{Reply, error, json, with_body};
@@ -22,10 +24,6 @@ use access::audit::AUDIT;
 use base::secret::Secret;
 use view::{Done, Refused};
 
-/// Least characters of a passphrase.
-pub(super) const LEAST_PASSPHRASE: usize = 12;
-/// Most characters: two of them, encoded, fit into a form.
-pub(super) const LONGEST_PASSPHRASE: usize = 100;
 /// Pieces that wait for a slow reader.
 const PIECES: usize = 4;
 const PIECE_BYTES: usize = 64 << 10;
@@ -37,9 +35,29 @@ impl Service {
     /// The page, with the result of what was asked for.
     pub(super) async fn archive_page(&self, asked: &Asked, said: page::Archived) -> Reply {
         let control = Arc::clone(self.jobs.control());
-        let known = tokio::task::spawn_blocking(move || (control.last_import(), control.reset_words()));
-        let Ok((last, reset)) = known.await else { return unexpected() };
-        page::archive(last.as_ref(), reset.as_ref(), &said, self.limits.archive_bytes, asked.csrf())
+        // A token reads this page, too; the key is for a person.
+        let is_person = matches!(asked.who, Who::Person { .. });
+        let known = tokio::task::spawn_blocking(move || page::Archive {
+            last: control.last_import(),
+            reset: control.reset_words(),
+            recovery: is_person.then(|| control.recovery_key()).flatten(),
+        });
+        let Ok(known) = known.await else { return unexpected() };
+        page::archive(&known, &said, self.limits.archive_bytes, asked.csrf())
+    }
+
+    /// Somebody has written the card's recovery key down.
+    pub(super) async fn recovery_key_written(&self, asked: &Asked) -> Reply {
+        let control = Arc::clone(self.jobs.control());
+        let said = match tokio::task::spawn_blocking(move || control.recovery_key_written_down()).await {
+            Ok(Ok(())) => {
+                log::warn!(target: AUDIT, "{} at {} has written down the card's recovery key", asked.who, asked.from);
+                page::Archived::Nothing
+            }
+            Ok(Err(error)) => page::Archived::Refused(format!("The key is shown again: {error}.")),
+            Err(_) => return unexpected(),
+        };
+        self.archive_page(asked, said).await
     }
 
     /// Erases everything, if a person typed the right words.

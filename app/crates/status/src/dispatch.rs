@@ -124,6 +124,7 @@ impl Service {
             Endpoint::ArchivePage => self.archive_page(&asked, page::Archived::Nothing).await,
             Endpoint::Licences => self.licences(&asked).await,
             Endpoint::FactoryReset => self.factory_reset(&asked).await,
+            Endpoint::RecoveryKeyWritten => self.recovery_key_written(&asked).await,
             Endpoint::Export => self.export(&asked).await,
             Endpoint::Act => self.act_from_page(&asked).await,
             Endpoint::Preview => self.preview().await,

@@ -4,6 +4,11 @@ use std::time::Duration;
 
 use access::throttle::Rate;
 
+/// Least characters of a passphrase.
+pub(super) const LEAST_PASSPHRASE: usize = 12;
+/// Most characters: two of them, encoded, fit into a form.
+pub(super) const LONGEST_PASSPHRASE: usize = 100;
+
 /// The limits of the server. Everything it keeps for others is bounded by one of these.
 #[derive(Debug, Clone)]
 pub struct Limits {

@@ -68,6 +68,12 @@ pub(super) fn text(
         view.on_memory.iter().map(|on_memory| (on_memory.state.name(), 1)),
     );
     out.labelled(
+        "card_encryption",
+        "1 for the state of the card's encryption.",
+        "state",
+        view.card.iter().map(|card| (card.name(), 1)),
+    );
+    out.labelled(
         "plain_http",
         "1 for each setting whose address is asked without encryption.",
         "setting",
@@ -153,6 +159,7 @@ impl Metrics {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use view::card::Card;
     use view::on_memory::OnMemory;
     use view::{System, Worker};
 
@@ -170,6 +177,7 @@ mod tests {
                 ..Worker::default()
             }],
             on_memory: Some(OnMemory::parse("state=unreadable\ncopy=part\noriginal=gone\n")),
+            card: Some(Card::parse("state=plain\n")),
             plain_http: vec!["photos.url".to_owned()],
             ..View::default()
         };
@@ -178,6 +186,7 @@ mod tests {
         assert!(text.contains("attendance_worker_running{worker=\"sync\"} 1\n"));
         assert!(text.contains("attendance_info{version=\"1.0\\\"\\n\\\\\"} 1\n"));
         assert!(text.contains("attendance_plain_http{setting=\"photos.url\"} 1\n"));
+        assert!(text.contains("attendance_card_encryption{state=\"plain\"} 1\n"));
         assert!(text.contains("attendance_runs_on_memory{state=\"unreadable\"} 1\n"));
         assert!(!text.contains("storage"), "what is not known is left out");
         for line in text.lines().filter(|line| !line.starts_with('#')) {

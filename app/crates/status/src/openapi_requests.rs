@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::archive::LONGEST_PASSPHRASE;
 use super::corrections::LONGEST_REASON;
+use super::limits::LONGEST_PASSPHRASE;
 use super::request::LONGEST_ADDRESS;
 use super::routes::{Endpoint, Route};
 

@@ -82,7 +82,8 @@ impl Rights {
             | Endpoint::ArchivePage
             | Endpoint::Export
             | Endpoint::Import
-            | Endpoint::FactoryReset => Role::Technician,
+            | Endpoint::FactoryReset
+            | Endpoint::RecoveryKeyWritten => Role::Technician,
         }
     }
 }

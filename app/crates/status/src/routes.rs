@@ -93,6 +93,7 @@ pub(super) enum Endpoint {
     Export,
     Import,
     FactoryReset,
+    RecoveryKeyWritten,
     Licences,
 }
 
@@ -276,6 +277,7 @@ pub(super) static ROUTES: &[Route] = &[
     get("/licences", Access::Page, Endpoint::Licences, ""),
     get("/archive", Access::Page, Endpoint::ArchivePage, ""),
     post("/archive/reset", Access::PersonChange, Endpoint::FactoryReset, ""),
+    post("/archive/recovery-key", Access::PersonChange, Endpoint::RecoveryKeyWritten, ""),
 ];
 
 /// Every address the server answers: its method, and its path with `{name}` for a part that varies.

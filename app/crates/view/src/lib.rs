@@ -11,6 +11,7 @@
 
 mod action;
 pub mod answer;
+pub mod card;
 pub mod corrections;
 pub mod enrolment;
 pub mod on_memory;
@@ -160,6 +161,18 @@ pub trait Control: Send + Sync + 'static {
     fn factory_reset(&self, typed: &str) -> Result<(), Fault> {
         let _ = typed;
         Err(Fault::new("a factory reset is not possible here"))
+    }
+    /// The recovery key of the encrypted card, as long as nobody has said that they have written it down. Reads
+    /// files.
+    fn recovery_key(&self) -> Option<Secret> {
+        None
+    }
+    /// It is written down, and never shown again. Writes a file.
+    ///
+    /// # Errors
+    /// What the file system says; it is shown again then.
+    fn recovery_key_written_down(&self) -> io::Result<()> {
+        Ok(())
     }
     /// How the last import ended: whether it was taken over, and a sentence. None before the first.
     fn last_import(&self) -> Option<(bool, String)> {

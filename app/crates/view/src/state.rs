@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::card::Card;
 use crate::on_memory::OnMemory;
 use crate::photos::{PhotoSync, Progress, RosterCount};
 use crate::rows::{Decision, School, Today, Upload};
@@ -35,6 +36,8 @@ pub struct View {
     pub update: Update,
     /// What is known of the card where this start runs on memory; none where it does not.
     pub on_memory: Option<OnMemory>,
+    /// The encryption of the card; none where no initramfs of ours started this machine.
+    pub card: Option<Card>,
     /// The other doors of the school, over MQTT; none where no broker is configured.
     pub school: Option<School>,
     /// Settings whose addresses are asked without encryption, by their names, unless that is allowed

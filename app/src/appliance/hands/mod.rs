@@ -5,6 +5,7 @@ mod restart;
 mod rows;
 
 use std::io;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use arc_swap::ArcSwap;
@@ -30,6 +31,7 @@ use journal::Recorder;
 use recognition::watch::view::FrameView;
 use settings::trial::Keeper;
 use update::under_way::UnderWay;
+use view::card::{Card, RECOVERY_KEY, Recovery};
 use view::enrolment::Enrolment;
 use view::settings::Settings;
 use view::{Action, Control, Done, Incoming, Pending, Refused};
@@ -60,6 +62,8 @@ pub struct Hands {
     pub account: Arc<ArcSwap<String>>,
     /// The settings; none where they cannot be changed while the program runs.
     pub settings: Option<Arc<dyn Settings>>,
+    /// The encryption of the card; none elsewhere than on the appliance.
+    pub card: Option<Card>,
     /// What the office keeps.
     pub office: Office,
     /// Erases students.
@@ -70,6 +74,13 @@ pub struct Hands {
     pub keeper: Option<Arc<Keeper>>,
     /// The archive that comes in.
     pub importing: Turns,
+}
+
+impl Hands {
+    fn recovery(&self) -> Option<Recovery> {
+        let card = self.card.as_ref()?;
+        Some(Recovery::new(card, Path::new(RECOVERY_KEY), &self.config.site.data_dir))
+    }
 }
 
 impl Control for Hands {
@@ -157,6 +168,14 @@ impl Control for Hands {
         reset::ask(&self.config.site.data_dir).map_err(|error| {
             Fault::new(format!("nothing was erased: {error}")).advise("free space on the card, or replace it")
         })
+    }
+
+    fn recovery_key(&self) -> Option<Secret> {
+        self.recovery()?.unseen()
+    }
+
+    fn recovery_key_written_down(&self) -> io::Result<()> {
+        self.recovery().map_or(Ok(()), |recovery| recovery.keep_seen())
     }
 
     fn last_import(&self) -> Option<(bool, String)> {

@@ -32,6 +32,7 @@ use office::day::Day;
 use recognition::roster::Report;
 use recognition::watch::view::FrameView;
 use update::under_way::UnderWay;
+use view::card::Card;
 use view::on_memory::OnMemory;
 use view::{
     AboutStudent, Pending, Picture, Refused, Roster, RosterCount, Row, Source, StudentsList, View, Worker,
@@ -82,6 +83,8 @@ pub struct Technician {
     pub at_the_door: Faults,
     /// What is known of the card where this start runs on memory.
     pub on_memory: Option<OnMemory>,
+    /// The encryption of the card; none elsewhere than on the appliance.
+    pub card: Option<Card>,
     /// The other doors; none where no broker is configured.
     pub school: Option<School>,
     /// What the office keeps.
@@ -123,6 +126,7 @@ impl Source for Technician {
                 refused: self.refused_photos(&report),
             },
             on_memory: self.on_memory,
+            card: self.card.clone(),
             school: self.school.as_ref().map(|school| school.view(now.utc)),
             plain_http: self.config.plain_addresses().map(str::to_owned).collect(),
             problems: self.problems(now, &update, &report),

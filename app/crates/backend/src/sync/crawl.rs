@@ -13,7 +13,6 @@ use super::folder::Judged;
 use super::left_out;
 use super::link::Place;
 use super::listing;
-use super::students::is_students_list;
 use super::{CONCURRENCY, Failure, GIVE_UP_AFTER, Step};
 use base::erasure::Erased;
 use base::identity::RollNumber;
@@ -307,7 +306,7 @@ fn kind(place: &Place, config: &Photos) -> Kind {
     if left_out || place.segments().iter().any(|name| is_hidden(name)) {
         return Kind::Nothing;
     }
-    if is_students_list(place) {
+    if place.is_students_list() {
         return Kind::Students;
     }
     let folders = place.directories();

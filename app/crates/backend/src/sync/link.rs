@@ -18,6 +18,7 @@ use url::Url;
 use base::secret::SecretUrl;
 
 pub use self::place::Place;
+pub(super) use self::place::STUDENTS;
 use self::place::is_dangerous;
 use script::{FOLDER_PARAMETERS, is_script};
 

@@ -9,23 +9,15 @@ use http::{HeaderMap, Method, StatusCode};
 use super::download::blocking;
 use super::error::Error;
 use super::fetch::Site;
-use super::link::Place;
+use super::link::{Place, STUDENTS};
 use super::mirror::Mirror;
 use super::state::{Validators, Verdict};
 use base::erasure::Erased;
 use office::students::without;
 use sha2::{Digest as _, Sha256};
 
-/// Its name, on the server and in the mirror.
-pub(super) const STUDENTS: &str = "students.csv";
-
 /// Largest list: what the office takes by upload, too.
 const MAX_BYTES: u64 = 2 << 20;
-
-/// Whether a place below the base is the list.
-pub(super) fn is_students_list(place: &Place) -> bool {
-    place.segments().len() == 1 && !place.is_directory() && place.name().eq_ignore_ascii_case(STUDENTS)
-}
 
 /// Brings the list, if it is another one than at the last synchronisation; what names its version now.
 ///

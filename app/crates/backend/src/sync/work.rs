@@ -13,6 +13,7 @@ use super::download::{Downloads, Fetched, blocking};
 use super::error::Error;
 use super::fetch::Site;
 use super::link::Place;
+use super::link::STUDENTS;
 use super::metadata;
 use super::metadata::Metadata;
 use super::mirror::Mirror;
@@ -20,7 +21,6 @@ use super::removal;
 use super::removal::{Before, Decision};
 use super::state::State;
 use super::students;
-use super::students::STUDENTS;
 use super::{
     CONCURRENCY, CONFIRMATION, METADATA, PhotoChange, Report, SAVE_EVERY, STATE, Settings, Step, now,
 };

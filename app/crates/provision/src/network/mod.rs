@@ -20,7 +20,8 @@ const OURS: [&str; 2] = ["40-attendance.", "41-attendance."];
 const PROXY: &str = "proxy.env";
 /// 802.1X by wire, for wpa_supplicant.
 pub const WIRED: &str = "8021x.conf";
-/// Written anew when the others have changed: a unit watches it, and starts anew who reads them once.
+/// Folder with an empty file for each program whose file has changed, named after its unit. Another unit
+/// watches it, and starts these programs anew (`/usr/lib/attendance/network-changed`).
 const CHANGED: &str = "changed";
 
 /// Where the files lie: all last until the machine is switched off, but for iwd's.
@@ -110,11 +111,34 @@ fn of_interface(kind: &str, metric: u32, network: &Network) -> String {
     text
 }
 
+/// Writes every file at a start, and removes what other settings left, also where there are no settings that
+/// can be read: DHCP is used then.
+///
+/// # Errors
+/// What the file system says.
+pub fn at_start(places: &Places, settings: &Path) -> io::Result<()> {
+    let network = if settings.exists() {
+        config::load(settings)
+            .inspect_err(|wrong| log::error!("DHCP is used, for the settings cannot be read: {wrong}"))
+            .map(|config| config.network)
+            .unwrap_or_default()
+    } else {
+        Network::default()
+    };
+    write(places, &network)
+}
+
 /// Writes every file, and removes what other settings left.
 ///
 /// # Errors
 /// What the file system says.
 pub fn write(places: &Places, network: &Network) -> io::Result<()> {
+    write_and_tell(places, network, &mut Vec::new())
+}
+
+/// The same. The units whose files are others now, and who read them once, are in `changed`, also after an
+/// error.
+fn write_and_tell(places: &Places, network: &Network, changed: &mut Vec<&str>) -> io::Result<()> {
     let files = files(network);
     for (name, content) in &files {
         replace(&places.networkd.join(name), content, 0o644)?;
@@ -124,48 +148,60 @@ pub fn write(places: &Places, network: &Network) -> io::Result<()> {
     // Both may hold a password.
     let environment = network.way().environment();
     let lines = environment.iter().map(|(name, value)| format!("{name}=\"{}\"\n", value.expose())).collect();
-    keep(&places.own.join(PROXY), Some(lines).filter(|lines: &String| !lines.is_empty()))?;
-    keep(&places.own.join(WIRED), log_in::wired(network))?;
+    let lines = Some(lines).filter(|lines: &String| !lines.is_empty());
+    let mut note = |is_other: bool, unit| {
+        if is_other {
+            changed.push(unit);
+        }
+    };
+    note(keep(&places.own.join(PROXY), lines)?, "rauc.service");
+    note(keep(&places.own.join(WIRED), log_in::wired(network))?, "attendance-8021x.service");
+    // iwd sees another file, but stays with the network that it has joined by the one before.
     let by_air = log_in::by_air(network);
     if let Some((name, content)) = &by_air {
-        replace(&places.iwd.join(name), content, 0o600)?;
+        note(keep(&places.iwd.join(name), Some(content.clone()))?, "iwd.service");
     }
     let kept = by_air.map(|(name, _)| name);
-    sweep(&places.iwd, |name| name.ends_with(".8021x") && kept.as_deref() != Some(name))
+    let swept = sweep(&places.iwd, |name| name.ends_with(".8021x") && kept.as_deref() != Some(name))?;
+    note(swept, "iwd.service");
+    Ok(())
 }
 
-/// A file for root alone, or none.
-fn keep(path: &Path, content: Option<String>) -> io::Result<()> {
+/// A file for root alone, or none. Whether that changes something.
+fn keep(path: &Path, content: Option<String>) -> io::Result<bool> {
     match content {
-        Some(content) => replace(path, &content, 0o600),
+        Some(content) if std::fs::read_to_string(path).is_ok_and(|present| present == content) => Ok(false),
+        Some(content) => replace(path, &content, 0o600).map(|()| true),
         None => remove(path),
     }
 }
 
-fn remove(path: &Path) -> io::Result<()> {
+/// Whether there was such a file.
+fn remove(path: &Path) -> io::Result<bool> {
     match std::fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        removed => removed.map(|()| true),
     }
 }
 
-/// Removes the files of these names.
-fn sweep(folder: &Path, stale: impl Fn(&str) -> bool) -> io::Result<()> {
+/// Removes the files of these names. Whether there was one.
+fn sweep(folder: &Path, stale: impl Fn(&str) -> bool) -> io::Result<bool> {
     let entries = match std::fs::read_dir(folder) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
         entries => entries?,
     };
+    let mut found = false;
     for entry in entries {
         let entry = entry?;
         if entry.file_name().to_str().is_some_and(&stale) {
-            remove(&entry.path())?;
+            found |= remove(&entry.path())?;
         }
     }
-    Ok(())
+    Ok(found)
 }
 
 /// Puts these settings in force on the running machine: systemd-networkd is told by `reload`, and a unit
-/// starts anew who reads its file once.
+/// starts those anew who read their file once, if it is another one now.
 ///
 /// # Errors
 /// What is wrong and what to do.
@@ -178,9 +214,15 @@ pub fn apply(
         Fault::new(format!("the settings of the network cannot be put in force: {error}"))
             .advise("the ones before hold; try again, or restart the device and try then")
     };
-    write(places, network).map_err(failed)?;
-    reload().map_err(failed)?;
-    replace(&places.own.join(CHANGED), "", 0o600).map_err(failed)
+    let mut changed = Vec::new();
+    let written = write_and_tell(places, network, &mut changed).and_then(|()| reload());
+    // Also after an error: nobody finds out later that these files are others.
+    let folder = places.own.join(CHANGED);
+    let told = changed.iter().try_for_each(|unit| {
+        std::fs::create_dir_all(&folder)?;
+        std::fs::write(folder.join(unit), "")
+    });
+    written.and(told).map_err(failed)
 }
 
 /// For systemd-networkd's answer.
@@ -217,107 +259,5 @@ pub fn reload() -> io::Result<()> {
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-    use config;
-
-    fn of(settings: &str) -> Vec<(&'static str, String)> {
-        files(&config::parse(settings).unwrap().network)
-    }
-
-    #[test]
-    fn settings_without_a_network_leave_the_images_own_files() {
-        assert_eq!(of("[site]\nname = \"Door\"\n"), []);
-    }
-
-    #[test]
-    fn fixed_address_replaces_dhcp_and_keeps_the_link_local_one() {
-        let made = of(
-            "[network]\naddresses = [\"192.0.2.10/24\"]\ngateways = [\"192.0.2.1\"]\ndns = [\"192.0.2.53\"]\n",
-        );
-        let [(name, text)] = &made[..] else { panic!("{made:?}") };
-        assert_eq!(*name, "40-attendance.network");
-        for line in
-            ["Type=ether", "DHCP=no", "LinkLocalAddressing=yes", "Address=192.0.2.10/24", "DNS=192.0.2.53"]
-        {
-            assert!(text.lines().any(|found| found == line), "{line} is missing in\n{text}");
-        }
-        assert!(text.contains("[Route]\nGateway=192.0.2.1\nMetric=100\n"), "{text}");
-    }
-
-    #[test]
-    fn time_server_alone_keeps_dhcp() {
-        let made = of("[network]\nntp = [\"time.example\"]\n");
-        let text = &made[0].1;
-        assert!(text.contains("DHCP=yes") && text.contains("NTP=time.example"), "{text}");
-        assert!(text.contains("UseDNS=yes") && text.contains("UseNTP=no"), "{text}");
-    }
-
-    #[test]
-    fn vlan_has_its_own_interface_and_the_cable_stays_reachable() {
-        let made = of("[network]\nvlan = 20\naddresses = [\"192.0.2.10/24\"]\n");
-        assert_eq!(
-            made.iter().map(|(name, _)| *name).collect::<Vec<_>>(),
-            ["40-attendance.netdev", "40-attendance.network", "41-attendance.network"]
-        );
-        assert!(made[0].1.contains("Id=20"), "{}", made[0].1);
-        assert!(made[1].1.contains("VLAN=vlan20") && !made[1].1.contains("Address="), "{}", made[1].1);
-        assert!(
-            made[2].1.contains("Name=vlan20") && made[2].1.contains("Address=192.0.2.10/24"),
-            "{}",
-            made[2].1
-        );
-    }
-
-    #[test]
-    fn files_are_written_where_networkd_reads_them() {
-        let folder = tempfile::tempdir().unwrap();
-        let network = config::parse("[network]\nvlan = 3\n").unwrap().network;
-        let places = places(folder.path());
-        write(&places, &network).unwrap();
-        let count = || std::fs::read_dir(&places.networkd).unwrap().count();
-        assert_eq!(count(), 3);
-        // Others' files stay.
-        std::fs::write(places.networkd.join("40-others.network"), "").unwrap();
-        write(&places, &Network::default()).unwrap();
-        assert_eq!(count(), 1);
-    }
-
-    fn places(folder: &Path) -> Places {
-        Places { networkd: folder.join("networkd"), own: folder.join("own"), iwd: folder.join("iwd") }
-    }
-
-    #[test]
-    fn proxy_alone_leaves_the_addresses_to_dhcp_and_reaches_the_updater() {
-        let folder = tempfile::tempdir().unwrap();
-        let places = places(folder.path());
-        let text =
-            "[network]\nproxy = \"http://door:s3cr3t@proxy.example:3128\"\nno_proxy = [\"school.example\"]\n";
-        let network = config::parse(text).unwrap().network;
-        assert_eq!(files(&network), []);
-        write(&places, &network).unwrap();
-        let environment = places.own.join(PROXY);
-        assert_eq!(
-            std::fs::read_to_string(&environment).unwrap(),
-            "http_proxy=\"http://door:s3cr3t@proxy.example:3128\"\n\
-             https_proxy=\"http://door:s3cr3t@proxy.example:3128\"\n\
-             no_proxy=\"localhost,127.0.0.0/8,::1,school.example\"\n"
-        );
-        let mode = std::os::unix::fs::PermissionsExt::mode(&environment.metadata().unwrap().permissions());
-        assert_eq!(mode & 0o777, 0o600);
-        write(&places, &Network::default()).unwrap();
-        assert!(!environment.exists());
-    }
-
-    #[test]
-    fn reload_that_fails_is_told_and_one_that_works_wakes_the_others() {
-        let folder = tempfile::tempdir().unwrap();
-        let places = places(folder.path());
-        let network = Network::default();
-        let fault = apply(&places, &network, || Err(io::Error::other("no bus"))).unwrap_err();
-        assert!(fault.to_string().contains("no bus") && !places.own.join(CHANGED).exists());
-        apply(&places, &network, || Ok(())).unwrap();
-        assert!(places.own.join(CHANGED).exists());
-    }
-}
+#[path = "network_tests.rs"]
+mod tests;

@@ -3,9 +3,11 @@
 use http::StatusCode;
 use maud::{Markup, html};
 
+use base::secret::Secret;
+
 use super::document;
 use super::parts::token;
-use crate::archive::{LEAST_PASSPHRASE, LONGEST_PASSPHRASE};
+use crate::limits::{LEAST_PASSPHRASE, LONGEST_PASSPHRASE};
 use crate::reply::Reply;
 
 /// The result of what was asked for.
@@ -18,15 +20,19 @@ pub(crate) enum Archived {
     Erasing,
 }
 
-/// The page. `last` is how the last import ended; `reset` are the rows that are on this device only, and the
-/// words for a factory reset.
-pub(crate) fn archive(
-    last: Option<&(bool, String)>,
-    reset: Option<&(usize, String)>,
-    said: &Archived,
-    most_bytes: u64,
-    csrf: &str,
-) -> Reply {
+/// What the page shows.
+pub(crate) struct Archive {
+    /// How the last import ended.
+    pub(crate) last: Option<(bool, String)>,
+    /// The rows that are on this device only, and the words for a factory reset.
+    pub(crate) reset: Option<(usize, String)>,
+    /// The recovery key of the card, until somebody has written it down.
+    pub(crate) recovery: Option<Secret>,
+}
+
+/// The page.
+pub(crate) fn archive(known: &Archive, said: &Archived, most_bytes: u64, csrf: &str) -> Reply {
+    let Archive { last, reset, recovery } = known;
     let head = html! { script src="/page.js" defer {} };
     let body = html! {
         body.office {
@@ -47,6 +53,7 @@ pub(crate) fn archive(
                 @if let Some((taken, sentence)) = last {
                     p #last-import .outcome.(if *taken { "well" } else { "attention" }) { (sentence) }
                 }
+                @if let Some(key) = recovery { (recovery_key(key, csrf)) }
                 section.card aria-labelledby="export-title" {
                     h2 #export-title { "Export" }
                     p {
@@ -105,6 +112,25 @@ pub(crate) fn archive(
     let is_refused = matches!(said, Archived::Refused(_));
     let status = if is_refused { StatusCode::BAD_REQUEST } else { StatusCode::OK };
     document(status, "Export and import", &head, &body)
+}
+
+/// Shown until somebody has written it down, then never again.
+fn recovery_key(key: &Secret, csrf: &str) -> Markup {
+    html! {
+        section.card aria-labelledby="recovery-title" {
+            h2 #recovery-title { "Recovery key of the card" }
+            p {
+                "The card of this device is encrypted. If its TPM or its server is gone, only this key opens it. Write it down on paper, "
+                "and keep it where the device is not:"
+            }
+            p { code #recovery-key { (key.expose()) } }
+            form method="post" action="/archive/recovery-key" {
+                (token(csrf))
+                button.primary type="submit" { "I have written it down" }
+            }
+            p.quiet { "It is not shown again afterwards. Before that, each restart makes another one." }
+        }
+    }
 }
 
 /// It cannot be undone, so it is hidden until somebody looks for it, and takes words.

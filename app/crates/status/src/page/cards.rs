@@ -214,6 +214,7 @@ pub(super) fn system(home: &Home<'_>) -> Markup {
                         (fact("Temperature", &format!("{celsius:.0} °C{slowed}")))
                     }
                     @if let (Some(free), Some(total)) = (system.storage_free, system.storage_total) { (fact("Storage", &free_of(free, total))) }
+                    @if let Some(card) = &home.view.card { (fact("Card", card.line())) }
                     @if let (Some(free), Some(total)) = (system.memory_free, system.memory_total) { (fact("Memory", &free_of(free, total))) }
                     (fact("Liveness check", system.liveness.as_str()))
                     (fact("Scene behind people", system.scene.text()))

@@ -36,7 +36,7 @@ use sha2::{Digest, Sha256};
 use super::reply::{Reply, of_type};
 
 pub(super) use accounts::{Said, accounts};
-pub(super) use archive::{Archived, archive};
+pub(super) use archive::{Archive, Archived, archive};
 pub(super) use correct::{Form, KINDS, not_corrected};
 pub(super) use docs::docs;
 pub(super) use door::door;

@@ -1,6 +1,7 @@
 //! Whether rows reach the backend, and whether others can read what crosses the network.
 
-use super::words::{ASK, SUPPORT, attention, idle, told};
+use super::words::{ASK, SUPPORT, attention, idle, sentence, told};
+use crate::card::Card;
 use crate::state::{Problem, View};
 use base::event::WorkerState;
 
@@ -57,8 +58,12 @@ pub(super) fn delivery(view: &View, found: &mut Vec<Problem>) {
     }
 }
 
-/// Keys and faces that cross the network in clear.
+/// Keys and faces that cross the network in clear, and a card that is not encrypted as it should be.
 pub(super) fn encryption(view: &View, found: &mut Vec<Problem>) {
+    if let Some(fault) = view.card.as_ref().and_then(Card::fault) {
+        let (what, advice) = told(Some(&fault), "", SUPPORT);
+        found.push(attention(format!("{}.", sentence(&what)), &advice));
+    }
     for setting in &view.plain_http {
         let what = match setting.as_str() {
             "webhook.url" => {

@@ -5,6 +5,9 @@ use std::fmt;
 
 use percent_encoding::percent_decode_str;
 
+/// Its name, on the server and in the mirror.
+pub(in crate::sync) const STUDENTS: &str = "students.csv";
+
 /// Rounds of percent-decoding within which a dangerous name must show itself. A proxy and a server decode
 /// once each.
 const DECODING_ROUNDS: usize = 4;
@@ -31,6 +34,11 @@ pub struct Place {
 }
 
 impl Place {
+    /// Whether it is the students' list, beside the students' folders.
+    pub(in crate::sync) fn is_students_list(&self) -> bool {
+        self.segments().len() == 1 && !self.is_directory() && self.name().eq_ignore_ascii_case(STUDENTS)
+    }
+
     /// Decoded names from the base down.
     pub fn segments(&self) -> &[String] {
         &self.segments

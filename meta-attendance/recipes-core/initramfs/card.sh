@@ -1,0 +1,196 @@
+# shellcheck shell=sh disable=SC2015,SC2034,SC2046,SC2086,SC2154
+# The data partition's encryption (`card.key`), sourced by init. The cryptography is cryptsetup's, systemd's and
+# clevis's, which lie in the root: it is open, and checked by dm-verity, before the data partition is mounted.
+#
+#   plain                  nothing here touches it, unless /data/card-key asks for a key: then it moves over
+#   fresh, with card.key   LUKS2 from the beginning. Where its key does not answer, the start stays: nothing is
+#   on the card            written in plain that was to be encrypted
+#   LUKS2                  opened by the key that its header names, or by recovery-key.txt on the card's first
+#                          partition. Where neither opens it, the start stays, says so on every console and in
+#                          attendance-status.txt, and asks again each half minute. Nothing is made over it
+#   moving over            goes on, however often the power goes
+#   any but plain and      on a trial: the trial is over
+#   opened, on a trial
+#
+# Until its key is bound, the header has one more key slot, number 0, whose passphrase is no secret (SETUP): the
+# power may go at any step, and the next start goes on. It is removed when the key has opened the card.
+
+SETUP="attendance: no key is bound to this card yet"
+# Sectors have 512 bytes: a partition that takes the rest of a card need not end at a multiple of 4096.
+# What LUKS2's header takes, and what a file system leaves free at its partition's end, so that the partition can
+# move over. In 4 KiB blocks.
+HEADER=4096
+SPARE=8192
+# A partition's type: with LUKS, and without. So one whose header is damaged is not taken for an empty one.
+LUKS_TYPE=CA7D7CCB-63ED-4C53-861C-1742536059CC
+LINUX_TYPE=0FC63DAF-8483-4772-8E79-3D69D8477DE4
+
+# The encrypted partition itself; `data` is then what was opened in it.
+raw=
+# What opened it: tpm, network, recovery or setup.
+opened_by=
+# What could not be done, for the program: see /run/attendance-boot/card in init.
+card_problem=
+stayed=
+wanted=
+
+# The root as a place to run programs in, until leave_root.
+enter_root() {
+    [ ! -d /run/card ] || return 0
+    mkdir -m 700 /run/card
+    mkdir /run/card/bin
+    for folder in dev proc sys run; do mount --bind "/$folder" "/root/$folder"; done
+    # What udev makes later; clevis is written for bash.
+    [ -e /dev/fd ] || ln -s /proc/self/fd /dev/fd
+    cp /bin/busybox /run/card/bin/wget
+    cp /curl /run/card/bin/curl
+    printf %s "$SETUP" > /run/card/setup
+    chmod 600 /run/card/setup
+}
+
+# in_root PROGRAM …: with the root's programs, in a folder that cryptsetup can write to.
+in_root() {
+    enter_root
+    chroot /root /usr/bin/env -i -C /run/card PATH=/run/card/bin:/usr/sbin:/usr/bin TMPDIR=/run/card DM_DISABLE_UDEV=1 "$@"
+}
+
+# aloud COMMAND …: what it says, on the console where it fails. Never a key: what prints one is not called so.
+aloud() {
+    "$@" < /dev/null > /run/card/said 2>&1 && return
+    tr '\r' '\n' < /run/card/said | tail -n 5 | while read -r line; do say "$line"; done
+    return 1
+}
+
+crypt() { aloud in_root cryptsetup --batch-mode "$@"; }
+
+leave_root() {
+    [ -d /run/card ] || return 0
+    network_down
+    for folder in dev proc sys run; do umount "/root/$folder"; done
+    rm -rf /run/card
+}
+
+# bytes DEVICE OFFSET COUNT, as hexadecimal.
+bytes() { dd if="$1" bs=4096 skip=$(($2 / 4096)) count=1 2> /dev/null | head -c "$3" | od -An -tx1 | tr -d ' \n'; }
+blocks() { echo $(($(sectors "$1") / 8)); }
+
+# The first header's magic, or the second's, which takes its place; it lies at 32 KiB (or 16, by cryptsetup's own
+# choice).
+is_luks() {
+    [ "$(bytes "$1" 0 6)" = 4c554b53babe ] || [ "$(bytes "$1" 32768 6)" = 534b554cbabe ] || [ "$(bytes "$1" 16384 6)" = 534b554cbabe ]
+}
+mark() { sfdisk --quiet --no-reread --force --part-type "/dev/$disk" 6 "$1" > /run/sfdisk 2>&1; }
+mark_luks() { mark $LUKS_TYPE && is_marked_luks; }
+is_marked_luks() { [ "$(sfdisk --part-type "/dev/$disk" 6 2> /dev/null)" = $LUKS_TYPE ]; }
+
+# Not the layer's own image yet.
+can_encrypt() {
+    [ ! -x /root/usr/sbin/cryptsetup ] || return 0
+    card_problem=not-begun
+    say "card.key asks for an encrypted card, and this image cannot make one"
+    return 1
+}
+
+# What is asked for: `tpm`, or `network URL THUMBPRINT`; nothing where plain is meant. Of a fresh card the program
+# in the root reads it from the settings on the card's first partition; later it has left it on the data partition.
+wanted_on_card() {
+    enter_root
+    on_partition 1 attendance.toml > /run/settings.toml
+    [ -s /run/settings.toml ] && in_root attendance card-key --settings /run/settings.toml 2> /run/card/said
+    rm -f /run/settings.toml
+}
+wanted_of_data() { head -n 1 /run/data/card-key 2> /dev/null | head -c 600; }
+
+# open_card: before anything is mounted. `data` is then the opened one; `fresh` stays set where there is no file
+# system in it yet.
+open_card() {
+    raw=
+    undo_shrinking
+    restore_header
+    [ -n "$fresh" ] || ! is_half_made || fresh=1
+    if [ -n "$fresh" ]; then
+        set -- $(wanted_on_card)
+        [ -n "${1:-}" ] || return 0
+        can_encrypt || return 0
+        [ "$trial" != 1 ] || give_up "a system on trial makes no encrypted card"
+        until answers "$@"; do stay_a_while "$(no_answer "$1")" "Nothing was written to the card yet. Without card.key in attendance.toml the card is not encrypted."; done
+        wanted=$*
+        raw=$data
+        mark_luks && format_luks || give_up "LUKS2 could not be made on $raw"
+    elif ! is_luks "$data"; then
+        # Marked, and plain yet: the power went before anything was moved.
+        is_marked_luks && ! is_ext4 "$data" || return 0
+        raw=$data
+        broken "The header of the encrypted card is damaged: nothing can open it any more."
+    fi
+    raw=$data
+    if is_moving; then
+        [ "$trial" != 1 ] || give_up "the card is being encrypted, which a system on trial leaves alone"
+        keep_moving
+    fi
+    if ! try_to_open; then
+        [ "$trial" != 1 ] || { sleep 5; try_to_open; } || { sleep 20; try_to_open; } || give_up "this system cannot open the encrypted card"
+        # The next try may find it, or a recovery key.
+        until [ -n "$opened_by" ] || try_to_open; do
+            stay_a_while "$(no_answer "$(bound)")" "Nothing on the card was changed, and nothing is lost." \
+                "To open it without that: switch off, write the recovery key into a file named recovery-key.txt on the card's first drive (ATTENDANCE), and start again."
+        done
+    fi
+    data=/dev/$(dmsetup info -c --noheadings -o blkdevname data)
+    [ -z "$(is_empty)" ] || fresh=1
+}
+
+no_answer() {
+    case $1 in
+        tpm) echo "This card is encrypted with a key from a TPM, and the TPM of this board does not give it: it does not answer, or it is another one." ;;
+        network) echo "This card is encrypted with a key from the network, and the Tang server does not give it: the cable, DHCP or the server does not answer, or it has other keys." ;;
+        *) echo "This card is encrypted, and this system knows none of its keys." ;;
+    esac
+}
+
+# There is a header, and nothing was made in it yet.
+is_empty() { sed -n 's/^Subsystem:[[:space:]]*attendance-empty$/1/p' /run/card/dump; }
+no_longer_empty() { [ -z "$raw" ] || crypt config --subsystem attendance "$raw"; }
+
+# The power went while the second header of a fresh card was written: zeros before it, and neither can be read.
+is_half_made() {
+    [ "$(bytes "$data" 32768 6)" = 534b554cbabe ] && is_marked_luks && [ "$(head -c 32768 "$data" | tr -cd '\0' | wc -c)" = 32768 ] \
+        && ! in_root cryptsetup luksUUID "$data" > /dev/null 2>&1
+}
+
+# A new header, flushed in this order: key slots, second header, first header. Where the power goes in between,
+# there are zeros in the first header's place, and none of the second's: a fresh card; or one header is whole.
+format_luks() {
+    header=/run/card/header
+    dd if=/dev/zero of=$header bs=1048576 count=0 seek=24 2> /dev/null
+    crypt luksFormat --type luks2 --key-file /run/card/setup --pbkdf pbkdf2 --pbkdf-force-iterations 1000 --cipher aes-xts-plain64 \
+        --key-size 512 --sector-size 512 --luks2-metadata-size 32k --subsystem attendance-empty $header || return
+    write_header $header "$raw" 16 && write_header $header "$raw" 8 8 && write_header $header "$raw" 0 8
+    result=$?
+    rm $header
+    return $result
+}
+
+# write_header FILE DEVICE BLOCK [COUNT]: that part of the header to its place.
+write_header() {
+    dd if="$1" of="$2" bs=4096 skip="$3" seek="$3" count="${4:-$((HEADER - $3))}" conv=notrunc,fsync 2> /dev/null
+}
+
+# stay_a_while SENTENCE …: says it, on the card, too, and waits. The machine is not restarted meanwhile.
+stay_a_while() {
+    for sentence in "$@"; do say "$sentence"; done
+    [ ! -s /run/card/said ] || say "what was said last: $(tail -n 1 /run/card/said)"
+    if [ -z "$stayed" ]; then
+        stayed=1
+        watch_on
+        tell_card "$@"
+    fi
+    sleep 30
+}
+
+# broken SENTENCE …: does not return.
+broken() {
+    [ "$trial" != 1 ] || give_up "$1"
+    stay "$@" "Nothing on the card was changed. An export of this device, imported on a new card, brings its rows, photos and settings back."
+}
+
