@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# Sourced by the scripts that compile for this machine: one profile and one set of features for all of them, so
-# that what one compiled is not compiled again by another.
+# Sourced by the scripts that compile for this machine: one profile and one set of features for all of them,
+# so that what one compiled is not compiled again by another.
 
 # What tests ask of shared crates; see app/Cargo.toml.
 SHARED_FEATURES=attendance/as-in-tests

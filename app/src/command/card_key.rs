@@ -1,4 +1,5 @@
-//! `attendance card-key`: what the initramfs asks the program about the key of the card (`wanted_on_card` in its
+//! `attendance card-key`: what the initramfs asks the program about the key of the card (`wanted_on_card` in
+//! its
 //! `card.sh`). It prints `tpm`, or `network ADDRESS THUMBPRINT`, or nothing.
 
 use std::path::PathBuf;

@@ -67,8 +67,8 @@ pub fn take_over(config: &Path, keeper: &Keeper) -> Result<Option<Outcome>, Faul
     Ok(Some(outcome))
 }
 
-/// Removes what an import replaced, also where the settings are wrong and the service does not start: it takes
-/// the room of all the data.
+/// Removes what an import replaced, also where the settings are wrong and the service does not start: it
+/// takes the room of all the data.
 fn sweep(data_dir: &Path) {
     let place = Place::below(data_dir);
     let swept = std::thread::Builder::new().name("sweep".to_owned()).spawn(move || place.sweep(&RealFolders));

@@ -222,8 +222,8 @@ fn settings_of_the_page_are_kept_by_a_button() {
     assert!(appliance.text().contains("session_idle = \"20m\""));
 }
 
-/// A person stands before the camera all the time, and the settings change three times. Each change starts the
-/// program again; the person's visit goes on, and its row is written and delivered once.
+/// A person stands before the camera all the time, and the settings change three times. Each change starts
+/// the program again; the person's visit goes on, and its row is written and delivered once.
 #[test]
 fn settings_change_during_a_visit_and_no_row_is_lost() {
     let Some(demo) = std::env::var_os("ATTENDANCE_DEMO").map(PathBuf::from) else {

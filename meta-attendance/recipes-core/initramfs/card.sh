@@ -1,10 +1,11 @@
 # shellcheck shell=sh disable=SC2015,SC2034,SC2046,SC2086,SC2154
-# The data partition's encryption (`card.key`), sourced by init. The cryptography is cryptsetup's, systemd's and
-# clevis's, which lie in the root: it is open, and checked by dm-verity, before the data partition is mounted.
+# The data partition's encryption (`card.key`), sourced by init. The cryptography is cryptsetup's, systemd's
+# and clevis's, which lie in the root: it is open, and checked by dm-verity, before the data partition is
+# mounted.
 #
 #   plain                  nothing here touches it, unless /data/card-key asks for a key: then it moves over
-#   fresh, with card.key   LUKS2 from the beginning. Where its key does not answer, the start stays: nothing is
-#   on the card            written in plain that was to be encrypted
+#   fresh, with card.key   LUKS2 from the beginning. Where its key does not answer, the start stays: nothing
+#   on the card            is written in plain that was to be encrypted
 #   LUKS2                  opened by the key that its header names, or by recovery-key.txt on the card's first
 #                          partition. Where neither opens it, the start stays, says so on every console and in
 #                          attendance-status.txt, and asks again each half minute. Nothing is made over it
@@ -12,13 +13,13 @@
 #   any but plain and      on a trial: the trial is over
 #   opened, on a trial
 #
-# Until its key is bound, the header has one more key slot, number 0, whose passphrase is no secret (SETUP): the
-# power may go at any step, and the next start goes on. It is removed when the key has opened the card.
+# Until its key is bound, the header has one more key slot, number 0, whose passphrase is no secret (SETUP):
+# the power may go at any step, and the next start goes on. It is removed when the key has opened the card.
 
 SETUP="attendance: no key is bound to this card yet"
 # Sectors have 512 bytes: a partition that takes the rest of a card need not end at a multiple of 4096.
-# What LUKS2's header takes, and what a file system leaves free at its partition's end, so that the partition can
-# move over. In 4 KiB blocks.
+# What LUKS2's header takes, and what a file system leaves free at its partition's end, so that the partition
+# can move over. In 4 KiB blocks.
 HEADER=4096
 SPARE=8192
 # A partition's type: with LUKS, and without. So one whose header is damaged is not taken for an empty one.
@@ -74,8 +75,8 @@ leave_root() {
 bytes() { dd if="$1" bs=4096 skip=$(($2 / 4096)) count=1 2> /dev/null | head -c "$3" | od -An -tx1 | tr -d ' \n'; }
 blocks() { echo $(($(sectors "$1") / 8)); }
 
-# The first header's magic, or the second's, which takes its place; it lies at 32 KiB (or 16, by cryptsetup's own
-# choice).
+# The first header's magic, or the second's, which takes its place; it lies at 32 KiB (or 16, by cryptsetup's
+# own choice).
 is_luks() {
     [ "$(bytes "$1" 0 6)" = 4c554b53babe ] || [ "$(bytes "$1" 32768 6)" = 534b554cbabe ] || [ "$(bytes "$1" 16384 6)" = 534b554cbabe ]
 }
@@ -91,8 +92,9 @@ can_encrypt() {
     return 1
 }
 
-# What is asked for: `tpm`, or `network URL THUMBPRINT`; nothing where plain is meant. Of a fresh card the program
-# in the root reads it from the settings on the card's first partition; later it has left it on the data partition.
+# What is asked for: `tpm`, or `network URL THUMBPRINT`; nothing where plain is meant. Of a fresh card the
+# program in the root reads it from the settings on the card's first partition; later it has left it on the
+# data partition.
 wanted_on_card() {
     enter_root
     on_partition 1 attendance.toml > /run/settings.toml
@@ -101,8 +103,8 @@ wanted_on_card() {
 }
 wanted_of_data() { head -n 1 /run/data/card-key 2> /dev/null | head -c 600; }
 
-# open_card: before anything is mounted. `data` is then the opened one; `fresh` stays set where there is no file
-# system in it yet.
+# open_card: before anything is mounted. `data` is then the opened one; `fresh` stays set where there is no
+# file system in it yet.
 open_card() {
     raw=
     undo_shrinking
@@ -152,14 +154,16 @@ no_answer() {
 is_empty() { sed -n 's/^Subsystem:[[:space:]]*attendance-empty$/1/p' /run/card/dump; }
 no_longer_empty() { [ -z "$raw" ] || crypt config --subsystem attendance "$raw"; }
 
-# The power went while the second header of a fresh card was written: zeros before it, and neither can be read.
+# The power went while the second header of a fresh card was written: zeros before it, and neither can be
+# read.
 is_half_made() {
     [ "$(bytes "$data" 32768 6)" = 534b554cbabe ] && is_marked_luks && [ "$(head -c 32768 "$data" | tr -cd '\0' | wc -c)" = 32768 ] \
         && ! in_root cryptsetup luksUUID "$data" > /dev/null 2>&1
 }
 
-# A new header, flushed in this order: key slots, second header, first header. Where the power goes in between,
-# there are zeros in the first header's place, and none of the second's: a fresh card; or one header is whole.
+# A new header, flushed in this order: key slots, second header, first header. Where the power goes in
+# between, there are zeros in the first header's place, and none of the second's: a fresh card; or one header
+# is whole.
 format_luks() {
     header=/run/card/header
     dd if=/dev/zero of=$header bs=1048576 count=0 seek=24 2> /dev/null

@@ -1,5 +1,6 @@
 # shellcheck shell=sh disable=SC2015,SC2034,SC2046,SC2086,SC2154
-# The keys of an encrypted card, sourced by init beside card.sh: a TPM's, the network's (Tang), the recovery key.
+# The keys of an encrypted card, sourced by init beside card.sh: a TPM's, the network's (Tang), the recovery
+# key.
 
 tpm_answers() {
     enter_root
@@ -106,7 +107,8 @@ try_to_open() {
 
 # ── Binding
 
-# After the data partition was mounted: what is still to be done about its key, and what the program wants to know.
+# After the data partition was mounted: what is still to be done about its key, and what the program wants to
+# know.
 finish_card() {
     card_state=plain
     card_kind=
@@ -175,7 +177,8 @@ bind_network() {
 # Somebody has said on the page that they have written down this card's recovery key.
 seen_recovery_key() { [ "$(head -c 64 /run/data/var/changes/lib/attendance/card/recovery-key-seen 2> /dev/null)" = "$card_uuid" ]; }
 
-# Made anew at each start until it was seen. In memory only, for the program, which shows it; never in the log.
+# Made anew at each start until it was seen. In memory only, for the program, which shows it; never in the
+# log.
 new_recovery_key() {
     mkdir -p /run/attendance-boot
     (umask 077; in_root systemd-cryptenroll "$(unlocked_by)" --wipe-slot=recovery --recovery-key "$raw" > /run/attendance-boot/recovery-key 2> /run/card/said)

@@ -4,10 +4,10 @@
 #   1. e2fsck, and a file system that does not end 32 MiB before the partition does is made smaller. What
 #      resize2fs overwrites is kept in moving.undo on the first partition before; e2undo takes it back
 #   2. cryptsetup prepares its header on a snapshot in memory. From there, each flushed before the next: the
-#      first 16 MiB to the partition's end, a copy of the header before them, the header to the beginning; then
-#      the copy is removed. A start that finds the copy writes the header again
-#   3. cryptsetup encrypts from the end to the beginning, into the space that step 2 made free, and knows by its
-#      header how far it is
+#      first 16 MiB to the partition's end, a copy of the header before them, the header to the beginning;
+#      then the copy is removed. A start that finds the copy writes the header again
+#   3. cryptsetup encrypts from the end to the beginning, into the space that step 2 made free, and knows by
+#      its header how far it is
 #   4. the key is bound, as on a fresh card
 
 # move_over: whether the plain, mounted data partition was taken away to move; mount_data comes next.
@@ -33,8 +33,8 @@ move_over() {
     return 0
 }
 
-# Whether the other slot is empty, or its system opens encrypted cards: on a board whose firmware goes to the other
-# slot by itself, an older system would take this card for a damaged one.
+# Whether the other slot is empty, or its system opens encrypted cards: on a board whose firmware goes to the
+# other slot by itself, an older system would take this card for a damaged one.
 other_knows_luks() {
     [ -n "$(on_partition $((5 - booted)) cmdline.txt | tr ' ' '\n' | sed -n 's/^attendance.verity=//p')" ] || return 0
     on_partition $((5 - booted)) cmdline.txt | tr ' ' '\n' | grep -qx attendance.card=luks2
@@ -43,8 +43,8 @@ other_knows_luks() {
 fs_blocks() { echo $(($(dd if="$1" bs=1024 skip=1 count=1 2> /dev/null | od -An -tu4 -j 4 -N 4))); }
 is_ext4() { [ "$(dd if="$1" bs=1024 skip=1 count=1 2> /dev/null | od -An -tx2 -j 56 -N 2 | tr -d ' ')" = ef53 ]; }
 
-# Step 1. Tried on a snapshot in memory first: resize2fs then says there what it overwrites, and that lies on the
-# first partition, complete, before anything of the file system is touched.
+# Step 1. Tried on a snapshot in memory first: resize2fs then says there what it overwrites, and that lies on
+# the first partition, complete, before anything of the file system is touched.
 shrink() {
     [ "$(fs_blocks "$data")" -gt $(($(blocks "$data") - SPARE)) ] || return 0
     say "making room for the header of the encryption"
@@ -92,7 +92,8 @@ keep_undo() {
     return $kept
 }
 
-# Only a partition on which nothing was mounted since may be taken back: a start that cannot remove the file stays.
+# Only a partition on which nothing was mounted since may be taken back: a start that cannot remove the file
+# stays.
 forget_undo() {
     partition 1 && mount -t vfat -o sync "$device" /run/look && rm -f /run/look/moving.undo
     umount /run/look

@@ -25,7 +25,8 @@ pub fn replace(kept: &Path, access: Access, path: &Path, content: &[u8]) -> io::
     replace_for(access, path, content)
 }
 
-/// Writes `content` for the next start alone; elsewhere than on the appliance, without such a folder, nowhere.
+/// Writes `content` for the next start alone; elsewhere than on the appliance, without such a folder,
+/// nowhere.
 ///
 /// # Errors
 /// What the file system says, or that the appliance has no such folder; the old file stands then.

@@ -6,18 +6,19 @@ use base::unworkable::Unworkable;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// The card: whether rows, photos and settings on it are encrypted, and where their key comes from. Taken from
-/// the card; it takes effect when the machine starts.
+/// The card: whether rows, photos and settings on it are encrypted, and where their key comes from. Taken
+/// from the card; it takes effect when the machine starts.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Card {
-    /// Where the key of the encrypted card comes from: "tpm" (a TPM 2.0 module on the header's SPI) or "network"
-    /// (a Tang server, by cable and DHCP). Empty: the card is not encrypted. A card that is encrypted stays so
-    /// when this is removed.
+    /// Where the key of the encrypted card comes from: "tpm" (a TPM 2.0 module on the header's SPI) or
+    /// "network" (a Tang server, by cable and DHCP). Empty: the card is not encrypted. A card that is
+    /// encrypted stays so when this is removed.
     pub key: Option<CardKey>,
     /// The Tang server, for example "http://tang.example". With card.key = "network" only.
     pub tang: Option<String>,
-    /// Thumbprint of the Tang server's signing key, as `tang-show-keys` prints it: only this server is believed.
+    /// Thumbprint of the Tang server's signing key, as `tang-show-keys` prints it: only this server is
+    /// believed.
     pub thumbprint: Option<String>,
 }
 

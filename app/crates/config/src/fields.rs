@@ -9,8 +9,8 @@ use super::Config;
 use super::document::{properties, resolve};
 
 /// Settings that the page shows and does not change: with another folder the program would find none of its
-/// rows, and a replay is for tests. A key of the card takes effect when the machine starts, which no trial of two
-/// minutes shows.
+/// rows, and a replay is for tests. A key of the card takes effect when the machine starts, which no trial of
+/// two minutes shows.
 pub const READ_ONLY: [&str; 6] =
     ["site.data_dir", "site.models_dir", "camera.replay", "card.key", "card.tang", "card.thumbprint"];
 

@@ -19,7 +19,8 @@ use serde::{Deserialize, Serialize};
 pub struct Network {
     /// What the following fields are about: "ethernet" or "wifi". The other one uses DHCP.
     pub interface: Interface,
-    /// Name of the Wi-Fi network that wants 802.1X (network.eap_method). Others stand in wifi.txt on the card.
+    /// Name of the Wi-Fi network that wants 802.1X (network.eap_method). Others stand in wifi.txt on the
+    /// card.
     pub wifi_name: Option<String>,
     /// Fixed addresses, each with the length of its network, for example ["192.0.2.10/24"]. Empty: DHCP.
     pub addresses: Vec<FixedAddress>,
@@ -36,8 +37,8 @@ pub struct Network {
     pub eap_method: Option<EapMethod>,
     /// Who the device is, as the network knows it, for example "door-3@school.example".
     pub eap_identity: Option<String>,
-    /// What is shown in clear in the place of the identity, for example "anonymous@school.example". For "peap"
-    /// and "ttls".
+    /// What is shown in clear in the place of the identity, for example "anonymous@school.example". For
+    /// "peap" and "ttls".
     pub eap_anonymous_identity: Option<String>,
     /// The password, for "peap" and "ttls".
     #[schemars(with = "Option<String>")]
@@ -51,7 +52,8 @@ pub struct Network {
     /// Name that the log-in server's certificate must be for, for example "radius.school.example". Needed
     /// where the authority signs for everybody.
     pub eap_server_name: Option<String>,
-    /// PEM file of the device's own certificate, for "tls": "/etc/attendance/eap.crt" from the card's eap.crt.
+    /// PEM file of the device's own certificate, for "tls": "/etc/attendance/eap.crt" from the card's
+    /// eap.crt.
     pub eap_certificate_file: Option<PathBuf>,
     /// PEM file of its key, without a password: "/etc/attendance/eap.key" from the card's eap.key.
     pub eap_key_file: Option<PathBuf>,

@@ -115,8 +115,8 @@ pub struct Sound {
     /// Hours in which tones are played, for example "07:00-18:00"; empty: always.
     #[schemars(with = "Option<String>")]
     pub hours: Option<Hours>,
-    /// Another loudness at certain hours, for example ["07:30-08:15=100", "12:00-13:00=30"]. The first one that
-    /// fits counts; at all other times `volume` does.
+    /// Another loudness at certain hours, for example ["07:30-08:15=100", "12:00-13:00=30"]. The first one
+    /// that fits counts; at all other times `volume` does.
     #[schemars(with = "Vec<String>")]
     pub volume_at: Vec<VolumeAt>,
     /// The ALSA device, as "default" or "plughw:1,0"; empty: no sound card. The program must be built with

@@ -1,9 +1,10 @@
-//! What Raspberry Pi Imager puts on the card when its own dialog was filled in: `rpi-preseed.toml`, for images
-//! whose list says `"init_format": "rpi-preseed"` (`scripts/imager-manifest`). The format is that of Imager
+//! What Raspberry Pi Imager puts on the card when its own dialog was filled in: `rpi-preseed.toml`, for
+//! images whose list says `"init_format": "rpi-preseed"` (`scripts/imager-manifest`). The format is that of
+//! Imager
 //! 2.0.11. Pure.
 //!
-//! Each part becomes what the card's own file for it would be, so the same rules hold. What this device has no
-//! use for is named and left out.
+//! Each part becomes what the card's own file for it would be, so the same rules hold. What this device has
+//! no use for is named and left out.
 
 use toml::{Table, Value};
 

@@ -261,7 +261,8 @@ fn keep(places: &Places, accepted: &Accepted) -> io::Result<()> {
     }
 }
 
-/// Name and time zone are for settings that do not have their own; the other parts are as their own files would be.
+/// Name and time zone are for settings that do not have their own; the other parts are as their own files
+/// would be.
 fn keep_imager(places: &Places, imager: &Imager) -> io::Result<()> {
     let replace_kept = |path: &Path, text: &str, mode| {
         kept::replace(&places.kept, Access::FolderGroup(mode), path, text.as_bytes())

@@ -8,10 +8,10 @@
 //! The crate [`view`] is the one seam: a read-only snapshot of everything ([`Source`]) and the actions there
 //! are ([`Control`]). The server ([`start`]) has a thread and a runtime of its own. A request goes through
 //! `listen` (sockets, TLS 1.3, limits), `service` (who asks, and may they: `auth` and `rights`, with the
-//! crate [`access`]), `routes` and `dispatch` to one endpoint: JSON (`api`), the page (`page`, filled by the modules that
-//! end in `_pages`, `corrections` and `archive`), events, metrics, diagnostics, or documentation (`openapi`),
-//! which is made from the table of routes. `judge` asks [`view::verdict`]: is all well, and if not, what to
-//! do.
+//! crate [`access`]), `routes` and `dispatch` to one endpoint: JSON (`api`), the page (`page`, filled by the
+//! modules that end in `_pages`, `corrections` and `archive`), events, metrics, diagnostics, or documentation
+//! (`openapi`), which is made from the table of routes. `judge` asks [`view::verdict`]: is all well, and if
+//! not, what to do.
 //!
 //! # Limitations
 //! HTTP/1.1 only. A self-signed certificate makes browsers warn once; the fingerprint to compare

@@ -1,5 +1,6 @@
-//! The encryption of the card's data partition: what the initramfs says of this start (`/run/attendance-boot/card`,
-//! which its script `init` describes), and the recovery key until somebody has written it down.
+//! The encryption of the card's data partition: what the initramfs says of this start
+//! (`/run/attendance-boot/card`, which its script `init` describes), and the recovery key until somebody has
+//! written it down.
 
 use std::path::{Path, PathBuf};
 

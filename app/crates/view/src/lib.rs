@@ -162,8 +162,8 @@ pub trait Control: Send + Sync + 'static {
         let _ = typed;
         Err(Fault::new("a factory reset is not possible here"))
     }
-    /// The recovery key of the encrypted card, as long as nobody has said that they have written it down. Reads
-    /// files.
+    /// The recovery key of the encrypted card, as long as nobody has said that they have written it down.
+    /// Reads files.
     fn recovery_key(&self) -> Option<Secret> {
         None
     }

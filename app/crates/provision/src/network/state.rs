@@ -1,5 +1,6 @@
 //! What is wrong with the network of this machine, as far as the machine itself can see: no link, a link
-//! without an address, a certificate for 802.1X that is out of date, a log-in page that the network announces.
+//! without an address, a certificate for 802.1X that is out of date, a log-in page that the network
+//! announces.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -70,8 +71,8 @@ pub fn faults(system: &System, config: &Config, now: OffsetDateTime, trusted: bo
     found
 }
 
-/// The physical interfaces and VLANs; `None` where systemd-networkd does not run, as at a desk, or there is no
-/// such interface, as in a container.
+/// The physical interfaces and VLANs; `None` where systemd-networkd does not run, as at a desk, or there is
+/// no such interface, as in a container.
 fn links(system: &System) -> Option<Vec<Link>> {
     if !system.links.is_dir() {
         return None;
