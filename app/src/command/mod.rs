@@ -4,12 +4,12 @@
 
 mod boot_slot;
 mod cache_status;
+mod card_key;
 mod check_config;
 mod check_connection;
 mod check_photos;
 #[cfg(feature = "evaluate")]
 mod evaluate;
-mod card_key;
 mod factory_reset;
 mod health_gate;
 mod keys;

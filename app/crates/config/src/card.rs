@@ -87,7 +87,9 @@ impl Card {
         if let Some(tang) = self.tang.as_ref().filter(|tang| !is_address(tang)) {
             add(
                 &["card.tang"],
-                format!("{tang:?} is no address such as \"http://tang.example\": http, and nothing behind a path"),
+                format!(
+                    "{tang:?} is no address such as \"http://tang.example\": http, and nothing behind a path"
+                ),
             );
         }
         let base64url = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
@@ -118,8 +120,9 @@ mod tests {
         let wanted = |text: &str| parse(text).unwrap().card.wanted();
         assert_eq!(wanted(""), None);
         assert_eq!(wanted("card.key = \"tpm\""), Some("tpm".to_owned()));
-        let network =
-            format!("[card]\nkey = \"network\"\ntang = \"http://tang.example\"\nthumbprint = \"{THUMBPRINT}\"");
+        let network = format!(
+            "[card]\nkey = \"network\"\ntang = \"http://tang.example\"\nthumbprint = \"{THUMBPRINT}\""
+        );
         assert_eq!(wanted(&network), Some(format!("network http://tang.example {THUMBPRINT}")));
     }
 
@@ -129,7 +132,10 @@ mod tests {
             ("card.key = \"otp\"", "not possible on this kernel"),
             ("card.key = \"network\"", "needs the server's address"),
             ("card.tang = \"http://tang.example\"", "only; remove it"),
-            ("[card]\nkey = \"network\"\nthumbprint = \"short\"\ntang = \"http://tang.example\"", "no thumbprint"),
+            (
+                "[card]\nkey = \"network\"\nthumbprint = \"short\"\ntang = \"http://tang.example\"",
+                "no thumbprint",
+            ),
             ("[card]\nkey = \"network\"\ntang = \"https://tang.example\"", "no address"),
             ("[card]\nkey = \"network\"\ntang = \"http://tang.example\\\"; reboot\"", "no address"),
         ] {

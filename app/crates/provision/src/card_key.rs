@@ -21,7 +21,9 @@ pub fn write(path: &Path, card: &Card) -> io::Result<()> {
         };
     };
     let text = format!("{wanted}\n");
-    if path.parent().is_none_or(|folder| !folder.exists()) || std::fs::read_to_string(path).is_ok_and(|there| there == text) {
+    if path.parent().is_none_or(|folder| !folder.exists())
+        || std::fs::read_to_string(path).is_ok_and(|there| there == text)
+    {
         return Ok(());
     }
     replace_for(Access::Owner, path, text.as_bytes())

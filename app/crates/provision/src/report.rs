@@ -158,7 +158,11 @@ fn issue(state: &State) -> String {
         let _ = writeln!(shown, "{:<13}{} (gone when it was used once)", "Password:", password.expose());
     }
     if let Some(key) = &state.recovery_key {
-        let _ = writeln!(shown, "Recovery key of the encrypted card, until somebody says on the page that it is written down:\n    {}", key.expose());
+        let _ = writeln!(
+            shown,
+            "Recovery key of the encrypted card, until somebody says on the page that it is written down:\n    {}",
+            key.expose()
+        );
     }
     if let (Some(address), Some(fingerprint)) = (state.addresses.first(), &state.fingerprint)
         && let Some(code) = console::qr(&format!("https://{}/", bracketed(address)), fingerprint)

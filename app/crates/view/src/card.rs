@@ -114,7 +114,9 @@ impl Card {
             (Encryption::Plain, _) => {
                 "The card is not encrypted: whoever takes it can read its photos, rows and keys."
             }
-            (Encryption::Unlocked, _) => "The card is encrypted, and no key is bound to it: anybody can open it.",
+            (Encryption::Unlocked, _) => {
+                "The card is encrypted, and no key is bound to it: anybody can open it."
+            }
             (Encryption::Unknown, _) => "It is not known whether the card is encrypted.",
             (Encryption::Encrypted, Some(Key::Tpm)) => "The card is encrypted; this board’s TPM opens it.",
             (Encryption::Encrypted, Some(Key::Network)) => {
@@ -223,7 +225,8 @@ mod tests {
     fn every_word_of_the_initramfs_is_known() {
         let scripts: String = ["card.sh", "key.sh", "move.sh"].map(initramfs).concat();
         let words = |assigned: &str| -> Vec<String> {
-            let values = scripts.split(assigned).skip(1).filter_map(|rest| rest.split([';', '\n', ' ']).next());
+            let values =
+                scripts.split(assigned).skip(1).filter_map(|rest| rest.split([';', '\n', ' ']).next());
             values.filter(|word| !word.is_empty()).map(str::to_owned).collect()
         };
         let problems = words("card_problem=");
