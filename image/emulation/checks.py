@@ -216,7 +216,7 @@ def only_the_list_reaches_etc(site: Site) -> None:
     assert "pam_permit" not in machine.run("cat /etc/pam.d/login")
     assert machine.run("ls -A /var/lib/iwd; ls /var/lib/systemd/linger 2> /dev/null", check=False)[1] == ""
     told = machine.run("journalctl -b -k -o cat")
-    for path in ("systemd/system/foreign.service", "attendance.service.d/foreign.conf", "ld.so.preload", "pam.d/login"):
+    for path in ("systemd/system/foreign.service", "systemd/system/attendance.service.d/foreign.conf", "ld.so.preload", "pam.d/login"):
         assert f"/data/etc/changes/{path}: not on the list" in told, f"{path} is not said in the log:\n{told}"
     for words in ("kept/ca.pem: more than", "kept/page.crt: no plain file", "lib/iwd/foreign.psk: a link", "lib/systemd/linger: "):
         assert words in told, f"{words} is not said in the log:\n{told}"

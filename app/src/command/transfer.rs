@@ -1,7 +1,7 @@
 //! `attendance export` and `attendance import`: all that a device knows as one encrypted file.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, BufRead as _, BufReader, BufWriter, IsTerminal as _, Read, Write as _};
+use std::io::{self, BufRead, BufReader, BufWriter, IsTerminal as _, Read, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -126,7 +126,7 @@ fn ask(what: &str) -> anyhow::Result<String> {
 }
 
 /// What was typed up to the end of the line.
-fn typed(input: &mut impl Read) -> anyhow::Result<String> {
+fn typed(input: &mut impl BufRead) -> anyhow::Result<String> {
     let mut line = Vec::new();
     for byte in input.take(4096).bytes() {
         match byte? {

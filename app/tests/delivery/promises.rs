@@ -112,6 +112,7 @@ impl Backend {
             erasing: Erasing::begin(&config::load(&self.file).unwrap()),
             settings: None,
             ask_updates: Arc::default(),
+            card: None,
         }
     }
 }

@@ -151,7 +151,7 @@ make() {
     [ "$trial" = 1 ] && return 1
     # Room for the header of an encryption that may be asked for later.
     size=$(blocks "$data")
-    [ -n "$raw" ] || ! is_marked_luks || mark $LINUX_TYPE
+    [ -n "$raw" ] || ! is_marked_luks || mark "$LINUX_TYPE"
     [ -n "$raw" ] || [ "$size" -lt $((SPARE * 4)) ] || size=$((size - SPARE))
     mke2fs -q -F -t ext4 -L data -b 4096 -I 256 -E "${1:-nodiscard}" \
         -O none,has_journal,ext_attr,resize_inode,dir_index,filetype,extent,64bit,flex_bg,sparse_super,large_file,huge_file,dir_nlink,extra_isize,metadata_csum \

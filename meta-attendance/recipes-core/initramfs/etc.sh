@@ -163,7 +163,7 @@ has_form() {
     case $name in
         machine-id) is_line '[0-9a-f]{32}' ;;
         hostname) is_line '[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?' ;;
-        # Any visible characters but : | & and \, which `put` and /etc/shadow read; a locked account has * or !.
+        # Visible characters but : | & and \, which `put` or shadow's form reads; a locked account has * or !.
         password.hash) is_line "[*!]|\\\$(y|6|5)\\\$[]!-%'-9;-[^-{}~]{36,200}" ;;
         country) is_line '[A-Z]{2}' ;;
         ca.pem | page.crt | eap-ca.pem | eap.crt) is_text && grep -q -e '^-----BEGIN CERTIFICATE-----' $piece ;;
@@ -259,7 +259,7 @@ tidy_var() {
     # Folders of programs, and what root's programs trust in them.
     for path in $vars/* $vars/lib/* $vars/lib/systemd/* $vars/lib/iwd/* $vars/log/journal; do
         [ -L "$path" ] || continue
-        case ${path#$vars/}:$(readlink "$path") in run:../run | lock:../run/lock) ;; *) put_aside "$path" "a link" ;; esac
+        case ${path#"$vars"/}:$(readlink "$path") in run:../run | lock:../run/lock) ;; *) put_aside "$path" "a link" ;; esac
     done
     # Programs of users who do not log in; images that systemd lays over /usr and /etc; settings of the sound
     # library, which name libraries.

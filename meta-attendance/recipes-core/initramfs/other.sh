@@ -34,7 +34,7 @@ count() {
 is_corrupted() {
     [ "$trial" != 1 ] || return
     count unfinished-starts || return
-    [ $counted -gt $UNFINISHED ] || return
+    [ "$counted" -gt $UNFINISHED ] || return
     say "the last $((counted - 1)) starts did not get the service up: reading the system to its end"
     ! cat /dev/mapper/root > /dev/null 2>&1
 }

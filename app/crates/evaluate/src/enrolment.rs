@@ -21,6 +21,9 @@ use super::statistics::Rate;
 /// Limits of a picture's likeness to itself that are counted.
 const LIMITS: [f32; 7] = [0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8];
 
+/// Limits from which two pictures would be taken for one picture twice that are counted.
+const COPIES: [f32; 5] = [persons::COPY, 0.96, 0.95, 0.93, 0.90];
+
 /// Makes what the roster would make of a photo.
 pub type Enrol<'a> = dyn FnMut(&RgbImage) -> Result<Inspection, EngineError> + 'a;
 
@@ -46,10 +49,9 @@ pub struct Figures {
     pub refused: BTreeMap<String, usize>,
     /// Least similarity of a picture to its mirror image and crops: for each limit, those below it.
     pub below: Vec<(f32, Rate)>,
-    /// The same picture in half its size that is known as a copy.
-    pub copies_known: Rate,
-    /// Two pictures of one person that are taken for copies.
-    pub taken_for_copies: Rate,
+    /// For the limit in use and some others: the same picture in half its size that is known as a copy, and
+    /// two pictures of one person that are taken for copies.
+    pub copies: Vec<(f32, Rate, Rate)>,
     /// For each position, how the pictures fared.
     pub turned: Vec<Turned>,
     /// Folders of two photos of one person that are refused as of several.
@@ -123,14 +125,13 @@ pub fn enrolment(
     let step = firsts.len().div_ceil(plan.turned.max(1)).max(1);
     let mut positions = [(90, 0, 0), (180, 0, 0), (270, 0, 0)];
     let some: Vec<_> = firsts.iter().step_by(step).collect();
-    let (mut known, mut halved) = (0, 0);
+    let mut halved = Vec::new();
     for (path, upright) in &some {
         let picture = open(&folder.join(path))?;
         let [width, height] = [picture.width(), picture.height()].map(|side| (side / 2).max(1));
         let half = imageops::resize(&picture, width, height, imageops::FilterType::Triangle);
         if let Ok(copy) = enrol(&half)?.outcome {
-            halved += 1;
-            known += usize::from(copy.embedding.similarity(upright) >= persons::COPY);
+            halved.push(copy.embedding.similarity(upright));
         }
         for (degrees, enrolled, useless) in &mut positions {
             looked_at(done.min(total), total);
@@ -162,8 +163,13 @@ pub fn enrolment(
         enrolled: Rate::of(in_all, pictures),
         refused,
         below: below.into(),
-        copies_known: Rate::of(known, halved),
-        taken_for_copies: folders.copies,
+        copies: COPIES
+            .map(|limit| {
+                let from =
+                    |of: &[f32]| Rate::of(of.iter().filter(|alike| **alike >= limit).count(), of.len());
+                (limit, from(&halved), from(&folders.pairs))
+            })
+            .into(),
         turned: turned.into(),
         two_of_one_refused: folders.two_of_one,
         two_of_two_refused: folders.two_of_two,
@@ -175,14 +181,15 @@ pub fn enrolment(
 
 /// A reason without its figures.
 fn kind(reason: &str) -> String {
-    let words =
-        reason.split_whitespace().take_while(|word| !word.contains(|c: char| c.is_ascii_digit() || c == '('));
+    let is_figure = |word: &&str| word.contains(|c: char| c.is_ascii_digit() || c == '(');
+    let words = reason.split_whitespace().skip_while(is_figure).take_while(|word| !is_figure(word));
     words.take(6).collect::<Vec<_>>().join(" ").trim_end_matches(';').to_owned()
 }
 
 /// The results of folders.
 struct Folders {
-    copies: Rate,
+    /// How alike two pictures of one person are.
+    pairs: Vec<f32>,
     two_of_one: Rate,
     two_of_two: Rate,
     found: Rate,
@@ -194,7 +201,7 @@ impl Folders {
     fn judge(people: &[Vec<Embedding>], likeness: Likeness) -> Result<Self, EvaluateError> {
         let people: Vec<&Vec<Embedding>> = people.iter().filter(|faces| !faces.is_empty()).collect();
         let is_refused = |faces: &[&Embedding]| persons::judge(faces, likeness) != Verdict::OnePerson;
-        let mut copies = 0;
+        let mut pairs = Vec::new();
         let (mut two_of_one, mut two_of_two, mut found, mut preferred, mut all_of_one) =
             ((0, 0), (0, 0), (0, 0), 0, (0, 0));
         for (index, faces) in people.iter().enumerate() {
@@ -202,7 +209,7 @@ impl Folders {
                 for other in &faces[at + 1..] {
                     two_of_one.0 += usize::from(is_refused(&[one, other]));
                     two_of_one.1 += 1;
-                    copies += usize::from(one.similarity(other) >= persons::COPY);
+                    pairs.push(one.similarity(other));
                 }
             }
             for others in &people[index + 1..] {
@@ -232,7 +239,7 @@ impl Folders {
         }
         let rate = |(events, trials)| Rate::of(events, trials);
         Ok(Self {
-            copies: Rate::of(copies, two_of_one.1),
+            pairs,
             two_of_one: rate(two_of_one),
             two_of_two: rate(two_of_two),
             found: rate(found),
@@ -289,7 +296,8 @@ mod tests {
             figures.below.iter().map(|(_, below)| below.events).collect::<Vec<_>>(),
             [0, 0, 0, 0, 0, 6, 6]
         );
-        assert_eq!((figures.copies_known.events, figures.copies_known.trials), (2, 2));
+        let (_, known, taken) = figures.copies[0];
+        assert_eq!((known.events, known.trials, taken.trials), (2, 2, 6));
         assert_eq!((figures.two_of_one_refused.events, figures.two_of_one_refused.trials), (0, 6));
         assert_eq!((figures.two_of_two_refused.events, figures.two_of_two_refused.trials), (1, 1));
         assert_eq!(
@@ -306,5 +314,6 @@ mod tests {
             "no face found; take a photo"
         );
         assert_eq!(kind("the head is tilted by 31°; take"), "the head is tilted by");
+        assert_eq!(kind("2 faces; crop the photo to one person"), "faces; crop the photo to one");
     }
 }

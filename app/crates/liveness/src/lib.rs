@@ -32,9 +32,11 @@ mod eyes;
 pub mod latch;
 mod observation;
 pub mod passive;
+pub mod poses;
 pub mod prompt;
 mod requirement;
 pub mod scene;
+mod square;
 mod state;
 
 pub use crate::checker::{Checker, face_bounds};

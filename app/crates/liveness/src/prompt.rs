@@ -1,9 +1,15 @@
-//! A prompt: the person is asked to turn the head in a direction that was drawn by chance.
+//! A prompt: the person is asked to turn the head in directions that are drawn by chance.
 //!
-//! A recording blinks and turns, but not when and where it is asked to. Only a turn that begins after the
-//! prompt counts, in the direction that was asked for, of a body with depth ([`super::depth`]). A clear turn
-//! into another direction fails the prompt. After refusals several turns are asked for, one after the other:
-//! whoever guesses is right with one in four each time.
+//! A recording blinks and turns, but not when and where it is asked to. So a prompt is given to a head that
+//! is still ([`super::poses`]), and asks for two turns or more, one after the other. Each is another one than
+//! the turn before, has to begin a reaction time after it was asked for and soon enough, and has to be that
+//! of a body with depth ([`super::depth`]). The first clear turn decides: in another direction it is a wrong
+//! answer. Whoever guesses is right with one in four, then with one in three each time.
+//!
+//! The head need not come back to the front between two turns: all are measured from where it was before.
+//! Somebody who does not answer at all is asked once more, for another turn.
+//!
+//! Not stopped by this: somebody who makes a picture turn as it is asked to, while it is asked.
 //!
 //! Pure: poses and times in, answers out.
 
@@ -14,12 +20,18 @@ use serde::Serialize;
 use base::event::Advice;
 use faces::landmarks::Pose;
 
-/// A turn begins this long after the prompt at the earliest: nobody hears and moves sooner, and what moved
-/// already was not asked for.
+/// A turn begins this long after it is asked for at the earliest: nobody hears and moves sooner, and what
+/// moved already was not asked for.
 const REACTION: Duration = Duration::from_millis(250);
 
-/// How long a person has for each turn.
-const PATIENCE: Duration = Duration::from_secs(6);
+/// Half of a turn is made by then: people who notice the prompt begin within a second and a half.
+const LATEST: Duration = Duration::from_secs(2);
+
+/// So much later where the head has to come back from the turn before.
+const COMING_BACK: Duration = Duration::from_millis(500);
+
+/// How long a person has for each turn, once it has begun in time.
+const PATIENCE: Duration = Duration::from_secs(4);
 
 /// How far the head has to turn to the side, degrees from where it was when the prompt began.
 const TURNED: f32 = 16.0;
@@ -27,14 +39,21 @@ const TURNED: f32 = 16.0;
 /// How far it has to nod up or down, degrees.
 const NODDED: f32 = 12.0;
 
-/// A turn this much of the required one into another direction is a wrong answer.
-const WRONG: f32 = 1.25;
+/// A turn has begun with this much of the required one.
+const BEGUN: f32 = 0.5;
 
-/// Frames in a row that have to show the turn: the mesh may slip in one.
+/// Largest share of another turn beside the asked one, as a part of this: whoever turns nods a little, and
+/// somebody who turns and nods at once answers two prompts.
+const BESIDE: f32 = 0.6;
+
+/// Frames in a row that have to show a turn, be it right or wrong: the mesh may slip in one.
 const FRAMES: u32 = 2;
 
+/// Turns of a first prompt.
+pub const TURNS: u32 = 2;
+
 /// Most turns of one prompt.
-pub const MAX_TURNS: u32 = 3;
+pub const MAX_TURNS: u32 = 6;
 
 /// What a person is asked to do. Left and right are the person's own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
@@ -82,7 +101,7 @@ impl Turn {
 pub enum Answer {
     /// The person has not answered yet.
     Waiting,
-    /// A turn was right, and this one is asked for next.
+    /// This turn is asked for next: the one before was right, or nobody answered it.
     Next(Turn),
     /// Everything that was asked for was shown.
     Passed,
@@ -96,20 +115,37 @@ pub struct Prompt {
     asked: Turn,
     /// Turns still to come after this one.
     left: u32,
+    /// Whether another turn may be asked for where nobody answers.
+    again: bool,
     since: Duration,
-    /// Where the head was when the prompt could first be answered; `None` before.
-    rest: Option<Pose>,
+    /// How the head was held when the prompt began.
+    rest: Pose,
+    /// The turn that was shown last, while the head has not come back from it; and whether there was one.
+    before: Option<Turn>,
+    follows: bool,
+    /// Whether a frame was seen in which the person could have begun.
+    ready: bool,
+    /// Frames in a row that show the asked turn, and another one.
     right: u32,
     wrong: u32,
-    /// Whether the head has to come back to the front before the next turn.
-    returning: bool,
 }
 
 impl Prompt {
-    /// Asks for `turns` turns (1 to [`MAX_TURNS`]), the first of which is `first`.
-    pub fn new(first: Turn, turns: u32, now: Duration) -> Self {
-        let left = turns.clamp(1, MAX_TURNS) - 1;
-        Self { asked: first, left, since: now, rest: None, right: 0, wrong: 0, returning: false }
+    /// Asks for `turns` turns (1 to [`MAX_TURNS`]), the first of which is `first`, of a head that is held
+    /// like `rest` and still.
+    pub fn new(first: Turn, turns: u32, rest: Pose, now: Duration) -> Self {
+        Self {
+            asked: first,
+            left: turns.clamp(1, MAX_TURNS) - 1,
+            again: true,
+            since: now,
+            rest,
+            before: None,
+            follows: false,
+            ready: false,
+            right: 0,
+            wrong: 0,
+        }
     }
 
     /// What the person is asked to do now.
@@ -117,109 +153,76 @@ impl Prompt {
         self.asked
     }
 
-    /// Notes the pose of one frame. `depth` is whether the motion since the prompt is that of a body with
-    /// depth. `next` draws the next turn.
-    pub fn note(&mut self, pose: Pose, depth: bool, now: Duration, next: impl FnOnce() -> Turn) -> Answer {
-        if now.saturating_sub(self.since) > PATIENCE {
-            return Answer::Failed;
-        }
-        // What the head did before the person could react is where the turn begins.
-        if self.returning || now.saturating_sub(self.since) < REACTION {
-            let front = pose.yaw.abs() < TURNED / 2.0 && pose.pitch.abs() < NODDED;
-            if self.returning && front {
-                (self.returning, self.since) = (false, now);
+    /// Notes the pose of one frame. `depth` is whether the motion since the turn was asked for is that of a
+    /// body with depth. `draw` draws a turn, and not the one that it is given.
+    pub fn note(
+        &mut self,
+        pose: Pose,
+        depth: bool,
+        now: Duration,
+        draw: impl FnOnce(Turn) -> Turn,
+    ) -> Answer {
+        let after = now.saturating_sub(self.since);
+        let shares = Turn::ALL.map(|turn| (turn, turn.share(self.rest, pose)));
+        // Coming back from the turn before is no turn.
+        self.before = self.before.filter(|before| before.share(self.rest, pose) >= BEGUN);
+        let mut shown = (self.asked, f32::NEG_INFINITY);
+        for (turn, share) in shares.into_iter().filter(|(turn, _)| Some(*turn) != self.before) {
+            if share > shown.1 {
+                shown = (turn, share);
             }
+        }
+        let (turn, share) = shown;
+        if after < REACTION {
             return Answer::Waiting;
         }
-        let rest = *self.rest.get_or_insert(pose);
-        let wrong =
-            Turn::ALL.iter().filter(|turn| **turn != self.asked).any(|turn| turn.share(rest, pose) >= WRONG);
-        let share = self.asked.share(rest, pose);
-        self.right = if share >= 1.0 && depth { self.right + 1 } else { 0 };
-        // Whoever turns where they were asked to may nod a little with it.
-        self.wrong = if wrong && share < 1.0 { self.wrong + 1 } else { 0 };
+        let begun = share >= BEGUN;
+        // Of a head that comes back from a turn nobody can say when the next one began.
+        let first = !std::mem::replace(&mut self.ready, true);
+        let too_soon = begun && first && !self.follows;
+        let latest = if self.follows { LATEST + COMING_BACK } else { LATEST };
+        if too_soon || (!begun && after > latest) {
+            return self.ask_again(now, draw);
+        }
+        if after > PATIENCE {
+            return Answer::Failed;
+        }
+        let alone = shares
+            .into_iter()
+            .all(|(other, beside)| other == turn || Some(other) == self.before || beside <= BESIDE * share);
+        let clear = share >= 1.0;
+        self.right = if clear && turn == self.asked && alone && depth { self.right + 1 } else { 0 };
+        self.wrong = if clear && turn != self.asked { self.wrong + 1 } else { 0 };
         if self.right >= FRAMES {
             let Some(left) = self.left.checked_sub(1) else { return Answer::Passed };
-            let turn = next();
-            *self = Self { returning: true, ..Self::new(turn, left + 1, now) };
-            Answer::Next(turn)
-        } else if self.wrong > FRAMES {
+            self.left = left;
+            (self.before, self.follows) = (Some(self.asked), true);
+            self.ask(draw(self.asked), now)
+        } else if self.wrong >= FRAMES {
             Answer::Failed
         } else {
             Answer::Waiting
         }
     }
+
+    fn ask(&mut self, turn: Turn, now: Duration) -> Answer {
+        (self.asked, self.since, self.ready) = (turn, now, false);
+        (self.right, self.wrong) = (0, 0);
+        Answer::Next(turn)
+    }
+
+    fn ask_again(&mut self, now: Duration, draw: impl FnOnce(Turn) -> Turn) -> Answer {
+        if !std::mem::replace(&mut self.again, false) {
+            return Answer::Failed;
+        }
+        self.ask(draw(self.asked), now)
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
+#[path = "prompt_tests.rs"]
+mod tests;
 
-    fn pose(yaw: f32, pitch: f32) -> Pose {
-        Pose { yaw, pitch, roll: 0.0 }
-    }
-
-    /// The answers to poses every 66 ms from the moment of the prompt.
-    fn answers(asked: Turn, depth: bool, poses: impl Iterator<Item = Pose>) -> Answer {
-        let mut prompt = Prompt::new(asked, 1, Duration::ZERO);
-        poses
-            .enumerate()
-            .map(|(n, pose)| prompt.note(pose, depth, Duration::from_millis(66 * n as u64), || Turn::Up))
-            .find(|answer| *answer != Answer::Waiting)
-            .unwrap_or(Answer::Waiting)
-    }
-
-    /// Still for half a second, then a turn of one degree a frame.
-    fn turn(yaw: f32, pitch: f32) -> impl Iterator<Item = Pose> {
-        (0..60u8).map(move |n| {
-            let share = f32::from(n.saturating_sub(8)).min(25.0);
-            pose(yaw * share, pitch * share)
-        })
-    }
-
-    #[test]
-    fn only_the_asked_turn_of_a_body_passes() {
-        for (asked, yaw, pitch) in
-            [(Turn::Left, 1.0, 0.0), (Turn::Right, -1.0, 0.0), (Turn::Up, 0.0, -1.0), (Turn::Down, 0.0, 1.0)]
-        {
-            assert_eq!(answers(asked, true, turn(yaw, pitch)), Answer::Passed, "{asked:?}");
-            assert_eq!(answers(asked, true, turn(-yaw, -pitch)), Answer::Failed, "{asked:?}, the other way");
-            assert_eq!(answers(asked, false, turn(yaw, pitch)), Answer::Waiting, "{asked:?}, a flat picture");
-        }
-    }
-
-    #[test]
-    fn a_turn_that_began_before_the_prompt_does_not_count() {
-        let turned = std::iter::repeat_n(pose(25.0, 0.0), 80);
-        assert_eq!(answers(Turn::Left, true, turned), Answer::Waiting);
-    }
-
-    #[test]
-    fn nobody_who_stands_still_passes_and_the_prompt_ends() {
-        let still = std::iter::repeat_n(pose(2.0, -3.0), 120);
-        assert_eq!(answers(Turn::Left, true, still), Answer::Failed);
-    }
-
-    #[test]
-    fn a_second_turn_counts_only_after_the_head_came_back() {
-        let mut prompt = Prompt::new(Turn::Left, 2, Duration::ZERO);
-        let mut said = Vec::new();
-        for n in 0..80u64 {
-            let yaw = match n {
-                0..8 => 0.0,
-                8..30 => 25.0,
-                30..45 => 0.0,
-                _ => -25.0,
-            };
-            let now = Duration::from_millis(66 * n);
-            let answer = prompt.note(pose(yaw, 0.0), true, now, || Turn::Right);
-            if answer != Answer::Waiting {
-                said.push(answer);
-            }
-            if answer == Answer::Passed {
-                break;
-            }
-        }
-        assert_eq!(said, [Answer::Next(Turn::Right), Answer::Passed]);
-    }
-}
+#[cfg(test)]
+#[path = "prompt_odds.rs"]
+mod odds;

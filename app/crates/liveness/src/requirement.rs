@@ -61,7 +61,7 @@ impl Requirement {
     /// Turns to ask for where nothing else shows liveness; 0 where a prompt does not help.
     pub fn turns(self) -> u32 {
         let asks = self.rule == LivenessRule::PassivePrompt && self.asks && !self.exempt;
-        if asks { (1 + self.refusals).min(crate::prompt::MAX_TURNS) } else { 0 }
+        if asks { (crate::prompt::TURNS + self.refusals).min(crate::prompt::MAX_TURNS) } else { 0 }
     }
 
     /// The site's rule with the weights in this folder.

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use base::event::Advice;
 use faces::landmarks::Landmarks;
 use vision::embedding::Embedding;
 
 use crate::observation::{Observation, WITHOUT_A_BREAK, same_picture};
+use crate::poses::Poses;
 use crate::prompt::{Prompt, Turn};
 
 /// What is known about the liveness of one track.
@@ -19,6 +21,8 @@ pub struct State {
     pub depth: crate::depth::Parallax,
     /// What was around the head over time.
     pub surroundings: crate::scene::around::Surroundings,
+    /// How the head was held, before it was asked to turn.
+    poses: Poses,
     /// The prompt, where one was given.
     pub(super) prompt: Prompted,
     /// When the newest frame was noted.
@@ -83,6 +87,7 @@ impl State {
     /// Notes a face that is turned too far, or moves too fast, to be embedded: that is what a turn looks
     /// like that was asked for.
     pub fn note_turned(&mut self, landmarks: &Landmarks, now: Duration) {
+        self.poses.note(landmarks.pose, now);
         if let Prompted::Asked(_) = self.prompt {
             self.keep(now);
             self.turned_away = true;
@@ -91,12 +96,20 @@ impl State {
         }
     }
 
-    /// Asks for `turns` turns of the head, unless that was done. What the head did before does not count.
+    /// Asks for `turns` turns of the head, unless that was done, as soon as the head is still and looks to
+    /// the front; for one more where it turned unasked. What the head did before does not count.
     pub fn ask(&mut self, turns: u32, now: Duration) {
-        if matches!(self.prompt, Prompted::Not) {
+        if let (Prompted::Not, Some(rest)) = (&self.prompt, self.poses.still()) {
             self.depth = crate::depth::Parallax::default();
-            self.prompt = Prompted::Asked(Prompt::new(drawn(), turns, now));
+            let first = Turn::ALL[fastrand::usize(..Turn::ALL.len())];
+            let turns = turns + u32::from(self.poses.are_restless());
+            self.prompt = Prompted::Asked(Prompt::new(first, turns, rest, now));
         }
+    }
+
+    /// What a person has to do before a turn can be asked for.
+    pub fn before_prompt(&self) -> Advice {
+        if self.poses.look_to_the_front() { Advice::HoldStill } else { Advice::LookAtTheCamera }
     }
 
     /// What the person is asked to do now.
@@ -105,9 +118,12 @@ impl State {
     }
 
     fn note_pose(&mut self, landmarks: &Landmarks, now: Duration) {
-        let Prompted::Asked(prompt) = &mut self.prompt else { return };
+        let Prompted::Asked(prompt) = &mut self.prompt else {
+            self.poses.note(landmarks.pose, now);
+            return;
+        };
         let depth = self.depth.score().is_some_and(|score| score >= depth_needed(prompt.asked()));
-        match prompt.note(landmarks.pose, depth, now, drawn) {
+        match prompt.note(landmarks.pose, depth, now, drawn_but) {
             crate::prompt::Answer::Waiting => {}
             crate::prompt::Answer::Next(_) => self.depth = crate::depth::Parallax::default(),
             crate::prompt::Answer::Passed => self.prompt = Prompted::Passed,
@@ -124,9 +140,10 @@ impl State {
     }
 }
 
-/// A turn drawn by chance.
-fn drawn() -> Turn {
-    Turn::ALL[fastrand::usize(..Turn::ALL.len())]
+/// A turn drawn by chance, and not this one.
+fn drawn_but(turn: Turn) -> Turn {
+    let others = Turn::ALL.into_iter().filter(|other| *other != turn);
+    others.clone().nth(fastrand::usize(..others.count())).unwrap_or(turn)
 }
 
 /// How much depth the motion of a turn has to show, as a multiple of what an unprompted one needs. A nod is

@@ -63,6 +63,7 @@ fn hands(folder: &std::path::Path, refused: &[&str], bus: &Bus, board: Arc<Board
         ask_updates: Arc::default(),
         keeper: None,
         importing: Turns::default(),
+        card: None,
     };
     (hands, ledger)
 }

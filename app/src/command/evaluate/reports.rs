@@ -29,8 +29,10 @@ pub(super) fn report_enrolment(figures: &enrolment::Figures) {
     for (limit, below) in &figures.below {
         println!("  less like itself than {limit:.2}: {below}");
     }
-    println!("The same picture in half its size known as a copy: {}", figures.copies_known);
-    println!("Two pictures of one person taken for copies: {}", figures.taken_for_copies);
+    for (limit, known, taken) in &figures.copies {
+        println!("Copies from {limit:.2} on: the same picture in half its size: {known}");
+        println!("  two pictures of one person: {taken}");
+    }
     for turned in &figures.turned {
         println!(
             "Turned by {}°: enrolled {}; enrolled and useless {}",

@@ -20,10 +20,13 @@ use crate::site::Site;
 /// A name that no machine here resolves: only the proxy knows the way.
 const HOST: &str = "backend.example";
 
+/// The first line of a request, and the password.
+type Asked = (String, Option<String>);
+
 /// A proxy that leads every name to this machine, and what it was asked: the first line, and the password.
 struct TestProxy {
     address: String,
-    asked: Arc<Mutex<Vec<(String, Option<String>)>>>,
+    asked: Arc<Mutex<Vec<Asked>>>,
 }
 
 /// How the proxy answers.

@@ -6,7 +6,7 @@ use image::{Rgb, RgbImage};
 
 use super::doorway::SIZE;
 use super::head::{Attitude, Head, sample};
-use super::species::{Parameters, Species, animated, at_rest};
+use super::species::{Parameters, Species, animated, at_rest, filmed};
 
 /// How long a person or an attack takes to come before the camera, seconds.
 pub const COMING: f32 = 0.4;
@@ -41,6 +41,7 @@ impl Item<'_> {
                 Attitude { yaw: rest.yaw + turned.yaw, pitch: rest.pitch + turned.pitch, ..rest }
             }
             Some(species) if species.is_animated() => animated(p, seconds),
+            Some(species) if species.is_filmed() => filmed(p, seconds),
             Some(Species::MonitorFlicker) => at_rest(p, seconds),
             Some(_) => Attitude::default(),
         };

@@ -218,12 +218,14 @@ impl Stage {
             parameters,
         };
         let mut asked: Option<(Advice, f32)> = None;
+        let mut turned = Attitude::default();
         let frames = ((compose::COMING + STAYS) * RATE as f32) as u32;
         for number in 0..frames {
             self.now += Duration::from_secs(1) / RATE;
             let seconds = number as f32 / RATE as f32;
-            let turned = asked
-                .map_or(Attitude::default(), |(advice, since)| turn(advice, &parameters, seconds - since));
+            if let Some((advice, since)) = asked {
+                turned = turn(advice, &parameters, seconds - since, turned);
+            }
             let frame = item.frame(seconds, turned, &mut self.noise);
             for outcome in self.see(frame)? {
                 match outcome {
@@ -266,13 +268,19 @@ fn direction(advice: Advice) -> Option<[f32; 2]> {
     }
 }
 
-/// How a person has turned so long after the prompt: after their reaction they turn, stay, and come back.
-fn turn(advice: Advice, parameters: &Parameters, since: f32) -> Attitude {
-    let Some([across, down]) = direction(advice) else { return Attitude::default() };
+/// How a person has turned one frame later, so long after they were asked to: they stay as they are until
+/// their reaction, turn, stay, and come back. From the front a turn takes half a second.
+fn turn(advice: Advice, parameters: &Parameters, since: f32, turned: Attitude) -> Attitude {
     let after = since - parameters.reaction;
-    let share = (after / 0.5).min((2.4 - after) / 0.5).clamp(0.0, 1.0);
-    let angle = parameters.turn * share;
-    Attitude { yaw: across * angle, pitch: down * angle, closed: 0.0 }
+    let (Some([across, down]), true) = (direction(advice), after >= 0.0) else { return turned };
+    let angle = if after < 1.9 { parameters.turn } else { 0.0 };
+    let step = parameters.turn / 0.5 / RATE as f32;
+    let toward = |at: f32, target: f32| at + (target - at).clamp(-step, step);
+    Attitude {
+        yaw: toward(turned.yaw, across * angle),
+        pitch: toward(turned.pitch, down * angle),
+        closed: 0.0,
+    }
 }
 
 /// The rates. Pure.
@@ -339,9 +347,17 @@ mod tests {
     #[test]
     fn person_turns_after_the_reaction_and_comes_back() {
         let parameters = Parameters::draw(Half::Test, &mut fastrand::Rng::with_seed(1));
-        let yaw = |since: f32| turn(Advice::TurnRight, &parameters, since).yaw;
-        assert_eq!(yaw(parameters.reaction - 0.05), 0.0);
-        assert_eq!(yaw(parameters.reaction + 1.0), -parameters.turn);
-        assert_eq!(yaw(parameters.reaction + 3.0), 0.0);
+        let mut turned = Attitude::default();
+        let yaws: Vec<f32> = (0..50u8)
+            .map(|n| {
+                turned = turn(Advice::TurnRight, &parameters, 0.1 * f32::from(n), turned);
+                turned.yaw
+            })
+            .collect();
+        let frame = |seconds: f32| yaws[(10.0 * (parameters.reaction + seconds)) as usize];
+        assert_eq!(frame(-0.05), 0.0);
+        assert!((frame(1.0) + parameters.turn).abs() < 1e-3);
+        assert!(frame(3.0).abs() < 1e-3);
+        assert!(yaws.windows(2).all(|two| (two[1] - two[0]).abs() < 0.3), "no jumps");
     }
 }

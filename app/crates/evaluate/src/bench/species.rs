@@ -32,7 +32,7 @@ pub enum Species {
     Animated,
     /// The same on a screen that fills the frame.
     AnimatedFullFrame,
-    /// A film of somebody who turns the head, filling the frame.
+    /// A film of somebody who turns the head to some side now and then, filling the frame.
     FilmFullFrame,
     /// A paper mask cut out along the head.
     CutOut,
@@ -90,7 +90,12 @@ impl Species {
     }
 
     pub(super) fn is_animated(self) -> bool {
-        matches!(self, Self::Animated | Self::AnimatedFullFrame | Self::FilmFullFrame | Self::OwnScene)
+        matches!(self, Self::Animated | Self::AnimatedFullFrame)
+    }
+
+    /// A film of a head that rests between its turns.
+    pub(super) fn is_filmed(self) -> bool {
+        matches!(self, Self::FilmFullFrame | Self::OwnScene)
     }
 
     pub(super) fn fills_the_frame(self) -> bool {
@@ -175,7 +180,7 @@ pub(super) fn at_rest(parameters: &Parameters, seconds: f32) -> Attitude {
     }
 }
 
-/// What a recording or an animated photo does: it turns to all sides and blinks, whatever is asked for.
+/// What an animated photo does: it turns to all sides without a rest and blinks, whatever is asked for.
 pub(super) fn animated(parameters: &Parameters, seconds: f32) -> Attitude {
     let phase = parameters.phase;
     Attitude {
@@ -183,6 +188,26 @@ pub(super) fn animated(parameters: &Parameters, seconds: f32) -> Attitude {
         pitch: 0.5 * parameters.turn * (0.3 * TAU * seconds + phase).sin(),
         closed: blinking(seconds + phase),
     }
+}
+
+/// What a film does whose head rests, and turns to some side now and then.
+pub(super) fn filmed(parameters: &Parameters, seconds: f32) -> Attitude {
+    // The turns are drawn by chance, and the same each time they are asked for.
+    let mut random = fastrand::Rng::with_seed(u64::from(parameters.phase.to_bits()));
+    let rest = at_rest(parameters, seconds);
+    let mut begins = 0.0;
+    while begins <= seconds {
+        begins += 0.3 + 2.7 * random.f32();
+        let (side, holds) = (random.u8(..4), 0.9 + 0.8 * random.f32());
+        let after = seconds - begins;
+        if (0.0..holds).contains(&after) {
+            let angle = parameters.turn * (after / 0.4).min((holds - after) / 0.4).min(1.0);
+            let [across, down] = [[1.0, 0.0], [-1.0, 0.0], [0.0, -1.0], [0.0, 1.0]][usize::from(side)];
+            return Attitude { yaw: across * angle + rest.yaw, pitch: down * angle + rest.pitch, ..rest };
+        }
+        begins += holds;
+    }
+    rest
 }
 
 /// A blink of a fifth of a second every two seconds and a half.
@@ -193,6 +218,23 @@ fn blinking(seconds: f32) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn film_rests_and_turns_to_all_sides() {
+        let mut random = fastrand::Rng::with_seed(3);
+        let (mut rests, mut sides) = (0, [false; 4]);
+        for _ in 0..20 {
+            let parameters = Parameters::draw(Half::Development, &mut random);
+            for n in 0..66u8 {
+                let held = filmed(&parameters, 0.1 * f32::from(n));
+                rests += usize::from(held.yaw.abs() < 0.06 && held.pitch.abs() < 0.06);
+                let shown = [held.yaw > 0.3, held.yaw < -0.3, held.pitch < -0.3, held.pitch > 0.3];
+                sides = std::array::from_fn(|side| sides[side] || shown[side]);
+            }
+        }
+        assert!((400..1_100).contains(&rests), "{rests} of 1,320");
+        assert_eq!(sides, [true; 4]);
+    }
 
     #[test]
     fn halves_share_no_value() {

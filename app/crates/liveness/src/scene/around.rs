@@ -190,6 +190,12 @@ impl Surroundings {
             && count(Surround::Hidden) == 0
             && count(Surround::Visible) as f32 >= SHARE * self.looks.len() as f32
     }
+
+    /// Whether enough was looked at and the scene was seldom visible: it will hardly become evidence soon.
+    pub fn are_no_help(&self) -> bool {
+        let visible = self.looks.iter().filter(|(_, seen)| *seen == Surround::Visible).count();
+        self.looks.len() >= LEAST && 2 * visible < self.looks.len()
+    }
 }
 
 #[cfg(test)]
@@ -257,6 +263,20 @@ mod tests {
         let comparison = Comparison::new(&scene, &gradient(&person(&here)), 1280).unwrap();
         let tiny = Bounds { x: 600.0, y: 300.0, width: 10.0, height: 12.0 };
         assert_eq!(comparison.around(&scene, &tiny), Surround::Undecided);
+    }
+
+    #[test]
+    fn surroundings_that_never_show_the_scene_are_no_help() {
+        let after = |looks: &[Surround]| {
+            let mut seen = Surroundings::default();
+            for (n, look) in looks.iter().enumerate() {
+                seen.note(*look, Duration::from_millis(150 * n as u64));
+            }
+            seen.are_no_help()
+        };
+        use Surround::{Undecided, Visible};
+        assert!(after(&[Undecided; 5]) && !after(&[Undecided; 4]));
+        assert!(!after(&[Undecided, Undecided, Visible, Visible, Visible]));
     }
 
     #[test]

@@ -101,8 +101,8 @@ fn those_whose_file_changed_are_started_anew_and_no_others() {
     let cable = WIFI.replace("wifi\"\nwifi_name = \"School", "ethernet");
     let proxy = format!("{cable}proxy = \"http://proxy.example:3128\"\n");
     let name_server = format!("{proxy}dns = [\"192.0.2.53\"]\n");
-    for (settings, wanted) in [
-        ("", &[][..]),
+    let cases: [(&str, &[&str]); 9] = [
+        ("", &[]),
         (&cable, &["attendance-8021x.service"]),
         (&proxy, &["rauc.service"]),
         (&name_server, &[]),
@@ -111,7 +111,8 @@ fn those_whose_file_changed_are_started_anew_and_no_others() {
         (&WIFI.replace("\"x\"", "\"y\""), &["iwd.service"]),
         (&format!("{WIFI}dns = [\"192.0.2.53\"]\n").replace("\"x\"", "\"y\""), &[]),
         ("", &["iwd.service"]),
-    ] {
+    ];
+    for (settings, wanted) in cases {
         apply(&places, &config::parse(settings).unwrap().network, || Ok(())).unwrap();
         assert_eq!(told(&places), wanted, "{settings}");
     }

@@ -26,6 +26,9 @@ const ASK_AFTER: Duration = Duration::from_secs(2);
 /// for it.
 const PROMPT_AFTER: Duration = Duration::from_millis(1_500);
 
+/// The same where the scene has not shown itself around the head so far.
+const PROMPT_SOONER: Duration = Duration::from_secs(1);
+
 /// What the models say of the face that is looked at, and the gallery of its embedding. Only what is needed
 /// is asked.
 pub trait Senses {
@@ -249,7 +252,9 @@ impl Subject {
         let since = *self.waiting_since.get_or_insert(look.now);
         let waited = look.now.saturating_sub(since);
         let turns = look.requirement.turns();
-        if turns > 0 && waited >= PROMPT_AFTER {
+        let prompt_after =
+            if self.liveness.surroundings.are_no_help() { PROMPT_SOONER } else { PROMPT_AFTER };
+        if turns > 0 && waited >= prompt_after {
             self.liveness.ask(turns, look.now);
         }
         if let Some(turn) = self.liveness.asked() {
@@ -258,14 +263,19 @@ impl Subject {
         if waited < ASK_AFTER {
             return None;
         }
-        self.advise(match look.requirement.missing(&self.liveness) {
+        let advice = match look.requirement.missing(&self.liveness) {
             Missing::Certainty => Advice::BetterView,
             Missing::Blink => Advice::Blink,
             Missing::BlinkOrTurn => Advice::BlinkOrTurn,
             Missing::LargerEyes => Advice::ComeCloser,
-            // It is asked for above.
-            Missing::Prompt => return None,
-        })
+            // It is asked for above, of a head that is still and looks to the front.
+            Missing::Prompt if self.told_to_hold_still => return None,
+            Missing::Prompt => {
+                self.told_to_hold_still = true;
+                self.liveness.before_prompt()
+            }
+        };
+        self.advise(advice)
     }
 
     fn advise(&mut self, advice: Advice) -> Option<Decision> {

@@ -111,27 +111,29 @@ impl Door {
         self.decisions.clear();
     }
 
-    /// Turns the head as it was asked to, or the other way, and holds it.
+    /// Turns the head as it is asked to each time, or the other way, and holds it.
     fn answer(&mut self, sign: f32) {
-        let Some(Decision::Advise(advice)) = self.decisions.last().cloned() else {
-            panic!("nothing was asked for: {:?}", self.decisions)
-        };
-        let (yaw, pitch) = match advice {
-            Advice::TurnLeft => (1.0, 0.0),
-            Advice::TurnRight => (-1.0, 0.0),
-            Advice::LookUp => (0.0, -1.0),
-            Advice::LookDown => (0.0, 1.0),
-            other => panic!("{other:?}"),
-        };
-        self.still(6, 0.99, None);
-        for n in 1..=30u8 {
-            let angle = sign * (2.0 * f32::from(n)).min(28.0);
-            self.frame(0.99, &landmarks(yaw * angle, pitch * angle), None);
+        let mut held = [0.0; 2];
+        while let Some(Decision::Advise(advice)) = self.decisions.last().cloned() {
+            let target: [f32; 2] = match advice {
+                Advice::TurnLeft => [28.0, 0.0],
+                Advice::TurnRight => [-28.0, 0.0],
+                Advice::LookUp => [0.0, -28.0],
+                Advice::LookDown => [0.0, 28.0],
+                other => panic!("{other:?}"),
+            };
+            let (from, told) = (held, self.decisions.len());
+            for n in 0..45u8 {
+                let share = f32::from(n.saturating_sub(6)).min(14.0) / 14.0;
+                held = [0, 1].map(|axis| from[axis] + (sign * target[axis] - from[axis]) * share);
+                self.frame(0.99, &landmarks(held[0], held[1]), None);
+                if self.decisions.len() != told {
+                    break;
+                }
+            }
+            assert_ne!(self.decisions.len(), told, "{advice:?}: no answer");
         }
-        for n in (0..14u8).rev() {
-            let angle = sign * 2.0 * f32::from(n);
-            self.frame(0.99, &landmarks(yaw * angle, pitch * angle), None);
-        }
+        assert!(!self.decisions.is_empty(), "nothing was asked for");
     }
 
     fn recognised(&self) -> usize {
@@ -186,6 +188,32 @@ fn only_the_asked_turn_is_an_answer() {
         door.answer(-1.0);
         assert_eq!((door.recognised(), door.refused()), (0, 1), "{:?}", door.decisions);
     }
+}
+
+#[test]
+fn a_head_that_never_rests_is_told_to_hold_still_and_gets_no_prompt() {
+    let mut door = Door::new(true);
+    for n in 0..150u8 {
+        door.frame(0.99, &landmarks(24.0 * (0.2 * f32::from(n)).sin(), 0.0), None);
+    }
+    assert!(door.subject.liveness.asked().is_none());
+    let [Decision::Advise(Advice::HoldStill | Advice::LookAtTheCamera)] = door.decisions[..] else {
+        panic!("{:?}", door.decisions)
+    };
+}
+
+#[test]
+fn the_prompt_comes_sooner_where_the_scene_is_no_help() {
+    let frames_until_asked = |surround| {
+        let mut door = Door::new(true);
+        let asked = (0..60u32).find(|_| {
+            door.still(1, 0.99, surround);
+            door.subject.liveness.asked().is_some()
+        });
+        asked.unwrap()
+    };
+    let (nothing, plain) = (frames_until_asked(None), frames_until_asked(Some(Surround::Undecided)));
+    assert!(plain < nothing && nothing < 40, "{plain}, {nothing}");
 }
 
 #[test]

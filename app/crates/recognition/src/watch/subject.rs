@@ -47,9 +47,11 @@ pub struct Subject {
     pub liveness: State,
     /// Since when the name is known and the sign of life is missing.
     pub(super) waiting_since: Option<Duration>,
-    /// Whether it was said that this is a stranger; that somebody was recognised.
+    /// Whether it was said that this is a stranger; that somebody was recognised; that the head has to be
+    /// still.
     pub(super) stranger_told: bool,
     pub(super) greeted: bool,
+    pub(super) told_to_hold_still: bool,
     /// The newest embedding, by which an exchange of the face is seen.
     embedding: Option<(Embedding, Duration)>,
     announced: Option<(RollNumber, Duration)>,
@@ -176,6 +178,7 @@ impl Subject {
         self.liveness_of = None;
         self.announced = None;
         self.waiting_since = None;
+        self.told_to_hold_still = false;
     }
 }
 
