@@ -101,7 +101,7 @@ wanted_on_card() {
     [ -s /run/settings.toml ] && in_root attendance card-key --settings /run/settings.toml 2> /run/card/said
     rm -f /run/settings.toml
 }
-wanted_of_data() { head -n 1 /run/data/card-key 2> /dev/null | head -c 600; }
+wanted_of_data() { ! is_plain /run/data/card-key || head -c 600 /run/data/card-key | head -n 1; }
 
 # open_card: before anything is mounted. `data` is then the opened one; `fresh` stays set where there is no
 # file system in it yet.

@@ -175,7 +175,11 @@ bind_network() {
 }
 
 # Somebody has said on the page that they have written down this card's recovery key.
-seen_recovery_key() { [ "$(head -c 64 /run/data/var/changes/lib/attendance/card/recovery-key-seen 2> /dev/null)" = "$card_uuid" ]; }
+# The folder is the service's: what is no plain file there is not read (a pipe would never end).
+seen_recovery_key() {
+    seen=/run/data/var/changes/lib/attendance/card/recovery-key-seen
+    is_plain $seen && is_in_place $seen && [ "$(head -c 64 $seen)" = "$card_uuid" ]
+}
 
 # Made anew at each start until it was seen. In memory only, for the program, which shows it; never in the
 # log.
