@@ -41,7 +41,7 @@ impl School {
         }
         std::fs::write(
             school.path("users"),
-            "\"door.school.example\" TLS\n* PEAP,TTLS\n\"door\" MSCHAPV2,TTLS-PAP \"s3cr3t\" [2]\n",
+            "\"door.school.example\" TLS\n* PEAP,TTLS\n\"door\" MSCHAPV2,TTLS-PAP,TTLS-MSCHAPV2 \"s3cr3t\" [2]\n",
         )
         .unwrap();
         let shown = school.folder.path().display();

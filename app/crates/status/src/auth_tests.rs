@@ -75,7 +75,9 @@ const OPEN: [&str; 3] = ["GET /healthz", "GET /login", "POST /login"];
 /// What no token sees.
 fn is_for_persons(path: &str) -> bool {
     let seen = ["/preview.svg", "/roster/picture.svg", "/door", "/door.jpg"];
-    [" /settings", " /accounts", " /enrol", " /archive/reset"].iter().any(|begin| path.contains(begin))
+    [" /settings", " /accounts", " /enrol", " /archive/reset", " /archive/recovery-key"]
+        .iter()
+        .any(|begin| path.contains(begin))
         || seen.iter().any(|seen| path == format!("GET {seen}"))
 }
 

@@ -22,6 +22,9 @@ _attendance() {
             attendance,boot-slot)
                 cmd="attendance__subcmd__boot__subcmd__slot"
                 ;;
+            attendance,card-key)
+                cmd="attendance__subcmd__card__subcmd__key"
+                ;;
             attendance,check-config)
                 cmd="attendance__subcmd__check__subcmd__config"
                 ;;
@@ -180,6 +183,9 @@ _attendance() {
                 ;;
             attendance__subcmd__help,boot-slot)
                 cmd="attendance__subcmd__help__subcmd__boot__subcmd__slot"
+                ;;
+            attendance__subcmd__help,card-key)
+                cmd="attendance__subcmd__help__subcmd__card__subcmd__key"
                 ;;
             attendance__subcmd__help,check-config)
                 cmd="attendance__subcmd__help__subcmd__check__subcmd__config"
@@ -374,7 +380,7 @@ _attendance() {
 
     case "${cmd}" in
         attendance)
-            opts="-h -V --config --help --version run check-config check-connection check-photos sync upload password account token export import factory-reset provision boot-slot health-gate update take-settings evaluate help"
+            opts="-h -V --config --help --version run check-config check-connection check-photos sync upload password account token export import factory-reset card-key provision boot-slot health-gate update take-settings evaluate help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -764,6 +770,28 @@ _attendance() {
                 return 0
             fi
             case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        attendance__subcmd__card__subcmd__key)
+            opts="-h --settings --config --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --settings)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1202,7 +1230,7 @@ _attendance() {
             return 0
             ;;
         attendance__subcmd__help)
-            opts="run check-config check-connection check-photos sync upload password account token export import factory-reset provision boot-slot health-gate update take-settings evaluate help"
+            opts="run check-config check-connection check-photos sync upload password account token export import factory-reset card-key provision boot-slot health-gate update take-settings evaluate help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1358,6 +1386,20 @@ _attendance() {
         attendance__subcmd__help__subcmd__boot__subcmd__slot__subcmd__set__subcmd__state)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        attendance__subcmd__help__subcmd__card__subcmd__key)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi

@@ -178,7 +178,6 @@ fn statuses_and_strange_bodies_have_their_kind_and_say_what_to_do() {
         (422, "no".to_owned(), Batch, "422"),
         (404, "no".to_owned(), Unreachable, "webhook.url"),
         (302, "no".to_owned(), Unreachable, "webhook.url"),
-        (302, "no".to_owned(), Unreachable, "log-in page"),
         (511, "<html>Welcome".to_owned(), Unreachable, "wants a log-in"),
         (429, "no".to_owned(), Unreachable, "wait"),
         (500, "<h1>no</h1>".to_owned(), Server, "500"),

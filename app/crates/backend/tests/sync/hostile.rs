@@ -66,7 +66,7 @@ async fn half_a_photo_is_never_kept() {
 
 #[tokio::test]
 async fn what_is_no_photo_is_refused_with_the_reason() {
-    assert!(failure(|| Script::page("<html>Please log in</html>")).await.contains("a web page and no photo"));
+    assert!(failure(|| Script::page("<html>Please log in</html>")).await.contains("with a web page"));
     assert!(failure(|| Script::file(b"")).await.contains("not a picture"));
     assert!(failure(|| Script::answer("500 Oops", "", b"")).await.contains("500"));
     assert!(failure(|| Script::answer("404 Not Found", "", b"")).await.contains("404"));
