@@ -133,8 +133,8 @@ fn the_api_corrects_rows_and_says_what_a_form_lacks() {
     for (path, form, said) in [
         ("/attendance/void/41", "", "needs a reason"),
         ("/attendance/add", "name=7&status=BREAK&day=2026-11-22&time=08:05&reason=x", "neither IN nor OUT"),
-        ("/attendance/add", "name=7&status=IN&day=22.11.&time=08:05&reason=x", "no date"),
-        ("/attendance/change/41", "time=8&reason=x", "no time"),
+        ("/attendance/add", "name=7&status=IN&day=22.11.&time=08:05&reason=x", "not a date"),
+        ("/attendance/change/41", "time=8&reason=x", "not a time"),
     ] {
         let answer = post(path, form);
         assert!(answer.status == 400 && answer.text().contains(said), "{path}: {}", answer.text());

@@ -81,7 +81,7 @@ fn guessing_is_slowed_down() {
     assert_eq!(refused.status, 429, "nothing is compared while the address waits");
     let wait: u64 = refused.header("retry-after").unwrap().parse().unwrap();
     let said = refused.text();
-    assert!(said.contains("was not looked at") && said.contains("Try again in"), "{said}");
+    assert!(said.contains("was not checked") && said.contains("Try again in"), "{said}");
     assert!(!said.contains(wrong), "said of the right password: {said}");
     std::thread::sleep(Duration::from_secs(wait));
     assert_eq!(attempt(PASSWORD).status, 303);
