@@ -194,7 +194,7 @@ fn downloads_hold_the_choice_and_no_formula_and_the_contracts_file_stays() {
     assert_eq!(get("/sheets/range.csv?from=2026-11-21&to=2026-11-22").text().lines().count(), 1 + 2 * 600);
     for (bad, said) in [
         ("/sheets/day.csv?day=2026-13-45", "not a date"),
-        ("/sheets/month.csv?month=2026-13", "no month"),
+        ("/sheets/month.csv?month=2026-13", "not a month"),
         ("/sheets/range.csv?from=2020-01-01", "too many days"),
     ] {
         let answer = get(bad);
