@@ -14,7 +14,7 @@ use crate::storage::visits::VisitRecord;
 
 use crate::storage::log::{Log, Prune};
 
-/// Version of the format that this program writes. It reads every version: see [`record`].
+/// Version of the format that this program writes. It reads every version: see [`super::record`].
 pub const VERSION: u32 = 1;
 
 /// A file has a megabyte and at most one write more, and no row less than 60 bytes.
