@@ -229,7 +229,7 @@ def only_the_list_reaches_etc(site: Site) -> None:
     machine.power_cut()
     site.start()
     assert "# changed after a rollback" in machine.run(f"cat {settings}")
-    machine.run("rm -r /data/etc /data/kept/ca.pem /data/left-out")
+    machine.run("rm -rf /data/etc /data/kept/ca.pem /data/left-out")
     wait_for(lambda: machine.run("systemctl is-active attendance.service", check=False)[1] == "active", "the service")
 
 
