@@ -260,7 +260,7 @@ mod tests {
         for (error, says, advises) in [
             (io(io::ErrorKind::ConnectionRefused), "does not answer", "goes on alone"),
             (refused(ConnectReturnCode::NotAuthorized), "user or password", "mqtt.password"),
-            (refused(ConnectReturnCode::UnsupportedProtocolVersion), "no MQTT 5 broker", "MQTT 5"),
+            (refused(ConnectReturnCode::UnsupportedProtocolVersion), "not an MQTT 5 broker", "MQTT 5"),
             (
                 tls(rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer)),
                 "is not accepted: ",
@@ -273,7 +273,7 @@ mod tests {
             ),
             (
                 tls(rustls::Error::InvalidMessage(rustls::InvalidMessage::InvalidContentType)),
-                "no MQTT 5",
+                "not an MQTT 5",
                 "mqtts://",
             ),
             (

@@ -159,7 +159,7 @@ async fn wrong_certificates_are_told_apart() {
     said(&start(5, trusting(&asking, ours.path())), "this door's certificate", "mqtt.certificate_file").await;
     said(&start(6, with_own(other.path())), "this door's certificate", "mqtt.key_file").await;
     let plain = Broker::open();
-    said(&start(7, trusting(&plain, ours.path())), "no MQTT 5 broker", "mqtts://").await;
+    said(&start(7, trusting(&plain, ours.path())), "not an MQTT 5 broker", "mqtts://").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
