@@ -58,7 +58,9 @@ pub enum LinkError {
         reason: String,
     },
     /// What answers speaks no TLS, or no MQTT 5.
-    #[error("what answers at {broker} is not an MQTT 5 broker with the protocol that mqtt.url names: {reason}")]
+    #[error(
+        "what answers at {broker} is not an MQTT 5 broker with the protocol that mqtt.url names: {reason}"
+    )]
     Protocol {
         /// The broker.
         broker: String,
