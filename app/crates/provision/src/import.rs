@@ -48,6 +48,22 @@ impl Default for Places {
     }
 }
 
+#[cfg(test)]
+impl Places {
+    /// Each in a folder of its own.
+    pub(crate) fn below(folder: &Path) -> Self {
+        Self {
+            card: folder.join("card"),
+            etc: folder.join("etc"),
+            kept: folder.join("kept"),
+            iwd: folder.join("iwd"),
+            run: folder.join("run"),
+            serial: folder.join("serial"),
+            memory: folder.join("memory"),
+        }
+    }
+}
+
 /// The result of importing one file of the card.
 #[derive(Debug, PartialEq, Eq)]
 pub struct ImportedFile {

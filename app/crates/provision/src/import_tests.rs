@@ -8,15 +8,7 @@ use super::*;
 const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHJvYm90cyBoYXZlIGZlZWxpbmdzIHRvbywgbWF5YmUh anna";
 
 fn places(folder: &Path) -> Places {
-    let places = Places {
-        card: folder.join("card"),
-        etc: folder.join("etc"),
-        kept: folder.join("kept"),
-        iwd: folder.join("iwd"),
-        run: folder.join("run"),
-        serial: folder.join("serial"),
-        memory: folder.join("memory"),
-    };
+    let places = Places::below(folder);
     for made in [&places.card, &places.kept, &places.etc.join("attendance")] {
         std::fs::create_dir_all(made).unwrap();
     }

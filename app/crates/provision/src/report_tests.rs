@@ -1,22 +1,10 @@
 #![allow(clippy::unwrap_used)]
 use super::*;
 
-fn places(folder: &Path) -> Places {
-    Places {
-        card: folder.join("card"),
-        etc: folder.join("etc"),
-        kept: folder.join("kept"),
-        iwd: folder.join("iwd"),
-        run: folder.join("run"),
-        serial: folder.join("serial"),
-        memory: folder.join("memory"),
-    }
-}
-
 #[test]
 fn report_names_page_address_and_problems() {
     let folder = tempfile::tempdir().unwrap();
-    let places = places(folder.path());
+    let places = Places::below(folder.path());
     let outcomes = [
         ImportedFile {
             name: "attendance.toml",
@@ -57,7 +45,7 @@ fn report_names_page_address_and_problems() {
 #[test]
 fn first_password_is_on_the_console_never_on_the_card() {
     let folder = tempfile::tempdir().unwrap();
-    let places = places(folder.path());
+    let places = Places::below(folder.path());
     std::fs::create_dir_all(&places.card).unwrap();
     let kept = folder.path().join("first-password");
     std::fs::write(&kept, "abcd-efgh-ijkm-npqr\n").unwrap();
@@ -134,7 +122,7 @@ fn fingerprint_is_that_of_browsers() {
 #[test]
 fn unchanged_report_is_not_rewritten() {
     let folder = tempfile::tempdir().unwrap();
-    let places = places(folder.path());
+    let places = Places::below(folder.path());
     std::fs::create_dir_all(&places.card).unwrap();
     let state = State { host: "attendance-0a1b2c".into(), ..State::default() };
     let path = places.card.join(STATUS_FILE);

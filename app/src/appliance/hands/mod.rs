@@ -188,7 +188,5 @@ fn no_archives() -> Fault {
     Fault::new("nothing can be exported or imported here: the program does not know its settings' file")
 }
 
-impl Hands {}
-
 #[cfg(test)]
 mod tests;
