@@ -85,7 +85,7 @@ mark() { sfdisk --quiet --no-reread --force --part-type "/dev/$disk" 6 "$1" > /r
 mark_luks() { mark $LUKS_TYPE && is_marked_luks; }
 is_marked_luks() { [ "$(sfdisk --part-type "/dev/$disk" 6 2> /dev/null)" = $LUKS_TYPE ]; }
 
-# Not the layer's own image yet.
+# Not the layer's own image (meta-attendance/README.md).
 can_encrypt() {
     [ ! -x /root/usr/sbin/cryptsetup ] || return 0
     card_problem=not-begun
