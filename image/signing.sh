@@ -53,8 +53,8 @@ unpack_token_client() {
 
 boot_key_in_token() { [[ ${ATTENDANCE_BOOT_KEY:-} == pkcs11:* ]]; }
 
-# Whether ATTENDANCE_BOOT_KEY can sign what the firmware starts, before anything is made. Its public half comes
-# to BOOT_PUBLIC; that of a key in a token by read_boot_key.
+# Whether ATTENDANCE_BOOT_KEY can sign what the firmware starts, before anything is made. Its public half
+# comes to BOOT_PUBLIC; that of a key in a token by read_boot_key.
 check_boot_key() {
     [ -n "${ATTENDANCE_BOOT_KEY:-}" ] \
         || die "--signed-boot needs ATTENDANCE_BOOT_KEY: the file of an RSA key of 2048 bits (PEM), or a key's PKCS#11 address"
@@ -98,8 +98,8 @@ take_boot_key() {
     unpack_token_client
 }
 
-# with_boot_key COMMAND…: its standard input is signed boot's key, or the PIN of its token; without signed boot,
-# just the command.
+# with_boot_key COMMAND…: its standard input is signed boot's key, or the PIN of its token; without signed
+# boot, just the command.
 with_boot_key() {
     if [ ! -e "$WORK/keys/boot-public.pem" ]; then
         "$@"

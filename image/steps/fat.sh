@@ -6,8 +6,8 @@
 digest() { printf '%s %s' "$1" "$VERSION" | sha256sum | cut -c"1-$2"; }
 
 # fat IMAGE SECTORS LABEL FOLDER [FIRST]. A file lies behind those copied before it: what is large and seldom
-# changes goes FIRST, so that it lies in the same blocks in the next version, too, and an update need not fetch
-# them.
+# changes goes FIRST, so that it lies in the same blocks in the next version, too, and an update need not
+# fetch them.
 fat() {
     local image=$1 sectors=$2 label=$3 folder=$4 first=${5:-}
     rm -f "$image"

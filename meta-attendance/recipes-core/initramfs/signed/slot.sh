@@ -1,6 +1,6 @@
 # shellcheck shell=sh disable=SC2015,SC2034,SC2154
-# ── Signed boot: a slot has boot.img and boot.sig in place of loose files (image/SIGNED_BOOT.md). steps/initramfs
-# appends this to slot.sh in images that are built so; others stay as they are.
+# ── Signed boot: a slot has boot.img and boot.sig in place of loose files (image/SIGNED_BOOT.md).
+# steps/initramfs appends this to slot.sh in images that are built so; others stay as they are.
 
 # Whether this board's firmware starts nothing but what is signed.
 only_signed() { [ "$(number "$chosen/signed")" -gt 0 ] 2> /dev/null; }
