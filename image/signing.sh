@@ -72,7 +72,7 @@ check_boot_key() {
 check_boot_public() {
     local kind
     kind=$(openssl pkey -pubin -noout -text 2> /dev/null <<< "$BOOT_PUBLIC") || true
-    [[ $kind == "Public-Key: (2048 bit)"*Modulus:* ]] \
+    [[ $kind == "Public-Key: (2048 bit)"*Modulus:* && $kind != *PSS* ]] \
         || die "ATTENDANCE_BOOT_KEY: the key is no RSA key of 2048 bits, and the firmware of the Pi 5 takes no other"
 }
 
