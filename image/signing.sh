@@ -18,6 +18,7 @@ declare -A PINS
 drop_signing_keys() {
     stop_token
     rm -f "$CACHE"/work/keys/key.pem "$CACHE"/work-check-*/keys/key.pem
+    rm -rf "$CACHE/work-boot-key"
 }
 
 # take_signing_keys FOLDER: what the steps need of it, into $WORK/keys.
