@@ -97,7 +97,7 @@ can_encrypt() {
 # data partition.
 wanted_on_card() {
     enter_root
-    on_partition 1 attendance.toml > /run/settings.toml
+    on_card attendance.toml > /run/settings.toml
     [ -s /run/settings.toml ] && in_root attendance card-key --settings /run/settings.toml 2> /run/card/said
     rm -f /run/settings.toml
 }

@@ -30,6 +30,8 @@ FLASHED=16384
 # What memory holds of the card (all, part, none), and whether the card still holds that, too (kept, gone).
 copy=none
 original=kept
+# Why there is no data partition.
+missing=
 
 find_data() {
     partition 6 || { missing="the data partition did not appear"; return; }

@@ -79,7 +79,7 @@ open_by() {
 
 # The recovery key that a person put on the card: in a file of that name, whatever a laptop's editor added.
 recovery_file() {
-    on_partition 1 recovery-key.txt | tr '[:upper:]' '[:lower:]' | tr -cd 'a-z-' > /run/card/recovery
+    on_card recovery-key.txt | tr '[:upper:]' '[:lower:]' | tr -cd 'a-z-' > /run/card/recovery
     [ -s /run/card/recovery ]
 }
 
@@ -111,6 +111,7 @@ try_to_open() {
 # know.
 finish_card() {
     card_state=plain
+    [ -z "$missing" ] || card_state=unknown
     card_kind=
     card_uuid=
     if [ -n "$raw" ]; then

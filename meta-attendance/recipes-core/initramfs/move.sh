@@ -97,11 +97,11 @@ keep_undo() {
 forget_undo() {
     partition 1 && mount -t vfat -o sync "$device" /run/look && rm -f /run/look/moving.undo
     umount /run/look
-    [ -z "$(on_partition 1 moving.undo | head -c 1)" ] || stay "The card's first drive takes no writes, and moving.undo has to be removed from it before this card may start." "Remove the file moving.undo with a laptop."
+    [ -z "$(on_card moving.undo | head -c 1)" ] || stay "The card's first drive takes no writes, and moving.undo has to be removed from it before this card may start." "Remove the file moving.undo with a laptop."
 }
 
 undo_shrinking() {
-    [ -n "$(on_partition 1 moving.undo | head -c 1)" ] || return 0
+    [ -n "$(on_card moving.undo | head -c 1)" ] || return 0
     [ "$trial" != 1 ] || give_up "the card is being encrypted, which a system on trial leaves alone"
     say "the power went while room was made on the card: taking it back"
     mkdir -p /run/look
