@@ -22,7 +22,8 @@ SETUP="attendance: no key is bound to this card yet"
 # can move over. In 4 KiB blocks.
 HEADER=4096
 SPARE=8192
-# A partition's type: with LUKS, and without. So one whose header is damaged is not taken for an empty one.
+# A partition's type: with LUKS, and without. It is set when a header is whole, and before a plain partition
+# begins to move: one whose header reads as zeros, or as nothing, is then not taken for an empty one.
 LUKS_TYPE=CA7D7CCB-63ED-4C53-861C-1742536059CC
 LINUX_TYPE=0FC63DAF-8483-4772-8E79-3D69D8477DE4
 
@@ -110,6 +111,11 @@ open_card() {
     undo_shrinking
     restore_header
     [ -n "$fresh" ] || ! is_half_made || fresh=1
+    if is_marked_luks && ! is_luks "$data"; then
+        # Plain yet: the power went before anything was moved.
+        is_ext4 "$data" || broken "The header of the encrypted card is damaged: nothing can open it any more."
+        [ "$trial" = 1 ] || mark "$LINUX_TYPE"
+    fi
     if [ -n "$fresh" ]; then
         set -- $(wanted_on_card)
         [ -n "${1:-}" ] || return 0
@@ -118,14 +124,13 @@ open_card() {
         until answers "$@"; do stay_a_while "$(no_answer "$1")" "Nothing was written to the card yet. Without card.key in attendance.toml the card is not encrypted."; done
         wanted=$*
         raw=$data
-        mark_luks && format_luks || give_up "LUKS2 could not be made on $raw"
+        format_luks && mark_luks || give_up "LUKS2 could not be made on $raw"
     elif ! is_luks "$data"; then
-        # Marked, and plain yet: the power went before anything was moved.
-        is_marked_luks && ! is_ext4 "$data" || return 0
-        raw=$data
-        broken "The header of the encrypted card is damaged: nothing can open it any more."
+        return 0
     fi
     raw=$data
+    # Where the power went between the header and its mark.
+    [ "$trial" = 1 ] || is_marked_luks || mark_luks || say "the partition table takes no writes"
     if is_moving; then
         [ "$trial" != 1 ] || give_up "the card is being encrypted, which a system on trial leaves alone"
         keep_moving
@@ -154,16 +159,16 @@ no_answer() {
 is_empty() { sed -n 's/^Subsystem:[[:space:]]*attendance-empty$/1/p' /run/card/dump; }
 no_longer_empty() { [ -z "$raw" ] || crypt config --subsystem attendance "$raw"; }
 
-# The power went while the second header of a fresh card was written: zeros before it, and neither can be
-# read.
+# The power went while the second header of a fresh card was written: zeros before it, and cryptsetup, which
+# runs, cannot read it. No mark: nothing was ever made in it.
 is_half_made() {
-    [ "$(bytes "$data" 32768 6)" = 534b554cbabe ] && is_marked_luks && [ "$(head -c 32768 "$data" | tr -cd '\0' | wc -c)" = 32768 ] \
-        && ! in_root cryptsetup luksUUID "$data" > /dev/null 2>&1
+    [ "$(bytes "$data" 32768 6)" = 534b554cbabe ] && ! is_marked_luks && [ "$(head -c 32768 "$data" | tr -cd '\0' | wc -c)" = 32768 ] \
+        && in_root cryptsetup --version > /dev/null 2>&1 && ! in_root cryptsetup luksUUID "$data" > /dev/null 2>&1
 }
 
-# A new header, flushed in this order: key slots, second header, first header. Where the power goes in
-# between, there are zeros in the first header's place, and none of the second's: a fresh card; or one header
-# is whole.
+# A new header, flushed in this order: key slots, second header, first header; then the mark. Where the power
+# goes in between, there are zeros in the first header's place, and none of the second's: a fresh card; or one
+# header is whole.
 format_luks() {
     header=/run/card/header
     dd if=/dev/zero of=$header bs=1048576 count=0 seek=24 2> /dev/null

@@ -165,7 +165,6 @@ zero_behind() {
 # rest of the inode tables is zeroed later, in the background.
 make() {
     [ "$trial" = 1 ] && return 1
-    [ -n "$raw" ] || ! is_marked_luks || mark "$LINUX_TYPE"
     mke2fs -q -F -t ext4 -L data -b 4096 -I 256 -E "${1:-nodiscard}" \
         -O none,has_journal,ext_attr,resize_inode,dir_index,filetype,extent,64bit,flex_bg,sparse_super,large_file,huge_file,dir_nlink,extra_isize,metadata_csum \
         "$data" "$(size_to_make)" > /run/mke2fs 2>&1 && no_longer_empty && return
