@@ -81,11 +81,14 @@ drop_snapshot() {
     modprobe -q -r brd
 }
 
+# Which file system on which card moving.undo is of: its UUID, and the partition's size.
+undo_is_of() { echo "$(dd if="$data" bs=1024 skip=1 count=1 2> /dev/null | od -An -tx1 -j 104 -N 16 | tr -d ' \n') $(sectors "$data")"; }
+
 # Under its name only when it is whole.
 keep_undo() {
     mkdir -p /run/look
     partition 1 && mount -t vfat "$device" /run/look || return
-    cp /run/moving.undo /run/look/moving.part && sync && mv /run/look/moving.part /run/look/moving.undo && sync
+    undo_is_of > /run/look/moving.of && cp /run/moving.undo /run/look/moving.part && sync && mv /run/look/moving.part /run/look/moving.undo && sync
     kept=$?
     [ $kept = 0 ] || rm -f /run/look/moving.part
     umount /run/look
@@ -95,7 +98,7 @@ keep_undo() {
 # Only a partition on which nothing was mounted since may be taken back: a start that cannot remove the file
 # stays.
 forget_undo() {
-    partition 1 && mount -t vfat -o sync "$device" /run/look && rm -f /run/look/moving.undo
+    partition 1 && mount -t vfat -o sync "$device" /run/look && rm -f /run/look/moving.undo /run/look/moving.of
     umount /run/look
     [ -z "$(on_card moving.undo | head -c 1)" ] || stay "The card's first drive takes no writes, and moving.undo has to be removed from it before this card may start." "Remove the file moving.undo with a laptop."
 }
@@ -103,12 +106,18 @@ forget_undo() {
 undo_shrinking() {
     [ -n "$(on_card moving.undo | head -c 1)" ] || return 0
     [ "$trial" != 1 ] || give_up "the card is being encrypted, which a system on trial leaves alone"
+    if [ "$(on_card moving.of)" != "$(undo_is_of)" ]; then
+        say "moving.undo on the first drive is of another card: it is not used"
+        return
+    fi
     say "the power went while room was made on the card: taking it back"
     mkdir -p /run/look
     partition 1 && mount -t vfat -o ro "$device" /run/look
-    e2undo -f /run/look/moving.undo "$data" > /run/e2undo 2>&1 || say "e2undo: $(tail -n 1 /run/e2undo)"
-    sync
+    e2undo -f /run/look/moving.undo "$data" > /run/e2undo 2>&1 && sync
+    undone=$?
     umount /run/look
+    [ $undone = 0 ] || stay "The file system of this card was being made smaller, and that cannot be taken back: $(tail -n 1 /run/e2undo)" \
+        "Switch off and on to try again. Leave moving.undo on the card's first drive: without it nobody can take it back."
     forget_undo
 }
 
