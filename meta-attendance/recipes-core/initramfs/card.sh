@@ -189,9 +189,9 @@ write_header() {
 stay_a_while() {
     for sentence in "$@"; do say "$sentence"; done
     [ ! -s /run/card/said ] || say "what was said last: $(tail -n 1 /run/card/said)"
+    goes_on
     if [ -z "$stayed" ]; then
         stayed=1
-        watch_on
         tell_card "$@"
     fi
     sleep 30

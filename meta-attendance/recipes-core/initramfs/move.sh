@@ -28,7 +28,7 @@ move_over() {
         return 1
     fi
     umount /run/data || return
-    watch_on
+    goes_on
     shrink && begin_moving
     return 0
 }
@@ -177,12 +177,12 @@ is_moving() {
 
 # Step 3.
 keep_moving() {
-    watch_on
+    goes_on
     say "encrypting the card: this takes long, and must not be hurried; the power may go, and the next start goes on"
     # What a power cut left in the middle of a step.
     crypt repair --key-file /run/card/setup "$raw"
     in_root cryptsetup reencrypt --batch-mode --resume-only --key-file /run/card/setup --progress-frequency 10 "$raw" 2>&1 \
-        | tr '\r' '\n' | while read -r line; do [ -z "$line" ] || say "encrypting the card: $line"; done
+        | tr '\r' '\n' | while read -r line; do [ -z "$line" ] || { goes_on; say "encrypting the card: $line"; }; done
     ! is_moving || broken "The encryption of this card did not go on: the card may be at its end."
     say "the card is encrypted"
 }
