@@ -139,7 +139,7 @@ open_card() {
         [ "$trial" != 1 ] || { sleep 5; try_to_open; } || { sleep 20; try_to_open; } || give_up "this system cannot open the encrypted card"
         # The next try may find it, or a recovery key.
         until [ -n "$opened_by" ] || try_to_open; do
-            stay_a_while "$(no_answer "$(bound)")" "Nothing on the card was changed, and nothing is lost." \
+            stay_a_while "$(no_answer "$(bound | head -n 1)")" "Nothing on the card was changed, and nothing is lost." \
                 "To open it without that: switch off, write the recovery key into a file named recovery-key.txt on the card's first drive (ATTENDANCE), and start again."
         done
     fi
