@@ -113,7 +113,7 @@ open_card() {
     [ -n "$fresh" ] || ! is_half_made || fresh=1
     if is_marked_luks && ! is_luks "$data"; then
         # Plain yet: the power went before anything was moved.
-        is_ext4 "$data" || broken "The header of the encrypted card is damaged: nothing can open it any more."
+        is_ext4 "$data" || broken "The header of the encrypted card is damaged: nothing can open it any more." "Nothing on the card was changed."
         [ "$trial" = 1 ] || mark "$LINUX_TYPE"
     fi
     if [ -n "$fresh" ]; then
@@ -134,6 +134,10 @@ open_card() {
     if is_moving; then
         [ "$trial" != 1 ] || give_up "the card is being encrypted, which a system on trial leaves alone"
         keep_moving
+        if is_moving; then
+            read_half_moved
+            return
+        fi
     fi
     if ! try_to_open; then
         [ "$trial" != 1 ] || { sleep 5; try_to_open; } || { sleep 20; try_to_open; } || give_up "this system cannot open the encrypted card"
@@ -143,9 +147,11 @@ open_card() {
                 "To open it without that: switch off, write the recovery key into a file named recovery-key.txt on the card's first drive (ATTENDANCE), and start again."
         done
     fi
-    data=/dev/$(dmsetup info -c --noheadings -o blkdevname data)
+    data=$(opened)
     [ -z "$(is_empty)" ] || fresh=1
 }
+
+opened() { echo "/dev/$(dmsetup info -c --noheadings -o blkdevname data)"; }
 
 no_answer() {
     case $1 in
@@ -197,9 +203,9 @@ stay_a_while() {
     sleep 30
 }
 
-# broken SENTENCE …: does not return.
+# broken WHAT STATE: does not return.
 broken() {
     [ "$trial" != 1 ] || give_up "$1"
-    stay "$@" "Nothing on the card was changed. An export of this device, imported on a new card, brings its rows, photos and settings back."
+    stay "$1" "$2 An export of this device, imported on a new card, brings its rows, photos and settings back."
 }
 
