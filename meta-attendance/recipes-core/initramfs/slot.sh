@@ -79,7 +79,7 @@ on_partition() {
 
 # on_card FILE: of the first partition, once the data partition was found: it is there by then, or not at all.
 # So a card without one is not waited for.
-on_card() (PATIENCE=0 && on_partition 1 "$1")
+on_card() (patience=0 && on_partition 1 "$1")
 
 # stay SENTENCE…: does not return.
 stay() {
