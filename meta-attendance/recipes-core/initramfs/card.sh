@@ -95,11 +95,18 @@ can_encrypt() {
 
 # What is asked for: `tpm`, or `network URL THUMBPRINT`; nothing where plain is meant. Of a fresh card the
 # program in the root reads it from the settings on the card's first partition; later it has left it on the
-# data partition.
+# data partition. `unreadable`: settings that the program cannot read name `card`; those that do not are a plain
+# card's.
 wanted_on_card() {
     enter_root
-    on_card attendance.toml > /run/settings.toml
-    [ -s /run/settings.toml ] && in_root attendance card-key --settings /run/settings.toml 2> /run/card/said
+    # The second is Notepad's.
+    for name in attendance.toml attendance.toml.txt; do
+        on_card $name > /run/settings.toml
+        [ -s /run/settings.toml ] || continue
+        key=$(in_root attendance card-key --settings /run/settings.toml 2> /run/card/said) \
+            || ! tr -d '\0' < /run/settings.toml | grep -Eq '^[[:space:]]*(\[[[:space:]]*)?card[[:space:]]*[].]' || key=unreadable
+        [ -z "$key" ] || { echo "$key"; break; }
+    done
     rm -f /run/settings.toml
 }
 wanted_of_data() { ! is_plain /run/data/card-key || head -c 600 /run/data/card-key | head -n 1; }
@@ -157,6 +164,7 @@ no_answer() {
     case $1 in
         tpm) echo "This card is encrypted with a key from a TPM, and the TPM of this board does not give it: it does not answer, or it is another one." ;;
         network) echo "This card is encrypted with a key from the network, and the Tang server does not give it: the cable, DHCP or the server does not answer, or it has other keys." ;;
+        unreadable) echo "The settings on the card's first drive ask for an encrypted card, and this system cannot read them." ;;
         *) echo "This card is encrypted, and this system knows none of its keys." ;;
     esac
 }

@@ -79,7 +79,7 @@ open_by() {
 
 # The recovery key that a person put on the card: in a file of that name, whatever a laptop's editor added.
 recovery_file() {
-    on_card recovery-key.txt | tr '[:upper:]' '[:lower:]' | tr -cd 'a-z-' > /run/card/recovery
+    { on_card recovery-key.txt | grep . || on_card recovery-key.txt.txt; } | tr '[:upper:]' '[:lower:]' | tr -cd 'a-z-' > /run/card/recovery
     [ -s /run/card/recovery ]
 }
 
@@ -87,8 +87,10 @@ recovery_file() {
 forget_recovery_file() {
     mkdir -p /run/look
     partition 1 && mount -t vfat -o sync "$device" /run/look || return
-    size=$(stat -c %s /run/look/recovery-key.txt) && dd if=/dev/zero of=/run/look/recovery-key.txt bs="$size" count=1 conv=notrunc,fsync 2> /dev/null
-    rm -f /run/look/recovery-key.txt
+    for file in /run/look/recovery-key.txt*; do
+        size=$(stat -c %s "$file") && dd if=/dev/zero of="$file" bs="$size" count=1 conv=notrunc,fsync 2> /dev/null
+        rm -f "$file"
+    done
     umount /run/look
 }
 
