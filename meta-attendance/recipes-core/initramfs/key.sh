@@ -8,7 +8,7 @@ tpm_answers() {
     [ -c /dev/tpmrm0 ] || modprobe -aq spi-gpio tpm_tis_spi tpm-header
     deadline=$(($(uptime) + 10))
     until [ -c /dev/tpmrm0 ]; do
-        [ "$(uptime)" -lt $deadline ] || return
+        [ "$(uptime)" -lt $deadline ] || { echo "no /dev/tpmrm0" > /run/card/said; return 1; }
         coldplug
         sleep 0.5
     done
@@ -102,6 +102,8 @@ try_to_open() {
     elif recovery_file && open_by recovery; then
         opened_by=recovery
     else
+        # What the tries before said is not why this one fails.
+        : > /run/card/said
         for kind in $kinds; do ! open_by "$kind" || { opened_by=$kind; break; }; done
     fi
     [ -n "$opened_by" ]
