@@ -212,7 +212,8 @@ keep_moving() {
     say "encrypting the card: this takes long, and must not be hurried; the power may go, and the next start goes on"
     # What a power cut left in the middle of a step.
     crypt repair --key-file /run/card/setup "$raw"
-    in_root cryptsetup reencrypt --batch-mode --resume-only --key-file /run/card/setup --progress-frequency 10 "$raw" 2>&1 \
+    # In batch mode it would not say how far it is. With --resume-only it asks nothing.
+    in_root cryptsetup reencrypt --resume-only --key-file /run/card/setup --progress-frequency 10 "$raw" 2>&1 < /dev/null \
         | tr '\r' '\n' | while read -r line; do [ -z "$line" ] || { goes_on; say "encrypting the card: $line"; }; done
     is_moving || say "the card is encrypted"
 }
