@@ -115,8 +115,8 @@ is_to_be_erased() {
 # The data partition as freshly flashed. The request lies on what is erased, so it ends with it. The first 16
 # blocks hold the superblock, then group descriptors, and room for more of them. Zeroed in this order: where
 # the power goes in between, e2fsck restores them from their copies, and the request is found again. When all
-# of them are zeros, the next start sees a fresh card. What the new file system leaves free goes first: an older
-# one reached to the partition's end.
+# of them are zeros, the next start sees a fresh card. What the new file system leaves free goes first: an
+# older one reached to the partition's end.
 forget() {
     say "factory reset: erasing everything on the data partition"
     umount /run/data

@@ -1,9 +1,9 @@
 # shellcheck shell=sh disable=SC2015,SC2034,SC2046,SC2086,SC2154
 # How a plain data partition moves over to LUKS2, sourced by init beside card.sh, which says when.
 #
-#   1. all of the partition is read, and e2fsck looks at all of the file system: a card that fails there stays as
-#      it is. A file system that does not end 32 MiB before the partition does is made smaller. What resize2fs
-#      overwrites is kept in moving.undo on the first partition before; e2undo takes it back
+#   1. all of the partition is read, and e2fsck looks at all of the file system: a card that fails there stays
+#      as it is. A file system that does not end 32 MiB before the partition does is made smaller. What
+#      resize2fs overwrites is kept in moving.undo on the first partition before; e2undo takes it back
 #   2. cryptsetup prepares its header on a snapshot in memory. From there, each flushed before the next: the
 #      first 16 MiB to the partition's end, a copy of the header before them, the header to the beginning;
 #      then the copy is removed. A start that finds the copy writes the header again
@@ -218,8 +218,8 @@ keep_moving() {
     is_moving || say "the card is encrypted"
 }
 
-# It did not go on. What is there can be read by the passphrase that is no secret, and the door works with a copy
-# (takes_writes).
+# It did not go on. What is there can be read by the passphrase that is no secret, and the door works with a
+# copy (takes_writes).
 read_half_moved() {
     card_problem=not-begun
     open_by setup && data=$(opened) && blockdev --setro "$data" \
