@@ -1,5 +1,6 @@
 //! The appliance's one program: see [`attendance::command`] for what it can be asked.
 
+#![forbid(unsafe_code)]
 use std::process::ExitCode;
 
 fn main() -> ExitCode {

@@ -29,6 +29,7 @@ import minifas
 
 DLIB = "dlib HOG, face_recognition"
 GALLERIES = (1_000, 10_000, 50_000)
+SCREENS = [f"{what}-{size}" for size in ("800x480", "1280x720", "1920x1080") for what in ("live", "change")]
 FRAMES = ["frame-none", "frame-new", "frame-new-720", "frame-four", "frame-known", "replay", "gallery-10000"]
 
 
@@ -332,26 +333,26 @@ def main():
 
     four = arguments.cache / "four-faces.png"
     ours = {
-        "networks": [arguments.binaries / "networks", "--answer"],
+        "models": [arguments.binaries / "models", "--answer"],
         "frame_path": [arguments.binaries / "frame_path", arguments.demo, four],
     }
     for threads in sorted({1, every}):
-        networks, frames = (Side(command, threads) for command in ours.values())
-        candle = Side(ours["networks"], threads)
+        kernels, frames = (Side(command, threads) for command in ours.values())
+        candle = Side(ours["models"], threads)
         peer_command = [sys.executable, Path(__file__).with_name("peer.py"), "--models", models, "--demo", arguments.demo]
         peer = Side([*peer_command, "--four", four], threads)
         for case in cases(peers, threads, arguments.quick):
             if arguments.only and arguments.only not in case.name:
                 continue
-            of_networks = case.candle or case.ours in peers
-            result, reason = compared(case, networks if of_networks else frames, candle if case.candle else peer)
+            of_models = case.candle or case.ours in peers
+            result, reason = compared(case, kernels if of_models else frames, candle if case.candle else peer)
             if result is None:
                 reasons.append(f"{case.name}: {reason}")
             else:
                 keep(result)
         if threads == 1 and (result := start(frames, lines, arguments.quick)):
             keep(result)
-        for side in (networks, frames, candle, peer):
+        for side in (kernels, frames, candle, peer):
             side.end()
     for role, reason in without.items():
         reasons.append(f"{role}: {reason}")
@@ -359,7 +360,8 @@ def main():
         print(f"not compared: {reason}")
     counts = not arguments.quick and (arguments.only or "") in "instructions"
     if counts:
-        instructions(ours, {"networks": list(peers) + list(without), "frame_path": FRAMES})
+        counted_only = {"screen": [arguments.binaries / "screen"]}
+        instructions(ours | counted_only, {"models": list(peers) + list(without), "frame_path": FRAMES, "screen": SCREENS})
     if arguments.picture:
         arguments.picture.write_text(chart.svg(lines))
     # It is a failure when nothing could be compared, never how fast something is.

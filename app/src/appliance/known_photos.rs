@@ -1,4 +1,4 @@
-//! Photos with a problem that somebody accepted: they are listed, and no alarm any more.
+//! Photos with a problem that somebody accepted: they are listed, and are not an alarm any more.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

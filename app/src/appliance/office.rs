@@ -193,7 +193,10 @@ impl Office {
                 return Err(Fault::new("this photo has no problem any more").advise("look at the list again"));
             };
             known.accept(&photo, &found.reason, &by)?;
-            Ok(Done { message: format!("{photo} is known, and no alarm any more"), output: String::new() })
+            Ok(Done {
+                message: format!("{photo} is known, and not an alarm any more"),
+                output: String::new(),
+            })
         })
     }
 

@@ -135,5 +135,5 @@ fn typed(input: &mut impl BufRead) -> anyhow::Result<String> {
             byte => line.push(byte),
         }
     }
-    String::from_utf8(line).context("what was typed is no text")
+    String::from_utf8(line).context("what was typed is not text (UTF-8)")
 }

@@ -166,7 +166,7 @@ fn every_blink_of_the_video_is_counted_and_every_frame_looks_alive() {
         let faces = engine.detect(&picture).unwrap();
         let (landmarks, _) = engine.look(&picture, &faces[0]).unwrap().unwrap();
         let before = state.blink.blinks();
-        let seen = checker.observe(&picture, &landmarks, true).unwrap();
+        let seen = checker.observe(&picture, &landmarks, true, None).unwrap();
         state.note(&seen, &landmarks, frame.at.since_boot);
         if state.blink.blinks() > before {
             blinks.push(frame.number + 24);

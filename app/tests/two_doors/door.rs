@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use access::token::{TokenAccess, TokenFile};
 use base::secret::Secret;
@@ -10,6 +11,9 @@ use time::OffsetDateTime;
 
 use crate::broker::free_port;
 use crate::visits::visits;
+
+/// So long nobody has to be seen before a new visit begins.
+pub const MINIMUM_GAP: Duration = Duration::from_secs(15);
 
 /// What stands before the camera.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,12 +94,13 @@ impl Door {
             "[site]\nname = \"{}\"\ntime_zone = \"{time_zone}\"\nclock = \"system\"\ndata_dir = {:?}\n\
              [photos]\nfolder = {:?}\n[webhook]\nurl = \"{webhook}\"\nkey = \"{key}\"\ninterval = \"1s\"\n\
              [tls]\nallow_plain = true\n[camera]\nsource = \"replay\"\nreplay = [{path:?}]\n\
-             [liveness]\nrequire = \"off\"\n[attendance]\nminimum_gap = \"15s\"\n\
+             [liveness]\nrequire = \"off\"\n[attendance]\nminimum_gap = \"{}s\"\n\
              [page]\nlisten = \"127.0.0.1:{}\"\n[screen]\nenabled = false\n\
              [mqtt]\nurl = \"{broker}\"\nsite_key = \"{site_key}\"\nallow_plain = true\n",
             self.name,
             self.data(),
             demo.students(),
+            MINIMUM_GAP.as_secs(),
             self.port,
         );
         let file = self.folder.path().join("attendance.toml");

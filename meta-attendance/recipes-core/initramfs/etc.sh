@@ -147,7 +147,7 @@ pick() {
         authorized_keys)
             tr '\t' ' ' < $piece | tr -d '\000-\010\013-\037\177' | sed 's/^ *//; s/  */ /g; s/ $//; /^#/d; /^$/d' > $piece.lines
             grep -E "^($KEY)\$" $piece.lines > $piece.part
-            cmp -s $piece.lines $piece.part || say "left out of /etc: lines of the older system's authorized_keys that are no key"
+            cmp -s $piece.lines $piece.part || say "left out of /etc: lines of the older system's authorized_keys that are not keys"
             rm $piece.lines
             ;;
         *) return 0 ;;

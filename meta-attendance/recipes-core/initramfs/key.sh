@@ -192,7 +192,7 @@ seen_recovery_key() {
     is_plain $seen && is_in_place $seen && [ "$(head -c 64 $seen)" = "$card_uuid" ]
 }
 
-# Made anew at each start until it was seen. In memory only, for the program, which shows it; never in the
+# Made again at each start until it was seen. In memory only, for the program, which shows it; never in the
 # log.
 new_recovery_key() {
     mkdir -p /run/attendance-boot

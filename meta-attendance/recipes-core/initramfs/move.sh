@@ -218,7 +218,7 @@ keep_moving() {
     is_moving || say "the card is encrypted"
 }
 
-# It did not go on. What is there can be read by the passphrase that is no secret, and the door works with a
+# It did not go on. What is there can be read by the passphrase that is not secret, and the door works with a
 # copy (takes_writes).
 read_half_moved() {
     card_problem=not-begun

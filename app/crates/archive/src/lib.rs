@@ -13,6 +13,7 @@
 //! # Versions
 //! [`FORMAT`] grows with every kind of file that is added. A program reads every format up to its own.
 
+#![forbid(unsafe_code)]
 pub mod names;
 pub mod place;
 pub mod read;

@@ -89,14 +89,14 @@ impl Card {
             add(
                 &["card.tang"],
                 format!(
-                    "{tang:?} is no address such as \"http://tang.example\": http, and nothing behind a path"
+                    "{tang:?} is not an address such as \"http://tang.example\"; write http and a name, with nothing after it"
                 ),
             );
         }
         let base64url = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
         let is_thumbprint = |text: &&String| text.len() == THUMBPRINT && text.bytes().all(base64url);
         if let Some(wrong) = self.thumbprint.as_ref().filter(|text| !is_thumbprint(text)) {
-            add(&["card.thumbprint"], format!("{wrong:?} is no thumbprint of {THUMBPRINT} letters"));
+            add(&["card.thumbprint"], format!("{wrong:?} is not a thumbprint of {THUMBPRINT} letters"));
         }
         found
     }
@@ -135,10 +135,10 @@ mod tests {
             ("card.tang = \"http://tang.example\"", "only; remove it"),
             (
                 "[card]\nkey = \"network\"\nthumbprint = \"short\"\ntang = \"http://tang.example\"",
-                "no thumbprint",
+                "not a thumbprint",
             ),
-            ("[card]\nkey = \"network\"\ntang = \"https://tang.example\"", "no address"),
-            ("[card]\nkey = \"network\"\ntang = \"http://tang.example\\\"; reboot\"", "no address"),
+            ("[card]\nkey = \"network\"\ntang = \"https://tang.example\"", "not an address"),
+            ("[card]\nkey = \"network\"\ntang = \"http://tang.example\\\"; reboot\"", "not an address"),
         ] {
             let wrong = parse(text).unwrap_err().to_string();
             assert!(wrong.contains(says), "{text}: {wrong}");

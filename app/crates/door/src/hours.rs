@@ -86,7 +86,7 @@ pub struct VolumeAt {
 
 /// Why a text is none.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no loudness at certain hours; write it as \"07:30-08:15=100\", from 0 to 100")]
+#[error("{0:?} is not a loudness at certain hours; write it as \"07:30-08:15=100\", from 0 to 100")]
 pub struct NoVolume(String);
 
 impl TryFrom<String> for VolumeAt {

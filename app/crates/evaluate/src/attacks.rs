@@ -159,7 +159,7 @@ impl Judge<'_> {
             None => None,
         };
         let live = match &seen {
-            Some((landmarks, _)) => self.checker.observe(&picture, landmarks, true)?.live,
+            Some((landmarks, _)) => self.checker.observe(&picture, landmarks, true, None)?.live,
             None => None,
         };
         let why = match (&seen, live) {
@@ -205,7 +205,7 @@ impl Judge<'_> {
             return Ok(());
         }
         let face = self.engine.embed_aligned()?;
-        let seen = self.checker.observe(picture, &landmarks, true)?;
+        let seen = self.checker.observe(picture, &landmarks, true, Some(at))?;
         Ok(trial.note(&landmarks, quality, &Recorded { face, seen }, at)?)
     }
 }

@@ -1,5 +1,7 @@
 //! The tests of liveness, run on one face of one frame.
 
+use std::time::Duration;
+
 use image::RgbImage;
 use models::store::Store;
 
@@ -47,7 +49,8 @@ impl Checker {
         self.passive.is_some()
     }
 
-    /// Runs the models on one face, the passive ones only where they are to vote.
+    /// Runs the models on one face, the passive ones only where they are to vote. `at` is the time of a film's
+    /// frame, `None` for a single picture.
     ///
     /// # Errors
     /// [`EngineError::Run`] when a model fails.
@@ -56,10 +59,11 @@ impl Checker {
         picture: &RgbImage,
         landmarks: &Landmarks,
         votes: bool,
+        at: Option<Duration>,
     ) -> Result<Observation, EngineError> {
         let face = face_bounds(&landmarks.mesh);
         let voters = self.passive.as_mut().filter(|_| votes);
-        let live = voters.map(|passive| passive.score(picture, &face)).transpose()?;
+        let live = voters.map(|passive| passive.score(picture, &face, at)).transpose()?;
         let opening = match &mut self.eyes {
             Some(eyes) => eyes.opening(picture, landmarks)?,
             None => None,

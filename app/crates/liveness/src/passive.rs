@@ -5,13 +5,16 @@
 //! to 255. The models are very sensitive to all of this.
 //!
 //! Beside these two stands MiniFAS 128, of other authors and trained on other pictures, where its weights are
-//! there. Its log-odds and those of the two are added: it is as sure of prints as they are of screens.
+//! there. Its log-odds and those of the two are added (figures: MEASUREMENTS.md).
+
+use std::time::Duration;
 
 use image::RgbImage;
 use models::Role;
 use models::minifas::{LIVE, MiniFas, Variant};
 use models::store::Store;
 
+use super::observation::WITHOUT_A_BREAK;
 use super::square::Square;
 use faces::error::EngineError;
 use vision::face::Bounds;
@@ -39,7 +42,7 @@ const ATTACK_BELOW: f32 = 0.4;
 /// Largest input of a model, pixels along a side.
 const MAX_SIDE: usize = 256;
 
-/// How far the mean log-odds of both opinions stand below those of the first alone: the least of 87 genuine
+/// How far the mean log-odds of both opinions stand below those of the first alone: the least of 89 genuine
 /// frames stays above [`LIVE_FROM`], and the best of three attacks below. See MEASUREMENTS.md.
 const BOTH: f32 = 0.6;
 
@@ -47,12 +50,15 @@ const BOTH: f32 = 0.6;
 /// every other frame of a face, because it takes longer than the two others together.
 const SAME_FACE: f32 = 0.5;
 
+/// Faces of the frame before whose answer is remembered.
+const REMEMBERED: usize = 4;
+
 /// The models. Two of them look at every frame that votes.
 pub struct Passive {
     models: [(MiniFas, f32); 2],
     third: Option<MiniFas>,
-    /// The third one's log-odds of the frame before, and where that face was.
-    kept: Option<(Bounds, f32)>,
+    /// The third one's log-odds of faces of a film, each until its next frame: when, where, and which.
+    kept: heapless::Vec<(Duration, Bounds, f32), REMEMBERED>,
 }
 
 impl Passive {
@@ -80,17 +86,23 @@ impl Passive {
                 true => Some(load(Role::Antispoof128, Variant::Se128)?),
                 false => None,
             },
-            kept: None,
+            kept: heapless::Vec::new(),
         }))
     }
 
     /// P(live) of the face in this box, 0 to 1: the mean of the two models, and the third one's opinion.
     ///
-    /// `face` is a box as upstream's detector draws it: forehead to chin, ear to ear.
+    /// `face` is a box as upstream's detector draws it: forehead to chin, ear to ear. `at` is the time of a
+    /// film's frame, `None` for a single picture.
     ///
     /// # Errors
     /// [`EngineError::Run`] when a model fails.
-    pub fn score(&mut self, picture: &RgbImage, face: &Bounds) -> Result<f32, EngineError> {
+    pub fn score(
+        &mut self,
+        picture: &RgbImage,
+        face: &Bounds,
+        at: Option<Duration>,
+    ) -> Result<f32, EngineError> {
         let mut sum = 0.0;
         for (model, scale) in &mut self.models {
             let crop = Crop::about(face, *scale, picture.width(), picture.height());
@@ -101,17 +113,24 @@ impl Passive {
             sum += classes[LIVE];
         }
         let pair = sum / self.models.len() as f32;
-        let third = self.third(picture, face)?;
+        let third = self.third(picture, face, at)?;
         Ok(third.map_or(pair, |third| together(log_odds(pair), third)))
     }
 
     /// The third model's log-odds, of this frame or of the one before; `None` where it is not there.
-    fn third(&mut self, picture: &RgbImage, face: &Bounds) -> Result<Option<f32>, EngineError> {
+    fn third(
+        &mut self,
+        picture: &RgbImage,
+        face: &Bounds,
+        at: Option<Duration>,
+    ) -> Result<Option<f32>, EngineError> {
         let Some(network) = &mut self.third else { return Ok(None) };
-        if let Some((before, odds)) = self.kept.take()
-            && before.overlap(face) >= SAME_FACE
-        {
-            return Ok(Some(odds));
+        // Of another film, of a longer time ago, or of no film: that is not the frame before.
+        self.kept.retain(|(before, ..)| {
+            at.is_some_and(|now| now.checked_sub(*before).is_some_and(|gap| gap <= WITHOUT_A_BREAK))
+        });
+        if let Some(place) = self.kept.iter().position(|(_, before, _)| before.overlap(face) >= SAME_FACE) {
+            return Ok(Some(self.kept.swap_remove(place).2));
         }
         let square = Square::about(face, picture.width(), picture.height());
         let side = network.variant().side();
@@ -119,7 +138,10 @@ impl Passive {
             .classify_with(|input| square.fill_rgb(picture, side, input))
             .map_err(|error| EngineError::run("anti-spoof", &error))?;
         let odds = log_odds(live);
-        self.kept = Some((*face, odds));
+        if let Some(now) = at {
+            // With more faces than that the model looks at every frame of some.
+            let _ = self.kept.push((now, *face, odds));
+        }
         Ok(Some(odds))
     }
 }

@@ -7,7 +7,7 @@
 //! answer. Whoever guesses is right with one in four, then with one in three each time.
 //!
 //! The head need not come back to the front between two turns: all are measured from where it was before.
-//! Somebody who does not answer at all is asked once more, for another turn.
+//! Somebody who does not answer at all, or whose turn began too soon, is asked once more, for another turn.
 //!
 //! Not stopped by this: somebody who makes a picture turn as it is asked to, while it is asked.
 //!
@@ -24,7 +24,8 @@ use faces::landmarks::Pose;
 /// moved already was not asked for.
 const REACTION: Duration = Duration::from_millis(250);
 
-/// Half of a turn is made by then: people who notice the prompt begin within a second and a half.
+/// Half of a turn is made by then: it is assumed that people who notice the prompt begin within a second and
+/// a half.
 const LATEST: Duration = Duration::from_secs(2);
 
 /// So much later where the head has to come back from the turn before.
@@ -48,6 +49,11 @@ const BESIDE: f32 = 0.6;
 
 /// Frames in a row that have to show a turn, be it right or wrong: the mesh may slip in one.
 const FRAMES: u32 = 2;
+
+/// A nod that was not asked for is a wrong answer only with so much of the required one, and for so many
+/// frames: people look down at the screen that asks them.
+const WRONG_NOD: f32 = 1.5;
+const WRONG_NOD_FRAMES: u32 = 3;
 
 /// Turns of a first prompt.
 pub const TURNS: u32 = 2;
@@ -83,6 +89,14 @@ impl From<Turn> for Advice {
 impl Turn {
     /// All of them.
     pub const ALL: [Self; 4] = [Self::Left, Self::Right, Self::Up, Self::Down];
+
+    /// The share that a wrong answer of this kind has to show, and the frames in a row.
+    fn clear_as_wrong(self) -> (f32, u32) {
+        match self {
+            Self::Left | Self::Right => (1.0, FRAMES),
+            Self::Up | Self::Down => (WRONG_NOD, WRONG_NOD_FRAMES),
+        }
+    }
 
     /// How far `pose` has turned in this direction from `rest`, as a multiple of what is required. The
     /// person's left is the picture's right.
@@ -123,8 +137,8 @@ pub struct Prompt {
     /// The turn that was shown last, while the head has not come back from it; and whether there was one.
     before: Option<Turn>,
     follows: bool,
-    /// Whether a frame was seen in which the person could have begun.
-    ready: bool,
+    /// For each turn, in the order of [`Turn::ALL`], since when the head has been half turned that way.
+    begun: [Option<Duration>; 4],
     /// Frames in a row that show the asked turn, and another one.
     right: u32,
     wrong: u32,
@@ -142,7 +156,7 @@ impl Prompt {
             rest,
             before: None,
             follows: false,
-            ready: false,
+            begun: [None; 4],
             right: 0,
             wrong: 0,
         }
@@ -166,22 +180,21 @@ impl Prompt {
         let shares = Turn::ALL.map(|turn| (turn, turn.share(self.rest, pose)));
         // Coming back from the turn before is no turn.
         self.before = self.before.filter(|before| before.share(self.rest, pose) >= BEGUN);
-        let mut shown = (self.asked, f32::NEG_INFINITY);
-        for (turn, share) in shares.into_iter().filter(|(turn, _)| Some(*turn) != self.before) {
-            if share > shown.1 {
-                shown = (turn, share);
+        for (begun, (_, share)) in self.begun.iter_mut().zip(&shares) {
+            *begun = if *share >= BEGUN { begun.or(Some(now)) } else { None };
+        }
+        let mut shown = (self.asked, f32::NEG_INFINITY, None);
+        for ((turn, share), begun) in shares.into_iter().zip(self.begun) {
+            if Some(turn) != self.before && share > shown.1 {
+                shown = (turn, share, begun);
             }
         }
-        let (turn, share) = shown;
+        let (turn, share, begun) = shown;
         if after < REACTION {
             return Answer::Waiting;
         }
-        let begun = share >= BEGUN;
-        // Of a head that comes back from a turn nobody can say when the next one began.
-        let first = !std::mem::replace(&mut self.ready, true);
-        let too_soon = begun && first && !self.follows;
-        let latest = if self.follows { LATEST + COMING_BACK } else { LATEST };
-        if too_soon || (!begun && after > latest) {
+        let latest = if self.follows || self.before.is_some() { LATEST + COMING_BACK } else { LATEST };
+        if begun.is_none() && after > latest {
             return self.ask_again(now, draw);
         }
         if after > PATIENCE {
@@ -190,15 +203,21 @@ impl Prompt {
         let alone = shares
             .into_iter()
             .all(|(other, beside)| other == turn || Some(other) == self.before || beside <= BESIDE * share);
-        let clear = share >= 1.0;
-        self.right = if clear && turn == self.asked && alone && depth { self.right + 1 } else { 0 };
-        self.wrong = if clear && turn != self.asked { self.wrong + 1 } else { 0 };
+        self.right = if share >= 1.0 && turn == self.asked && alone && depth { self.right + 1 } else { 0 };
+        let (clear, frames) = turn.clear_as_wrong();
+        self.wrong = if share >= clear && turn != self.asked { self.wrong + 1 } else { 0 };
+        let decided = self.right >= FRAMES || self.wrong >= frames;
+        // Of a head that comes back from a turn nobody can say when the next one began.
+        if decided && !self.follows && begun.is_some_and(|at| at.saturating_sub(self.since) < REACTION) {
+            self.before = Some(turn);
+            return self.ask_again(now, draw);
+        }
         if self.right >= FRAMES {
             let Some(left) = self.left.checked_sub(1) else { return Answer::Passed };
             self.left = left;
             (self.before, self.follows) = (Some(self.asked), true);
             self.ask(draw(self.asked), now)
-        } else if self.wrong >= FRAMES {
+        } else if decided {
             Answer::Failed
         } else {
             Answer::Waiting
@@ -206,7 +225,7 @@ impl Prompt {
     }
 
     fn ask(&mut self, turn: Turn, now: Duration) -> Answer {
-        (self.asked, self.since, self.ready) = (turn, now, false);
+        (self.asked, self.since, self.begun) = (turn, now, [None; 4]);
         (self.right, self.wrong) = (0, 0);
         Answer::Next(turn)
     }

@@ -112,7 +112,7 @@ impl Shown for Pendulum {
 /// A film of a head that rests and turns to any side, in turn: the beginnings, the sides, and how far.
 struct Film {
     turns: Vec<(f32, f32, Turn, f32)>,
-    /// Whether it is started anew with each visit.
+    /// Whether it starts again with each visit.
     restarted: bool,
 }
 
@@ -160,9 +160,11 @@ impl Shown for Film {
     }
 }
 
-/// A person who does as they are asked, after their reaction, and sways.
+/// A person who does as they are asked, after their reaction, sways, and may first look down at the screen.
 struct Person {
     reactions: fastrand::Rng,
+    /// How far down they look at the screen, degrees: 0 to 13.
+    glance: f32,
     reaction: f32,
     answered: Option<f32>,
     held: [f32; 2],
@@ -190,8 +192,11 @@ impl Shown for Person {
                 }
             }
         }
+        let since_asked = asked.map_or(f32::MAX, |(_, since)| seconds - since);
+        let glance = self.glance * (since_asked / 0.1).min((0.45 - since_asked) / 0.1).clamp(0.0, 1.0);
         let mut slip = || 2.0 * self.reactions.f32() - 1.0;
-        let (yaw, pitch) = (2.0 * (1.3 * seconds).sin() + slip(), 2.0 * (0.9 * seconds).cos() + slip());
+        let (yaw, pitch) =
+            (2.0 * (1.3 * seconds).sin() + slip(), 2.0 * (0.9 * seconds).cos() + glance + slip());
         Pose { yaw: self.held[0] + yaw, pitch: self.held[1] + pitch, roll: 0.0 }
     }
 }
@@ -251,6 +256,7 @@ fn people_who_do_as_they_are_asked_pass_in_six_seconds() {
             answered: None,
             held: [0.0; 2],
             angle: 20.0 + 12.0 * random.f32(),
+            glance: if random.bool() { 13.0 * random.f32() } else { 0.0 },
         };
         let (end, at) = visit(&mut person, 0, 0.0, 20.0, &mut random);
         soon += u32::from(end == End::Passed && at <= 6.0);

@@ -60,11 +60,24 @@ fn only_the_asked_turn_of_a_body_passes() {
 fn a_turn_that_began_too_soon_is_no_answer() {
     // Half of the turn is made before anybody could have begun.
     let said = answers(Turn::Left, 1, true, turn_after(0, Turn::Left));
-    assert_eq!(
-        said,
-        [Answer::Next(Turn::Right), Answer::Failed],
-        "another one is asked for, and it is wrong"
-    );
+    assert_eq!(said, [Answer::Next(Turn::Right), Answer::Failed], "another one is asked for, and not shown");
+    let then_right = turn_after(0, Turn::Left).take(15).chain(turn_after(8, Turn::Right));
+    assert_eq!(answers(Turn::Left, 1, true, then_right), [Answer::Next(Turn::Right), Answer::Passed]);
+}
+
+#[test]
+fn a_look_down_at_the_screen_is_not_an_answer() {
+    for angle in [7.0, 13.0] {
+        let looks = |frames: u8| (0..frames).map(move |n| held(Turn::Down, (5.0 * f32::from(n)).min(angle)));
+        for turn in [Turn::Left, Turn::Right] {
+            let then = looks(9).chain(turn_after(4, turn));
+            assert_eq!(answers(turn, 1, true, then), [Answer::Passed], "{angle}, {turn:?}");
+        }
+        // Somebody taller than the screen goes on looking down at it.
+        let held_down =
+            (0..90u8).map(|n| pose((3.0 * f32::from(n.saturating_sub(12))).min(26.0), angle.min(7.0)));
+        assert_eq!(answers(Turn::Left, 1, true, held_down), [Answer::Passed], "{angle}");
+    }
 }
 
 #[test]

@@ -42,7 +42,7 @@ impl Requirement {
         Self { rule, passive_there, asks: false, refusals: 0, exempt: false }
     }
 
-    /// The same where the device can ask a person to turn the head, by a screen or by spoken words.
+    /// The same where the device can ask a person to turn the head, by a screen.
     pub fn asking(self, asks: bool) -> Self {
         Self { asks, ..self }
     }
@@ -152,7 +152,7 @@ impl Requirement {
             (LivenessRule::PassivePrompt, there, _) if self.turns() > 0 => {
                 live_if(prompt == Some(true) || (there && scene && self.refusals == 0))
             }
-            (LivenessRule::PassivePrompt, true, _) if self.exempt => live_if(scene),
+            (LivenessRule::PassivePrompt, true, _) if self.exempt && self.asks => live_if(scene),
             (_, false, _) => live_if(blinks > 0),
             (LivenessRule::Passive, ..) => Verdict::Live,
             (LivenessRule::PassiveBlink, ..) => live_if(blinks > 0),
@@ -168,6 +168,9 @@ impl Requirement {
             Missing::Certainty
         } else if self.turns() > 0 {
             Missing::Prompt
+        } else if self.passive_there && self.exempt && self.asks {
+            // No movement helps: the scene has to be seen around them.
+            Missing::Certainty
         } else if self.passive_there
             && matches!(self.rule, LivenessRule::PassiveAny | LivenessRule::PassivePrompt)
         {

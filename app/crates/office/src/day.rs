@@ -159,7 +159,7 @@ impl Day {
     pub fn reason(&self) -> Option<&'static str> {
         match self.kind {
             Kind::Attendance => None,
-            Kind::NoSchoolDay => Some("No attendance: this weekday is none of attendance.school_days."),
+            Kind::NoSchoolDay => Some("No attendance: this weekday is not among attendance.school_days."),
             Kind::NobodySeen => Some("No attendance: nobody was seen on this day."),
             Kind::Future => Some("No attendance: this day has not begun."),
         }

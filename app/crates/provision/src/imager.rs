@@ -104,7 +104,7 @@ impl Reader {
         if let Some(zone) = &self.imager.time_zone
             && base::moment::SiteZone::named(zone).is_err()
         {
-            return Err(CardError::Imager("locale.timezone is no time zone of the IANA data base"));
+            return Err(CardError::Imager("locale.timezone is not a time zone of the IANA data base"));
         }
         Ok(())
     }
@@ -121,7 +121,7 @@ impl Reader {
                     ));
                 }
             }
-            Some(_) => self.remark("user.password is no hash, and is not used"),
+            Some(_) => self.remark("user.password is not a hash, and is not used"),
             None => {}
         }
         Ok(())
@@ -176,7 +176,7 @@ impl Reader {
                 ("psk", format!("[Security]\nPreSharedKey={}\n", key.to_ascii_lowercase()))
             }
             Some(_) if is_key => {
-                return Err(CardError::Imager("wlan.password is no key of 64 hexadecimal digits"));
+                return Err(CardError::Imager("wlan.password is not a key of 64 hexadecimal digits"));
             }
             Some(password) => {
                 let wrong =

@@ -206,7 +206,7 @@ fn take(places: &Places, file: CardFile, paths: &[PathBuf], stays: bool) -> Resu
         && ends <= OffsetDateTime::now_utc()
     {
         remarks.push(format!(
-            "its certificate has expired ({}): get a new one from who looks after the network",
+            "its certificate has expired ({}): get a new one from whoever looks after the network",
             ends.date()
         ));
     }

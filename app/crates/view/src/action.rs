@@ -52,7 +52,7 @@ pub enum Action {
     },
     /// Remove the uploaded students' list.
     RemoveStudents,
-    /// Accept the problem of a photo: it is no alarm any more.
+    /// Accept the problem of a photo: it is not an alarm any more.
     AcceptPhoto {
         /// Its path below the photo folder.
         photo: String,

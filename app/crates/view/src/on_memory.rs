@@ -39,7 +39,7 @@ pub enum CardState {
     NoFileSystem,
     /// A repair or a new file system failed half-way.
     NotRestored,
-    /// `/etc` or `/var` could not be laid over the data partition.
+    /// `/var` could not get its layer on the data partition.
     NoOverlay,
     /// A reason that this version does not know.
     Unknown,

@@ -1,4 +1,5 @@
-//! What the technician's page may ask for, done.
+//! Carries out what page and API may ask for: `connections` (photo server, removals), `rows` (upload,
+//! corrections, day, clock), `restart` (camera and recognition).
 
 mod connections;
 mod restart;

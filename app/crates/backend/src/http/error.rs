@@ -294,7 +294,7 @@ impl Error {
 
 impl ProxyTrouble {
     fn fault(&self, url: &str, proxy: &str) -> Fault {
-        let ask = "ask who looks after the proxy";
+        let ask = "ask whoever looks after the proxy";
         match self {
             Self::Gone(reason) => Fault::new(format!(
                 "the proxy {proxy}, through which {url} is asked, cannot be reached: {reason}"

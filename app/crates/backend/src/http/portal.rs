@@ -15,7 +15,7 @@ const MAX_ADDRESS: usize = 200;
 
 /// What to do, for every sign.
 pub const ADVICE: &str = "open the same address in a browser on a laptop in the device's network: if a log-in page \
-                          of the network appears, ask who looks after the network to let this device through without \
+                          of the network appears, ask whoever looks after the network to let this device through without \
                           it, or connect the device to another network";
 
 /// By what it was noticed that something else answers.

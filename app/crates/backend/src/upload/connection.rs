@@ -127,7 +127,7 @@ fn judge(answer: &Answer, shown: &str) -> Result<String, Fault> {
         }
         status if !status.is_success() => {
             return Err(Fault::new(format!("{shown} answers {status}{words}"))
-                .advise("try again later; if it stays, ask who looks after that server"));
+                .advise("try again later; if it stays, ask whoever looks after that server"));
         }
         _ => {}
     }
@@ -136,7 +136,7 @@ fn judge(answer: &Answer, shown: &str) -> Result<String, Fault> {
     };
     if said["success"] != true || said["webhook_active"] == false {
         return Err(Fault::new(format!("{shown} says that the webhook takes no rows now{words}"))
-            .advise("ask who looks after that server"));
+            .advise("ask whoever looks after that server"));
     }
     Ok(format!("{shown} answers and takes the key"))
 }

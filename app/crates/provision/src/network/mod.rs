@@ -21,7 +21,7 @@ const PROXY: &str = "proxy.env";
 /// 802.1X by wire, for wpa_supplicant.
 pub const WIRED: &str = "8021x.conf";
 /// Folder with an empty file for each program whose file has changed, named after its unit. Another unit
-/// watches it, and starts these programs anew (`/usr/lib/attendance/network-changed`).
+/// watches it, and restarts these programs (`/usr/lib/attendance/network-changed`).
 const CHANGED: &str = "changed";
 
 /// Where the files lie: all last until the machine is switched off, but for iwd's.
@@ -201,7 +201,7 @@ fn sweep(folder: &Path, stale: impl Fn(&str) -> bool) -> io::Result<bool> {
 }
 
 /// Puts these settings in force on the running machine: systemd-networkd is told by `reload`, and a unit
-/// starts those anew who read their file once, if it is another one now.
+/// restarts those that read their file once, if it has changed.
 ///
 /// # Errors
 /// What is wrong and what to do.

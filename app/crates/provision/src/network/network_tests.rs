@@ -118,7 +118,7 @@ fn those_whose_file_changed_are_started_anew_and_no_others() {
     }
 }
 
-/// The units that are to be started anew; they are not afterwards.
+/// The units that are to be restarted; afterwards there are none.
 fn told(places: &Places) -> Vec<String> {
     let folder = places.own.join(CHANGED);
     let entries = std::fs::read_dir(&folder).into_iter().flatten();

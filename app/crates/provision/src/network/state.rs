@@ -121,7 +121,7 @@ fn judge(links: &[Link], config: &Config) -> Vec<Fault> {
     for (link, page) in links.iter().filter_map(|link| Some((link, link.log_in_page.as_ref()?))) {
         found.push(
             Fault::new(format!("the network at {} has a log-in page ({page})", link.name)).advise(
-                "ask who looks after the network to let this device through without it, or connect the device to another \
+                "ask whoever looks after the network to let this device through without it, or connect the device to another \
                  network",
             ),
         );
@@ -152,7 +152,7 @@ fn unreachable(links: &[Link], network: &Network) -> Fault {
         ))
         .advise(match network.eap_method {
             Some(EapMethod::Tls) => {
-                "ask who looks after the network whether it knows the device's certificate (network.eap_certificate_file), and \
+                "ask whoever looks after the network whether it knows the device's certificate (network.eap_certificate_file), and \
                  check network.eap_identity, network.eap_ca_file and network.eap_server_name"
             }
             _ => {
@@ -169,7 +169,7 @@ fn unreachable(links: &[Link], network: &Network) -> Fault {
         .advise("choose a free address for network.addresses");
     }
     Fault::new(format!("{} has a link and no address: nobody in this network gives one", link.name)).advise(
-        "ask who looks after the network: it needs a DHCP server, or a fixed address in network.addresses; a port that \
+        "ask whoever looks after the network: it needs a DHCP server, or a fixed address in network.addresses; a port that \
          admits only known machines needs 802.1X (network.eap_method); a VLAN needs network.vlan",
     )
 }
@@ -214,8 +214,9 @@ pub fn certificates(network: &Network, now: OffsetDateTime, trusted: bool) -> Ve
     let mut found = Vec::new();
     for (setting, file, name, on_card) in files {
         let Some(file) = file else { continue };
-        let renew =
-            format!("get a new one from who looks after the network, and put it on the card as {on_card}");
+        let renew = format!(
+            "get a new one from whoever looks after the network, and put it on the card as {on_card}"
+        );
         match dates(file) {
             Err(reason) => found.push(
                 Fault::new(format!("{setting}: {} cannot be used: {reason}", file.display())).advise(renew),

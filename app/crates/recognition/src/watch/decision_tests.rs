@@ -4,6 +4,7 @@
 use super::*;
 use faces::landmarks::Pose;
 use liveness::config::LivenessRule;
+use liveness::prompt::Turn;
 use liveness::scene::around::Surround;
 
 use vision::embedding::DIMENSIONS;
@@ -191,6 +192,26 @@ fn only_the_asked_turn_is_an_answer() {
 }
 
 #[test]
+fn the_next_turn_is_told_while_the_head_is_turned_too_far_to_be_embedded() {
+    let mut door = Door::new(true);
+    door.still(40, 0.99, None);
+    let first = door.subject.liveness.asked().unwrap();
+    let far = match first {
+        Turn::Left => [45.0, 0.0],
+        Turn::Right => [-45.0, 0.0],
+        Turn::Up => [0.0, -45.0],
+        Turn::Down => [0.0, 45.0],
+    };
+    let told = (0..45u8).find_map(|n| {
+        let share = f32::from(n.saturating_sub(6)).min(14.0) / 14.0;
+        door.now += FRAME;
+        door.subject.turned(&landmarks(share * far[0], share * far[1]), door.now)
+    });
+    assert_eq!(told, door.subject.liveness.asked().map(Advice::from));
+    assert!(told.is_some_and(|next| next != first.into()), "{told:?}");
+}
+
+#[test]
 fn a_head_that_never_rests_is_told_to_hold_still_and_gets_no_prompt() {
     let mut door = Door::new(true);
     for n in 0..150u8 {
@@ -233,6 +254,20 @@ fn whoever_cannot_turn_passes_with_the_scene_alone_and_is_not_asked() {
     door.still(60, 0.99, None);
     assert_eq!(door.recognised(), 0);
     assert!(door.subject.liveness.asked().is_none());
+    assert!(matches!(door.decisions[..], [Decision::Advise(Advice::BetterView)]), "{:?}", door.decisions);
     door.still(30, 0.99, Some(Surround::Visible));
     assert_eq!(door.recognised(), 1);
+}
+
+#[test]
+fn without_a_screen_an_exempt_person_passes_like_everybody_else() {
+    let mut everybody = Door::new(false);
+    let mut exempt = Door::new(false);
+    exempt.exempt = vec![roll()];
+    for door in [&mut everybody, &mut exempt] {
+        for n in 0..90u8 {
+            door.frame(0.99, &landmarks(20.0 * (0.15 * f32::from(n)).sin(), 0.0), None);
+        }
+        assert_eq!(door.recognised(), 1, "{:?}", door.decisions);
+    }
 }

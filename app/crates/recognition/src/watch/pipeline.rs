@@ -40,7 +40,7 @@ const DETECT_EVERY: Duration = Duration::from_millis(200);
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// Faces without an answer that the models look at in one frame, the largest first; the others wait for a
-/// later one. On the board one takes 18 to 32 ms by paper (models/NETWORKS.md): with more of them, frames of
+/// later one. On the board one takes 18 to 32 ms by paper (models/COST.md): with more of them, frames of
 /// one face would come too seldom to see a blink, or that a face was exchanged.
 const A_FRAME: usize = 4;
 

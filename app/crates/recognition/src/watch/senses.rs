@@ -1,7 +1,7 @@
 //! The models and the gallery, asked about one face of one frame: one after the other, or two at a time.
 
 use std::num::NonZero;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use image::RgbImage;
 use rayon::{ThreadPool, ThreadPoolBuilder};
@@ -16,7 +16,7 @@ use liveness::{Checker, Observation};
 use vision::embedding::Embedding;
 
 /// A second thread, on which the tests of liveness run while the face is embedded: about the same work
-/// (models/NETWORKS.md). It sleeps otherwise.
+/// (models/COST.md). It sleeps otherwise.
 pub(super) struct Beside(Option<ThreadPool>);
 
 impl Beside {
@@ -27,7 +27,7 @@ impl Beside {
         Self((!alone).then(pool).and_then(|started| {
             started
                 .inspect_err(|error| {
-                    log::warn!("recognition does with one thread, a second is refused: {error}")
+                    log::warn!("Cannot start the liveness thread; running single-threaded: {error}")
                 })
                 .ok()
         }))
@@ -42,6 +42,8 @@ pub(super) struct Networks<'a> {
     pub(super) beside: &'a Beside,
     pub(super) picture: &'a RgbImage,
     pub(super) landmarks: &'a Landmarks,
+    /// When the frame was taken.
+    pub(super) at: Duration,
     pub(super) latency: &'a mut Latency,
     /// Answers that were worked out before they are asked for.
     pub(super) ahead: Ahead,
@@ -57,13 +59,13 @@ pub(super) struct Ahead {
 impl Senses for Networks<'_> {
     fn foresee(&mut self) -> Result<(), EngineError> {
         let Beside(Some(pool)) = self.beside else { return Ok(()) };
-        let Self { engine, liveness, picture, landmarks, latency, .. } = self;
-        let (picture, landmarks) = (*picture, *landmarks);
+        let Self { engine, liveness, picture, landmarks, at, latency, .. } = self;
+        let (picture, landmarks, at) = (*picture, *landmarks, Some(*at));
         let start = Instant::now();
         let mut seen = None;
         let face = pool.in_place_scope(|scope| {
             scope.spawn(|_| {
-                let answer = liveness.observe(picture, landmarks, true);
+                let answer = liveness.observe(picture, landmarks, true, at);
                 seen = Some((answer, millis(start)));
             });
             let face = engine.embed_aligned();
@@ -100,7 +102,7 @@ impl Senses for Networks<'_> {
             return Ok(seen);
         }
         let start = Instant::now();
-        let seen = self.liveness.observe(self.picture, self.landmarks, votes);
+        let seen = self.liveness.observe(self.picture, self.landmarks, votes, Some(self.at));
         self.latency.liveness += millis(start);
         seen
     }

@@ -5,8 +5,10 @@ use std::time::Duration;
 use super::follow::Followed;
 use crate::naming::vote::{Answer, Ballot, Rule};
 use crate::watch::counsel::Counsel;
+use base::event::Advice;
 use base::identity::RollNumber;
 use faces::embedder::EmbedderChoice;
+use faces::landmarks::Landmarks;
 use liveness::{State, Verdict};
 use vision::embedding::Embedding;
 
@@ -83,6 +85,15 @@ impl Continuity {
 }
 
 impl Subject {
+    /// Notes a face that is turned too far, or moves too fast, to be embedded. Gives the turn that is asked for
+    /// from now on, if another one is: the person has to be told at once, for its time runs.
+    pub(super) fn turned(&mut self, landmarks: &Landmarks, now: Duration) -> Option<Advice> {
+        let before = self.liveness.asked();
+        self.liveness.note_turned(landmarks, now);
+        let next = self.liveness.asked().filter(|next| before.is_some_and(|before| before != *next))?;
+        (!self.greeted && self.advice.tell(next.into())).then_some(next.into())
+    }
+
     /// Whether it was announced: then it is only verified from time to time.
     pub(super) fn has_its_answer(&self) -> bool {
         self.announced.is_some()

@@ -99,7 +99,7 @@ fn worklist(home: &Home<'_>, all: &[RefusedPhoto]) -> Markup {
             h2 #work-title { "Retake these" }
             p.quiet {
                 "These photos are not in use. Put a better one in its place, then press “Sync photos now”. "
-                "“Known” takes a photo off this list: it is no alarm any more until it has another problem."
+                "“Known” takes a photo off this list: it is not an alarm any more until it has another problem."
             }
             (action(home, "sync", "Sync photos now"))
             form.filter method="get" action="/photos" role="search" {

@@ -124,7 +124,7 @@ fn semicolons_in_a_fault_do_not_become_advice() {
     view.sync.error = Some("none of 9 photos could be had; 2110001/a.jpg: 404".into());
     let problem = problems(&view, LATER, NOW).remove(0);
     assert!(problem.what.contains("could be had; 2110001/a.jpg: 404."), "{problem:?}");
-    assert!(problem.advice.starts_with("Ask who looks after that server."), "{problem:?}");
+    assert!(problem.advice.starts_with("Ask whoever looks after that server."), "{problem:?}");
 }
 
 /// A screen reader reads the sentence whenever it changes.
@@ -146,9 +146,9 @@ fn each_fault_has_its_sentence() {
     let cases: [(&str, BreakIt); 22] = [
         ("1 recognition was lost: there is no row", |v| v.today.lost = 1),
         ("12 recognitions were lost: there are no rows", |v| v.today.lost = 12),
-        ("Recognition is held: no network file", |v| {
+        ("Recognition is held: no model file", |v| {
             v.workers[0].state = WorkerState::Held;
-            v.workers[0].reason = Some("no network file.".into());
+            v.workers[0].reason = Some("no model file.".into());
         }),
         ("The camera repeats one picture.", |v| {
             v.workers.push(Worker {

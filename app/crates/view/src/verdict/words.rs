@@ -5,7 +5,7 @@ use base::event::WorkerState;
 use base::failure::Fault;
 
 /// What to do about a server's fault that does not say so itself.
-pub(super) const ASK: &str = "ask who looks after that server";
+pub(super) const ASK: &str = "ask whoever looks after that server";
 
 /// What to do about a fault of our own.
 pub(super) const SUPPORT: &str = "if this stays, send the diagnostics to support";

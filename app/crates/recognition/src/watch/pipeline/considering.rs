@@ -85,7 +85,9 @@ impl Pipeline {
             );
             let turned = matches!(problem, Advice::LookAtTheCamera | Advice::HoldStill);
             if turned {
-                self.tracker.track_mut(index).state.liveness.note_turned(&landmarks, at.since_boot);
+                let track = self.tracker.track_mut(index);
+                let next = track.state.turned(&landmarks, at.since_boot);
+                outcomes.extend(next.map(|advice| FrameOutcome::Hint { track: track.id, advice }));
             }
             return Ok(true);
         }
@@ -112,6 +114,7 @@ impl Pipeline {
             beside: &self.beside,
             picture: &self.picture,
             landmarks: &landmarks,
+            at: at.since_boot,
             latency,
             ahead: Ahead::default(),
         };
