@@ -1,7 +1,7 @@
 # shellcheck shell=sh disable=SC1090,SC1091,SC2016,SC2034,SC2086,SC2154,SC2317
-# What luks-test and move-test have in common: card.sh, key.sh and move.sh with real LUKS2 headers in files. No
-# device mapper, no TPM and no server are needed for them; the programs that ask for a key are played. /run is
-# scratch. A failing line is printed.
+# What luks-test and move-test have in common: card.sh, key.sh and move.sh with real LUKS2 headers in files.
+# No device mapper, no TPM and no server are needed for them; the programs that ask for a key are played. /run
+# is scratch. A failing line is printed.
 set -u
 mount -t tmpfs tmpfs /run || exit 1
 bad=0
