@@ -14,8 +14,8 @@
 #   opened, on a trial
 #
 # Until its key is bound, the header of a card that moves over has one more key slot, number 0, whose
-# passphrase is not secret (SETUP): the power may go at any step, and the next start goes on. It is removed when
-# the key has opened the card.
+# passphrase is not secret (SETUP): the power may go at any step, and the next start goes on. It is removed
+# when the key has opened the card.
 
 SETUP="attendance: no key is bound to this card yet"
 # Sectors have 512 bytes: a partition that takes the rest of a card need not end at a multiple of 4096.
@@ -193,8 +193,8 @@ make_header() {
 }
 
 # Flushed in this order: key slots, second header, first header; then the mark. Where the power goes in
-# between, there are zeros in the first header's place, and none of the second's: a fresh card; or one header is
-# whole.
+# between, there are zeros in the first header's place, and none of the second's: a fresh card; or one header
+# is whole.
 write_whole_header() {
     write_header $raw "$data" 16 && write_header $raw "$data" 8 8 && write_header $raw "$data" 0 8 && rm $raw
 }
