@@ -13,8 +13,9 @@
 #   any but plain and      on a trial: the trial is over
 #   opened, on a trial
 #
-# Until its key is bound, the header has one more key slot, number 0, whose passphrase is no secret (SETUP):
-# the power may go at any step, and the next start goes on. It is removed when the key has opened the card.
+# Until its key is bound, the header of a card that moves over has one more key slot, number 0, whose
+# passphrase is not secret (SETUP): the power may go at any step, and the next start goes on. It is removed
+# when the key has opened the card.
 
 SETUP="attendance: no key is bound to this card yet"
 # Sectors have 512 bytes: a partition that takes the rest of a card need not end at a multiple of 4096.
@@ -128,10 +129,9 @@ open_card() {
         [ -n "${1:-}" ] || return 0
         can_encrypt || return 0
         [ "$trial" != 1 ] || give_up "a system on trial makes no encrypted card"
-        until answers "$@"; do stay_a_while "$(no_answer "$1")" "Nothing was written to the card yet. Without card.key in attendance.toml the card is not encrypted."; done
+        until answers "$@" && make_header "$@"; do stay_a_while "$(no_answer "$1")" "Nothing was written to the card yet. Without card.key in attendance.toml the card is not encrypted."; done
         wanted=$*
-        raw=$data
-        format_luks && mark_luks || give_up "LUKS2 could not be made on $raw"
+        write_whole_header && mark_luks || give_up "LUKS2 could not be made on $data"
     elif ! is_luks "$data"; then
         return 0
     fi
@@ -180,18 +180,23 @@ is_half_made() {
         && in_root cryptsetup --version > /dev/null 2>&1 && ! in_root cryptsetup luksUUID "$data" > /dev/null 2>&1
 }
 
-# A new header, flushed in this order: key slots, second header, first header; then the mark. Where the power
-# goes in between, there are zeros in the first header's place, and none of the second's: a fresh card; or one
-# header is whole.
-format_luks() {
-    header=/run/card/header
-    dd if=/dev/zero of=$header bs=1048576 count=0 seek=24 2> /dev/null
+# make_header KIND [URL THUMBPRINT]: a new header, in memory, with its key bound: the passphrase that is not
+# secret never lies on the card.
+make_header() {
+    raw=/run/card/header
+    opened_by=setup
+    rm -f $raw
+    dd if=/dev/zero of=$raw bs=1048576 count=0 seek=24 2> /dev/null
     crypt luksFormat --type luks2 --key-file /run/card/setup --pbkdf pbkdf2 --pbkdf-force-iterations 1000 --cipher aes-xts-plain64 \
-        --key-size 512 --sector-size 512 --luks2-metadata-size 32k --subsystem attendance-empty $header || return
-    write_header $header "$raw" 16 && write_header $header "$raw" 8 8 && write_header $header "$raw" 0 8
-    result=$?
-    rm $header
-    return $result
+        --key-size 512 --sector-size 512 --luks2-metadata-size 32k --subsystem attendance-empty $raw \
+        && bind_"$1" "$@" && open_by "$1" --test-passphrase && crypt luksKillSlot $raw 0
+}
+
+# Flushed in this order: key slots, second header, first header; then the mark. Where the power goes in
+# between, there are zeros in the first header's place, and none of the second's: a fresh card; or one header
+# is whole.
+write_whole_header() {
+    write_header $raw "$data" 16 && write_header $raw "$data" 8 8 && write_header $raw "$data" 0 8 && rm $raw
 }
 
 # write_header FILE DEVICE BLOCK [COUNT]: that part of the header to its place.
