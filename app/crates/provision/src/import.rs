@@ -12,6 +12,7 @@ use time::OffsetDateTime;
 use super::card;
 use super::card::{Accepted, CardFile};
 use super::network::state;
+use super::parse::parse;
 use base::durable::Access;
 use base::kept;
 use config::check_files;
@@ -150,7 +151,7 @@ impl<'a> Examined<'a> {
     fn of(file: CardFile, path: &'a Path) -> Self {
         let result = read(path)
             .map_err(|error| format!("cannot be read from the card: {error}"))
-            .and_then(|bytes| card::parse(file, &bytes).map_err(|error| error.to_string()))
+            .and_then(|bytes| parse(file, &bytes).map_err(|error| error.to_string()))
             .and_then(|accepted| match &accepted {
                 Accepted::Settings(_, config) => {
                     check_files(config).map(|()| accepted).map_err(|error| error.to_string())

@@ -4,8 +4,7 @@ use std::io;
 use std::path::Path;
 
 use super::{Places, SSH_KEYS, remove, replace};
-use crate::card::{Accepted, WifiProfile};
-use crate::imager::Imager;
+use crate::card::{Accepted, Imager, WifiProfile};
 use base::durable::Access;
 use base::kept;
 
