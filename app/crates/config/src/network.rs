@@ -2,7 +2,7 @@
 
 mod address;
 
-pub use address::{FixedAddress, NoAddress};
+pub use address::FixedAddress;
 use backend::config::Proxy;
 use base::secret::{Secret, SecretUrl};
 use base::unworkable::Unworkable;
