@@ -1,6 +1,6 @@
 #![allow(clippy::unwrap_used)]
 use super::*;
-use crate::parts::{iwd_name, iwd_value};
+use crate::card::WifiProfile;
 use proptest::prelude::*;
 
 const KEY: &str =
