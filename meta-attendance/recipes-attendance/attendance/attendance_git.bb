@@ -28,11 +28,14 @@ do_install() {
     # RAUC can name a program and no word after it: by this name the program answers it.
     install -d ${D}${nonarch_libdir}/attendance
     ln -s ../../bin/attendance ${D}${nonarch_libdir}/attendance/boot-slot
+    install -D -m 0644 ${S}/app/docs/command-line/completions/attendance.bash ${D}${datadir}/bash-completion/completions/attendance
+    install -d ${D}${mandir}/man1
+    install -m 0644 ${S}/app/docs/command-line/man/*.1 ${D}${mandir}/man1/
     install -d -m 0751 ${D}${sysconfdir}/attendance
     install -d ${D}${localstatedir}/lib/attendance
 }
 
-FILES:${PN} += "${nonarch_libdir}/attendance ${sysconfdir}/attendance ${localstatedir}/lib/attendance"
+FILES:${PN} += "${nonarch_libdir}/attendance ${datadir}/bash-completion ${sysconfdir}/attendance ${localstatedir}/lib/attendance"
 # bash and findutils: attendance-data.service, attendance-erase.service and attendance-rescued.service use them.
 RDEPENDS:${PN} += "attendance-accounts bash ca-certificates findutils"
 RRECOMMENDS:${PN} += "attendance-fonts attendance-models"

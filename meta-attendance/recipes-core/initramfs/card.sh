@@ -54,7 +54,8 @@ enter_root() {
 # in_root PROGRAM …: with the root's programs, in a folder that cryptsetup can write to.
 in_root() {
     enter_root
-    chroot /root /usr/bin/env -i -C /run/card PATH=/run/card/bin:/usr/sbin:/usr/bin TMPDIR=/run/card DM_DISABLE_UDEV=1 "$@"
+    # The layer's env is busybox's, which changes no folder.
+    chroot /root /usr/bin/env -i PATH=/run/card/bin:/usr/sbin:/usr/bin TMPDIR=/run/card DM_DISABLE_UDEV=1 sh -c 'cd /run/card && exec "$@"' in_root "$@"
 }
 
 # aloud COMMAND …: what it says, on the console where it fails. Never a key: what prints one is not called so.
@@ -86,7 +87,7 @@ mark() { sfdisk --quiet --no-reread --force --part-type "/dev/$disk" 6 "$1" > /r
 mark_luks() { mark $LUKS_TYPE && is_marked_luks; }
 is_marked_luks() { [ "$(sfdisk --part-type "/dev/$disk" 6 2> /dev/null)" = $LUKS_TYPE ]; }
 
-# Not the layer's own image yet.
+# Not the layer's own image (meta-attendance/README.md).
 can_encrypt() {
     [ ! -x /root/usr/sbin/cryptsetup ] || return 0
     card_problem=not-begun
