@@ -84,7 +84,7 @@ impl Diagnosis for RecordingError {
             }
             Self::TooLong(..) => "say it in fewer words, and cut the silence at both ends",
             Self::TooLarge | Self::NotWav(_) | Self::Form(_) | Self::Empty => {
-                "export it as WAV, mono, 48,000 Hz, 16 bit (PCM)"
+                "export it as WAV, mono, 48,000 Hz, 16 bit (PCM), at most 5 s"
             }
         };
         Fault::new(self.to_string()).advise(advice)
@@ -248,13 +248,19 @@ impl Recordings {
     pub fn faults(&self) -> Vec<Fault> {
         let folder = self.folder.display();
         let missing = self.missing.iter().map(|reason| {
-            Fault::new(format!("the folder of recorded words, {folder} (sound.words), cannot be read: {reason}"))
-                .advise("put the recordings into it, or remove the setting")
+            Fault::new(format!(
+                "the folder of recorded words, {folder} (sound.words), cannot be read: {reason}"
+            ))
+            .advise("put the recordings into it, or remove the setting")
         });
         let wrong = Recording::ALL.iter().filter_map(|recording| {
             let error = self.known[*recording as usize].found.as_ref()?.as_ref().err()?;
             let file = recording.file();
-            Some(error.fault().described(|what| format!("the recording {file} of {folder} (sound.words) {what}")))
+            Some(
+                error
+                    .fault()
+                    .described(|what| format!("the recording {file} of {folder} (sound.words) {what}")),
+            )
         });
         if self.missing.is_some() { missing.collect() } else { wrong.collect() }
     }
@@ -263,7 +269,11 @@ impl Recordings {
     pub fn describe(&self) -> String {
         let there = Recording::ALL.iter().filter(|recording| self.samples(**recording).is_some());
         let there: Vec<_> = there.map(|recording| recording.file()).collect();
-        let asks = if self.can_ask() { "can ask for a turn of the head" } else { "cannot ask for a turn of the head" };
+        let asks = if self.can_ask() {
+            "can ask for a turn of the head"
+        } else {
+            "cannot ask for a turn of the head"
+        };
         match &*there {
             [] => "no recorded words".to_owned(),
             there => format!("recorded words: {}; they {asks}", there.join(", ")),

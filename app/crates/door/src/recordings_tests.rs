@@ -35,10 +35,20 @@ fn each_answer_and_each_turn_has_a_recording_named_like_it() {
     let said: Vec<_> = said.map(|tone| Recording::of(tone).unwrap()).collect();
     assert_eq!(said, Recording::ALL);
     assert_eq!(Recording::of(Tone::Prompt(Advice::Blink)), None);
-    for (name, recording) in
-        ["in", "out", "seen", "too-early", "unknown", "refused", "turn-left", "turn-right", "look-up", "look-down"]
-            .into_iter()
-            .zip(Recording::ALL)
+    for (name, recording) in [
+        "in",
+        "out",
+        "seen",
+        "too-early",
+        "unknown",
+        "refused",
+        "turn-left",
+        "turn-right",
+        "look-up",
+        "look-down",
+    ]
+    .into_iter()
+    .zip(Recording::ALL)
     {
         assert_eq!(recording.file(), format!("{name}.wav"));
         // The door's texts have the same names.
@@ -78,7 +88,9 @@ fn what_is_no_recording_is_told_with_what_to_do() {
     for turn in Recording::TURNS {
         assert_eq!(turn.parse(&wav(GOOD, RATE)).unwrap().len(), RATE as usize);
         let fault = turn.parse(&wav(GOOD, RATE + 4800)).unwrap_err().fault();
-        assert!(fault.what.contains("lasts 1.1 s, and at most 1 s") && fault.to_string().contains("two seconds"));
+        assert!(
+            fault.what.contains("lasts 1.1 s, and at most 1 s") && fault.to_string().contains("two seconds")
+        );
     }
 }
 
@@ -114,10 +126,17 @@ fn a_wrong_file_leaves_the_others_and_a_changed_one_is_read_again() {
     }
     assert!(recordings.refresh(|| false));
     assert_eq!(recordings.samples(Recording::In).unwrap(), [1000; 10]);
-    assert!([Recording::Out, Recording::Seen, Recording::Unknown].iter().all(|one| recordings.samples(*one).is_none()));
+    assert!(
+        [Recording::Out, Recording::Seen, Recording::Unknown]
+            .iter()
+            .all(|one| recordings.samples(*one).is_none())
+    );
     let faults = recordings.faults();
     assert!(faults.len() == 2 && faults[0].what.starts_with("the recording out.wav of "), "{faults:?}");
-    assert!(faults[1].what.contains("seen.wav") && faults[1].what.ends_with("is no plain file"), "{faults:?}");
+    assert!(
+        faults[1].what.contains("seen.wav") && faults[1].what.ends_with("is no plain file"),
+        "{faults:?}"
+    );
     assert!(!recordings.can_ask(), "the fourth turn is missing");
     put(folder.path(), Recording::TurnLeft, &wav(GOOD, 10));
     put(folder.path(), Recording::Out, &wav(GOOD, 20));

@@ -47,8 +47,15 @@ const fn ms(millis: u64) -> Duration {
 
 impl Tone {
     /// All of them, with one of the prompts.
-    pub const ALL: [Self; 7] =
-        [Self::In, Self::Out, Self::Seen, Self::TooEarly, Self::Unknown, Self::Refused, Self::Prompt(Advice::TurnLeft)];
+    pub const ALL: [Self; 7] = [
+        Self::In,
+        Self::Out,
+        Self::Seen,
+        Self::TooEarly,
+        Self::Unknown,
+        Self::Refused,
+        Self::Prompt(Advice::TurnLeft),
+    ];
 
     /// Its notes.
     pub fn notes(self) -> &'static [Note] {
