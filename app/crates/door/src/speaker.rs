@@ -49,8 +49,8 @@ impl Diagnosis for SoundError {
 
 /// An open sound device.
 pub trait Device: Send {
-    /// Plays samples ([`crate::tones::RATE`] a second, one channel) to their end, or until `cut` says so: it is
-    /// asked again and again, and what was not heard then is dropped.
+    /// Plays samples ([`crate::tones::RATE`] a second, one channel) to their end, or until `cut` says so: it
+    /// is asked again and again, and what was not heard then is dropped.
     ///
     /// # Errors
     /// [`SoundError`]; the device is then opened again for the next tone.
@@ -149,7 +149,8 @@ struct Player<T> {
     open: Open,
     device: Option<Box<dyn Device>>,
     wrong: Option<SoundError>,
-    /// Whether what is wrong was found by a tone. Then only a tone that is heard shows that it is right again.
+    /// Whether what is wrong was found by a tone. Then only a tone that is heard shows that it is right
+    /// again.
     fails_to_play: bool,
     recordings: Option<Recordings>,
     /// When the files are looked at next.
@@ -307,8 +308,8 @@ mod card {
     }
 
     impl Device for Card {
-        /// ALSA's buffer may hold more than a second, which `drain` would play to its end. So what is asked for
-        /// is dropped from the buffer when it is cut, and the end is waited for in small steps.
+        /// ALSA's buffer may hold more than a second, which `drain` would play to its end. So a cut drops what
+        /// is in the buffer, and the end is waited for in small steps.
         fn play(&mut self, samples: &[i16], cut: &mut dyn FnMut() -> bool) -> Result<(), SoundError> {
             let failed = |error: alsa::Error| self.failed(error);
             let length = Duration::from_secs_f64(samples.len() as f64 / f64::from(RATE));

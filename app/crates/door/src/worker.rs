@@ -98,8 +98,8 @@ pub struct Parts {
     pub sound: Option<speaker::Open>,
     /// For who looks from afar.
     pub shot: Shot,
-    /// Whether the device can ask a person to turn the head: a display at the door shows it, or recorded words
-    /// say it. Written here, read by recognition.
+    /// Whether the device can ask a person to turn the head: a display at the door shows it, or recorded
+    /// words say it. Written here, read by recognition.
     pub asking: Arc<AtomicBool>,
     /// What is wrong.
     pub faults: Faults,
