@@ -29,6 +29,7 @@ import minifas
 
 DLIB = "dlib HOG, face_recognition"
 GALLERIES = (1_000, 10_000, 50_000)
+SCREENS = [f"{what}-{size}" for size in ("800x480", "1280x720", "1920x1080") for what in ("live", "change")]
 FRAMES = ["frame-none", "frame-new", "frame-new-720", "frame-four", "frame-known", "replay", "gallery-10000"]
 
 
@@ -359,7 +360,8 @@ def main():
         print(f"not compared: {reason}")
     counts = not arguments.quick and (arguments.only or "") in "instructions"
     if counts:
-        instructions(ours, {"models": list(peers) + list(without), "frame_path": FRAMES})
+        counted_only = {"screen": [arguments.binaries / "screen"]}
+        instructions(ours | counted_only, {"models": list(peers) + list(without), "frame_path": FRAMES, "screen": SCREENS})
     if arguments.picture:
         arguments.picture.write_text(chart.svg(lines))
     # It is a failure when nothing could be compared, never how fast something is.
