@@ -308,8 +308,8 @@ mod card {
     }
 
     impl Device for Card {
-        /// ALSA's buffer may hold more than a second, which `drain` would play to its end. So a cut drops what
-        /// is in the buffer, and the end is waited for in small steps.
+        /// ALSA's buffer may hold more than a second, which `drain` would play to its end. So a cut drops
+        /// what is in the buffer, and the end is waited for in small steps.
         fn play(&mut self, samples: &[i16], cut: &mut dyn FnMut() -> bool) -> Result<(), SoundError> {
             let failed = |error: alsa::Error| self.failed(error);
             let length = Duration::from_secs_f64(samples.len() as f64 / f64::from(RATE));
