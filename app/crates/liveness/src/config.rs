@@ -15,8 +15,8 @@ pub struct Liveness {
     /// recorded words, does with "passive+any" and the scene.
     pub require: LivenessRule,
     /// Whether the device asks people to turn the head: "auto" (where it has a screen, or where recorded
-    /// words for all four turns can be heard now, see sound.words), "always" or "never". "always" is for a site
-    /// whose own display follows the event stream.
+    /// words for all four turns can be heard now, see sound.words), "always" or "never". "always" is for a
+    /// site whose own display follows the event stream.
     pub prompt: PromptUse,
     /// Roll numbers of people who cannot turn the head. They are not asked to, and pass with the models and
     /// the known scene together.
