@@ -281,7 +281,8 @@ def an_erased_student_is_named_nowhere(site: Site) -> None:
         return
     machine, person = site.machine, site.backend.person
     machine.run(f"mkdir -p /data/rescued && echo {person} > /data/rescued/old")
-    named = f"grep -rla --exclude=door.y4m {person} /var/lib/attendance /var/log/journal /data/rescued; journalctl --sync; journalctl -o cat --no-pager | grep -c {person}"
+    places = "/var/lib/attendance /var/log/journal /data/rescued"
+    named = f"journalctl --sync; grep -rla --exclude=door.y4m {person} {places}; journalctl -o cat --no-pager | grep -c {person}"
     before = machine.run(named, check=False)[1]
     assert "journal" in before and "rescued" in before, f"before the erasure the student is named in: {before}"
     password = re.findall(r"Password: +(\S+)", "\n".join(machine.log))[-1]

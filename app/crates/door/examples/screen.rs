@@ -4,7 +4,7 @@
 //! picture with advice on a screen of that size, drawn and copied into a display's memory, as it happens 15
 //! times a second while somebody stands there; `change-800x480` a whole new state, which is an event.
 
-#[path = "../../models/examples/answer/mod.rs"]
+#[path = "../../../../models/examples/answer/mod.rs"]
 mod answer;
 
 use std::path::Path;
@@ -32,8 +32,8 @@ fn measure(question: &Question<'_>) -> Result<f64> {
     let (width, height) = size.split_once('x').context("a size is WIDTHxHEIGHT")?;
     let (width, height) = (width.parse()?, height.parse()?);
     let fonts = Fonts::load(Path::new(FOLDER))?;
-    let mut painter =
-        Painter::new(Some(fonts), Words::of(Language::En), width, height).context("the size cannot be drawn")?;
+    let mut painter = Painter::new(Some(fonts), Words::of(Language::En), width, height)
+        .context("the size cannot be drawn")?;
     let mut memory = vec![0; 4 * width as usize * height as usize];
     let live = picture();
     let (closer, turn) = (advised(Advice::ComeCloser), advised(Advice::TurnLeft));
