@@ -3,6 +3,7 @@
 mod keeping;
 mod machine;
 
+use std::borrow::Cow;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
@@ -13,6 +14,7 @@ use super::card;
 use super::card::{Accepted, CardFile};
 use super::network::state;
 use super::parse::parse;
+use super::words;
 use base::durable::Access;
 use base::kept;
 use config::check_files;
@@ -30,6 +32,8 @@ pub struct Places {
     pub kept: PathBuf,
     /// iwd's folder of known networks.
     pub iwd: PathBuf,
+    /// The recorded words: a folder of root's that the service reads.
+    pub words: PathBuf,
     /// What is handed from the import to the report; gone with the next start.
     pub run: PathBuf,
     /// The board's serial number in the device tree.
@@ -45,6 +49,7 @@ impl Default for Places {
             etc: "/etc".into(),
             kept: kept::FOLDER.into(),
             iwd: "/var/lib/iwd".into(),
+            words: "/var/lib/attendance-words".into(),
             run: "/run/attendance-provision".into(),
             serial: "/proc/device-tree/serial-number".into(),
             memory: view::on_memory::PATH.into(),
@@ -61,6 +66,7 @@ impl Places {
             etc: folder.join("etc"),
             kept: folder.join("kept"),
             iwd: folder.join("iwd"),
+            words: folder.join("attendance-words"),
             run: folder.join("run"),
             serial: folder.join("serial"),
             memory: folder.join("memory"),
@@ -72,7 +78,7 @@ impl Places {
 #[derive(Debug, PartialEq, Eq)]
 pub struct ImportedFile {
     /// Its name on the card.
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     /// `None`: taken over. Otherwise what is wrong; nothing was changed.
     pub wrong: Option<String>,
     /// Whether it stays on the card although it was taken over.
@@ -102,8 +108,14 @@ pub fn import(places: &Places) -> Vec<ImportedFile> {
                 log::warn!("{} on the card: {reason}; the settings in force stay", file.name());
             }
         }
-        outcomes.push(ImportedFile { name: file.name(), stays: stays && wrong.is_none(), wrong, remark });
+        outcomes.push(ImportedFile {
+            name: file.name().into(),
+            stays: stays && wrong.is_none(),
+            wrong,
+            remark,
+        });
     }
+    outcomes.extend(words::import(places, stays));
     if let Err(error) = follow_keys(&places.etc) {
         log::error!("the firewall does not follow the SSH keys: {error}");
     }

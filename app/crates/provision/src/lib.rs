@@ -6,7 +6,7 @@
 //! or not at all, so that cut power leaves the old file or the new one), and removes them from the card,
 //! because they hold secrets. A file that is wrong stays on the card and changes nothing. [`report`] writes
 //! `attendance-status.txt` back: the address and the certificate's fingerprint, or what is wrong and in which
-//! line.
+//! line. The recorded words of the folder `words` are taken over one by one.
 //!
 //! [`parse`] is pure: text in, the files of [`card`] or reasons out. [`import`], [`network`] and [`report`] take every
 //! folder as an argument.
@@ -20,3 +20,4 @@ pub mod network;
 pub mod parse;
 mod parts;
 pub mod report;
+mod words;
