@@ -1,14 +1,13 @@
-"""A kernel of another archive (`scripts/build-image --kernel raspberrypi`): where whoever builds says it comes
-from, and its lock.
+"""A kernel of another archive (scripts/build-image --kernel raspberrypi): where it comes from, and its lock.
 
-The folder (`--kernel-folder`) is theirs, and nothing of it is in the project:
+The folder (`--kernel-folder`) belongs to whoever builds, and nothing of it is in the project:
 
     archive.sources   the archive, in apt's own format (deb822): URIs, Suites, Components, Signed-By
     packages.list     the kernel's packages that are wanted
     raspberrypi.lock  what they are; `scripts/build-image --update-lock --kernel raspberrypi` writes it
 
-Signed-By is a file (of this folder, or with its whole path) or the key itself. There is no way to do without a
-signature.
+Signed-By is a file (of this folder, or with its whole path) or the key itself. There is no way to do without
+a signature.
 """
 
 import dataclasses
@@ -24,8 +23,8 @@ from resolver import Apt
 SOURCES = "archive.sources"
 PACKAGES = "packages.list"
 LOCK = "raspberrypi.lock"
-# Of what a kernel's package depends on, only its other parts are taken. The rest is for a Debian that installs
-# its kernel itself: initramfs-tools, boot loaders, firmware.
+# Of what a kernel's package depends on, only its other parts are taken. The rest is for a system that
+# installs its kernel itself: initramfs-tools, firmware.
 PARTS = re.compile(r"linux-(image|modules)-")
 # More would not be a kernel.
 MOST_PACKAGES = 12
@@ -42,7 +41,7 @@ class Archive:
 
     @classmethod
     def read(cls, folder: pathlib.Path) -> "Archive":
-        """What archive.sources says. Other fields than these four count for nothing, least of all `Trusted`."""
+        """What archive.sources says. Other fields than these four count for nothing, `Trusted` neither."""
         path = folder / SOURCES
         if not path.is_file():
             sys.exit(f"packages.py: {path} is missing: image/README.md says what it holds (Raspberry Pi's kernel)")

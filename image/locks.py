@@ -1,6 +1,6 @@
 """The locks: which packages a set asks for, what it gets, and where the cache keeps them.
 
-With a kernel of another archive (kernel_archive.py), KERNEL_LOCK names its lock, which lies with whoever builds.
+With a kernel of another archive (kernel_archive.py), KERNEL_LOCK names its lock, which whoever builds keeps.
 """
 
 import os

@@ -78,8 +78,8 @@ def debian_sources(architecture: str) -> list[str]:
     for archive, suite, components in SUITES:
         options = f"arch={architecture} signed-by={keyring}"
         if suite == "forky":
-            # A testing suite's Release file expires within days of its mirror standing still; the lock pins by
-            # hash.
+            # A testing suite's Release file expires within days of its mirror standing still; the lock pins
+            # by hash.
             options += " check-valid-until=no"
         sources.append(f"deb [{options}] {mirrors()[archive]} {suite} {components}\n")
     return sources
@@ -94,9 +94,7 @@ class Apt:
     """apt-get with its own configuration, lists and (empty) dpkg status: nothing of the host's installation
     counts. Without `archives` {name: address} and `sources` (lines of apt's sources.list) it is Debian."""
 
-    def __init__(
-        self, architecture: str, folder: str, archives: dict[str, str] | None = None, sources: list[str] | None = None
-    ) -> None:
+    def __init__(self, architecture: str, folder: str, archives: dict[str, str] | None = None, sources: list[str] | None = None) -> None:
         self.folder = pathlib.Path(folder)
         for sub in ("state/lists/partial", "cache/archives/partial"):
             (self.folder / sub).mkdir(parents=True)

@@ -1,6 +1,6 @@
 """The forms in which archives pack an arm64 kernel, and which of them the Raspberry Pi's firmware starts.
 
-The firmware takes a plain image, or one that is packed by gzip, which it knows by its first bytes (Raspberry Pi's
+The firmware takes a plain image, or one that gzip packed, which it knows by its first bytes (Raspberry Pi's
 documentation of `arm_64bit`). Distributions also pack kernels as programs for EFI that unpack themselves
 (CONFIG_EFI_ZBOOT); of those the firmware knows nothing.
 """

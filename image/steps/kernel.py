@@ -4,9 +4,9 @@
     kernel.py ROOT WORK LISTS
 
 Results: WORK/kernel/{vmlinuz,config,abi}, WORK/trees/*.dtb, WORK/overlays/*.dtbo (and the map by which the
-firmware finds the right one for a board), and WORK/kernel/modules.list: image/modules.list and LISTS/modules.list.
-Nothing is compiled, and no tree is changed: this kernel has the drivers, trees and overlays that steps/drivers,
-steps/trees and steps/overlays make for Debian's.
+firmware finds the right one for a board), and WORK/kernel/modules.list, put together from image/modules.list
+and LISTS/modules.list. Nothing is compiled, and no tree is changed: this kernel has the drivers, trees and
+overlays that steps/drivers, steps/trees and steps/overlays make for Debian's.
 """
 
 import pathlib
@@ -14,9 +14,10 @@ import shutil
 import struct
 import sys
 
-HERE = pathlib.Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(HERE))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 import vmlinuz
+
+HERE = pathlib.Path(vmlinuz.__file__).parent
 
 # Where packages put trees and overlays, below the root: Raspberry Pi's, and Ubuntu's.
 TREES = ["usr/lib/linux-image-{abi}", "usr/lib/firmware/{abi}/device-tree"]
@@ -99,8 +100,8 @@ def drop_rest(root: pathlib.Path, abi: str) -> None:
 
 
 def merged(common: str, own: str) -> str:
-    """The common list and this kernel's own. A pattern that this one may do without (`?PATTERN`) may be in the
-    common list."""
+    """The common list and this kernel's own. `?PATTERN`, which may match nothing, takes the place of the
+    common PATTERN."""
     optional = {line[1:] for line in lines(own) if line[0] == "?"}
     patterns = [pattern for pattern in lines(common) if pattern not in optional]
     return "\n".join(["# image/modules.list and the kernel's own (steps/kernel.py)", *patterns, *lines(own)]) + "\n"

@@ -35,7 +35,7 @@ def main() -> None:
             "kernel": (work / "kernel/abi").read_text().strip(),
             "root": {"hash": root_hash, "salt": salt, "blocks": int(blocks), "bytes": (work / "root.img").stat().st_size},
             "sha256": {name: digest(work / name) for name in ("root.img", "boot.vfat", "disk.img", "initramfs.zst", "program/attendance")},
-            "locks": {path.stem: digest(path) for path in sorted(pathlib.Path("/src/image/lock").glob("*.lock"))},
+            "locks": {path.stem: digest(path) for path in locks(work)},
             "packages": len((work / "root.debs").read_text().splitlines()),
             "uncompressed_bytes": sizes(root),
         },
@@ -43,6 +43,11 @@ def main() -> None:
         indent=1,
     )
     print()
+
+
+def locks(work: pathlib.Path) -> list[pathlib.Path]:
+    """The project's locks, and that of another archive's kernel."""
+    return [*sorted(pathlib.Path("/src/image/lock").glob("*.lock")), *work.glob("kernel.lock")]
 
 
 def sizes(root: pathlib.Path) -> dict[str, int]:
