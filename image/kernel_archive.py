@@ -79,7 +79,8 @@ def stanza(text: str) -> dict[str, str]:
             if fields:
                 break
         elif line[0] in " \t":
-            fields[name] = f"{fields.get(name, '')}\n{'' if line.strip() == '.' else line.strip()}".strip()
+            more = "" if line.strip() == "." else line.strip()
+            fields[name] = f"{fields[name]}\n{more}" if fields.get(name) else more
         elif ":" in line:
             name, _, value = line.partition(":")
             name = name.strip().lower()
