@@ -51,8 +51,8 @@ class Archive:
                 sys.exit(f"packages.py: {path} has no line {name.title()}:")
         if len(fields["uris"].split()) != 1 or len(fields["suites"].split()) != 1:
             sys.exit(f"packages.py: {path} must name one address and one suite")
-        if not re.fullmatch(r"(https?|file)://\S+", fields["uris"]):
-            sys.exit(f"packages.py: {path}: the address is none of http, https and file")
+        if not re.fullmatch(r"https?://[^\s@]+", fields["uris"]):
+            sys.exit(f"packages.py: {path}: the address must be http or https, without a password (apt takes one from auth.conf)")
         return cls(fields["uris"].rstrip("/"), fields["suites"], fields.get("components", ""), fields["signed-by"])
 
     def key_file(self, folder: pathlib.Path, scratch: pathlib.Path) -> pathlib.Path:

@@ -279,7 +279,8 @@ class Loopback(unittest.TestCase):
             (self.sources.replace("Signed-By", "Signed"), "no line Signed-By"),
             (self.sources.replace("key.gpg", "nowhere.gpg"), "nowhere.gpg.* is missing"),
             (self.sources.replace("URIs: ", "URIs: http://backend.example "), "one address"),
-            (self.sources.replace("URIs: http", "URIs: ssh"), "none of http"),
+            (self.sources.replace("URIs: http", "URIs: file"), "must be http or https"),
+            (self.sources.replace("127.0.0.1", "name:password@127.0.0.1"), "without a password"),
         ):
             with self.subTest(words):
                 sources.write_text(text)
@@ -363,9 +364,12 @@ class Steps(unittest.TestCase):
         for abi in LAYOUTS:
             with self.subTest(abi):
                 self.unpack(abi)
-                unwanted = self.root / "usr/lib/modules" / abi / "kernel/drivers/net/unwanted.ko.xz"
-                unwanted.parent.mkdir(parents=True, exist_ok=True)
-                unwanted.write_bytes(lzma.compress(module(["of:N*T*Cother"])))
+                unwanted, optional = (
+                    self.root / "usr/lib/modules" / abi / f"kernel/drivers/{name}.ko.xz" for name in ("net/unwanted", "virtio/optional")
+                )
+                for path in (unwanted, optional):
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    path.write_bytes(lzma.compress(module(["of:N*T*Cother"])))
                 code, said = self.take()
                 self.assertEqual(code, 0, said)
                 self.assertEqual((self.work / "kernel/abi").read_text(), f"{abi}\n")
@@ -377,7 +381,7 @@ class Steps(unittest.TestCase):
                 self.select(abi)
                 code, said = self.judge(abi)
                 self.assertEqual(code, 0, said)
-                self.assertFalse(unwanted.exists())
+                self.assertEqual((unwanted.exists(), optional.exists()), (False, True))
                 left = {str(path.relative_to(self.root)) for path in self.root.rglob("*") if not path.is_dir() or path.is_symlink()}
                 self.assertEqual({path for path in left if not path.startswith(f"usr/lib/modules/{abi}/")}, {"lib"})
                 self.assertNotIn(f"usr/lib/modules/{abi}/build", left)
