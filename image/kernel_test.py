@@ -36,6 +36,22 @@ IMAGE = b"MZ".ljust(56, b"\0") + b"ARM\x64" + bytes(4000)
 # Required drivers that arch/arm64/configs/bcm2712_defconfig builds into the kernel, outside the folders that
 # modules.list names.
 BUILT_IN = ("kernel/net/ipv4/netfilter/nf_defrag_ipv4.ko", "kernel/drivers/mfd/rp1.ko")
+# Where the kernel's source has required drivers that modules.list keeps by their folder.
+FOLDERS = {
+    "bcm2711_thermal": "drivers/thermal/broadcom",
+    "sdhci-brcmstb": "drivers/mmc/host",
+    "dwc3": "drivers/usb/dwc3",
+    "brcmfmac": "drivers/net/wireless/broadcom/brcm80211/brcmfmac",
+    "drm-rp1-dsi": "drivers/gpu/drm/rp1/rp1-dsi",
+    "rp1-cfe": "drivers/media/platform/raspberrypi/rp1_cfe",
+    "pisp-be": "drivers/media/platform/raspberrypi/pisp_be",
+    "uvcvideo": "drivers/media/usb/uvc",
+    "vfat": "fs/fat",
+    "algif_skcipher": "crypto",
+    "algif_hash": "crypto",
+    "md4": "crypto",
+    "des_generic": "crypto",
+}
 LAYOUTS = {"6.18.34+rpt-rpi-2712": "usr/lib/linux-image-{}", "7.0.0-1001-raspi": "usr/lib/firmware/{}/device-tree"}
 
 
@@ -76,19 +92,24 @@ def wanted() -> list[str]:
 
 def drivers() -> dict[str, list[str]]:
     """{path of a module, below kernel/: the devices it is for}: one for each pattern, and each required
-    driver where the list looks for one of its name."""
+    driver in its folder, or where a pattern looks for its name."""
     found = {pattern.replace("*", f"x{number}"): [] for number, pattern in enumerate(wanted())}
     for driver, device in required():
-        if driver.startswith(("CONFIG_", "overlay:")) or driver in ("rp1",):
+        if driver.startswith(("CONFIG_", "overlay:")) or driver == "rp1":
             continue
-        names = (driver, driver.replace("-", "_"))
-        fits = [p for p in wanted() if any(pathlib.PurePath(name).match(pathlib.PurePath(p).name) for name in names)]
-        # A name of its own before a pattern that takes everything.
-        best = min(fits, key=lambda pattern: (pattern.count("*"), -len(pattern)), default=None)
-        if best is None:
-            raise AssertionError(f"no line of modules.list keeps {driver}")
-        found[str(pathlib.PurePath(best).with_name(driver if "*" in best else pathlib.PurePath(best).name))] = [device] if device else []
+        path = f"{FOLDERS[driver]}/{driver}" if driver in FOLDERS else by_name(driver)
+        found[path] = [device] if device else []
     return found
+
+
+def by_name(driver: str) -> str:
+    """The path of a module that a pattern of modules.list keeps for its name."""
+    for pattern in sorted(wanted(), key=lambda pattern: pattern.count("*")):
+        last = pathlib.PurePath(pattern).name
+        for spelt in (driver, driver.replace("-", "_")):
+            if last.strip("*") and pathlib.PurePath(spelt).match(last):
+                return str(pathlib.PurePath(pattern).with_name(spelt))
+    raise AssertionError(f"no line of modules.list keeps {driver}")
 
 
 def kernel(folder: pathlib.Path, abi: str) -> None:
