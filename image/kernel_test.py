@@ -151,6 +151,9 @@ def package(pool: pathlib.Path, name: str, depends: str, files: pathlib.Path | N
         if files:
             shutil.copytree(files, root, symlinks=True)
         (root / "DEBIAN").mkdir(parents=True)
+        text = root / f"usr/share/doc/{name}/copyright"
+        text.parent.mkdir(parents=True)
+        text.write_text("License: GPL-2\n")
         fields = f"Package: {name}\nVersion: 1.0-1\nArchitecture: arm64\nMaintainer: Test <test@backend.example>\nDescription: made up\n"
         fields += f"Depends: {depends}\n" if depends else ""
         (root / "DEBIAN/control").write_text(fields)
@@ -320,13 +323,15 @@ class Loopback(unittest.TestCase):
             (["--kernel", "raspberrypi"], "needs --kernel-folder"),
             (["--kernel", "raspberrypi", "--kernel-folder", self.folder], "raspberrypi.lock: make it with --update-lock"),
             (["--kernel", "other"], "unknown kernel other"),
+            (["--kernel-folder", self.folder], "belongs to --kernel raspberrypi"),
             (["--update-lock", "--security", "--kernel", "raspberrypi", "--kernel-folder", self.folder], "renewed as a whole"),
         ):
             with self.subTest(told):
                 done = run(script, *words, check=False)
                 self.assertEqual(done.returncode, 1)
                 self.assertIn(told, done.stderr)
-        run(script, "--update-lock", "--kernel", "raspberrypi", "--kernel-folder", self.folder)
+        environment = {**os.environ, "KERNEL": "kernel_2712"}
+        run(script, "--update-lock", "--kernel", "raspberrypi", "--kernel-folder", self.folder, env=environment)
         self.assertIn("linux-modules-7.0.0-1001-raspi\t1.0-1\tarm64\t", (self.folder / "raspberrypi.lock").read_text())
 
 
@@ -357,7 +362,9 @@ class Steps(unittest.TestCase):
         folder, _ = made()
         for deb in sorted((folder / "archive/pool").glob(f"linux-*-{abi}_*.deb")):
             content = subprocess.run(["dpkg-deb", "--fsys-tarfile", deb], capture_output=True, check=True).stdout
-            subprocess.run(["tar", "-x", "-C", self.root, "--keep-directory-symlink"], input=content, check=True)
+            subprocess.run(
+                ["tar", "-x", "-C", self.root, "--keep-directory-symlink", "--exclude=./usr/share/doc"], input=content, check=True
+            )
 
     def step(self, name: str, *words: str | pathlib.Path) -> tuple[int, str]:
         """(exit status, what was said)."""
