@@ -32,7 +32,9 @@ def main() -> None:
     parser.add_argument("--test-card-key", action="store_true")
     parser.add_argument("--all", action="store_true", help="every broken system, twenty power cuts, a rollout, sticks")
     parser.add_argument("--only", action="append", default=[], choices=updates.PARTS, help="one part of --all, on a card of its own")
+    parser.add_argument("--customer-key", help="the public key (PEM) whose hash the board has in OTP: it starts nothing else")
     arguments = parser.parse_args()
+    Machine.customer_key = arguments.customer_key
     sys.stdout.reconfigure(line_buffering=True)
     # A stopped test leaves neither a machine nor its card behind.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))

@@ -6,8 +6,10 @@ Read raw, as a thief would: nothing of what the device knows is found on the enc
 """
 
 import json
+import os
 import pathlib
 import re
+import shutil
 import subprocess
 from collections.abc import Iterator
 
@@ -21,6 +23,9 @@ TPM = b'\n[card]\nkey = "tpm"\n'
 ROLL = b"2110001"
 SECRET = b"a-webhook-key-that-nobody-should-find"
 TANG = "10.0.2.101"
+STAYS = r"initramfs: Nothing on the card was changed, and nothing is lost"
+# Of a card whose encryption takes long enough to say how far it is.
+LARGE = 4 << 30
 
 
 class Tang:
@@ -37,11 +42,23 @@ class Tang:
         return f'\n[card]\nkey = "network"\ntang = "http://{TANG}"\nthumbprint = "{thumbprint}"\n'.encode()
 
     def service(self) -> str:
-        """QEMU's option. What tangd logs would go to the guest."""
-        start = self.folder.with_name(f"{self.folder.name}.sh")
-        start.write_text(f"#!/bin/sh\nexec /usr/libexec/tangd {self.folder} 2> /dev/null\n")
-        start.chmod(0o755)
-        return f"guestfwd=tcp:{TANG}:80-cmd:{start}"
+        """QEMU's option."""
+        self.answer(True)
+        return f"guestfwd=tcp:{TANG}:80-cmd:{self._start()}"
+
+    def answer(self, there: bool) -> None:
+        """Whether it answers. What tangd logs would go to the guest."""
+        command = f"exec /usr/libexec/tangd {self.folder} 2> /dev/null" if there else "exit 1"
+        self._start().write_text(f"#!/bin/sh\n{command}\n")
+        self._start().chmod(0o755)
+
+    def other_keys(self) -> None:
+        """Another server at the same address: tangd makes keys where there are none."""
+        shutil.rmtree(self.folder)
+        self.folder.mkdir()
+
+    def _start(self) -> pathlib.Path:
+        return self.folder.with_name(f"{self.folder.name}.sh")
 
 
 def thumbprints(folder: pathlib.Path) -> Iterator[str]:
@@ -143,7 +160,7 @@ def without_its_tpm_nothing_is_lost(cards: Cards) -> None:
     for tpm in (None, cards.tpm.another()):
         machine.tpm = tpm
         machine.power_on()
-        machine.wait_for_console(r"initramfs: Nothing on the card was changed, and nothing is lost")
+        machine.wait_for_console(STAYS)
         machine.power_cut()
         assert content() == before
         assert b"recovery-key.txt" in eeprom.read(machine.card, 1, "attendance-status.txt")
@@ -167,9 +184,11 @@ FRESH = [fresh_card_with_a_tpm, a_restart_opens_it, without_its_tpm_nothing_is_l
 
 
 def a_plain_card_moves_over(cards: Cards) -> None:
-    """A card that was used in plain: the power goes three times while it moves over, and all is there."""
+    """A card that was used in plain: the power goes while it moves over, also in the middle of the encryption
+    and behind it, and all is there."""
     machine = cards.machine
     machine.tpm = cards.tpm
+    os.truncate(machine.card, LARGE)
     eeprom.write(machine.card, 1, "attendance.toml", cards.settings())
     cards.site.start()
     assert cards.card()["state"] == "plain"
@@ -181,9 +200,10 @@ def a_plain_card_moves_over(cards: Cards) -> None:
     cards.site.start()
     assert machine.run("cat /data/card-key") == "tpm"
     machine.power_cut()
-    for pattern in (r"asks for an encrypted card", r"encrypting the card; the power", r"encrypting the card: .*[0-9]%|takes long"):
+    steps = (r"asks for an encrypted card", r"encrypting the card; the power", r"encrypting the card: .*[0-9]%", r"the card is encrypted")
+    for pattern in steps:
         machine.power_on()
-        machine.wait_for_console(pattern)
+        machine.wait_for_console(rf"initramfs: .*{pattern}", 6 * BOOT_TIMEOUT)
         machine.power_cut()
     cards.site.start()
     assert (cards.card()["state"], cards.card()["by"]) == ("encrypted", "tpm"), cards.card()
@@ -216,15 +236,22 @@ def without_tang_it_waits(cards: Cards) -> None:
     """The server is gone: the start stays and asks again. When it answers, the start goes on."""
     machine = cards.machine
     machine.power_cut()
-    away = cards.tang.folder.with_name("away")
-    cards.tang.folder.rename(away)
-    cards.tang.folder.mkdir()
+    cards.tang.answer(False)
     machine.power_on()
-    machine.wait_for_console(r"initramfs: Nothing on the card was changed, and nothing is lost")
-    cards.tang.folder.rmdir()
-    away.rename(cards.tang.folder)
+    machine.wait_for_console(STAYS)
+    cards.tang.answer(True)
     machine.wait_for_agent(BOOT_TIMEOUT)
     assert machine.run("cat /data/roll") == ROLL.decode()
 
 
-NETWORK = [fresh_card_with_tang, without_tang_it_waits]
+def a_server_with_other_keys_does_not_open_it(cards: Cards) -> None:
+    """A server at the same address that makes keys of its own: the start stays."""
+    machine = cards.machine
+    machine.power_cut()
+    cards.tang.other_keys()
+    machine.power_on()
+    machine.wait_for_console(STAYS)
+    machine.power_cut()
+
+
+NETWORK = [fresh_card_with_tang, without_tang_it_waits, a_server_with_other_keys_does_not_open_it]

@@ -18,6 +18,7 @@ from typing import TypeVar
 from . import eeprom
 from .backend import Backend
 from .machine import BOOT_TIMEOUT, Machine
+from .page import Page
 
 T = TypeVar("T")
 
@@ -272,6 +273,25 @@ def a_row_is_delivered(site: Site) -> None:
         raise AssertionError(f"{error}\n" + machine.run("journalctl -b --no-pager -u attendance.service | tail -40")) from error
 
 
+def an_erased_student_is_named_nowhere(site: Site) -> None:
+    """A student who is erased on the page: the service removes its own files, root the system's log and what
+    was rescued."""
+    if not site.backend:
+        print("    SKIPPED: no demo backend")
+        return
+    machine, person = site.machine, site.backend.person
+    machine.run(f"mkdir -p /data/rescued && echo {person} > /data/rescued/old")
+    places = "/var/lib/attendance /var/log/journal /data/rescued"
+    named = f"journalctl --sync; grep -rla --exclude=door.y4m {person} {places}; journalctl -o cat --no-pager | grep -c {person}"
+    before = machine.run(named, check=False)[1]
+    assert "journal" in before and "rescued" in before, f"before the erasure the student is named in: {before}"
+    password = re.findall(r"Password: +(\S+)", "\n".join(machine.log))[-1]
+    Page(site.page_port, password).press(f"/students/{person}/erase", confirm=person)
+    wait_for(lambda: machine.run(named, check=False)[1].split() == ["0"], "the student is named nowhere")
+    machine.run("test ! -e /var/lib/attendance/erasures/request")
+    assert machine.run("systemctl is-active attendance.service") == "active"
+
+
 def libcamera_captures(site: Site) -> None:
     """The service in its sandbox opens a camera through libcamera (its virtual one, buffers from
     /dev/udmabuf) and looks at its frames."""
@@ -449,6 +469,7 @@ CHECKS = [
     only_the_list_reaches_etc,
     page_has_the_fingerprint_of_the_card,
     a_row_is_delivered,
+    an_erased_student_is_named_nowhere,
     libcamera_captures,
     service_may_request_a_reboot,
     wrong_settings_change_nothing,

@@ -2,13 +2,18 @@
 
 Reads the image as the firmware reads the card: the GPT, `autoboot.txt` in the first FAT partition, then
 `config.txt` and what it names in the partition chosen. A kernel that gzip packed is unpacked, as by the
-firmware. Known limits: only the keys this image uses; no overlays, no PARTITION_WALK.
+firmware. A board with a customer key starts what lies in a `boot.img` whose `boot.sig` fits that key, and
+nothing else. Known limits: only the keys this image uses; no overlays, no PARTITION_WALK.
 """
 
 import dataclasses
+import hashlib
 import pathlib
+import re
 import struct
 import subprocess
+import tempfile
+from collections.abc import Callable
 
 import vmlinuz
 
@@ -45,6 +50,8 @@ class Boot:
     kernel: pathlib.Path
     initramfs: pathlib.Path
     cmdline: str
+    # Whether the firmware verified it.
+    signed: bool = False
 
 
 def partitions(image: StrPath) -> dict[int, tuple[int, int]]:
@@ -68,7 +75,12 @@ def partitions(image: StrPath) -> dict[int, tuple[int, int]]:
 def read(image: StrPath, partition: int, path: str) -> bytes | None:
     """A file's content from a FAT partition of the image; None when it is not there."""
     offset, _ = partitions(image)[partition]
-    done = subprocess.run(["mtype", "-i", f"{image}@@{offset}", f"::{path}"], capture_output=True, check=False)
+    return read_fat(f"{image}@@{offset}", path)
+
+
+def read_fat(image: StrPath, path: str) -> bytes | None:
+    """A file's content from a FAT image; None when it is not there."""
+    done = subprocess.run(["mtype", "-i", str(image), f"::{path}"], capture_output=True, check=False)
     return None if done.returncode else done.stdout
 
 
@@ -111,9 +123,42 @@ def settings(text: bytes, sections: set[str]) -> dict[str, str]:
     return found
 
 
-def boot(image: StrPath, tryboot: bool, folder: StrPath) -> Boot:
+def verify(image: bytes, signature: bytes, customer_key: StrPath) -> None:
+    """BootError unless boot.sig names this boot.img and is signed with the customer key (PEM, public)."""
+    found = re.fullmatch(rb"([0-9a-f]{64})\nts: \d+\nrsa2048: ([0-9a-f]{512})\n", signature)
+    if not found:
+        raise BootError("boot.sig has not the form of a signature")
+    if found[1].decode() != hashlib.sha256(image).hexdigest():
+        raise BootError("boot.sig has another hash than boot.img")
+    with tempfile.NamedTemporaryFile() as rsa:
+        rsa.write(bytes.fromhex(found[2].decode()))
+        rsa.flush()
+        command = ["openssl", "dgst", "-sha256", "-verify", str(customer_key), "-signature", rsa.name]
+        if subprocess.run(command, input=image, capture_output=True, check=False).returncode:
+            raise BootError("boot.sig is not signed with the board's customer key")
+
+
+def slot(image: StrPath, partition: int, folder: pathlib.Path, customer_key: StrPath | None) -> Callable[[str], bytes | None]:
+    """How a slot's files are read: loose, or out of its boot.img."""
+    config = settings(read(image, partition, "config.txt") or b"", {"all", "pi5"})
+    if not customer_key and config.get("boot_ramdisk") != "1":
+        return lambda path: read(image, partition, path)
+    content = read(image, partition, "boot.img")
+    if content is None:
+        raise BootError(f"partition {partition} has no boot.img")
+    if customer_key:
+        signature = read(image, partition, "boot.sig")
+        if signature is None:
+            raise BootError(f"partition {partition} has no boot.sig")
+        verify(content, signature, customer_key)
+    ramdisk = folder / "boot.img"
+    ramdisk.write_bytes(content)
+    return lambda path: read_fat(ramdisk, path)
+
+
+def boot(image: StrPath, tryboot: bool, folder: StrPath, customer_key: StrPath | None = None) -> Boot:
     """What the firmware would load now. `tryboot`: the one-shot flag that `reboot "0 tryboot"` sets. Files go
-    to `folder`."""
+    to `folder`. `customer_key`: a PEM file with the public key whose hash the board has in OTP."""
     sections = {"all", "tryboot"} if tryboot else {"all", "none"}
     autoboot = read(image, 1, "autoboot.txt")
     if autoboot is None or len(autoboot) > SECTOR:
@@ -122,21 +167,22 @@ def boot(image: StrPath, tryboot: bool, folder: StrPath) -> Boot:
     if chosen.get("tryboot_a_b") != "1":
         raise BootError("autoboot.txt does not switch A/B on")
     partition = int(chosen["boot_partition"])
-    config = read(image, partition, "config.txt")
+    folder = pathlib.Path(folder)
+    read_slot = slot(image, partition, folder, customer_key)
+    config = read_slot("config.txt")
     if config is None:
         raise BootError(f"no config.txt in partition {partition}")
     config = settings(config, {"all", "pi5"})
-    folder = pathlib.Path(folder)
     for name in ("kernel", "initramfs"):
-        content = read(image, partition, config[name])
+        content = read_slot(config[name])
         if content is None:
             raise BootError(f"partition {partition} has no {config[name]}, which its config.txt names")
         try:
             (folder / name).write_bytes(vmlinuz.started(content) if name == "kernel" else content)
         except vmlinuz.NotAKernel as error:
             raise BootError(f"{config[name]} of partition {partition}: {error}") from error
-    cmdline = read(image, partition, config.get("cmdline", "cmdline.txt"))
-    return Boot(partition, tryboot, folder / "kernel", folder / "initramfs", (cmdline or b"").decode().strip())
+    cmdline = read_slot(config.get("cmdline", "cmdline.txt"))
+    return Boot(partition, tryboot, folder / "kernel", folder / "initramfs", (cmdline or b"").decode().strip(), bool(customer_key))
 
 
 def committed(image: StrPath) -> str:
@@ -154,3 +200,6 @@ def device_tree(boot_: Boot, blob: StrPath, firmware: Firmware = NEW) -> None:
     put("-t", "u", str(blob), "/chosen/bootloader", "partition", str(boot_.partition if firmware.reports_partition else 0))
     put("-t", "u", str(blob), "/chosen/bootloader", "build-timestamp", str(firmware.built))
     put("-t", "u", str(blob), "/chosen/bootloader", "tryboot", str(int(boot_.tryboot)))
+    if boot_.signed:
+        # Bits that say how the board is locked: anything but zero. Which ones a Pi sets nobody has seen here.
+        put("-t", "u", str(blob), "/chosen/bootloader", "signed", "1")

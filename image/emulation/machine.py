@@ -33,6 +33,9 @@ class Machine:
     boots. `used`: the card was full of other things before the image was written to it. `tryboot`: the
     firmware's flag."""
 
+    # A PEM file: the public key whose hash every board has in OTP; None where signed boot is not set up.
+    customer_key: StrPath | None = None
+
     def __init__(
         self, image: StrPath, folder: StrPath | None = None, memory_mb: int = 1024, on_line: OnLine = None, used: bool = False
     ) -> None:
@@ -96,8 +99,9 @@ class Machine:
     def power_on(self, interactive: bool = False, arguments: str = "") -> None:
         """Start as the firmware would. `arguments` are appended to the kernel's command line."""
         tree = self.folder / "board.dtb"
-        self.boot = eeprom.boot(self.card, self.tryboot, self.folder)
-        self.tryboot = False
+        # The flag is used up, also by a slot that does not start.
+        tryboot, self.tryboot = self.tryboot, False
+        self.boot = eeprom.boot(self.card, tryboot, self.folder, self.customer_key)
         cmdline = re.sub(r"console=\S+ *", "", self.boot.cmdline)
         cmdline = f"console=ttyAMA0 {cmdline} {'' if interactive else agent.kernel_arguments()} {EMULATED} {arguments}"
         if len(cmdline) > 2047:

@@ -11,8 +11,8 @@ from collections.abc import Callable, Collection, Iterator
 
 from . import checks, eeprom, hawkbit, stick
 from .backend import Backend
-from .door import Door, expect
-from .machine import OnLine, StrPath
+from .door import Door, Failed, expect
+from .machine import Machine, OnLine, StrPath
 
 # Told what has been done, when it has.
 Done = Callable[[str], None]
@@ -43,10 +43,13 @@ FAULTS = {
 # QEMU's watchdog is left out elsewhere: on a busy host it would restart a machine that got no time.
 DEAD = {"no-cmdline": [], "panic": [], "flipped": [], "hang": ["-device", "i6300esb"]}
 
+# "unsigned" needs an image with signed boot, and a board with its key.
+BROKEN = [*FAULTS, *DEAD, "unsigned"]
+
 # What needs the film: a camera that shows somebody before the update, or a row after it.
 SEEING = {"ways", "dark", "again", "corrupted"}
 # Corruption leaves a slot that is not whole, until an update.
-PARTS = ["ways", *FAULTS, *DEAD, "cuts", "corrupted-late", "again", "corrupted", "fleet"]
+PARTS = ["ways", *BROKEN, "cuts", "corrupted-late", "again", "corrupted", "fleet"]
 
 
 def test(
@@ -65,16 +68,19 @@ def test(
     def done(what: str) -> None:
         say(f"{time.monotonic() - begun:5.0f} s  {what}")
 
-    parts = [part for part in PARTS if part in only] or (PARTS if everything else ["ways", "mute", "no-cmdline", "cuts", "again"])
+    wanted = set(PARTS if everything else ["ways", "mute", "no-cmdline", "unsigned", "cuts", "again"])
+    if not Machine.customer_key:
+        wanted.discard("unsigned")
+    parts = [part for part in PARTS if part in (only or wanted)]
     cuts, rounds = (20, 2) if everything or only else (3, 1)
     alone = [part for part in parts if part != "fleet"]
-    plugged = ["good", *(REFUSALS if "ways" in parts else []), *(part for part in parts if part in FAULTS or part in DEAD)]
+    plugged = ["good", *(REFUSALS if "ways" in parts else []), *(part for part in parts if part in BROKEN)]
     if alone:
         with _told(Door(image, bundles, backend, plugged, on_line), say) as door:
             if "ways" not in parts:
                 _settled(door, done, film=not SEEING.isdisjoint(parts))
             for before, part in zip([None, *alone], alone, strict=False):
-                if part.startswith("corrupted") and (before in FAULTS or before in DEAD):
+                if part.startswith("corrupted") and before in BROKEN:
                     # What is broken is whole, too, to the initramfs.
                     _to_the_other(door)
                 _part(door, part, cuts, rounds, done)
@@ -96,7 +102,7 @@ def _part(door: Door, part: str, cuts: int, rounds: int, done: Done) -> None:
         for _ in range(rounds):
             _back_again(door, done)
     else:
-        {"ways": _one_update, "corrupted": _corrupted, "corrupted-late": _corrupted_late}[part](door, done)
+        {"ways": _one_update, "unsigned": _unsigned, "corrupted": _corrupted, "corrupted-late": _corrupted_late}[part](door, done)
 
 
 @contextlib.contextmanager
@@ -172,6 +178,18 @@ def _dead(door: Door, bundle: str, done: Done) -> None:
     door.start(trial=True, devices=DEAD[bundle])
     door.goes_back("did not come up")
     done(f"{bundle}: back on {door.slot}, reason told")
+
+
+def _unsigned(door: Door, done: Done) -> None:
+    """The firmware refuses a boot.img that was changed after it was signed; a power cycle leads back."""
+    door.update("unsigned")
+    try:
+        door.start(trial=True)
+    except eeprom.BootError as refused:
+        door.goes_back("did not come up")
+        done(f"unsigned: the firmware refused it ({refused}), back on {door.slot}, reason told")
+    else:
+        raise Failed("the firmware started a boot.img that was changed after it was signed")
 
 
 def _cuts(door: Door, cuts: int, done: Done) -> None:

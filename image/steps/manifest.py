@@ -11,6 +11,8 @@ import os
 import pathlib
 import sys
 
+import customer_key
+
 # Folders of the root file system that a reader wants to see separately.
 PLACES = [
     "usr/bin/attendance",
@@ -36,6 +38,7 @@ def main() -> None:
             "root": {"hash": root_hash, "salt": salt, "blocks": int(blocks), "bytes": (work / "root.img").stat().st_size},
             "sha256": {name: digest(work / name) for name in ("root.img", "boot.vfat", "disk.img", "initramfs.zst", "program/attendance")},
             "locks": {path.stem: digest(path) for path in locks(work)},
+            **signed_boot(work),
             "packages": len((work / "root.debs").read_text().splitlines()),
             "uncompressed_bytes": sizes(root),
         },
@@ -48,6 +51,14 @@ def main() -> None:
 def locks(work: pathlib.Path) -> list[pathlib.Path]:
     """The project's locks, and that of another archive's kernel."""
     return [*sorted(pathlib.Path("/src/image/lock").glob("*.lock")), *work.glob("kernel.lock")]
+
+
+def signed_boot(work: pathlib.Path) -> dict[str, dict[str, str]]:
+    """Of an image with signed boot: the key's hash as OTP must have it, and what is signed."""
+    public = work / "keys/boot-public.pem"
+    if not public.exists():
+        return {}
+    return {"signed_boot": {"customer_key_hash": customer_key.otp_hash(str(public)), "boot.img": digest(work / "slot/boot.img")}}
 
 
 def sizes(root: pathlib.Path) -> dict[str, int]:

@@ -29,6 +29,7 @@ import minifas
 
 DLIB = "dlib HOG, face_recognition"
 GALLERIES = (1_000, 10_000, 50_000)
+SCREENS = [f"{what}-{size}" for size in ("800x480", "1280x720", "1920x1080") for what in ("live", "change")]
 FRAMES = ["frame-none", "frame-new", "frame-new-720", "frame-four", "frame-known", "replay", "gallery-10000"]
 
 
@@ -253,9 +254,10 @@ def start(ours, lines, quick):
     return Line(name, mine, "1,000 × dlib's one photo", peer_ms, ratio, ratio, ratio, 1)
 
 
-def instructions(commands, questions):
+def instructions(commands, models):
     """Instructions of one run of each question, as callgrind counts them: no clock and no neighbour moves
-    them. Callgrind's processor has AVX2 and not AVX-512. `commands` and `questions` go by program."""
+    them. Callgrind's processor has AVX2 and not AVX-512. `commands` go by program."""
+    questions = {"models": models, "frame_path": FRAMES, "screen": SCREENS}
     if shutil.which("valgrind") is None:
         print("not counted: instructions need valgrind")
         return
@@ -359,7 +361,7 @@ def main():
         print(f"not compared: {reason}")
     counts = not arguments.quick and (arguments.only or "") in "instructions"
     if counts:
-        instructions(ours, {"models": list(peers) + list(without), "frame_path": FRAMES})
+        instructions(ours | {"screen": [arguments.binaries / "screen"]}, [*peers, *without])
     if arguments.picture:
         arguments.picture.write_text(chart.svg(lines))
     # It is a failure when nothing could be compared, never how fast something is.

@@ -14,8 +14,8 @@ const KEY: &str = "k3y";
 /// Kills, unless `ATTENDANCE_ROUNDS` says another number.
 const ROUNDS: u64 = 4;
 
-/// So long may a visit have gone on after its last word on the disk, when the program was killed: sightings are
-/// written once a minute.
+/// So long may a visit have gone on after its last word on the disk, when the program was killed: sightings
+/// are written once a minute.
 const UNCERTAIN: Duration = Duration::from_secs(60);
 
 /// Waits until `holds`.

@@ -13,8 +13,9 @@
 #   any but plain and      on a trial: the trial is over
 #   opened, on a trial
 #
-# Until its key is bound, the header has one more key slot, number 0, whose passphrase is no secret (SETUP):
-# the power may go at any step, and the next start goes on. It is removed when the key has opened the card.
+# Until its key is bound, the header of a card that moves over has one more key slot, number 0, whose
+# passphrase is not secret (SETUP): the power may go at any step, and the next start goes on. It is removed
+# when the key has opened the card.
 
 SETUP="attendance: no key is bound to this card yet"
 # Sectors have 512 bytes: a partition that takes the rest of a card need not end at a multiple of 4096.
@@ -22,7 +23,8 @@ SETUP="attendance: no key is bound to this card yet"
 # can move over. In 4 KiB blocks.
 HEADER=4096
 SPARE=8192
-# A partition's type: with LUKS, and without. So one whose header is damaged is not taken for an empty one.
+# A partition's type: with LUKS, and without. It is set when a header is whole, and before a plain partition
+# begins to move: one whose header reads as zeros, or as nothing, is then not taken for an empty one.
 LUKS_TYPE=CA7D7CCB-63ED-4C53-861C-1742536059CC
 LINUX_TYPE=0FC63DAF-8483-4772-8E79-3D69D8477DE4
 
@@ -94,11 +96,18 @@ can_encrypt() {
 
 # What is asked for: `tpm`, or `network URL THUMBPRINT`; nothing where plain is meant. Of a fresh card the
 # program in the root reads it from the settings on the card's first partition; later it has left it on the
-# data partition.
+# data partition. `unreadable`: settings that the program cannot read name `card`; those that do not are a
+# plain card's.
 wanted_on_card() {
     enter_root
-    on_partition 1 attendance.toml > /run/settings.toml
-    [ -s /run/settings.toml ] && in_root attendance card-key --settings /run/settings.toml 2> /run/card/said
+    # The second is Notepad's.
+    for name in attendance.toml attendance.toml.txt; do
+        on_card $name > /run/settings.toml
+        [ -s /run/settings.toml ] || continue
+        key=$(in_root attendance card-key --settings /run/settings.toml 2> /run/card/said) \
+            || ! tr -d '\0' < /run/settings.toml | grep -Eq '^[[:space:]]*(\[[[:space:]]*)?card[[:space:]]*[].]' || key=unreadable
+        [ -z "$key" ] || { echo "$key"; break; }
+    done
     rm -f /run/settings.toml
 }
 wanted_of_data() { ! is_plain /run/data/card-key || head -c 600 /run/data/card-key | head -n 1; }
@@ -110,42 +119,52 @@ open_card() {
     undo_shrinking
     restore_header
     [ -n "$fresh" ] || ! is_half_made || fresh=1
+    if is_marked_luks && ! is_luks "$data"; then
+        # Plain yet: the power went before anything was moved.
+        is_ext4 "$data" || broken "The header of the encrypted card is damaged: nothing can open it any more." "Nothing on the card was changed."
+        [ "$trial" = 1 ] || mark "$LINUX_TYPE"
+    fi
     if [ -n "$fresh" ]; then
         set -- $(wanted_on_card)
         [ -n "${1:-}" ] || return 0
         can_encrypt || return 0
         [ "$trial" != 1 ] || give_up "a system on trial makes no encrypted card"
-        until answers "$@"; do stay_a_while "$(no_answer "$1")" "Nothing was written to the card yet. Without card.key in attendance.toml the card is not encrypted."; done
+        until answers "$@" && make_header "$@"; do stay_a_while "$(no_answer "$1")" "Nothing was written to the card yet. Without card.key in attendance.toml the card is not encrypted."; done
         wanted=$*
-        raw=$data
-        mark_luks && format_luks || give_up "LUKS2 could not be made on $raw"
+        write_whole_header && mark_luks || give_up "LUKS2 could not be made on $data"
     elif ! is_luks "$data"; then
-        # Marked, and plain yet: the power went before anything was moved.
-        is_marked_luks && ! is_ext4 "$data" || return 0
-        raw=$data
-        broken "The header of the encrypted card is damaged: nothing can open it any more."
+        return 0
     fi
     raw=$data
+    # Where the power went between the header and its mark.
+    [ "$trial" = 1 ] || is_marked_luks || mark_luks || say "the partition table takes no writes"
     if is_moving; then
         [ "$trial" != 1 ] || give_up "the card is being encrypted, which a system on trial leaves alone"
         keep_moving
+        if is_moving; then
+            read_half_moved
+            return
+        fi
     fi
     if ! try_to_open; then
         [ "$trial" != 1 ] || { sleep 5; try_to_open; } || { sleep 20; try_to_open; } || give_up "this system cannot open the encrypted card"
         # The next try may find it, or a recovery key.
         until [ -n "$opened_by" ] || try_to_open; do
-            stay_a_while "$(no_answer "$(bound)")" "Nothing on the card was changed, and nothing is lost." \
+            stay_a_while "$(no_answer "$(bound | head -n 1)")" "Nothing on the card was changed, and nothing is lost." \
                 "To open it without that: switch off, write the recovery key into a file named recovery-key.txt on the card's first drive (ATTENDANCE), and start again."
         done
     fi
-    data=/dev/$(dmsetup info -c --noheadings -o blkdevname data)
+    data=$(opened)
     [ -z "$(is_empty)" ] || fresh=1
 }
+
+opened() { echo "/dev/$(dmsetup info -c --noheadings -o blkdevname data)"; }
 
 no_answer() {
     case $1 in
         tpm) echo "This card is encrypted with a key from a TPM, and the TPM of this board does not give it: it does not answer, or it is another one." ;;
         network) echo "This card is encrypted with a key from the network, and the Tang server does not give it: the cable, DHCP or the server does not answer, or it has other keys." ;;
+        unreadable) echo "The settings on the card's first drive ask for an encrypted card, and this system cannot read them." ;;
         *) echo "This card is encrypted, and this system knows none of its keys." ;;
     esac
 }
@@ -154,25 +173,30 @@ no_answer() {
 is_empty() { sed -n 's/^Subsystem:[[:space:]]*attendance-empty$/1/p' /run/card/dump; }
 no_longer_empty() { [ -z "$raw" ] || crypt config --subsystem attendance "$raw"; }
 
-# The power went while the second header of a fresh card was written: zeros before it, and neither can be
-# read.
+# The power went while the second header of a fresh card was written: zeros before it, and cryptsetup, which
+# runs, cannot read it. No mark: nothing was ever made in it.
 is_half_made() {
-    [ "$(bytes "$data" 32768 6)" = 534b554cbabe ] && is_marked_luks && [ "$(head -c 32768 "$data" | tr -cd '\0' | wc -c)" = 32768 ] \
-        && ! in_root cryptsetup luksUUID "$data" > /dev/null 2>&1
+    [ "$(bytes "$data" 32768 6)" = 534b554cbabe ] && ! is_marked_luks && [ "$(head -c 32768 "$data" | tr -cd '\0' | wc -c)" = 32768 ] \
+        && in_root cryptsetup --version > /dev/null 2>&1 && ! in_root cryptsetup luksUUID "$data" > /dev/null 2>&1
 }
 
-# A new header, flushed in this order: key slots, second header, first header. Where the power goes in
+# make_header KIND [URL THUMBPRINT]: a new header, in memory, with its key bound: the passphrase that is not
+# secret never lies on the card.
+make_header() {
+    raw=/run/card/header
+    opened_by=setup
+    rm -f $raw
+    dd if=/dev/zero of=$raw bs=1048576 count=0 seek=24 2> /dev/null
+    crypt luksFormat --type luks2 --key-file /run/card/setup --pbkdf pbkdf2 --pbkdf-force-iterations 1000 --cipher aes-xts-plain64 \
+        --key-size 512 --sector-size 512 --luks2-metadata-size 32k --subsystem attendance-empty $raw \
+        && bind_"$1" "$@" && open_by "$1" --test-passphrase && crypt luksKillSlot $raw 0
+}
+
+# Flushed in this order: key slots, second header, first header; then the mark. Where the power goes in
 # between, there are zeros in the first header's place, and none of the second's: a fresh card; or one header
 # is whole.
-format_luks() {
-    header=/run/card/header
-    dd if=/dev/zero of=$header bs=1048576 count=0 seek=24 2> /dev/null
-    crypt luksFormat --type luks2 --key-file /run/card/setup --pbkdf pbkdf2 --pbkdf-force-iterations 1000 --cipher aes-xts-plain64 \
-        --key-size 512 --sector-size 512 --luks2-metadata-size 32k --subsystem attendance-empty $header || return
-    write_header $header "$raw" 16 && write_header $header "$raw" 8 8 && write_header $header "$raw" 0 8
-    result=$?
-    rm $header
-    return $result
+write_whole_header() {
+    write_header $raw "$data" 16 && write_header $raw "$data" 8 8 && write_header $raw "$data" 0 8 && rm $raw
 }
 
 # write_header FILE DEVICE BLOCK [COUNT]: that part of the header to its place.
@@ -184,17 +208,17 @@ write_header() {
 stay_a_while() {
     for sentence in "$@"; do say "$sentence"; done
     [ ! -s /run/card/said ] || say "what was said last: $(tail -n 1 /run/card/said)"
+    goes_on
     if [ -z "$stayed" ]; then
         stayed=1
-        watch_on
         tell_card "$@"
     fi
     sleep 30
 }
 
-# broken SENTENCE …: does not return.
+# broken WHAT STATE: does not return.
 broken() {
     [ "$trial" != 1 ] || give_up "$1"
-    stay "$@" "Nothing on the card was changed. An export of this device, imported on a new card, brings its rows, photos and settings back."
+    stay "$1" "$2 An export of this device, imported on a new card, brings its rows, photos and settings back."
 }
 

@@ -30,6 +30,8 @@ FLASHED=16384
 # What memory holds of the card (all, part, none), and whether the card still holds that, too (kept, gone).
 copy=none
 original=kept
+# Why there is no data partition.
+missing=
 
 find_data() {
     partition 6 || { missing="the data partition did not appear"; return; }
@@ -113,11 +115,13 @@ is_to_be_erased() {
 # The data partition as freshly flashed. The request lies on what is erased, so it ends with it. The first 16
 # blocks hold the superblock, then group descriptors, and room for more of them. Zeroed in this order: where
 # the power goes in between, e2fsck restores them from their copies, and the request is found again. When all
-# of them are zeros, the next start sees a fresh card.
+# of them are zeros, the next start sees a fresh card. What the new file system leaves free goes first: an
+# older one reached to the partition's end.
 forget() {
     say "factory reset: erasing everything on the data partition"
     umount /run/data
-    if dd if=/dev/zero of="$data" bs=4096 count=1 conv=notrunc,fsync 2> /dev/null \
+    if zero_behind "$(size_to_make)" \
+        && dd if=/dev/zero of="$data" bs=4096 count=1 conv=notrunc,fsync 2> /dev/null \
         && dd if=/dev/zero of="$data" bs=4096 count=15 seek=1 conv=notrunc,fsync 2> /dev/null; then
         # Nor does memory keep what a repair may have copied.
         make discard && mount_patiently && forget_copy && return
@@ -143,19 +147,27 @@ grow() {
     partition 6 && data=$device && [ "$(sectors "$data")" -gt $FLASHED ]
 }
 
+# Of a new file system, in blocks: room is left for the header of an encryption that may be asked for later.
+size_to_make() {
+    size=$(blocks "$data")
+    [ -n "$raw" ] || [ "$size" -lt $((SPARE * 4)) ] || size=$((size - SPARE))
+    echo "$size"
+}
+
+# To the end of the partition, which need not be a whole block.
+zero_behind() {
+    head -c $((($(sectors "$data") - $1 * 8) * 512)) /dev/zero | dd of="$data" bs=4096 seek="$1" conv=notrunc,fsync 2> /dev/null
+}
+
 # The features are named, and are those that every e2fsck and kernel of this appliance's versions knows: the
 # file system outlives the system that made it. discard is left out: on old cards it takes minutes; only a
 # factory reset asks for it, so that the card's own old content goes, too, if the card does as it is told. The
 # rest of the inode tables is zeroed later, in the background.
 make() {
     [ "$trial" = 1 ] && return 1
-    # Room for the header of an encryption that may be asked for later.
-    size=$(blocks "$data")
-    [ -n "$raw" ] || ! is_marked_luks || mark "$LINUX_TYPE"
-    [ -n "$raw" ] || [ "$size" -lt $((SPARE * 4)) ] || size=$((size - SPARE))
     mke2fs -q -F -t ext4 -L data -b 4096 -I 256 -E "${1:-nodiscard}" \
         -O none,has_journal,ext_attr,resize_inode,dir_index,filetype,extent,64bit,flex_bg,sparse_super,large_file,huge_file,dir_nlink,extra_isize,metadata_csum \
-        "$data" "$size" > /run/mke2fs 2>&1 && no_longer_empty && return
+        "$data" "$(size_to_make)" > /run/mke2fs 2>&1 && no_longer_empty && return
     while read -r line; do say "mke2fs: $line"; done < /run/mke2fs
     return 1
 }

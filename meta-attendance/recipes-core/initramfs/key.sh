@@ -8,7 +8,7 @@ tpm_answers() {
     [ -c /dev/tpmrm0 ] || modprobe -aq spi-gpio tpm_tis_spi tpm-header
     deadline=$(($(uptime) + 10))
     until [ -c /dev/tpmrm0 ]; do
-        [ "$(uptime)" -lt $deadline ] || return
+        [ "$(uptime)" -lt $deadline ] || { echo "no /dev/tpmrm0" > /run/card/said; return 1; }
         coldplug
         sleep 0.5
     done
@@ -47,11 +47,11 @@ network_down() {
     done
 }
 
-# The kind of key that the header names.
+# The kinds of key that the header names: one, or two where the power went while one took the other's place.
 bound() {
     enter_root
     in_root cryptsetup luksDump "$raw" > /run/card/dump 2> /dev/null
-    sed -n 's/^  [0-9]*: systemd-tpm2$/tpm/p; s/^  [0-9]*: clevis$/network/p' /run/card/dump | head -n 1
+    sed -n 's/^  [0-9]*: systemd-tpm2$/tpm/p; s/^  [0-9]*: clevis$/network/p' /run/card/dump
 }
 clevis_token() { sed -n 's/^  \([0-9]*\): clevis$/\1/p' /run/card/dump | head -n 1; }
 
@@ -79,7 +79,7 @@ open_by() {
 
 # The recovery key that a person put on the card: in a file of that name, whatever a laptop's editor added.
 recovery_file() {
-    on_partition 1 recovery-key.txt | tr '[:upper:]' '[:lower:]' | tr -cd 'a-z-' > /run/card/recovery
+    { on_card recovery-key.txt | grep . || on_card recovery-key.txt.txt; } | tr '[:upper:]' '[:lower:]' | tr -cd 'a-z-' > /run/card/recovery
     [ -s /run/card/recovery ]
 }
 
@@ -87,20 +87,24 @@ recovery_file() {
 forget_recovery_file() {
     mkdir -p /run/look
     partition 1 && mount -t vfat -o sync "$device" /run/look || return
-    size=$(stat -c %s /run/look/recovery-key.txt) && dd if=/dev/zero of=/run/look/recovery-key.txt bs="$size" count=1 conv=notrunc,fsync 2> /dev/null
-    rm -f /run/look/recovery-key.txt
+    for file in /run/look/recovery-key.txt*; do
+        size=$(stat -c %s "$file") && dd if=/dev/zero of="$file" bs="$size" count=1 conv=notrunc,fsync 2> /dev/null
+        rm -f "$file"
+    done
     umount /run/look
 }
 
 try_to_open() {
     opened_by=
-    kind=$(bound)
+    kinds=$(bound)
     if open_by setup; then
         opened_by=setup
     elif recovery_file && open_by recovery; then
         opened_by=recovery
-    elif open_by "$kind"; then
-        opened_by=$kind
+    else
+        # What the tries before said is not why this one fails.
+        : > /run/card/said
+        for kind in $kinds; do ! open_by "$kind" || { opened_by=$kind; break; }; done
     fi
     [ -n "$opened_by" ]
 }
@@ -111,6 +115,7 @@ try_to_open() {
 # know.
 finish_card() {
     card_state=plain
+    [ -z "$missing" ] || card_state=unknown
     card_kind=
     card_uuid=
     if [ -n "$raw" ]; then
@@ -119,7 +124,7 @@ finish_card() {
         was_opened_by=$opened_by
         [ "$trial" = 1 ] || [ -n "$memory" ] || bind_key
         [ "$was_opened_by" != recovery ] || forget_recovery_file
-        card_kind=$(bound)
+        card_kind=$(bound | head -n 1)
         ! open_by setup --test-passphrase || card_state=unlocked
     fi
     leave_root
@@ -138,7 +143,7 @@ bind_key() {
     esac
     [ -n "${1:-}" ] || return 0
     answers "$@" || { card_problem=no-answer; say "$(no_answer "$1")"; return; }
-    bind_"$1" "$@" && open_by "$1" --test-passphrase || { card_problem=not-bound; say "the key could not be bound to the card"; return; }
+    bind_"$1" "$@" && open_by "$1" --test-passphrase && unbind_other "$1" || { card_problem=not-bound; say "the key could not be bound to the card"; return; }
     [ "$opened_by" = recovery ] || new_recovery_key || { card_problem=not-bound; return; }
     [ "$opened_by" != setup ] || crypt luksKillSlot "$raw" 0
     opened_by=$1
@@ -152,20 +157,26 @@ unlocked_by() {
     esac
 }
 
+# After a recovery with another kind of key: the one before opens the card no longer.
+unbind_other() { case $1 in tpm) unbind_network ;; *) unbind_tpm ;; esac; }
+unbind_tpm() { aloud in_root systemd-cryptenroll --wipe-slot=tpm2 "$raw"; }
+unbind_network() {
+    bound > /dev/null
+    old=$(clevis_token)
+    # Also a slot without its token, of a try that the power ended.
+    in_root cryptsetup --batch-mode luksKillSlot "$raw" 6 < /dev/null > /run/card/said 2>&1
+    [ -z "$old" ] || crypt token remove --token-id "$old" "$raw"
+}
+
 # No register of the TPM is asked for: no Raspberry Pi measures what it starts. Another TPM's slot goes first:
 # systemd takes it for this one's.
 bind_tpm() {
-    aloud in_root systemd-cryptenroll --wipe-slot=tpm2 "$raw" \
-        && aloud in_root systemd-cryptenroll "$(unlocked_by)" --tpm2-device=auto --tpm2-pcrs= "$raw"
+    unbind_tpm && aloud in_root systemd-cryptenroll "$(unlocked_by)" --tpm2-device=auto --tpm2-pcrs= "$raw"
 }
 
 # bind_network network URL THUMBPRINT: a random passphrase, in a token as clevis's own tools make it.
 bind_network() {
-    bound > /dev/null
-    old=$(clevis_token)
-    # Of an earlier try, if there was one.
-    in_root cryptsetup --batch-mode luksKillSlot "$raw" 6 < /dev/null > /run/card/said 2>&1
-    [ -z "$old" ] || crypt token remove --token-id "$old" "$raw"
+    unbind_network || return
     head -c 32 /dev/urandom | od -An -tx1 | tr -d ' \n' > /run/card/network
     in_root clevis encrypt tang "{\"url\":\"$2\",\"thp\":\"$3\"}" < /run/card/network 2> /run/card/said | in_root jose jwe fmt -i- > /run/card/jwe || return
     [ -s /run/card/jwe ] || return

@@ -1,7 +1,8 @@
 # shellcheck shell=sh disable=SC2015,SC2034,SC2046,SC2086,SC2154
 # How a plain data partition moves over to LUKS2, sourced by init beside card.sh, which says when.
 #
-#   1. e2fsck, and a file system that does not end 32 MiB before the partition does is made smaller. What
+#   1. all of the partition is read, and e2fsck looks at all of the file system: a card that fails there stays
+#      as it is. A file system that does not end 32 MiB before the partition does is made smaller. What
 #      resize2fs overwrites is kept in moving.undo on the first partition before; e2undo takes it back
 #   2. cryptsetup prepares its header on a snapshot in memory. From there, each flushed before the next: the
 #      first 16 MiB to the partition's end, a copy of the header before them, the header to the beginning;
@@ -27,10 +28,35 @@ move_over() {
         say "$(no_answer "$1")"
         return 1
     fi
+    has_room || { card_problem=no-room; return 1; }
+    can_be_read || { card_problem=not-begun; return 1; }
     umount /run/data || return
-    watch_on
+    goes_on
     shrink && begin_moving
     return 0
+}
+
+leaves_room() { [ "$(fs_blocks "$data")" -le $(($(blocks "$data") - SPARE)) ]; }
+
+# Twice what has to become free: resize2fs moves more than files.
+has_room() { leaves_room || [ "$(stat -f -c %f /run/data)" -gt $((SPARE * 2)) ]; }
+
+# Whether every block of the partition can be read: what cannot would stop the encryption half-way. This takes
+# long, so a card that failed is not asked again.
+can_be_read() {
+    [ ! -e /run/data/card-cannot-be-read ] || return
+    say "reading all of the card first: this takes minutes"
+    at=0
+    while [ $((at * 2048)) -lt "$(sectors "$data")" ]; do
+        goes_on
+        if ! dd if="$data" of=/dev/null bs=1048576 skip=$at count=64 2> /dev/null; then
+            say "a block of the card cannot be read: it is not encrypted. Use another card"
+            echo $at > /run/data/card-cannot-be-read
+            sync
+            return 1
+        fi
+        at=$((at + 64))
+    done
 }
 
 # Whether the other slot is empty, or its system opens encrypted cards: on a board whose firmware goes to the
@@ -46,10 +72,15 @@ is_ext4() { [ "$(dd if="$1" bs=1024 skip=1 count=1 2> /dev/null | od -An -tx2 -j
 # Step 1. Tried on a snapshot in memory first: resize2fs then says there what it overwrites, and that lies on
 # the first partition, complete, before anything of the file system is touched.
 shrink() {
-    [ "$(fs_blocks "$data")" -gt $(($(blocks "$data") - SPARE)) ] || return 0
-    say "making room for the header of the encryption"
     e2fsck -f -p "$data" > /run/e2fsck 2>&1
-    if [ $? -le 1 ] && take_snapshot && aloud resize2fs -z /run/moving.undo /dev/mapper/moving $(($(blocks "$data") - SPARE)); then
+    if [ $? -gt 1 ]; then
+        card_problem=not-begun
+        say "e2fsck: $(tail -n 1 /run/e2fsck)"
+        return 1
+    fi
+    ! leaves_room || return 0
+    say "making room for the header of the encryption"
+    if take_snapshot && aloud resize2fs -z /run/moving.undo /dev/mapper/moving $(($(blocks "$data") - SPARE)); then
         drop_snapshot
         keep_undo && aloud resize2fs "$data" $(($(blocks "$data") - SPARE))
         result=$?
@@ -81,11 +112,14 @@ drop_snapshot() {
     modprobe -q -r brd
 }
 
+# Which file system on which card moving.undo is of: its UUID, and the partition's size.
+undo_is_of() { echo "$(dd if="$data" bs=1024 skip=1 count=1 2> /dev/null | od -An -tx1 -j 104 -N 16 | tr -d ' \n') $(sectors "$data")"; }
+
 # Under its name only when it is whole.
 keep_undo() {
     mkdir -p /run/look
     partition 1 && mount -t vfat "$device" /run/look || return
-    cp /run/moving.undo /run/look/moving.part && sync && mv /run/look/moving.part /run/look/moving.undo && sync
+    undo_is_of > /run/look/moving.of && cp /run/moving.undo /run/look/moving.part && sync && mv /run/look/moving.part /run/look/moving.undo && sync
     kept=$?
     [ $kept = 0 ] || rm -f /run/look/moving.part
     umount /run/look
@@ -95,20 +129,26 @@ keep_undo() {
 # Only a partition on which nothing was mounted since may be taken back: a start that cannot remove the file
 # stays.
 forget_undo() {
-    partition 1 && mount -t vfat -o sync "$device" /run/look && rm -f /run/look/moving.undo
+    partition 1 && mount -t vfat -o sync "$device" /run/look && rm -f /run/look/moving.undo /run/look/moving.of
     umount /run/look
-    [ -z "$(on_partition 1 moving.undo | head -c 1)" ] || stay "The card's first drive takes no writes, and moving.undo has to be removed from it before this card may start." "Remove the file moving.undo with a laptop."
+    [ -z "$(on_card moving.undo | head -c 1)" ] || stay "The card's first drive takes no writes, and moving.undo has to be removed from it before this card may start." "Remove the file moving.undo with a laptop."
 }
 
 undo_shrinking() {
-    [ -n "$(on_partition 1 moving.undo | head -c 1)" ] || return 0
+    [ -n "$(on_card moving.undo | head -c 1)" ] || return 0
     [ "$trial" != 1 ] || give_up "the card is being encrypted, which a system on trial leaves alone"
+    if [ "$(on_card moving.of)" != "$(undo_is_of)" ]; then
+        say "moving.undo on the first drive is of another card: it is not used"
+        return
+    fi
     say "the power went while room was made on the card: taking it back"
     mkdir -p /run/look
     partition 1 && mount -t vfat -o ro "$device" /run/look
-    e2undo -f /run/look/moving.undo "$data" > /run/e2undo 2>&1 || say "e2undo: $(tail -n 1 /run/e2undo)"
-    sync
+    e2undo -f /run/look/moving.undo "$data" > /run/e2undo 2>&1 && sync
+    undone=$?
     umount /run/look
+    [ $undone = 0 ] || stay "The file system of this card was being made smaller, and that cannot be taken back: $(tail -n 1 /run/e2undo)" \
+        "Switch off and on to try again. Leave moving.undo on the card's first drive: without it nobody can take it back."
     forget_undo
 }
 
@@ -156,7 +196,7 @@ restore_header() {
     if [ -n "$uuid" ] && { [ -n "$plain" ] || ! is_luks "$data" || [ "$(in_root cryptsetup luksUUID "$data" 2> /dev/null)" = "$uuid" ]; }; then
         [ "$trial" != 1 ] || give_up "the card is being encrypted, which a system on trial leaves alone"
         write_header /run/header "$data" 1 && write_header /run/header "$data" 0 1 \
-            && dd if=/dev/zero of="$data" bs=4096 count=1 seek=$copy_at conv=notrunc,fsync 2> /dev/null || broken "The card takes no writes."
+            && dd if=/dev/zero of="$data" bs=4096 count=1 seek=$copy_at conv=notrunc,fsync 2> /dev/null || broken "The card takes no writes." "Its encryption has begun, and the next start goes on."
     fi
     rm -f /run/header
 }
@@ -168,12 +208,21 @@ is_moving() {
 
 # Step 3.
 keep_moving() {
-    watch_on
+    goes_on
     say "encrypting the card: this takes long, and must not be hurried; the power may go, and the next start goes on"
     # What a power cut left in the middle of a step.
     crypt repair --key-file /run/card/setup "$raw"
-    in_root cryptsetup reencrypt --batch-mode --resume-only --key-file /run/card/setup --progress-frequency 10 "$raw" 2>&1 \
-        | tr '\r' '\n' | while read -r line; do [ -z "$line" ] || say "encrypting the card: $line"; done
-    ! is_moving || broken "The encryption of this card did not go on: the card may be at its end."
-    say "the card is encrypted"
+    # In batch mode it would not say how far it is. With --resume-only it asks nothing.
+    in_root cryptsetup reencrypt --resume-only --key-file /run/card/setup --progress-frequency 10 "$raw" 2>&1 < /dev/null \
+        | tr '\r' '\n' | while read -r line; do [ -z "$line" ] || { goes_on; say "encrypting the card: $line"; }; done
+    is_moving || say "the card is encrypted"
+}
+
+# It did not go on. What is there can be read by the passphrase that is not secret, and the door works with a
+# copy (takes_writes).
+read_half_moved() {
+    card_problem=not-begun
+    open_by setup && data=$(opened) && blockdev --setro "$data" \
+        || broken "The encryption of this card did not go on: the card may be at its end." "A part of it is encrypted, and cannot be read."
+    opened_by=setup
 }

@@ -77,24 +77,22 @@ on_partition() {
     umount /run/look
 }
 
+# on_card FILE: of the first partition, once the data partition was found: it is there by then, or not at all.
+# So a card without one is not waited for.
+on_card() (patience=0 && on_partition 1 "$1")
+
 # stay SENTENCE…: does not return.
 stay() {
-    watch_on
     tell_card "$@"
     while :; do
+        goes_on
         for sentence in "$@"; do say "$sentence"; done
         sleep 60
     done
 }
 
-# The watchdog is fed for as long as this start takes: what comes is no hang.
-watch_on() {
-    kill "$watcher" 2> /dev/null
-    # The watchdog can be opened by one at a time.
-    wait "$watcher" 2> /dev/null
-    watch 1000000000 &
-    watcher=$!
-}
+# For the watchdog: what happens here is no hang (watch in init).
+goes_on() { : > /run/goes-on; }
 
 # tell_card SENTENCE…: the card says it to a laptop, in the file where one would look.
 tell_card() {

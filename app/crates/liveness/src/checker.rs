@@ -49,8 +49,8 @@ impl Checker {
         self.passive.is_some()
     }
 
-    /// Runs the models on one face, the passive ones only where they are to vote. `at` is the time of a film's
-    /// frame, `None` for a single picture.
+    /// Runs the models on one face, the passive ones only where they are to vote. `at` is the time of the
+    /// frame in its film, `None` for a single picture.
     ///
     /// # Errors
     /// [`EngineError::Run`] when a model fails.

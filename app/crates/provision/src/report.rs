@@ -160,7 +160,8 @@ fn issue(state: &State) -> String {
     if let Some(key) = &state.recovery_key {
         let _ = writeln!(
             shown,
-            "Recovery key of the encrypted card, until somebody says on the page that it is written down:\n    {}",
+            "Recovery key of the encrypted card. Each restart makes another,\n\
+             until somebody says on the page that they have written it down:\n    {}",
             key.expose()
         );
     }

@@ -71,7 +71,7 @@ pub enum Undone {
     OtherSystem,
     /// There is no room for the encryption's header.
     NoRoom,
-    /// The card could not be prepared.
+    /// The encryption did not begin, or stopped half-way: a part of the card cannot be read or written.
     NotBegun,
     /// A reason that this version does not know.
     Unknown,
@@ -163,7 +163,7 @@ impl Card {
                 "export this device, flash the card again with card.key in attendance.toml, and import",
             ),
             Some(Undone::NotBegun | Undone::Unknown) => fault(
-                "card.key is not in force: the card could not be prepared for its encryption",
+                "card.key is not in force: the card could not be encrypted",
                 "restart the device; if it stays so, use another card",
             ),
         }

@@ -22,7 +22,7 @@ pub fn blit(memory: &mut [u8], pitch: usize, picture: &Pixmap, changed: Place, q
             let start = y * pitch + 4 * left;
             let Some(target) = memory.get_mut(start..start + row.len()) else { return };
             for (to, from) in target.chunks_exact_mut(4).zip(row.chunks_exact(4)) {
-                to.copy_from_slice(&[from[2], from[1], from[0], 0]);
+                to.copy_from_slice(&exchanged(from));
             }
             continue;
         }
@@ -34,10 +34,17 @@ pub fn blit(memory: &mut [u8], pitch: usize, picture: &Pixmap, changed: Place, q
             };
             let start = line * pitch + 4 * column;
             if let Some(target) = memory.get_mut(start..start + 4) {
-                target.copy_from_slice(&[from[2], from[1], from[0], 0]);
+                target.copy_from_slice(&exchanged(from));
             }
         }
     }
+}
+
+/// Red, green, blue as blue, green, red, unused: as one number, of which the compiler makes vectors.
+fn exchanged(pixel: &[u8]) -> [u8; 4] {
+    let bytes = pixel.try_into().unwrap_or_default();
+    let pixel = u32::from_le_bytes(bytes);
+    ((pixel & 0xff) << 16 | pixel & 0xff00 | pixel >> 16 & 0xff).to_le_bytes()
 }
 
 #[cfg(test)]

@@ -85,8 +85,8 @@ impl Continuity {
 }
 
 impl Subject {
-    /// Notes a face that is turned too far, or moves too fast, to be embedded. Gives the turn that is asked for
-    /// from now on, if another one is: the person has to be told at once, for its time runs.
+    /// Notes a face that is turned too far, or moves too fast, to be embedded. Gives the turn that is asked
+    /// for from now on, if another one is: the person has to be told at once, for its time runs.
     pub(super) fn turned(&mut self, landmarks: &Landmarks, now: Duration) -> Option<Advice> {
         let before = self.liveness.asked();
         self.liveness.note_turned(landmarks, now);
