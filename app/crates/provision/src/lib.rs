@@ -8,7 +8,7 @@
 //! `attendance-status.txt` back: the address and the certificate's fingerprint, or what is wrong and in which
 //! line.
 //!
-//! [`card`] is pure: text in, parsed files or reasons out. [`import`], [`network`] and [`report`] take every
+//! [`parse`] is pure: text in, the files of [`card`] or reasons out. [`import`], [`network`] and [`report`] take every
 //! folder as an argument.
 #![forbid(unsafe_code)]
 
@@ -17,4 +17,6 @@ pub mod card_key;
 pub mod imager;
 pub mod import;
 pub mod network;
+pub mod parse;
+mod parts;
 pub mod report;

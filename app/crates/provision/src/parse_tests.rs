@@ -1,5 +1,6 @@
 #![allow(clippy::unwrap_used)]
 use super::*;
+use crate::parts::{iwd_name, iwd_value};
 use proptest::prelude::*;
 
 const KEY: &str =
