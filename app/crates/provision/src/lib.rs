@@ -8,8 +8,8 @@
 //! `attendance-status.txt` back: the address and the certificate's fingerprint, or what is wrong and in which
 //! line. The recorded words of the folder `words` are taken over one by one.
 //!
-//! [`parse`] is pure: text in, the files of [`card`] or reasons out. [`import`], [`network`] and [`report`] take every
-//! folder as an argument.
+//! [`parse`] is pure: text in, the files of [`card`] or reasons out. [`import`], [`network`] and [`report`]
+//! take every folder as an argument.
 #![forbid(unsafe_code)]
 
 pub mod card;

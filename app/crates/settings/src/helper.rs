@@ -60,7 +60,7 @@ pub fn serve(
     durable::replace_for(Access::Everybody, &answers.join("answer.json"), &answer)
 }
 
-/// Goes on where an earlier helper was ended between the file and the network: the settings of the file count.
+/// Goes on where an earlier helper was ended between the file and the network: the file counts.
 fn finish(config: &Path, answers: &Path, network: Network<'_>) {
     // Only once: what ends this helper, too, would end every further one.
     if std::fs::remove_file(answers.join(UNFINISHED)).is_err() {

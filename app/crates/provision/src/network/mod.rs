@@ -197,8 +197,8 @@ fn paths(folder: &Path) -> io::Result<Vec<PathBuf>> {
 }
 
 /// Puts these settings in force on the running machine: a unit restarts those that read their file once, if
-/// it has changed, and systemd-networkd is told by `reload`. Whoever is ended in between can do it again: what
-/// has changed is noted before.
+/// it has changed, and systemd-networkd is told by `reload`. Whoever is ended in between can do it again:
+/// what has changed is noted before.
 ///
 /// # Errors
 /// What is wrong and what to do.
