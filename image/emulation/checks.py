@@ -446,6 +446,21 @@ def corrupted_data_partition_is_survived(site: Site) -> None:
     assert machine.run("systemctl is-active systemd-journald nftables systemd-networkd").split() == ["active"] * 3
 
 
+def a_factory_reset_erases_everything(site: Site) -> None:
+    """Asked for by its words: one restart, and the device is as freshly flashed."""
+    machine = site.machine
+    kept = "/data/kept /var/lib/attendance/written"
+    machine.run(f"touch {kept} && sync")
+    identity = machine.run("cat /etc/machine-id")
+    words = re.search(r"To erase everything: (attendance factory-reset .+)", machine.run("attendance factory-reset"))[1]
+    machine.run(words)
+    machine.wait_for_restart(180)
+    site.start()
+    assert machine.run(f"ls {kept} 2> /dev/null | wc -l") == "0"
+    assert machine.run("cat /etc/machine-id") != identity
+    assert machine.run("findmnt -no FSTYPE /data") == "ext4"
+
+
 def verity_refuses_a_flipped_bit(site: Site) -> None:
     """One bit of the root changed: the initramfs says so, finds nothing in the other slot, and restarts after
     a pause; nothing of a changed system runs."""
@@ -478,6 +493,7 @@ CHECKS = [
     network_is_changed_without_a_restart,
     read_only_data_partition_causes_a_restart,
     corrupted_data_partition_is_survived,
+    a_factory_reset_erases_everything,
     verity_refuses_a_flipped_bit,
 ]
 
