@@ -5,6 +5,7 @@ repository.
     packages.py update                renew every lock file from the mirror, print what changed
     packages.py update --security     only take the waiting security updates into the locks
     packages.py update --added        only add what a list newly asks for; nothing that is locked moves
+    packages.py update-kernel FOLDER  renew the lock of another archive's kernel (kernel_archive.py)
     packages.py fetch SET...          download the sets' packages into the cache, checked by SHA-256
     packages.py repository SET DIR    a local apt repository of exactly the locked packages (builder tree)
     packages.py files SET             the cached files of a set, one a line, in the lock's order
@@ -13,7 +14,8 @@ A set is `packages/NAME.list` (what we ask for, and what we leave out) and `lock
 mirror is named anywhere in the project: it comes from DEBIAN_MIRROR or the host's own apt configuration.
 Versions that have left the mirror are asked of DEBIAN_SNAPSHOT_MIRROR or, where that is not set, of the
 address that the archive's own Release file states (`Snapshots:`). Signatures are checked when a lock is
-renewed; afterwards the SHA-256 in the lock is the trust.
+renewed; afterwards the SHA-256 in the lock is the trust. With KERNEL_LOCK, the lock of another archive's
+kernel, the set `root` has that kernel in place of Debian's.
 """
 
 import os
@@ -22,9 +24,10 @@ import subprocess
 import sys
 import tempfile
 
+import kernel_archive
 import locks
 import security
-from locks import COLUMNS, HERE, SETS, Row, cached, lock_date, read_list, read_lock
+from locks import COLUMNS, HERE, SETS, Row, cached, image_rows, lock_date, read_list, read_lock
 from resolver import Apt, mirrors
 
 
@@ -61,6 +64,15 @@ def update(only: str = "") -> None:
                     stamp = lock_date(name)
                 lines = ["\t".join(row.values()) for row in rows]
                 (HERE / "lock" / f"{name}.lock").write_text("\n".join([f"# resolved {stamp}", COLUMNS, *lines]) + "\n")
+
+
+def update_kernel(folder: pathlib.Path) -> None:
+    """Renew the lock of another archive's kernel, and say what changed."""
+    lock = folder / kernel_archive.LOCK
+    os.environ["KERNEL_LOCK"] = str(lock)
+    rows, text = kernel_archive.update(folder)
+    print_changes("kernel", read_lock("kernel"), rows)
+    lock.write_text(text)
 
 
 def added(apt: Apt, name: str, locked: list[Row], asked: list[str], left_out: set[str]) -> list[Row]:
@@ -103,7 +115,7 @@ def fetch(names: list[str]) -> None:
     """Download what the cache has not got. apt's own downloader checks each file's SHA-256."""
     missing = {}
     for name in names:
-        rows = read_lock(name)
+        rows = image_rows(name)
         if not rows:
             sys.exit(f"packages.py: lock/{name}.lock is missing or empty: run scripts/build-image --update-lock")
         missing.update({row["sha256"]: (row, lock_date(name)) for row in rows if not cached(row).exists()})
@@ -112,7 +124,13 @@ def fetch(names: list[str]) -> None:
     total = sum(int(row["size"]) for row, _ in missing.values()) / 1e6
     print(f"fetching {len(missing)} packages, {total:.0f} MB", file=sys.stderr)
     wanted = list(missing.values())
-    lost = download([(row, f"{mirrors()[row['archive']]}/{row['path']}") for row, _ in wanted])
+    archives = addresses([row for row, _ in wanted])
+    lost = download([(row, f"{archives[row['archive']]}/{row['path']}") for row, _ in wanted])
+    if gone := ", ".join(f"{row['package']} {row['version']}" for row in lost if row["archive"] == "kernel"):
+        sys.exit(
+            f"packages.py: the kernel's archive does not have {gone}.\n"
+            "Renew its lock: scripts/build-image --update-lock --kernel raspberrypi --kernel-folder FOLDER."
+        )
     if lost:
         dates = {row["sha256"]: date for row, date in wanted}
         lost = from_snapshots(lost, dates, snapshots())
@@ -122,6 +140,14 @@ def fetch(names: list[str]) -> None:
             f"packages.py: neither the mirror nor a snapshot archive has {gone}.\nRenew the locks with scripts/build-image "
             "--update-lock, or set DEBIAN_SNAPSHOT_MIRROR to a mirror that keeps old versions."
         )
+
+
+def addresses(rows: list[Row]) -> dict[str, str]:
+    """Where the archives of these packages are."""
+    found = dict(mirrors()) if any(row["archive"] != "kernel" for row in rows) else {}
+    if any(row["archive"] == "kernel" for row in rows):
+        found["kernel"] = kernel_archive.Archive.read(locks.lock_file("kernel").parent).address
+    return found
 
 
 def snapshots() -> dict[str, str]:
@@ -211,12 +237,14 @@ def main() -> None:
             update()
         case ["update", ("--security" | "--added") as only]:
             update(only.removeprefix("--"))
+        case ["update-kernel", folder]:
+            update_kernel(pathlib.Path(folder))
         case ["fetch", *names] if names:
             fetch(names)
         case ["repository", name, folder]:
             repository(name, folder)
         case ["files", name]:
-            print("\n".join(f"{cached(row)}" for row in read_lock(name)))
+            print("\n".join(f"{cached(row)}" for row in image_rows(name)))
         case _:
             sys.exit(__doc__)
 

@@ -69,32 +69,45 @@ def absolute(line: str) -> str:
     return re.sub(r'^(Dir::Etc::netrc\w*) "(?=[^/])', r'\1 "/etc/apt/', line)
 
 
+def debian_sources(architecture: str) -> list[str]:
+    """Debian's suites, as lines of apt's sources.list."""
+    keyring = "/usr/share/keyrings/debian-archive-keyring.gpg"
+    if not pathlib.Path(keyring).exists():
+        sys.exit(f"packages.py: {keyring} is missing: apt-get install debian-archive-keyring")
+    sources = []
+    for archive, suite, components in SUITES:
+        options = f"arch={architecture} signed-by={keyring}"
+        if suite == "forky":
+            # A testing suite's Release file expires within days of its mirror standing still; the lock pins
+            # by hash.
+            options += " check-valid-until=no"
+        sources.append(f"deb [{options}] {mirrors()[archive]} {suite} {components}\n")
+    return sources
+
+
+def read_fields(shown: str) -> dict[str, str]:
+    """The fields of a package as apt-cache shows them."""
+    return dict(re.findall(r"^([A-Za-z0-9-]+): (.*)$", shown, re.M))
+
+
 class Apt:
     """apt-get with its own configuration, lists and (empty) dpkg status: nothing of the host's installation
-    counts."""
+    counts. Without `archives` {name: address} and `sources` (lines of apt's sources.list) it is Debian."""
 
-    def __init__(self, architecture: str, folder: str) -> None:
+    def __init__(self, architecture: str, folder: str, archives: dict[str, str] | None = None, sources: list[str] | None = None) -> None:
         self.folder = pathlib.Path(folder)
         for sub in ("state/lists/partial", "cache/archives/partial"):
             (self.folder / sub).mkdir(parents=True)
         (self.folder / "status").touch()
-        keyring = "/usr/share/keyrings/debian-archive-keyring.gpg"
-        if not pathlib.Path(keyring).exists():
-            sys.exit(f"packages.py: {keyring} is missing: apt-get install debian-archive-keyring")
-        sources = []
-        for archive, suite, components in SUITES:
-            options = f"arch={architecture} signed-by={keyring}"
-            if suite == "forky":
-                # A testing suite's Release file expires within days of its mirror standing still; the lock
-                # pins by hash.
-                options += " check-valid-until=no"
-            sources.append(f"deb [{options}] {mirrors()[archive]} {suite} {components}\n")
-        (self.folder / "sources.list").write_text("".join(sources))
+        self.archives = archives or mirrors()
+        (self.folder / "sources.list").write_text("".join(sources or debian_sources(architecture)))
+        # Debian's own suites have preferences; another archive has one suite.
+        preferences = "/dev/null" if sources else f"{HERE}/packages/preferences"
         (self.folder / "apt.conf").write_text(
             f"""Dir::State "{self.folder}/state"; Dir::State::status "{self.folder}/status"; Dir::Cache "{self.folder}/cache";
             Dir::Etc::main "/dev/null"; Dir::Etc::parts "/dev/null"; Dir::Etc::sourceparts "/dev/null";
             Dir::Etc::sourcelist "{self.folder}/sources.list"; Dir::Etc::preferencesparts "/dev/null";
-            Dir::Etc::preferences "{HERE}/packages/preferences"; Dir::Etc::trustedparts "/dev/null";
+            Dir::Etc::preferences "{preferences}"; Dir::Etc::trustedparts "/dev/null";
             APT::Architecture "{architecture}"; APT::Architectures {{ "{architecture}"; }};
             APT::Install-Recommends "false"; APT::Get::Always-Include-Phased-Updates "true";
             APT::Sandbox::User "root"; Acquire::Languages "none"; Acquire::Retries "3"; Acquire::ForceHash "SHA256";"""
@@ -119,7 +132,7 @@ class Apt:
 
     def resolve(self, asked: list[str], alone: list[str]) -> list[Row]:
         """Lock rows for `asked` and everything it depends on, and for `alone` as it is."""
-        printed = self.run("apt-get", "install", "--yes", "--print-uris", *asked)
+        printed = self.run("apt-get", "install", "--yes", "--print-uris", *asked) if asked else ""
         if alone:
             printed += self.run("apt-get", "download", "--print-uris", *alone)
         rows = []
@@ -128,18 +141,21 @@ class Apt:
                 continue
             uri, file, size, digest = line.replace("'", "", 2).split()
             package, version, architecture = (urllib.parse.unquote(part) for part in file[: -len(".deb")].split("_"))
-            archive = next(name for name, url in sorted(mirrors().items(), reverse=True) if uri.startswith(url + "/"))
+            archive = next(name for name, url in sorted(self.archives.items(), reverse=True) if uri.startswith(url + "/"))
             if not digest.startswith("SHA256:"):
                 digest = "SHA256:" + self.sha256(package, version)
-            place = uri[len(mirrors()[archive]) + 1 :]
+            place = uri[len(self.archives[archive]) + 1 :]
             row = (package, version, architecture, digest.removeprefix("SHA256:"), size, archive, place)
             rows.append(dict(zip(COLUMNS.split("\t"), row, strict=True)))
         return sorted(rows, key=lambda row: row["package"])
 
     def fields(self, package: str, version: str) -> dict[str, str]:
         """What the archive says of a package."""
-        shown = self.run("apt-cache", "show", f"{package}={version}")
-        return dict(re.findall(r"^([A-Za-z0-9-]+): (.*)$", shown, re.M))
+        return read_fields(self.run("apt-cache", "show", f"{package}={version}"))
+
+    def candidate(self, package: str) -> dict[str, str]:
+        """What the archive says of the version of a package that would be taken."""
+        return read_fields(self.run("apt-cache", "show", "--no-all-versions", package))
 
     def sha256(self, package: str, version: str) -> str:
         shown = self.run("apt-cache", "show", f"{package}={version}")

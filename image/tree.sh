@@ -47,6 +47,7 @@ in_tree() {
             if [ -e "$file" ]; then touch "$tree$file"; mount --bind "$file" "$tree$file"; fi
         done
         exec chroot "$tree" /usr/bin/env -i PATH=/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 TZ=UTC \
-            SOURCE_DATE_EPOCH="$SOURCE_DATE_EPOCH" VERSION="$VERSION" REVISION="$REVISION" PRODUCTION="${PRODUCTION:-}" "$@"
+            SOURCE_DATE_EPOCH="$SOURCE_DATE_EPOCH" VERSION="$VERSION" REVISION="$REVISION" PRODUCTION="${PRODUCTION:-}" \
+            KERNEL="${KERNEL:-debian}" KERNEL_LOCK="${KERNEL_LOCK:+/work/kernel.lock}" "$@"
     ' in-tree "$TREE" "$ROOT" "$CACHE" "$WORK" "$@"
 }

@@ -161,9 +161,9 @@ def without_its_tpm_nothing_is_lost(cards: Cards) -> None:
         machine.tpm = tpm
         machine.power_on()
         machine.wait_for_console(STAYS)
+        wait_for(lambda: b"recovery-key.txt" in (eeprom.read(machine.card, 1, "attendance-status.txt") or b""), "the way out on the card")
         machine.power_cut()
         assert content() == before
-        assert b"recovery-key.txt" in eeprom.read(machine.card, 1, "attendance-status.txt")
 
 
 def the_recovery_key_opens_it(cards: Cards) -> None:

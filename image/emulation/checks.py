@@ -27,6 +27,14 @@ BACKEND = ("10.0.2.100", 8080)
 WRONG_SETTINGS = b'[site]\nname = "Broken"\n\n[webhook]\nurrl = "https://backend.example/"\n'
 # What QEMU's own DHCP server would give.
 FIXED_ADDRESS = b'\n[network]\naddresses = ["10.0.2.15/24"]\ngateways = ["10.0.2.2"]\ndns = ["10.0.2.3"]\n'
+# A log-in at the cable's port, with any authority's certificate.
+LOG_IN = """
+eap_method = "peap"
+eap_identity = "door"
+eap_password = "none"
+eap_ca_file = "/etc/ssl/certs/ca-certificates.crt"
+eap_server_name = "radius.backend.example"
+"""
 # A camera without a device: what libcamera's virtual pipeline reads.
 VIRTUAL_CAMERA = b"""%YAML 1.1
 ---
@@ -392,21 +400,32 @@ def fixed_address_is_used(site: Site) -> None:
 
 def network_is_changed_without_a_restart(site: Site) -> None:
     """The helper that writes the page's settings puts another network in force on the running machine, under
-    its sandbox, and the one before again."""
+    its sandbox: a second address, a log-in by 802.1X, and the network before again."""
     machine = site.machine
     file = "/etc/attendance/attendance.toml"
     before = base64.b64decode(machine.run(f"base64 -w0 {file}")).decode()
-    after = before.replace('"10.0.2.15/24"', '"10.0.2.15/24", "10.0.2.16/24"')
-    assert after != before, before
-    for base, text, there in ((before, after, True), (after, before, False)):
+    more = before.replace('"10.0.2.15/24"', '"10.0.2.15/24", "10.0.2.16/24"')
+    assert more != before, before
+
+    def change(base: str, text: str) -> None:
         request = json.dumps({"base": hashlib.sha256(base.encode()).hexdigest(), "text": text}).encode()
         place = "/var/lib/attendance/settings/request.json"
         machine.run(f"echo {base64.b64encode(request).decode()} | base64 -d > {place}.new && mv {place}.new {place}")
 
-        def is_so(there: bool = there) -> bool:
-            return ("10.0.2.16" in machine.run("hostname --all-ip-addresses")) == there
+    def has_second() -> bool:
+        return "10.0.2.16" in machine.run("hostname --all-ip-addresses")
 
-        wait_for(is_so, f"the second address: {there}")
+    def log_in() -> str:
+        return machine.run("journalctl -b -o cat --no-pager -u attendance-8021x")
+
+    change(before, more)
+    wait_for(has_second, "the second address")
+    change(more, before + LOG_IN)
+    wait_for(lambda: not has_second(), "one address")
+    # The group address to which a switch listens: nobody answers there.
+    wait_for(lambda: "Associated with 01:80:c2:00:00:03" in log_in(), "wpa_supplicant at the cable")
+    change(before + LOG_IN, before)
+    wait_for(lambda: machine.run("systemctl is-active attendance-8021x", check=False)[1] == "inactive", "no log-in any more")
     said = machine.run("cat /run/attendance-settings/answer.json")
     assert '"refused":null' in said, said
     assert "10.0.2.15" in machine.run("hostname --all-ip-addresses")
@@ -446,6 +465,21 @@ def corrupted_data_partition_is_survived(site: Site) -> None:
     assert machine.run("systemctl is-active systemd-journald nftables systemd-networkd").split() == ["active"] * 3
 
 
+def a_factory_reset_erases_everything(site: Site) -> None:
+    """Asked for by its words: one restart, and the device is as freshly flashed."""
+    machine = site.machine
+    kept = "/data/kept /var/lib/attendance/written"
+    machine.run(f"touch {kept} && sync")
+    identity = machine.run("cat /etc/machine-id")
+    words = re.search(r"To erase everything: (attendance factory-reset .+)", machine.run("attendance factory-reset"))[1]
+    machine.run(words)
+    machine.wait_for_restart(180)
+    site.start()
+    assert machine.run(f"ls {kept} 2> /dev/null | wc -l") == "0"
+    assert machine.run("cat /etc/machine-id") != identity
+    assert machine.run("findmnt -no FSTYPE /data") == "ext4"
+
+
 def verity_refuses_a_flipped_bit(site: Site) -> None:
     """One bit of the root changed: the initramfs says so, finds nothing in the other slot, and restarts after
     a pause; nothing of a changed system runs."""
@@ -478,6 +512,7 @@ CHECKS = [
     network_is_changed_without_a_restart,
     read_only_data_partition_causes_a_restart,
     corrupted_data_partition_is_survived,
+    a_factory_reset_erases_everything,
     verity_refuses_a_flipped_bit,
 ]
 

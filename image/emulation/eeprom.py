@@ -1,9 +1,9 @@
 """Plays the part of the Raspberry Pi 5's EEPROM: which boot slot of a disk image starts, and with what.
 
 Reads the image as the firmware reads the card: the GPT, `autoboot.txt` in the first FAT partition, then
-`config.txt` and what it names in the partition chosen. A board with a customer key starts what lies in a
-`boot.img` whose `boot.sig` fits that key, and nothing else. Known limits: only the keys this image uses; no
-overlays, no PARTITION_WALK.
+`config.txt` and what it names in the partition chosen. A kernel that gzip packed is unpacked, as by the
+firmware. A board with a customer key starts what lies in a `boot.img` whose `boot.sig` fits that key, and
+nothing else. Known limits: only the keys this image uses; no overlays, no PARTITION_WALK.
 """
 
 import dataclasses
@@ -14,6 +14,8 @@ import struct
 import subprocess
 import tempfile
 from collections.abc import Callable
+
+import vmlinuz
 
 # What open() takes.
 StrPath = str | pathlib.Path
@@ -175,7 +177,10 @@ def boot(image: StrPath, tryboot: bool, folder: StrPath, customer_key: StrPath |
         content = read_slot(config[name])
         if content is None:
             raise BootError(f"partition {partition} has no {config[name]}, which its config.txt names")
-        (folder / name).write_bytes(content)
+        try:
+            (folder / name).write_bytes(vmlinuz.started(content) if name == "kernel" else content)
+        except vmlinuz.NotAKernel as error:
+            raise BootError(f"{config[name]} of partition {partition}: {error}") from error
     cmdline = read_slot(config.get("cmdline", "cmdline.txt"))
     return Boot(partition, tryboot, folder / "kernel", folder / "initramfs", (cmdline or b"").decode().strip(), bool(customer_key))
 

@@ -37,7 +37,7 @@ def main() -> None:
             "kernel": (work / "kernel/abi").read_text().strip(),
             "root": {"hash": root_hash, "salt": salt, "blocks": int(blocks), "bytes": (work / "root.img").stat().st_size},
             "sha256": {name: digest(work / name) for name in ("root.img", "boot.vfat", "disk.img", "initramfs.zst", "program/attendance")},
-            "locks": {path.stem: digest(path) for path in sorted(pathlib.Path("/src/image/lock").glob("*.lock"))},
+            "locks": {path.stem: digest(path) for path in locks(work)},
             **signed_boot(work),
             "packages": len((work / "root.debs").read_text().splitlines()),
             "uncompressed_bytes": sizes(root),
@@ -46,6 +46,11 @@ def main() -> None:
         indent=1,
     )
     print()
+
+
+def locks(work: pathlib.Path) -> list[pathlib.Path]:
+    """The project's locks, and that of another archive's kernel."""
+    return [*sorted(pathlib.Path("/src/image/lock").glob("*.lock")), *work.glob("kernel.lock")]
 
 
 def signed_boot(work: pathlib.Path) -> dict[str, dict[str, str]]:

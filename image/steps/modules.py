@@ -5,7 +5,8 @@
 
 With ALIASES, the names of all devices that the whole kernel has a module for are written there
 (steps/board.py). Runs depmod before (to learn the dependencies) and after. Prints how much is kept. A pattern
-that matches no module is not an error here: the driver may be built in, which steps/required.py looks at.
+that matches no module is not an error here: the driver may be built in, which steps/required.py looks at. (A
+`?` before a pattern is for steps/required.py alone.)
 """
 
 import fnmatch
@@ -26,7 +27,7 @@ def main() -> None:
         depends[path] = needs.split()
     soft = softdeps(modules / "modules.softdep")
     by_name = {name(path): path for path in depends}
-    patterns = [line.strip() for line in pathlib.Path(wanted).read_text().splitlines() if line.strip() and line[0] != "#"]
+    patterns = [line.strip().lstrip("?") for line in pathlib.Path(wanted).read_text().splitlines() if line.strip() and line[0] != "#"]
     queue = [
         path
         for path in depends

@@ -20,9 +20,10 @@ MADE_FROM = {
 }
 
 
-def package_url(name: str, version: str, architecture: str) -> str:
+def package_url(name: str, version: str, architecture: str, vendor: str = "Debian") -> str:
     quoted = version.replace("+", "%2B").replace(":", "%3A")
-    return f"pkg:deb/debian/{name}@{quoted}?arch={architecture}&distro=trixie"
+    distro = "&distro=trixie" if vendor == "Debian" else ""
+    return f"pkg:deb/{re.sub('[^a-z0-9]+', '-', vendor.lower())}/{name}@{quoted}?arch={architecture}{distro}"
 
 
 def control(deb: str) -> dict[str, str]:
@@ -37,11 +38,11 @@ def source(fields: dict[str, str]) -> tuple[str, str]:
     return found[1], found[2] or fields["Version"]
 
 
-def supplier(fields: dict[str, str]) -> Component:
-    """Debian supplies the package; who maintains it there is the contact."""
+def supplier(fields: dict[str, str], vendor: str = "Debian") -> Component:
+    """Who supplies the package; who maintains it there is the contact."""
     found = re.fullmatch(r"(.*?)\s*<(.*)>", fields.get("Maintainer", ""))
     contact = {"contact": [{"name": found[1].strip('"'), "email": found[2]}]} if found else {}
-    return {"name": "Debian", **contact}
+    return {"name": vendor, **contact}
 
 
 def needed(fields: dict[str, str], present: dict[str, str]) -> list[str]:

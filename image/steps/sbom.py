@@ -20,6 +20,8 @@ import uuid
 from collections.abc import Iterator
 from typing import Any
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+import locks
 import origin
 
 # A line of a lock file, by column; a component as CycloneDX writes it.
@@ -118,7 +120,7 @@ def shipped() -> dict[str, Row]:
     for name in ("root", "initramfs"):
         for row in lock(name):
             rows[row["package"]] = row
-    for row in lock("sysroot"):
+    for row in [] if locks.has_other_kernel() else lock("sysroot"):
         if row["package"].startswith("linux-source-"):
             rows[row["package"]] = row
     return dict(sorted(rows.items()))
@@ -128,17 +130,20 @@ def debian(work: pathlib.Path) -> Iterator[Component]:
     for package, row in shipped().items():
         fields = origin.control(cached(row))
         name, version = origin.source(fields)
+        vendor = locks.vendor(row)
         yield {
             "type": "library",
             "name": package,
             "version": row["version"],
-            "purl": origin.package_url(package, row["version"], row["architecture"]),
+            "purl": origin.package_url(package, row["version"], row["architecture"], vendor),
             "bom-ref": f"deb/{package}",
-            "supplier": origin.supplier(fields),
+            "supplier": origin.supplier(fields, vendor),
             "hashes": [{"alg": "SHA-256", "content": row["sha256"]}],
             "licenses": licences(deb_licences(row)),
             "pedigree": {
-                "ancestors": [{"type": "library", "name": name, "version": version, "purl": origin.package_url(name, version, "source")}]
+                "ancestors": [
+                    {"type": "library", "name": name, "version": version, "purl": origin.package_url(name, version, "source", vendor)}
+                ]
             },
         }
 
@@ -189,9 +194,8 @@ def cached(row: Row) -> str:
 
 
 def lock(name: str) -> list[Row]:
-    lines = pathlib.Path("/src/image/lock", f"{name}.lock").read_text().splitlines()
-    lines = [line.split("\t") for line in lines if not line.startswith("#")]
-    return [dict(zip(lines[0], line, strict=True)) for line in lines[1:]]
+    """The packages of a set as this image gets them."""
+    return locks.image_rows(name)
 
 
 def deb_licences(row: Row) -> list[str]:

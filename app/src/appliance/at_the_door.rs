@@ -50,7 +50,7 @@ pub(super) struct AtTheDoor {
     pub(super) folder: Option<PathBuf>,
     pub(super) names: Names,
     pub(super) shot: Shot,
-    /// Whether a display shows what a person is asked to do.
+    /// Whether a display shows what a person is asked to do, or recorded words say it.
     pub(super) asking: Arc<AtomicBool>,
     pub(super) faults: Faults,
     pub(super) watcher: Watcher,

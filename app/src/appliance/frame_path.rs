@@ -43,7 +43,7 @@ pub struct FramePath {
     pub loading: [Progress; 2],
     /// Where answers go.
     pub outputs: Outputs,
-    /// Whether a display at the door shows what a person is asked to do.
+    /// Whether a display at the door shows what a person is asked to do, or recorded words say it.
     pub asking: Arc<AtomicBool>,
     /// What is done about a camera that fails.
     pub care: Arc<Care>,

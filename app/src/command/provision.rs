@@ -48,7 +48,7 @@ pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     }
     // A machine without a name, or a card that cannot be read, is not a reason not to start.
     match import::name_machine(&places) {
-        Ok(Some(name)) => rustix::system::sethostname(name.as_bytes()).context("cannot set the host name")?,
+        Ok(Some(name)) => set_name(&name),
         Ok(None) => {}
         Err(error) => log::warn!("this machine could not be given a name: {error}"),
     }
@@ -72,9 +72,12 @@ pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let named = std::fs::read_to_string(places.etc.join("hostname")).unwrap_or_default();
     let named = named.trim();
     if !named.is_empty() && named.as_bytes() != rustix::system::uname().nodename().to_bytes() {
-        rustix::system::sethostname(named.as_bytes()).context("cannot set the host name")?;
+        set_name(named);
     }
-    report::remember(&places, &outcomes).context("cannot keep what was found on the card")?;
+    // Nothing before the network keeps the machine out of it.
+    if let Err(error) = report::remember(&places, &outcomes) {
+        log::error!("attendance-status.txt does not say what was found on the card: {error}");
+    }
     // Whatever cannot be read or written here leaves the network to DHCP.
     if let Ok(config) = config::load(&settings)
         && let Err(error) = card_key::write(Path::new(card_key::FILE), &config.card)
@@ -85,4 +88,11 @@ pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         log::error!("the settings of the network are not in force, and DHCP is used: {error}");
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// A machine under another name can be reached by its address.
+fn set_name(name: &str) {
+    if let Err(error) = rustix::system::sethostname(name.as_bytes()) {
+        log::error!("the host name cannot be set to {name}: {error}");
+    }
 }

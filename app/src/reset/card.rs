@@ -45,7 +45,7 @@ pub fn look(
     if let Some(wrong) = &wrong {
         log::warn!("factory-reset.txt on the card: {wrong}");
     }
-    Some(ImportedFile { name: "factory-reset.txt", wrong, stays: false, remark: None })
+    Some(ImportedFile { name: "factory-reset.txt".into(), wrong, stays: false, remark: None })
 }
 
 fn read(path: &Path) -> io::Result<String> {

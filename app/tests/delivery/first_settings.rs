@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use access::password::Password;
-use provision::card::{Accepted, CardFile, parse};
+use provision::card::{Accepted, CardFile};
+use provision::parse::parse;
 
 fn ask(folder: &Path, words: &[&str]) -> Output {
     let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../scripts/first-settings");

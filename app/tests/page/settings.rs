@@ -263,8 +263,29 @@ fn settings_change_during_a_visit_and_no_row_is_lost() {
             std::thread::sleep(Duration::from_millis(200));
         }
     }
-    let saved = OffsetDateTime::now_utc();
-    std::thread::sleep(Duration::from_secs(15));
+    // The clock of the page, and of what it tells.
+    let status = || {
+        browser.go(&appliance.url("/status"));
+        let text = browser.script("return document.body.innerText");
+        serde_json::from_str::<serde_json::Value>(text.as_str().unwrap()).unwrap()["appliance"].take()
+    };
+    let (saved, then) = (OffsetDateTime::now_utc(), status()["now"].as_str().unwrap().to_owned());
+    let start = Instant::now();
+    let seen_again = |status: &serde_json::Value| {
+        status["camera"]["decisions"].as_array().unwrap().iter().any(|decision| {
+            let [at, what] = ["at", "what"].map(|part| decision[part].as_str().unwrap());
+            at > &*then && what.contains(&roll)
+        })
+    };
+    loop {
+        let now = status();
+        if seen_again(&now) {
+            break;
+        }
+        let decisions = &now["camera"]["decisions"];
+        assert!(start.elapsed() < Duration::from_secs(120), "nobody is recognised any more: {decisions}");
+        std::thread::sleep(Duration::from_millis(500));
+    }
     // The last sighting is written at a stop.
     appliance.end();
     let mut seen = visits(&appliance.data(), &roll);

@@ -1,9 +1,10 @@
 //! The sections `[door]`, `[screen]`, `[sound]` and `[relay]` of the configuration.
 
-use base::unworkable::Unworkable;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use base::rotation::Rotation;
+use base::unworkable::Unworkable;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -122,6 +123,10 @@ pub struct Sound {
     /// The ALSA device, as "default" or "plughw:1,0"; empty: no sound card. The program must be built with
     /// the feature "alsa".
     pub device: Option<String>,
+    /// Folder with recorded words that are played after their tones: in.wav, out.wav, seen.wav,
+    /// too-early.wav, unknown.wav, refused.wav, turn-left.wav, turn-right.wav, look-up.wav and look-down.wav;
+    /// empty: tones only. With the last four a device without a screen can ask people to turn the head.
+    pub words: Option<PathBuf>,
     /// Header pin of an active buzzer (one that sounds while its pin is high), for example 11.
     #[schemars(with = "Option<u8>")]
     pub buzzer_pin: Option<Pin>,
@@ -140,6 +145,7 @@ impl Default for Sound {
             hours: None,
             volume_at: Vec::new(),
             device: None,
+            words: None,
             buzzer_pin: None,
             green_pin: None,
             red_pin: None,
@@ -226,6 +232,9 @@ impl Settings {
         if self.sound.volume > 100 {
             add(&["sound.volume"], format!("is {}; allowed is 0 to 100", self.sound.volume));
         }
+        if self.sound.words.is_some() && self.sound.device.is_none() {
+            add(&["sound.words", "sound.device"], "needs a sound card: set sound.device, too".to_owned());
+        }
         let longest = Duration::from_secs(86_400);
         if !(Duration::from_secs(5)..=longest).contains(&self.screen.dim_after) {
             add(&["screen.dim_after"], format!("is {:?}; allowed is 5s to 1day", self.screen.dim_after));
@@ -262,9 +271,10 @@ mod tests {
             ..Relay::default()
         };
         settings.sound.volume = 101;
+        settings.sound.words = Some("/words".into());
         settings.screen.dim_after = Duration::ZERO;
         let problems = settings.problems();
-        for name in ["relay.pulse", "relay.pin", "sound.volume", "screen.dim_after"] {
+        for name in ["relay.pulse", "relay.pin", "sound.volume", "sound.words", "screen.dim_after"] {
             assert!(problems.iter().any(|problem| problem.setting() == Some(name)), "{name}: {problems:?}");
         }
     }

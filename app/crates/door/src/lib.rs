@@ -3,8 +3,8 @@
 //! # Design
 //! [`state`] is pure: events and faces go in, a [`state::Scene`] and [`state::Cue`]s come out. [`paint`]
 //! draws a scene, with texts from [`words`] in the fonts of [`fonts`]. [`screen`] brings pictures to a
-//! display or to files, [`speaker`] plays [`tones`], [`hand`] switches lights, buzzer and relay, and
-//! [`relay`] says when the door may be opened. [`worker`] joins them.
+//! display or to files, [`speaker`] plays [`tones`] and [`recordings`], [`hand`] switches lights, buzzer and
+//! relay, and [`relay`] says when the door may be opened. [`worker`] joins them.
 //!
 //! Everything hangs on the event bus, so it can neither slow nor stop recognition. Hardware that is not there
 //! is told once, and looked for again.
@@ -20,6 +20,7 @@ pub mod hours;
 pub mod names;
 pub mod paint;
 pub mod pins;
+pub mod recordings;
 pub mod relay;
 pub mod screen;
 pub mod shot;

@@ -3,6 +3,8 @@
 use std::f32::consts::TAU;
 use std::time::Duration;
 
+use base::event::Advice;
+
 /// Samples a second.
 pub const RATE: u32 = 48_000;
 /// Time in which a note swells and fades, so that it does not click.
@@ -23,8 +25,8 @@ pub enum Tone {
     Unknown,
     /// Three low notes.
     Refused,
-    /// A quick step up: something is asked.
-    Prompt,
+    /// A quick step up: this is asked.
+    Prompt(Advice),
 }
 
 /// The light that goes with a tone.
@@ -44,9 +46,16 @@ const fn ms(millis: u64) -> Duration {
 }
 
 impl Tone {
-    /// All of them.
-    pub const ALL: [Self; 7] =
-        [Self::In, Self::Out, Self::Seen, Self::TooEarly, Self::Unknown, Self::Refused, Self::Prompt];
+    /// All of them, with one of the prompts.
+    pub const ALL: [Self; 7] = [
+        Self::In,
+        Self::Out,
+        Self::Seen,
+        Self::TooEarly,
+        Self::Unknown,
+        Self::Refused,
+        Self::Prompt(Advice::TurnLeft),
+    ];
 
     /// Its notes.
     pub fn notes(self) -> &'static [Note] {
@@ -58,7 +67,7 @@ impl Tone {
             Self::TooEarly => const { &[(440.0, ms(70))] },
             Self::Unknown => const { &[(392.0, ms(150)), PAUSE, (392.0, ms(150))] },
             Self::Refused => const { &[(233.1, ms(150)), PAUSE, (233.1, ms(150)), PAUSE, (233.1, ms(300))] },
-            Self::Prompt => const { &[(523.3, ms(70)), (784.0, ms(70))] },
+            Self::Prompt(_) => const { &[(523.3, ms(70)), (784.0, ms(70))] },
         }
     }
 
@@ -77,7 +86,7 @@ impl Tone {
             Self::TooEarly => const { &[ms(30)] },
             Self::Unknown => const { &[ms(200), ms(100), ms(200)] },
             Self::Refused => const { &[ms(200), ms(100), ms(200), ms(100), ms(400)] },
-            Self::Prompt => const { &[ms(30), ms(50), ms(30)] },
+            Self::Prompt(_) => const { &[ms(30), ms(50), ms(30)] },
         }
     }
 
@@ -86,14 +95,13 @@ impl Tone {
         match self {
             Self::In | Self::Out | Self::Seen | Self::TooEarly => Some(Lamp::Green),
             Self::Unknown | Self::Refused => Some(Lamp::Red),
-            Self::Prompt => None,
+            Self::Prompt(_) => None,
         }
     }
 
     /// The tone as samples, at `volume` from 0 to 100.
     pub fn samples(self, volume: u8) -> Vec<i16> {
-        // Loudness is heard by its logarithm: the square is near enough to it.
-        let loud = (f32::from(volume.min(100)) / 100.0).powi(2) * 0.6 * f32::from(i16::MAX);
+        let loud = share(volume) * f32::from(i16::MAX);
         let mut samples = Vec::new();
         for (pitch, length) in self.notes() {
             let count = (length.as_secs_f32() * RATE as f32) as usize;
@@ -108,6 +116,12 @@ impl Tone {
         }
         samples
     }
+}
+
+/// Which part of the loudest that a sound card has is played at `volume`, 0 to 100. Loudness is heard by its
+/// logarithm: the square is near enough to it.
+pub fn share(volume: u8) -> f32 {
+    (f32::from(volume.min(100)) / 100.0).powi(2) * 0.6
 }
 
 #[cfg(test)]

@@ -98,7 +98,8 @@ pub struct Parts {
     pub sound: Option<speaker::Open>,
     /// For who looks from afar.
     pub shot: Shot,
-    /// Whether a display at the door shows what a person is asked to do: written here, read by recognition.
+    /// Whether the device can ask a person to turn the head: a display at the door shows it, or recorded
+    /// words say it. Written here, read by recognition.
     pub asking: Arc<AtomicBool>,
     /// What is wrong.
     pub faults: Faults,
@@ -154,9 +155,9 @@ impl Door {
             }
         };
         let told = faults.clone();
-        let tell = move |fault: Option<Fault>| told.put(Part::Sound, fault.into_iter().collect());
+        let tell = move |faults| told.put(Part::Sound, faults);
         let speaker = match parts.sound {
-            Some(open) => Some(Speaker::start(open, tell)?),
+            Some(open) => Some(Speaker::start(open, settings.sound.words.clone(), tell)?),
             None => None,
         };
         let sound = &settings.sound;
@@ -230,14 +231,18 @@ impl Door {
     }
 
     fn play(&self, tone: Tone) {
-        let wall = self.surroundings.wall();
-        let volume = self.settings.sound.volume_now(wall.map(|wall| wall.minute_of_day()));
+        let volume = self.volume();
         if let Some(speaker) = self.speaker.as_ref().filter(|_| volume > 0) {
             speaker.play(tone, volume);
         }
         if let Some(hand) = &self.hand {
             hand.play(tone, volume > 0);
         }
+    }
+
+    /// The loudness now.
+    fn volume(&self) -> u8 {
+        self.settings.sound.volume_now(self.surroundings.wall().map(|wall| wall.minute_of_day()))
     }
 
     /// Opens the door where the relay's rules allow it; every opening is a line of the audit.
@@ -293,7 +298,8 @@ impl Door {
         }
         let faults = self.screens.iter().filter_map(|(screen, _)| screen.fault().cloned());
         self.faults.put(Part::Screen, faults.collect());
-        self.asking.store(asks, Ordering::Relaxed);
+        let speaks = self.speaker.as_ref().is_some_and(Speaker::can_ask) && self.volume() > 0;
+        self.asking.store(asks || speaks, Ordering::Relaxed);
         if !open && !watched {
             self.afar = None;
             return TICK;

@@ -161,7 +161,7 @@ fn advice_stays_while_the_face_is_in_sight_and_a_prompt_is_heard_once() {
     board.look(ms(0), &[7]);
     assert_eq!(board.hear(ms(0), &hint(Advice::ComeCloser)), []);
     assert_eq!(scene(&mut board, ms(10)).advice, Some(Advice::ComeCloser));
-    assert_eq!(board.hear(ms(100), &hint(Advice::TurnLeft)), [Cue::Tone(Tone::Prompt)]);
+    assert_eq!(board.hear(ms(100), &hint(Advice::TurnLeft)), [Cue::Tone(Tone::Prompt(Advice::TurnLeft))]);
     assert_eq!(board.hear(ms(200), &hint(Advice::TurnLeft)), []);
     board.look(ms(9_000), &[7]);
     assert_eq!(scene(&mut board, ms(9_100)).advice, Some(Advice::TurnLeft));

@@ -11,11 +11,12 @@ pub struct Liveness {
     /// What a person must show before a row is written: "passive+prompt" (the anti-spoof models, and the
     /// known scene around the head or a turn that the device asks for), "passive+any" (a blink, or motion
     /// that a flat picture cannot make), "passive+blink", "passive" (the models alone, which do not stop
-    /// prints) or "off". A device that cannot ask, for want of a screen, does with "passive+any" and the
-    /// scene.
+    /// prints) or "off". A device that cannot ask, for want of a screen and of
+    /// recorded words, does with "passive+any" and the scene.
     pub require: LivenessRule,
-    /// Whether the device asks people to turn the head: "auto" (where it has a screen), "always" or "never".
-    /// "always" is for a site whose own display follows the event stream.
+    /// Whether the device asks people to turn the head: "auto" (where it has a screen, or where recorded
+    /// words for all four turns can be heard now, see sound.words), "always" or "never". "always" is for a
+    /// site whose own display follows the event stream.
     pub prompt: PromptUse,
     /// Roll numbers of people who cannot turn the head. They are not asked to, and pass with the models and
     /// the known scene together.
@@ -27,7 +28,7 @@ pub struct Liveness {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum PromptUse {
-    /// Where the device has a screen.
+    /// Where the device has a screen, or words that can be heard.
     #[default]
     Auto,
     /// Always: something else shows the events.

@@ -42,7 +42,7 @@ impl Requirement {
         Self { rule, passive_there, asks: false, refusals: 0, exempt: false }
     }
 
-    /// The same where the device can ask a person to turn the head, by a screen.
+    /// The same where the device can ask a person to turn the head, by a screen or by recorded words.
     pub fn asking(self, asks: bool) -> Self {
         Self { asks, ..self }
     }

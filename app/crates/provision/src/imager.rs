@@ -8,7 +8,8 @@
 
 use toml::{Table, Value};
 
-use super::card::{self, Accepted, CardError, CardFile, WifiProfile};
+use super::card::{Accepted, CardError, Imager, WifiProfile};
+use super::parts::{check_country, console_password, iwd_name, passphrase, ssh_keys};
 use base::hexadecimal::hexadecimal;
 
 /// Most settings that are named as left out.
@@ -17,19 +18,6 @@ const NAMED: usize = 12;
 const LONGEST_HOST: usize = 63;
 /// Most bytes of a Wi-Fi network's name.
 const LONGEST_NETWORK: usize = 32;
-
-/// What Imager's dialog says, as far as it is for this device.
-#[derive(Debug, Default)]
-pub struct Imager {
-    /// The machine's name; the door's too, where the settings name none.
-    pub host: Option<String>,
-    /// The time zone, where the settings name none.
-    pub time_zone: Option<String>,
-    /// Wi-Fi, SSH keys and the console's password, as their own files would bring them.
-    pub parts: Vec<Accepted>,
-    /// What was left out, and why.
-    pub remarks: Vec<String>,
-}
 
 /// Reads the file.
 ///
@@ -79,12 +67,6 @@ impl Reader {
         self.imager.remarks.push(text.into());
     }
 
-    fn part(&mut self, file: CardFile, text: &str) -> Result<(), CardError> {
-        let part = card::parse(file, text.as_bytes())?;
-        self.imager.parts.push(part);
-        Ok(())
-    }
-
     fn system(&mut self) -> Result<(), CardError> {
         if let Some(host) = self.text("system", "hostname") {
             let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
@@ -114,7 +96,7 @@ impl Reader {
         let is_hash = self.flag("user", "password_encrypted");
         match password {
             Some(hash) if is_hash => {
-                self.part(CardFile::ConsolePassword, &hash)?;
+                self.imager.parts.push(console_password(&hash)?);
                 if let Some(name) = name {
                     self.remark(format!(
                         "there is no account {name:?}: its password is that of root on the console"
@@ -139,7 +121,7 @@ impl Reader {
             .filter_map(|key| Some(key.as_str()?.trim().to_owned()).filter(|key| !key.is_empty()))
             .collect();
         if enabled && !keys.is_empty() {
-            self.part(CardFile::SshKeys, &keys.join("\n"))?;
+            self.imager.parts.push(ssh_keys(&keys.join("\n"))?);
         } else if enabled {
             self.remark("SSH stays off: it takes keys only, and the file has none");
         }
@@ -163,7 +145,7 @@ impl Reader {
             return Err(CardError::Imager("wlan.ssid: the network's name has more than 32 bytes"));
         }
         let stem = match std::str::from_utf8(&ssid) {
-            Ok(name) => card::iwd_name(name),
+            Ok(name) => iwd_name(name),
             Err(_) => format!("={}", hexadecimal(&ssid)),
         };
         let password = self.take("wlan", "password").and_then(|value| value.as_str().map(str::to_owned));
@@ -181,13 +163,13 @@ impl Reader {
             Some(password) => {
                 let wrong =
                     |_| CardError::Imager("wlan.password: a Wi-Fi password has 8 to 63 ASCII characters");
-                ("psk", card::passphrase(&password).map_err(wrong)?)
+                ("psk", passphrase(&password).map_err(wrong)?)
             }
         };
         if let Some(country) = &country {
             let wrong =
                 |_| CardError::Imager("wlan.country: a country has two capital letters, for example IN");
-            card::check_country(country).map_err(wrong)?;
+            check_country(country).map_err(wrong)?;
         }
         self.imager.parts.push(Accepted::Wifi(Some(WifiProfile {
             file: format!("{stem}.{kind}"),

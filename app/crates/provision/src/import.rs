@@ -1,19 +1,25 @@
 //! Taking files over from the card.
 
+mod keeping;
+mod machine;
+
+use std::borrow::Cow;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
-use sha2::{Digest as _, Sha256};
 use time::OffsetDateTime;
 
 use super::card;
-use super::card::{Accepted, CardFile, WifiProfile};
-use super::imager::Imager;
+use super::card::{Accepted, CardFile};
 use super::network::state;
+use super::parse::parse;
+use super::words;
 use base::durable::Access;
 use base::kept;
 use config::check_files;
+use keeping::keep;
+pub use machine::{keep_identity, name_machine};
 
 /// Where things are taken from and where they go; on the appliance the defaults, in tests a folder each.
 #[derive(Debug, Clone)]
@@ -26,6 +32,8 @@ pub struct Places {
     pub kept: PathBuf,
     /// iwd's folder of known networks.
     pub iwd: PathBuf,
+    /// The recorded words: a folder of root's that the service reads.
+    pub words: PathBuf,
     /// What is handed from the import to the report; gone with the next start.
     pub run: PathBuf,
     /// The board's serial number in the device tree.
@@ -41,6 +49,7 @@ impl Default for Places {
             etc: "/etc".into(),
             kept: kept::FOLDER.into(),
             iwd: "/var/lib/iwd".into(),
+            words: "/var/lib/attendance-words".into(),
             run: "/run/attendance-provision".into(),
             serial: "/proc/device-tree/serial-number".into(),
             memory: view::on_memory::PATH.into(),
@@ -57,6 +66,7 @@ impl Places {
             etc: folder.join("etc"),
             kept: folder.join("kept"),
             iwd: folder.join("iwd"),
+            words: folder.join("attendance-words"),
             run: folder.join("run"),
             serial: folder.join("serial"),
             memory: folder.join("memory"),
@@ -68,7 +78,7 @@ impl Places {
 #[derive(Debug, PartialEq, Eq)]
 pub struct ImportedFile {
     /// Its name on the card.
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     /// `None`: taken over. Otherwise what is wrong; nothing was changed.
     pub wrong: Option<String>,
     /// Whether it stays on the card although it was taken over.
@@ -98,8 +108,14 @@ pub fn import(places: &Places) -> Vec<ImportedFile> {
                 log::warn!("{} on the card: {reason}; the settings in force stay", file.name());
             }
         }
-        outcomes.push(ImportedFile { name: file.name(), stays: stays && wrong.is_none(), wrong, remark });
+        outcomes.push(ImportedFile {
+            name: file.name().into(),
+            stays: stays && wrong.is_none(),
+            wrong,
+            remark,
+        });
     }
+    outcomes.extend(words::import(places, stays));
     if let Err(error) = follow_keys(&places.etc) {
         log::error!("the firewall does not follow the SSH keys: {error}");
     }
@@ -147,7 +163,7 @@ impl<'a> Examined<'a> {
     fn of(file: CardFile, path: &'a Path) -> Self {
         let result = read(path)
             .map_err(|error| format!("cannot be read from the card: {error}"))
-            .and_then(|bytes| card::parse(file, &bytes).map_err(|error| error.to_string()))
+            .and_then(|bytes| parse(file, &bytes).map_err(|error| error.to_string()))
             .and_then(|accepted| match &accepted {
                 Accepted::Settings(_, config) => {
                     check_files(config).map(|()| accepted).map_err(|error| error.to_string())
@@ -237,159 +253,13 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn keep(places: &Places, accepted: &Accepted) -> io::Result<()> {
-    let keep = |name: &str, text: &str| kept::keep(&places.kept, name.as_ref(), text.as_bytes());
-    let replace_kept = |path: &str, text: &str, mode| {
-        kept::replace(&places.kept, Access::FolderGroup(mode), &places.etc.join(path), text.as_bytes())
-    };
-    match accepted {
-        // Readable for the service's group, which owns the folder; the keys in it are nobody else's business.
-        Accepted::Settings(text, _) => replace_kept("attendance/attendance.toml", text, 0o640),
-        // No secret, and RAUC fetches bundles as an account of its own.
-        Accepted::Authority(text) => replace_kept("attendance/ca.pem", text, 0o644),
-        Accepted::PageCertificate(text) => replace_kept("attendance/page.crt", text, 0o644),
-        Accepted::PageKey(key) => replace_kept("attendance/page.key", key.expose(), 0o640),
-        // The service looks at their dates; the key is for those who log in at the network, as root.
-        Accepted::EapAuthority(text) => replace_kept("attendance/eap-ca.pem", text, 0o644),
-        Accepted::EapCertificate(text) => replace_kept("attendance/eap.crt", text, 0o644),
-        Accepted::EapKey(key) => replace_kept("attendance/eap.key", key.expose(), 0o600),
-        Accepted::Wifi(profile) => {
-            if let Some(country) = profile.as_ref().and_then(|profile| profile.country.as_ref()) {
-                keep("country", country)?;
-                keep_country(&places.etc.join("iwd/main.conf"), country)?;
-            }
-            keep_wifi(&places.iwd, profile.as_ref())
-        }
-        Accepted::SshKeys(keys) if keys.is_empty() => {
-            // Empty, and not removed: an older system's keys must not take its place.
-            keep("authorized_keys", "")?;
-            remove(&places.etc.join(SSH_KEYS))
-        }
-        Accepted::SshKeys(keys) => replace_kept(SSH_KEYS, keys, 0o600),
-        Accepted::Imager(imager) => keep_imager(places, imager),
-        Accepted::ConsolePassword(hash) => {
-            let hash = if hash.is_empty() { "*" } else { hash };
-            keep("password.hash", hash)?;
-            let shadow = places.etc.join("shadow");
-            let text = std::fs::read_to_string(&shadow)?;
-            replace(&shadow, &with_root_hash(&text, hash), 0o640)
-        }
-    }
-}
-
-/// Name and time zone are for settings that do not have their own; the other parts are as their own files
-/// would be.
-fn keep_imager(places: &Places, imager: &Imager) -> io::Result<()> {
-    let replace_kept = |path: &Path, text: &str, mode| {
-        kept::replace(&places.kept, Access::FolderGroup(mode), path, text.as_bytes())
-    };
-    if let Some(host) = &imager.host {
-        replace_kept(&places.etc.join("hostname"), &format!("{host}\n"), 0o644)?;
-    }
-    let settings = places.etc.join("attendance/attendance.toml");
-    let before = match std::fs::read_to_string(&settings) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
-        read => read?,
-    };
-    let mut document: toml_edit::DocumentMut = before.parse().map_err(io::Error::other)?;
-    for (key, value) in [("name", &imager.host), ("time_zone", &imager.time_zone)] {
-        let site = document.entry("site").or_insert_with(toml_edit::table).as_table_like_mut();
-        if let (Some(site), Some(value)) = (site, value)
-            && !site.contains_key(key)
-        {
-            site.insert(key, toml_edit::value(value.as_str()));
-        }
-    }
-    // Also without any: then the page can be reached, and the rest be set there.
-    replace_kept(&settings, &document.to_string(), 0o640)?;
-    imager.parts.iter().try_for_each(|part| keep(places, part))
-}
-
-/// One network at a time: the card says which; any other is forgotten.
-fn keep_wifi(folder: &Path, profile: Option<&WifiProfile>) -> io::Result<()> {
-    std::fs::create_dir_all(folder)?;
-    if let Some(profile) = profile {
-        replace(&folder.join(&profile.file), &profile.content, 0o600)?;
-    }
-    for entry in std::fs::read_dir(folder)? {
-        let path = entry?.path();
-        let known = path.extension().is_some_and(|kind| kind == "psk" || kind == "open");
-        if known && profile.is_none_or(|kept| path.file_name() != Some(kept.file.as_ref())) {
-            remove(&path)?;
-        }
-    }
-    Ok(())
-}
-
-/// The country in iwd's own settings, whose other lines stay.
-fn keep_country(path: &Path, country: &str) -> io::Result<()> {
-    let before = match std::fs::read_to_string(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
-        read => read?,
-    };
-    let others: Vec<_> = before.lines().filter(|line| !line.trim_start().starts_with("Country=")).collect();
-    let at = others.iter().position(|line| line.trim() == "[General]");
-    let mut lines: Vec<String> = others.into_iter().map(str::to_owned).collect();
-    match at {
-        Some(at) => lines.insert(at + 1, format!("Country={country}")),
-        None => lines.extend(["[General]".to_owned(), format!("Country={country}")]),
-    }
-    replace(path, &(lines.join("\n") + "\n"), 0o644)
-}
-
-/// /etc/shadow with another hash for root; `*` locks the account.
-fn with_root_hash(shadow: &str, hash: &str) -> String {
-    let lines =
-        shadow.lines().map(|line| match line.strip_prefix("root:").and_then(|rest| rest.split_once(':')) {
-            Some((_, rest)) => format!("root:{hash}:{rest}\n"),
-            None => format!("{line}\n"),
-        });
-    lines.collect()
-}
-
-/// Gives the machine its name at the first start: from the board's serial number, so that a new card in the
-/// same board keeps it, otherwise from the machine's identity. `None` when it has one already.
-///
-/// # Errors
-/// What the file system says.
-pub fn name_machine(places: &Places) -> io::Result<Option<String>> {
-    let path = places.etc.join("hostname");
-    if path.exists() {
-        return Ok(None);
-    }
-    let serial = std::fs::read(&places.serial).unwrap_or_default();
-    let seed = if serial.is_empty() { std::fs::read(places.etc.join("machine-id"))? } else { serial };
-    let digest = Sha256::digest(&seed);
-    let name = format!("attendance-{:02x}{:02x}{:02x}", digest[0], digest[1], digest[2]);
-    kept::replace(&places.kept, Access::FolderGroup(0o644), &path, format!("{name}\n").as_bytes())?;
-    Ok(Some(name))
-}
-
-/// Keeps the machine's identity, which systemd makes where a start brought none: at the first one, or because
-/// what was kept is none.
-///
-/// # Errors
-/// What the file system says.
-pub fn keep_identity(places: &Places) -> io::Result<()> {
-    let identity = read(&places.etc.join("machine-id"))?;
-    let kept = places.kept.join("machine-id");
-    // Nothing else than a plain file is read: a pipe would never end.
-    if kept.is_file() && read(&kept).is_ok_and(|kept| kept == identity) {
-        return Ok(());
-    }
-    let digits = identity.trim_ascii_end();
-    if digits.len() != 32 || !digits.iter().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f')) {
-        return Err(io::Error::other("/etc/machine-id holds none"));
-    }
-    kept::keep(&places.kept, "machine-id".as_ref(), &identity)
-}
-
 /// Writes a file whole or not at all, with the folder's own group.
 pub(super) fn replace(path: &Path, text: &str, mode: u32) -> io::Result<()> {
     base::durable::replace_for(Access::FolderGroup(mode), path, text.as_bytes())
 }
 
-fn remove(path: &Path) -> io::Result<()> {
+/// Removes a file; one that is not there is removed.
+pub(super) fn remove(path: &Path) -> io::Result<()> {
     match std::fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),

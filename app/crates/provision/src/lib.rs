@@ -6,10 +6,10 @@
 //! or not at all, so that cut power leaves the old file or the new one), and removes them from the card,
 //! because they hold secrets. A file that is wrong stays on the card and changes nothing. [`report`] writes
 //! `attendance-status.txt` back: the address and the certificate's fingerprint, or what is wrong and in which
-//! line.
+//! line. The recorded words of the folder `words` are taken over one by one.
 //!
-//! [`card`] is pure: text in, parsed files or reasons out. [`import`], [`network`] and [`report`] take every
-//! folder as an argument.
+//! [`parse`] is pure: text in, the files of [`card`] or reasons out. [`import`], [`network`] and [`report`]
+//! take every folder as an argument.
 #![forbid(unsafe_code)]
 
 pub mod card;
@@ -17,4 +17,7 @@ pub mod card_key;
 pub mod imager;
 pub mod import;
 pub mod network;
+pub mod parse;
+mod parts;
 pub mod report;
+mod words;

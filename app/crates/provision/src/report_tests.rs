@@ -7,13 +7,18 @@ fn report_names_page_address_and_problems() {
     let places = Places::below(folder.path());
     let outcomes = [
         ImportedFile {
-            name: "attendance.toml",
+            name: "attendance.toml".into(),
             wrong: Some("line 3: unknown field\nallowed: …".into()),
             stays: false,
             remark: None,
         },
-        ImportedFile { name: "wifi.txt", wrong: None, stays: false, remark: Some("the firewall".into()) },
-        ImportedFile { name: "ca.pem", wrong: None, stays: true, remark: None },
+        ImportedFile {
+            name: "wifi.txt".into(),
+            wrong: None,
+            stays: false,
+            remark: Some("the firewall".into()),
+        },
+        ImportedFile { name: "ca.pem".into(), wrong: None, stays: true, remark: None },
     ];
     remember(&places, &outcomes).unwrap();
     std::fs::create_dir_all(&places.etc).unwrap();

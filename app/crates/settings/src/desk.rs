@@ -3,9 +3,10 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use time::OffsetDateTime;
+use tokio::time::Instant;
 
 use super::edit;
-use super::trial::Keeper;
+use super::trial::{Keeper, Stage};
 use base::failure::Fault;
 use base::moment::SiteZone;
 use config::fields::{self, Kind, READ_ONLY};
@@ -136,8 +137,12 @@ impl Settings for Desk {
     }
 
     fn trial(&self) -> Option<Trial> {
-        let (left, confirm) = self.keeper.running_trial()?;
-        Some(Trial { confirm, seconds: left.as_secs() })
+        Some(match self.keeper.stage()? {
+            Stage::Runs { until, confirm } => {
+                Trial::Runs { confirm, seconds: until.saturating_duration_since(Instant::now()).as_secs() }
+            }
+            Stage::CannotGoBack(fault) => Trial::CannotGoBack(fault),
+        })
     }
 }
 

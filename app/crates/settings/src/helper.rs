@@ -18,13 +18,15 @@ use config::{Config, MAX_BYTES};
 
 /// Largest request: a text of the largest configuration, each character escaped.
 const MAX_REQUEST: u64 = 1 << 20;
+/// In the folder of the answers while a network is put in force: that of the file is not in force yet.
+const UNFINISHED: &str = "unfinished";
 
 /// Puts the settings of the network in force on this machine.
 pub type Network<'a> = &'a dyn Fn(&Config) -> Result<(), Fault>;
 
 /// Serves the request at `request`, if there is one, and answers in the folder `answers`. What is written
 /// outlives a restart by the folder `kept` ([`base::kept`]). Where the settings of the network change, they
-/// are put in force by `network`.
+/// are put in force by `network`; a helper that was ended while it did so leaves that to the next one.
 ///
 /// # Errors
 /// What the file system says. A text that is refused is not an error.
@@ -35,6 +37,7 @@ pub fn serve(
     kept: &Path,
     network: Network<'_>,
 ) -> io::Result<()> {
+    finish(config, answers, network);
     // A request that is not a plain file is not looked at again and again.
     let read = read(request).inspect_err(|_| drop(std::fs::remove_file(request)));
     let Some(bytes) = read? else { return Ok(()) };
@@ -46,7 +49,7 @@ pub fn serve(
         log::warn!("the request for new settings cannot be read, and is ignored");
         return Ok(());
     };
-    let refused = take(config, &request, kept, network).err();
+    let refused = take(config, &request, kept, &answers.join(UNFINISHED), network).err();
     match &refused {
         None => log::info!("the settings were replaced"),
         Some(reason) => log::warn!("new settings are refused: {reason}"),
@@ -57,7 +60,28 @@ pub fn serve(
     durable::replace_for(Access::Everybody, &answers.join("answer.json"), &answer)
 }
 
-fn take(config: &Path, request: &Request, kept: &Path, network: Network<'_>) -> Result<(), String> {
+/// Goes on where an earlier helper was ended between the file and the network: the file counts.
+fn finish(config: &Path, answers: &Path, network: Network<'_>) {
+    // Only once: what ends this helper, too, would end every further one.
+    if std::fs::remove_file(answers.join(UNFINISHED)).is_err() {
+        return;
+    }
+    log::warn!(
+        "an earlier change of the settings was ended in the middle: their network is put in force now"
+    );
+    let text = config::read(config).map_err(|error| Fault::new(error.to_string()));
+    if let Err(fault) = text.and_then(|text| network(&config::examine(&text).0)) {
+        log::error!("the network of the settings is not in force before the next start: {fault}");
+    }
+}
+
+fn take(
+    config: &Path,
+    request: &Request,
+    kept: &Path,
+    unfinished: &Path,
+    network: Network<'_>,
+) -> Result<(), String> {
     let present = config::read(config).map_err(|error| error.to_string())?;
     if digest(&present) != request.base {
         return Err("the settings were changed by somebody else meanwhile; load the page again".to_owned());
@@ -82,24 +106,35 @@ fn take(config: &Path, request: &Request, kept: &Path, network: Network<'_>) -> 
         kept::replace(kept, Access::FolderGroup(0o640), config, text.as_bytes())
             .map_err(|error| format!("{} cannot be written: {error}", config.display()))
     };
-    replace(&request.text)?;
     // As far as they can be read: the text that goes back may be of another version.
     let (before, after) = (config::examine(&present).0, config::examine(&request.text).0);
     if before.network == after.network {
-        return Ok(());
+        return replace(&request.text);
     }
-    let Err(fault) = network(&after) else { return Ok(()) };
-    if goes_back {
-        // Never undone: the text in its place is the one that is to go. The next start uses this one.
-        log::error!("the network of the settings that went back is not in force: {fault}");
-        return Ok(());
+    // Before the file: whoever is ended from here on leaves the network to the next helper.
+    if let Err(error) = std::fs::write(unfinished, "") {
+        log::warn!("{} cannot be written: {error}", unfinished.display());
     }
-    // Settings that are not in force must not be kept by somebody who still reaches the page.
-    let back = replace(&present).and_then(|()| network(&before).map_err(|fault| fault.to_string()));
-    if let Err(error) = back {
-        log::error!("the network before is not in force again: {error}");
+    let put_in_force = || {
+        replace(&request.text)?;
+        let Err(fault) = network(&after) else { return Ok(()) };
+        if goes_back {
+            // Never undone: the text in its place is the one that is to go. The next start uses this one.
+            log::error!("the network of the settings that went back is not in force: {fault}");
+            return Ok(());
+        }
+        // Settings that are not in force must not be kept by somebody who still reaches the page.
+        let back = replace(&present).and_then(|()| network(&before).map_err(|fault| fault.to_string()));
+        if let Err(error) = back {
+            log::error!("the network before is not in force again: {error}");
+        }
+        Err(fault.to_string())
+    };
+    let done = put_in_force();
+    if let Err(error) = std::fs::remove_file(unfinished) {
+        log::warn!("{} cannot be removed: {error}", unfinished.display());
     }
-    Err(fault.to_string())
+    done
 }
 
 /// A plain file's bytes; no link is followed, for root could be led to a file of its own.
@@ -201,6 +236,32 @@ mod tests {
             assert_eq!(std::fs::read_to_string(&config).unwrap(), text);
         }
         assert_eq!(forced.into_inner(), [(1, false), (1, true), (0, false)]);
+    }
+
+    /// As it is when systemd's time for the unit is over, or the kernel ends it for its memory.
+    #[test]
+    fn helper_that_is_ended_leaves_the_network_to_the_next() {
+        let folder = tempfile::tempdir().unwrap();
+        let [config, request] = ["attendance.toml", "request.json"].map(|name| folder.path().join(name));
+        let kept = folder.path().join("kept");
+        std::fs::write(&config, OLD).unwrap();
+        let text = "[network]\naddresses = [\"192.0.2.10/24\"]\n";
+        let asked = Request { base: digest(OLD), text: text.to_owned() };
+        std::fs::write(&request, serde_json::to_vec(&asked).unwrap()).unwrap();
+        let ended = std::panic::catch_unwind(|| {
+            serve(&config, &request, folder.path(), &kept, &|_| panic!("ended in the middle"))
+        });
+        assert!(ended.is_err() && !request.exists());
+        let forced = std::cell::RefCell::new(Vec::new());
+        let network = |config: &Config| {
+            forced.borrow_mut().push(config.network.addresses.len());
+            Ok(())
+        };
+        // Once, by the next helper.
+        for _ in 0..2 {
+            serve(&config, &request, folder.path(), &kept, &network).unwrap();
+            assert_eq!(*forced.borrow(), [1]);
+        }
     }
 
     #[test]

@@ -19,8 +19,10 @@ const PROOF: Duration = Duration::from_secs(15);
 const CONFIRMATION: Duration = Duration::from_secs(120);
 /// Time for the page's answer to leave before the program restarts.
 const ANSWER_TIME: Duration = Duration::from_millis(500);
-/// Between two tries to put the settings before back.
+/// Between two tries to put the settings before back: first soon, and after so many tries seldom.
 const AGAIN: Duration = Duration::from_secs(30);
+const TRIES_SOON: u32 = 10;
+const SELDOM: Duration = Duration::from_secs(3600);
 /// Who brought a text that the page did not.
 const ELSEWHERE: &str = "the card, or somebody with an editor";
 
@@ -33,6 +35,20 @@ pub enum Start {
     Again,
 }
 
+/// How far a trial is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Stage {
+    /// It runs.
+    Runs {
+        /// When it ends.
+        until: Instant,
+        /// Whether somebody must confirm until then.
+        confirm: bool,
+    },
+    /// Nobody has confirmed, and the settings before cannot be put back.
+    CannotGoBack(Fault),
+}
+
 /// Keeps the settings' file, their versions and their trial.
 pub struct Keeper {
     /// Replaces the file.
@@ -43,8 +59,8 @@ pub struct Keeper {
     confirmed: Notify,
     /// One change at a time.
     changing: Mutex<()>,
-    /// When the running trial ends, and whether it must be confirmed until then.
-    deadline: Mutex<Option<(Instant, bool)>>,
+    /// How far the trial is, while there is one.
+    stage: Mutex<Option<Stage>>,
 }
 
 impl Keeper {
@@ -63,7 +79,7 @@ impl Keeper {
             restart: Notify::new(),
             confirmed: Notify::new(),
             changing: Mutex::default(),
-            deadline: Mutex::default(),
+            stage: Mutex::default(),
         }
     }
 
@@ -100,25 +116,39 @@ impl Keeper {
         kept
     }
 
-    /// Ends a trial whose settings do not work: the ones before are in force then. Whether there was such a
-    /// trial, and that worked.
+    /// Ends a trial whose settings do not work: the ones before are in force then, or others that somebody
+    /// brought meanwhile. Whether there was such a trial, and that worked.
     pub fn put_back(&self, reason: &str) -> bool {
-        let Some(trial) = self.store.trial() else { return false };
-        let Ok(present) = self.writer.present() else { return false };
-        let Some(before) = self.store.text_of(&trial.back_to) else {
-            log::error!("the settings before cannot be put back: their text is not there any more");
-            return false;
-        };
-        if let Err(fault) = self.writer.replace(&self.store, &present, &before) {
+        self.go_back(reason).unwrap_or_else(|fault| {
             log::error!("the settings before cannot be put back: {fault}");
-            return false;
+            false
+        })
+    }
+
+    fn go_back(&self, reason: &str) -> Result<bool, Fault> {
+        let Some(trial) = self.store.trial() else { return Ok(false) };
+        let present = self.writer.present()?;
+        if digest(&present) != trial.tried {
+            self.noted(&present, ELSEWHERE);
+            self.end(false, not_in_force(&trial, &present));
+            // Without this the program would start again and again.
+            if self.store.trial().is_some() {
+                return Err(Fault::new("the end of the trial cannot be noted")
+                    .advise("free space on the card, or replace it"));
+            }
+            return Ok(true);
         }
+        let before = self.store.text_of(&trial.back_to).ok_or_else(|| {
+            Fault::new("their text is not there any more")
+                .advise("keep the settings on trial, and correct them then")
+        })?;
+        self.writer.replace(&self.store, &present, &before)?;
         self.noted(&before, "put back automatically");
         self.end(
             false,
             &format!("The saved settings were put back, for {reason}. The ones before are in force."),
         );
-        true
+        Ok(true)
     }
 
     /// Saves another text in the place of `base`, on trial from the next start on.
@@ -174,7 +204,7 @@ impl Keeper {
 
     /// Somebody at a browser has confirmed. Whether there was something to confirm, and it is in force.
     pub fn confirm(&self) -> bool {
-        if self.running_trial().is_none() {
+        if self.stage().is_none() {
             return false;
         }
         let present = self.writer.present().unwrap_or_default();
@@ -183,22 +213,45 @@ impl Keeper {
         there
     }
 
-    /// The trial that runs: the time to its end, and whether somebody must confirm.
-    pub fn running_trial(&self) -> Option<(Duration, bool)> {
-        let deadline = *self.deadline.lock().unwrap_or_else(PoisonError::into_inner);
-        deadline.map(|(at, confirm)| (at.saturating_duration_since(Instant::now()), confirm))
+    /// How far the trial is; none without one.
+    pub fn stage(&self) -> Option<Stage> {
+        self.stage.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Watches over the trial, if there is one, until it has ended.
     pub async fn watch(self: Arc<Self>) {
         let Some(trial) = self.store.trial() else { return };
         let time = if trial.confirm { CONFIRMATION } else { PROOF };
-        self.set_deadline(Some((Instant::now() + time, trial.confirm)));
-        let kept = tokio::select! {
+        self.set_stage(Some(Stage::Runs { until: Instant::now() + time, confirm: trial.confirm }));
+        let mut kept = tokio::select! {
             () = self.confirmed.notified() => true,
             () = sleep(time) => !trial.confirm,
         };
-        self.set_deadline(None);
+        // The disk may be full, or the helper late: the page that nobody reaches is tried again. Somebody who
+        // reaches it after all may still keep the settings.
+        let mut tries = 0;
+        while !kept && self.store.trial().is_some() {
+            let keeper = Arc::clone(&self);
+            let back = tokio::task::spawn_blocking(move || {
+                keeper.go_back("nobody confirmed on the page that it can still be reached")
+            });
+            match back.await.map_err(Fault::from).flatten() {
+                Ok(true) => {
+                    self.set_stage(None);
+                    return self.restart.notify_one();
+                }
+                Ok(false) => break,
+                Err(fault) => {
+                    tries += 1;
+                    let pause = if tries < TRIES_SOON { AGAIN } else { SELDOM };
+                    let seconds = pause.as_secs();
+                    log::error!("the settings before cannot be put back ({fault}); next try in {seconds} s");
+                    self.set_stage(Some(Stage::CannotGoBack(fault)));
+                    kept = tokio::time::timeout(pause, self.confirmed.notified()).await.is_ok();
+                }
+            }
+        }
+        self.set_stage(None);
         if kept {
             let keeper = Arc::clone(&self);
             match tokio::task::spawn_blocking(move || keeper.prove(&trial)).await {
@@ -207,18 +260,6 @@ impl Keeper {
                 Ok(false) => self.restart.notify_one(),
                 Err(error) => log::error!("the trial of the settings did not end: {error}"),
             }
-            return;
-        }
-        // The disk may be full, or the helper late: the page that nobody reaches is tried again.
-        while self.store.trial().is_some() {
-            let keeper = Arc::clone(&self);
-            let put_back = tokio::task::spawn_blocking(move || {
-                keeper.put_back("nobody confirmed on the page that it can still be reached")
-            });
-            if put_back.await.unwrap_or(false) {
-                return self.restart.notify_one();
-            }
-            sleep(AGAIN).await;
         }
     }
 
@@ -229,8 +270,8 @@ impl Keeper {
         }
     }
 
-    fn set_deadline(&self, deadline: Option<(Instant, bool)>) {
-        *self.deadline.lock().unwrap_or_else(PoisonError::into_inner) = deadline;
+    fn set_stage(&self, stage: Option<Stage>) {
+        *self.stage.lock().unwrap_or_else(PoisonError::into_inner) = stage;
     }
 
     fn end(&self, kept: bool, sentence: &str) {

@@ -126,7 +126,7 @@ async fn settings_of_the_page_go_back_without_a_confirmation() {
         let watching = tokio::spawn(Arc::clone(&keeper).watch());
         sleep(CONFIRMATION - Duration::from_secs(1)).await;
         assert_eq!(place.text(), PAGE);
-        assert!(keeper.running_trial().is_some_and(|(_, confirm)| confirm));
+        assert!(matches!(keeper.stage(), Some(Stage::Runs { confirm: true, .. })));
         if confirms {
             assert!(keeper.confirm());
         }
@@ -135,7 +135,7 @@ async fn settings_of_the_page_go_back_without_a_confirmation() {
         if !confirms {
             keeper.restart_wanted().await;
         }
-        assert!(keeper.running_trial().is_none() && !keeper.confirm());
+        assert!(keeper.stage().is_none() && !keeper.confirm());
     }
 }
 
@@ -245,6 +245,86 @@ async fn settings_that_are_not_in_the_file_any_more_are_not_kept() {
     let outcome = keeper.store.outcome().unwrap();
     assert!(!outcome.kept && outcome.sentence.contains("The ones before"), "{outcome:?}");
     assert_eq!((place.start().1, place.text().as_str()), (Start::GoOn, OLD));
+}
+
+/// Somebody changed the file while the page could not be reached: what they wrote counts.
+#[tokio::test(start_paused = true)]
+async fn a_text_that_came_meanwhile_is_not_overwritten() {
+    const EDITED: &str = "[site]\nname = \"edited\"\n";
+    let place = Place::new();
+    // Nobody confirms; or the program does not start.
+    for by_watch in [true, false] {
+        std::fs::write(&place.file, OLD).unwrap();
+        let (keeper, _) = place.start();
+        keeper.change(OLD, PAGE, "a technician").unwrap();
+        let (keeper, _) = place.start();
+        std::fs::write(&place.file, EDITED).unwrap();
+        if by_watch {
+            Arc::clone(&keeper).watch().await;
+            keeper.restart_wanted().await;
+        } else {
+            assert!(keeper.put_back("a test"), "the program starts again, with the other text");
+        }
+        assert_eq!((place.text().as_str(), keeper.store.trial()), (EDITED, None));
+        assert!(keeper.store.outcome().unwrap().sentence.contains("editor"));
+        assert_eq!(keeper.store.versions().last().unwrap().text, EDITED);
+    }
+}
+
+/// A disk on which the settings' file cannot be replaced for some tries, which are counted.
+struct Stubborn {
+    file: PathBuf,
+    refuses: AtomicUsize,
+    tries: AtomicUsize,
+}
+
+impl Disk for Stubborn {
+    fn replace(&self, access: Access, path: &Path, content: &[u8]) -> io::Result<()> {
+        if path == self.file {
+            let tries = self.tries.fetch_add(1, Ordering::SeqCst);
+            if tries < self.refuses.load(Ordering::SeqCst) {
+                return Err(io::Error::other("the card is write-protected"));
+            }
+        }
+        durable::replace_for(access, path, content)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn going_back_that_fails_is_told_and_tried_again_seldom() {
+    let place = Place::new();
+    for keeps in [false, true] {
+        std::fs::write(&place.file, OLD).unwrap();
+        let (keeper, _) = place.start();
+        keeper.change(OLD, PAGE, "a technician").unwrap();
+        let (refuses, tries) = (AtomicUsize::new(usize::MAX), AtomicUsize::new(0));
+        let disk = Arc::new(Stubborn { file: place.file.clone(), refuses, tries });
+        let keeper = place.keeper(disk.clone());
+        assert_eq!(keeper.begin(), Start::GoOn);
+        let watching = tokio::spawn(Arc::clone(&keeper).watch());
+        let tries = || disk.tries.load(Ordering::SeqCst);
+        sleep(CONFIRMATION + Duration::from_secs(1)).await;
+        let stage = keeper.stage();
+        assert!(
+            matches!(&stage, Some(Stage::CannotGoBack(fault)) if fault.what.contains("write-protected")),
+            "{stage:?}"
+        );
+        assert!(keeper.change(PAGE, NEW, "another").is_err());
+        sleep(Duration::from_secs(3000)).await;
+        assert!((5..=10).contains(&tries()), "{} tries in fifty minutes", tries());
+        let then = tries();
+        sleep(Duration::from_secs(24 * 3600)).await;
+        assert!((20..=24).contains(&(tries() - then)), "{} tries in a day", tries() - then);
+        assert_eq!(place.text(), PAGE);
+        if keeps {
+            assert!(keeper.confirm());
+        } else {
+            disk.refuses.store(0, Ordering::SeqCst);
+        }
+        watching.await.unwrap();
+        assert_eq!((place.text().as_str(), keeper.stage()), (if keeps { PAGE } else { OLD }, None));
+        assert_eq!((keeper.store.trial(), keeper.store.outcome().unwrap().kept), (None, keeps));
+    }
 }
 
 /// The helper's refusal counts, though the text was already in its place.

@@ -9,7 +9,9 @@ use time::Date;
 use crate::certificate::Identity;
 use access::account::Accounts;
 use access::password::CurrentPassword;
+use base::failure::Fault;
 use office::day::Day;
+use view::settings::Trial;
 use view::{
     AboutStudent, Erasure, Level, Pending, Picture, Problem, Refused, Roster, Row, Source, StudentsList, View,
 };
@@ -23,6 +25,26 @@ pub(super) struct WithDoor {
     /// Why the second port cannot be had.
     pub(super) concern: Option<String>,
     pub(super) settings: Option<Arc<dyn view::settings::Settings>>,
+}
+
+/// What somebody has to do about settings on trial.
+fn on_trial(trial: &Trial) -> Option<Problem> {
+    const KEEP: &str = "Press “Keep these settings” under “Settings”";
+    let (what, advice) = match trial {
+        Trial::Runs { confirm: false, .. } => return None,
+        Trial::Runs { .. } => (
+            "New settings of this page are on trial, and go back within two minutes.".to_owned(),
+            format!("{KEEP}."),
+        ),
+        Trial::CannotGoBack(Fault { what, advice, .. }) => (
+            format!("Nobody confirmed the new settings, and the ones before cannot be put back: {what}."),
+            match advice {
+                Some(advice) => format!("{KEEP} if they are right. Otherwise: {advice}. It is tried again."),
+                None => format!("{KEEP} if they are right. Otherwise wait: it is tried again."),
+            },
+        ),
+    };
+    Some(Problem { level: Level::Attention, what, advice })
 }
 
 impl Source for WithDoor {
@@ -55,13 +77,7 @@ impl Source for WithDoor {
             Some(Problem { level: Level::Attention, what, advice: advice.to_owned() })
         }));
         let trial = self.settings.as_ref().and_then(|settings| settings.trial());
-        if trial.is_some_and(|trial| trial.confirm) {
-            view.problems.push(Problem {
-                level: Level::Attention,
-                what: "New settings of this page are on trial, and go back within two minutes.".to_owned(),
-                advice: "Press “Keep these settings” under “Settings”.".to_owned(),
-            });
-        }
+        view.problems.extend(trial.and_then(|trial| on_trial(&trial)));
         view
     }
 
@@ -123,5 +139,20 @@ impl Source for WithDoor {
 
     fn preview(&self) -> Pending<Result<Picture, Refused>> {
         self.source.preview()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_that_cannot_go_back_are_told_with_what_to_do() {
+        let fault = Fault::new("the card is full").advise("free space on the card");
+        let told = on_trial(&Trial::CannotGoBack(fault)).map(|problem| (problem.what, problem.advice));
+        let (what, advice) = told.unwrap_or_default();
+        assert!(what.contains("cannot be put back: the card is full"), "{what}");
+        assert!(advice.contains("Keep these settings") && advice.contains("free space"), "{advice}");
+        assert_eq!(on_trial(&Trial::Runs { confirm: false, seconds: 9 }), None);
     }
 }

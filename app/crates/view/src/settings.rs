@@ -2,6 +2,7 @@
 //! page knows fields with words.
 
 use super::answer::{Done, Pending, Refused};
+use base::failure;
 
 /// All settings, and the result of the last change.
 #[derive(Debug, Clone, Default)]
@@ -97,11 +98,17 @@ pub struct Change {
 
 /// Settings on trial.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Trial {
-    /// Whether somebody must confirm them on the page.
-    pub confirm: bool,
-    /// Seconds until they are put back, or kept.
-    pub seconds: u64,
+pub enum Trial {
+    /// The trial runs.
+    Runs {
+        /// Whether somebody must confirm them on the page.
+        confirm: bool,
+        /// Seconds until they are put back, or kept.
+        seconds: u64,
+    },
+    /// Nobody has confirmed them, and the ones before cannot be put back, for this reason. It is tried again,
+    /// after some minutes seldom; whoever reaches the page may keep them.
+    CannotGoBack(failure::Fault),
 }
 
 /// Something that is wrong with the given settings.
@@ -143,6 +150,6 @@ pub trait Settings: Send + Sync + 'static {
     fn put_back(&self, version: u64, who: &str) -> Pending<Result<Done, Refused>>;
     /// Keeps the settings that are on trial.
     fn keep(&self) -> Pending<Result<Done, Refused>>;
-    /// The trial that runs; none without one. Asked for with every view.
+    /// How far the trial is; none without one. Asked for with every view.
     fn trial(&self) -> Option<Trial>;
 }

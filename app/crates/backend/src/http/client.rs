@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use base64::Engine as _;
 use bytes::{Bytes, BytesMut};
 use http::header::{
     AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, HeaderName, HeaderValue, LOCATION, PROXY_AUTHORIZATION,
@@ -16,10 +15,10 @@ use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client as Pool;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use percent_encoding::percent_decode_str;
 use tokio::time::{Instant, timeout, timeout_at};
 use url::Url;
 
+use super::authorization::basic_authorization;
 use super::encoding::Encoding;
 use super::error::{Error, Phase};
 use super::portal::{self, Sign};
@@ -230,21 +229,6 @@ fn request(
         request.headers_mut().insert(AUTHORIZATION, value);
     }
     Ok(request)
-}
-
-/// The user part of a URL as RFC 7617 sends it.
-pub(super) fn basic_authorization(url: &Url) -> Option<HeaderValue> {
-    let password = url.password();
-    if url.username().is_empty() && password.is_none() {
-        return None;
-    }
-    let mut pair: Vec<u8> = percent_decode_str(url.username()).collect();
-    pair.push(b':');
-    pair.extend(percent_decode_str(password.unwrap_or("")));
-    let text = format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(pair));
-    let mut value = HeaderValue::from_str(&text).ok()?;
-    value.set_sensitive(true);
-    Some(value)
 }
 
 /// An answer's head, with the body still to come.

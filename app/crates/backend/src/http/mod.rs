@@ -11,6 +11,7 @@
 //! - the way through the site's HTTP proxy, where there is one (`proxy`);
 //! - errors that say what to do next and never contain a query string, a user name or a password.
 
+mod authorization;
 mod client;
 mod encoding;
 mod error;

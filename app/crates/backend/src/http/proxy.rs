@@ -20,7 +20,7 @@ use tokio::net::TcpStream;
 use tower_service::Service;
 use url::Url;
 
-use super::client::basic_authorization;
+use super::authorization::basic_authorization;
 use crate::config::Proxy;
 use base::secret::without_credentials;
 

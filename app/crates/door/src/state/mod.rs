@@ -110,7 +110,7 @@ impl Board {
                     self.advice.pop_first();
                 }
                 let new = before.is_none_or(|before| before.advice != *advice);
-                Vec::from_iter((new && is_prompt(*advice)).then_some(Cue::Tone(Tone::Prompt)))
+                Vec::from_iter((new && is_prompt(*advice)).then_some(Cue::Tone(Tone::Prompt(*advice))))
             }
             Event::Recognised { track, roll, life, .. } => {
                 self.somebody = Some(now);

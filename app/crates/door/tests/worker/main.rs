@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod stand_ins;
+mod words;
 
 use std::collections::VecDeque;
 use std::path::Path;

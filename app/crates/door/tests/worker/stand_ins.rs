@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -21,6 +21,7 @@ use door::screen::{Outlet, Output, ScreenError};
 use door::shot::Shot;
 use door::speaker::{Device, SoundError};
 use door::state::Wall;
+use door::tones::RATE;
 use door::worker::{Faults, Parts, Surroundings};
 use tiny_skia::Pixmap;
 use tokio_util::sync::CancellationToken;
@@ -40,8 +41,10 @@ pub(crate) enum Call {
     Set(u8, bool),
     /// A pin was released.
     Released(u8),
-    /// Samples were played.
+    /// Samples were played to their end.
     Played(usize),
+    /// Samples were cut after so many.
+    Cut(usize),
 }
 
 /// What is to go wrong.
@@ -61,6 +64,8 @@ pub(crate) struct Trouble {
     pub(crate) stuck: usize,
     /// Whether the sound device is gone.
     pub(crate) mute: bool,
+    /// Whether the sound device takes its time, as a real one does.
+    pub(crate) slow: bool,
     /// Whether the console wants the display.
     pub(crate) console: bool,
     /// Pictures shown last.
@@ -176,15 +181,28 @@ impl Drop for Wire {
 struct Loudspeaker(Shared);
 
 impl Device for Loudspeaker {
-    fn play(&mut self, samples: &[i16]) -> Result<(), SoundError> {
+    fn play(&mut self, samples: &[i16], cut: &mut dyn FnMut() -> bool) -> Result<(), SoundError> {
         if self.0.with(|trouble| trouble.mute) {
             return Err(SoundError::Device {
                 device: "default".to_owned(),
                 reason: "No such device".to_owned(),
             });
         }
+        for (index, block) in samples.chunks(RATE as usize / 50).enumerate() {
+            if cut() {
+                self.0.note(Call::Cut(index * block.len()));
+                return Ok(());
+            }
+            if self.0.with(|trouble| trouble.slow) {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+        }
         self.0.note(Call::Played(samples.len()));
         Ok(())
+    }
+
+    fn is_there(&self) -> bool {
+        !self.0.with(|trouble| trouble.mute)
     }
 }
 
@@ -300,6 +318,17 @@ impl Stage {
     /// Waits until a fault says so.
     pub(crate) fn fault(&self, text: &str) -> bool {
         self.until(|faults| faults.iter().any(|fault| fault.to_string().contains(text)))
+    }
+
+    /// Waits until people can be asked to turn the head, or until they cannot.
+    pub(crate) fn asks(&self, whether: bool) -> bool {
+        self.until(|_| self.asking.load(Ordering::Relaxed) == whether)
+    }
+
+    /// Whether nobody can be asked, for longer than the worker takes to notice.
+    pub(crate) fn never_asks(&self) -> bool {
+        std::thread::sleep(Duration::from_millis(500));
+        !self.asking.load(Ordering::Relaxed)
     }
 
     /// Waits until nothing is wrong, but for fonts that this machine may lack.

@@ -10,7 +10,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use crate::card::{iwd_name, iwd_value};
+use crate::parts::{iwd_name, iwd_value};
 use config::{EapInner, EapMethod, Interface, Network};
 
 /// wpa_supplicant's file; `None` where the cable wants no log-in.

@@ -10,7 +10,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::import::replace;
+use super::import::{remove, replace};
 use base::failure::Fault;
 use config::{Interface, Network};
 
@@ -23,6 +23,8 @@ pub const WIRED: &str = "8021x.conf";
 /// Folder with an empty file for each program whose file has changed, named after its unit. Another unit
 /// watches it, and restarts these programs (`/usr/lib/attendance/network-changed`).
 const CHANGED: &str = "changed";
+/// The same while the files are being written. Whoever ends in between leaves it to the next to tell.
+const CHANGING: &str = "changing";
 
 /// Where the files lie: all last until the machine is switched off, but for iwd's.
 #[derive(Debug, Clone)]
@@ -133,75 +135,70 @@ pub fn at_start(places: &Places, settings: &Path) -> io::Result<()> {
 /// # Errors
 /// What the file system says.
 pub fn write(places: &Places, network: &Network) -> io::Result<()> {
-    write_and_tell(places, network, &mut Vec::new())
+    write_and_mark(places, network, |_| Ok(()))
 }
 
-/// The same. The units whose files are others now, and who read them once, are in `changed`, also after an
-/// error.
-fn write_and_tell(places: &Places, network: &Network, changed: &mut Vec<&str>) -> io::Result<()> {
+/// The same. Each unit that reads its file once is given to `mark` before that file becomes another one.
+fn write_and_mark(
+    places: &Places,
+    network: &Network,
+    mark: impl Fn(&str) -> io::Result<()>,
+) -> io::Result<()> {
     let files = files(network);
     for (name, content) in &files {
         replace(&places.networkd.join(name), content, 0o644)?;
     }
     let ours = |name: &str| OURS.iter().any(|start| name.starts_with(start));
-    sweep(&places.networkd, |name| ours(name) && !files.iter().any(|(kept, _)| *kept == name))?;
+    let stale = |name: &str| ours(name) && !files.iter().any(|(kept, _)| *kept == name);
+    sweep(&places.networkd, stale, || Ok(()))?;
     // Both may hold a password.
     let environment = network.way().environment();
     let lines = environment.iter().map(|(name, value)| format!("{name}=\"{}\"\n", value.expose())).collect();
     let lines = Some(lines).filter(|lines: &String| !lines.is_empty());
-    let mut note = |is_other: bool, unit| {
-        if is_other {
-            changed.push(unit);
-        }
-    };
-    note(keep(&places.own.join(PROXY), lines)?, "rauc.service");
-    note(keep(&places.own.join(WIRED), log_in::wired(network))?, "attendance-8021x.service");
+    keep(&places.own.join(PROXY), lines, || mark("rauc.service"))?;
+    keep(&places.own.join(WIRED), log_in::wired(network), || mark("attendance-8021x.service"))?;
     // iwd sees another file, but stays with the network that it has joined by the one before.
     let by_air = log_in::by_air(network);
     if let Some((name, content)) = &by_air {
-        note(keep(&places.iwd.join(name), Some(content.clone()))?, "iwd.service");
+        keep(&places.iwd.join(name), Some(content.clone()), || mark("iwd.service"))?;
     }
     let kept = by_air.map(|(name, _)| name);
-    let swept = sweep(&places.iwd, |name| name.ends_with(".8021x") && kept.as_deref() != Some(name))?;
-    note(swept, "iwd.service");
+    let stale = |name: &str| name.ends_with(".8021x") && kept.as_deref() != Some(name);
+    sweep(&places.iwd, stale, || mark("iwd.service"))
+}
+
+/// A file for root alone, or none; `mark` comes before a change.
+fn keep(path: &Path, content: Option<String>, mark: impl Fn() -> io::Result<()>) -> io::Result<()> {
+    match content {
+        Some(content) if std::fs::read_to_string(path).is_ok_and(|present| present == content) => Ok(()),
+        Some(content) => mark().and_then(|()| replace(path, &content, 0o600)),
+        None if !path.try_exists()? => Ok(()),
+        None => mark().and_then(|()| remove(path)),
+    }
+}
+
+/// Removes the files of these names; `mark` comes before each.
+fn sweep(folder: &Path, stale: impl Fn(&str) -> bool, mark: impl Fn() -> io::Result<()>) -> io::Result<()> {
+    for path in paths(folder)? {
+        if path.file_name().and_then(|name| name.to_str()).is_some_and(&stale) {
+            mark()?;
+            remove(&path)?;
+        }
+    }
     Ok(())
 }
 
-/// A file for root alone, or none. Whether that changes something.
-fn keep(path: &Path, content: Option<String>) -> io::Result<bool> {
-    match content {
-        Some(content) if std::fs::read_to_string(path).is_ok_and(|present| present == content) => Ok(false),
-        Some(content) => replace(path, &content, 0o600).map(|()| true),
-        None => remove(path),
+/// What lies in a folder, which need not be there.
+fn paths(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    match std::fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        entries => entries?.map(|entry| entry.map(|entry| entry.path())).collect(),
     }
 }
 
-/// Whether there was such a file.
-fn remove(path: &Path) -> io::Result<bool> {
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-        removed => removed.map(|()| true),
-    }
-}
-
-/// Removes the files of these names. Whether there was one.
-fn sweep(folder: &Path, stale: impl Fn(&str) -> bool) -> io::Result<bool> {
-    let entries = match std::fs::read_dir(folder) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
-        entries => entries?,
-    };
-    let mut found = false;
-    for entry in entries {
-        let entry = entry?;
-        if entry.file_name().to_str().is_some_and(&stale) {
-            found |= remove(&entry.path())?;
-        }
-    }
-    Ok(found)
-}
-
-/// Puts these settings in force on the running machine: systemd-networkd is told by `reload`, and a unit
-/// restarts those that read their file once, if it has changed.
+/// Puts these settings in force on the running machine: a unit restarts those that read their file once, if
+/// it has changed, and systemd-networkd is told by `reload`. Whoever is ended in between can do it again:
+/// what has changed is noted before.
 ///
 /// # Errors
 /// What is wrong and what to do.
@@ -214,19 +211,30 @@ pub fn apply(
         Fault::new(format!("the settings of the network cannot be put in force: {error}"))
             .advise("the ones before hold; try again, or restart the device and try then")
     };
-    let mut changed = Vec::new();
-    let written = write_and_tell(places, network, &mut changed).and_then(|()| reload());
+    let changing = places.own.join(CHANGING);
+    let mark = |unit: &str| {
+        std::fs::create_dir_all(&changing)?;
+        std::fs::write(changing.join(unit), "")
+    };
+    let written = write_and_mark(places, network, mark);
     // Also after an error: nobody finds out later that these files are others.
-    let folder = places.own.join(CHANGED);
-    let told = changed.iter().try_for_each(|unit| {
-        std::fs::create_dir_all(&folder)?;
-        std::fs::write(folder.join(unit), "")
-    });
-    written.and(told).map_err(failed)
+    let told = tell(&changing, &places.own.join(CHANGED));
+    written.and(told).and_then(|()| reload()).map_err(failed)
 }
 
-/// For systemd-networkd's answer.
-const ANSWER: Duration = Duration::from_secs(15);
+/// Lets the marked units be restarted.
+fn tell(changing: &Path, changed: &Path) -> io::Result<()> {
+    for marked in paths(changing)? {
+        std::fs::create_dir_all(changed)?;
+        let Some(unit) = marked.file_name() else { continue };
+        std::fs::rename(&marked, changed.join(unit))?;
+    }
+    Ok(())
+}
+
+/// For systemd-networkd's answer. Twice this, for the settings and for those before, is less than the time of
+/// the unit that waits for it (attendance-settings.service).
+const ANSWER: Duration = Duration::from_secs(8);
 
 #[zbus::proxy(
     interface = "org.freedesktop.network1.Manager",

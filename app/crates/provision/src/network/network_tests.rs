@@ -128,6 +128,37 @@ fn told(places: &Places) -> Vec<String> {
     units
 }
 
+/// Whoever is ended while they are written, or while systemd-networkd reads its own, has not lost them.
+#[test]
+fn changed_files_are_noted_before_networkd_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let places = places(folder.path());
+    let network = config::parse(WIFI).unwrap().network;
+    apply(&places, &network, || {
+        assert_eq!(told(&places), ["iwd.service"]);
+        Ok(())
+    })
+    .unwrap();
+    // The file was written, and nobody was told.
+    std::fs::create_dir_all(places.own.join(CHANGING)).unwrap();
+    let mark = |unit: &str| std::fs::write(places.own.join(CHANGING).join(unit), "");
+    write_and_mark(&places, &Network::default(), mark).unwrap();
+    apply(&places, &Network::default(), || Ok(())).unwrap();
+    assert_eq!(told(&places), ["iwd.service"]);
+    apply(&places, &Network::default(), || Ok(())).unwrap();
+    assert!(told(&places).is_empty());
+}
+
+#[test]
+fn unit_waits_longer_than_networkd_may_take() {
+    let unit = "../../../meta-attendance/recipes-attendance/attendance/files/usr/lib/systemd/system/attendance-settings.service";
+    let unit = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(unit)).unwrap();
+    let time = unit.lines().find_map(|line| line.strip_prefix("TimeoutStartSec=")).unwrap();
+    let time = Duration::from_secs(time.parse().unwrap());
+    // The settings, and where they fail those before; as much again for the files.
+    assert!(time >= ANSWER * 2 + Duration::from_secs(10), "{time:?}");
+}
+
 #[test]
 fn reload_that_fails_is_told_and_changed_files_are_not_forgotten() {
     let folder = tempfile::tempdir().unwrap();

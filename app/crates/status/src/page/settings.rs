@@ -8,7 +8,7 @@ use maud::{Markup, html};
 use super::document;
 use super::parts::token;
 use crate::reply::Reply;
-use view::settings::{Change, Fault, Field, Input, Section, Sheet, Version};
+use view::settings::{Change, Fault, Field, Input, Section, Sheet, Trial, Version};
 
 /// Sections that are open from the start: what a technician comes for.
 const OPEN: [&str; 3] = ["site", "photos", "webhook"];
@@ -130,18 +130,30 @@ fn page(status: StatusCode, csrf: &str, main: &Markup) -> Reply {
 }
 
 fn trial(sheet: &Sheet, csrf: &str) -> Markup {
+    let keep = html! {
+        form method="post" action="/settings/keep" {
+            (token(csrf))
+            button.primary type="submit" { "Keep these settings" }
+        }
+    };
     html! {
         @if let Some(trial) = &sheet.trial {
             section.card aria-labelledby="trial-title" {
                 h2 #trial-title { "New settings are on trial" }
-                @if trial.confirm {
-                    p { "They go back in " (trial.seconds) " seconds, unless you keep them." }
-                    form method="post" action="/settings/keep" {
-                        (token(csrf))
-                        button.primary type="submit" { "Keep these settings" }
+                @match trial {
+                    Trial::Runs { confirm: true, seconds } => {
+                        p { "They go back in " (seconds) " seconds, unless you keep them." }
+                        (keep)
                     }
-                } @else {
-                    p { "They are kept in " (trial.seconds) " seconds, if the program runs until then." }
+                    Trial::Runs { confirm: false, seconds } => {
+                        p { "They are kept in " (seconds) " seconds, if the program runs until then." }
+                    }
+                    Trial::CannotGoBack(fault) => {
+                        p.outcome.attention {
+                            "Nobody confirmed them, and the ones before cannot be put back: " (fault) ". It is tried again."
+                        }
+                        (keep)
+                    }
                 }
             }
         }

@@ -1,5 +1,6 @@
 #![allow(clippy::unwrap_used)]
 use super::*;
+use crate::card::WifiProfile;
 use proptest::prelude::*;
 
 const KEY: &str =
