@@ -2,6 +2,7 @@
 
 mod keeping;
 mod machine;
+mod words;
 
 use std::borrow::Cow;
 use std::fs::{File, OpenOptions};
@@ -14,7 +15,6 @@ use super::card;
 use super::card::{Accepted, CardFile};
 use super::network::state;
 use super::parse::parse;
-use super::words;
 use base::durable::Access;
 use base::kept;
 use config::check_files;

@@ -20,4 +20,3 @@ pub mod network;
 pub mod parse;
 mod parts;
 pub mod report;
-mod words;

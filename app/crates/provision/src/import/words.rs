@@ -12,7 +12,7 @@ use base::durable;
 use base::failure::Diagnosis as _;
 use door::recordings::{MAX_BYTES, Recording, RecordingError};
 
-use super::import::{ImportedFile, Places};
+use super::{ImportedFile, Places};
 
 /// The folder's name on the card.
 const FOLDER: &str = "words";
