@@ -62,7 +62,7 @@ class Site:
         self.machine.power_on(arguments=arguments)
         self.machine.wait_for_agent()
         deadline = time.monotonic() + BOOT_TIMEOUT
-        # On a slow host the film may stall like a camera: the restart that is asked for then waits for minutes.
+        # On a slow host the film may stall like a camera: the restart that is asked for then waits minutes.
         while self.machine.run("systemctl list-jobs --no-legend | grep -vc attendance-camera-reboot || true") != "0":
             if time.monotonic() > deadline:
                 raise AssertionError("jobs still wait:\n" + self.machine.run("systemctl list-jobs"))
