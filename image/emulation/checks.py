@@ -469,14 +469,14 @@ def corrupted_data_partition_is_survived(site: Site) -> None:
 def a_factory_reset_erases_everything(site: Site) -> None:
     """Asked for by its words: one restart, and the device is as freshly flashed."""
     machine = site.machine
-    kept = "/data/kept /var/lib/attendance/written"
-    machine.run(f"touch {kept} && sync")
+    marks = "/data/marker /var/lib/attendance/written"
+    machine.run(f"touch {marks} && sync")
     identity = machine.run("cat /etc/machine-id")
     words = re.search(r"To erase everything: (attendance factory-reset .+)", machine.run("attendance factory-reset"))[1]
     machine.run(words)
     machine.wait_for_restart(180)
     site.start()
-    assert machine.run(f"ls {kept} 2> /dev/null | wc -l") == "0"
+    assert machine.run(f"ls {marks} 2> /dev/null | wc -l") == "0"
     assert machine.run("cat /etc/machine-id") != identity
     assert machine.run("findmnt -no FSTYPE /data") == "ext4"
 
