@@ -54,17 +54,17 @@ pub enum RecordingError {
     #[error("cannot be read: {0}")]
     Unreadable(#[from] io::Error),
     /// A folder, say.
-    #[error("is no plain file")]
+    #[error("is not a plain file")]
     NoFile,
     /// More bytes than are read.
     #[error("has more than {MAX_BYTES} bytes")]
     TooLarge,
     /// No WAV file, or a damaged one.
-    #[error("is no whole WAV file ({0})")]
+    #[error("is not a whole WAV file ({0})")]
     NotWav(#[from] hound::Error),
     /// Another form of sound.
-    #[error("has {} channels, {} samples a second and {} bits{}", .0.channels, .0.sample_rate, .0.bits_per_sample,
-            if .0.sample_format == SampleFormat::Float { " (floating point)" } else { "" })]
+    #[error("has another form (channels: {}, Hz: {}, bits: {}{})", .0.channels, .0.sample_rate, .0.bits_per_sample,
+            if .0.sample_format == SampleFormat::Float { ", floating point" } else { "" })]
     Form(WavSpec),
     /// It holds no sound.
     #[error("is empty")]

@@ -62,16 +62,16 @@ fn what_is_no_recording_is_told_with_what_to_do() {
     let export = "export it as WAV, mono, 48,000 Hz, 16 bit";
     let whole = wav(GOOD, 1000);
     let table = [
-        (b"RIFF".to_vec(), "no whole WAV file", export),
-        (b"ID3\x04 an MP3".to_vec(), "no whole WAV file", export),
-        (Vec::new(), "no whole WAV file", export),
-        (whole[..whole.len() - 7].to_vec(), "no whole WAV file", export),
-        (wav(WavSpec { channels: 2, ..GOOD }, 10), "2 channels, 48000 samples a second and 16 bits", export),
-        (wav(WavSpec { sample_rate: 44_100, ..GOOD }, 10), "1 channels, 44100 samples", export),
-        (wav(WavSpec { bits_per_sample: 8, ..GOOD }, 10), "8 bits", export),
+        (b"RIFF".to_vec(), "not a whole WAV file", export),
+        (b"ID3\x04 an MP3".to_vec(), "not a whole WAV file", export),
+        (Vec::new(), "not a whole WAV file", export),
+        (whole[..whole.len() - 7].to_vec(), "not a whole WAV file", export),
+        (wav(WavSpec { channels: 2, ..GOOD }, 10), "channels: 2, Hz: 48000, bits: 16", export),
+        (wav(WavSpec { sample_rate: 44_100, ..GOOD }, 10), "channels: 1, Hz: 44100", export),
+        (wav(WavSpec { bits_per_sample: 8, ..GOOD }, 10), "bits: 8)", export),
         (
             wav(WavSpec { bits_per_sample: 32, sample_format: SampleFormat::Float, ..GOOD }, 10),
-            "32 bits (floating point)",
+            "bits: 32, floating point",
             export,
         ),
         (wav(GOOD, 0), "is empty", export),
@@ -134,7 +134,7 @@ fn a_wrong_file_leaves_the_others_and_a_changed_one_is_read_again() {
     let faults = recordings.faults();
     assert!(faults.len() == 2 && faults[0].what.starts_with("the recording out.wav of "), "{faults:?}");
     assert!(
-        faults[1].what.contains("seen.wav") && faults[1].what.ends_with("is no plain file"),
+        faults[1].what.contains("seen.wav") && faults[1].what.ends_with("is not a plain file"),
         "{faults:?}"
     );
     assert!(!recordings.can_ask(), "the fourth turn is missing");

@@ -231,15 +231,14 @@ impl Keeper {
         // reaches it after all may still keep the settings.
         let mut tries = 0;
         while !kept && self.store.trial().is_some() {
+            // Nothing can be confirmed while it is going back.
+            self.set_stage(None);
             let keeper = Arc::clone(&self);
             let back = tokio::task::spawn_blocking(move || {
                 keeper.go_back("nobody confirmed on the page that it can still be reached")
             });
             match back.await.map_err(Fault::from).flatten() {
-                Ok(true) => {
-                    self.set_stage(None);
-                    return self.restart.notify_one();
-                }
+                Ok(true) => return self.restart.notify_one(),
                 Ok(false) => break,
                 Err(fault) => {
                     tries += 1;
