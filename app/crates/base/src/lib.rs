@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 pub mod backoff;
+pub mod contain;
 pub mod durable;
 pub mod erasure;
 pub mod event;

@@ -8,6 +8,7 @@ use std::io::{self, Cursor, Read as _};
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
+use base::contain::{Panicked, contained};
 use base::event::Advice;
 use base::failure::{Diagnosis, Fault};
 use hound::{SampleFormat, WavReader, WavSpec};
@@ -62,6 +63,9 @@ pub enum RecordingError {
     /// No WAV file, or a damaged one.
     #[error("is not a whole WAV file ({0})")]
     NotWav(#[from] hound::Error),
+    /// The decoder panicked.
+    #[error("cannot be decoded ({0})")]
+    Panicked(#[from] Panicked),
     /// Another form of sound.
     #[error("has another form (channels: {}, Hz: {}, bits: {}{})", .0.channels, .0.sample_rate, .0.bits_per_sample,
             if .0.sample_format == SampleFormat::Float { ", floating point" } else { "" })]
@@ -83,7 +87,7 @@ impl Diagnosis for RecordingError {
                 "say the turn alone (\"left\", \"up\"), and cut the silence at both ends: people have two seconds to begin"
             }
             Self::TooLong(..) => "say it in fewer words, and cut the silence at both ends",
-            Self::TooLarge | Self::NotWav(_) | Self::Form(_) | Self::Empty => {
+            Self::TooLarge | Self::NotWav(_) | Self::Panicked(_) | Self::Form(_) | Self::Empty => {
                 "export it as WAV, mono, 48,000 Hz, 16 bit (PCM), at most 5 s"
             }
         };
@@ -150,6 +154,10 @@ impl Recording {
         if bytes.len() as u64 > MAX_BYTES {
             return Err(RecordingError::TooLarge);
         }
+        contained(|| self.decode(bytes))?
+    }
+
+    fn decode(self, bytes: &[u8]) -> Result<Vec<i16>, RecordingError> {
         let reader = WavReader::new(Cursor::new(bytes))?;
         let spec = reader.spec();
         let wanted =

@@ -12,8 +12,8 @@ use zune_jpeg::zune_core::bytestream::ZCursor;
 use zune_jpeg::zune_core::colorspace::ColorSpace;
 use zune_jpeg::zune_core::options::DecoderOptions;
 
-use super::contain::{Panicked, contained};
 use super::frame::{MAX_SIDE, PixelFormat};
+use base::contain::{Panicked, contained};
 
 /// How every JPEG begins: start of image, and the first byte of the next marker.
 pub const START: [u8; 3] = [0xff, SOI, 0xff];

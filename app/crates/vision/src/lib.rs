@@ -2,7 +2,6 @@
 //! it, so camera and backend compile without candle.
 #![forbid(unsafe_code)]
 
-pub mod contain;
 mod cost;
 pub mod embedding;
 pub mod face;

@@ -12,10 +12,10 @@ use image::error::{LimitError, LimitErrorKind};
 use image::metadata::Orientation;
 use image::{ColorType, DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits, RgbImage};
 
-use crate::contain::contained;
 use crate::cost::{self, Contradiction, RGB};
 use crate::jpeg;
 use crate::kind::{self, Kind};
+use base::contain::contained;
 use base::failure::{Diagnosis, Fault};
 
 /// Most pixels of one side. The decoders keep some rows and columns, whatever the other side is.

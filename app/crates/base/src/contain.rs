@@ -1,7 +1,8 @@
 //! A panic of foreign code, turned into an error.
 //!
-//! Photos come from outside, and some of them hit a bug in a decoder, which then panics. That must cost this
-//! one photo and nothing else: not the thread, not the worker, and not a backtrace in the log for each photo.
+//! Photos and recordings come from outside, and some of them hit a bug in a decoder, which then panics. That
+//! must cost this one file and nothing else: not the thread, not the worker, and not a backtrace in the log
+//! for each.
 
 use std::cell::RefCell;
 use std::fmt;
