@@ -17,7 +17,7 @@ use journal::storage::erasing::hold;
 use recognition::roster::cache::Cache;
 use recognition::roster::places::{Places, below_the_door, depth};
 use site::erasure::Erasures;
-use site::message::Keys;
+use site::keys::Keys;
 use vision::photos::Layout;
 
 use crate::appliance::known_photos::KnownPhotos;

@@ -8,10 +8,11 @@
 //! window, the filtered ones in a strip that the projection reads at once. Both stay in the first-level cache
 //! or close to it.
 
+use super::projection::Projection;
 use super::{Activation, Coded, Depthwise, Filter, Layer, Map, Padding, Shape};
 use crate::kernel::{
-    DepthwiseWeights, DotArgs, DotWeights, GemmArgs, GemmWeights, Isa, RowArgs, depthwise_row, dot_product,
-    gemm, max_pool_2x2_row,
+    DepthwiseWeights, DotArgs, GemmArgs, GemmWeights, Isa, RowArgs, depthwise_row, dot_product, gemm,
+    max_pool_2x2_row,
 };
 use crate::scratch;
 use candle_core::{Result, bail};
@@ -37,37 +38,6 @@ pub struct Block {
     padding: Padding,
     residual: Residual,
     pooled: bool,
-}
-
-/// The weights of the last part.
-enum Projection {
-    F32(GemmWeights),
-    /// In 8 bits: the strip is quantised before the product, pixel by pixel.
-    Int8(DotWeights),
-}
-
-impl Projection {
-    fn inputs(&self) -> usize {
-        match self {
-            Self::F32(weights) => weights.inputs(),
-            Self::Int8(weights) => weights.inputs(),
-        }
-    }
-
-    fn outputs(&self) -> usize {
-        match self {
-            Self::F32(weights) => weights.outputs(),
-            Self::Int8(weights) => weights.outputs(),
-        }
-    }
-
-    /// Values of working memory for so many pixels.
-    fn working_memory(&self, pixels: usize) -> usize {
-        match self {
-            Self::F32(_) => 0,
-            Self::Int8(weights) => weights.working_memory(pixels),
-        }
-    }
 }
 
 /// Values of the strip between depthwise and projection: a third of a 48 KB first-level cache, half of a 32

@@ -9,6 +9,7 @@ mod block;
 mod coded;
 mod conv;
 mod gate;
+mod projection;
 mod resample;
 #[cfg(test)]
 mod tests;

@@ -4,7 +4,8 @@ use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
-use super::{CameraError, Grab, Source};
+use super::error::CameraError;
+use super::source::{Grab, Source};
 use vision::frame::Frame;
 use vision::latest::Sender;
 

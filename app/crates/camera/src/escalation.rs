@@ -11,7 +11,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
-use super::CameraError;
+use super::error::CameraError;
 use base::moment::Moment;
 
 /// A fault that lasts so long is not a loose cable that somebody is about to plug in: the program is

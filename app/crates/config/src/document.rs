@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use super::Config;
+use super::config::Config;
 
 /// Widest comment line, so that the file reads well on a narrow terminal.
 const WIDTH: usize = 100;

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use serde_json::{Value, json};
 
-use super::Config;
+use super::config::Config;
 use super::document::{properties, resolve};
 
 /// Settings that the page shows and does not change: with another folder the program would find none of its

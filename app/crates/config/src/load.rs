@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::Config;
+use super::config::Config;
 use super::network::EapMethod;
 use super::problems::problems;
 use super::survey::{Wrong, survey};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Config;
+use super::config::Config;
 use access::password::Password;
 use backend::http::Fingerprint;
 use base::moment::SiteZone;

@@ -8,7 +8,7 @@ use serde::Deserialize as _;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, Deserializer, Error};
 
-use super::Config;
+use super::config::Config;
 use super::fields::{self, Kind, Section};
 use super::problems::problems;
 

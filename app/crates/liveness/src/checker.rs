@@ -5,9 +5,12 @@ use std::time::Duration;
 use image::RgbImage;
 use models::store::Store;
 
+use super::blink;
 use super::eyes::Eyes;
+use super::observation::{Observation, Summary};
 use super::passive::Passive;
-use super::{Observation, Requirement, State, Summary, blink};
+use super::requirement::Requirement;
+use super::state::State;
 use crate::config;
 use faces::error::EngineError;
 use faces::landmarks::Landmarks;

@@ -13,9 +13,9 @@ use time::OffsetDateTime;
 
 use super::card;
 use super::card::{Accepted, CardFile};
+use super::files::{remove, replace};
 use super::network::state;
 use super::parse::parse;
-use base::durable::Access;
 use base::kept;
 use config::check_files;
 use keeping::keep;
@@ -251,19 +251,6 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
         return Err(io::Error::other(format!("it has more than {} bytes", card::MAX_BYTES)));
     }
     Ok(bytes)
-}
-
-/// Writes a file whole or not at all, with the folder's own group.
-pub(super) fn replace(path: &Path, text: &str, mode: u32) -> io::Result<()> {
-    base::durable::replace_for(Access::FolderGroup(mode), path, text.as_bytes())
-}
-
-/// Removes a file; one that is not there is removed.
-pub(super) fn remove(path: &Path) -> io::Result<()> {
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
 }
 
 /// Overwrites a file of the card before it is removed: FAT would leave its content in free clusters. (A card

@@ -14,6 +14,7 @@
 
 pub mod card;
 pub mod card_key;
+mod files;
 pub mod imager;
 pub mod import;
 pub mod network;

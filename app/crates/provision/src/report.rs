@@ -15,7 +15,8 @@ use time::OffsetDateTime;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
 
-use super::import::{ImportedFile, Places, replace};
+use super::files::replace;
+use super::import::{ImportedFile, Places};
 use super::network::state;
 use backend::http::Fingerprint;
 use base::failure::Fault;

@@ -18,7 +18,7 @@ pub const MOST_FIXED: usize = 8;
 /// Most entries of one day: ten thousand students, each seen at ten doors.
 pub const MOST_ENTRIES: usize = 100_000;
 
-/// A student, known by a keyed hash of the roll number ([`crate::message::Keys::student`]).
+/// A student, known by a keyed hash of the roll number ([`crate::keys::Keys::student`]).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Student(pub [u8; 16]);
 

@@ -24,7 +24,7 @@ use base::identity::RollNumber;
 use self::entry::{Entry, Kept, Mark, bytes, drawn, written};
 pub use self::entry::{Erasure, Id, Told, join};
 use crate::book::{Device, Student};
-use crate::message::Keys;
+use crate::keys::Keys;
 
 /// Most erasures kept.
 pub const MOST: usize = 2_000;

@@ -24,6 +24,7 @@ pub mod device;
 pub mod erasure;
 pub mod home_assistant;
 pub mod judge;
+pub mod keys;
 pub mod link;
 pub mod message;
 mod outbox;

@@ -3,6 +3,8 @@ use proptest::prelude::*;
 use time::macros::date;
 
 use super::*;
+use base::identity::RollNumber;
+use base::secret::Secret;
 
 const DAY: Date = date!(2026 - 11 - 30);
 const DEVICE: Device = Device([3; 8]);

@@ -16,7 +16,8 @@ pub use self::exchanged::{Counters, Elsewhere, Own, Passed, Received};
 use crate::book::{Account, Book, Delivered, Device, Direction, Entry, Student, Visit, Void, first_and_last};
 use crate::erasure::Told;
 use crate::judge::{Judge, Window};
-use crate::message::{self, Beacon, Keys, Seen};
+use crate::keys::Keys;
+use crate::message::{self, Beacon, Seen};
 use crate::topics::Topics;
 
 /// What this door knows of the school.

@@ -11,11 +11,9 @@ use super::asked::Asked;
 use super::page;
 use super::reply::{Reply, error, see_other};
 use super::request;
+use super::request::LONGEST_REASON;
 use super::routes::Endpoint;
 use super::service::Service;
-
-/// Longest reason, in characters.
-pub(super) const LONGEST_REASON: usize = 200;
 
 impl Service {
     /// Makes a correction. A browser goes back to where its form stood, and reads its result there.

@@ -2,9 +2,9 @@
 
 use serde_json::{Map, Value, json};
 
-use super::corrections::LONGEST_REASON;
 use super::limits::LONGEST_PASSPHRASE;
 use super::request::LONGEST_ADDRESS;
+use super::request::LONGEST_REASON;
 use super::routes::{Endpoint, Route};
 
 /// What a request must carry.

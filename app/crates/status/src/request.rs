@@ -23,6 +23,9 @@ pub(super) const LONGEST_ADDRESS: usize = 1000;
 /// Longest form value taken as it is; no field of ours is longer.
 const LONGEST_VALUE: usize = LONGEST_ADDRESS;
 
+/// Longest reason of a correction, in characters.
+pub(super) const LONGEST_REASON: usize = 200;
+
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// The value of the session's cookie.

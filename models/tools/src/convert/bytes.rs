@@ -1,6 +1,6 @@
 //! Reading little-endian numbers from untrusted bytes: every access is checked, no offset can overflow.
 
-use super::Error;
+use super::error::Error;
 
 /// Untrusted bytes with absolute addressing.
 #[derive(Clone, Copy)]

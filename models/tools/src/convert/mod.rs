@@ -18,9 +18,11 @@
 //! error that names what was found.
 
 mod bytes;
+mod error;
 mod graph;
 mod half;
 mod onnx;
+mod parsed;
 mod protobuf;
 mod quantise;
 mod safetensors;
@@ -32,8 +34,10 @@ use std::collections::BTreeMap;
 
 use model_files::lock::{Format, Weights};
 
+pub use error::Error;
 pub use graph::{Graph, Node, Port};
-pub use tensor::{Data, Tensor};
+pub use parsed::Parsed;
+pub use tensor::{Data, MAX_TENSOR_BYTES, Tensor};
 
 /// Part of every output, for whoever finds one; raise it when the same source comes out differently.
 pub const CONVERTER_VERSION: u32 = 1;
@@ -41,67 +45,6 @@ pub const CONVERTER_VERSION: u32 = 1;
 /// Largest source file that is parsed. The largest pinned one has 39 MB; 64 MiB leaves room and bounds
 /// memory.
 pub const MAX_SOURCE_BYTES: usize = 64 << 20;
-
-/// Largest sum of all converted tensors: a small file may name the same buffer many times.
-pub const MAX_TENSOR_BYTES: usize = 128 << 20;
-
-/// Why a source file cannot be converted.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum Error {
-    /// The file ends before something that it announces.
-    #[error("file is truncated or damaged: {what} needs bytes {start}..{end} of {len}")]
-    OutOfBounds {
-        /// What was being read.
-        what: &'static str,
-        /// First byte wanted.
-        start: usize,
-        /// One past the last byte wanted.
-        end: usize,
-        /// Bytes there are.
-        len: usize,
-    },
-    /// A number is larger than any sound file needs.
-    #[error("{what} is {found}, more than the limit of {limit}")]
-    TooLarge {
-        /// What is too large.
-        what: &'static str,
-        /// Size found.
-        found: usize,
-        /// Size allowed.
-        limit: usize,
-    },
-    /// The file breaks its format's rules.
-    #[error("not a valid {format} file: {reason}")]
-    Malformed {
-        /// Format that was expected.
-        format: &'static str,
-        /// Rule that is broken.
-        reason: String,
-    },
-    /// The file is sound, but holds something this converter does not do.
-    #[error("{format} feature not supported: {what}")]
-    Unsupported {
-        /// Format of the file.
-        format: &'static str,
-        /// Feature found.
-        what: String,
-    },
-    /// Two constants have the same name after `/` became `.`.
-    #[error("two tensors are called {0:?}")]
-    DuplicateName(String),
-}
-
-/// What a source file holds: its constants in the file's order, and how they are used.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Parsed {
-    /// All constants.
-    pub tensors: Vec<Tensor>,
-    /// Operator list; empty for state dicts, which have none.
-    pub graph: Graph,
-    /// Prefix that every name bore and that was removed (`module.` of torch's `DataParallel`).
-    pub stripped_prefix: Option<String>,
-}
 
 /// Parses a source file without writing anything.
 ///

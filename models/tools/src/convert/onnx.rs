@@ -10,9 +10,13 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use super::error::Error;
+use super::graph::{Graph, Node, Port};
+use super::half;
+use super::parsed::Parsed;
 use super::protobuf::{FORMAT, Field, Fields, Message, Varints, malformed, nested, number, text};
 use super::tensor::{self, Collector};
-use super::{Data, Error, Graph, Node, Parsed, Port, Tensor, half};
+use super::tensor::{Data, Tensor};
 
 /// Most operators; the largest pinned model has some 200.
 const MAX_NODES: usize = 16_384;

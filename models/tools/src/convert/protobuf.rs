@@ -1,8 +1,8 @@
 //! Protobuf's wire format: fields by number, and what they hold. Only [`super::onnx`] uses it, which knows
 //! the schema; so errors here name that format.
 
-use super::Error;
 use super::bytes::Bytes;
+use super::error::Error;
 
 /// The one format that is read through this module.
 pub(super) const FORMAT: &str = "ONNX";

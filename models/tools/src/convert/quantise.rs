@@ -6,7 +6,7 @@
 //! no code. `NAME` becomes codes of type `U8` (128 stands for zero, since candle has no signed bytes), and
 //! `NAME.scale` holds the scales.
 
-use super::{Data, Tensor};
+use super::tensor::{Data, Tensor};
 
 /// Weights of an output below which a matrix stays as it is: small layers are fast anyway.
 const MIN_INPUTS: usize = 16;

@@ -8,7 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::{Data, Error, Tensor};
+use super::error::Error;
+use super::tensor::{Data, Tensor};
 
 /// Serialises `tensors`, ordered by name, with `metadata` in the header.
 pub(super) fn write(mut tensors: Vec<Tensor>, metadata: BTreeMap<String, String>) -> Result<Vec<u8>, Error> {

@@ -1,6 +1,9 @@
 //! A constant on its way from any source format to safetensors.
 
-use super::{Error, MAX_TENSOR_BYTES};
+use super::error::Error;
+
+/// Largest sum of all converted tensors: a small file may name the same buffer many times.
+pub const MAX_TENSOR_BYTES: usize = 128 << 20;
 
 /// Most dimensions a tensor may have; the models use four.
 const MAX_RANK: usize = 8;

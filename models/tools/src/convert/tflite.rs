@@ -9,8 +9,12 @@
 use std::collections::BTreeMap;
 
 use super::bytes::Bytes;
+use super::error::Error;
+use super::graph::{Graph, Node, Port};
+use super::half;
+use super::parsed::Parsed;
+use super::tensor::Data;
 use super::tensor::{self, Collector};
-use super::{Data, Error, Graph, Node, Parsed, Port, half};
 
 const FORMAT: &str = "TFLite";
 

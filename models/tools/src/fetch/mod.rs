@@ -14,6 +14,7 @@
 
 mod archive;
 mod child;
+mod clients;
 mod mirror;
 mod npm;
 mod pip;
@@ -27,6 +28,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+pub use self::clients::Clients;
+use self::clients::MAX_ARCHIVE_BYTES;
 use crate::convert;
 use model_files::folder::{self, Found};
 use model_files::lock::{Lock, Package, Pin, Source, Upstream};
@@ -34,9 +37,6 @@ use model_files::{Role, Sha256};
 
 /// How long to wait for another run: it may have to fetch everything over a slow line.
 const LOCK_PATIENCE: Duration = Duration::from_secs(15 * 60);
-
-/// Largest package; the largest pinned one has 79 MB.
-const MAX_ARCHIVE_BYTES: u64 = 96 << 20;
 
 /// What to fetch, from where, to where.
 #[derive(Clone, Debug)]
@@ -51,17 +51,6 @@ pub struct Fetch<'a> {
     pub roles: Vec<Role>,
     /// The programs that fetch.
     pub clients: Clients,
-}
-
-/// The programs that fetch, each as its words, the first of which is looked up in `PATH`.
-#[derive(Clone, Debug)]
-pub struct Clients {
-    /// pip under the names it goes by; the first that is installed counts.
-    pub pip: Vec<Vec<String>>,
-    /// npm.
-    pub npm: Vec<String>,
-    /// curl.
-    pub curl: Vec<String>,
 }
 
 /// What happens while fetching.
@@ -159,17 +148,6 @@ pub enum Error {
         /// The model folder.
         dir: PathBuf,
     },
-}
-
-impl Default for Clients {
-    fn default() -> Self {
-        let words = |command: &str| command.split(' ').map(str::to_owned).collect::<Vec<_>>();
-        Self {
-            pip: ["pip3", "pip", "python3 -m pip"].map(words).into(),
-            npm: words("npm"),
-            curl: words("curl"),
-        }
-    }
 }
 
 impl Fetch<'_> {

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::child::{self, Failure};
-use super::{Clients, MAX_ARCHIVE_BYTES, mirror};
+use super::clients::{Clients, MAX_ARCHIVE_BYTES};
+use super::mirror;
 use model_files::lock::Package;
 
 /// Ten megabytes over a slow line, with npm's own start of some seconds.

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::child::{self, Failure};
-use super::{Clients, MAX_ARCHIVE_BYTES, mirror};
+use super::clients::{Clients, MAX_ARCHIVE_BYTES};
+use super::mirror;
 use model_files::lock::Package;
 
 /// Eighty megabytes over a line of four megabits a second, with pip's own start of some seconds.

@@ -6,7 +6,8 @@
 use std::time::Duration;
 
 use super::child::{self, Failure};
-use super::{Clients, mirror};
+use super::clients::Clients;
+use super::mirror;
 use model_files::lock::Upstream;
 
 /// Forty megabytes over a slow line.

@@ -2,7 +2,8 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use super::{PhotoChange, Report, Step};
+use super::report::Report;
+use super::step::{PhotoChange, Step};
 use base::failure::Fault;
 
 /// Lines kept of one synchronisation. A first one brings thousands of photos; the counts tell of all.
@@ -96,7 +97,7 @@ fn counts(report: &Report) -> String {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use super::super::Failure;
+    use super::super::step::Failure;
     use super::*;
 
     #[test]

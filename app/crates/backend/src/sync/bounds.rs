@@ -1,6 +1,16 @@
-//! What a listing may be at most, and what is read of it: links.
+//! Bounds of a synchronisation: requests, failures, and what a listing may be at most.
 
 use std::time::Duration;
+
+/// Requests at work at once. Enough to hide a slow link's delay, few enough for a small server.
+pub(super) const CONCURRENCY: usize = 4;
+
+/// After so many failed requests in a row the server is taken to be gone; each failed three times, with
+/// pauses.
+pub(super) const GIVE_UP_AFTER: u32 = 8;
+
+/// The state is written after so many changed photos: what a kill costs in photos fetched again.
+pub(super) const SAVE_EVERY: usize = 50;
 
 /// Most links on a page. The largest accepted roster has 200,000 photos.
 pub const MAX_LINKS: usize = 250_000;

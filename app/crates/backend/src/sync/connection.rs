@@ -4,7 +4,7 @@ use super::crawl::read_page;
 use super::error::Error;
 use super::fetch::Site;
 use super::link::Base;
-use super::{Patience, Settings};
+use super::settings::{Patience, Settings};
 use crate::http::{Client, Error as HttpError};
 use base::failure::{Diagnosis as _, Fault};
 use vision::kind::is_photo;

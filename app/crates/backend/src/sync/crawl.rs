@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use futures_util::StreamExt as _;
 use futures_util::stream;
 
-use super::bounds::ListingError;
+use super::bounds::{CONCURRENCY, GIVE_UP_AFTER, ListingError};
 use super::error::Error;
 use super::fetch::{Found, Site};
 use super::folder;
@@ -13,7 +13,7 @@ use super::folder::Judged;
 use super::left_out;
 use super::link::Place;
 use super::listing;
-use super::{CONCURRENCY, Failure, GIVE_UP_AFTER, Step};
+use super::step::{Failure, Step};
 use base::erasure::Erased;
 use base::identity::RollNumber;
 use vision::kind::{is_hidden, may_be_photo};

@@ -20,12 +20,13 @@ use sha2::{Digest as _, Sha256};
 use tokio::io::AsyncWriteExt as _;
 use tokio::sync::Semaphore;
 
+use super::bounds::GIVE_UP_AFTER;
 use super::crawl::RemotePhoto;
 use super::error::Error;
 use super::fetch::Site;
 use super::mirror::{Mirror, Part};
 use super::state::{Known, Refusal, State, Validators, Verdict, is_due};
-use super::{GIVE_UP_AFTER, PhotoChange};
+use super::step::PhotoChange;
 use crate::http::{Reply, portal};
 use vision::photo;
 use vision::photo::PhotoLimits;

@@ -4,9 +4,9 @@ use std::path::Path;
 
 use base::erasure::Erased;
 
-use super::mirror::Mirror;
+use super::error::Error;
+use super::mirror::{CONFIRMATION, FOLDER, Mirror, STATE};
 use super::state::State;
-use super::{CONFIRMATION, Error, FOLDER, STATE};
 
 /// Erases students from the mirror below `data_dir`. Where there is no mirror, there is nothing to do. To be
 /// called again after an error.

@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use super::bounds::ListingError;
+use super::step::Failure;
 use crate::http;
 use crate::http::portal;
 use base::failure::{Diagnosis, Fault};
@@ -54,7 +55,7 @@ pub enum Error {
         /// Folders that it names, and that are no students' by the settings.
         no_rolls: Vec<String>,
         /// What it names and nobody can use, and why.
-        left_out: Vec<super::Failure>,
+        left_out: Vec<Failure>,
     },
     /// The mirror on disk cannot be read or written.
     #[error("{}", self.fault())]

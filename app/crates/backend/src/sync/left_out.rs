@@ -6,9 +6,9 @@
 
 use percent_encoding::percent_decode_str;
 
-use super::Failure;
 use super::bounds::Link;
 use super::link::{Base, Place, Refused};
+use super::step::Failure;
 use vision::kind::is_hidden;
 
 /// Longest name that is shown, characters.

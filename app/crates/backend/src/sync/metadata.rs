@@ -8,7 +8,7 @@ use time::format_description::well_known::Rfc3339;
 use time::macros::format_description;
 use time::{OffsetDateTime, PrimitiveDateTime};
 
-use super::{FOLDER, METADATA};
+use super::mirror::{FOLDER, METADATA};
 
 /// Largest file read back; a written one has some 300 bytes.
 const MAX_BYTES: u64 = 100_000;

@@ -23,6 +23,11 @@ use vision::kind::may_be_photo;
 /// The mirror's folder in the data folder.
 pub const FOLDER: &str = "cached_faces";
 
+/// What the next synchronisation needs; the last one in numbers; and that a removal was confirmed.
+pub(super) const STATE: &str = ".sync_state.json";
+pub(super) const METADATA: &str = ".cache_metadata.json";
+pub(super) const CONFIRMATION: &str = ".removal_confirmed";
+
 /// Begins the name of a file that is being written. Hidden, so that nobody takes it for a photo.
 const PART: &str = ".part-";
 

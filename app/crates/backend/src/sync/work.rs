@@ -8,6 +8,7 @@ use futures_util::{StreamExt as _, stream};
 use time::OffsetDateTime;
 use tokio::sync::Semaphore;
 
+use super::bounds::{CONCURRENCY, SAVE_EVERY};
 use super::crawl::RemotePhoto;
 use super::download::{Downloads, Fetched, blocking};
 use super::error::Error;
@@ -16,14 +17,14 @@ use super::link::Place;
 use super::link::STUDENTS;
 use super::metadata;
 use super::metadata::Metadata;
-use super::mirror::Mirror;
+use super::mirror::{CONFIRMATION, METADATA, Mirror, STATE};
 use super::removal;
 use super::removal::{Before, Decision};
+use super::report::Report;
+use super::settings::Settings;
 use super::state::State;
+use super::step::{PhotoChange, Step};
 use super::students;
-use super::{
-    CONCURRENCY, CONFIRMATION, METADATA, PhotoChange, Report, SAVE_EVERY, STATE, Settings, Step, now,
-};
 use base::erasure::Erased;
 use base::moment::SiteZone;
 use vision::photo::PhotoLimits;
@@ -333,4 +334,9 @@ impl Work {
         }
         Ok(self.report)
     }
+}
+
+/// The present, seconds since 1970.
+fn now() -> u64 {
+    u64::try_from(OffsetDateTime::now_utc().unix_timestamp()).unwrap_or(0)
 }

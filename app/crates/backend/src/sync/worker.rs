@@ -9,10 +9,14 @@ use arc_swap::ArcSwap;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::Settings;
 use super::account;
 use super::account::Account;
-use super::{FOLDER, Failure as PhotoFailure, Report, Step, once, waiting};
+use super::confirm::waiting;
+use super::mirror::FOLDER;
+use super::once::once;
+use super::report::Report;
+use super::settings::Settings;
+use super::step::{Failure as PhotoFailure, Step};
 use crate::plain::Reminder;
 use base::backoff::Backoff;
 use base::event::{Bus, Event};

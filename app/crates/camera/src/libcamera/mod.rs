@@ -45,9 +45,10 @@ use libcamera::framebuffer_map::MemoryMappedFrameBuffer;
 use libcamera::request::{Request, RequestStatus, ReuseFlag};
 use rustix::time::{ClockId, clock_gettime};
 
+use super::error::CameraError;
 use super::health::Watch;
 use super::planes::{Packing, Scratch};
-use super::{CameraError, Grab, Source};
+use super::source::{Grab, Source};
 use crate::config;
 use crate::libcamera::session::{News, Opened, Session};
 use base::moment::{Clock, Moment};

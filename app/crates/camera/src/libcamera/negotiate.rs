@@ -13,9 +13,9 @@ use libcamera::stream::{Stream, StreamRole};
 use libcamera::utils::UniquePtr;
 
 use super::steering::Steering;
-use crate::CameraError;
 use crate::config;
 use crate::config::Flicker;
+use crate::error::CameraError;
 use crate::exposure::Exposure;
 use crate::focus::Focus;
 use crate::planes::{Layout, Packing};

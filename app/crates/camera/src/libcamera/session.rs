@@ -21,8 +21,8 @@ use libcamera::stream::Stream;
 
 use super::negotiate;
 use super::steering::Steering;
-use crate::CameraError;
 use crate::config;
+use crate::error::CameraError;
 use crate::planes::Layout;
 use crate::turn::Turn;
 

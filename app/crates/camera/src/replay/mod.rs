@@ -15,7 +15,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use self::patient::{PATIENCE, Patient};
-use super::{CameraError, Grab, Source};
+use super::error::CameraError;
+use super::source::{Grab, Source};
 use crate::config;
 use base::moment::{Clock, Moment};
 use vision::frame::{Frame, Picture};

@@ -3,8 +3,9 @@
 use std::io;
 use std::path::Path;
 
-use super::{Places, SSH_KEYS, remove, replace};
+use super::{Places, SSH_KEYS};
 use crate::card::{Accepted, Imager, WifiProfile};
+use crate::files::{remove, replace};
 use base::durable::Access;
 use base::kept;
 

@@ -10,7 +10,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::import::{remove, replace};
+use super::files::{remove, replace};
 use base::failure::Fault;
 use config::{Interface, Network};
 

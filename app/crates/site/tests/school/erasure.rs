@@ -4,7 +4,8 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use base::secret::Secret;
-use site::message::{Keys, encode_erasure};
+use site::keys::Keys;
+use site::message::encode_erasure;
 use site::topics::Topics;
 
 use super::broker::{Broker, available};

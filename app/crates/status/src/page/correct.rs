@@ -5,8 +5,8 @@ use maud::{Markup, html};
 
 use super::document;
 use super::parts::{time_of, token};
-use crate::corrections::LONGEST_REASON;
 use crate::reply::Reply;
+use crate::request::LONGEST_REASON;
 use view::{Action, Row, RowDelivery};
 
 /// Kinds of corrections, as their outcomes are kept.

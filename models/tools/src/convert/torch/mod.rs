@@ -13,8 +13,10 @@ mod value;
 use std::collections::HashMap;
 
 use super::bytes::Bytes;
+use super::error::Error;
+use super::parsed::Parsed;
+use super::tensor::Data;
 use super::tensor::{self, Collector};
-use super::{Data, Error, Parsed};
 use value::{Arena, Element, Id, TensorView, Value};
 
 pub(super) const FORMAT: &str = "legacy torch";

@@ -9,8 +9,8 @@ use std::collections::HashMap;
 
 use super::value::{Arena, Element, Global, Id, StorageRef, TensorView, Value};
 use super::{FORMAT, malformed};
-use crate::convert::Error;
 use crate::convert::bytes::Bytes;
+use crate::convert::error::Error;
 
 /// Longest string; names and storage keys have less than 100 bytes.
 const MAX_TEXT: usize = 4096;

@@ -1,7 +1,7 @@
 //! What a pickle can make: plain values in an arena, which a state dict is read from.
 
 use super::malformed;
-use crate::convert::Error;
+use crate::convert::error::Error;
 
 /// Most values one pickle may make; the largest pinned one makes some 9,000.
 const MAX_VALUES: usize = 1 << 20;
