@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use super::*;
 use arc_swap::ArcSwap;
 use base::moment::{ClockTrust, SystemClock};
-use recognition::roster::persons::Likeness;
+use recognition::naming::likeness::Likeness;
 use recognition::{Content, EnrolRefusal, Gallery, Inspection, Quality};
 use tokio::sync::watch;
 use vision::embedding::{DIMENSIONS, Embedding};

@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::cache_status::CacheStatus;
 use config::Config;
 use recognition::naming::own::ENOUGH;
+use recognition::naming::second::{Curves, Thresholds};
 use recognition::naming::threshold::Calibration;
 use recognition::roster::enrol::build_from;
 use recognition::roster::places::Places;
@@ -168,10 +169,18 @@ fn table(report: &Report) -> String {
 fn thresholds(roster: &Roster, config: &Config) -> anyhow::Result<String> {
     let general = Calibration::of(config.recognition.calibration.as_deref(), config.recognition.embedder)?;
     let (faces, fpir) = (roster.gallery.faces(), config.recognition.accepted_fpir);
-    let automatic = roster.gallery.threshold(&general, fpir);
-    let needed = config.recognition.threshold.unwrap_or(automatic);
+    let first_curve = Curves::of(config.recognition.embedder)?;
+    let least =
+        Thresholds::of(&roster.gallery, &general, first_curve.as_ref(), config.recognition.threshold, fpir);
+    let needed = least.both.unwrap_or(least.first);
     let mut text =
         format!("a match needs a similarity of {needed:.3} ({faces} photos, accepted FPIR {fpir})\n");
+    if least.both.is_some() {
+        text += &format!(
+            "  of both embedders; of the first alone, where there is no doubt: {:.3}\n",
+            least.first
+        );
+    }
     text += &match &roster.report.own {
         Some(own) => format!(
             "of your own students ({} pairs): expected FPIR {:.4}; by the general curve\n  a similarity of {:.3} \

@@ -18,10 +18,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use faces::embedder::EmbedderChoice;
 use image::{RgbImage, imageops};
 use liveness::config::LivenessRule;
 use liveness::{State, Verdict};
 use models::store::Store;
+use recognition::config::Recognition;
 use recognition::{Advice, Engine, FrameOutcome, Pipeline};
 use vision::face::DetectorChoice;
 use vision::frame::{Frame, Picture};
@@ -52,6 +54,30 @@ fn the_person_in_the_video_is_recognised_and_nobody_else() {
     });
     assert_eq!(names, BTreeSet::from([material.person.clone()]));
     assert!(first.is_some_and(|frames| frames <= 45), "{first:?} frames to the decision");
+}
+
+/// With two embedders, the second of which is asked in doubt only.
+#[test]
+fn two_embedders_name_the_person_and_nobody_else() {
+    let Some(material) = Material::find() else { return };
+    let config = Recognition { embedder: EmbedderChoice::Both, ..Recognition::default() };
+    let load = || Engine::load(&Store::default_dir(), &config).unwrap();
+    let names = |wanted: &dyn Fn(&str) -> bool| {
+        let liveness = liveness::config::Liveness { require: LivenessRule::Off, ..Default::default() };
+        let gallery = Arc::new(ArcSwap::from_pointee(material.gallery_of(&mut load(), wanted)));
+        let mut pipeline = Pipeline::new(load(), gallery, &config, &liveness).unwrap();
+        let mut names = BTreeSet::new();
+        material.replay(|frame| {
+            for outcome in pipeline.process(frame).unwrap() {
+                if let FrameOutcome::Recognised(sighting) = outcome {
+                    names.insert(sighting.roll.to_string());
+                }
+            }
+        });
+        names
+    };
+    assert_eq!(names(&|_| true), BTreeSet::from([material.person.clone()]));
+    assert_eq!(names(&|roll| roll != material.person), BTreeSet::new());
 }
 
 /// On one processor the models are asked one after the other, else two at a time: what comes of it is the

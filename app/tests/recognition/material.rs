@@ -73,7 +73,11 @@ impl Material {
 
     /// Everybody on the roster whom `wanted` admits and whose photo enrols.
     pub(crate) fn gallery(&self, wanted: impl Fn(&str) -> bool) -> Gallery {
-        let mut engine = self.engine();
+        self.gallery_of(&mut self.engine(), wanted)
+    }
+
+    /// The same by the models of `engine`.
+    pub(crate) fn gallery_of(&self, engine: &mut Engine, wanted: impl Fn(&str) -> bool) -> Gallery {
         let mut enrolled = Vec::new();
         for folder in entries(&self.folder.join("students")) {
             let roll = folder.file_name().unwrap().to_str().unwrap().to_owned();

@@ -12,7 +12,8 @@ use image::{RgbImage, imageops};
 use serde::Serialize;
 use vision::embedding::Embedding;
 
-use recognition::roster::persons::{self, Likeness, Verdict};
+use recognition::naming::likeness::Likeness;
+use recognition::roster::persons::{self, Verdict};
 use recognition::{EngineError, EnrolRefusal, Inspection};
 
 use super::pictures::{EvaluateError, open, people};

@@ -5,18 +5,22 @@
 //! Every other picture is a probe. The split is by a fixed order of the names' hashes, so that it is the same
 //! on every machine.
 
+mod in_doubt;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
+use self::in_doubt::InDoubt;
 use super::groups;
 use super::groups::{Group, Labels};
 use super::pictures::{Embed, EvaluateError, embed_all, people};
 use super::statistics::{Rate, Scores};
 use base::identity::RollNumber;
 use recognition::Gallery;
+use recognition::naming::gallery::Match;
 use recognition::naming::threshold::{Calibrated, Calibration};
 use vision::embedding::Embedding;
 
@@ -98,6 +102,9 @@ pub struct Point {
     pub accepted_fpir: Option<f32>,
     /// Similarity threshold.
     pub threshold: f32,
+    /// Of two embedders: how often the second was asked, which is done in doubt only. The threshold is then
+    /// that of the first. `None`: one embedder, or both were always asked.
+    pub second_asked: Option<Asked>,
     /// Least distance to the second-best person.
     pub margin: f32,
     /// Strangers taken for somebody, of those with a face that counts.
@@ -107,6 +114,15 @@ pub struct Point {
     pub fnir: Rate,
     /// Of these, taken for somebody else.
     pub misidentified: Rate,
+}
+
+/// How often the second of two embedders was asked.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Asked {
+    /// Of the probes of people on the roster.
+    pub mated: Rate,
+    /// Of the strangers' probes.
+    pub strangers: Rate,
 }
 
 /// What to measure.
@@ -175,9 +191,9 @@ fn measure(
     let strangers_seen = found.iter().filter(|(truth, found)| truth.is_none() && found.is_some()).count();
     let fixed = plan.thresholds.iter().map(|threshold| (None, *threshold));
     let chosen = ACCEPTED_FPIR.map(|fpir| (Some(fpir), plan.calibration.threshold(gallery.faces(), fpir)));
-    let points = fixed.chain(chosen).map(|(accepted_fpir, threshold)| {
+    let point = |accepted_fpir, threshold, found: &[Option<Match>]| {
         let (mut false_positives, mut missed, mut wrong) = (0, 0, 0);
-        for (truth, found) in &found {
+        for ((truth, _), found) in probes.iter().zip(found) {
             let named =
                 found.as_ref().filter(|found| found.similarity >= threshold && found.margin() >= plan.margin);
             match (truth, named) {
@@ -193,12 +209,32 @@ fn measure(
         Point {
             accepted_fpir,
             threshold,
+            second_asked: None,
             margin: plan.margin,
             fpir: Rate::of(false_positives, strangers_seen),
             fnir: Rate::of(missed, mated_probes),
             misidentified: Rate::of(wrong, mated_probes),
         }
-    });
+    };
+    let matches: Vec<Option<Match>> = found.iter().map(|(_, found)| found.clone()).collect();
+    let mut points: Vec<Point> =
+        fixed.chain(chosen).map(|(fpir, threshold)| point(fpir, threshold, &matches)).collect();
+    if let Some(doubt) = InDoubt::of(&gallery)? {
+        for fpir in ACCEPTED_FPIR {
+            let of_probes = probes.iter().map(|(_, path)| embedded[*path].as_ref());
+            let (thresholds, matches, asked) = doubt.search(of_probes, plan, fpir);
+            let (mated, strangers) = asked.split_at(mated_probes);
+            let share =
+                |asked: &[bool], of: usize| Rate::of(asked.iter().filter(|asked| **asked).count(), of);
+            points.push(Point {
+                second_asked: Some(Asked {
+                    mated: share(mated, mated_probes),
+                    strangers: share(strangers, strangers_seen),
+                }),
+                ..point(Some(fpir), thresholds.first, &matches)
+            });
+        }
+    }
     let impostors = impostor_scores(people, embedded);
     let without = embedded.values().filter(|embedding| embedding.is_none()).count();
     let name = |roll: &RollNumber| {
@@ -218,7 +254,7 @@ fn measure(
         stranger_probes,
         without_face: Rate::of(without, embedded.len()),
         rank_one: Rate::of(ranked.count(), mated_probes),
-        points: points.collect(),
+        points,
         groups: groups::errors(people, embedded, &plan.labels, plan.groups_at),
         calibration: Calibration {
             embedder: gallery.embedder().unwrap_or_default(),
@@ -271,16 +307,19 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use faces::embedder::EmbedderChoice;
-    use vision::embedding::DIMENSIONS;
 
     /// What is measured of forty people with three pictures each, in some of which nobody is seen.
     fn measured(is_seen: impl Fn(usize, usize) -> bool) -> Measured {
+        measured_by(EmbedderChoice::Mobilefacenet, is_seen)
+    }
+
+    fn measured_by(embedder: EmbedderChoice, is_seen: impl Fn(usize, usize) -> bool) -> Measured {
         let mut people = BTreeMap::new();
         let mut embedded = BTreeMap::new();
         for person in 0..40 {
             let name = format!("p{person}");
             for picture in 0..3 {
-                let mut raw = [0.0; DIMENSIONS];
+                let mut raw = vec![0.0; embedder.dimensions()];
                 raw[person] = 1.0;
                 raw[100 + picture] = 0.3;
                 let path = PathBuf::from(format!("{name}/{picture}.jpg"));
@@ -293,7 +332,7 @@ mod tests {
             pictures_each: 1,
             thresholds: vec![0.0, 0.5, 1.1],
             margin: 0.0,
-            calibration: Calibration::of(None, EmbedderChoice::Mobilefacenet).unwrap(),
+            calibration: Calibration::of(None, embedder).unwrap(),
             labels: Labels::new(),
             groups_at: 0.5,
         };
@@ -314,6 +353,17 @@ mod tests {
         assert!(good.fpir.events == 0 && good.fnir.events <= 1);
         assert_eq!(nobody.fnir.events, 40);
         assert!(measured.calibration.comparisons > 6000 && !measured.calibration.points.is_empty());
+    }
+
+    #[test]
+    fn the_second_embedder_is_asked_in_doubt_only_and_counted() {
+        // The first embedder is as sure of everybody as can be, or knows nobody.
+        let measured = measured_by(EmbedderChoice::Both, |_, _| true);
+        let asked: Vec<&Point> =
+            measured.figures.points.iter().filter(|point| point.second_asked.is_some()).collect();
+        assert_eq!(asked.len(), ACCEPTED_FPIR.len());
+        assert!(asked.iter().all(|point| point.second_asked.is_some_and(|asked| asked.mated.events == 0)));
+        assert!(asked.iter().all(|point| point.fnir.events == 0 && point.fpir.events == 0));
     }
 
     #[test]

@@ -14,8 +14,9 @@ pub struct Recognition {
     /// The face detector: "blazeface-full-range" (faces within five metres), "blazeface" (within two, and the
     /// fastest), "yunet" or "rustface" (which needs no model file).
     pub detector: DetectorChoice,
-    /// The model that compares faces: "sface" (fewer people missed) or "mobilefacenet" (less than half of the
-    /// computing time). After a change every photo is read again; until then the earlier one goes on.
+    /// The model that compares faces: "sface" (fewer people missed), "mobilefacenet" (less than half of the
+    /// computing time), or "sface+mobilefacenet" (SFace, and in doubt both together). After a change every
+    /// photo is read again; until then the earlier one goes on.
     pub embedder: EmbedderChoice,
     /// Lowest cosine similarity that counts as a match, 0 to 1; empty: by the number of enrolled photos.
     pub threshold: Option<f32>,

@@ -8,8 +8,8 @@ use models::face_mesh::FaceMesh;
 use models::store::Store;
 
 use crate::config;
+use crate::naming::likeness::Likeness;
 use crate::naming::threshold::Calibration;
-use crate::roster::persons::Likeness;
 use faces::align::Aligned;
 use faces::embedder;
 use faces::embedder::Embedder;
@@ -46,8 +46,9 @@ pub fn earlier_model_hash(store: &Store, embedder: EmbedderChoice) -> String {
 }
 
 fn hash_of_method(method: &str, store: &Store, embedder: EmbedderChoice) -> String {
-    let hash_of = |role: Role| store.hash(role).map_or("none".to_owned(), |hash| hash.to_string());
-    format!("{method}:{}:{}", hash_of(Role::FaceMesh), hash_of(embedder.role()))
+    let hash_of = |role: &Role| store.hash(*role).map_or("none".to_owned(), |hash| hash.to_string());
+    let roles = [&[Role::FaceMesh], embedder.roles()].concat();
+    [method.to_owned()].into_iter().chain(roles.iter().map(hash_of)).collect::<Vec<_>>().join(":")
 }
 
 /// The detector, the mesh and the embedder, with their buffers. One for each thread that recognises or
@@ -264,6 +265,22 @@ impl Engine {
     /// [`EngineError::Run`] when the model fails.
     pub fn embed_aligned(&mut self) -> Result<Embedding, EngineError> {
         self.embedder.embed(&self.aligned)
+    }
+
+    /// The same by the first embedder alone, where there are two.
+    ///
+    /// # Errors
+    /// [`EngineError::Run`] when the model fails.
+    pub fn embed_first(&mut self) -> Result<Embedding, EngineError> {
+        self.embedder.embed_first(&self.aligned)
+    }
+
+    /// The whole embedding of the face of which [`Engine::embed_first`] gave `first`.
+    ///
+    /// # Errors
+    /// [`EngineError::Run`] when the model fails.
+    pub fn complete(&mut self, first: &Embedding) -> Result<Embedding, EngineError> {
+        self.embedder.complete(&self.aligned, first)
     }
 }
 

@@ -2,11 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Most numbers in an embedding: those of MobileFaceNet (sirius-ai). SFace has 128.
-pub const DIMENSIONS: usize = 192;
+/// Most numbers in an embedding: those of SFace (128) and of MobileFaceNet (sirius-ai, 192) joined.
+pub const DIMENSIONS: usize = 320;
 
 /// Numbers that an embedding may have.
-const ALLOWED: [usize; 2] = [128, DIMENSIONS];
+const ALLOWED: [usize; 3] = [128, 192, DIMENSIONS];
 
 /// An L2-normalised embedding: the scalar product of two is their cosine similarity, −1 to 1.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -15,7 +15,9 @@ pub struct Embedding(Box<[f32]>);
 
 /// The numbers are not an embedding.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("not an embedding: 128 or 192 finite numbers, not all zero, are needed; embed the picture again")]
+#[error(
+    "not an embedding: 128, 192 or 320 finite numbers, not all zero, are needed; embed the picture again"
+)]
 pub struct NotAnEmbedding;
 
 impl Embedding {
@@ -41,6 +43,24 @@ impl Embedding {
     pub fn mean(one: &Self, other: &Self) -> Result<Self, NotAnEmbedding> {
         let sum: Vec<f32> = one.0.iter().zip(other.0.iter()).map(|(a, b)| a + b).collect();
         Self::normalised(&sum)
+    }
+
+    /// Two embeddings of one face by two embedders as one. Its similarity to another of the same kind is the
+    /// weighted mean of the two similarities: `weight` (0 to 1) is that of the first.
+    ///
+    /// # Errors
+    /// [`NotAnEmbedding`] when the two together have a count of numbers that no embedding has.
+    pub fn joined(first: &Self, second: &Self, weight: f32) -> Result<Self, NotAnEmbedding> {
+        let scaled = |part: &Self, weight: f32| part.0.iter().map(|x| x * weight.sqrt()).collect::<Vec<_>>();
+        Self::normalised(&[scaled(first, weight), scaled(second, 1.0 - weight)].concat())
+    }
+
+    /// The first of two joined ones, which has so many numbers.
+    ///
+    /// # Errors
+    /// [`NotAnEmbedding`] when no embedding has that count, or this one has fewer.
+    pub fn first(&self, count: usize) -> Result<Self, NotAnEmbedding> {
+        Self::normalised(self.0.get(..count).ok_or(NotAnEmbedding)?)
     }
 
     /// Cosine similarity, −1 to 1. Embeddings of different embedders are not comparable: −1.
@@ -108,6 +128,21 @@ mod tests {
         let opposite =
             Embedding::normalised(&one.values().iter().map(|value| -value).collect::<Vec<_>>()).unwrap();
         assert!(Embedding::mean(&one, &opposite).is_err());
+    }
+
+    #[test]
+    fn two_joined_embeddings_compare_by_the_weighted_mean() {
+        let unit = |count: usize, cosine: f32| {
+            let mut raw = vec![0.0; count];
+            (raw[0], raw[1]) = (cosine, (1.0 - cosine * cosine).sqrt());
+            Embedding::normalised(&raw).unwrap()
+        };
+        let joined = |one: f32, two: f32| Embedding::joined(&unit(128, one), &unit(192, two), 0.6).unwrap();
+        let similarity = joined(1.0, 1.0).similarity(&joined(0.8, 0.3));
+        assert!((similarity - (0.6 * 0.8 + 0.4 * 0.3)).abs() < 1e-5, "{similarity}");
+        assert!(joined(0.8, 0.3).first(128).unwrap().similarity(&unit(128, 0.8)) > 0.999_99);
+        assert!(unit(128, 1.0).first(192).is_err());
+        assert!(Embedding::joined(&unit(128, 1.0), &unit(128, 1.0), 0.5).is_err());
     }
 
     #[test]

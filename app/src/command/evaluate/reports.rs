@@ -58,6 +58,10 @@ pub(super) fn report_identification(measured: &identification::Measured, out: &O
             None => println!("similarity {:.2}:", point.threshold),
         }
         println!("  FPIR {}\n  FNIR {}", point.fpir, point.fnir);
+        if let Some(asked) = point.second_asked {
+            println!("  second embedder asked in doubt only: people on the roster {}", asked.mated);
+            println!("    strangers {}", asked.strangers);
+        }
     }
     for point in &figures.calibration.points {
         println!("FMR {:e}: similarity {:.3}", point.fmr, point.threshold);

@@ -68,8 +68,9 @@ impl Senses for Heard<'_> {
         Ok(self.said.face.clone())
     }
 
-    fn search(&mut self, face: &Embedding) -> Option<Match> {
-        Some(Match { roll: self.roll.clone(), similarity: self.enrolled.similarity(face), runner_up: -1.0 })
+    fn search(&mut self, face: &Embedding) -> Result<Option<Match>, EngineError> {
+        let similarity = self.enrolled.similarity(face);
+        Ok(Some(Match { roll: self.roll.clone(), similarity, runner_up: -1.0 }))
     }
 
     fn observe(&mut self, votes: bool) -> Result<Observation, EngineError> {

@@ -20,6 +20,7 @@ fn shipped(embedder: EmbedderChoice) -> &'static str {
     match embedder {
         EmbedderChoice::Sface => include_str!("calibration-sface.json"),
         EmbedderChoice::Mobilefacenet => include_str!("calibration.json"),
+        EmbedderChoice::Both => include_str!("calibration-both.json"),
     }
 }
 

@@ -16,8 +16,8 @@ use std::path::{Path, PathBuf};
 use safetensors::tensor::{Dtype, SafeTensors, View};
 use serde::{Deserialize, Serialize};
 
-use super::PhotoOutcome;
-use crate::Content;
+use super::report::PhotoOutcome;
+use faces::enrolment::Content;
 use vision::embedding::Embedding;
 use vision::scan::PhotoFile;
 

@@ -10,16 +10,16 @@ use base::identity::RollNumber;
 use models::store::Store;
 use vision::scan::scan;
 
-use super::Roster;
-use super::Settings;
 use super::cache::{Cache, Entry, keeps_marks};
 use super::enrol::roster;
-use super::persons::Likeness;
 use super::places::Places;
-use crate::Finder;
+use super::report::Roster;
+use super::settings::Settings;
 use crate::engine::{earlier_model_hash, model_hash};
+use crate::naming::likeness::Likeness;
 use crate::naming::threshold::Calibration;
 use faces::embedder::EmbedderChoice;
+use faces::finder::Finder;
 
 /// The roster of the embedder that knows most of the photos, where that is not the chosen one.
 ///
@@ -29,7 +29,9 @@ pub fn earlier(settings: &Settings) -> Option<Roster> {
     let places = Places::of(settings);
     let store = Store::open(&settings.models_dir).ok()?;
     let chosen = settings.recognition.embedder;
-    if !settings.data_dir.join(other(chosen).cache()).exists() || !keeps_marks(&places.photos) {
+    let kept = others(chosen).filter(|other| settings.data_dir.join(other.cache()).exists());
+    let kept: Vec<EmbedderChoice> = kept.collect();
+    if kept.is_empty() || !keeps_marks(&places.photos) {
         return None;
     }
     let mut listing = scan(&places.photos, &settings.photos).ok()?;
@@ -46,9 +48,10 @@ pub fn earlier(settings: &Settings) -> Option<Roster> {
         let photos = listing.photos.iter();
         photos.filter_map(|photo| Some((photo.path.clone(), photo.roll.clone(), entry(photo)?))).collect()
     };
-    let (new, old) = (known(chosen), known(other(chosen)));
-    let calibration = Calibration::of(None, other(chosen)).ok()?;
-    (old.len() > new.len()).then(|| {
+    let of_kept = kept.into_iter().map(|other| (other, known(other)));
+    let (other, old) = of_kept.max_by_key(|(_, photos)| photos.len())?;
+    let calibration = Calibration::of(None, other).ok()?;
+    (old.len() > known(chosen).len()).then(|| {
         let likeness = Likeness::of(&calibration);
         roster(old, listing.ignored.clone(), &settings.photos, likeness, Some(&calibration))
     })
@@ -56,20 +59,18 @@ pub fn earlier(settings: &Settings) -> Option<Roster> {
 
 /// Deletes the embeddings of the embedders that are not chosen: the roster of the chosen one is whole.
 pub fn forget(data_dir: &Path, chosen: EmbedderChoice) {
-    let path = data_dir.join(other(chosen).cache());
-    match std::fs::remove_file(&path) {
-        Ok(()) => log::info!("{} is deleted: the new embeddings are complete", path.display()),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-        Err(error) => log::warn!("{} cannot be deleted: {error}; delete it by hand", path.display()),
+    for path in others(chosen).map(|other| data_dir.join(other.cache())) {
+        match std::fs::remove_file(&path) {
+            Ok(()) => log::info!("{} is deleted: the new embeddings are complete", path.display()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => log::warn!("{} cannot be deleted: {error}; delete it by hand", path.display()),
+        }
     }
 }
 
-/// There are two.
-fn other(embedder: EmbedderChoice) -> EmbedderChoice {
-    match embedder {
-        EmbedderChoice::Sface => EmbedderChoice::Mobilefacenet,
-        EmbedderChoice::Mobilefacenet => EmbedderChoice::Sface,
-    }
+/// All embedders but the chosen one.
+fn others(chosen: EmbedderChoice) -> impl Iterator<Item = EmbedderChoice> {
+    EmbedderChoice::ALL.into_iter().filter(move |embedder| *embedder != chosen)
 }
 
 #[cfg(test)]

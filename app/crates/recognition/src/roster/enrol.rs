@@ -8,15 +8,19 @@ use std::time::{SystemTime, UNIX_EPOCH};
 pub use self::looking::Enroller;
 use self::looking::{Looked, kept, look_at};
 use super::cache::{Cache, Entry, keeps_marks};
-use super::persons::{self, Likeness, NotUsed, Unlike, Verdict};
+use super::layout;
+use super::persons::{self, NotUsed, Unlike, Verdict};
 use super::places::{Places, below_the_door};
 use super::removal::Removal;
-use super::{Alike, PhotoOutcome, PhotoReport, Report, Roster, layout};
+use super::report::{Alike, PhotoOutcome, PhotoReport, Report, Roster};
+use crate::naming::gallery::Gallery;
+use crate::naming::likeness::Likeness;
 use crate::naming::own;
 use crate::naming::threshold::Calibration;
-use crate::{EngineError, Gallery};
 use base::failure::{Diagnosis, Fault};
 use base::identity::RollNumber;
+use faces::embedder::EmbedderChoice;
+use faces::error::EngineError;
 use vision::embedding::Embedding;
 use vision::photo::PhotoLimits;
 use vision::photos::Layout;
@@ -210,8 +214,21 @@ pub(super) fn roster(
     let alike = alike(&gallery, &faces, likeness);
     let own = calibration.and_then(|general| own::curve(&faces, general));
     let pairs = alike.iter().map(|pair| (&pair.one, &pair.other));
-    let gallery = gallery.with_own(own.clone()).with_alike(pairs);
+    let of_first = own_curve_of_first(gallery.embedder(), &faces);
+    let gallery = gallery.with_own(own.clone()).with_own_of_first(of_first).with_alike(pairs);
     Roster { gallery, report: Report { photos, ignored, alike, folders, own } }
+}
+
+/// The curve of these people by the first of two embedders; `None` where there is one.
+fn own_curve_of_first(
+    embedder: Option<EmbedderChoice>,
+    faces: &[(RollNumber, Embedding)],
+) -> Option<Calibration> {
+    let first = embedder.map(EmbedderChoice::first).filter(|first| Some(*first) != embedder)?;
+    let part =
+        |(roll, face): &(RollNumber, Embedding)| Some((roll.clone(), face.first(first.dimensions()).ok()?));
+    let parts: Vec<_> = faces.iter().filter_map(part).collect();
+    own::curve(&parts, &Calibration::of(None, first).ok()?)
 }
 
 /// Those of one student's photos that are not used because they are not of one person.

@@ -14,7 +14,8 @@ use base::identity::RollNumber;
 use vision::embedding::Embedding;
 use vision::photos::RollPattern;
 
-use super::persons::{Likeness, MOST_COMPARED, hang_together};
+use super::persons::{MOST_COMPARED, hang_together};
+use crate::naming::likeness::Likeness;
 
 /// Most folders that are named in a message.
 const NAMED: usize = 3;

@@ -6,7 +6,7 @@ use base::erasure::Erased;
 use vision::photos::{Layout, Photos, RollPattern};
 use vision::scan::{Ignored, Listing, scan};
 
-use super::Settings;
+use super::settings::Settings;
 
 /// The first part of the path of a picture that was taken at the door, in reports and in the cache. No photo
 /// of the photo folder has it: folders with a dot are hidden there.

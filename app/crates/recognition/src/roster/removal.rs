@@ -11,8 +11,8 @@ use std::collections::BTreeSet;
 
 use vision::photos::Photos;
 
-use super::Settings;
 use super::places::Places;
+use super::settings::Settings;
 
 /// A large removal that is not believed yet.
 #[derive(Debug, Default)]

@@ -8,8 +8,8 @@ use image::RgbImage;
 use vision::embedding::Embedding;
 use vision::face::Bounds;
 
-use super::persons::Likeness;
-use crate::Gallery;
+use crate::naming::gallery::Gallery;
+use crate::naming::likeness::Likeness;
 
 /// Good pictures that a sitting takes.
 pub const PICTURES: usize = 3;

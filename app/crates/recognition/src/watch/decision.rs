@@ -39,8 +39,8 @@ pub trait Senses {
     }
     /// The embedding of the aligned face.
     fn embed(&mut self) -> Result<Embedding, EngineError>;
-    /// Who on the roster is most like it.
-    fn search(&mut self, face: &Embedding) -> Option<Match>;
+    /// Who on the roster is most like it; in doubt, a second embedder may be asked.
+    fn search(&mut self, face: &Embedding) -> Result<Option<Match>, EngineError>;
     /// The tests of liveness; the passive models only where they are to vote.
     fn observe(&mut self, votes: bool) -> Result<Observation, EngineError>;
 }
@@ -163,7 +163,7 @@ impl Subject {
     fn vote(&mut self, look: &Look<'_>, senses: &mut impl Senses) -> Result<Continuity, EngineError> {
         let face = senses.embed()?;
         let continuity = self.take(&face, look.now);
-        let found = senses.search(&face);
+        let found = senses.search(&face)?;
         if let Some(found) = &found {
             log::debug!(
                 personal:% = found.roll, sighting = true;

@@ -24,8 +24,8 @@ impl Senses for Said {
         Ok(Embedding::normalised(&raw).unwrap())
     }
 
-    fn search(&mut self, _: &Embedding) -> Option<Match> {
-        Some(Match { roll: roll(), similarity: 0.8, runner_up: 0.1 })
+    fn search(&mut self, _: &Embedding) -> Result<Option<Match>, EngineError> {
+        Ok(Some(Match { roll: roll(), similarity: 0.8, runner_up: 0.1 }))
     }
 
     fn observe(&mut self, votes: bool) -> Result<Observation, EngineError> {

@@ -20,7 +20,8 @@ use super::view::{Latency, Snapshot, millis};
 use crate::config;
 use crate::engine::Engine;
 use crate::naming::gallery::{Gallery, SharedGallery};
-use crate::naming::threshold::Calibration;
+use crate::naming::second::Curves;
+use crate::naming::threshold::{Calibration, CalibrationError};
 use crate::naming::vote::Ballot;
 use base::identity::RollNumber;
 use base::progress::Progress;
@@ -61,6 +62,8 @@ pub struct Pipeline {
     screen: Arc<AtomicBool>,
     /// Of the embedder that the gallery in use was made with.
     calibration: Calibration,
+    /// Where that is two of them: of the first.
+    first_curve: Option<Curves>,
     /// What may still bring faces into the gallery.
     loading: Vec<Progress>,
     /// Whether any of it was under way when the gallery of this frame was taken.
@@ -88,7 +91,7 @@ impl Pipeline {
         let (prompt, exempt) = (liveness.prompt, liveness.exempt.clone());
         let liveness = engine.liveness(liveness)?;
         liveness.requirement().tell();
-        let calibration = calibration(recognition, engine.embedder())?;
+        let (calibration, first_curve) = calibration(recognition, engine.embedder())?;
         Ok(Self {
             engine,
             voted_on: gallery.load_full(),
@@ -102,6 +105,7 @@ impl Pipeline {
             exempt,
             screen: Arc::default(),
             calibration,
+            first_curve,
             loading: Vec::new(),
             incomplete: false,
             tracker: Tracker::default(),
@@ -201,7 +205,7 @@ impl Pipeline {
         let embedder = gallery.embedder().unwrap_or(self.engine.embedder());
         if embedder != self.engine.embedder() {
             self.engine.use_embedder(embedder)?;
-            self.calibration = calibration(&self.recognition, embedder)?;
+            (self.calibration, self.first_curve) = calibration(&self.recognition, embedder)?;
             self.tracker.tracks_mut().iter_mut().for_each(|track| track.state = Subject::default());
             log::info!("Faces are compared with {} from now on", embedder.name());
         }
@@ -273,12 +277,13 @@ impl Pipeline {
     }
 }
 
-/// The site's calibration, or the shipped one.
+/// The site's calibration, or the shipped one; and where there are two embedders, the curve of the first.
 fn calibration(
     recognition: &config::Recognition,
     embedder: EmbedderChoice,
-) -> Result<Calibration, EngineError> {
-    Calibration::of(recognition.calibration.as_deref(), embedder).map_err(|error| EngineError::Load {
+) -> Result<(Calibration, Option<Curves>), EngineError> {
+    let both = || Ok((Calibration::of(recognition.calibration.as_deref(), embedder)?, Curves::of(embedder)?));
+    both().map_err(|error: CalibrationError| EngineError::Load {
         role: "calibration".to_owned(),
         reason: error.to_string().into(),
     })

@@ -10,6 +10,7 @@ use super::decision::Senses;
 use super::view::{Latency, millis};
 use crate::engine::Engine;
 use crate::naming::gallery::{Gallery, Match};
+use crate::naming::second::Thresholds;
 use faces::error::EngineError;
 use faces::landmarks::Landmarks;
 use liveness::{Checker, Observation};
@@ -38,6 +39,8 @@ impl Beside {
 pub(super) struct Networks<'a> {
     pub(super) engine: &'a mut Engine,
     pub(super) gallery: &'a Gallery,
+    pub(super) thresholds: Thresholds,
+    pub(super) margin: f32,
     pub(super) liveness: &'a mut Checker,
     pub(super) beside: &'a Beside,
     pub(super) picture: &'a RgbImage,
@@ -68,7 +71,7 @@ impl Senses for Networks<'_> {
                 let answer = liveness.observe(picture, landmarks, true, at);
                 seen = Some((answer, millis(start)));
             });
-            let face = engine.embed_aligned();
+            let face = engine.embed_first();
             latency.embed += millis(start);
             face
         });
@@ -85,16 +88,21 @@ impl Senses for Networks<'_> {
             return Ok(face);
         }
         let start = Instant::now();
-        let face = self.engine.embed_aligned();
+        let face = self.engine.embed_first();
         self.latency.embed += millis(start);
         face
     }
 
-    fn search(&mut self, face: &Embedding) -> Option<Match> {
+    fn search(&mut self, face: &Embedding) -> Result<Option<Match>, EngineError> {
         let start = Instant::now();
-        let found = self.gallery.search(face);
+        let mut found = self.gallery.search(face);
+        if found.as_ref().is_some_and(|found| self.thresholds.are_in_doubt_of(found, self.margin)) {
+            let whole = self.engine.complete(face)?;
+            let together = self.gallery.search(&whole);
+            found = together.map(|found| self.thresholds.on_the_scale_of_the_first(found));
+        }
         self.latency.embed += millis(start);
-        found
+        Ok(found)
     }
 
     fn observe(&mut self, votes: bool) -> Result<Observation, EngineError> {

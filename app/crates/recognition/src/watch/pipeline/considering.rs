@@ -4,6 +4,8 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use super::Pipeline;
+use crate::config;
+use crate::naming::second::Thresholds;
 use crate::naming::vote::Rule;
 use crate::watch::decision::{Decision, Look};
 use crate::watch::follow::Followed;
@@ -58,7 +60,8 @@ impl Pipeline {
             self.advise(index, Some(Advice::ComeCloser), outcomes);
             return Ok(false);
         }
-        let rule = self.rule();
+        let thresholds = self.thresholds();
+        let rule = self.rule(thresholds);
         let requirement = self.requirement();
         if !self.tracker.tracks()[index].state.wants_a_look(&rule, requirement, at.since_boot) {
             return Ok(false);
@@ -110,6 +113,8 @@ impl Pipeline {
         let mut senses = Networks {
             engine: &mut self.engine,
             gallery: &self.voted_on,
+            thresholds,
+            margin: rule.margin,
             liveness: &mut self.liveness,
             beside: &self.beside,
             picture: &self.picture,
@@ -149,12 +154,13 @@ impl Pipeline {
         self.liveness.requirement().asking(self.asks())
     }
 
-    fn rule(&self) -> Rule {
-        let by_curve = || self.voted_on.threshold(&self.calibration, self.recognition.accepted_fpir);
-        Rule {
-            threshold: self.recognition.threshold.unwrap_or_else(by_curve),
-            margin: self.recognition.margin,
-            votes: self.recognition.votes,
-        }
+    fn thresholds(&self) -> Thresholds {
+        let config::Recognition { threshold, accepted_fpir, .. } = self.recognition;
+        Thresholds::of(&self.voted_on, &self.calibration, self.first_curve.as_ref(), threshold, accepted_fpir)
+    }
+
+    fn rule(&self, thresholds: Thresholds) -> Rule {
+        let config::Recognition { margin, votes, .. } = self.recognition;
+        Rule { threshold: thresholds.first, margin, votes }
     }
 }
