@@ -12,4 +12,5 @@ pub mod latest;
 pub mod photo;
 pub mod photos;
 pub mod scan;
+pub mod shrink;
 pub mod size;

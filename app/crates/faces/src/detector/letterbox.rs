@@ -1,23 +1,13 @@
 //! A frame made to fit a detector's square input.
 
-use fast_image_resize::images::{Image, ImageRef};
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
 use image::RgbImage;
 
 use vision::face::Point;
+use vision::shrink::{Filter, Shrinker};
 
 /// Resizes frames to a square, with buffers that are reused from frame to frame.
-pub(super) struct Fitter {
-    resizer: Resizer,
-    /// The frame in the model's size, as far as it fills it.
-    small: Image<'static>,
-}
-
-impl Default for Fitter {
-    fn default() -> Self {
-        Self { resizer: Resizer::new(), small: Image::new(1, 1, PixelType::U8x3) }
-    }
-}
+#[derive(Default)]
+pub(super) struct Fitter(Shrinker);
 
 impl Fitter {
     /// Makes `picture` fit a square of `side` pixels.
@@ -26,16 +16,8 @@ impl Fitter {
     /// The resizer's, in words.
     pub(super) fn fit(&mut self, picture: &RgbImage, side: usize) -> Result<Fitted<'_>, String> {
         let place = Letterbox::new(picture.width(), picture.height(), side);
-        if (self.small.width(), self.small.height()) != (place.width as u32, place.height as u32) {
-            self.small = Image::new(place.width as u32, place.height as u32, PixelType::U8x3);
-        }
-        let source = ImageRef::new(picture.width(), picture.height(), picture.as_raw(), PixelType::U8x3)
-            .map_err(|error| error.to_string())?;
-        // A triangle filter as wide as the reduction: no source pixel is skipped, which plain bilinear
-        // sampling would do.
-        let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear));
-        self.resizer.resize(&source, &mut self.small, &options).map_err(|error| error.to_string())?;
-        Ok(Fitted { place, small: self.small.buffer() })
+        let size = (place.width as u32, place.height as u32);
+        Ok(Fitted { place, small: self.0.shrink(picture, size, Filter::Triangle)? })
     }
 }
 

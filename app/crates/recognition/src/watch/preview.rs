@@ -1,13 +1,12 @@
 //! The picture a technician sees: the last frame, small, and where the faces are in it.
 
-use fast_image_resize::images::{Image, ImageRef};
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
 use image::RgbImage;
 use serde::Serialize;
 
 use base::event::Advice;
 use base::identity::RollNumber;
 use vision::face::Bounds;
+use vision::shrink::{Filter, Shrinker};
 
 /// Width of a preview, pixels: enough to aim the camera, little to send.
 const WIDTH: u32 = 480;
@@ -51,19 +50,10 @@ impl Preview {
                 *value *= scale;
             }
         }
-        Self { picture: shrunk(frame, width, height), tracks }
+        // It fails for what is no picture only; it would stay black.
+        let shrunk = Shrinker::default().shrink(frame, (width, height), Filter::Mean).cloned();
+        Self { picture: shrunk.unwrap_or_else(|_| RgbImage::new(width, height)), tracks }
     }
-}
-
-/// `frame` in another size, each pixel the mean of those that it stands for.
-fn shrunk(frame: &RgbImage, width: u32, height: u32) -> RgbImage {
-    let mut small = Image::new(width, height, PixelType::U8x3);
-    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Box));
-    // Neither fails for what is a picture; it would stay black.
-    if let Ok(frame) = ImageRef::new(frame.width(), frame.height(), frame.as_raw(), PixelType::U8x3) {
-        let _ = Resizer::new().resize(&frame, &mut small, &options);
-    }
-    RgbImage::from_raw(width, height, small.into_vec()).unwrap_or_default()
 }
 
 #[cfg(test)]
