@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::cache_status::CacheStatus;
 use config::Config;
 use recognition::naming::own::ENOUGH;
-use recognition::naming::second::{Curves, Thresholds};
+use recognition::naming::second::{FirstCurve, Thresholds};
 use recognition::naming::threshold::Calibration;
 use recognition::roster::enrol::build_from;
 use recognition::roster::places::Places;
@@ -169,16 +169,15 @@ fn table(report: &Report) -> String {
 fn thresholds(roster: &Roster, config: &Config) -> anyhow::Result<String> {
     let general = Calibration::of(config.recognition.calibration.as_deref(), config.recognition.embedder)?;
     let (faces, fpir) = (roster.gallery.faces(), config.recognition.accepted_fpir);
-    let first_curve = Curves::of(config.recognition.embedder)?;
+    let first_curve = FirstCurve::of(&general)?;
     let least =
         Thresholds::of(&roster.gallery, &general, first_curve.as_ref(), config.recognition.threshold, fpir);
-    let needed = least.both.unwrap_or(least.first);
+    let needed = least.first;
     let mut text =
         format!("a match needs a similarity of {needed:.3} ({faces} photos, accepted FPIR {fpir})\n");
-    if least.both.is_some() {
+    if let Some(both) = least.both {
         text += &format!(
-            "  of both embedders; of the first alone, where there is no doubt: {:.3}\n",
-            least.first
+            "  with SFace; near it both embedders are asked, and a similarity of {both:.3} is needed\n"
         );
     }
     text += &match &roster.report.own {
@@ -186,7 +185,7 @@ fn thresholds(roster: &Roster, config: &Config) -> anyhow::Result<String> {
             "of your own students ({} pairs): expected FPIR {:.4}; by the general curve\n  a similarity of {:.3} \
              would do\n",
             own.comparisons,
-            own.expected_fpir(faces, needed),
+            own.expected_fpir(faces, least.both.unwrap_or(needed)),
             general.threshold(faces, fpir)
         ),
         None => format!("by the general curve; your own students are measured from {ENOUGH} photos on\n"),

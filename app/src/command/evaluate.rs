@@ -22,6 +22,7 @@ use evaluate::identification::identification;
 use evaluate::verification::verification;
 use evaluate::{attacks, bench, chart, enrolment, groups, identification, pairs, pictures};
 use liveness::config::{Liveness, LivenessRule};
+use recognition::naming::second::FirstCurve;
 use recognition::naming::threshold::Calibration;
 use recognition::naming::vote::Rule;
 use recognition::{Engine, EngineError};
@@ -202,11 +203,12 @@ pub(super) fn execute(path: &Path, arguments: &Arguments) -> anyhow::Result<Exit
         What::Identification { images, pictures_each, margin, calibration, labels, out, .. } => {
             let general =
                 Calibration::of(config.recognition.calibration.as_deref(), config.recognition.embedder)?;
-            // The threshold of a school with so many photos, unless the site has set one.
-            let groups_at = config
-                .recognition
-                .threshold
-                .unwrap_or_else(|| general.threshold(SCHOOL, config.recognition.accepted_fpir));
+            // The threshold of a school with so many photos, unless the site has set one; a site with two
+            // embedders has set it for the first.
+            let first = FirstCurve::of(&general)?;
+            let set = |set| first.as_ref().map_or(set, |first| first.as_of_both(set, &general));
+            let automatic = || general.threshold(SCHOOL, config.recognition.accepted_fpir);
+            let groups_at = config.recognition.threshold.map_or_else(automatic, set);
             let plan = identification::Plan {
                 pictures_each: *pictures_each,
                 thresholds: (20..=70).step_by(5).map(|percent| percent as f32 / 100.0).collect(),
@@ -245,8 +247,8 @@ pub(super) fn execute(path: &Path, arguments: &Arguments) -> anyhow::Result<Exit
             // Every rule is measured, whatever the site's own is.
             let mut checker =
                 engine.liveness(&Liveness { require: LivenessRule::PassiveAny, ..Default::default() })?;
-            let calibration =
-                Calibration::of(config.recognition.calibration.as_deref(), config.recognition.embedder)?;
+            // A face is compared with that of its own first frame, by the first embedder, as at the door.
+            let calibration = Calibration::of(None, config.recognition.embedder.first())?;
             let clock: Arc<dyn Clock> = Arc::new(SystemClock::new(config.site.clock));
             let files = attacks::files(genuine, folder)?;
             let stills = stills.as_deref().map_or(Ok(Vec::new()), attacks::below)?;

@@ -94,7 +94,8 @@ impl Device {
             cache.insert(format!("{roll}/a.jpg"), entry.clone());
             cache.insert(format!(".at-the-door/{roll}/1.jpg"), entry);
         }
-        for name in ["embeddings.safetensors", "embeddings-sface.safetensors"] {
+        for name in ["embeddings.safetensors", "embeddings-sface.safetensors", "embeddings-both.safetensors"]
+        {
             cache.save(&data.join(name), "model", "detectors").unwrap();
         }
         let at_the_door = recognition::roster::places::at_the_door(data).join(GONE);

@@ -28,6 +28,8 @@ impl Work for ScalarProducts<'_> {
             known(rows.as_chunks().0, probe, products);
         } else if let Ok(probe) = <&[i16; 192]>::try_from(probe) {
             known(rows.as_chunks().0, probe, products);
+        } else if let Ok(probe) = <&[i16; 320]>::try_from(probe) {
+            known(rows.as_chunks().0, probe, products);
         } else if !probe.is_empty() {
             for (product, row) in products.iter_mut().zip(rows.chunks_exact(probe.len())) {
                 *product = scalar_product(row, probe);
@@ -56,11 +58,11 @@ mod tests {
     proptest! {
         #[test]
         fn every_instruction_set_gives_the_exact_products(
-            dimensions in proptest::sample::select(vec![32, 128, 192]),
-            values in proptest::collection::vec(-1200i16..1200, 192 * 9),
+            dimensions in proptest::sample::select(vec![32, 128, 192, 320]),
+            values in proptest::collection::vec(-1200i16..1200, 320 * 9),
             count in 0usize..9,
         ) {
-            let (probe, rows) = (&values[..dimensions], &values[192..][..count * dimensions]);
+            let (probe, rows) = (&values[..dimensions], &values[320..][..count * dimensions]);
             let exact = |row: &[i16]| row.iter().zip(probe).map(|(a, b)| i64::from(*a) * i64::from(*b)).sum();
             let exact: Vec<i64> = rows.chunks_exact(dimensions).map(exact).collect();
             for isa in Isa::available() {

@@ -204,7 +204,7 @@ impl Judge<'_> {
         if quality.problem(self.min_face_px).is_some() {
             return Ok(());
         }
-        let face = self.engine.embed_aligned()?;
+        let face = self.engine.embed_first()?;
         let seen = self.checker.observe(picture, &landmarks, true, Some(at))?;
         Ok(trial.note(&landmarks, quality, &Recorded { face, seen }, at)?)
     }

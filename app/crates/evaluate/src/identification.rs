@@ -219,7 +219,7 @@ fn measure(
     let matches: Vec<Option<Match>> = found.iter().map(|(_, found)| found.clone()).collect();
     let mut points: Vec<Point> =
         fixed.chain(chosen).map(|(fpir, threshold)| point(fpir, threshold, &matches)).collect();
-    if let Some(doubt) = InDoubt::of(&gallery)? {
+    if let Some(doubt) = InDoubt::of(&gallery, &plan.calibration)? {
         for fpir in ACCEPTED_FPIR {
             let of_probes = probes.iter().map(|(_, path)| embedded[*path].as_ref());
             let (thresholds, matches, asked) = doubt.search(of_probes, plan, fpir);
@@ -355,15 +355,49 @@ mod tests {
         assert!(measured.calibration.comparisons > 6000 && !measured.calibration.points.is_empty());
     }
 
+    /// Twenty people on the roster and as many strangers; the first embedder finds every probe this like its
+    /// person, and the second recognises everybody.
+    fn in_doubt(similarity: f32) -> Vec<Point> {
+        let unit = |count: usize, person: usize, picture: usize, cosine: f32| {
+            let mut raw = vec![0.0; count];
+            raw[person] = cosine;
+            raw[60 + picture] = (1.0 - cosine * cosine).sqrt();
+            Embedding::normalised(&raw).unwrap()
+        };
+        let (mut people, mut embedded) = (BTreeMap::new(), BTreeMap::new());
+        for person in 0..40 {
+            let name = format!("p{person}");
+            for picture in 0..2 {
+                let first = if picture == 0 { 1.0 } else { similarity };
+                let faces = (unit(128, person, picture, first), unit(192, person, picture, 0.99));
+                let path = PathBuf::from(format!("{name}/{picture}.jpg"));
+                embedded.insert(path.clone(), Some(Embedding::joined(&faces.0, &faces.1, 0.5).unwrap()));
+                people.entry(name.clone()).or_insert_with(Vec::new).push(path);
+            }
+        }
+        let calibration = Calibration::of(None, EmbedderChoice::Both).unwrap();
+        let plan = Plan {
+            pictures_each: 1,
+            thresholds: Vec::new(),
+            margin: 0.05,
+            calibration,
+            labels: Labels::new(),
+            groups_at: 0.5,
+        };
+        let points = measure(&people, &embedded, &plan).unwrap().figures.points;
+        points.into_iter().filter(|point| point.second_asked.is_some()).collect()
+    }
+
     #[test]
-    fn the_second_embedder_is_asked_in_doubt_only_and_counted() {
-        // The first embedder is as sure of everybody as can be, or knows nobody.
-        let measured = measured_by(EmbedderChoice::Both, |_, _| true);
-        let asked: Vec<&Point> =
-            measured.figures.points.iter().filter(|point| point.second_asked.is_some()).collect();
-        assert_eq!(asked.len(), ACCEPTED_FPIR.len());
-        assert!(asked.iter().all(|point| point.second_asked.is_some_and(|asked| asked.mated.events == 0)));
-        assert!(asked.iter().all(|point| point.fnir.events == 0 && point.fpir.events == 0));
+    fn the_second_embedder_is_asked_in_doubt_only_and_then_decides() {
+        let least = in_doubt(0.9)[2].threshold;
+        let asked = |similarity: f32| {
+            let point = &in_doubt(similarity)[2];
+            (point.second_asked.unwrap().mated.events, point.fnir.events)
+        };
+        assert_eq!(asked(least + 0.2), (0, 0), "the first is sure");
+        assert_eq!(asked(least - 0.2), (0, 20), "the first is sure that it is somebody else");
+        assert_eq!(asked(least - 0.03), (20, 0), "the second decides, and recognises everybody");
     }
 
     #[test]

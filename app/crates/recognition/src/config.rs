@@ -18,7 +18,8 @@ pub struct Recognition {
     /// computing time), or "sface+mobilefacenet" (SFace, and in doubt both together). After a change every
     /// photo is read again; until then the earlier one goes on.
     pub embedder: EmbedderChoice,
-    /// Lowest cosine similarity that counts as a match, 0 to 1; empty: by the number of enrolled photos.
+    /// Lowest cosine similarity that counts as a match, 0 to 1; empty: by the number of enrolled photos. With
+    /// two embedders it is that of SFace.
     pub threshold: Option<f32>,
     /// Accepted share of strangers that a single frame takes for somebody on the roster (FPIR), for the
     /// automatic threshold. Votes over frames lower it further. 0.001 misses twice as many people whose photo

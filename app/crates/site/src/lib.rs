@@ -9,6 +9,7 @@
 //! |---|---|
 //! | [`book`] | what all doors have seen on one day; merges in any order; pure |
 //! | [`message`] | the bytes of one message, with its authentication code; pure |
+//! | [`keys`] | what stands for roll numbers, and the authentication codes; pure |
 //! | [`erasure`] | students who were erased, by keyed hashes of their roll numbers |
 //! | [`judge`] | which messages are believed: day, clock, replay, two doors with one name; pure |
 //! | [`topics`] | where messages are published |

@@ -18,12 +18,15 @@ use models::yunet::YuNet;
 /// Loads each network whose file is in `folder`, checks the file's hash and the network's answers.
 ///
 /// # Errors
-/// What is wrong with the first that is not as it must be; also when there is no embedder, without which
+/// What is wrong with the first that is not as it must be; also when an embedder is missing, without which
 /// nobody is recognised.
 pub fn models(folder: &Path) -> Result<(), String> {
     let store = Store::open(folder).map_err(|error| error.to_string())?;
-    if !store.has(Role::EmbedderSface) {
-        return Err(format!("there is no embedder (SFace) in {}", folder.display()));
+    // A site may choose either, or both.
+    for (role, name) in [(Role::EmbedderSface, "SFace"), (Role::Embedder, "MobileFaceNet")] {
+        if !store.has(role) {
+            return Err(format!("there is no embedder ({name}) in {}", folder.display()));
+        }
     }
     for role in Role::ALL.into_iter().filter(|role| store.has(*role)) {
         let weights = models::store::load(&store, role, &Device::Cpu).map_err(|error| error.to_string())?;

@@ -4,24 +4,23 @@ use super::Plan;
 use crate::pictures::EvaluateError;
 use recognition::Gallery;
 use recognition::naming::gallery::Match;
-use recognition::naming::second::{Curves, Thresholds};
-use recognition::naming::threshold::CalibrationError;
+use recognition::naming::second::{FirstCurve, Thresholds};
+use recognition::naming::threshold::{Calibration, CalibrationError};
 use vision::embedding::Embedding;
 
 /// A gallery of two embedders, the second of which is asked in doubt only, as at the door.
 pub(super) struct InDoubt<'a> {
     gallery: &'a Gallery,
-    curves: Curves,
+    curve: FirstCurve,
     first: usize,
 }
 
 impl<'a> InDoubt<'a> {
     /// `None` where the faces are of one embedder.
-    pub(super) fn of(gallery: &'a Gallery) -> Result<Option<Self>, EvaluateError> {
-        let Some(embedder) = gallery.embedder() else { return Ok(None) };
+    pub(super) fn of(gallery: &'a Gallery, general: &Calibration) -> Result<Option<Self>, EvaluateError> {
         let unusable = |error: CalibrationError| EvaluateError::TooLittle(error.to_string());
-        let Some(curves) = Curves::of(embedder).map_err(unusable)? else { return Ok(None) };
-        Ok(Some(Self { gallery, curves, first: embedder.first().dimensions() }))
+        let Some(curve) = FirstCurve::of(general).map_err(unusable)? else { return Ok(None) };
+        Ok(Some(Self { gallery, curve, first: general.embedder.first().dimensions() }))
     }
 
     /// What is found for each probe, on the scale of the first embedder, and whether the second was asked.
@@ -31,7 +30,7 @@ impl<'a> InDoubt<'a> {
         plan: &Plan,
         fpir: f32,
     ) -> (Thresholds, Vec<Option<Match>>, Vec<bool>) {
-        let thresholds = Thresholds::of(self.gallery, &plan.calibration, Some(&self.curves), None, fpir);
+        let thresholds = Thresholds::of(self.gallery, &plan.calibration, Some(&self.curve), None, fpir);
         let search = |probe: Option<&Embedding>| {
             let first = probe.and_then(|probe| probe.first(self.first).ok());
             let found = first.and_then(|first| self.gallery.search(&first));

@@ -1,22 +1,19 @@
 //! When a second embedder is asked, and what its answer counts: pure.
 //!
-//! Two embedders err on different faces, so both together miss fewer people than either. The second costs as
-//! much again for a face, so it is asked only where the first leaves a doubt. Its answer is given on the
-//! scale of the first, so that votes of frames with and without it are counted together.
+//! Two embedders err on different faces, and the second costs as much again for a face. So it is asked only
+//! where the first leaves a doubt. Its answer is given on the scale of the first, so that votes of frames with
+//! and without it are counted together. What that gains was measured on pictures only (MEASUREMENTS.md).
 
 use super::gallery::{Gallery, Match};
 use super::threshold::{Calibration, CalibrationError};
-use faces::embedder::EmbedderChoice;
 
-/// How near to the threshold a similarity leaves a doubt. A wider zone changed no figure by more than one
-/// probe on LFW's first three folds (MEASUREMENTS.md; `attendance evaluate identification`).
+/// How near to the threshold a similarity leaves a doubt. On LFW's first three folds a wider zone changed FPIR
+/// by at most 3 probes and FNIR by at most one, at 1 % and 0.1 % (`attendance evaluate identification`).
 pub const GREY: f32 = 0.05;
 
-/// Two embedders: the curve of the first.
+/// The curve of the first of two embedders.
 #[derive(Debug, Clone)]
-pub struct Curves {
-    first: Calibration,
-}
+pub struct FirstCurve(Calibration);
 
 /// The least similarities that count as a match.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -27,36 +24,53 @@ pub struct Thresholds {
     pub both: Option<f32>,
 }
 
-impl Curves {
-    /// The shipped curve of the first of two embedders; `None` where there is one embedder.
+impl FirstCurve {
+    /// The curve of the first of two embedders, where `general` is that of both; `None` where there is one
+    /// embedder. It is the shipped one. Where a site has measured that its people are more alike than the
+    /// shipped curve of both says, the first one's is raised by as much.
     ///
     /// # Errors
-    /// [`CalibrationError`] when the curve is of no use.
-    pub fn of(embedder: EmbedderChoice) -> Result<Option<Self>, CalibrationError> {
+    /// [`CalibrationError`] when a shipped curve is of no use.
+    pub fn of(general: &Calibration) -> Result<Option<Self>, CalibrationError> {
+        let embedder = general.embedder;
         if embedder.first() == embedder {
             return Ok(None);
         }
-        Ok(Some(Self { first: Calibration::of(None, embedder.first())? }))
+        let shipped = Calibration::of(None, embedder)?;
+        let mut first = Calibration::of(None, embedder.first())?;
+        let mut least = -1.0_f32;
+        for point in &mut first.points {
+            let more = general.similarity_at(point.fmr) - shipped.similarity_at(point.fmr);
+            // Rates must fall as similarities rise, also where a site's curve is uneven.
+            point.threshold = (point.threshold + more.max(0.0)).max(least + 1e-4).min(1.0);
+            least = point.threshold;
+        }
+        Ok(Some(Self(first)))
+    }
+
+    /// The similarity of both together that keeps the same false-match rate as `similarity` of the first.
+    pub fn as_of_both(&self, similarity: f32, general: &Calibration) -> f32 {
+        general.similarity_at(self.0.fmr_at(similarity))
     }
 }
 
 impl Thresholds {
-    /// For the accepted FPIR in this gallery, or for the similarity that a site has `set`, which is one of
-    /// the first embedder. `general` is the curve of all embedders together.
+    /// For the accepted FPIR in this gallery. `general` is the curve of both embedders, or of the only one.
+    /// `set` is the site's own threshold, if it has one; it is compared with similarities of the first.
     pub fn of(
         gallery: &Gallery,
         general: &Calibration,
-        two: Option<&Curves>,
+        first_curve: Option<&FirstCurve>,
         set: Option<f32>,
         accepted_fpir: f32,
     ) -> Self {
         let together = gallery.threshold(general, accepted_fpir);
-        let Some((curves, first)) = two.zip(gallery.first()) else {
+        let Some((curve, first)) = first_curve.zip(gallery.first()) else {
             return Self { first: set.unwrap_or(together), both: None };
         };
         match set {
-            Some(set) => Self { first: set, both: Some(general.similarity_at(curves.first.fmr_at(set))) },
-            None => Self { first: first.threshold(&curves.first, accepted_fpir), both: Some(together) },
+            Some(set) => Self { first: set, both: Some(curve.as_of_both(set, general)) },
+            None => Self { first: first.threshold(&curve.0, accepted_fpir), both: Some(together) },
         }
     }
 
@@ -80,6 +94,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use base::identity::RollNumber;
+    use faces::embedder::EmbedderChoice;
     use vision::embedding::Embedding;
 
     fn found(similarity: f32, runner_up: f32) -> Match {
@@ -111,7 +126,7 @@ mod tests {
     #[test]
     fn thresholds_follow_the_roster_or_the_site() {
         let both = Calibration::of(None, EmbedderChoice::Both).unwrap();
-        let curves = Curves::of(EmbedderChoice::Both).unwrap().unwrap();
+        let curve = FirstCurve::of(&both).unwrap().unwrap();
         let mut rng = fastrand::Rng::with_seed(4);
         let mut face = |number: usize| {
             let mut raw = |count: usize| -> Vec<f32> { (0..count).map(|_| rng.f32() - 0.5).collect() };
@@ -123,12 +138,23 @@ mod tests {
         let first = faces[7].1.first(128).unwrap();
         let gallery = Gallery::new(faces);
         assert_eq!(gallery.search(&first).unwrap().roll.as_str(), "7", "by the first embedder alone");
-        let automatic = Thresholds::of(&gallery, &both, Some(&curves), None, 0.01);
-        assert_eq!(automatic.first, curves.first.threshold(50, 0.01));
+        let automatic = Thresholds::of(&gallery, &both, Some(&curve), None, 0.01);
+        assert_eq!(automatic.first, curve.0.threshold(50, 0.01));
         assert_eq!(automatic.both, Some(both.threshold(50, 0.01)));
-        let by_the_site = Thresholds::of(&gallery, &both, Some(&curves), Some(automatic.first), 0.5);
+        let by_the_site = Thresholds::of(&gallery, &both, Some(&curve), Some(automatic.first), 0.5);
         assert_eq!(by_the_site.first, automatic.first);
         assert!((by_the_site.both.unwrap() - both.threshold(50, 0.01)).abs() < 1e-3);
-        assert!(Curves::of(EmbedderChoice::Sface).unwrap().is_none());
+        let one = Calibration::of(None, EmbedderChoice::Sface).unwrap();
+        assert!(FirstCurve::of(&one).unwrap().is_none(), "there is one embedder");
+        let mut alike = both.clone();
+        alike.points.iter_mut().for_each(|point| point.threshold += 0.05);
+        let raised = FirstCurve::of(&alike).unwrap().unwrap();
+        let more = Thresholds::of(&gallery, &alike, Some(&raised), None, 0.01).first - automatic.first;
+        assert!((more - 0.05).abs() < 1e-3, "a site whose people are more alike: {more}");
+        let mut own = Calibration::of(None, EmbedderChoice::Sface).unwrap();
+        own.points.iter_mut().for_each(|point| point.threshold += 0.03);
+        let own = gallery.with_own_of_first(Some(own));
+        let more = Thresholds::of(&own, &both, Some(&curve), None, 0.01).first - automatic.first;
+        assert!((more - 0.03).abs() < 1e-3, "the school's own students: {more}");
     }
 }

@@ -82,6 +82,15 @@ impl Calibration {
         };
         let text =
             own.map_or(Ok(shipped(embedder).to_owned()), read).map_err(|error| failed(error.to_string()))?;
+        if own.is_some()
+            && let Some(unknown) = unknown_embedder(&text)
+        {
+            log::warn!(
+                "{} was measured with {unknown}, which this version does not know: the shipped calibration counts",
+                path.display()
+            );
+            return Self::of(None, embedder);
+        }
         let calibration: Self = serde_json::from_str(&text).map_err(|error| failed(error.to_string()))?;
         calibration.check().map_err(|reason| failed(reason.to_owned()))?;
         if own.is_none() {
@@ -174,6 +183,13 @@ impl Calibration {
     }
 }
 
+/// The embedder of a calibration that another version of this program wrote, where this one does not know it.
+fn unknown_embedder(text: &str) -> Option<String> {
+    let file: serde_json::Value = serde_json::from_str(text).ok()?;
+    let name = file.get("embedder")?.as_str()?;
+    (!EmbedderChoice::ALL.iter().any(|known| known.name() == name)).then(|| name.chars().take(40).collect())
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -238,7 +254,11 @@ mod tests {
         std::fs::write(&path, text).unwrap();
         let found = |embedder| Calibration::of(Some(&path), embedder).unwrap();
         assert_eq!(found(EmbedderChoice::Mobilefacenet).points[0].threshold, 0.9);
-        assert_eq!(found(EmbedderChoice::Sface), Calibration::of(None, EmbedderChoice::Sface).unwrap());
+        let shipped = Calibration::of(None, EmbedderChoice::Sface).unwrap();
+        assert_eq!(found(EmbedderChoice::Sface), shipped);
+        // As a version to come may write it.
+        std::fs::write(&path, text.replacen('{', r#"{"embedder":"a-later-one","#, 1)).unwrap();
+        assert_eq!(found(EmbedderChoice::Sface), shipped);
     }
 
     #[test]

@@ -59,10 +59,15 @@ pub fn earlier(settings: &Settings) -> Option<Roster> {
 
 /// Deletes the embeddings of the embedders that are not chosen: the roster of the chosen one is whole.
 pub fn forget(data_dir: &Path, chosen: EmbedderChoice) {
-    for path in others(chosen).map(|other| data_dir.join(other.cache())) {
+    let Ok(entries) = std::fs::read_dir(data_dir) else { return };
+    // Also those of an embedder that only another version of this program knows.
+    let is_other = |name: &str| {
+        name.starts_with("embeddings") && name.ends_with(".safetensors") && name != chosen.cache()
+    };
+    for entry in entries.flatten().filter(|entry| entry.file_name().to_str().is_some_and(is_other)) {
+        let path = entry.path();
         match std::fs::remove_file(&path) {
             Ok(()) => log::info!("{} is deleted: the new embeddings are complete", path.display()),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
             Err(error) => log::warn!("{} cannot be deleted: {error}; delete it by hand", path.display()),
         }
     }
@@ -137,7 +142,9 @@ mod tests {
 
         remember(&settings, EmbedderChoice::Sface);
         assert!(earlier(&settings).is_none(), "the new one knows more");
+        std::fs::write(place("embeddings-later.safetensors"), "of a version to come").unwrap();
         forget(&settings.data_dir, EmbedderChoice::Sface);
+        assert!(!place("embeddings-later.safetensors").exists());
         assert!(!place(EmbedderChoice::Mobilefacenet.cache()).exists());
         assert!(place(EmbedderChoice::Sface.cache()).exists());
     }

@@ -211,24 +211,38 @@ pub(super) fn roster(
         photos.push(PhotoReport { photo, roll, content: entry.content, outcome });
     }
     let gallery = Gallery::new(faces.clone());
-    let alike = alike(&gallery, &faces, likeness);
     let own = calibration.and_then(|general| own::curve(&faces, general));
+    let mut alike = alike(&gallery, &faces, likeness);
+    let mut of_first = None;
+    if let Some((parts, general)) = by_the_first(gallery.embedder(), &faces) {
+        of_first = own::curve(&parts, &general);
+        let first = gallery.first().unwrap_or(&gallery);
+        join(&mut alike, self::alike(first, &parts, Likeness::of(&general)));
+    }
     let pairs = alike.iter().map(|pair| (&pair.one, &pair.other));
-    let of_first = own_curve_of_first(gallery.embedder(), &faces);
     let gallery = gallery.with_own(own.clone()).with_own_of_first(of_first).with_alike(pairs);
     Roster { gallery, report: Report { photos, ignored, alike, folders, own } }
 }
 
-/// The curve of these people by the first of two embedders; `None` where there is one.
-fn own_curve_of_first(
+/// The faces by the first of two embedders, with its shipped curve; `None` where there is one embedder.
+fn by_the_first(
     embedder: Option<EmbedderChoice>,
     faces: &[(RollNumber, Embedding)],
-) -> Option<Calibration> {
+) -> Option<(Vec<(RollNumber, Embedding)>, Calibration)> {
     let first = embedder.map(EmbedderChoice::first).filter(|first| Some(*first) != embedder)?;
     let part =
         |(roll, face): &(RollNumber, Embedding)| Some((roll.clone(), face.first(first.dimensions()).ok()?));
-    let parts: Vec<_> = faces.iter().filter_map(part).collect();
-    own::curve(&parts, &Calibration::of(None, first).ok()?)
+    Some((faces.iter().filter_map(part).collect(), Calibration::of(None, first).ok()?))
+}
+
+/// Adds the pairs that are not among `alike` yet.
+fn join(alike: &mut Vec<Alike>, more: Vec<Alike>) {
+    for pair in more {
+        if !alike.iter().any(|known| (&known.one, &known.other) == (&pair.one, &pair.other)) {
+            alike.push(pair);
+        }
+    }
+    alike.truncate(MAX_ALIKE);
 }
 
 /// Those of one student's photos that are not used because they are not of one person.

@@ -20,7 +20,7 @@ use super::view::{Latency, Snapshot, millis};
 use crate::config;
 use crate::engine::Engine;
 use crate::naming::gallery::{Gallery, SharedGallery};
-use crate::naming::second::Curves;
+use crate::naming::second::FirstCurve;
 use crate::naming::threshold::{Calibration, CalibrationError};
 use crate::naming::vote::Ballot;
 use base::identity::RollNumber;
@@ -41,8 +41,9 @@ const DETECT_EVERY: Duration = Duration::from_millis(200);
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// Faces without an answer that the models look at in one frame, the largest first; the others wait for a
-/// later one. On the board one takes 18 to 32 ms by paper (models/COST.md): with more of them, frames of
-/// one face would come too seldom to see a blink, or that a face was exchanged.
+/// later one. On the board one takes 18 to 32 ms by paper, and 15 ms more where a second embedder is asked
+/// (models/COST.md): with more of them, frames of one face would come too seldom to see a blink, or that a
+/// face was exchanged.
 const A_FRAME: usize = 4;
 
 /// Recognition with its state: the tracks.
@@ -63,7 +64,7 @@ pub struct Pipeline {
     /// Of the embedder that the gallery in use was made with.
     calibration: Calibration,
     /// Where that is two of them: of the first.
-    first_curve: Option<Curves>,
+    first_curve: Option<FirstCurve>,
     /// What may still bring faces into the gallery.
     loading: Vec<Progress>,
     /// Whether any of it was under way when the gallery of this frame was taken.
@@ -281,8 +282,12 @@ impl Pipeline {
 fn calibration(
     recognition: &config::Recognition,
     embedder: EmbedderChoice,
-) -> Result<(Calibration, Option<Curves>), EngineError> {
-    let both = || Ok((Calibration::of(recognition.calibration.as_deref(), embedder)?, Curves::of(embedder)?));
+) -> Result<(Calibration, Option<FirstCurve>), EngineError> {
+    let both = || {
+        let general = Calibration::of(recognition.calibration.as_deref(), embedder)?;
+        let first = FirstCurve::of(&general)?;
+        Ok((general, first))
+    };
     both().map_err(|error: CalibrationError| EngineError::Load {
         role: "calibration".to_owned(),
         reason: error.to_string().into(),

@@ -98,8 +98,11 @@ impl Senses for Networks<'_> {
         let mut found = self.gallery.search(face);
         if found.as_ref().is_some_and(|found| self.thresholds.are_in_doubt_of(found, self.margin)) {
             let whole = self.engine.complete(face)?;
+            let first = found.map_or(-1.0, |found| found.similarity);
             let together = self.gallery.search(&whole);
             found = together.map(|found| self.thresholds.on_the_scale_of_the_first(found));
+            let both = found.as_ref().map_or(-1.0, |found| found.similarity);
+            log::debug!("similarity {first:.3} left a doubt; both embedders say {both:.3} on its scale");
         }
         self.latency.embed += millis(start);
         Ok(found)
