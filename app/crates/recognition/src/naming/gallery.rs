@@ -51,8 +51,8 @@ pub struct Gallery {
 pub struct Match {
     /// Whose row it is.
     pub roll: RollNumber,
-    /// Cosine similarity to that person's best row, −1 to 1. Where two embedders were asked, the same distance
-    /// from the threshold on the scale of the first.
+    /// Cosine similarity to that person's best row, −1 to 1. Where two embedders were asked, the same
+    /// distance from the threshold on the scale of the first.
     pub similarity: f32,
     /// Best similarity to anybody else, that of a look-alike raised by what it needs more; −1 when there is
     /// nobody else.

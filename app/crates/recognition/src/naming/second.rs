@@ -1,14 +1,15 @@
 //! When a second embedder is asked, and what its answer counts: pure.
 //!
 //! Two embedders err on different faces, and the second costs as much again for a face. So it is asked only
-//! where the first leaves a doubt. Its answer is given on the scale of the first, so that votes of frames with
-//! and without it are counted together. What that gains was measured on pictures only (MEASUREMENTS.md).
+//! where the first leaves a doubt. Its answer is given on the scale of the first, so that votes of frames
+//! with and without it are counted together. What that gains was measured on pictures only
+//! (MEASUREMENTS.md).
 
 use super::gallery::{Gallery, Match};
 use super::threshold::{Calibration, CalibrationError};
 
-/// How near to the threshold a similarity leaves a doubt. On LFW's first three folds a wider zone changed FPIR
-/// by at most 3 probes and FNIR by at most one, at 1 % and 0.1 % (`attendance evaluate identification`).
+/// How near to the threshold a similarity leaves a doubt. On LFW's first three folds a wider zone changed
+/// FPIR by at most 3 probes and FNIR by at most one, at 1 % and 0.1 % (`attendance evaluate identification`).
 pub const GREY: f32 = 0.05;
 
 /// The curve of the first of two embedders.
