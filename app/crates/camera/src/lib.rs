@@ -1,8 +1,8 @@
 //! Where frames come from.
 //!
 //! A [`Source`] fills the caller's [`vision::frame::Frame`]; [`capture`] runs it on a thread of its own and
-//! hands frames to the inference thread through [`vision::latest`], a bounded queue that blocks nobody: a slow
-//! consumer drops frames, it never queues them.
+//! hands frames to the inference thread through [`vision::latest`], a bounded queue that blocks nobody: a
+//! slow consumer drops frames, it never queues them.
 #![forbid(unsafe_code)]
 
 pub mod capture;
