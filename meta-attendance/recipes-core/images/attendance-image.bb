@@ -13,6 +13,7 @@ IMAGE_INSTALL = "\
     packagegroup-core-boot \
     attendance \
     attendance-accounts \
+    attendance-clevis \
     attendance-console \
     attendance-firewall \
     attendance-fonts \
@@ -27,6 +28,7 @@ IMAGE_INSTALL = "\
     attendance-watchdog \
     bash \
     ca-certificates \
+    cryptsetup \
     dbus-broker \
     dosfstools \
     dropbear \
@@ -39,13 +41,14 @@ IMAGE_INSTALL = "\
     rauc \
     rauc-conf \
     rauc-service \
+    systemd-crypt \
     util-linux-agetty \
     util-linux-mount \
     wireless-regdb-static \
 "
 
-# Addresses come from systemd-networkd; no encrypted partition, no MIME types, no names for the log.
-BAD_RECOMMENDATIONS += "busybox-udhcpc systemd-crypt systemd-mime udev-hwdb"
+# Addresses come from systemd-networkd; no MIME types, no names for the log.
+BAD_RECOMMENDATIONS += "busybox-udhcpc systemd-mime udev-hwdb"
 
 inherit core-image features_check
 
@@ -85,6 +88,11 @@ attendance_gate() {
     done
     for program in attendance rauc nft dropbear; do
         [ -e $root${bindir}/$program ] || [ -e $root${sbindir}/$program ] || bbfatal "$program is not in the image"
+    done
+    # What an encrypted card asks for (card.sh and key.sh of the initramfs): without one of them a start would stay.
+    for program in ${sbindir}/cryptsetup ${bindir}/systemd-cryptenroll ${bindir}/clevis ${bindir}/jose \
+        ${libdir}/cryptsetup/libcryptsetup-token-systemd-tpm2.so ${libdir}/libtss2-tcti-device.so.0; do
+        [ -e $root$program ] || [ -L $root$program ] || bbfatal "$program is not in the image: it could not open an encrypted card"
     done
     for file in attendance/models/detector-yunet-320.safetensors fonts/truetype/dejavu/DejaVuSans-Bold.ttf \
         fonts/truetype/lohit-devanagari/Lohit-Devanagari.ttf; do

@@ -1,11 +1,12 @@
 SUMMARY = "The appliance's initramfs"
-# The drivers that it needs are built into the kernel (linux-raspberrypi's attendance.cfg).
+# The drivers that it needs are built into the kernel (linux-raspberrypi's attendance.cfg), but for the one that would take lines of the header
+# from every site.
 DESCRIPTION = "Finds the slot that was started, opens its root under dm-verity, repairs and mounts the data partition."
 SECTION = "base"
 LICENSE = "MIT"
 CVE_PRODUCT = "attendance"
 
-PACKAGE_INSTALL = "attendance-initramfs-files ${ROOTFS_BOOTSTRAP_INSTALL}"
+PACKAGE_INSTALL = "attendance-initramfs-files attendance-tpm-header ${ROOTFS_BOOTSTRAP_INSTALL}"
 PACKAGE_EXCLUDE = "kernel-image-*"
 IMAGE_FEATURES = ""
 IMAGE_LINGUAS = ""

@@ -4,8 +4,9 @@
 # mounted.
 #
 #   plain                  nothing here touches it, unless /data/card-key asks for a key: then it moves over
-#   fresh, with card.key   LUKS2 from the beginning. Where its key does not answer, the start stays: nothing
-#   on the card            is written in plain that was to be encrypted
+#   fresh, with card.key   LUKS2 from the beginning. Where its key does not answer, or the image has no
+#   on the card            programs for it, the start stays: nothing is written in plain that was to be
+#                          encrypted
 #   LUKS2                  opened by the key that its header names, or by recovery-key.txt on the card's first
 #                          partition. Where neither opens it, the start stays, says so on every console and in
 #                          attendance-status.txt, and asks again each half minute. Nothing is made over it
@@ -87,7 +88,7 @@ mark() { sfdisk --quiet --no-reread --force --part-type "/dev/$disk" 6 "$1" > /r
 mark_luks() { mark $LUKS_TYPE && is_marked_luks; }
 is_marked_luks() { [ "$(sfdisk --part-type "/dev/$disk" 6 2> /dev/null)" = $LUKS_TYPE ]; }
 
-# Not the layer's own image (meta-attendance/README.md).
+# An image without the programs for it.
 can_encrypt() {
     [ ! -x /root/usr/sbin/cryptsetup ] || return 0
     card_problem=not-begun
@@ -128,8 +129,9 @@ open_card() {
     if [ -n "$fresh" ]; then
         set -- $(wanted_on_card)
         [ -n "${1:-}" ] || return 0
-        can_encrypt || return 0
         [ "$trial" != 1 ] || give_up "a system on trial makes no encrypted card"
+        can_encrypt || stay "The settings on the card's first drive ask for an encrypted card, and this system has no programs to make one." \
+            "Nothing was written to the card yet. Without card.key in attendance.toml the card is not encrypted."
         until answers "$@" && make_header "$@"; do stay_a_while "$(no_answer "$1")" "Nothing was written to the card yet. Without card.key in attendance.toml the card is not encrypted."; done
         wanted=$*
         write_whole_header && mark_luks || give_up "LUKS2 could not be made on $data"

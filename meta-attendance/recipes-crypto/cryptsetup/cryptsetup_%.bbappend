@@ -1,0 +1,2 @@
+# Keys by SSH are not used.
+PACKAGECONFIG:remove:appliance = "ssh-token"
