@@ -4,12 +4,11 @@ SECTION = "base"
 LICENSE = "GPL-3.0-or-later"
 CVE_PRODUCT = "clevis"
 LIC_FILES_CHKSUM = "file://COPYING;md5=d32239bcb673463ab874e80d47fae504"
-# curl is the initramfs' own.
-RDEPENDS:${PN} = "attendance-jose bash"
-
 # The version of image/lock/root.lock.
 SRC_URI = "git://github.com/latchset/clevis.git;protocol=https;branch=master;tag=v${PV}"
 SRCREV = "52c2b24eea20722bf5144045162dfa65cc20f68b"
+# curl is the initramfs' own.
+RDEPENDS:${PN} = "attendance-jose bash"
 
 inherit allarch
 

@@ -46,6 +46,6 @@ do_install:append() {
 }
 
 PACKAGES =+ "libtss2-tcti-device libtss2"
-FILES:libtss2-tcti-device = "${libdir}/libtss2-tcti-device.so.*"
-FILES:libtss2 = "${libdir}/libtss2-*.so.*"
+FILES:libtss2-tcti-device += "${libdir}/libtss2-tcti-device.so.*"
+FILES:libtss2 += "${libdir}/libtss2-*.so.*"
 ALLOW_EMPTY:${PN} = "1"
