@@ -1,6 +1,7 @@
 """Boots an image in emulation; called by scripts/boot-image, which documents the options."""
 
 import argparse
+import contextlib
 import pathlib
 import shutil
 import signal
@@ -13,7 +14,8 @@ from typing import TypeVar
 
 from . import answers, card, checks, updates
 from .backend import Backend
-from .machine import Machine
+from .door import Door
+from .machine import Machine, OnLine
 from .tpm import Tpm
 
 T = TypeVar("T")
@@ -31,9 +33,12 @@ def main() -> None:
     parser.add_argument("--test-updates", action="store_true")
     parser.add_argument("--test-card-key", action="store_true")
     parser.add_argument("--all", action="store_true", help="every broken system, twenty power cuts, a rollout, sticks")
-    parser.add_argument("--only", action="append", default=[], choices=updates.PARTS, help="one part of --all, on a card of its own")
+    parser.add_argument("--only", action="append", default=[], help="one part of --all, or of --test-card-key, on a card of its own")
     parser.add_argument("--customer-key", help="the public key (PEM) whose hash the board has in OTP: it starts nothing else")
     arguments = parser.parse_args()
+    parts = card.PARTS if arguments.test_card_key else updates.PARTS
+    if unknown := set(arguments.only).difference(parts):
+        parser.error(f"unknown part {', '.join(unknown)}: choose of {', '.join(parts)}")
     Machine.customer_key = arguments.customer_key
     sys.stdout.reconfigure(line_buffering=True)
     # A stopped test leaves neither a machine nor its card behind.
@@ -129,15 +134,24 @@ def test_card_key(arguments: argparse.Namespace) -> int:
     show = (lambda line: print(f"      | {line}")) if arguments.verbose else None
     failed = 0
     with tempfile.TemporaryDirectory(prefix="boot-image-") as folder:
-        place = pathlib.Path(folder)
-        for name, wanted in (("fresh", card.FRESH), ("moving", card.MOVING), ("network", card.NETWORK)):
-            machine = Machine(arguments.image, folder=place / name, on_line=show)
-            cards = card.Cards(checks.Site(machine, 0), Tpm(place / f"tpm-{name}", driver), card.Tang(place / f"tang-{name}"))
-            try:
-                failed |= run(wanted, cards, machine)
-            finally:
-                machine.close()
+        for part in card.PARTS:
+            if part in (arguments.only or card.PARTS):
+                failed |= test_cards(part, arguments, pathlib.Path(folder, part), driver, show)
     return failed
+
+
+def test_cards(part: str, arguments: argparse.Namespace, place: pathlib.Path, driver: pathlib.Path, show: OnLine) -> int:
+    """One part of card.PARTS, on cards of its own."""
+    place.mkdir()
+    tpm = Tpm(place / "tpm", driver)
+    if part == "updates":
+        with contextlib.closing(Backend(arguments.demo_site, arguments.demo_data, str(place))) as backend:
+            door = Door(arguments.image, pathlib.Path(arguments.image).parent / "test", backend, card.BUNDLES, show)
+            with contextlib.closing(door.machine):
+                return run(card.UPDATES, card.Updating(door, tpm), door.machine)
+    with contextlib.closing(Machine(arguments.image, folder=place / "machine", on_line=show)) as machine:
+        wanted = {"fresh": card.FRESH, "moving": card.MOVING, "network": card.NETWORK, "speed": card.SPEED}[part]
+        return run(wanted, card.Cards(checks.Site(machine, 0), tpm, card.Tang(place / "tang")), machine)
 
 
 def test_updates(arguments: argparse.Namespace) -> int:

@@ -1,6 +1,6 @@
 """What `scripts/boot-image --test-card-key` shows: a card with a key from a TPM, a plain card that moves over
-while the power goes, and a card with a key from the network (a real tang behind an address of the emulated
-network).
+while the power goes, a card with a key from the network (a real tang behind an address of the emulated
+network), updates of an encrypted card, and what its encryption costs.
 
 Read raw, as a thief would: nothing of what the device knows is found on the encrypted partition.
 """
@@ -10,11 +10,13 @@ import os
 import pathlib
 import re
 import shutil
+import statistics
 import subprocess
 from collections.abc import Iterator
 
-from . import eeprom
+from . import eeprom, updates
 from .checks import Site, wait_for
+from .door import Door
 from .machine import BOOT_TIMEOUT, Machine
 from .tpm import Tpm
 
@@ -82,6 +84,27 @@ def found_raw(machine: Machine, needles: tuple[bytes, ...] = (ROLL, SECRET)) -> 
     return sorted(found)
 
 
+def state(machine: Machine) -> dict[str, str]:
+    """What the initramfs says of the card."""
+    lines = machine.run("cat /run/attendance-boot/card").splitlines()
+    return dict(line.split("=", 1) for line in lines)
+
+
+def write_rows(machine: Machine) -> None:
+    """Something that a thief would like to have."""
+    machine.run(f"mkdir -p /var/lib/attendance/known_faces/{ROLL.decode()} && echo {ROLL.decode()} > /data/roll && sync")
+
+
+def write_down(machine: Machine) -> str:
+    """The recovery key, which counts as written down: it is no longer shown, and stays as it is."""
+    key = machine.run("cat /run/attendance-boot/recovery-key")
+    machine.run(
+        "install -d -o attendance -g attendance /var/lib/attendance/card && "
+        "sed -n 's/^uuid=//p' /run/attendance-boot/card > /var/lib/attendance/card/recovery-key-seen && sync"
+    )
+    return key
+
+
 class Cards:
     """Cards under test, and what the one before left."""
 
@@ -96,13 +119,7 @@ class Cards:
         return re.sub(rb'key = "[^"]*"', key, text) if self.site.backend else text + b"[webhook]\n" + key + b"\n"
 
     def card(self) -> dict[str, str]:
-        """What the initramfs says."""
-        lines = self.machine.run("cat /run/attendance-boot/card").splitlines()
-        return dict(line.split("=", 1) for line in lines)
-
-    def write_rows(self) -> None:
-        """Something that a thief would like to have."""
-        self.machine.run(f"mkdir -p /var/lib/attendance/known_faces/{ROLL.decode()} && echo {ROLL.decode()} > /data/roll && sync")
+        return state(self.machine)
 
 
 def fresh_card_with_a_tpm(cards: Cards) -> None:
@@ -118,7 +135,8 @@ def fresh_card_with_a_tpm(cards: Cards) -> None:
     assert cards.recovery not in machine.run("journalctl -b --no-pager -o cat; dmesg"), "the log has the recovery key"
     wait_for(lambda: cards.recovery in machine.run("cat /run/issue.d/attendance.issue", check=False)[1], "the key on the console")
     assert SECRET.decode() in machine.run("cat /etc/attendance/attendance.toml")
-    cards.write_rows()
+    assert machine.run("cat /sys/module/aes_ce_blk/refcnt") != "0", "it is encrypted without the processor's instructions for that"
+    write_rows(machine)
     assert machine.run("cat /data/card-key") == "tpm"
     machine.power_cut()
     assert found_raw(machine) == []
@@ -130,13 +148,9 @@ def a_restart_opens_it(cards: Cards) -> None:
     cards.site.start()
     assert cards.card()["by"] == "tpm", cards.card()
     assert machine.run("cat /data/roll") == ROLL.decode()
-    again = machine.run("cat /run/attendance-boot/recovery-key")
+    again = write_down(machine)
     assert again != cards.recovery
     cards.recovery = again
-    machine.run(
-        "install -d -o attendance -g attendance /var/lib/attendance/card && "
-        "sed -n 's/^uuid=//p' /run/attendance-boot/card > /var/lib/attendance/card/recovery-key-seen && sync"
-    )
     machine.power_cut()
     cards.site.start()
     assert machine.run("ls /run/attendance-boot/recovery-key", check=False)[0] != 0, "it is shown again"
@@ -192,7 +206,7 @@ def a_plain_card_moves_over(cards: Cards) -> None:
     eeprom.write(machine.card, 1, "attendance.toml", cards.settings())
     cards.site.start()
     assert cards.card()["state"] == "plain"
-    cards.write_rows()
+    write_rows(machine)
     machine.run("head -c 30000000 /dev/urandom > /data/photos && sha256sum /data/photos > /data/sums && sync")
     machine.power_cut()
     assert found_raw(machine) == sorted([ROLL, SECRET])
@@ -224,7 +238,7 @@ def fresh_card_with_tang(cards: Cards) -> None:
     eeprom.write(machine.card, 1, "attendance.toml", cards.settings() + cards.tang.settings())
     cards.site.start()
     assert (cards.card()["state"], cards.card()["key"]) == ("encrypted", "network"), cards.card()
-    cards.write_rows()
+    write_rows(machine)
     machine.power_cut()
     assert found_raw(machine) == []
     cards.site.start()
@@ -255,3 +269,124 @@ def a_server_with_other_keys_does_not_open_it(cards: Cards) -> None:
 
 
 NETWORK = [fresh_card_with_tang, without_tang_it_waits, a_server_with_other_keys_does_not_open_it]
+
+
+class Updating:
+    """A card with a key from a TPM that gets updates. `recovery`: its recovery key."""
+
+    def __init__(self, door: Door, tpm: Tpm) -> None:
+        self.door, self.machine, self.recovery = door, door.machine, ""
+        self.machine.tpm = tpm
+        settings = Site(self.machine, door.page_port, door.backend).settings()
+        eeprom.write(self.machine.card, 1, "attendance.toml", settings + TPM)
+
+    def opened(self) -> None:
+        """The start that runs has opened the card with the TPM's key, and finds there what was written."""
+        found = state(self.machine)
+        assert (found["state"], found["by"]) == ("encrypted", "tpm"), found
+        assert self.machine.run("cat /data/roll") == ROLL.decode()
+
+
+def an_update_opens_it(card: Updating) -> None:
+    """An update by the console: the other slot opens the card with the same TPM, and commits itself."""
+    card.door.start()
+    card.door.whole()
+    card.recovery = write_down(card.machine)
+    write_rows(card.machine)
+    updates.to_the_other(card.door)
+    card.opened()
+
+
+def a_failed_trial_goes_back_and_opens_it(card: Updating) -> None:
+    """A system that fails its trial: the one before starts again, opens the card and says why."""
+    updates.fault(card.door, "mute", lambda _: None)
+    card.opened()
+
+
+def a_trial_without_the_tpm_goes_back(card: Updating) -> None:
+    """A system on trial that gets no key from the TPM: the trial is over, and nothing was changed."""
+    tpm = card.machine.tpm
+    card.door.update("good")
+    tpm.fitted = False
+    card.door.start(trial=True)
+    tpm.fitted = True
+    card.machine.wait_for_console("this system cannot open the encrypted card")
+    card.door.goes_back("did not come up")
+    card.opened()
+
+
+def a_corrupted_root_is_left(card: Updating) -> None:
+    """The committed root, which has the programs that open the card, is corrupted: the other slot opens the
+    card and commits itself."""
+    updates.to_the_other(card.door)
+    updates.head_corrupted(card.door)
+    card.opened()
+
+
+def after_the_recovery_key_updates_go_on(card: Updating) -> None:
+    """The card in another board, with another TPM: the recovery key opens it, and so does the next update's
+    slot with that TPM."""
+    card.machine.power_cut()
+    card.machine.tpm = card.machine.tpm.another()
+    eeprom.write(card.machine.card, 1, "recovery-key.txt", card.recovery.encode())
+    card.door.start()
+    card.door.whole()
+    card.opened()
+    updates.to_the_other(card.door)
+    card.opened()
+    card.machine.power_cut()
+    assert found_raw(card.machine, (ROLL, card.door.backend.key.encode())) == []
+
+
+UPDATES = [
+    an_update_opens_it,
+    a_failed_trial_goes_back_and_opens_it,
+    a_trial_without_the_tpm_goes_back,
+    a_corrupted_root_is_left,
+    after_the_recovery_key_updates_go_on,
+]
+# The bundles that these install.
+BUNDLES = ["good", "mute"]
+
+
+# Megabytes that are read and written, and how often.
+THROUGHPUT = 96, 3
+
+
+def throughput_with_and_without(cards: Cards) -> None:
+    """What the encryption costs: the same commands on the encrypted partition and on what is opened of it;
+    written is to the empty slot's root and to a file. The emulated processor's figures say nothing of a
+    board's."""
+    machine = cards.machine
+    machine.tpm = cards.tpm
+    eeprom.write(machine.card, 1, "attendance.toml", cards.settings() + TPM)
+    cards.site.start()
+    assert cards.card()["state"] == "encrypted", cards.card()
+    machine.run("systemctl stop attendance.service", timeout=120)
+    megabytes, rounds = THROUGHPUT
+    opened = machine.run("findmnt -no SOURCE /data")
+    blocks = f"bs=1M count={megabytes}"
+    write = f"dd if=/dev/zero {blocks} oflag=direct conv=fsync,notrunc of="
+    read = f"dd of=/dev/null {blocks} skip=16 iflag=direct if="
+    commands = {
+        "read": (f"{read}/run/attendance-boot/partitions/6", f"{read}{opened}"),
+        "write": (f"{write}/run/attendance-boot/partitions/5", f"{write}/data/throughput"),
+    }
+    # The card's file and the file on it get their blocks before they count.
+    for command in commands["write"]:
+        machine.run(command)
+    for what, pair in commands.items():
+        plain, encrypted = (statistics.median(seconds(machine.run(f"{command} 2>&1")) for _ in range(rounds)) for command in pair)
+        print(f"    {what}: plain {megabytes / plain:.0f} MiB/s, encrypted {megabytes / encrypted:.0f} MiB/s: {plain / encrypted:.2f}")
+    # Without a card, in memory.
+    print("    " + machine.run("cryptsetup benchmark --cipher aes-xts --key-size 512 2>&1 | tail -n 1"))
+    print("    cipher: " + machine.run("sed -n 's/^driver *: *\\(.*xts.*\\)/\\1/p' /proc/crypto | tr '\\n' ' '"))
+
+
+def seconds(said: str) -> float:
+    """What dd says it took."""
+    return float(re.search(r"copied, ([0-9.e+-]+) s", said)[1])
+
+
+SPEED = [throughput_with_and_without]
+PARTS = ["fresh", "moving", "network", "updates", "speed"]

@@ -82,7 +82,7 @@ def test(
             for before, part in zip([None, *alone], alone, strict=False):
                 if part.startswith("corrupted") and before in BROKEN:
                     # What is broken is whole, too, to the initramfs.
-                    _to_the_other(door)
+                    to_the_other(door)
                 _part(door, part, cuts, rounds, done)
     if "fleet" in parts:
         with tempfile.TemporaryDirectory(prefix="fleet-") as folder, contextlib.closing(hawkbit.Server(folder, bundles)) as server:
@@ -93,7 +93,7 @@ def test(
 
 def _part(door: Door, part: str, cuts: int, rounds: int, done: Done) -> None:
     if part in FAULTS:
-        _fault(door, part, done)
+        fault(door, part, done)
     elif part in DEAD:
         _dead(door, part, done)
     elif part == "cuts":
@@ -124,11 +124,11 @@ def _settled(door: Door, done: Done, film: bool) -> None:
     door.whole()
     if film:
         door.film()
-    door.span = _to_the_other(door)[1]
+    door.span = to_the_other(door)[1]
     done(f"slot {door.slot} is committed, after {door.span:.0f} s")
 
 
-def _to_the_other(door: Door) -> tuple[float, float]:
+def to_the_other(door: Door) -> tuple[float, float]:
     """A good update by the console: seconds until the machine was down, and until the commit."""
     started = time.monotonic()
     door.update("good")
@@ -166,7 +166,7 @@ def _one_update(door: Door, done: Done) -> None:
     done(f"A→B by the page: uploaded, installed and down after {installed:.0f} s, committed after {door.span:.0f} s, a row was delivered")
 
 
-def _fault(door: Door, bundle: str, done: Done) -> None:
+def fault(door: Door, bundle: str, done: Done) -> None:
     door.update(bundle)
     door.start(trial=True)
     door.goes_back(FAULTS[bundle])
@@ -201,7 +201,7 @@ def _cuts(door: Door, cuts: int, done: Done) -> None:
 
 def _back_again(door: Door, done: Done) -> None:
     """One more update, into the other slot; it stays after a power cut, and works."""
-    installed, span = _to_the_other(door)
+    installed, span = to_the_other(door)
     door.machine.power_cut()
     door.start()
     door.up()
@@ -209,7 +209,7 @@ def _back_again(door: Door, done: Done) -> None:
     done(f"to {door.slot}: down after {installed:.0f} s, committed after {span:.0f} s, there again after a power cut; a row was delivered")
 
 
-def _corrupted(door: Door, done: Done) -> None:
+def head_corrupted(door: Door) -> None:
     """The committed root is corrupted where a start reads at once: the initramfs asks for the other slot,
     which is examined and commits itself."""
     door.machine.power_cut()
@@ -217,6 +217,10 @@ def _corrupted(door: Door, done: Done) -> None:
     door.start()
     door.machine.wait_for_console("initramfs: FAILED: cannot mount")
     _other_commits_itself(door)
+
+
+def _corrupted(door: Door, done: Done) -> None:
+    head_corrupted(door)
     door.works()
     done(f"the committed root's head was corrupted: {door.slot} started automatically, committed itself, and works")
 
