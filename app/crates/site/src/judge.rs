@@ -229,13 +229,15 @@ impl Judge {
         if ahead > TOLERANCE {
             return Err(Doubt::Clock(ahead));
         }
+        let old = ahead < -TOLERANCE;
         let peer = self.peers.get(&seen.device).filter(|peer| peer.present(now, PRESENT));
         match peer {
             // A message that waited at the door or at the broker is old, and its times may still be right:
             // the door's clock decides.
-            Some(peer) if !(peer.clock_is_right() || live && ahead >= -TOLERANCE) => {
-                return Err(Doubt::Clock(peer.ahead));
-            }
+            Some(peer) if !peer.clock_is_right() && (old || !live) => return Err(Doubt::Clock(peer.ahead)),
+            // The door's clock is not known yet. A message that waited comes again: a door that connects
+            // sends its beacon and then its whole day with new times, and what the broker keeps is not live.
+            None if live && old => return Err(Doubt::Clock(ahead)),
             _ => {}
         }
         let latest = (seen.sent_at + TOLERANCE).min(window.ends - 1);

@@ -72,6 +72,16 @@ fn a_door_whose_clock_is_a_day_behind_changes_nothing_and_is_named() {
 }
 
 #[test]
+fn an_old_live_message_of_a_door_that_was_not_heard_waits_for_its_next_one() {
+    let mut judge = judge();
+    let old = seen(DAY, NOW - 3_600, (NOW - 3_700, NOW - 3_600));
+    assert_eq!(judge.judge(&old, true, NOW), Err(Doubt::Clock(-3_600)), "its clock may be wrong");
+    let again = Seen { sent_at: NOW, ..old };
+    assert_eq!(judge.judge(&again, true, NOW), Ok(()), "the same entry, with a new time of sending");
+    assert_eq!(judge.doubted(), 0);
+}
+
+#[test]
 fn a_door_whose_clock_is_a_day_ahead_changes_nothing() {
     let mut judge = judge();
     let wrong = seen(DAY.next_day().unwrap(), NOW + 86_400, (NOW + 86_300, NOW + 86_400));

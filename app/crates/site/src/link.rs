@@ -72,6 +72,8 @@ pub(crate) enum Told {
     Down(LinkError),
     /// Something is refused, and it stands.
     Refused(LinkError),
+    /// The broker has made the subscriptions: what others publish from now on comes.
+    Subscribed,
     /// A message came.
     Message { topic: String, payload: Bytes, retained: bool },
 }
@@ -226,7 +228,7 @@ fn heard(packet: Packet, broker: &str) -> Option<Told> {
         }
         Packet::SubAck(answer) => {
             let all = answer.return_codes.iter().all(|code| matches!(code, SubscribeReasonCode::Success(_)));
-            if all { None } else { refused("subscribe to what the other doors publish") }
+            if all { Some(Told::Subscribed) } else { refused("subscribe to what the other doors publish") }
         }
         Packet::PubAck(answer) => match answer.reason {
             PubAckReason::Success | PubAckReason::NoMatchingSubscribers => None,

@@ -321,6 +321,9 @@ impl<D: Door> Run<D> {
                     log::warn!("MQTT: {fault}");
                 }
             }
+            // The client may send a publication before a subscription that was asked for earlier. A beacon
+            // after the subscription: of two doors that begin at once, the earlier one hears the later.
+            Told::Subscribed => self.last_beacon = None,
             Told::Message { topic, payload, retained } => self.message(&topic, &payload, retained).await,
         }
     }

@@ -98,8 +98,9 @@ async fn who_has_no_key_erases_nobody() {
     let topics = Topics::new("school");
     let foreign =
         encode_erasure(&told, &Keys::new("school", &Secret::new("another key of 32 characters ...")));
-    broker.publish(&topics.erasure(&told), &foreign, true);
-    broker.publish(&topics.erasure(&told), b"erase them all", true);
-    eventually("both were refused", || door.shared.numbers(clock()).refused >= 2).await;
+    for (messages, forged) in [(1, foreign.as_slice()), (2, b"erase them all")] {
+        broker.publish(&topics.erasure(&told), forged, true);
+        eventually("it was refused", || door.shared.numbers(clock()).refused >= messages).await;
+    }
     assert_eq!((disk.erases.load(Ordering::Relaxed), disk.erasures().list().len()), (0, 0));
 }
