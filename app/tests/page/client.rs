@@ -56,7 +56,7 @@ impl As {
 impl Device {
     pub fn connect(&self) -> std::io::Result<Tls> {
         let socket = TcpStream::connect(self.running.address())?;
-        socket.set_read_timeout(Some(Duration::from_secs(30)))?;
+        socket.set_read_timeout(Some(Duration::from_secs(120)))?;
         tls(socket, &self.running.identity().fingerprint.to_string())
     }
 
