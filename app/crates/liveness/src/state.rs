@@ -10,6 +10,11 @@ use crate::observation::{Observation, WITHOUT_A_BREAK, same_picture};
 use crate::poses::Poses;
 use crate::prompt::{Prompt, Turn};
 
+/// Least similarity of a face that comes back from a turn to the face before: on the way back a head is
+/// turned by up to 35°. Heads rendered at 32° reach 0.57 and more to themselves from the front, with SFace.
+/// Who it is, the gallery says again.
+const AFTER_A_TURN: f32 = 0.45;
+
 /// What is known about the liveness of one track.
 #[derive(Debug, Clone, Default)]
 pub struct State {
@@ -51,9 +56,10 @@ impl State {
         let (looked, at) = before;
         let gap = now.saturating_sub(*at);
         // Longer ago says nothing, unless the face was turned away meanwhile and followed all the time: then
-        // it has to be the same person's still.
+        // it has to be the same person's still, who is on the way back from the turn.
         let said = gap <= WITHOUT_A_BREAK || std::mem::take(&mut self.turned_away);
-        let same = !said || looked.similarity(face) >= same_picture(gap);
+        let least = if gap <= WITHOUT_A_BREAK { same_picture(gap) } else { AFTER_A_TURN };
+        let same = !said || looked.similarity(face) >= least;
         if !same {
             *self = Self::default();
         }
@@ -85,14 +91,24 @@ impl State {
     }
 
     /// Notes a face that is turned too far, or moves too fast, to be embedded: that is what a turn looks
-    /// like that was asked for.
-    pub fn note_turned(&mut self, landmarks: &Landmarks, now: Duration) {
+    /// like that was asked for. Whether it was the last one that is asked for, and right.
+    pub fn note_turned(&mut self, landmarks: &Landmarks, now: Duration) -> bool {
         self.poses.note(landmarks.pose, now);
-        if let Prompted::Asked(_) = self.prompt {
-            self.keep(now);
-            self.turned_away = true;
-            self.depth.note(&landmarks.mesh, now);
-            self.note_pose(landmarks, now);
+        match self.prompt {
+            Prompted::Asked(_) => {
+                self.keep(now);
+                self.turned_away = true;
+                self.depth.note(&landmarks.mesh, now);
+                self.note_pose(landmarks, now);
+                matches!(self.prompt, Prompted::Passed)
+            }
+            // The head has not come back yet: what it has shown holds until it does.
+            Prompted::Passed => {
+                self.keep(now);
+                self.turned_away = true;
+                false
+            }
+            Prompted::Not | Prompted::Failed => false,
         }
     }
 

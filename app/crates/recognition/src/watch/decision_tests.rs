@@ -212,6 +212,40 @@ fn the_next_turn_is_told_while_the_head_is_turned_too_far_to_be_embedded() {
 }
 
 #[test]
+fn whoever_answered_and_stays_turned_is_told_to_look_again_and_passes() {
+    for _ in 0..8 {
+        let mut door = Door::new(true);
+        door.still(40, 0.99, None);
+        let mut told = Vec::new();
+        let mut since = door.now;
+        // They follow each turn after 0.4 s, too far to be embedded, until they are told to look at the
+        // camera; then they stay turned for a second.
+        for _ in 0..150u8 {
+            let Some(asked) = door.subject.liveness.asked() else { break };
+            let far = if door.now - since < Duration::from_millis(400) { 0.0 } else { 45.0 };
+            let pose = match asked {
+                Turn::Left => landmarks(far, 0.0),
+                Turn::Right => landmarks(-far, 0.0),
+                Turn::Up => landmarks(0.0, -far),
+                Turn::Down => landmarks(0.0, far),
+            };
+            door.now += FRAME;
+            if let Some(advice) = door.subject.turned(&pose, door.now) {
+                since = door.now;
+                told.push(advice);
+            }
+        }
+        assert_eq!(told.last(), Some(&Advice::LookAtTheCamera), "{told:?}");
+        for _ in 0..30 {
+            door.now += FRAME;
+            assert_eq!(door.subject.turned(&landmarks(45.0, 0.0), door.now), None);
+        }
+        door.still(3, 0.99, None);
+        assert_eq!(door.recognised(), 1, "{:?}", door.decisions);
+    }
+}
+
+#[test]
 fn a_head_that_never_rests_is_told_to_hold_still_and_gets_no_prompt() {
     let mut door = Door::new(true);
     for n in 0..150u8 {

@@ -85,13 +85,18 @@ impl Continuity {
 }
 
 impl Subject {
-    /// Notes a face that is turned too far, or moves too fast, to be embedded. Gives the turn that is asked
-    /// for from now on, if another one is: the person has to be told at once, for its time runs.
+    /// Notes a face that is turned too far, or moves too fast, to be embedded. Gives what is asked for from
+    /// now on, if it is something else: the next turn, for its time runs, or to look at the camera again,
+    /// because a turned face cannot be embedded.
     pub(super) fn turned(&mut self, landmarks: &Landmarks, now: Duration) -> Option<Advice> {
         let before = self.liveness.asked();
-        self.liveness.note_turned(landmarks, now);
-        let next = self.liveness.asked().filter(|next| before.is_some_and(|before| before != *next))?;
-        (!self.greeted && self.advice.tell(next.into())).then_some(next.into())
+        let passed = self.liveness.note_turned(landmarks, now);
+        let next = if passed {
+            Advice::LookAtTheCamera
+        } else {
+            self.liveness.asked().filter(|next| before.is_some_and(|before| before != *next))?.into()
+        };
+        (!self.greeted && self.advice.tell(next)).then_some(next)
     }
 
     /// Whether it was announced: then it is only verified from time to time.
