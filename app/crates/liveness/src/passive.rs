@@ -36,6 +36,11 @@ pub const MIN_REFUSING: u32 = 12;
 /// of three attacks 0.72: the middle is no place for the line.
 pub const LIVE_FROM: f32 = 0.85;
 
+/// The same of somebody who turned the head as they were asked to. A film guesses both turns in 9 % of its
+/// visits at most (simulated: MEASUREMENTS.md), and a person answers nearly always: log-odds of 2.4. Only
+/// half of that is taken off [`LIVE_FROM`]: it is not known how far models and prompt err together.
+pub const LIVE_AFTER_PROMPT_FROM: f32 = 0.63;
+
 /// Mean P(live) below which it is an attack; in between more frames are awaited.
 const ATTACK_BELOW: f32 = 0.4;
 
@@ -257,6 +262,11 @@ impl Votes {
         (self.count > 0).then(|| probability(self.mean))
     }
 
+    /// Whether they suffice beside turns that were asked for and shown.
+    pub fn suffice_after_prompt(&self) -> bool {
+        self.count >= MIN_VOTES && self.mean().is_some_and(|mean| mean >= LIVE_AFTER_PROMPT_FROM)
+    }
+
     /// What they say.
     pub fn verdict(&self) -> Verdict {
         match self.mean() {
@@ -307,6 +317,20 @@ mod tests {
         assert!(together(log_odds(0.73), log_odds(0.96)) < LIVE_FROM, "the best attack of its authors");
         assert!(together(log_odds(0.03), log_odds(0.9)) < ATTACK_BELOW);
         assert!(together(f32::MAX, f32::MIN).is_finite());
+    }
+
+    #[test]
+    fn half_of_what_a_prompt_says_is_taken_off_the_line() {
+        assert!((log_odds(LIVE_FROM) - log_odds(LIVE_AFTER_PROMPT_FROM) - 1.2).abs() < 0.01);
+        let mut votes = Votes::default();
+        for _ in 1..MIN_VOTES {
+            votes.cast(0.7);
+            assert!(!votes.suffice_after_prompt(), "too few");
+        }
+        votes.cast(0.7);
+        assert!(votes.suffice_after_prompt() && votes.verdict() == Verdict::Open);
+        (0..5).for_each(|_| votes.cast(0.4));
+        assert!(!votes.suffice_after_prompt());
     }
 
     #[test]

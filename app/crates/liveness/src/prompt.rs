@@ -35,7 +35,7 @@ const COMING_BACK: Duration = Duration::from_millis(500);
 const PATIENCE: Duration = Duration::from_secs(4);
 
 /// How far the head has to turn to the side, degrees from where it was when the prompt began.
-const TURNED: f32 = 16.0;
+const TURNED: f32 = 14.0;
 
 /// How far it has to nod up or down, degrees.
 const NODDED: f32 = 12.0;

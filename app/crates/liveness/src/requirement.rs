@@ -143,12 +143,13 @@ impl Requirement {
         let passive = state.passive.mean();
         let scene = state.surroundings.are_evidence();
         let prompt = state.prompt_shown();
+        let passed_prompt = prompt == Some(true) && self.lowers_the_line(state);
         let moved = blinks > 0 || motion.is_some_and(|score| score >= 1.0);
         let verdict = match (self.rule, self.passive_there, state.passive.verdict()) {
             (LivenessRule::Off, ..) => Verdict::Unchecked,
             (_, true, crate::passive::Verdict::Attack) => Verdict::Attack,
             (LivenessRule::PassivePrompt, ..) if matches!(state.prompt, Prompted::Failed) => Verdict::Attack,
-            (_, true, crate::passive::Verdict::Open) => Verdict::Undecided,
+            (_, true, crate::passive::Verdict::Open) => live_if(passed_prompt),
             (LivenessRule::PassivePrompt, there, _) if self.turns() > 0 => {
                 live_if(prompt == Some(true) || (there && scene && self.refusals == 0))
             }
@@ -162,9 +163,16 @@ impl Requirement {
         Summary { verdict, passive, blinks, motion, scene, prompt }
     }
 
+    /// Whether a prompt that is answered suffices with what the models have said so far. For a name that was
+    /// refused lately it does not.
+    fn lowers_the_line(self, state: &State) -> bool {
+        self.turns() > 0 && self.refusals == 0 && state.passive.suffice_after_prompt()
+    }
+
     /// What would help a person about whom the decision is open.
     pub fn missing(self, state: &State) -> Missing {
-        if self.passive_there && state.passive.verdict() != crate::passive::Verdict::Live {
+        let certain = state.passive.verdict() == crate::passive::Verdict::Live || self.lowers_the_line(state);
+        if self.passive_there && !certain {
             Missing::Certainty
         } else if self.turns() > 0 {
             Missing::Prompt

@@ -75,6 +75,26 @@ fn a_device_that_cannot_ask_names_the_weaker_rule() {
 }
 
 #[test]
+fn an_answered_prompt_helps_models_that_nearly_believe_and_no_name_that_was_refused() {
+    let asks = Requirement::new(LivenessRule::PassivePrompt, true).asking(true);
+    let answered = |passive: f32| {
+        let mut state = state(passive);
+        state.prompt = state::Prompted::Passed;
+        state
+    };
+    let verdict = |requirement: Requirement, passive| requirement.judge(&answered(passive)).verdict;
+    assert_eq!(verdict(asks, 0.7), Verdict::Live);
+    assert_eq!(verdict(asks, 0.5), Verdict::Undecided);
+    assert_eq!(verdict(asks, 0.1), Verdict::Attack);
+    assert_eq!(verdict(asks.after(1), 0.7), Verdict::Undecided, "a name that was refused lately");
+    assert_eq!(verdict(asks.after(1), 0.9), Verdict::Live);
+    assert_eq!(verdict(asks.exempting(true), 0.7), Verdict::Undecided, "nobody asked them");
+    assert_eq!(asks.judge(&state(0.7)).verdict, Verdict::Undecided, "no prompt yet");
+    assert_eq!(asks.missing(&state(0.7)), Missing::Prompt);
+    assert_eq!(asks.after(1).missing(&state(0.7)), Missing::Certainty);
+}
+
+#[test]
 fn people_are_asked_for_what_is_missing() {
     let missing = |rule, there, state: &State| Requirement::new(rule, there).missing(state);
     let (mut open, mut sure) = (state(0.7), state(0.99));
