@@ -5,7 +5,7 @@ use std::f32::consts::TAU;
 use image::{Rgb, RgbImage};
 
 use super::doorway::SIZE;
-use super::head::{Attitude, Head, sample};
+use super::head::{Attitude, Head, Held, sample};
 use super::species::{Parameters, Species, animated, at_rest, filmed};
 
 /// How long a person or an attack takes to come before the camera, seconds.
@@ -45,6 +45,7 @@ impl Item<'_> {
             Some(Species::MonitorFlicker) => at_rest(p, seconds),
             Some(_) => Attitude::default(),
         };
+        let held = self.head.held(attitude);
         let (width, height) = SIZE;
         let middle = self.middle(seconds);
         let level = p.noise.max(1.0) as i32;
@@ -53,12 +54,12 @@ impl Item<'_> {
             let mut colour = self.behind(at, seconds);
             if seconds >= 0.0 {
                 colour = match self.species {
-                    None => self.person(at, middle, attitude, colour),
-                    Some(Species::CutOut) => self.mask(at, middle, seconds, colour),
+                    None => self.person(at, middle, &held, colour),
+                    Some(Species::CutOut) => self.mask(at, middle, seconds, &held, colour),
                     Some(species) if species.fills_the_frame() => {
-                        self.full_frame(species, at, middle, attitude, seconds)
+                        self.full_frame(species, at, middle, &held, seconds)
                     }
-                    Some(species) => self.sheet(species, at, middle, attitude, seconds, colour),
+                    Some(species) => self.sheet(species, at, middle, &held, seconds, colour),
                 };
             }
             let grain = noise.i32(-level..=level) as f32;
@@ -97,21 +98,28 @@ impl Item<'_> {
         [(x - middle[0]) / self.parameters.face, (y - middle[1]) / self.parameters.face]
     }
 
-    fn person(&self, at: [f32; 2], middle: [f32; 2], attitude: Attitude, behind: [f32; 3]) -> [f32; 3] {
+    fn person(&self, at: [f32; 2], middle: [f32; 2], held: &Held<'_>, behind: [f32; 3]) -> [f32; 3] {
         let place = self.local(at, middle);
         let body = place[1] > 0.5 && place[0].abs() < 1.6;
         if !body && place[0].hypot(place[1]) > 1.5 {
             return behind;
         }
-        let (colour, person) = self.head.standing(place, attitude);
+        let (colour, person) = held.standing(place);
         mix(behind, colour, person)
     }
 
     /// A paper mask on somebody's own body; it sways as paper does and never turns.
-    fn mask(&self, at: [f32; 2], middle: [f32; 2], seconds: f32, behind: [f32; 3]) -> [f32; 3] {
+    fn mask(
+        &self,
+        at: [f32; 2],
+        middle: [f32; 2],
+        seconds: f32,
+        held: &Held<'_>,
+        behind: [f32; 3],
+    ) -> [f32; 3] {
         let [u, v] = self.local(at, middle);
         let tilt = 1.0 - 0.1 * self.parameters.strength * (1.4 * seconds).sin().abs();
-        self.person([u / tilt, v].map(|x| x * self.parameters.face), [0.0; 2], Attitude::default(), behind)
+        self.person([u / tilt, v].map(|x| x * self.parameters.face), [0.0; 2], held, behind)
     }
 
     /// A screen that the camera sees nothing but.
@@ -120,7 +128,7 @@ impl Item<'_> {
         species: Species,
         at: [f32; 2],
         middle: [f32; 2],
-        attitude: Attitude,
+        held: &Held<'_>,
         seconds: f32,
     ) -> [f32; 3] {
         let p = &self.parameters;
@@ -131,7 +139,7 @@ impl Item<'_> {
             _ => (self.elsewhere, [0.0; 2]),
         };
         let shown = [at[0] + offset[0], at[1] + offset[1]];
-        let colour = self.person(shown, middle, attitude, inside(place, shown));
+        let colour = self.person(shown, middle, held, inside(place, shown));
         self.screen(colour, at, seconds, 0.04 * p.strength)
     }
 
@@ -141,7 +149,7 @@ impl Item<'_> {
         species: Species,
         at: [f32; 2],
         middle: [f32; 2],
-        attitude: Attitude,
+        held: &Held<'_>,
         seconds: f32,
         behind: [f32; 3],
     ) -> [f32; 3] {
@@ -175,7 +183,7 @@ impl Item<'_> {
         if (u - right + 0.06).abs() < 0.1 && v > down - 0.18 {
             return SKIN;
         }
-        let (colour, _) = self.head.seen([u, v], attitude);
+        let (colour, _) = held.seen([u, v]);
         match species {
             Species::PrintPlain | Species::PrintBorder | Species::PrintBent | Species::PrintTight => {
                 let shade = if species == Species::PrintBent { 1.0 - 0.2 * u.abs() } else { 1.0 };

@@ -1,4 +1,5 @@
-//! A person rendered from one photo: the face's mesh gives depth, so that the head can be turned.
+//! A person rendered from one photo: the face's mesh gives depth, so that the head can be turned. Neck and
+//! body are drawn.
 //!
 //! All places are in widths of the face about its centre, to the right and down.
 
@@ -6,15 +7,10 @@ use image::RgbImage;
 
 use vision::face::Bounds;
 
-/// Cells of the depth's grid along a side, and how far it reaches about the face's centre.
-const CELLS: usize = 48;
-const REACH: f32 = 1.2;
+use super::relief::{Relief, Turned};
 
-/// How far a mesh point's depth spreads.
-const SPREAD: f32 = 0.07;
-
-/// Steps in which the place on the unturned head is found.
-const STEPS: usize = 5;
+/// Where a face shows skin: beside the nose, on the forehead, and above the jaw.
+const SKIN: [[f32; 2]; 5] = [[-0.22, 0.05], [0.22, 0.05], [0.0, -0.4], [-0.25, 0.35], [0.25, 0.35]];
 
 /// How a head is held: radians, and how far the eyes are closed.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -31,9 +27,9 @@ pub struct Attitude {
 pub struct Head {
     picture: RgbImage,
     bounds: Bounds,
-    /// How far each cell stands out towards the camera.
-    depth: Vec<f32>,
+    relief: Relief,
     eyes: [[f32; 2]; 2],
+    skin: [f32; 3],
     cloth: [f32; 3],
 }
 
@@ -43,85 +39,21 @@ impl Head {
         let (centre, width) = (bounds.centre(), bounds.width.max(1.0));
         let local = |x: f32, y: f32| [(x - centre.x) / width, (y - centre.y) / width];
         let points: Vec<_> = mesh.iter().map(|[x, y, z]| (local(*x, *y), -z / width)).collect();
-        let depth = (0..CELLS * CELLS)
-            .map(|cell| {
-                let [u, v] =
-                    [cell % CELLS, cell / CELLS].map(|i| REACH * (2.0 * i as f32 / (CELLS - 1) as f32 - 1.0));
-                let nearest =
-                    points.iter().map(|([x, y], _)| (u - x).powi(2) + (v - y).powi(2)).fold(9.0, f32::min);
-                let (mut sum, mut weights) = (0.0, 0.0);
-                for ([x, y], depth) in &points {
-                    let away = (u - x).powi(2) + (v - y).powi(2) - nearest;
-                    let weight = (-away / (2.0 * SPREAD * SPREAD)).exp();
-                    (sum, weights) = (sum + weight * depth, weights + weight);
-                }
-                if weights > 0.0 { sum / weights } else { 0.0 }
-            })
-            .collect();
         let mut random = fastrand::Rng::with_seed(seed);
         let cloth = std::array::from_fn(|_| 30.0 + 160.0 * random.f32());
         let eyes = eyes.map(|[x, y]| local(x, y));
-        Self { picture, bounds, depth, eyes, cloth }
-    }
-
-    /// What is seen at a place while the head is held so: the colour, and how far it is the person's and not
-    /// the photo's background.
-    pub fn seen(&self, place: [f32; 2], attitude: Attitude) -> ([f32; 3], f32) {
-        let mut at = self.unturned(place, attitude);
-        let person = outline(at);
-        if person < 0.5 {
-            at = place;
-        }
-        for eye in self.eyes {
-            let [dx, dy] = [at[0] - eye[0], at[1] - eye[1]];
-            if dx.abs() < 0.14 && dy.abs() < 0.05 {
-                at[1] -= 0.09 * attitude.closed;
-            }
-        }
-        (self.colour(at), person)
-    }
-
-    /// The person as they stand at the door: head, neck and a drawn body; how far the place is theirs.
-    pub fn standing(&self, place: [f32; 2], attitude: Attitude) -> ([f32; 3], f32) {
-        let [u, v] = place;
-        let (colour, head) = self.seen(place, attitude);
-        if head > 0.0 && v < 0.66 {
-            return (colour, head);
-        }
-        let shoulder = 0.45 + 1.6 * (v - 0.8).max(0.0).sqrt();
-        if v > 0.8 && u.abs() < shoulder.min(1.35) {
-            let fold = 8.0 * (9.0 * u + 4.0 * v).sin() + 6.0 * (23.0 * v - 5.0 * u).sin();
-            return (self.cloth.map(|value| value + fold), soft(shoulder.min(1.35) - u.abs()));
-        }
-        if v > 0.3 && u.abs() < 0.36 {
-            // The neck is as the skin below the chin.
-            return (self.colour([u, v.min(0.72)]), soft(0.36 - u.abs()));
-        }
-        (colour, head)
-    }
-
-    /// Where the place lay before the head turned.
-    fn unturned(&self, [x, y]: [f32; 2], attitude: Attitude) -> [f32; 2] {
-        let ((sin, cos), (sin_p, cos_p)) = (attitude.yaw.sin_cos(), attitude.pitch.sin_cos());
-        let (mut u, mut v) = (x, y);
-        for _ in 0..STEPS {
-            let depth = self.depth_at([u, v]);
-            u = (x - depth * sin) / cos;
-            v = (y - depth * sin_p) / cos_p;
-        }
-        [u, v]
-    }
-
-    fn depth_at(&self, place: [f32; 2]) -> f32 {
-        let [x, y] = place.map(|value| {
-            ((value / REACH + 1.0) / 2.0 * (CELLS - 1) as f32).clamp(0.0, (CELLS - 1) as f32 - 0.001)
+        let mut head = Self { picture, bounds, relief: Relief::of(&points), eyes, skin: [0.0; 3], cloth };
+        head.skin = std::array::from_fn(|channel| {
+            let mut values = SKIN.map(|place| head.colour(place)[channel]);
+            values.sort_by(f32::total_cmp);
+            values[SKIN.len() / 2]
         });
-        let (left, top) = (x as usize, y as usize);
-        let (fx, fy) = (x - left as f32, y - top as f32);
-        let at = |x: usize, y: usize| self.depth[y * CELLS + x];
-        let upper = at(left, top) * (1.0 - fx) + at(left + 1, top) * fx;
-        let lower = at(left, top + 1) * (1.0 - fx) + at(left + 1, top + 1) * fx;
-        upper * (1.0 - fy) + lower * fy
+        head
+    }
+
+    /// The head, held in some way.
+    pub fn held(&self, attitude: Attitude) -> Held<'_> {
+        Held { head: self, turned: self.relief.turned(attitude.yaw, attitude.pitch), closed: attitude.closed }
     }
 
     fn colour(&self, [u, v]: [f32; 2]) -> [f32; 3] {
@@ -136,11 +68,58 @@ impl Head {
         )
     }
 
+    /// Neck and body, which do not turn: the colour, and how far the place is theirs.
+    fn body(&self, [u, v]: [f32; 2]) -> ([f32; 3], f32) {
+        let shoulder = (0.45 + 1.6 * (v - 0.8).max(0.0).sqrt()).min(1.35);
+        if v > 0.8 && u.abs() < shoulder {
+            let fold = 8.0 * (9.0 * u + 4.0 * v).sin() + 6.0 * (23.0 * v - 5.0 * u).sin();
+            return (self.cloth.map(|value| value + fold), soft(shoulder - u.abs()));
+        }
+        // The neck is round, and in the chin's shadow.
+        let shade = 0.8 - 0.9 * u * u;
+        let neck = if v > 0.2 { soft(0.36 - u.abs()) } else { 0.0 };
+        (self.skin.map(|value| shade * value), neck)
+    }
+
     /// How far the photo reaches about the face: left, up, right and down.
     pub fn reach(&self) -> [f32; 4] {
         let (centre, w) = (self.bounds.centre(), self.bounds.width.max(1.0));
         let (width, height) = self.picture.dimensions();
         [centre.x / w, centre.y / w, (width as f32 - centre.x) / w, (height as f32 - centre.y) / w]
+    }
+}
+
+/// A head that is held in some way: what one frame shows.
+pub struct Held<'a> {
+    head: &'a Head,
+    turned: Turned,
+    closed: f32,
+}
+
+impl Held<'_> {
+    /// What is seen at a place: the colour, and how far it is the person's and not the photo's background.
+    pub fn seen(&self, place: [f32; 2]) -> ([f32; 3], f32) {
+        let found = self.turned.from(place).map(|at| (at, outline(at)));
+        let (mut at, person) = found.filter(|(_, person)| *person > 0.0).unwrap_or((place, 0.0));
+        for eye in self.head.eyes {
+            let [dx, dy] = [at[0] - eye[0], at[1] - eye[1]];
+            if dx.abs() < 0.14 && dy.abs() < 0.05 {
+                at[1] -= 0.09 * self.closed;
+            }
+        }
+        (self.head.colour(at), person)
+    }
+
+    /// The person as they stand at the door: head, neck and a drawn body; how far the place is theirs.
+    pub fn standing(&self, place: [f32; 2]) -> ([f32; 3], f32) {
+        let (colour, head) = self.seen(place);
+        let (under, body) = self.head.body(place);
+        let whole = head + (1.0 - head) * body;
+        if whole <= 0.0 {
+            return (colour, 0.0);
+        }
+        let share = head / whole;
+        (std::array::from_fn(|i| share * colour[i] + (1.0 - share) * under[i]), whole)
     }
 }
 
@@ -190,8 +169,8 @@ mod tests {
     fn nose_moves_where_the_head_turns() {
         let head = head();
         let brightest = |attitude: Attitude, along: fn(f32) -> [f32; 2]| {
-            let at = |i: i32| along(i as f32 / 100.0);
-            (-40..40).max_by_key(|i| head.seen(at(*i), attitude).0[0] as i32 * 100 - i.abs()).unwrap_or(0)
+            let (held, at) = (head.held(attitude), |i: i32| along(i as f32 / 100.0));
+            (-40..40).max_by_key(|i| held.seen(at(*i)).0[0] as i32 * 100 - i.abs()).unwrap_or(0)
         };
         let side = |yaw| brightest(Attitude { yaw, ..Attitude::default() }, |x| [x, 0.0]);
         let down = |pitch| brightest(Attitude { pitch, ..Attitude::default() }, |y| [0.0, y]);
@@ -202,7 +181,7 @@ mod tests {
     #[test]
     fn scene_is_seen_beside_the_head_and_not_through_it() {
         let head = head();
-        let person = |place| head.standing(place, Attitude::default()).1;
+        let person = |place| head.held(Attitude::default()).standing(place).1;
         assert_eq!(person([0.0, 0.0]), 1.0);
         assert_eq!(person([0.0, 1.2]), 1.0, "the body");
         assert_eq!(person([0.9, -0.3]), 0.0);

@@ -13,6 +13,7 @@ pub mod compose;
 pub mod doorway;
 pub mod head;
 pub mod people;
+pub mod relief;
 pub mod species;
 
 use std::path::Path;
