@@ -89,7 +89,7 @@ impl Care {
         }
     }
 
-    /// Does what is to be done about `error`; opening the camera again is the caller's.
+    /// Takes the next step against `error`. The caller opens the camera again.
     pub fn fails(&self, error: &CameraError) {
         // A program that is about to end needs no further step.
         if !self.supervised || self.has_given_up() {

@@ -109,7 +109,7 @@ impl DoorPictures {
     /// Deletes the pictures of a student; whether there were any.
     ///
     /// # Errors
-    /// What the file system says.
+    /// An error of the file system.
     pub fn remove(&self, roll: &RollNumber) -> Result<bool, Fault> {
         let _one = self.one();
         self.remove_one(roll).map_err(|error| {

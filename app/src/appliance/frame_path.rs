@@ -170,7 +170,8 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn silent_camera_does_not_trip_the_watchdog() {
-        // Opens and is silent; a driver that takes its whole time to open and is silent then; a pipe.
+        // Seconds until these report a failure: a camera that opens and gives no picture, a driver that also
+        // needs all the time it is given to open, and a pipe.
         for seconds in [10, 28, 5] {
             let hunger = longest_hunger(Some(Duration::from_secs(seconds))).await;
             assert!(hunger < 3 * TICK, "{hunger:?} with a camera that fails after {seconds} s");

@@ -65,7 +65,7 @@ impl KnownPhotos {
     /// Takes it back.
     ///
     /// # Errors
-    /// What the file system says.
+    /// An error of the file system.
     pub fn take_back(&self, photo: &str) -> Result<(), Fault> {
         let mut photos = self.photos();
         let mut now = photos.clone();
@@ -78,7 +78,7 @@ impl KnownPhotos {
     /// Forgets the photos of students who were erased.
     ///
     /// # Errors
-    /// What the file system says.
+    /// An error of the file system.
     pub fn erase(&self, is_erased: impl Fn(&str) -> bool) -> Result<(), Fault> {
         let mut photos = self.photos();
         let mut now = photos.clone();

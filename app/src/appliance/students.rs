@@ -118,7 +118,7 @@ impl Students {
     /// Removes the uploaded list; the one beside the photos counts again, where there is one.
     ///
     /// # Errors
-    /// What the file system says.
+    /// An error of the file system.
     pub fn remove(&self) -> Result<(), Fault> {
         match std::fs::remove_file(&self.uploaded) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(not_kept(&error)),
@@ -131,7 +131,7 @@ impl Students {
     /// Removes one student from the uploaded list.
     ///
     /// # Errors
-    /// What the file system says.
+    /// An error of the file system.
     pub fn forget(&self, roll: &RollNumber) -> Result<(), Fault> {
         let Some(mut kept) = self.kept() else { return Ok(()) };
         let before = kept.students.len();
@@ -243,7 +243,7 @@ impl Students {
 /// Removes students from the uploaded list, and from those beside photos in these folders.
 ///
 /// # Errors
-/// What the file system says; the lists are then as they were.
+/// An error of the file system; the lists are then as they were.
 pub fn erase(data_dir: &Path, folders: &[&Path], erased: &Erased) -> io::Result<()> {
     let uploaded = data_dir.join("office/students.json");
     if let Some(bytes) = there(&uploaded)? {

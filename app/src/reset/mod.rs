@@ -104,7 +104,7 @@ pub fn request(data_dir: &Path) -> PathBuf {
 /// Asks for the reset. The machine restarts within seconds.
 ///
 /// # Errors
-/// What the file system says; nothing is erased then.
+/// An error of the file system; nothing is erased then.
 pub fn ask(data_dir: &Path) -> io::Result<()> {
     replace_for(Access::Owner, &request(data_dir), WORDS.as_bytes())
 }
@@ -112,7 +112,7 @@ pub fn ask(data_dir: &Path) -> io::Result<()> {
 /// As root: takes the request and leaves the mark for the initramfs. Whether there was one.
 ///
 /// # Errors
-/// What the file system says; nothing is erased then.
+/// An error of the file system; nothing is erased then.
 pub fn carry_out(data_dir: &Path, mark: &Path) -> io::Result<bool> {
     let request = request(data_dir);
     // The folder belongs to the service: a link is not followed.

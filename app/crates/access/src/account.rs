@@ -43,7 +43,7 @@ pub enum AccountError {
     File {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// An error of the operating system.
         source: io::Error,
     },
     /// The file is damaged.

@@ -41,7 +41,7 @@ pub enum PasswordError {
     File {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// An error of the operating system.
         source: io::Error,
     },
     /// Not an Argon2 hash.

@@ -10,7 +10,7 @@ use base::durable::{Access, replace_for};
 /// where it is missing.
 ///
 /// # Errors
-/// What the file system says.
+/// An error of the file system.
 pub fn write(path: &Path, content: &[u8]) -> io::Result<()> {
     replace_for(Access::Owner, path, content)
 }
@@ -18,7 +18,7 @@ pub fn write(path: &Path, content: &[u8]) -> io::Result<()> {
 /// Reads a file that may not be there.
 ///
 /// # Errors
-/// What the file system says, but for a missing file.
+/// An error of the file system; a missing file is none.
 pub fn read(path: &Path) -> io::Result<Option<String>> {
     match std::fs::read_to_string(path) {
         Ok(text) => Ok(Some(text)),
@@ -36,7 +36,7 @@ pub fn version(path: &Path) -> Option<(u64, i64, i64)> {
 /// Removes a file that may not be there.
 ///
 /// # Errors
-/// What the file system says, but for a missing file.
+/// An error of the file system; a missing file is none.
 pub fn remove(path: &Path) -> io::Result<()> {
     match std::fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),

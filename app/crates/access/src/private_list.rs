@@ -20,7 +20,7 @@ pub struct Entries<T> {
 
 /// Why the file cannot be read or written.
 pub enum ListError {
-    /// What the system says.
+    /// An error of the operating system.
     File(io::Error),
     /// It is no such list: what the parser says.
     Damaged(String),

@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 /// Addresses remembered. When full, the one silent longest is forgotten; the limit over all still holds.
 const MOST_ADDRESSES: usize = 1024;
 
-/// Addresses remembered for having known the password: the technician's phone and desk, and their neighbours.
+/// Most addresses that are remembered because somebody logged in from there: the technician's phone and desk,
+/// and their neighbours.
 const MOST_KNOWN: usize = 32;
 
 /// An address as one party: IPv6 hosts choose freely among the 2^64 of their network.

@@ -97,7 +97,7 @@ pub enum ArchiveError {
     Io {
         /// What was done.
         what: String,
-        /// What the system says.
+        /// An error of the operating system.
         source: std::io::Error,
     },
 }

@@ -31,7 +31,7 @@ pub trait Folders {
     /// Moves a folder or file, on one file system.
     ///
     /// # Errors
-    /// What the file system says.
+    /// An error of the file system.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         fs::rename(from, to)?;
         for folder in [from.parent(), to.parent()].into_iter().flatten() {
@@ -43,7 +43,7 @@ pub trait Folders {
     /// Makes a folder of the owner's alone; one that is there stays.
     ///
     /// # Errors
-    /// What the file system says.
+    /// An error of the file system.
     fn make(&self, path: &Path) -> io::Result<()> {
         DirBuilder::new().recursive(true).mode(0o700).create(path)?;
         path.parent().map_or(Ok(()), |parent| File::open(parent)?.sync_all())
@@ -52,7 +52,7 @@ pub trait Folders {
     /// Removes a folder or file with everything in it; one that is not there is removed.
     ///
     /// # Errors
-    /// What the file system says.
+    /// An error of the file system.
     fn remove(&self, path: &Path) -> io::Result<()> {
         let removed = match fs::symlink_metadata(path) {
             Ok(meta) if meta.is_dir() => fs::remove_dir_all(path),
@@ -213,7 +213,7 @@ pub enum Carried {
 /// place of the settings. It is called again after a power cut.
 ///
 /// # Errors
-/// What the file system says. The state is then the old one, or, after the decision, one that the next call
+/// An error of the file system. The state is then the old one, or, after the decision, one that the next call
 /// completes.
 pub fn carry_out(
     folders: &dyn Folders,

@@ -24,7 +24,7 @@ pub enum Access {
 /// Writes `content`, readable by everybody, see [`replace_for`].
 ///
 /// # Errors
-/// What the file system says; the old file stands then.
+/// An error of the file system; the old file stands then.
 pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     replace_for(Access::Everybody, path, content)
 }
@@ -33,7 +33,7 @@ pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
 /// name, to the disk, renamed, the folder to the disk. The folder is made where it is missing.
 ///
 /// # Errors
-/// What the file system says; the old file stands then.
+/// An error of the file system; the old file stands then.
 pub fn replace_for(access: Access, path: &Path, content: &[u8]) -> io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let folder_mode = if access == Access::Owner { 0o700 } else { 0o777 };
@@ -61,7 +61,7 @@ pub fn replace_for(access: Access, path: &Path, content: &[u8]) -> io::Result<()
 /// Reads a file that may not be there.
 ///
 /// # Errors
-/// What the file system says, but for a missing file.
+/// An error of the file system; a missing file is none.
 pub fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
     let file = match File::open(path) {
         Ok(file) => file,

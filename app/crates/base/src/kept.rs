@@ -16,8 +16,8 @@ pub const FOLDER: &str = "/data/kept";
 /// it. Elsewhere than on the appliance, without such a folder, to `path` alone.
 ///
 /// # Errors
-/// What the file system says, or that the appliance has no such folder; the old file stands then, at least in
-/// /etc.
+/// An error of the file system, or that the appliance has no such folder. The old file stands then, at
+/// least in /etc.
 pub fn replace(kept: &Path, access: Access, path: &Path, content: &[u8]) -> io::Result<()> {
     if let Some(name) = path.file_name() {
         keep(kept, name.as_ref(), content)?;
@@ -29,7 +29,7 @@ pub fn replace(kept: &Path, access: Access, path: &Path, content: &[u8]) -> io::
 /// nowhere.
 ///
 /// # Errors
-/// What the file system says, or that the appliance has no such folder; the old file stands then.
+/// An error of the file system, or that the appliance has no such folder; the old file stands then.
 pub fn keep(kept: &Path, name: &Path, content: &[u8]) -> io::Result<()> {
     keep_on(Path::new(APPLIANCE), kept, name, content)
 }

@@ -122,7 +122,7 @@ impl Log for OwnFirst {
         }
         let mut marks = Marks::default();
         if let Err(error) = record.key_values().visit(&mut marks) {
-            // Not all fields were read, so nobody knows what it names.
+            // Not all fields were read, so the record may name a student: it is treated as if it did.
             marks.sighting = true;
             debug_assert!(false, "the fields of a record cannot be read: {error}");
         }

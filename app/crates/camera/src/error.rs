@@ -53,7 +53,7 @@ pub enum CameraError {
     Unreadable {
         /// The file or folder.
         path: PathBuf,
-        /// What the system says.
+        /// An error of the operating system.
         source: std::io::Error,
     },
     /// A replay file is not what its name says, or is damaged.

@@ -34,7 +34,7 @@ pub enum ConfigError {
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// An error of the operating system.
         source: std::io::Error,
     },
     /// The file is not one of ours.

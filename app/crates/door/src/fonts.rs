@@ -60,7 +60,7 @@ pub enum FontError {
         path: PathBuf,
         /// The package that has it.
         package: &'static str,
-        /// What the system says.
+        /// An error of the operating system.
         source: io::Error,
     },
     /// It is another file.

@@ -42,7 +42,7 @@ pub enum LineError {
     Refused {
         /// The pin.
         pin: Pin,
-        /// What the system says.
+        /// An error of the operating system.
         reason: String,
     },
 }

@@ -27,7 +27,7 @@ pub enum PairsError {
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// An error of the operating system.
         source: std::io::Error,
     },
     /// A line is not of LFW's form.

@@ -28,7 +28,7 @@ pub enum EvaluateError {
     Unreadable {
         /// The file or folder.
         path: PathBuf,
-        /// What the system says.
+        /// An error of the operating system.
         source: std::io::Error,
     },
     /// A file is not a picture.

@@ -2,8 +2,8 @@
 //!
 //! Pure. A school's photos are not passport pictures: somebody passes in the background, or the next person
 //! in the row is cut through by the edge. Such a photo is of one person all the same, and a photo of two
-//! people whole is not. Whoever took a picture of himself comes near the edge, too, and must not be passed
-//! over for a friend behind them.
+//! people whole is not. Whoever photographs themselves is near the edge, too: a friend behind them must not
+//! be taken instead.
 
 use serde::{Deserialize, Serialize};
 

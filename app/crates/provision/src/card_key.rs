@@ -12,7 +12,7 @@ pub const FILE: &str = "/data/card-key";
 /// Writes what is wanted, or removes the file. Where the folder is missing there is no such initramfs.
 ///
 /// # Errors
-/// What the file system says.
+/// An error of the file system.
 pub fn write(path: &Path, card: &Card) -> io::Result<()> {
     let Some(wanted) = card.wanted() else {
         return match std::fs::remove_file(path) {

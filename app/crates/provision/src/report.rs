@@ -41,7 +41,7 @@ const PASSWORD_BYTES: u64 = 64;
 /// Keeps the import's outcomes for the reports that follow, in the report's own words.
 ///
 /// # Errors
-/// What the file system says.
+/// An error of the file system.
 pub fn remember(places: &Places, outcomes: &[ImportedFile]) -> io::Result<()> {
     let lines = outcomes.iter().fold(String::new(), |mut text, outcome| {
         let _ = match &outcome.wrong {
@@ -178,7 +178,7 @@ fn issue(state: &State) -> String {
 /// Writes the report to the card if it says anything new: a card bears only so many writes.
 ///
 /// # Errors
-/// What the file system says.
+/// An error of the file system.
 pub fn publish(places: &Places, state: &State) -> io::Result<()> {
     let text = text(state);
     let path = places.card.join(STATUS_FILE);
@@ -195,7 +195,7 @@ pub fn publish(places: &Places, state: &State) -> io::Result<()> {
 /// Puts the console's text at `path` if it is another, readable by root alone; whether it was.
 ///
 /// # Errors
-/// What the file system says.
+/// An error of the file system.
 pub fn show(path: &Path, state: &State) -> io::Result<bool> {
     let issue = issue(state);
     if std::fs::read_to_string(path).is_ok_and(|shown| shown == issue) {

@@ -29,7 +29,7 @@ pub type Network<'a> = &'a dyn Fn(&Config) -> Result<(), Fault>;
 /// are put in force by `network`; a helper that was ended while it did so leaves that to the next one.
 ///
 /// # Errors
-/// What the file system says. A text that is refused is not an error.
+/// An error of the file system. A text that is refused is not an error.
 pub fn serve(
     config: &Path,
     request: &Path,

@@ -19,7 +19,7 @@ pub trait Disk: Send + Sync + 'static {
     /// Writes a file whole or not at all.
     ///
     /// # Errors
-    /// What the file system says; the old file stands then.
+    /// An error of the file system; the old file stands then.
     fn replace(&self, access: Access, path: &Path, content: &[u8]) -> io::Result<()> {
         durable::replace_for(access, path, content)
     }
@@ -27,7 +27,7 @@ pub trait Disk: Send + Sync + 'static {
     /// Removes a file; one that is not there is removed.
     ///
     /// # Errors
-    /// What the file system says.
+    /// An error of the file system.
     fn remove(&self, path: &Path) -> io::Result<()> {
         match std::fs::remove_file(path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
@@ -131,7 +131,7 @@ impl Store {
     /// Notes the text that is in force, unless it is the newest version already, and lets the oldest go.
     ///
     /// # Errors
-    /// What the file system says.
+    /// An error of the file system.
     pub fn note(&self, text: &str, by: &str) -> io::Result<()> {
         let mut versions = self.versions();
         if versions.last().is_some_and(|newest| newest.text == text) {
@@ -160,7 +160,7 @@ impl Store {
     /// Begins or goes on with a trial.
     ///
     /// # Errors
-    /// What the file system says.
+    /// An error of the file system.
     pub fn set_trial(&self, trial: &Trial) -> io::Result<()> {
         self.write(&self.trial_file(), trial)
     }
@@ -169,7 +169,7 @@ impl Store {
     /// of settings that were put back the reason is not lost.
     ///
     /// # Errors
-    /// What the file system says.
+    /// An error of the file system.
     pub fn end_trial(&self, outcome: &Outcome) -> io::Result<()> {
         if outcome.kept {
             self.disk.remove(&self.trial_file())?;
@@ -186,7 +186,7 @@ impl Store {
     /// Writes a file of this folder.
     ///
     /// # Errors
-    /// What the file system says.
+    /// An error of the file system.
     pub(super) fn write(&self, path: &Path, content: &impl Serialize) -> io::Result<()> {
         let json = serde_json::to_vec(content).map_err(io::Error::other)?;
         self.disk.replace(Access::Owner, path, &json)

@@ -41,7 +41,7 @@ struct Kept {
 /// This device, and one more start of it. Kept in the file `mqtt/device.json` of the data folder.
 ///
 /// # Errors
-/// What the file system says.
+/// An error of the file system.
 pub fn identify(data_dir: &Path) -> io::Result<Identity> {
     let board = BOARD.iter().find_map(|path| std::fs::read(path).ok().filter(|serial| !serial.is_empty()));
     identify_on(data_dir, &board.unwrap_or_default())
@@ -50,7 +50,7 @@ pub fn identify(data_dir: &Path) -> io::Result<Identity> {
 /// As [`identify`], on a board with this serial number.
 ///
 /// # Errors
-/// What the file system says.
+/// An error of the file system.
 pub fn identify_on(data_dir: &Path, board: &[u8]) -> io::Result<Identity> {
     let path = data_dir.join("mqtt/device.json");
     let kept = durable::read(&path)?.and_then(|bytes| serde_json::from_slice::<Kept>(&bytes).ok());

@@ -53,7 +53,7 @@ pub enum CertificateError {
     File {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// An error of the operating system.
         source: io::Error,
     },
     /// The site's own files are not a certificate and a key, or do not belong together.

@@ -105,7 +105,7 @@ pub enum StatusError {
     Bind {
         /// The address asked for.
         address: SocketAddr,
-        /// What the system says.
+        /// An error of the operating system.
         source: io::Error,
     },
     /// The certificate.

@@ -31,7 +31,7 @@ pub enum AutobootError {
         doing: &'static str,
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// An error of the operating system.
         source: io::Error,
     },
     /// Writing it in place would not be one sector.

@@ -135,8 +135,8 @@ struct Holding {
 }
 
 impl Watch {
-    /// A watch that has seen nothing. `before`: how the old system was; `expects_service`: whether there is
-    /// more to see than the network.
+    /// A watch that has seen nothing. `before`: how the old system was; `expects_service`: whether the
+    /// service has to be seen, and not only the network.
     pub fn new(limits: Limits, before: Before, expects_service: bool) -> Self {
         Self { limits, before, expects_service, holding: None, breaks: 0, last_break: None }
     }

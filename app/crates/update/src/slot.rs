@@ -96,7 +96,7 @@ pub enum SlotError {
     Unreadable {
         /// The property.
         path: PathBuf,
-        /// What the system says.
+        /// An error of the operating system.
         source: std::io::Error,
     },
     /// The note is not one 32-bit cell.

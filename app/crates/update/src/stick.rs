@@ -38,7 +38,7 @@ pub enum StickError {
     /// It cannot be mounted.
     #[error("the stick cannot be read ({source}); format it with FAT32, exFAT or ext4")]
     Mount {
-        /// What the system says.
+        /// An error of the operating system.
         source: io::Error,
     },
     /// It was pulled, or is failing.
@@ -46,7 +46,7 @@ pub enum StickError {
         "the stick cannot be read to its end ({source}); leave it plugged in, or use another. Nothing was changed"
     )]
     Read {
-        /// What the system says.
+        /// An error of the operating system.
         source: io::Error,
     },
     /// Another stick is at it.
@@ -139,7 +139,7 @@ fn version_of(name: &str) -> Option<String> {
 /// Removes what a stick's process that was ended half-way left in `folder`, unless another one works there.
 ///
 /// # Errors
-/// What the file system says.
+/// An error of the file system.
 pub fn remove_leftovers(folder: &Path) -> io::Result<()> {
     if !folder.is_dir() {
         return Ok(());

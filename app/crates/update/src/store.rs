@@ -70,7 +70,7 @@ pub enum StoreError {
         doing: &'static str,
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// An error of the operating system.
         source: io::Error,
     },
     /// Another process holds the state.

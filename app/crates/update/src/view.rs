@@ -139,7 +139,7 @@ pub fn present(view: &SystemsView, running: &str) -> Present {
 /// A technician has read how a trial ended.
 ///
 /// # Errors
-/// What the file system says.
+/// An error of the file system.
 pub fn acknowledge(kept: &Path, trial: u64) -> std::io::Result<()> {
     durable::replace(&acknowledgement(kept), trial.to_string().as_bytes())
 }

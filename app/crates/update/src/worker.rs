@@ -77,7 +77,7 @@ pub fn remove_leftovers(data_dir: &Path) {
 /// Asks the root unit to restart into what was installed, on trial.
 ///
 /// # Errors
-/// What the file system says.
+/// An error of the file system.
 pub fn ask_for_trial(data_dir: &Path) -> std::io::Result<()> {
     let folder = folder(data_dir);
     std::fs::create_dir_all(&folder)?;
@@ -87,7 +87,7 @@ pub fn ask_for_trial(data_dir: &Path) -> std::io::Result<()> {
 /// Asks the root unit to restart into the other system, on trial.
 ///
 /// # Errors
-/// What the file system says.
+/// An error of the file system.
 pub fn ask_to_go_back(data_dir: &Path) -> std::io::Result<()> {
     let folder = folder(data_dir);
     std::fs::create_dir_all(&folder)?;

@@ -202,7 +202,7 @@ impl Recovery {
     /// Somebody has written it down: it is never shown again, and the next start makes no other.
     ///
     /// # Errors
-    /// What the file system says.
+    /// An error of the file system.
     pub fn keep_seen(&self) -> std::io::Result<()> {
         if let Some(folder) = self.seen.parent() {
             std::fs::create_dir_all(folder)?;

@@ -170,7 +170,7 @@ pub trait Control: Send + Sync + 'static {
     /// It is written down, and never shown again. Writes a file.
     ///
     /// # Errors
-    /// What the file system says; it is shown again then.
+    /// An error of the file system; it is shown again then.
     fn recovery_key_written_down(&self) -> io::Result<()> {
         Ok(())
     }

@@ -122,7 +122,7 @@ pub struct Ignored {
 pub struct ScanError {
     /// The folder that failed.
     pub path: PathBuf,
-    /// What the system says.
+    /// An error of the operating system.
     pub source: std::io::Error,
 }
 

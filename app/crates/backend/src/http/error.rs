@@ -23,7 +23,7 @@ pub enum Error {
     Connect {
         /// Whom.
         url: String,
-        /// What the system says.
+        /// An error of the operating system.
         reason: String,
     },
     /// The server showed another certificate than the pinned one.

@@ -77,7 +77,7 @@ pub enum TlsConfigError {
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// An error of the operating system.
         source: std::io::Error,
     },
     /// The file holds no certificate, or a broken one.

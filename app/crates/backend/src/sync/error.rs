@@ -64,7 +64,7 @@ pub enum Error {
         action: &'static str,
         /// With which file.
         path: PathBuf,
-        /// What the system says.
+        /// An error of the operating system.
         source: io::Error,
     },
     /// Another synchronisation holds the mirror.

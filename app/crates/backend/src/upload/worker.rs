@@ -116,7 +116,7 @@ pub enum RetryError {
     /// The decision cannot be written down.
     #[error("the decision cannot be written ({reason}); check the disk")]
     NotSaved {
-        /// What the system says.
+        /// An error of the operating system.
         reason: String,
     },
 }

@@ -29,7 +29,7 @@ impl Patient {
     /// Opens `path`, which is read with `patience` where it is not a plain file.
     ///
     /// # Errors
-    /// What the file system says.
+    /// An error of the file system.
     pub(super) fn open(path: &Path, patience: Duration) -> io::Result<Self> {
         let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
         let file = OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path)?;

@@ -34,7 +34,7 @@ pub enum ScreenError {
     System {
         /// What was tried.
         step: &'static str,
-        /// What the system says.
+        /// An error of the operating system.
         source: std::io::Error,
     },
 }

@@ -49,7 +49,7 @@ impl Hold {
     /// that are gone. To be called again after an error.
     ///
     /// # Errors
-    /// What the system says. What was done until then stays done.
+    /// An error of the operating system. What was done until then stays done.
     pub fn erase(&self, data_dir: &Path, erased: &Erased) -> io::Result<usize> {
         // Whether or not the folder could be locked: what cannot be written says so.
         let _held = &self.0;
@@ -62,7 +62,7 @@ impl Hold {
 /// Erases students from the logs on `disk`.
 ///
 /// # Errors
-/// What the system says; the call can be made again.
+/// An error of the operating system; the call can be made again.
 pub fn erase_on(disk: &dyn Disk, erased: &Erased) -> io::Result<usize> {
     let mut gone = 0;
     // The answers first, then the rows: the rows say which answers are about the student.

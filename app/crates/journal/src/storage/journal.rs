@@ -43,7 +43,7 @@ pub enum JournalError {
     Unreadable {
         /// Its folder.
         folder: PathBuf,
-        /// What the system says.
+        /// An error of the operating system.
         source: io::Error,
     },
 }
@@ -65,7 +65,7 @@ impl Journal {
     /// Makes `records` durable, all or none of them.
     ///
     /// # Errors
-    /// What the system says; the call can be made again.
+    /// An error of the operating system; the call can be made again.
     pub fn append(&mut self, records: &[Record]) -> io::Result<()> {
         let payloads: Vec<String> = records.iter().map(Record::encode).collect();
         let first = records.iter().map(Record::id).filter(|id| *id > 0).min().unwrap_or(self.next_id);
@@ -76,7 +76,7 @@ impl Journal {
     /// all of them.
     ///
     /// # Errors
-    /// What the system says.
+    /// An error of the operating system.
     pub(crate) fn records_of(&self, id: u64) -> io::Result<Vec<Record>> {
         Ok(records_of(&self.log, &BTreeSet::from([id]))?.remove(&id).unwrap_or_default())
     }
@@ -86,7 +86,7 @@ impl Journal {
     /// those are done, too. A file that settles rows stays as long as the file that holds them.
     ///
     /// # Errors
-    /// What the system says.
+    /// An error of the operating system.
     pub fn prune(&mut self, ledger: &Ledger, kept: RangeInclusive<OffsetDateTime>) -> io::Result<usize> {
         let mut settled = HashMap::new();
         self.log.visit(|payload| {
@@ -163,7 +163,7 @@ impl Journal {
     /// The first row number in the files, to know which deliveries are of no use any more.
     ///
     /// # Errors
-    /// What the system says.
+    /// An error of the operating system.
     pub fn first_id(&self) -> io::Result<u64> {
         let first = self
             .log
@@ -181,7 +181,7 @@ impl Deliveries {
     /// Makes `deliveries` durable, all or none of them.
     ///
     /// # Errors
-    /// What the system says; the call can be made again.
+    /// An error of the operating system; the call can be made again.
     pub fn append(&mut self, deliveries: &[Delivery]) -> io::Result<()> {
         let payloads: Vec<String> = deliveries.iter().map(Delivery::encode).collect();
         self.log.append(&payloads, &format!("{DELIVERIES},{VERSION},0"))
@@ -190,7 +190,7 @@ impl Deliveries {
     /// Removes the files that speak only of rows before `first`.
     ///
     /// # Errors
-    /// What the system says.
+    /// An error of the operating system.
     pub fn prune(&mut self, first: u64) -> io::Result<usize> {
         self.log.prune(|lines| {
             let Some(lines) = lines else { return Prune::Keep };
@@ -215,7 +215,7 @@ impl Visits {
     /// Makes `records` durable, all or none of them.
     ///
     /// # Errors
-    /// What the system says; the call can be made again.
+    /// An error of the operating system; the call can be made again.
     pub fn append(&mut self, records: &[VisitRecord]) -> io::Result<()> {
         let payloads: Vec<String> = records.iter().map(VisitRecord::encode).collect();
         self.log.append(&payloads, &format!("{VISITS},{VERSION},0"))
@@ -224,7 +224,7 @@ impl Visits {
     /// Removes the files of which everything is older than `before`.
     ///
     /// # Errors
-    /// What the system says.
+    /// An error of the operating system.
     pub fn prune(&mut self, before: OffsetDateTime) -> io::Result<usize> {
         self.log.prune(|lines| {
             let Some(lines) = lines else { return Prune::Keep };

@@ -89,7 +89,7 @@ impl Log {
     /// begun.
     ///
     /// # Errors
-    /// What the system says; nothing is announced then, and the same call can be made again at any time.
+    /// An error of the operating system. Nothing is announced then, and the same call can be made again.
     pub fn append(&mut self, payloads: &[String], header: &str) -> io::Result<()> {
         match self.try_append(payloads, header) {
             // Somebody removed or cut the file: what they took is gone, what comes now goes to a new one.
@@ -109,7 +109,7 @@ impl Log {
     /// is shown nothing of a file that cannot be read; such a file is kept.
     ///
     /// # Errors
-    /// What the system says about listing or removing.
+    /// An error of the operating system about listing or removing.
     pub fn prune(&mut self, mut judge: impl FnMut(Option<&Lines>) -> Prune) -> io::Result<usize> {
         let mut removed = 0;
         for number in self.numbers()?.into_iter().filter(|number| *number < self.number) {

@@ -12,7 +12,7 @@ use base::kept;
 /// same board keeps it, otherwise from the machine's identity. `None` when it has one already.
 ///
 /// # Errors
-/// What the file system says.
+/// An error of the file system.
 pub fn name_machine(places: &Places) -> io::Result<Option<String>> {
     let path = places.etc.join("hostname");
     if path.exists() {
@@ -30,7 +30,7 @@ pub fn name_machine(places: &Places) -> io::Result<Option<String>> {
 /// what was kept is none.
 ///
 /// # Errors
-/// What the file system says.
+/// An error of the file system.
 pub fn keep_identity(places: &Places) -> io::Result<()> {
     let identity = read(&places.etc.join("machine-id"))?;
     let kept = places.kept.join("machine-id");

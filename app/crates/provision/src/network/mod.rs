@@ -117,7 +117,7 @@ fn of_interface(kind: &str, metric: u32, network: &Network) -> String {
 /// can be read: DHCP is used then.
 ///
 /// # Errors
-/// What the file system says.
+/// An error of the file system.
 pub fn at_start(places: &Places, settings: &Path) -> io::Result<()> {
     let network = if settings.exists() {
         config::load(settings)
@@ -133,7 +133,7 @@ pub fn at_start(places: &Places, settings: &Path) -> io::Result<()> {
 /// Writes every file, and removes what other settings left.
 ///
 /// # Errors
-/// What the file system says.
+/// An error of the file system.
 pub fn write(places: &Places, network: &Network) -> io::Result<()> {
     write_and_mark(places, network, |_| Ok(()))
 }

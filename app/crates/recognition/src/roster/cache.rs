@@ -170,7 +170,7 @@ impl Cache {
     /// that cannot be read is removed: it is made again.
     ///
     /// # Errors
-    /// What the system says; the file is then as it was.
+    /// An error of the operating system; the file is then as it was.
     pub fn erase(path: &Path, is_erased: impl Fn(&str) -> bool) -> std::io::Result<()> {
         let decoded = std::fs::read(path)?;
         let header = SafeTensors::read_metadata(&decoded).ok().and_then(|(_, header)| {

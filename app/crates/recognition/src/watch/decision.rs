@@ -115,7 +115,7 @@ impl Subject {
     /// Looks at the face: embeds, matches and votes, runs the tests of liveness, and decides.
     ///
     /// # Errors
-    /// What the models say when they fail.
+    /// An error of a model.
     pub fn look(
         &mut self,
         look: &mut Look<'_>,

@@ -70,7 +70,7 @@ impl Action {
     /// Keeps it over the restart.
     ///
     /// # Errors
-    /// What the file system says.
+    /// An error of the file system.
     pub fn keep(&self, kept: &Path) -> std::io::Result<()> {
         // Plain strings: nothing in them can fail to become JSON.
         durable::replace(&file(kept), &serde_json::to_vec(self).unwrap_or_default())
