@@ -78,7 +78,7 @@ impl SelfTest for BlazeFace {
     }
 }
 
-/// LiteRT's answers for the full range, which the table of the other models does not hold.
+/// LiteRT's answers for the full-range model, which is not in the table of the other models.
 const FULL_REGRESSORS: [f32; 6] = [-3.716_18, -2.986_98, 21.375_68, 21.380_53, -6.774_05, -8.245_82];
 const FULL_REGRESSORS_NORM: f32 = 1641.3147;
 const FULL_SCORES: [f32; 6] = [-6.420_87, -6.381_72, -7.053_97, -7.069_39, -7.194_66, -7.379_56];
@@ -128,8 +128,8 @@ impl SelfTest for MobileFaceNet {
 
 impl SelfTest for Sface {
     fn self_test(&mut self) -> Result<(), Failure> {
-        // Of the weights as they were published, ONNX Runtime's answer; of those in 8 bits, that of the same
-        // arithmetic in numpy, which is as near to it as 8 bits are.
+        // For the weights as published, this is ONNX Runtime's answer. For those in 8 bits, it is that of the
+        // same arithmetic in numpy, which is as near to ONNX Runtime's as 8 bits allow.
         let (name, tolerance, embedding) = if self.is_coded() {
             ("SFace", TOLERANCE_CODED, Golden { first: &SFACE_CODED, norm: SFACE_CODED_NORM })
         } else {

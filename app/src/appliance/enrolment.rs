@@ -25,7 +25,7 @@ use view::{Done, Refused};
 use vision::photo;
 use vision::photo::PhotoLimits;
 
-/// A sitting takes its pictures within this time, and is confirmed within it again.
+/// Time for taking the pictures of a sitting, and then as much again for confirming it.
 pub const TIME: Duration = Duration::from_secs(120);
 /// Time between two pictures that are kept: not the same moment twice.
 const BETWEEN: Duration = Duration::from_secs(1);
@@ -33,7 +33,7 @@ const BETWEEN: Duration = Duration::from_secs(1);
 const FRAME: Duration = Duration::from_secs(2);
 /// How often a complete sitting looks whether it is over.
 const LOOK: Duration = Duration::from_millis(250);
-/// How much nicer than recognition the thread is that takes pictures.
+/// Niceness of the thread that takes pictures, relative to recognition.
 const NICENESS: i32 = 10;
 /// JPEG quality of what is kept, 1 to 100.
 const QUALITY: u8 = 92;
@@ -214,8 +214,8 @@ impl DoorEnrolment {
         Ok(())
     }
 
-    /// What would be kept of a frame, as JPEG, with the face in it; or why it is not good. It passes the
-    /// checks of a photo twice: as a frame, and as the file that the roster will read.
+    /// The picture that would be kept of a frame, as JPEG, with the face in it; or why it is not good enough.
+    /// It passes the checks of a photo twice: as a frame, and as the file that the roster will read.
     fn good_picture(
         &self,
         frame: &RgbImage,

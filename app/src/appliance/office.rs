@@ -43,7 +43,7 @@ pub struct Office {
     pub photos: PathBuf,
     /// The last enrolment.
     pub report: Arc<ArcSwap<Report>>,
-    /// Photos that the last synchronisation could not have.
+    /// Photos that the last synchronisation could not fetch.
     pub missing: Arc<ArcSwap<Vec<sync::Failure>>>,
     /// Whether the photos come from a server.
     pub mirrored: bool,
@@ -77,7 +77,7 @@ impl Office {
 
     /// Follows the roster and the list beside the photos, until `stop`.
     pub(super) async fn watch(self, mut events: broadcast::Receiver<Event>, stop: CancellationToken) {
-        // Before the first synchronisation nobody knows which photos cannot be had.
+        // Before the first synchronisation it is not known which photos cannot be fetched.
         let mut synced = !self.mirrored;
         // Of its own, so that a busy door's events do not put it off.
         let mut looks = tokio::time::interval(LOOK);

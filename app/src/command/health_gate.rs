@@ -84,8 +84,8 @@ fn models_dir(config: &Path) -> PathBuf {
     config::load(config).unwrap_or_default().models_dir()
 }
 
-/// Any answer of the page with the certificate that the service says it has. Whether the machine does its
-/// work is for the other checks.
+/// Any answer of the page with the certificate that the service states is enough. Other checks test whether
+/// the machine does its work.
 async fn page_answers(page: &Page) -> Result<(), String> {
     let asked = async {
         let tls = backend::config::Tls {

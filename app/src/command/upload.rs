@@ -43,7 +43,7 @@ struct Told {
     waiting: usize,
     no_clock: usize,
     open_out: usize,
-    /// Why the delivery ended before its end; none when it did not.
+    /// Why the delivery stopped early; none if it was completed.
     error: Option<String>,
     needs_person: Vec<ToldRow>,
 }

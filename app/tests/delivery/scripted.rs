@@ -104,7 +104,8 @@ async fn poisonous_row_is_isolated() {
     }
 }
 
-/// Of the twenty rows that wait. Life goes on at the door, and that others pass shows whose fault it is.
+/// Twenty rows wait, and new ones keep coming. The webhook accepts others, which shows that the fault is in
+/// the first row.
 async fn only_the_first_goes_to_a_person(door: &Door) {
     let (mut created, mut refused) = (0, 0);
     // Life goes on at the door; that others pass shows whose fault it is.

@@ -68,7 +68,7 @@ fn silent_clients_are_dropped() {
     body.write_all(&text.as_bytes()[..text.len() - 4]).unwrap();
     assert_eq!(answer(&mut body).unwrap().status, 408);
 
-    // Asks for much, again and again, and takes none of it.
+    // Asks for large answers again and again, and reads none of them.
     let mut deaf = device.connect().unwrap();
     let ask =
         request(&device, "GET", "/openapi.json", &As::token(&device.read), "").replace("close", "keep-alive");
@@ -115,8 +115,8 @@ fn one_address_takes_only_its_share() {
     }
 }
 
-/// Six addresses that hold every place, eight each, do not keep out a seventh; and what it then has they do
-/// not take from it.
+/// Six addresses hold all connections, eight each. A seventh address gets in all the same, and the six cannot
+/// take its connections away.
 #[test]
 fn address_with_most_connections_loses_one() {
     let limits = Limits {
@@ -183,7 +183,7 @@ fn flood_has_lower_priority() {
         answered
     });
     let least = (rustix::process::getpriority_process(None).unwrap() + 15).min(19);
-    // Other tests start servers meanwhile, whose threads are new for a moment.
+    // Other tests start servers at the same time, and a thread that has just begun is not nice yet.
     let is_nice = || {
         let found = niceness_of(&["page", "page-files"]);
         assert!(!found.is_empty(), "the page has no thread");

@@ -14,7 +14,7 @@ use crate::client::{As, request};
 use crate::device::Device;
 use crate::states::healthy;
 
-/// A name, and what makes a healthy state faulty.
+/// A name, and a change that makes a healthy state faulty.
 type Break = (&'static str, fn(&mut View));
 
 /// Every fault that the page has a sentence for, alone.

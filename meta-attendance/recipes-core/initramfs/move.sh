@@ -69,8 +69,8 @@ other_knows_luks() {
 fs_blocks() { echo $(($(dd if="$1" bs=1024 skip=1 count=1 2> /dev/null | od -An -tu4 -j 4 -N 4))); }
 is_ext4() { [ "$(dd if="$1" bs=1024 skip=1 count=1 2> /dev/null | od -An -tx2 -j 56 -N 2 | tr -d ' ')" = ef53 ]; }
 
-# Step 1. Tried on a snapshot in memory first: resize2fs then says there what it overwrites, and that lies on
-# the first partition, complete, before anything of the file system is touched.
+# Step 1. It is tried on a snapshot in memory first. resize2fs then saves there what it would overwrite, and
+# this copy is complete on the first partition before the file system itself is changed.
 shrink() {
     e2fsck -f -p "$data" > /run/e2fsck 2>&1
     if [ $? -gt 1 ]; then
@@ -126,8 +126,8 @@ keep_undo() {
     return $kept
 }
 
-# Only a partition on which nothing was mounted since may be taken back: a start that cannot remove the file
-# stays.
+# Only a partition that was not mounted since may be rolled back. So a start that cannot remove the file waits
+# here and does not mount it.
 forget_undo() {
     partition 1 && mount -t vfat -o sync "$device" /run/look && rm -f /run/look/moving.undo /run/look/moving.of
     umount /run/look
@@ -180,7 +180,7 @@ begin_moving() {
     # restore_header, which comes next, writes the header to its place.
 }
 
-# The copy of a header that step 2 left: not what a file that lies there may contain.
+# Restores the copy of a header that step 2 left, and never the content of a file that happens to lie there.
 restore_header() {
     end=$(blocks "$data")
     copy_at=$((end - SPARE))

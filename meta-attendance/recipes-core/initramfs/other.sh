@@ -12,8 +12,8 @@
 # The other slot is asked for at the first failing start and again at every so many, so that two slots that
 # both fail do not alternate without a pause.
 ASK_EVERY=20
-# Consecutive starts without the service before the root is read to its end. It takes seconds; somebody who
-# switches the power off and on gets no more than that.
+# Consecutive starts without the service before the root is read to its end. Reading takes seconds. Somebody
+# who only switches the power off and on loses no more than that.
 UNFINISHED=3
 
 # count FILE: one more than the number in FILE of the updates' folder, written back; in `counted`. Fails where

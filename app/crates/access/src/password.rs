@@ -244,8 +244,8 @@ impl Password {
         }
     }
 
-    /// Whether `attempt` is the password; an empty one never is, also where its hash is kept. Takes a tenth
-    /// of a second of one core, whatever the answer.
+    /// Whether `attempt` is the password. An empty attempt never is, even if the hash of an empty password is
+    /// stored. Takes a tenth of a second of one core, whatever the answer.
     pub fn is(&self, attempt: &str) -> bool {
         let compared = attempt.len() <= LONGEST
             && self

@@ -60,7 +60,7 @@ impl GuessRule {
         longest_for_all: Duration::from_secs(2),
         forget: Duration::from_secs(60 * 60),
     };
-    /// For tokens, which cannot be guessed: only keeps a mistaken script from filling the log.
+    /// For tokens, which cannot be guessed: this limit only keeps a faulty script from filling the log.
     pub const TOKEN: Self = Self {
         free: 20,
         free_for_all: 1000,

@@ -23,7 +23,7 @@ const LOG: u64 = 64 * MB;
 const PHOTO: u64 = 32 * MB;
 const SMALL: u64 = MB;
 
-/// The extensions that photos have; whoever looks for photos knows the same ones.
+/// The extensions of photos, the same as in the code that looks for photos.
 const EXTENSIONS: [&str; 6] = ["jpg", "jpeg", "png", "gif", "bmp", "webp"];
 
 /// The largest size that a file of this name may have; none for a name that no archive of ours holds.

@@ -12,8 +12,8 @@
 //! | `gone` | what nobody needs any more. Thousands of photos take minutes to remove: a start has no time for it, and [`Place::sweep`] does it later |
 //!
 //! The rename of `staged` to `new` decides. [`carry_out`] runs before anything opens the data folder's files.
-//! Where the power goes after the decision, the next start goes on where it stopped: a folder that is still
-//! in `new` is not in its place yet.
+//! If the power fails after the decision, the next start continues there: a folder that is still in `new` is
+//! not in its place yet.
 
 use std::fs::{self, DirBuilder, File};
 use std::io;
@@ -114,7 +114,8 @@ impl Place {
         self.import.join("gone")
     }
 
-    /// Puts a folder, if it is there, where [`Place::sweep`] removes it: one rename, however large it is.
+    /// Moves a folder, if it exists, to where [`Place::sweep`] removes it. This is one rename, however large
+    /// the folder is.
     fn discard(&self, folders: &dyn Folders, path: &Path) -> io::Result<()> {
         if !path.exists() {
             return Ok(());
@@ -157,7 +158,7 @@ impl Place {
     }
 
     /// What was unpacked is whole and right: it is taken over at the next start. A folder that the archive
-    /// does not have is an empty one.
+    /// lacks counts as empty.
     ///
     /// # Errors
     /// [`ArchiveError::Io`].

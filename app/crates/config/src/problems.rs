@@ -11,7 +11,7 @@ use camera::config::CameraSource;
 use journal::config::TimeOfDay;
 use status::certificate;
 
-/// The times of a school day, which must lie in an order.
+/// Checks that the times of a school day are in order.
 fn rows_of_a_day(config: &Config, check: &mut impl FnMut(bool, &'static [&'static str], String)) {
     let (attendance, starts) = (&config.attendance, config.site.day_starts);
     let since_start = |time: TimeOfDay| (time.time() - starts.time()).whole_seconds().rem_euclid(86_400);

@@ -16,7 +16,7 @@ struct Locked {
     package: &'static str,
     /// Below the folder for fonts.
     path: &'static str,
-    /// Of the file in Debian 12 and, where it differs, in Debian 13.
+    /// The SHA-256 of the file in Debian 12 and, if it differs there, in Debian 13.
     sha256: &'static [&'static str],
 }
 

@@ -1,9 +1,9 @@
 //! Corrections by hand: a person adds a row, gives one another time, takes one away, or says on which day a
-//! row was seen whose day nobody knows.
+//! row was seen if the device does not know it.
 //!
 //! A row that the webhook does not have is changed in place. One that it has, or may have, cannot be changed
-//! there: a new row takes its place, and the old one is listed for a person until it is dismissed. To take a
-//! row away is to declare void the visit that it was made from: nothing follows from that visit any more.
+//! there: a new row takes its place, and the old one is listed for a person until it is dismissed. Taking a
+//! row away declares the visit void from which it was made: nothing follows from that visit any more.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -46,7 +46,7 @@ pub enum Correction {
         /// Which row.
         id: u64,
     },
-    /// A row was seen on this day, and with it every row of the same time without a clock.
+    /// This row was seen on this day, and so was every row of the same time without a clock.
     Place {
         /// Which row.
         id: u64,
@@ -234,7 +234,7 @@ impl Recorder {
         }
         let was = Some(row.at.utc);
         let (id, records) = if sent {
-            // What the webhook has stays there; the new row is for whoever corrects it.
+            // The row that the webhook has stays there; the new row is for the person who corrects it there.
             let id = self.journal.next_id();
             let new = by_hand(id, &row.roll, row.status, utc);
             self.note_by_hand(date, &new, Some(row.id), &hand);

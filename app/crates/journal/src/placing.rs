@@ -1,4 +1,4 @@
-//! The day of rows that were seen by a boot that never knew the time: a person says it.
+//! The day of rows from a boot that never knew the time: a person enters it.
 
 use std::sync::Arc;
 use std::time::Duration;

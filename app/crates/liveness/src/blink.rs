@@ -28,17 +28,17 @@ const REOPENED: f32 = 0.88;
 
 /// The lids must also have moved by this many times the usual deviation: a blurred or distant eye is measured
 /// badly, and what is noise there must not look like a blink. A head that slowly tilts moves the level, too:
-/// at 5 one blink of the demo's clip went under in that.
+/// at 5, one blink of the demo's clip was missed for this reason.
 const DEVIATIONS: f32 = 4.0;
 
-/// An open level below this is no pair of open eyes: sunglasses, or a face too blurred to tell.
+/// Below this open level the eyes do not count as open: sunglasses, or a face too blurred to tell.
 const MIN_OPEN: f32 = 0.15;
 
 /// Longest blink; longer is a look down. Spontaneous blinks take 100 to 400 ms.
 const LONGEST: Duration = Duration::from_millis(600);
 
-/// Eyes that never went below this share of the open level were caught half-way, which only happens to a
-/// blink that is over in [`LONGEST_HALF_WAY`]: a still that was swung was seen with three quarters of its
+/// If no frame shows the eyes below this share of the open level, the blink was caught half-way only. Such a
+/// blink must be over in [`LONGEST_HALF_WAY`]: a still picture that was swung showed three quarters of its
 /// opening for 600 ms.
 const HALF_WAY: f32 = 0.6;
 

@@ -59,7 +59,7 @@ pub struct Parallax {
     shapes: Deque<(Duration, Shape), WINDOW>,
     /// The agreements of the newest frames, with their times.
     turns: Deque<(Duration, f32), COMPARED>,
-    /// The largest that [`FRAMES`] frames reached together.
+    /// The largest agreement that [`FRAMES`] frames reached together.
     best: Option<f32>,
 }
 

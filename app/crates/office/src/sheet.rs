@@ -111,7 +111,7 @@ fn guarded(text: &str) -> String {
     text.split(';').map(guarded_part).collect::<Vec<_>>().join(";")
 }
 
-/// Some also look behind blanks, and at wide signs.
+/// Some spreadsheets also find a formula behind blanks, or one that begins with a full-width sign.
 fn guarded_part(text: &str) -> String {
     let first = text.trim_start_matches([' ', '\u{a0}', '\u{feff}']).chars().next();
     let starts_formula =

@@ -24,9 +24,9 @@ const UNFINISHED: &str = "unfinished";
 /// Puts the settings of the network in force on this machine.
 pub type Network<'a> = &'a dyn Fn(&Config) -> Result<(), Fault>;
 
-/// Serves the request at `request`, if there is one, and answers in the folder `answers`. What is written
-/// outlives a restart by the folder `kept` ([`base::kept`]). Where the settings of the network change, they
-/// are put in force by `network`; a helper that was ended while it did so leaves that to the next one.
+/// Serves the request at `request`, if there is one, and answers in the folder `answers`. Written files
+/// survive a restart through the folder `kept` ([`base::kept`]). If the settings of the network change,
+/// `network` puts them in force; if the helper is ended meanwhile, the next one does it.
 ///
 /// # Errors
 /// An error of the file system. A text that is refused is not an error.
@@ -43,7 +43,8 @@ pub fn serve(
     let Some(bytes) = read? else { return Ok(()) };
     // An answer to an earlier request is none to this one.
     drop(std::fs::remove_file(answers.join("answer.json")));
-    // Whether it succeeds or not, it is served once: the unit that watches for it would start without end.
+    // A request is served once, whether it succeeds or not. Otherwise the unit that watches for it would
+    // start again without end.
     std::fs::remove_file(request)?;
     let Ok(request) = serde_json::from_slice::<Request>(&bytes) else {
         log::warn!("the request for new settings cannot be read, and is ignored");

@@ -93,7 +93,7 @@ pub struct Visit {
     pub ends: i64,
 }
 
-/// A person at some door has declared void what a door saw of a student in this time.
+/// A person at some door declared void that a door saw a student in this time.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Void {
     /// The door whose visits are void.

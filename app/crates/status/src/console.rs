@@ -46,7 +46,7 @@ pub fn listens_on(listening: IpAddr, own: IpAddr) -> bool {
 pub fn show(listening: SocketAddr, identity: &Identity, password: Option<&Secret>) {
     let to_journal = is_journal(std::io::stdout());
     let notice = notice(listening, identity, password.filter(|_| !to_journal));
-    // A console that is gone is not a reason to stop.
+    // The program goes on if there is no console.
     let _ = writeln!(std::io::stdout(), "\n{notice}");
     let Some(password) = password.filter(|_| to_journal) else { return };
     match private_file::write(Path::new(FIRST_PASSWORD), format!("{}\n", password.expose()).as_bytes()) {

@@ -90,9 +90,9 @@ use view::{Control, Source};
 
 /// Files read and passwords checked at once, beside the network thread.
 const FILE_THREADS: usize = 3;
-/// How much nicer than recognition the server's threads are to others: a flood takes what is left of the
-/// processor, and no more. Each step is about a tenth of the processor's time: 15 leaves 3 % where both want
-/// all of it.
+/// Niceness of the server's threads, relative to recognition: a flood of requests gets only the processor
+/// time that recognition leaves. Each step is about a tenth of the processor's time: 15 leaves 3 % where both
+/// want all of it.
 const NICENESS: i32 = 15;
 /// Time for what still runs when the server stops.
 const STOP_TIME: Duration = Duration::from_secs(3);

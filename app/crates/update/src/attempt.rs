@@ -1,8 +1,8 @@
-//! What came in last, from where, and what RAUC made of it.
+//! The last update that arrived: where it came from, and what RAUC answered.
 //!
 //! An update that is refused never has a trial and so never an outcome in the [`super::history`]; it must be
 //! seen all the same. Kept in the appliance's own folder of updates, where the service, the stick's unit and
-//! the console can write it. It decides nothing: lost, it costs a word on the page.
+//! the console can write it. It decides nothing: if it is lost, the page only lacks this note.
 
 use std::fmt;
 use std::path::Path;
@@ -35,7 +35,7 @@ pub enum Origin {
     Stick,
     /// A fleet's hawkBit server.
     Fleet,
-    /// Nobody noted it, or a newer program did in words unknown here.
+    /// Not noted, or noted by a newer program with a word that this version does not know.
     #[default]
     #[serde(other)]
     Unknown,

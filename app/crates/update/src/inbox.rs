@@ -129,7 +129,7 @@ impl Incoming {
     /// it is installed.
     ///
     /// # Errors
-    /// [`InboxError::CutShort`] when it has not.
+    /// [`InboxError::CutShort`] when not all has come.
     pub fn finish(mut self) -> Result<Received, InboxError> {
         if self.received != self.announced {
             return Err(InboxError::CutShort { received: self.received, announced: self.announced });

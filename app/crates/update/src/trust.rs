@@ -22,7 +22,7 @@ const MARK: &str = "DEVELOPMENT";
 pub enum Signers {
     /// The authorities that the image was built with.
     Own,
-    /// A development authority, perhaps beside others: not for a door in use.
+    /// At least one development authority: not for a door in use.
     Development,
     /// The keyring cannot be read, as at a desk.
     #[default]

@@ -116,7 +116,7 @@ pub struct Erasure {
     pub id: String,
     /// Local time at which it was asked for.
     pub at: String,
-    /// Who asked for it here; empty where another door did.
+    /// Who asked for it on this device; empty if it was asked for at another door.
     pub by: String,
     /// Whether everything on this device is removed.
     pub done: bool,

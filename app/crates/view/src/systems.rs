@@ -94,8 +94,8 @@ pub enum Content {
     Whole,
     /// A whole system that did not pass its trial.
     Failed,
-    /// Nobody knows: never written since the record began, or written by a newer program in words unknown
-    /// here.
+    /// Not known: never written since the record began, or written by a newer program with a word that this
+    /// version does not know.
     #[default]
     Unknown,
 }

@@ -20,7 +20,7 @@ use vision::kind::{is_hidden, may_be_photo};
 use vision::photos::{Layout, Photos};
 use vision::scan::no_roll;
 
-/// Pages beyond the number of photos that may be accepted: empty directories, and the base.
+/// Pages that may be read beyond the number of accepted photos: for empty directories, and for the base.
 const SPARE_PAGES: usize = 1_000;
 
 /// Folders that are named when nothing else is found.
@@ -318,7 +318,7 @@ fn kind(place: &Place, config: &Photos) -> Kind {
         Some(name) => match (no_roll(name, config.roll_numbers), student(place, config)) {
             (None, Some(_)) if place.is_directory() => Kind::Directory,
             (None, Some(roll)) if may_be_photo(place.name()) => Kind::Photo(roll),
-            // Of what lies in such a folder nothing more is said.
+            // The content of such a folder is not reported as well.
             (Some(reason), _) if place.is_directory() && folders.len() == depth(config) => {
                 Kind::LeftOut(reason)
             }

@@ -99,7 +99,7 @@ fn is_listing(page: &Page, marks: &Marks, base: &Base, at: &Place) -> bool {
     {
         return true;
     }
-    // Nothing but a list of links into the folder or out of it, as Go's file server writes it.
+    // The page is only a list of links, into the folder or out of it, as Go's file server writes it.
     let is_bare = heads.iter().all(String::is_empty) && marks.text.trim().is_empty() && !marks.has_other_tags;
     let leads_on = |link: &Link| {
         let is_home = link.href.trim().starts_with('/') && at.segments().len() == 1 && base.is_servers_root();

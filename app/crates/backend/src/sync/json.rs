@@ -32,7 +32,8 @@ pub(super) fn read(text: &str) -> Result<Option<Listing>, ListingError> {
     match read {
         Ok(is_array) => {
             let (links, seen) = (reading.links.into_inner(), reading.seen.get());
-            // Of an object nothing is believed that it does not name: it may be an answer of another kind.
+            // An object without entries is not taken for an empty folder: it may be an answer of another
+            // kind.
             let all_links = links.len() == seen && (is_array || seen > 0);
             Ok(Some(Listing { links, all_links, is_whole: !reading.goes_on.get() }))
         }

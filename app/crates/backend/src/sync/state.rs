@@ -28,7 +28,7 @@ pub(super) struct State {
     pub(super) lately: Lately,
     /// What names the version of the students' list that is here.
     pub(super) students: Option<Validators>,
-    /// When the last listing came by which removals were decided, seconds since 1970.
+    /// When the last listing arrived that decided about removals, seconds since 1970.
     pub(super) listed_at: Option<u64>,
 }
 
@@ -111,7 +111,7 @@ impl Validators {
         Self { etag: text(&ETAG), last_modified: text(&LAST_MODIFIED), length: reply.content_length() }
     }
 
-    /// The validators of a reply to be kept with what was received, and whether they can be relied on.
+    /// The validators of a reply that are kept with the received content, and whether they can be relied on.
     ///
     /// A file that was modified in the very second in which it was served may be modified again in that
     /// second, with the same time stamp; nginx's ETag is made of the same time stamp. So these are not kept

@@ -1,5 +1,5 @@
 //! The students' list `students.csv` beside the students' folders on the server. It is personal data like the
-//! photos: it comes with them, and goes when the server has it no more.
+//! photos: it is fetched with them, and deleted when the server no longer has it.
 
 use std::io::Write as _;
 use std::sync::Arc;

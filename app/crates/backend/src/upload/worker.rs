@@ -178,7 +178,7 @@ impl Uploader {
         })
     }
 
-    /// The uploader of the door with this name, which the rows carry where `webhook.door_column` is on.
+    /// The uploader of the door with this name. Rows carry the name if `webhook.door_column` is on.
     #[must_use]
     pub fn of_door(mut self, name: &str) -> Self {
         self.door = self.door.map(|_| name.to_owned());

@@ -79,7 +79,8 @@ impl fmt::Display for Doubt {
     }
 }
 
-/// A point on the line that wall clock and time since boot draw while nobody sets the clock.
+/// One moment, as wall-clock time and as time since boot. Both run at the same rate while nobody sets the
+/// clock.
 #[derive(Debug, Clone, Copy)]
 struct Anchor {
     utc: OffsetDateTime,

@@ -160,7 +160,7 @@ impl Board {
         }
     }
 
-    /// Takes that no camera tells which faces are there.
+    /// Notes that no camera reports which faces are there.
     pub fn look_nowhere(&mut self) {
         (self.sighted, self.faces) = (false, 0);
     }
@@ -247,7 +247,7 @@ impl Board {
         kind.tone().map(Cue::Tone).into_iter().collect()
     }
 
-    /// The answer is there; gives the face that it is for.
+    /// The awaited answer has come. Returns the face that it is for.
     fn await_no_more(&mut self, roll: &RollNumber) -> Option<u64> {
         let at = self.awaited.iter().position(|awaited| awaited.roll == *roll)?;
         self.awaited.remove(at).map(|awaited| awaited.track)

@@ -41,7 +41,7 @@ use super::statistics::Rate;
 /// Frames a second that are composed.
 const RATE: u32 = 10;
 
-/// How long somebody stays before the camera: the goal's six seconds and a little, after coming.
+/// How long somebody stays before the camera after they came: the six seconds of the goal, and a little more.
 const STAYS: f32 = 6.6;
 
 /// Frames of the empty doorway, five a second: twice five seconds of quiet (the first learnt frame begins

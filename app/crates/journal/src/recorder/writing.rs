@@ -217,8 +217,8 @@ impl Recorder {
         }
     }
 
-    /// Queues the last sightings of visits without a clock: of those that are over, or have lasted for a
-    /// minute since they were written, or of all.
+    /// Queues the last sightings of visits without a clock: of visits that are over, and of visits that
+    /// lasted for another minute since they were last written. With `all`, of every visit.
     pub(super) fn write_guesses(&mut self, now: Duration, all: bool) {
         let gap = self.book.rules().gap;
         for guess in self.guesses.values_mut() {

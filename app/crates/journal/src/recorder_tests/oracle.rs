@@ -158,7 +158,7 @@ impl Oracle {
     }
 
     /// What a wish means now: the door at which it is made, and what it asks for, with the time of the row.
-    /// None where there is nothing of the kind; then the oracle is as it was.
+    /// None if there is nothing of that kind; the oracle is then unchanged.
     pub(super) fn wish(
         &mut self,
         wish: Wish,

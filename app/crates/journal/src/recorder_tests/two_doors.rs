@@ -66,7 +66,8 @@ proptest! {
         let mut truth = start;
         let mut oracle = Oracle::new(&doors[0].zone);
         let wait = |doors: &[Door; 2], truth: &mut OffsetDateTime, seconds: u64| {
-            // Apart for a part of a day; before the day closes the doors have heard of each other.
+            // The doors are apart for a part of a day only: before the day closes, each tells the other what
+            // it saw.
             let date = |utc| doors[0].zone.local(utc).date();
             let before = std::mem::replace(truth, *truth + Duration::from_secs(seconds));
             if date(before) != date(*truth) {

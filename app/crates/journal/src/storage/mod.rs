@@ -9,13 +9,13 @@
 //! Three append-only logs in one folder: `journal-*.log` ([`record`]) for the rows and their times,
 //! `deliveries-*.log` ([`delivery`]) for the webhook's answers, and `visits-*.log` ([`visits`]) for who was
 //! seen from when until when, as long as rows can follow from it. Each record is a line of text with a CRC
-//! ([`mod@line`]), written and synced before anybody hears of it ([`log`]). Nothing is rewritten (but where a
-//! student is erased, [`erasing`]): a time that becomes known later is a record of its own. [`Ledger`] holds
+//! ([`mod@line`]), written and synced before anybody hears of it ([`log`]). Nothing is rewritten, except to
+//! erase a student ([`erasing`]): a time that becomes known later is a record of its own. [`Ledger`] holds
 //! what the two logs say in memory.
 //!
 //! # Limits
-//! A block of the card that is lost takes its lines with it; the number of lines that cannot be read is
-//! shown. Delivered rows are pruned after the configured time, a file at a time.
+//! If a block of the card is lost, its lines are lost; the number of lines that cannot be read is shown.
+//! Delivered rows are pruned after the configured time, a file at a time.
 
 pub mod delivery;
 pub mod disk;

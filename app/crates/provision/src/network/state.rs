@@ -18,9 +18,9 @@ use config::{Config, EapMethod, Interface, Network};
 
 /// Largest of the kernel's or systemd-networkd's files that is looked at.
 const MAX_STATE: u64 = 16 * 1024;
-/// A machine that was started so short a time ago may still wait for its addresses.
+/// For this long after its start a machine may still wait for its addresses.
 const STARTS: Duration = Duration::from_secs(90);
-/// Longest text of systemd-networkd's that is repeated.
+/// Longest text from systemd-networkd that is shown.
 const MAX_SHOWN: usize = 200;
 
 /// Where the kernel and systemd-networkd tell of interfaces.

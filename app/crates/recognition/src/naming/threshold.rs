@@ -1,4 +1,4 @@
-//! How similar is similar enough: it depends on how many faces there are to be mistaken for.
+//! How similar is similar enough. This depends on the number of enrolled faces.
 //!
 //! A probe is compared with N enrolled faces, so the chance that a stranger is taken for somebody is FPIR = 1
 //! − (1 − FMR)^N. The site says which FPIR it accepts; the false-match rate of one comparison follows from
@@ -61,10 +61,10 @@ pub struct CalibrationError {
 }
 
 impl Calibration {
-    /// The site's own calibration, or the one that comes with the program. A site has some dozens of people
-    /// to measure, which ends at rates that a large roster needs to go far below: from there on the shipped
-    /// curve is followed, moved to where the site's own ends. Going on as steeply as a short curve begins
-    /// would lock everybody out.
+    /// The site's own calibration, or the one that comes with the program. A site can measure some dozens of
+    /// people. Its curve then ends at rates far above those that a large roster needs. From there on the
+    /// shipped curve is followed, moved to where the site's own ends. If the short curve were extrapolated
+    /// with its own slope, nobody would be recognised.
     ///
     /// A site's own that was measured with another embedder says nothing about this one: the log says so, and
     /// the shipped curve counts.
@@ -165,8 +165,9 @@ impl Calibration {
         -f64::exp_m1(faces.max(1) as f64 * f64::ln_1p(-self.fmr_at(threshold).min(0.999)))
     }
 
-    /// Along the curve, linear in the logarithm of the rate. Beyond its end it goes on as steeply as it was
-    /// on its last stretch, which nobody measured: the curve flattens as far as it is known.
+    /// The similarity at this rate: interpolated along the curve, linear in the logarithm of the rate. Beyond
+    /// the end of the curve it is extrapolated with the slope of the last stretch. Nobody measured that; the
+    /// measured part of the curve flattens.
     pub fn similarity_at(&self, fmr: f64) -> f32 {
         let [first, .., last] = &self.points[..] else { return 1.0 };
         if fmr >= first.fmr {

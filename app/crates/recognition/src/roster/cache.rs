@@ -201,7 +201,7 @@ impl Cache {
         self.of_content(sha256, *seen)
     }
 
-    /// What is known of a content, as the entry of a file with these marks.
+    /// What is known of the content with this hash, as the entry of a file that was last seen as `seen` says.
     pub fn of_content(&self, sha256: &str, seen: Seen) -> Option<Entry> {
         let Finding { content, outcome, embedding } = self.findings.get(sha256)?.clone();
         Some(Entry { seen, sha256: sha256.to_owned(), content, outcome, embedding })

@@ -128,7 +128,7 @@ fn taken_for(inside: &BTreeMap<&str, Vec<&Embedding>>, likeness: Likeness) -> Ta
         .map(|(name, faces)| (*name, &faces[..]))
         .collect();
     let without_face = inside.len() - known.len();
-    // A whole school is told by some of its students.
+    // In a large folder, comparing some of the folders is enough.
     let step = known.len().div_ceil(MOST_COMPARED).max(1);
     known = known
         .into_iter()
@@ -149,8 +149,9 @@ fn taken_for(inside: &BTreeMap<&str, Vec<&Embedding>>, likeness: Likeness) -> Ta
             }
         }
     }
-    // Of years only clear differences count. Of what looks like roll numbers one person must be seen in all:
-    // two people are never made one for want of a difference.
+    // Folders named like years hold several people only if the faces clearly differ. Folders named like roll
+    // numbers hold one person only if all faces clearly are one person's: two people must never become one
+    // student because no difference was found.
     let are_years = inside.keys().all(|name| is_like_a_year(name));
     let faces: Vec<&Embedding> = known.iter().flat_map(|(_, faces)| faces.iter().copied()).collect();
     let all: Vec<usize> = (0..faces.len()).collect();

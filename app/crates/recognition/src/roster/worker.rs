@@ -89,7 +89,7 @@ pub async fn run(mut shared: Shared, stop: CancellationToken) -> Result<(), Fail
             Err(BuildError::Stopped) => return Ok(()),
             Err(error) => return Err(Failure::restart(error)),
         }
-        // Only now: the gallery in use has every photo that was there.
+        // Finished only now, when the gallery in use has every photo that was there.
         shared.progress.finish(begun);
         tokio::select! {
             () = told_of_change(&mut shared.changed) => {}
@@ -101,7 +101,7 @@ pub async fn run(mut shared: Shared, stop: CancellationToken) -> Result<(), Fail
     }
 }
 
-/// Ends when whoever mirrors the photos says that they changed; never when nobody mirrors any.
+/// Ends when the mirror reports changed photos; never ends if there is no mirror.
 async fn told_of_change(changed: &mut watch::Receiver<u64>) {
     if changed.changed().await.is_err() {
         std::future::pending::<()>().await;

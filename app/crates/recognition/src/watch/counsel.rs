@@ -52,7 +52,7 @@ impl Counsel {
         self.told
     }
 
-    /// Notes advice that is certain; whether it is to be told.
+    /// Notes advice that is certain. Returns whether it is new, so that it must be told.
     pub fn tell(&mut self, advice: Advice) -> bool {
         self.told.replace(advice) != Some(advice)
     }

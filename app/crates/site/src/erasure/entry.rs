@@ -22,7 +22,7 @@ pub struct Erasure {
     pub id: Id,
     /// When it was asked for, seconds since 1970.
     pub at: i64,
-    /// Who asked for it here; empty where another door did.
+    /// Who asked for it on this device; empty if it was asked for at another door.
     pub by: String,
     /// Whether everything on this device is removed.
     pub done: bool,

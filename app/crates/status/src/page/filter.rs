@@ -74,7 +74,7 @@ impl Filter {
         address(path, query)
     }
 
-    /// The address at which the same choice is downloaded, or shown with all its rows.
+    /// The address that downloads the same selection, or shows all its rows.
     pub(crate) fn address_with(&self, path: &str, pairs: &[(&str, &str)]) -> String {
         let mut query = self.query(&self.state);
         for (name, value) in pairs {

@@ -62,7 +62,7 @@ pub(crate) struct Shown {
     pub(crate) states: Option<Result<Day, String>>,
 }
 
-/// A button that asks for an action, and its result the last time; nothing for who may not press it.
+/// A button for an action, with the result of the last time; empty for those who may not press it.
 pub(super) fn action(home: &Home<'_>, kind: &str, label: &str) -> Markup {
     let under_way = home.jobs.under_way(kind);
     if !home.may.press(kind) {

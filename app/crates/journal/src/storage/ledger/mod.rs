@@ -88,7 +88,7 @@ struct Entry {
     progress: Progress,
     /// When the student was seen after this OUT was sent.
     late: Option<PrimitiveDateTime>,
-    /// Who made or changed it by hand, and what it was before.
+    /// Who made or changed the row by hand, and what the row was before.
     hand: Option<(Hand, Option<String>)>,
     /// Why it is no row any more.
     gone: Option<String>,

@@ -135,8 +135,8 @@ pub(super) fn look_at(
     Ok(Looked::Lasting(Entry { seen, sha256, content: Some(content), outcome, embedding }))
 }
 
-/// The photos that are not listed and stay enrolled all the same: those that may lie where nothing could be
-/// read, and all while `removal` holds back; the listing then says so.
+/// The photos that are not listed and stay enrolled all the same: those that may lie in a place that could
+/// not be read, and all of them while `removal` holds back. In that case the listing says so.
 pub(super) fn kept(
     cache: &Cache,
     listing: &mut Listing,
