@@ -1,4 +1,4 @@
-//! Erasing a student: everything of theirs on this device goes, while nothing else works with it.
+//! Erasing a student: everything about them on this device is deleted, while nothing else uses it.
 //!
 //! What is to be done is on the disk first, without a name ([`site::erasure`]). It is done at the start of
 //! the program, before the journal and the photos are opened; so the program starts itself again when

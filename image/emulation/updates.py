@@ -48,7 +48,7 @@ BROKEN = [*FAULTS, *DEAD, "unsigned"]
 
 # What needs the film: a camera that shows somebody before the update, or a row after it.
 SEEING = {"ways", "dark", "again", "corrupted"}
-# Corruption leaves a slot that is not whole, until an update.
+# A test of corruption leaves a corrupted slot until the next update.
 PARTS = ["ways", *BROKEN, "cuts", "corrupted-late", "again", "corrupted", "fleet"]
 
 

@@ -19,7 +19,7 @@ import tarfile
 
 import sbom
 
-# What crates call their licence files, in any case, at the top of the crate.
+# The names of licence files at the top of a crate, in upper or lower case.
 TEXTS = re.compile(r"(licen[cs]e|copying|copyright|notice|unlicense|authors)([-._].*)?", re.I)
 
 

@@ -106,9 +106,9 @@ impl FramePath {
 /// Tells whether the frame path is looked after: a frame was processed since the last question, a worker was
 /// started again since then, or the supervisor is dealing with a camera or models that failed.
 ///
-/// What this catches is a thread that hangs where no error can come from. A camera that opens and says
-/// nothing is not that: its worker fails after seconds, again and again, and what is done about it is
-/// [`Care`]'s business. The rows and the page must not go with it.
+/// This catches a thread that hangs without an error. A camera that opens and sends nothing is another case:
+/// its worker fails after seconds, again and again, and [`Care`] decides what is done about it. Rows and page
+/// must go on meanwhile.
 pub fn mover(board: Arc<Board>, outputs: &Outputs) -> impl Fn() -> bool + Send + use<> {
     let view = Arc::clone(&outputs.view);
     let seen = Mutex::new(None);
@@ -135,8 +135,8 @@ mod tests {
     /// A third of the watchdog's time in attendance.service.
     const TICK: Duration = Duration::from_secs(20);
 
-    /// The longest time between two ticks that fed the watchdog, in an hour with a camera that runs for
-    /// `until_failure` before it fails; forever without.
+    /// The longest time between two ticks that fed the watchdog, in an hour. The camera runs for
+    /// `until_failure` before it fails; with `None` it never fails.
     async fn longest_hunger(until_failure: Option<Duration>) -> Duration {
         let bus = Bus::default();
         let mut supervisor = Supervisor::new(bus.clone());

@@ -28,8 +28,8 @@ pub(super) struct CacheStatus {
 }
 
 impl CacheStatus {
-    /// The state of the mirror, which holds `images` of `students`; `None` where photos come from a folder of
-    /// the site's own, and are never old.
+    /// The state of the mirror, which holds `images` photos of `students` students. `None` if the photos come
+    /// from a folder of the site's own: they are never out of date.
     pub(super) fn of(config: &Config, images: usize, students: usize) -> Option<Self> {
         config.photos.url.as_ref()?;
         let zone = SiteZone::named(&config.site.time_zone).unwrap_or_default();

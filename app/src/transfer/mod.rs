@@ -7,8 +7,8 @@
 //! piece, as the page receives it.
 //!
 //! Not in it, because they can be fetched or made again: the mirror of the photo server, embeddings, the
-//! learnt scene, installed updates. Nor the files of the card beside the settings (`ca.pem`, `wifi.txt` and
-//! so on): they belong to root.
+//! learnt scene, installed updates. The files of the card beside the settings (`ca.pem`, `wifi.txt` and so
+//! on) are not in it either: they belong to root.
 
 pub mod arriving;
 pub mod export;

@@ -166,7 +166,7 @@ async fn refused_key_holds_the_worker() {
             && !failure.reason.to_string().contains(crate::door::KEY)
     );
     assert_eq!(site.requests(), 1);
-    // The key is put right and a technician restarts the worker.
+    // The key is corrected and a technician restarts the worker.
     site.misbehave(None, None);
     assert_eq!(door.upload().await.created, 1);
 }

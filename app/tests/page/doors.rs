@@ -142,7 +142,8 @@ fn every_guess_costs_a_hash() {
     // A quarter of it: other work on the machine may have slowed the measurement.
     let hash = least(&|| drop(password::hash(&Secret::new("x")).unwrap()));
     for wrong in ["", "x", "correct-horse-batterx", "correct-horse-battery-"] {
-        // One of its own each: guesses at one device are slowed down, which would prove nothing.
+        // A new device for each guess: guesses at one device are slowed down, and the times would prove
+        // nothing.
         let device = Device::start();
         let plain = least(&|| assert_eq!(device.get("/login", &As::default()).status, 200));
         let start = Instant::now();

@@ -31,7 +31,7 @@ struct Counts {
 }
 
 impl Flood {
-    /// Begins it, and returns when all the handshakes hang.
+    /// Begins the flood, and returns when all the handshakes hang.
     pub fn begin(address: SocketAddr, fingerprint: &str) -> Self {
         let (stop, counts) = (Arc::new(AtomicBool::new(false)), Arc::<Counts>::default());
         let clients = (0..CLIENTS)

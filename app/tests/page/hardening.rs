@@ -53,8 +53,8 @@ fn every_answer_carries_the_headers() {
     assert!(page.contains("&lt;script&gt;alert(1)"), "what the log says is text");
 }
 
-/// Requests that mean one thing to one reader and another to the next, or that hope for a careless one. Each
-/// is sent with a second request behind it; what is open to nobody must stay shut, and what is ambiguous must
+/// Requests that two parsers may read differently, or that only a careless parser accepts. Each is sent with
+/// a second request behind it. Paths that are open to nobody must stay closed, and an ambiguous request must
 /// end the connection.
 #[test]
 fn no_request_slips_by() {

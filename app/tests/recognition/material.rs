@@ -121,7 +121,7 @@ impl Material {
     }
 }
 
-/// Does `work` on a thread of its own that has one processor, where a pipeline does with one thread.
+/// Does `work` on a thread of its own that has one processor: a pipeline then uses one thread only.
 pub(crate) fn on_one_processor<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     std::thread::scope(|scope| {
         let alone = || {
@@ -135,7 +135,7 @@ pub(crate) fn on_one_processor<T: Send>(work: impl FnOnce() -> T + Send) -> T {
 }
 
 fn demo_folder() -> Option<PathBuf> {
-    // Named by scripts/test; found where scripts/demo-data puts it otherwise.
+    // scripts/test names the folder. Otherwise it is where scripts/demo-data puts it.
     if let Some(folder) = std::env::var_os("ATTENDANCE_DEMO") {
         return Some(folder.into());
     }

@@ -96,10 +96,10 @@ can_encrypt() {
     return 1
 }
 
-# What is asked for: `tpm`, or `network URL THUMBPRINT`; nothing where plain is meant. Of a fresh card the
-# program in the root reads it from the settings on the card's first partition; later it has left it on the
-# data partition. `unreadable`: the program cannot read the settings, and they contain the word `card`.
-# Settings that it cannot read and that do not contain it mean a plain card.
+# Which key is asked for: `tpm`, or `network URL THUMBPRINT`; nothing for a plain card. On a fresh card the
+# program in the root reads this from the settings on the card's first partition; later, the program has left
+# it on the data partition. `unreadable`: the program cannot read the settings, and they contain the word
+# `card`. Settings that it cannot read and that do not contain it mean a plain card.
 wanted_on_card() {
     enter_root
     # The second is Notepad's.

@@ -27,7 +27,8 @@
 # The size that flashing leaves, in sectors: `data` in image/partitions.sfdisk.
 FLASHED=16384
 
-# What memory holds of the card (all, part, none), and whether the card still holds that, too (kept, gone).
+# How much of the card's data is in memory (all, part, none), and whether it is still on the card, too (kept,
+# gone).
 copy=none
 original=kept
 # Why there is no data partition.
@@ -38,8 +39,8 @@ find_data() {
     data=$device
     fresh=
     if [ "$(sectors "$data")" -le $FLASHED ]; then
-        # What an earlier use of the card left there may look like a file system of ours. Zeros first: should
-        # the power go before the file system is made, the next start knows by them.
+        # Remains of an earlier use of the card may look like a file system of ours. So zeros are written
+        # first: if the power fails before the file system is made, the next start recognises that by them.
         if [ "$trial" = 1 ] || ! head -c 65536 /dev/zero > "$data" || ! sync || ! grow; then
             missing="the data partition cannot be made as large as the card"
             data=

@@ -10,8 +10,9 @@
 #           put aside into /data/left-out. Nothing in it can be executed
 #
 # An older system keeps these files in /data/etc/changes, which it lays over its whole /etc. That folder stays
-# as it is, for a rollback. What it has and /data/kept has not is taken over, and so is what the older system
-# changed after that: /data/kept/taken has the sum of each file as it was then.
+# as it is, for a rollback. Files that are in it and not in /data/kept are taken over, and so are files that
+# the older system changed after that: /data/kept/taken has the checksum of each file as it was when it was
+# taken over.
 
 kept=/run/data/kept
 older=/run/data/etc/changes
@@ -44,7 +45,8 @@ ALSO_OLDER="nftables.d/ssh.nft
 dropbear/fresh_host_key
 dropbear/fresh_host_key.pub"
 
-# Over the root's /etc, a layer in memory. The layer's own mount goes: only /etc leads to it.
+# Lays a layer in memory over the root's /etc. The layer's own mount is removed, so that only /etc leads to
+# it.
 lay_etc() {
     mkdir -p $layer && mount -t tmpfs -o mode=0755,size=8m,nosuid,nodev,noexec tmpfs $layer || return
     mkdir $layer/changes $layer/work

@@ -55,7 +55,7 @@ bound() {
 }
 clevis_token() { sed -n 's/^  \([0-9]*\): clevis$/\1/p' /run/card/dump | head -n 1; }
 
-# The passphrase that the network's key opens, into /run/card/network.
+# Writes the passphrase that the network's key decrypts to /run/card/network.
 network_key() {
     bound > /dev/null
     network_up && in_root cryptsetup token export --token-id "$(clevis_token)" "$raw" | in_root jose fmt -j- -Og jwe -o- \
@@ -168,8 +168,8 @@ unbind_network() {
     [ -z "$old" ] || crypt token remove --token-id "$old" "$raw"
 }
 
-# No register of the TPM is asked for: no Raspberry Pi measures what it starts. Another TPM's slot goes first:
-# systemd takes it for this one's.
+# The key is bound to no register (PCR) of the TPM, because no Raspberry Pi measures what it starts. The key
+# slot of another TPM is removed first, because systemd would take it for this one's.
 bind_tpm() {
     unbind_tpm && aloud in_root systemd-cryptenroll "$(unlocked_by)" --tpm2-device=auto --tpm2-pcrs= "$raw"
 }

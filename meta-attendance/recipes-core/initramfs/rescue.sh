@@ -84,9 +84,9 @@ folder() {
     chmod "$(stat -c %a "$1")" "$2/$1"
 }
 
-# Rescues from the card as e2fsck would leave it; its writes stay in memory (a snapshot). Rows of the last
-# half minute may be in the file system's journal alone, which cannot be replayed on this card, and without
-# which `rescue` does not see them.
+# Rescues from the card as e2fsck would leave it; e2fsck's writes stay in memory (a snapshot). Rows of the
+# last half minute may be in the file system's journal only. It cannot be replayed on this card, and without
+# it `rescue` does not see those rows.
 with_replayed_journal() {
     modprobe -q brd rd_nr=1 rd_size=65536
     modprobe -q dm-snapshot

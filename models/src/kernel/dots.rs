@@ -1,4 +1,4 @@
-//! Products of 8-bit codes, as every instruction set spells them.
+//! Products of 8-bit codes, for each instruction set.
 //!
 //! A sum of products of codes is exact in 32 bits, in whatever order it is taken, so the answers are the same
 //! on every processor to the last bit. What follows the sum (scales, bias, activation) is done in f32 by
@@ -44,7 +44,7 @@ pub(super) trait Dots: Copy {
     unsafe fn add_lane<const LANE: i32>(self, weights: Self::Weights, row: Self::Row) -> Self;
     /// The sums in f32, rounded to the nearest.
     unsafe fn float(self) -> Self::Float;
-    /// Makes codes of [`STEP`] values: each times `inverse`, rounded to the nearest, even ones in a tie.
+    /// Makes codes of [`STEP`] values: each times `inverse`, rounded to the nearest, ties to even.
     unsafe fn encode(from: *const f32, inverse: f32, to: *mut Self::Code);
 }
 

@@ -77,7 +77,7 @@ pub(crate) fn add_upsampled_2x(
     assert_eq!(coarse.len(), height * width * channels);
     assert!(fine.len() == 4 * coarse.len() && out.len() == fine.len());
     let (fine, coarse, out) = (fine.as_ptr(), coarse.as_ptr(), out.as_mut_ptr());
-    // SAFETY: every index is that of a pixel inside maps of the asserted sizes.
+    // SAFETY: every index is of a pixel inside the maps, whose sizes are asserted above.
     unsafe { isa.run(Upsampled { how, fine, coarse, height, width, channels, out }) }
 }
 

@@ -169,8 +169,8 @@ impl Product<'_> {
 
     /// One tile of `M` rows by `N` vectors.
     ///
-    /// Each loop over the accumulators is short enough for the compiler to unroll, and what differs at run
-    /// time is decided outside of them: only so do the accumulators stay in registers.
+    /// Each loop over the accumulators is short enough for the compiler to unroll, and choices at run time
+    /// are made outside of these loops. Otherwise the accumulators would not stay in registers.
     ///
     /// # Safety
     /// Rows `row..row + M` must lie inside the product and `panel` must have `N` vectors.

@@ -148,7 +148,7 @@ fn products() {
     });
 }
 
-/// What [`dot_product`] promises to the last bit, written down once more and slowly.
+/// The result that [`dot_product`] promises to the last bit, computed in a second, slow way.
 fn dots_exactly(
     (pixels, inputs): (usize, usize),
     a: &[f32],

@@ -14,8 +14,8 @@ use url::Url;
 /// ```
 pub const PERSONAL: &str = "personal";
 
-/// Key of a field of a log record that says who was seen when, whatever its words: nothing of it leaves the
-/// site.
+/// Key of a field of log records that say who was seen when. Nothing of such a record leaves the site,
+/// whatever its words are.
 pub const SIGHTING: &str = "sighting";
 
 /// What stands where a person was named.

@@ -19,10 +19,10 @@ use recognition::{EngineError, EnrolRefusal, Inspection};
 use super::pictures::{EvaluateError, open, people};
 use super::statistics::Rate;
 
-/// Limits of a picture's likeness to itself that are counted.
+/// Limits of a picture's similarity to itself for which pictures are counted.
 const LIMITS: [f32; 7] = [0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8];
 
-/// Limits from which two pictures would be taken for one picture twice that are counted.
+/// Similarities from which two pictures would be taken for the same picture; pictures are counted for each.
 const COPIES: [f32; 5] = [persons::COPY, 0.96, 0.95, 0.93, 0.90];
 
 /// Makes what the roster would make of a photo.

@@ -141,8 +141,8 @@ struct Warp<'a, V, P> {
     put: P,
 }
 
-/// Target pixels that are made at once, in several simple loops, each for all of them: of such the compiler
-/// makes vector instructions.
+/// Target pixels that are computed together, in several simple loops over all of them: the compiler turns
+/// such loops into vector instructions.
 const PIECE: usize = 64;
 
 /// The sums of a line's pixels, red, green and blue apart.
@@ -263,7 +263,7 @@ fn two_words(bytes: &[u8; 7]) -> (u32, u32) {
     (word(bytes.first_chunk()), word(bytes.last_chunk()))
 }
 
-/// The colour at a place some of whose neighbours may lie outside of the picture; those are black.
+/// The colour at a place near the edge: neighbours outside of the picture count as black.
 #[cold]
 #[inline(never)]
 fn at_the_edge(picture: &RgbImage, at: Point) -> [f32; 3] {

@@ -42,7 +42,7 @@ fn shrinking_averages_and_does_not_alias() {
 
 #[test]
 fn the_edge_of_a_picture_is_as_its_middle() {
-    // Within a larger black picture no place of interest is at the edge.
+    // The picture lies inside a larger black one, so that no tested place is at the edge.
     let picture =
         RgbImage::from_fn(30, 20, |x, y| image::Rgb([(x * 8) as u8, (y * 12) as u8, (x * y) as u8]));
     let mut framed = RgbImage::new(130, 120);

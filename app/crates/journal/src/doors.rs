@@ -71,8 +71,8 @@ impl Recorder {
     }
 
     /// Takes in what persons did at other doors: tombstones, which nothing cancels, and the rows that each
-    /// door has by hand on a day. What is known, of another time, or comes while the clock is not known, is
-    /// left out. Gives how much was new.
+    /// door got by hand on a day. Left out is what is known already, what is of a day too far away, and
+    /// everything while the clock is not known. Returns how many entries were new.
     pub fn take_in_by_hand(&mut self, elsewhere: Vec<Elsewhere>) -> usize {
         let Some(today) = self.today() else { return 0 };
         let is_plausible = |date: Date| (-DAYS_BACK..=1).contains(&(date - today).whole_days());

@@ -79,7 +79,7 @@ mod tests {
         assert_eq!(estimated(&plausible, floor, ceiling), [datetime!(2025-01-16 07:30:00 UTC)]);
         let from_the_future = [stamp(datetime!(2031-01-16 07:30:00 UTC), 60)];
         assert_eq!(estimated(&from_the_future, floor, ceiling), [datetime!(2025-01-15 17:01:00 UTC)]);
-        // A floor that is later than the ceiling was wrong itself: never after the present.
+        // A floor that is later than the ceiling is wrong: an estimate is never after the present.
         assert_eq!(
             estimated(&from_1970, datetime!(2099-01-01 00:00:00 UTC), ceiling),
             [datetime!(2025-01-16 07:51:00 UTC), datetime!(2025-01-16 08:00:00 UTC)]

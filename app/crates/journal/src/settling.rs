@@ -137,7 +137,7 @@ impl Recorder {
             boot: first.boot.clone(),
         };
         let sight = self.book.sight(&row.roll, &first, !measured);
-        // However long it lasted: every sighting in between was less than the gap after the one before.
+        // However long the visit lasted, each sighting came sooner than the gap after the one before.
         self.book.lasts_until(&row.roll, last);
         self.hand_over(&row.roll, false);
         // What the rules make of it decides what the row is; an OUT is made when its day closes.

@@ -128,7 +128,7 @@ impl Requirement {
         }
     }
 
-    /// Writes into the log what is required, as a warning where it is not what it should be.
+    /// Writes into the log what is required, and a warning if there is a concern about it.
     pub fn tell(self) {
         log::info!("Recognition: {}", self.text());
         if let Some(concern) = self.concern() {

@@ -10,7 +10,7 @@ pub(super) fn replace(path: &Path, text: &str, mode: u32) -> io::Result<()> {
     base::durable::replace_for(Access::FolderGroup(mode), path, text.as_bytes())
 }
 
-/// Removes a file; one that is not there is removed.
+/// Removes a file. A file that does not exist counts as removed.
 pub(super) fn remove(path: &Path) -> io::Result<()> {
     match std::fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),

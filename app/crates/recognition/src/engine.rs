@@ -226,7 +226,7 @@ impl Engine {
                 None => -1.0,
             });
         }
-        // Of a face and its mirror image the mean says more than either; what is seen at the door is compared
+        // The mean of a face and its mirror image says more than either alone. A face at the door is compared
         // as it is.
         let embedding =
             Embedding::mean(&own, &mirrored).map_err(|error| EngineError::run("embedder", &error))?;

@@ -11,7 +11,7 @@ use view::settings::Change;
 /// Added to a secret's name in the form: the box that removes it.
 pub const REMOVE: &str = "!remove";
 
-/// What stands in a list of changes for a secret.
+/// Shown in a list of changes in place of a secret.
 const HIDDEN: &str = "(not shown)";
 
 /// The values that the text has, by name, as they stand in the form. Of a text that cannot be read: none.

@@ -288,7 +288,7 @@ impl Keeper {
     }
 }
 
-/// Why the settings on trial are not in force, where the file has this text.
+/// Why the settings on trial are not in force when the file contains `text`.
 fn not_in_force(trial: &Trial, text: &str) -> &'static str {
     if digest(text) == trial.back_to {
         "The saved settings are not in force: the power went, or the file could not be written. The ones before are in \

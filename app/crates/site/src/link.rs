@@ -38,7 +38,7 @@ const SESSION: Duration = Duration::from_secs(86_400);
 const IN_FLIGHT: u16 = 256;
 /// How often a silent connection is tested. The last will comes after one and a half of it.
 const KEEP_ALIVE: u16 = 30;
-/// A connection that breaks sooner than this after it was made was closed by the broker.
+/// If a connection breaks sooner than this after it was made, the broker closed it.
 const SOON: Duration = Duration::from_secs(10);
 /// So many such connections, one after the other, are not a coincidence.
 const OFTEN: u32 = 3;
@@ -52,7 +52,7 @@ pub struct Pace {
     pub passing: (Duration, Duration),
     /// First and longest delay after a fault that a person has to mend.
     pub lasting: (Duration, Duration),
-    /// A connection that stood so long ends the growth of the delays.
+    /// After a connection that lasted this long, the delays start small again.
     pub steady: Duration,
 }
 

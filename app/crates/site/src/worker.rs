@@ -41,7 +41,7 @@ const TICK: Duration = Duration::from_millis(250);
 const BEACON_EVERY: Duration = Duration::from_secs(60);
 /// How often the whole day is compared with what was published: a visit ends without anybody saying so.
 const REFRESH_EVERY: Duration = Duration::from_secs(60);
-/// How often it is looked which doors are silent.
+/// How often the worker looks for silent doors.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
 /// How often the state is published, if it changed.
 const STATE_EVERY: Duration = Duration::from_secs(5);

@@ -2,11 +2,11 @@
 //!
 //! # Why not rauc-hawkbit-updater
 //! It closes an action with "success" as soon as RAUC has written the slot (its `install_complete_cb`),
-//! before the new system was ever started. A door that takes the update back would stand in the server as
-//! updated, and a rollout, whose whole point is to stop when the first doors fail, would go on to the next.
-//! It knows neither our part of the day nor our health check. So an action is closed here only when the trial
-//! is over: success when the new system committed itself, failure, with the check and its reason, when it was
-//! rolled back.
+//! before the new system was ever started. The server would list a door as updated that rolled the update
+//! back. A rollout must stop when the first doors fail, but would then go on to the next.
+//! rauc-hawkbit-updater knows neither our part of the day nor our health check. So an action is closed here
+//! only when the trial is over: success when the new system committed itself, failure, with the check and its
+//! reason, when it was rolled back.
 //!
 //! # Design
 //! [`Fleet`] asks and tells; it keeps nothing. [`Action`] is what must outlive the restart, in the

@@ -64,7 +64,7 @@ pub struct Fault {
     pub reason: String,
 }
 
-/// How long what may take, from the beginning of the examination.
+/// The time limits of the checks, from the beginning of the examination.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
     /// For the first report of the service.

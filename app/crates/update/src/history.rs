@@ -49,9 +49,9 @@ impl History {
     }
 
     /// Versions that are not installed automatically until somebody acknowledges. A failed check is enough
-    /// for that. A version that said nothing may have been cut off from power: the second time it counts,
-    /// too. And where somebody went back, they do not want what they left. What was committed later is wanted
-    /// again.
+    /// for that. A version that reported nothing may have lost power, so only the second time counts. If
+    /// somebody went back, the version that they left is not wanted. A version that was committed later is
+    /// wanted again.
     pub fn not_wanted(&self, acknowledged: Option<u64>) -> Vec<String> {
         let (mut refused, mut silent) = (Vec::<String>::new(), Vec::<&str>::new());
         for outcome in self.unacknowledged(acknowledged) {
@@ -98,7 +98,7 @@ pub struct TrialOutcome {
     /// The system that was tried, where it is known.
     #[serde(default)]
     pub to: Option<System>,
-    /// Whether somebody wanted a system back that ran before.
+    /// Whether somebody asked for the return to an earlier system.
     #[serde(default)]
     pub went_back: bool,
     /// How the update had come.

@@ -25,7 +25,8 @@ const LOOK: Duration = Duration::from_millis(500);
 /// RAUC's word for doing nothing.
 const IDLE: &str = "idle";
 
-/// Looks in a row that find RAUC idle before it counts as stopped: the first may come before it has begun.
+/// How often in a row RAUC must be found idle before it counts as stopped: the first look may come before
+/// RAUC has begun.
 const IDLE_LOOKS: u32 = 2;
 
 /// For the word of an end that RAUC has already sent: it sends it before it is idle.

@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 /// by the path that a service with `ProcSubset=pid` can still see.
 pub const BOOTLOADER: &str = "/sys/firmware/devicetree/base/chosen/bootloader";
 
-/// Where the initramfs says from which slot it started: it knows also where the firmware does not say it
-/// (`slot.sh` of the initramfs).
+/// Where the initramfs writes from which slot it started. It finds that out even if the firmware does not
+/// report it (`slot.sh` of the initramfs).
 pub const FOUND: &str = "/run/attendance-boot/slot";
 
 /// One of the two systems: a boot partition (kernel, initramfs, command line) and the root that belongs to

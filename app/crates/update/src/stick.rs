@@ -18,8 +18,8 @@ use super::inbox::{InboxError, Incoming, received};
 use super::schedule::{is_newer, is_version};
 use super::under_way::UnderWay;
 
-/// What sticks are formatted with, and what the kernel is to do beside mounting read-only: ext4 would write
-/// its journal even then.
+/// The file systems that sticks may have, with mount options beside read-only: without `noload`, ext4 would
+/// write its journal even then.
 const FILE_SYSTEMS: [(&str, &str); 3] = [("vfat", "utf8"), ("exfat", ""), ("ext4", "noload")];
 
 /// Most entries of the top folder looked at. A technician's stick holds a few dozen; a hostile one may hold

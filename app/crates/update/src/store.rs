@@ -153,7 +153,7 @@ impl Store {
     /// Makes the writes, in their order; each is on the card before the next begins.
     ///
     /// # Errors
-    /// [`StoreError`]; the writes before the failed one stand, which is as good as a power cut there.
+    /// [`StoreError`]. The writes before the failed one stay done, as after a power cut at that place.
     pub fn apply(&self, writes: Vec<Write>) -> Result<(), StoreError> {
         for write in writes {
             match write {
@@ -184,7 +184,7 @@ impl Store {
         self.apply(change(&self.flow()?)?)
     }
 
-    /// Removes what writes left behind that a power cut ended.
+    /// Removes what is left of writes that a power cut interrupted.
     pub fn tidy(&self) {
         let entries = std::fs::read_dir(&self.places.state).into_iter().flatten().flatten();
         for entry in entries.filter(|entry| entry.file_name().as_encoded_bytes().starts_with(b".new-")) {

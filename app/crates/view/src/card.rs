@@ -179,7 +179,7 @@ pub struct Recovery {
 }
 
 impl Recovery {
-    /// Of this card; `data_dir` keeps that it was seen.
+    /// The recovery key of this card; `data_dir` keeps whether somebody has written it down.
     pub fn new(card: &Card, key: &Path, data_dir: &Path) -> Self {
         let seen = data_dir.join("card/recovery-key-seen");
         Self { key: key.to_owned(), seen, uuid: card.uuid.clone() }

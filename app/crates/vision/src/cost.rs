@@ -125,7 +125,8 @@ fn check_chunks(chunks: &[u8], width: u32, height: u32) -> Result<(), Contradict
     Ok(())
 }
 
-/// The chunks of a RIFF: name and content, `None` when it goes on beyond the end.
+/// The chunks of a RIFF file: name and content. The content is `None` if it would reach beyond the file's
+/// end.
 fn riff(mut rest: &[u8]) -> impl Iterator<Item = (&[u8; 4], Option<&[u8]>)> {
     std::iter::from_fn(move || {
         let (name, after) = rest.split_first_chunk::<4>()?;

@@ -55,10 +55,10 @@ impl Embedding {
         Self::normalised(&[scaled(first, weight), scaled(second, 1.0 - weight)].concat())
     }
 
-    /// The first of two joined ones, which has so many numbers.
+    /// The first of two joined embeddings, which has `count` numbers.
     ///
     /// # Errors
-    /// [`NotAnEmbedding`] when no embedding has that count, or this one has fewer.
+    /// [`NotAnEmbedding`] when no embedding has `count` numbers, or this one has fewer.
     pub fn first(&self, count: usize) -> Result<Self, NotAnEmbedding> {
         Self::normalised(self.0.get(..count).ok_or(NotAnEmbedding)?)
     }

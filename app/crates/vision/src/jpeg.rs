@@ -1,8 +1,8 @@
 //! JPEGs from cameras and files, whole or not at all.
 //!
-//! A decoder would rather show something: what is missing of a picture that was cut (a busy USB bus) comes
-//! out grey, or with the end of an older picture that lay in the buffer. To recognition that is a face cut in
-//! half. So a picture is [taken](take) marker by marker up to its end, and decoded strictly.
+//! Most decoders accept an incomplete picture. If a picture was cut (a busy USB bus), its missing part
+//! becomes grey, or shows the end of an older picture that lay in the buffer. Recognition would see a face
+//! cut in half. So a picture is [taken](take) marker by marker up to its end, and decoded strictly.
 
 use std::io::{self, BufRead};
 

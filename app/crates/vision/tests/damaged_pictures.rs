@@ -101,7 +101,7 @@ fn join_png(parts: &[Part]) -> Vec<u8> {
     bytes
 }
 
-/// Segments up to the start of scan, which takes the compressed data along.
+/// The segments up to the start of scan; the last one includes the compressed data.
 fn split_jpeg(bytes: &[u8]) -> Vec<Part> {
     let (mut parts, mut at) = (Vec::new(), 2);
     while at + 4 <= bytes.len() {

@@ -63,7 +63,7 @@ pub struct Hands {
     pub account: Arc<ArcSwap<String>>,
     /// The settings; none where they cannot be changed while the program runs.
     pub settings: Option<Arc<dyn Settings>>,
-    /// The encryption of the card; none elsewhere than on the appliance.
+    /// The encryption of the card; none except on the appliance.
     pub card: Option<Card>,
     /// What the office keeps.
     pub office: Office,
@@ -71,7 +71,7 @@ pub struct Hands {
     pub erasing: Erasing,
     /// Enrolment at the door.
     pub enrolment: Arc<dyn Enrolment>,
-    /// Knows the settings' file, and restarts the program; none where nobody starts it again.
+    /// Knows the settings' file, and restarts the program; none where nothing would start the program again.
     pub keeper: Option<Arc<Keeper>>,
     /// The archive that comes in.
     pub importing: Turns,

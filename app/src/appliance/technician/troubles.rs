@@ -1,4 +1,4 @@
-//! What only the parts themselves know to be wrong, as problems on the page.
+//! Problems on the page that only the parts themselves can notice.
 
 use super::Technician;
 use crate::appliance::machine;

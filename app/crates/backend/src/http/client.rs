@@ -44,7 +44,7 @@ pub struct Timeouts {
     pub head: Duration,
     /// For the next piece of the body.
     pub idle: Duration,
-    /// For everything. Stops a server that sends a byte now and then.
+    /// For the whole request. It also ends a request to a server that sends a byte now and then.
     pub whole: Duration,
 }
 
@@ -254,7 +254,7 @@ impl Reply {
         self.header(&CONTENT_LENGTH).filter(|_| self.body.encoding.is_plain())?.parse().ok()
     }
 
-    /// Whether the answer says where it ends: if not, one that broke off looks like a whole one.
+    /// Whether the answer says where it ends. If not, an answer that broke off looks like a complete one.
     pub fn is_framed(&self) -> bool {
         [CONTENT_LENGTH, TRANSFER_ENCODING].iter().any(|name| self.headers.contains_key(name))
             || !self.body.encoding.is_plain()

@@ -18,7 +18,7 @@ pub const ADVICE: &str = "open the same address in a browser on a laptop in the 
                           of the network appears, ask whoever looks after the network to let this device through without \
                           it, or connect the device to another network";
 
-/// By what it was noticed that something else answers.
+/// The sign by which it was noticed that something else answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Sign {
     /// The answer says so itself (status 511).

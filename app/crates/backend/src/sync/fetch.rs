@@ -17,7 +17,7 @@ const MAX_BASE_BYTES: u64 = 40_000_000;
 /// Largest page of a folder below: as many are in memory as requests are at work (`CONCURRENCY`).
 const MAX_FOLDER_BYTES: u64 = 8_000_000;
 
-/// Redirects followed for one request: a missing slash is one, a name in another spelling another.
+/// Redirects followed for one request. A missing slash costs one, another spelling of a name costs another.
 const MAX_REDIRECTS: usize = 4;
 
 /// The file browser.

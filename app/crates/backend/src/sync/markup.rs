@@ -43,7 +43,7 @@ pub(super) struct Marks {
     pub(super) is_closed: bool,
     /// Lists and tables that were closed.
     pub(super) closed_lists: usize,
-    /// Whether it opens what it does not close, or ends within a tag.
+    /// Whether the page lacks a closing tag, or ends within a tag.
     pub(super) broke_off: bool,
 }
 

@@ -119,7 +119,7 @@ impl Mirror {
     /// Whether `bytes` more bytes leave the journal its room.
     ///
     /// # Errors
-    /// [`Error::Disk`], as of a full disk, when they do not.
+    /// [`Error::Disk`], like that of a full disk, when they do not.
     pub(super) fn check_room(&self, path: &str, bytes: u64) -> Result<(), Error> {
         let disk =
             rustix::fs::fstatvfs(&self.dir).map_err(|error| self.failed("look at", path, error.into()))?;

@@ -124,9 +124,9 @@ pub async fn run(worker: Worker, stop: CancellationToken) -> Result<(), Failure>
 }
 
 impl Worker {
-    /// Tells the roster when the photos on disk are others than it was last told of, whoever changed them:
-    /// `attendance sync` may, beside this worker. The first time there is nothing to tell, for the roster
-    /// reads them when it starts.
+    /// Tells the roster when the photos on disk have changed since it was last told, no matter who changed
+    /// them: `attendance sync` may do so beside this worker. The first time nothing is told, because the
+    /// roster reads the photos when it starts.
     async fn tell_roster(&self) {
         let settings = Arc::clone(&self.settings);
         let photos = tokio::task::spawn_blocking(move || fingerprint(&settings)).await.unwrap_or(UNREADABLE);

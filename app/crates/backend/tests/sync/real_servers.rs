@@ -1,4 +1,4 @@
-//! The same story told by a real nginx, Python's http.server and the demo site.
+//! The same test against a real nginx, Python's http.server and the demo site.
 
 use std::net::TcpListener;
 use std::path::Path;

@@ -55,7 +55,7 @@ async fn a_few_go_at_once_and_many_only_after_a_day_of_agreeing_listings() {
     two_hours_pass(&door);
     let report = door.sync().await;
     assert_eq!((counts(&report), report.alarm), ([0, 0, 5, 5, 0], None));
-    // What was believed counts no longer against the next few.
+    // A removal that was believed no longer counts when the next few students are removed.
     lose(&root, 5..6);
     assert_eq!(counts(&door.sync().await), [0, 0, 4, 1, 0]);
 }

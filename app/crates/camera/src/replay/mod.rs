@@ -28,7 +28,7 @@ pub struct Pace {
     /// stamped with the film's own time, infinity comes without waiting. Slow motion is for machines that are
     /// too slow to see a blink.
     pub speed: f32,
-    /// Frames a second of what has no rate of its own: pictures and MJPEG.
+    /// Frames per second of material without a rate of its own: pictures and MJPEG.
     pub frame_rate: f32,
     /// Whether the replay starts again at its end.
     pub repeat: bool,

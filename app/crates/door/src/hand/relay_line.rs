@@ -69,7 +69,7 @@ impl RelayLine {
 
     pub(super) fn open(&mut self, now: Instant) {
         let Some(line) = self.line.clone().filter(|_| self.shuts.is_none()) else { return };
-        // Before it is on: a thread that stops between the two leaves nothing open.
+        // Noted before the line is on: a thread that stops between the two steps leaves nothing open.
         self.pulse.put(Some((Arc::clone(&line), now + self.length + GRACE)));
         self.shuts = Some(now + self.length);
         if let Err(error) = line.set(true) {

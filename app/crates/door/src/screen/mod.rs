@@ -78,7 +78,7 @@ pub trait Output {
 
 /// Opens an output.
 pub trait Outlet: Send {
-    /// Whether somebody else may want what it shows on.
+    /// Whether another program may want the same display.
     fn is_shared(&self) -> bool {
         false
     }
@@ -155,7 +155,7 @@ impl Screen {
             return;
         }
         match output.show(picture, changed, word) {
-            // Whether another program has the display is known only now.
+            // Only now is it known that no other program has the display.
             Ok(()) => (self.whole, self.told, self.fault) = (false, None, None),
             Err(error) => self.lose(now, &error),
         }

@@ -294,7 +294,7 @@ impl Stage {
         self.shared.with(work);
     }
 
-    /// Waits for a call that is as wanted, at most for `time`.
+    /// Waits for a call that `wanted` accepts, at most for `time`.
     pub(crate) fn wait(&self, time: Duration, wanted: impl Fn(&Call) -> bool) -> Option<(Instant, Call)> {
         let until = Instant::now() + time;
         while let Ok(call) = self.calls.recv_timeout(until.saturating_duration_since(Instant::now())) {

@@ -50,7 +50,7 @@ pub struct Presentation {
     /// Whether each rule took it for a living person; `None` where the rule cannot be asked: a still cannot
     /// blink, and models that are missing refuse nobody.
     pub accepted: ByRule<Option<bool>>,
-    /// When each rule was satisfied, for every moment at which the video was begun.
+    /// When each rule was satisfied, for each moment from which the video was played.
     pub decisions: Vec<ByRule<Option<Decision>>>,
     /// The scores behind it, in words.
     pub why: String,

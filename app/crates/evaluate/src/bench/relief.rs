@@ -1,4 +1,4 @@
-//! The shape of a head, from the depth of its mesh, and what of it is seen where once it has turned.
+//! The shape of a head, from the depth of its mesh, and which part of it is seen where after it has turned.
 //!
 //! All places are in widths of the face about its centre, to the right and down; depth is towards the camera.
 
@@ -9,7 +9,7 @@ const REACH: f32 = 1.2;
 /// How far the depth of a mesh point spreads: less than from one point to the next, so that the nose stays.
 const SPREAD: f32 = 0.03;
 
-/// Beyond the mesh a head falls back: so far from the nearest point it begins, and so steep it is.
+/// Beyond the mesh the head falls back: how far from the nearest point this begins, and how steep it is.
 const BEYOND: f32 = 0.05;
 const FALLS: f32 = 1.3;
 

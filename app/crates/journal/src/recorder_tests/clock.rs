@@ -212,7 +212,7 @@ fn a_boot_that_never_knew_the_time_is_estimated_where_its_day_is_certain() {
     );
 }
 
-/// Otherwise who comes this morning would be taken for somebody who left last evening.
+/// Otherwise a person who comes this morning would be taken for one who left last evening.
 #[test]
 fn where_a_midnight_lies_in_a_boot_that_never_knew_the_time_the_row_waits_for_a_person() {
     let (door, rows) = lost_boot(datetime!(2025-01-16 08:00:00 UTC));

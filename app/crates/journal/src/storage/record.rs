@@ -176,7 +176,7 @@ pub enum Record {
         /// Who, and why.
         hand: Hand,
     },
-    /// Written by a later version, about the row with this id (0: none).
+    /// A record of a later version, about the row with this id (0: about no row).
     Foreign(u64),
 }
 

@@ -34,8 +34,8 @@ pub const NOISE: f32 = 0.3;
 /// Correlation of gradients from which a window shows the known scene.
 pub const VISIBLE: f32 = 0.5;
 
-/// Share of textured windows that agree while nobody is there. Below it the camera was moved, or the
-/// furniture: the scene is learnt again.
+/// Share of textured windows that must agree while nobody is there. If fewer agree, the camera or the
+/// furniture was moved, and the scene is learnt again.
 const AGREES: f32 = 0.9;
 
 /// Frames in a row that have to disagree.

@@ -34,7 +34,7 @@ pub(super) fn keep(places: &Places, accepted: &Accepted) -> io::Result<()> {
             keep_wifi(&places.iwd, profile.as_ref())
         }
         Accepted::SshKeys(keys) if keys.is_empty() => {
-            // Empty, and not removed: an older system's keys must not take its place.
+            // The file is emptied, not removed: otherwise keys of an older system would take its place.
             keep("authorized_keys", "")?;
             remove(&places.etc.join(SSH_KEYS))
         }
@@ -50,8 +50,8 @@ pub(super) fn keep(places: &Places, accepted: &Accepted) -> io::Result<()> {
     }
 }
 
-/// Name and time zone are for settings that do not have their own; the other parts are as their own files
-/// would be.
+/// Name and time zone go into settings that lack them. The other parts are kept as if each had come in its
+/// own file.
 fn keep_imager(places: &Places, imager: &Imager) -> io::Result<()> {
     let replace_kept = |path: &Path, text: &str, mode| {
         kept::replace(&places.kept, Access::FolderGroup(mode), path, text.as_bytes())

@@ -1,9 +1,9 @@
 //! The curve of similarities of the school's own students: pure.
 //!
 //! How alike two strangers are depends on who they are: a school's students are of one age, often of one
-//! town. Every pair of photos of two students is a comparison of just these people. From enough photos the
-//! site's own curve is measured and blended with the shipped one by its counts. It only ever raises a
-//! threshold: a few unlike students are not a reason to be less careful.
+//! town. Each pair of photos of two students compares just such people. With enough photos the site's own
+//! curve is measured and blended with the shipped one by its counts. It only ever raises a threshold: a few
+//! unlike students are not a reason to be less careful.
 
 use std::ops::ControlFlow;
 

@@ -19,7 +19,7 @@ use super::settings::Settings;
 pub struct Removal {
     /// The students that are gone.
     gone: BTreeSet<String>,
-    /// Looks at the folder at which the same were gone.
+    /// The number of looks at the folder in which the same students were gone.
     looks: u32,
     /// Whether the folder is the device's own, and is there.
     is_own: bool,

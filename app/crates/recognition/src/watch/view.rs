@@ -188,9 +188,8 @@ impl FrameView {
         })
     }
 
-    /// Puts a preview of the frame taken at `at` in place where one is wanted, and takes the old one away
-    /// where nobody watches any more. None is made for nobody, and no second one before the first was taken
-    /// or has grown old.
+    /// Makes a preview of the frame taken at `at` if somebody watches, and removes the old one if nobody
+    /// watches any more. No second preview is made before the first was fetched or is too old.
     pub fn show(&self, at: Moment, make: impl FnOnce() -> Preview) {
         let watched = self.wanted_until.load(Ordering::Relaxed) > at.since_boot.as_millis() as u64;
         let last = |shown: &Option<Shown>| {

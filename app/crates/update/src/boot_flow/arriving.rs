@@ -7,8 +7,8 @@ use crate::history::{End, History, TrialOutcome};
 use crate::record::{Before, Content, Pending, Record, System, TrialProgress};
 
 impl Flow {
-    /// The system has come up: what is to be noted before anything else, `history` being what is noted
-    /// already.
+    /// The system has come up: gives what must be noted before anything else. `history` is what was noted
+    /// before.
     pub fn arrive(&self, running: System, history: &History, at: OffsetDateTime) -> Vec<Write> {
         let mut record = self.record.clone();
         let mut writes = Vec::new();

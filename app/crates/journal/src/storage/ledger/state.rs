@@ -21,7 +21,7 @@ impl State {
         }
     }
 
-    /// What is still to be done about a row that is none any more.
+    /// What is still to be done about a row that does not count any more.
     pub(super) fn of_gone(&self, entry: &Entry) -> Progress {
         let reason = entry.gone.clone().unwrap_or_default();
         if self.stays || !self.may_have(entry.row.id) {
@@ -146,8 +146,8 @@ impl Entry {
         self.row.clock == Certainty::Doubtful
     }
 
-    /// The days on which it may have been seen, where a person has to say which. A week at most: a device
-    /// that was off for longer has rows for the paper list.
+    /// The days on which it may have been seen, where a person has to say which. A week at most: the rows of
+    /// a device that was off for longer belong on the paper list.
     pub(super) fn days(&self, day: &SchoolDay) -> Vec<String> {
         const MOST: usize = 7;
         let Some((earliest, latest)) = self.between.filter(|_| self.is_doubtful()) else { return Vec::new() };
