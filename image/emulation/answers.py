@@ -292,7 +292,7 @@ def display_faults_are_told_and_survived(door: Answers) -> None:
 def a_sound_card_that_is_unplugged_is_told_and_found_again(door: Answers) -> None:
     """The USB sound card is pulled in operation: that is told, and the screen goes on. Plugged in again, it
     is heard again."""
-    # Long enough for an answer each time, and a pause after which they are somebody new.
+    # Each is shown long enough for an answer. After the pause the person counts as somebody new.
     door.show([*["stranger"] * 4, "nobody"], "off")
     door.heard("unknown", ANSWER_TIMEOUT)
     door.display.ask("device_del", id="card")

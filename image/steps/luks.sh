@@ -42,8 +42,8 @@ tpm_answers() { [ -n "$answering" ]; }
 network_up() { [ -n "$answering" ]; }
 # cryptsetup encrypts a file.
 resume=--force-offline-reencrypt
-# Whether a key would open it; nothing is mapped. /run/tpm is what the board's TPM gives, /run/tang there if
-# the server is.
+# Stands in for cryptsetup: says whether a key would open the card, and maps nothing. /run/tpm has what the
+# board's TPM gives; /run/tang exists if the server is there.
 cryptsetup() {
     case " $* " in
         *" --token-type systemd-tpm2 "*) set -- open --test-passphrase --key-slot 5 --key-file /run/tpm "$raw" ;;

@@ -231,7 +231,7 @@ mod tests {
         last.fails(&stuck());
         assert!(!last.has_given_up() && reboot.exists());
         assert_eq!(last.record().reboots_ever, 1);
-        // The request is taken, and the machine does not restart: it is not asked for again.
+        // The request was taken, but the machine does not restart: no second request is made.
         std::fs::remove_file(&reboot).unwrap();
         let again = care(folder.path(), true);
         for _ in 0..10 {

@@ -23,7 +23,7 @@ use recognition::roster::places::at_the_door;
 const MOST_STUDENTS: usize = 1_000;
 /// Who took the pictures, beside them. The dot keeps it out of the scan of photos.
 const TAKEN: &str = ".taken.json";
-/// Begins the name of a folder that is not whole yet.
+/// Begins the name of a folder that is not complete yet.
 const NEW: &str = ".new-";
 
 /// The pictures of all students.
@@ -123,8 +123,9 @@ impl DoorPictures {
         self.students().is_empty()
     }
 
-    /// Deletes the pictures of who was on the photo server and is not `listed` any more, and remembers who
-    /// is. To be told only what is believed: of a listing that failed, or a folder that may be away, nothing.
+    /// Deletes the pictures of students who were on the photo server and are not `listed` any more, and
+    /// remembers who is. Call it only with a listing that is believed: not after a listing that failed, and
+    /// not if a folder may be missing.
     pub fn follow(&self, listed: &BTreeSet<RollNumber>) {
         let _one = self.one();
         for roll in self.students() {

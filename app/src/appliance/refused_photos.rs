@@ -30,7 +30,7 @@ pub(super) fn refused_photos(report: &Report, missing: &[sync::Failure]) -> Vec<
     folders.chain(missing).chain(photos).chain(alike).chain(ignored).collect()
 }
 
-/// First folders of which nobody is enrolled, because they hold several people's folders.
+/// First-level folders from which nobody is enrolled, because they hold the folders of several people.
 pub(super) fn not_used(report: &Report) -> impl Iterator<Item = &Folders> {
     report.folders.iter().filter(|folders| !folders.is_used())
 }

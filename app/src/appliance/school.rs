@@ -77,7 +77,7 @@ impl Door for ThisDoor {
     fn own(&self, day: Date, only: Option<&BTreeSet<RollNumber>>) -> Vec<(RollNumber, Own)> {
         let visits = self.with_recorder(|recorder| recorder.visits_on(day));
         let mut own: BTreeMap<RollNumber, Own> = BTreeMap::new();
-        // An estimated time is nothing to decide by at other doors.
+        // Other doors must not decide by an estimated time.
         for visit in visits.into_iter().filter(|visit| !visit.estimated) {
             if only.is_none_or(|only| only.contains(&visit.student)) {
                 let (begins, ends) = (visit.first.unix_timestamp(), visit.last.unix_timestamp());

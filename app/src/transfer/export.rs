@@ -31,8 +31,9 @@ const MOST_LEFT_OUT: usize = 20;
 /// Folders in folders, as deep as photos are looked for.
 const MAX_DEPTH: usize = 12;
 
-/// The logs of the journal in the order in which they are copied. Results of deliveries first: a row that is
-/// delivered meanwhile then waits in the archive, is sent again, and the backend knows it.
+/// The logs of the journal in the order in which they are copied. Results of deliveries come first. So a row
+/// that is delivered meanwhile still waits in the archive: it is sent again, and the backend knows it
+/// already.
 const LOGS: [&str; 3] = ["deliveries-", "visits-", "journal-"];
 
 /// Writes everything that belongs to the appliance with the settings at `config` to `output`, encrypted.

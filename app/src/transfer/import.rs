@@ -111,7 +111,7 @@ fn not_counted(error: &dyn fmt::Display) -> Fault {
     .advise("copy the card; then flash it again, or use another one")
 }
 
-/// Whether the data of a device may go that has so many rows that nobody else has.
+/// Whether the data of this device may be erased: it has `rows` rows that the backend does not have.
 pub(super) fn may_go(rows: usize) -> Result<(), Fault> {
     if rows == 0 {
         return Ok(());
@@ -171,9 +171,10 @@ fn check_access(folder: &Path) -> Result<(), Fault> {
     Ok(())
 }
 
-/// The device that wrote the archive may have gone on: whether the archive's open rows were delivered is
-/// not known. They are sent, and "recorded already" means that they were delivered. The journal says so by
-/// the row from which on its word about sent rows counts: the first that this device records itself.
+/// The device that wrote the archive may have run on, so it is not known whether the archive's open rows were
+/// delivered. They are sent, and the answer "recorded already" means that they were delivered. The journal
+/// notes from which row on its own notes about sent rows count: the first row that this device records
+/// itself.
 fn prepare_rows(folder: &Path, zone: &SiteZone) -> io::Result<usize> {
     let mut opened = open_on(Arc::new(Folder::new(folder.join("journal"))), zone.clone(), |_| {})?;
     let first =

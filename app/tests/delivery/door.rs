@@ -19,7 +19,7 @@ use crate::site::Site;
 
 pub const KEY: &str = "k3y";
 
-/// Long enough for loopback, short enough for a test of what hangs.
+/// Long enough for loopback, short enough for a test with a server that hangs.
 const TIMEOUT: Duration = Duration::from_millis(500);
 
 pub struct Door {

@@ -80,7 +80,7 @@ async fn a_new_board_delivers_what_the_old_one_had_not() {
     assert!(stored(&site).iter().any(|row| row.starts_with("7,out")), "{:?}", stored(&site));
 }
 
-/// Of the rule for imported rows nothing is left for those that the new board records.
+/// The rule for imported rows does not hold for rows that the new board records itself.
 #[tokio::test]
 async fn a_row_of_the_new_board_that_the_backend_had_before_is_a_conflict() {
     let (_site, url) = demo(&["7", "8"]).await;

@@ -100,7 +100,7 @@ fn curl_can_pin_the_key() {
     assert!(!wrong.contains("attendance_system") && wrong.contains("public key"), "{wrong}");
 }
 
-/// Runs a program, or says loudly that it is not there.
+/// Runs a program. If it is not installed, reports the check as skipped.
 fn run(program: &str, arguments: &[&str]) -> Option<String> {
     let out = Command::new(program).args(arguments).stdin(Stdio::null()).output();
     match out {

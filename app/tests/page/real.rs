@@ -152,8 +152,8 @@ fn rows_without_clock_are_shown() {
     let csv = real.device.get("/attendance/1970-01-01.csv", &who).text();
     assert_eq!(csv, "name,status,timestamp\n2110002,IN,1970-01-01 00:02:00\n");
 
-    // The clock is right again, and the row is not yet settled: it stands with the day that it is now, and
-    // with no other.
+    // The clock is right again, and the row is not yet settled: it is listed under the present day, and under
+    // no other.
     real.clock.set(datetime!(2026-11-22 09:16:00 UTC), true);
     let names = |path| {
         let day = real.device.get(path, &who).json();

@@ -74,7 +74,7 @@ fn row(text: &str) -> Vec<(String, String)> {
     row
 }
 
-/// A text without the signs by which a CSV file guards it, and without tabs.
+/// A text without the quotes that guard it in a CSV file, and without tabs.
 fn plain(text: &str) -> String {
     text.chars().filter(|sign| !"'\t".contains(*sign)).collect()
 }

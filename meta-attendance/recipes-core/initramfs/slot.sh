@@ -77,8 +77,8 @@ on_partition() {
     umount /run/look
 }
 
-# on_card FILE: of the first partition, once the data partition was found: it is there by then, or not at all.
-# So a card without one is not waited for.
+# on_card FILE: prints a file of the first partition. Call it once the data partition was found: by then the
+# first partition is there, or does not exist, so nothing waits for it.
 on_card() (patience=0 && on_partition 1 "$1")
 
 # stay SENTENCE…: does not return.

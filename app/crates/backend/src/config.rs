@@ -98,8 +98,8 @@ impl Proxy {
         std::iter::once(ITSELF).chain(self.except.iter().map(String::as_str)).collect::<Vec<_>>().join(",")
     }
 
-    /// The environment of a program that is to take the same way (RAUC, by libcurl); empty for the direct
-    /// way. User and password are in it.
+    /// The environment variables for a program that must use the same proxy (RAUC, by libcurl); empty without
+    /// a proxy. User and password are in them.
     pub fn environment(&self) -> Vec<(&'static str, Secret)> {
         let Some(url) = &self.url else { return Vec::new() };
         let url = url.expose();

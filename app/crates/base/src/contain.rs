@@ -1,8 +1,8 @@
 //! A panic of foreign code, turned into an error.
 //!
-//! Photos and recordings come from outside, and some of them hit a bug in a decoder, which then panics. That
-//! must cost this one file and nothing else: not the thread, not the worker, and not a backtrace in the log
-//! for each.
+//! Photos and recordings come from outside, and some of them hit a bug in a decoder, which then panics. Only
+//! this one file may be lost. The thread and the worker must go on, and the log must not get a backtrace for
+//! each.
 
 use std::cell::RefCell;
 use std::fmt;

@@ -17,7 +17,7 @@ pub enum Access {
     Owner,
     /// Whom the process's mask leaves.
     ByMask,
-    /// As this mode says; the file belongs to the group of its folder.
+    /// Access as this mode says; the file gets the group of its folder.
     FolderGroup(u32),
 }
 

@@ -12,7 +12,7 @@ const REMOVED: &str = "[erased]";
 #[derive(Clone, Default)]
 pub struct Erased(Option<Arc<Answers>>);
 
-/// Whether this roll number is of somebody who was erased.
+/// Whether the student with this roll number was erased.
 type Answers = dyn Fn(&RollNumber) -> bool + Send + Sync;
 
 impl Erased {

@@ -105,7 +105,7 @@ impl<'de> Deserialize<'de> for SecretUrl {
     }
 }
 
-/// A text, or an error that does not repeat the value: serde's own names the number it found instead.
+/// A text, or an error that does not repeat the value: serde's own error would name a number found instead.
 fn text_unseen<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     match serde_json::Value::deserialize(deserializer)? {
         serde_json::Value::String(text) => Ok(text),

@@ -200,8 +200,8 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever the light: it settles, never swings past good by more than it was wrong, and stays within
-        /// what is allowed.
+        /// In any light the exposure settles, never overshoots by more than it was wrong before, and stays
+        /// within its limits.
         #[test]
         fn every_scene_settles(ratio in -4.0..4.0f32, low in -3.0..0.0f32, high in 0.0..3.0f32) {
             let mut sensor = Sensor::new(ratio);

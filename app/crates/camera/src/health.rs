@@ -21,12 +21,12 @@ const GRID: u32 = 32;
 /// picture as JPEG leaves so much.
 const EVEN: u8 = 3;
 
-/// Neighbours that differ by more than this share of the picture's standard deviation are strangers to each
-/// other. Independent values differ by 1.13 of it (normally distributed) to 1.15 (evenly); pictures of rooms
-/// and people by 0.05 to 0.4.
+/// Neighbouring places that differ by more than this share of the picture's standard deviation are unrelated.
+/// Independent values differ by 1.13 of it (normally distributed) to 1.15 (evenly); pictures of rooms and
+/// people by 0.05 to 0.4.
 const STRANGERS: f32 = 0.85;
 
-/// Noise of a dark picture is not damage: only strong patterns (standard deviation, of 255) are taken for it.
+/// Noise of a dark picture is not damage: only strong patterns (standard deviation, of 255) count as damage.
 const STRONG: f32 = 40.0;
 
 /// What is wrong with what a camera shows.
@@ -162,7 +162,7 @@ mod tests {
         picture
     }
 
-    /// A room: a smooth ramp with edges, and noise of so much.
+    /// A room: a smooth ramp with edges, and this much noise.
     fn room(noise: u8) -> Picture {
         grey(|x, y| {
             let ramp = 30 + x + if y > 60 { 40 } else { 0 };

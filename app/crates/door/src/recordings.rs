@@ -212,8 +212,8 @@ impl Recordings {
         Self { folder, missing: None, known: Default::default() }
     }
 
-    /// Reads the files that have changed. Between two files it asks `stop`, and leaves the rest for the next
-    /// time where that is true; whether it looked at all of them.
+    /// Reads the files that have changed. Between two files it calls `stop`; if that is true, the rest is
+    /// left for the next time. Returns whether it looked at all of them.
     pub fn refresh(&mut self, mut stop: impl FnMut() -> bool) -> bool {
         self.missing = match std::fs::read_dir(&self.folder) {
             Ok(_) => None,

@@ -189,7 +189,7 @@ impl Book {
         }
     }
 
-    /// As [`row`](Self::row), of a row that the rules have just made: its visit is known.
+    /// As [`row`](Self::row), for a row that the rules have just made: its visit is known.
     pub(crate) fn note_row(&mut self, date: Date, roll: &RollNumber, entry: Entry) {
         let student = self.student_mut(date, roll);
         student.rows.retain(|row| row.id != entry.id);
@@ -358,8 +358,8 @@ impl Book {
         self.days.entry(date).or_default()
     }
 
-    /// Puts a visit among those of its day: a later word about the same visit takes the place of an earlier
-    /// one, and visits of one door that overlap are one.
+    /// Puts a visit among those of its day: later information about the same visit replaces earlier
+    /// information, and visits of one door that overlap become one.
     fn merge(&mut self, date: Date, mut visit: Visit) {
         visit.last = self.rules.day.within(date, visit.first, visit.last);
         let visits = &mut self.student_mut(date, &visit.student).visits;

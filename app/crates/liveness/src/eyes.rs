@@ -39,9 +39,9 @@ impl Eyes {
                 return Ok(None);
             }
             // The mesh counts from the middle of the first pixel and the square from the picture's edge, so
-            // by the letter the centre lies half a pixel further. There the lids of the demo's clip close
-            // less clearly (0.40 instead of 0.38 of 0.48 in its third blink), and the lines of `blink` were
-            // drawn here.
+            // strictly the centre lies half a pixel further. There the lids of the demo's clip close less
+            // clearly (0.40 instead of 0.38 of 0.48 in its third blink). The thresholds of `blink` were
+            // chosen with the centre used here.
             let centre = Point { x: (outer.x + inner.x) / 2.0, y: (outer.y + inner.y) / 2.0 };
             let mut map = Affine::square(centre, CROP * width, landmarks.pose.roll.to_radians(), SIDE);
             // The model knows left eyes; the person's right eye is one when mirrored.

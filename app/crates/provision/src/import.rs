@@ -183,11 +183,11 @@ impl<'a> Examined<'a> {
     }
 }
 
-/// Takes one file over; what of it will surprise. `stays`: it is not removed from the card, for it will be
-/// needed again.
+/// Takes one file over; returns what in it may surprise. `stays`: it is not removed from the card, for it
+/// will be needed again.
 ///
-/// Of two names the better one counts, and both leave the card: the other one would be taken for the newer
-/// settings at the next start.
+/// If the file is there under two names, the better one counts, and both are removed from the card. Otherwise
+/// the other one would be taken for newer settings at the next start.
 fn take(places: &Places, file: CardFile, paths: &[PathBuf], stays: bool) -> Result<Option<String>, String> {
     let mut examined: Vec<_> = paths.iter().map(|path| Examined::of(file, path)).collect();
     // Stable: between equals the first name stays the first.

@@ -21,7 +21,7 @@ struct Cut {
 }
 
 impl Cut {
-    /// Whether this write is still done, and whether it is the last.
+    /// Counts one write. An error when the power is gone; otherwise whether this is the last write.
     fn burn(&self) -> io::Result<bool> {
         let left = self.left.load(Ordering::SeqCst);
         if left == 0 {

@@ -119,7 +119,8 @@ impl Writer {
                 continue;
             }
             let answer: Option<Answer> = read(&self.answers.join("answer.json")).ok().flatten();
-            // The text in its place is none yet: the helper may still take it back, for its network.
+            // The text in its place does not count yet: the helper may still roll it back, because of its
+            // network.
             if let Some(answer) = answer.filter(|answer| answer.asked == asked) {
                 return answer.refused.map_or(Ok(()), |refused| Err(Fault::new(refused)));
             }

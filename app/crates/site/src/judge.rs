@@ -1,8 +1,8 @@
 //! Which messages are believed. Pure: it is told the time.
 //!
-//! A message whose code is right is from a door of the school, and can still be wrong: the door's clock may
-//! be, or the message is old. What is not believed goes into quarantine: it is shown, and changes no row. A
-//! later message of the same door about the same student takes its place.
+//! A message with the right code is from a door of the school. It can still be wrong: the door's clock may be
+//! wrong, or the message is old. A message that is not believed goes into quarantine: it is shown, and
+//! changes no row. A later message of the same door about the same student takes its place.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

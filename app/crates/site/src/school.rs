@@ -138,7 +138,7 @@ impl School {
         Some((self.topics.book(day, self.us, student), message::encode(&seen, &self.keys)))
     }
 
-    /// The students of whom this device has an entry on a day.
+    /// The students for whom this device has an entry on a day.
     pub fn own_students(&self, day: Date) -> Vec<Student> {
         let entries = self.books.get(&day).into_iter().flat_map(Book::entries);
         entries.filter(|((_, device), _)| *device == self.us).map(|((student, _), _)| *student).collect()
@@ -188,8 +188,8 @@ impl School {
     }
 
     /// Whether this door delivers the student's OUT at the close of the day: it had the last sighting, or the
-    /// door that had it was not heard for `grace`. A program that runs for less than that takes no other
-    /// door's place: it cannot know yet who is gone.
+    /// door that had it was not heard for `grace`. A program that has run for less than `grace` does not take
+    /// another door's place: it cannot know yet which doors are gone.
     pub fn delivers_departure(
         &self,
         day: Date,

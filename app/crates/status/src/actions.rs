@@ -155,8 +155,8 @@ impl Service {
         tokio::time::timeout(PAGE_WAIT, waiting.outcome()).await.unwrap_or_else(|_| Ok(still_under_way()))
     }
 
-    /// Takes an update bundle and installs it. The page is told at once that it came, scripts are told the
-    /// result.
+    /// Takes an update bundle and installs it. The page gets its answer as soon as the bundle has arrived, a
+    /// script when the result is known.
     pub(super) async fn receive_update<B>(&self, request: Request<B>, asked: &Asked) -> Reply
     where
         B: http_body::Body<Data = Bytes>,

@@ -1,4 +1,4 @@
-//! All that a device knows as one encrypted file: sent while it is made, and taken while it comes.
+//! All data of a device as one encrypted file. It is sent while it is made, and written while it arrives.
 
 use std::io::{self, BufWriter, Write};
 use std::sync::Arc;

@@ -195,7 +195,7 @@ async fn an_account_logs_in_with_its_own_password_until_it_is_removed() {
     )]);
     let who = door.who(&headers, ip(1), true).unwrap();
     assert_eq!(who.to_string(), "anna (office)");
-    // The technician's password opens no other account, and none that does not exist.
+    // The technician's password opens neither another account nor one that does not exist.
     assert!(matches!(log_in("anna", "correct horse").await, LogIn::Wrong(_)));
     assert!(!matches!(log_in("nobody", "correct horse").await, LogIn::Opened(_)));
     file.new_password("anna").unwrap();

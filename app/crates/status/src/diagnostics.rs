@@ -128,7 +128,7 @@ mod tests {
         opened(parts).1
     }
 
-    /// Every event that names somebody, through the log as it is. No roll number here has five digits.
+    /// Sends every event that names somebody through the real log. No roll number here has five digits.
     #[tokio::test]
     async fn events_name_nobody_in_the_bundle() {
         base::logging::start(log::LevelFilter::Trace);

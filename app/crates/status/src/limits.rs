@@ -74,7 +74,7 @@ impl Default for Limits {
     }
 }
 
-/// A pair of the limits as the throttle takes it.
+/// A pair of the limits, in the throttle's type.
 pub(super) fn rate((at_once, a_second): (f64, f64)) -> Rate {
     Rate { at_once, a_second }
 }

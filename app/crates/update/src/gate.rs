@@ -1,4 +1,4 @@
-//! The health gate: what a system does about itself after it came up.
+//! The health gate: how a system checks itself after it came up.
 //!
 //! On the committed system it notes that all is as always, or that a trial is over and how. On trial it
 //! examines itself, in bounded time, and either commits itself or writes down why not and restarts into the

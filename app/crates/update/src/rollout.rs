@@ -41,7 +41,7 @@ pub struct Question<'a> {
     pub seen: &'a SystemsView,
     /// The appliance's own folder of updates.
     pub kept: &'a Path,
-    /// What the server wanted the last time and still is to be installed.
+    /// What the server wanted last time and is still to be installed.
     pub wanted: Option<&'a Wanted>,
 }
 

@@ -2,8 +2,8 @@
 //! waits.
 //!
 //! Two bounded single-producer single-consumer queues carry frames there and empty buffers back, so that a
-//! running camera allocates nothing. The receiver drains what has come and keeps the newest. When the queue
-//! had been full in between, what was in it is old: it is skipped and a newer frame is awaited. Every frame
+//! running camera allocates nothing. The receiver drains what has come and keeps the newest. If the queue was
+//! full in between, its frames are old: they are skipped, and the receiver waits for a newer one. Every frame
 //! that is not processed is counted.
 
 use std::sync::Arc;

@@ -44,7 +44,7 @@ pub(super) fn run(command: &mut Command, limit: Duration) -> Result<(), Failure>
             Some(status) if status.success() => return Ok(()),
             Some(status) => return Err(Failure::Failed(format!("{status}: {}", tail(&mut output)))),
             None if started.elapsed() >= limit => {
-                // It may have ended just now; either way it is to be gone.
+                // It may have ended just now. In either case it must not run on.
                 let _ = child.kill();
                 let _ = child.wait();
                 return Err(Failure::Failed(format!("no answer within {} s", limit.as_secs_f32())));

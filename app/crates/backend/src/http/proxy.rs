@@ -37,7 +37,7 @@ pub(super) struct Way {
 }
 
 impl Way {
-    /// The way that the settings ask for; `None` for the direct one.
+    /// The proxy that the settings name; `None` for direct connections.
     pub(super) fn new(proxy: &Proxy) -> Option<Arc<Self>> {
         let url = proxy.url.as_ref()?.expose();
         let shown = without_credentials(url).trim_end_matches('/').to_owned();
@@ -89,7 +89,8 @@ impl Way {
         }
         head.extend_from_slice(b"\r\n");
         stream.write_all(&head).await.map_err(gone)?;
-        // Behind the head the server's own bytes begin, and a server of TLS waits for the client's first.
+        // The head is read byte by byte, because the server's own bytes begin behind it. A TLS server waits
+        // for the client's first bytes.
         let mut answer = Vec::new();
         while !answer.ends_with(b"\r\n\r\n") {
             match stream.read_u8().await {

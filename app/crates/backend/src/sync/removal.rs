@@ -88,7 +88,7 @@ pub(super) struct Pending {
 }
 
 impl Pending {
-    /// What a technician is told of it as long as it waits.
+    /// What a technician is told about the removal while it waits.
     pub(super) fn alarm(&self, config: &Photos) -> Alarm {
         Alarm {
             students: self.students,

@@ -16,7 +16,7 @@ pub enum PhotoChange {
 /// How far a synchronisation is, for whoever shows it.
 #[derive(Debug, Clone, Copy)]
 pub enum Step<'a> {
-    /// So many pages were read, and named so many photos.
+    /// How many pages were read, and how many photos they name.
     Listed {
         /// Pages read.
         pages: usize,

@@ -46,9 +46,8 @@ pub(super) struct Work {
 }
 
 impl Work {
-    /// Gives photos the paths that they have now, in place: an earlier version kept those of deeper folders
-    /// beside the others, and a photo may be called otherwise since another one came. What is on disk
-    /// afterwards.
+    /// Renames photos to the paths that they have now: an earlier version kept those of deeper folders beside
+    /// the others, and a photo's path may change when another one comes. Returns what is on disk afterwards.
     ///
     /// # Errors
     /// The disk's error, when the whole disk cannot be written.

@@ -72,7 +72,7 @@ impl Plan {
         Self { most, window: most, failures: 0, taken: 0, suspects: Vec::new(), strikes: HashMap::new() }
     }
 
-    /// The rows to send now, time being `now` since boot; none when there is nothing to do.
+    /// The rows to send at `now`, a time since boot; none when there is nothing to do.
     pub fn next(&mut self, ledger: &Ledger, now: Duration) -> Vec<OpenRow> {
         let limit = if self.suspects.is_empty() { self.window } else { 1 };
         let is_suspect = |id| self.suspects.iter().any(|suspect| suspect.id == id);

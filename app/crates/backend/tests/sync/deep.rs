@@ -85,7 +85,7 @@ async fn after_a_rollback_and_back_nothing_is_lost_or_kept_twice() {
     let (door, _root) = school().await;
     door.sync().await;
     // The earlier version does not look into folders: it fetches those photos once more, beside the others,
-    // and knows nothing of the folders' any more.
+    // and forgets those in the folders.
     let mirror = door.mirror();
     let file = mirror.join(".sync_state.json");
     let mut state: serde_json::Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();

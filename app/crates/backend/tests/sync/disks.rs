@@ -146,7 +146,8 @@ async fn a_link_out_of_the_mirror_is_replaced_and_not_followed() {
 async fn one_bad_photo_on_disk_stops_nothing_and_is_replaced() {
     let data = tempfile::tempdir().unwrap();
     let (mut door, root) = door_with(5, data.path()).await;
-    // What cannot be read is not on the disk, so one of two students would be many.
+    // Photos that cannot be read do not count as on the disk, so the removal of one of two students would be
+    // a large one.
     door.settings.photos.removal_limit = 1.0;
     assert_eq!(door.sync().await.new, 5);
     let photo = |roll: u32| door.mirror().join(format!("{roll}/a.bmp"));

@@ -132,7 +132,7 @@ async fn a_redirect_elsewhere_carries_the_key_nowhere() {
     assert!(circle.requests().len() < 10);
 }
 
-/// What is under way keeps strangers from being told, so it must end with the worker.
+/// While a synchronisation is under way, strangers are not reported. So it must end with the worker.
 #[tokio::test]
 async fn nothing_is_under_way_once_the_key_was_refused() {
     let server = Server::start(|_| Script::answer("401 Unauthorized", "", b"")).await;

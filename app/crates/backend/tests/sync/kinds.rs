@@ -93,7 +93,7 @@ async fn what_is_compressed_unasked_is_unpacked() {
     assert_eq!(door.photos()["2110001/a.jpg"], jpeg(1));
     assert_eq!(counts(&door.sync().await), [0, 0, 1, 0, 0]);
 
-    // A few bytes that become a photo beyond the limit, and a page that ends in the middle.
+    // A few bytes that decompress to a photo beyond the limit, and a page that ends in the middle.
     let server = Server::start(|head| match path(head) {
         "/students/" => Script::page("<a href='1/a.jpg'>1</a><a href='2/'>2</a><a href='3/a.jpg'>3</a>"),
         "/students/1/a.jpg" => zipped("", &vec![0; 30_000_000]),

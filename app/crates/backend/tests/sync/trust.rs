@@ -65,7 +65,7 @@ async fn a_further_authority_is_believed_for_its_names_only() {
     door.settings.tls = Tls { ca_file: Some(ca_file.clone()), ..Tls::default() };
     assert_eq!(door.sync().await.new, 1);
 
-    // Another server's certificate, though of the same name, is not.
+    // The certificate of another server is not trusted, even with the same name.
     let (mut other, fingerprint, _, _root) = encrypted().await;
     other.settings.tls = Tls { ca_file: Some(ca_file), ..Tls::default() };
     let error = other.try_sync().await.unwrap_err();
@@ -125,7 +125,8 @@ async fn a_self_signed_certificate_as_the_file_of_authorities_is_pinned_by_its_c
         door.settings.tls.ca_file = Some(ca_file.path().to_owned());
         assert_eq!(door.sync().await.new, 1, "{name}");
 
-        // Another one of the same name and dates, also when the first is called an authority, is not.
+        // Another certificate with the same name and dates is not trusted, even if the first is marked as an
+        // authority.
         let (params, key) = by_openssl(name, years);
         let (mut other, fingerprint, _root) = showing(params.self_signed(&key).unwrap(), &key).await;
         other.settings.tls.ca_file = Some(ca_file.path().to_owned());

@@ -73,7 +73,7 @@ async fn photos_that_another_process_changed_are_told() {
     assert!(changed.has_changed().unwrap());
     stop.cancel();
     running.await.unwrap().unwrap();
-    // What is changed while no worker runs is told when one does.
+    // A change made while no worker runs is reported when one starts.
     changed.mark_unchanged();
     write(root.path(), "2110003/c.jpg", &jpeg(3));
     assert_eq!(door.sync().await.new, 1);

@@ -26,7 +26,7 @@ pub(super) struct Patient {
 }
 
 impl Patient {
-    /// Opens `path`, which is read with `patience` where it is not a plain file.
+    /// Opens `path`. If it is not a plain file, each read waits for `patience` at most.
     ///
     /// # Errors
     /// An error of the file system.

@@ -170,7 +170,7 @@ impl Parameters {
     }
 }
 
-/// How somebody holds the head who answers no prompt: a living person's small motions.
+/// The head of somebody who answers no prompt: a living person's small motions.
 pub(super) fn at_rest(parameters: &Parameters, seconds: f32) -> Attitude {
     let phase = parameters.phase;
     Attitude {

@@ -78,7 +78,7 @@ pub(crate) struct Entry {
     pub(crate) by_hand: bool,
     /// The sighting that it was made from; none for one that a person added.
     pub(crate) seen: Option<OffsetDateTime>,
-    /// The last sighting after it was sent that is written down.
+    /// The last sighting that was written down after the row was sent.
     pub(crate) late: Option<OffsetDateTime>,
 }
 

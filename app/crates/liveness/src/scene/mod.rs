@@ -9,9 +9,9 @@
 //! crowd or an opened door hide the scene, too. A cut-out mask, and a picture that shows this very scene in
 //! its place, pass like a person. A plain wall decides nothing.
 //!
-//! The lines are those of a prototype that was measured on other people than it was developed on. It found
-//! evidence for 73 to 82 % of living people before a textured scene, and for none of 850 prints, telephones
-//! and tablets. This code was not measured on that material.
+//! The thresholds are those of a prototype. It was measured on other people than those it was developed on.
+//! It found evidence for 73 to 82 % of living people before a textured scene, and for none of 850 prints,
+//! telephones and tablets. This code was not measured on that material.
 
 pub mod around;
 pub mod gradient;

@@ -16,7 +16,7 @@ use super::{ImportedFile, Places};
 
 /// The folder's name on the card.
 const FOLDER: &str = "words";
-/// Names that are told where no recording is called so.
+/// Most file names that are reported because no recording has that name.
 const MOST_NAMES: usize = 5;
 
 /// Takes over the good ones; none where there is no such folder. `stays`: nothing is removed from the card.

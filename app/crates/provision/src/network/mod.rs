@@ -1,6 +1,6 @@
-//! The section `[network]` as files of those who make the network: systemd-networkd, wpa_supplicant (802.1X
-//! by wire), iwd (by air) and RAUC (the proxy). They are made again at each start, and when the page changes
-//! the settings: what an earlier version or earlier settings wrote does not stay.
+//! The section `[network]` as files of the programs that make the network: systemd-networkd, wpa_supplicant
+//! (802.1X by wire), iwd (by air) and RAUC (the proxy). They are made again at each start, and when the page
+//! changes the settings, so nothing stays that an earlier version or earlier settings wrote.
 
 mod log_in;
 pub mod state;

@@ -26,9 +26,9 @@ pub struct Thresholds {
 }
 
 impl FirstCurve {
-    /// The curve of the first of two embedders, where `general` is that of both; `None` where there is one
-    /// embedder. It is the shipped one. Where a site has measured that its people are more alike than the
-    /// shipped curve of both says, the first one's is raised by as much.
+    /// The shipped curve of the first of two embedders; `general` is the curve of both. `None` if there is
+    /// one embedder. If a site has measured that its people are more alike than the shipped curve of both
+    /// says, the curve of the first is raised by as much.
     ///
     /// # Errors
     /// [`CalibrationError`] when a shipped curve is of no use.

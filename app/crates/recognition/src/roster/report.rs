@@ -44,7 +44,7 @@ pub struct PhotoReport {
     pub photo: String,
     /// Whose photo it is.
     pub roll: RollNumber,
-    /// What is in it; `None` when it is not a picture.
+    /// What is in the file; `None` when it is not a picture.
     pub content: Option<Content>,
     /// Whether it enrolled.
     #[serde(flatten)]

@@ -22,8 +22,7 @@ use vision::embedding::Embedding;
 /// seconds or so without being asked.
 const ASK_AFTER: Duration = Duration::from_secs(2);
 
-/// The same where a turn is asked for that was drawn by chance: everybody whom the scene does not show waits
-/// for it.
+/// The same for a turn that is drawn by chance: everybody for whom the scene is no evidence waits this long.
 const PROMPT_AFTER: Duration = Duration::from_millis(1_500);
 
 /// The same where the scene has not shown itself around the head so far.
@@ -49,7 +48,7 @@ pub trait Senses {
 pub struct Look<'a> {
     /// Who was refused lately.
     pub latch: &'a mut Latch,
-    /// What is around the head, where the scene is known and it was time to look.
+    /// What is around the head, if the scene is known and a look was due.
     pub surround: Option<Surround>,
     /// Who cannot turn the head.
     pub exempt: &'a [RollNumber],
@@ -268,7 +267,7 @@ impl Subject {
             Missing::Blink => Advice::Blink,
             Missing::BlinkOrTurn => Advice::BlinkOrTurn,
             Missing::LargerEyes => Advice::ComeCloser,
-            // It is asked for above, of a head that is still and looks to the front.
+            // The prompt is given above, to a head that is still and looks to the front.
             Missing::Prompt if self.told_to_hold_still => return None,
             Missing::Prompt => {
                 self.told_to_hold_still = true;

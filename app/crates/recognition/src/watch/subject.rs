@@ -18,8 +18,8 @@ use vision::embedding::Embedding;
 /// from a head that moves. The frame that announces is embedded in any case.
 const CONFIRM_EVERY: Duration = Duration::from_millis(60);
 
-/// Time between two embeddings of a face that has its answer. All that is to be gained there is to see that
-/// somebody else has taken its place.
+/// Time between two embeddings of a face that has its answer. The second one only shows whether somebody else
+/// has taken its place.
 const VERIFY_EVERY: Duration = Duration::from_millis(500);
 
 /// A face in the same place that is less similar than this to the track's face is another person.

@@ -133,7 +133,7 @@ fn recovery_key(key: &Secret, csrf: &str) -> Markup {
     }
 }
 
-/// It cannot be undone, so it is hidden until somebody looks for it, and takes words.
+/// A factory reset cannot be undone. So the form is hidden until somebody opens it, and asks for typed words.
 fn factory_reset(rows: usize, words: &str, csrf: &str) -> Markup {
     html! {
         section.card aria-labelledby="reset-title" {

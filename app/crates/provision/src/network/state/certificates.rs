@@ -132,7 +132,7 @@ mod tests {
         let text = told(&of(expired.clone(), soon), true);
         assert!(text.contains("has expired (2026-11-01)") && text.contains("eap.crt and eap.key"), "{text}");
         assert!(text.contains("authority's certificate for 802.1X ends in 4 days"), "{text}");
-        // A clock that is behind shows an end all the more surely.
+        // If even a clock that is behind shows the certificate as expired, it has surely expired.
         assert!(told(&of(expired, authority), false).contains("has expired"));
         assert!(told(&of(good, folder.path().join("none.pem")), true).contains("network.eap_ca_file"));
         assert!(certificates(&Network::default(), NOW, true).is_empty());
