@@ -4,10 +4,10 @@
 #
 #   /etc    is the root's own, under a layer in memory. Into that layer come the files of LIST from
 #           /data/kept, each one only if it is what it should be: a plain file of root's, of so many bytes at
-#           most, in its form. What is not is put aside into /data/left-out, and said, and counts as lost: the
+#           most, in its form. Any other file is moved to /data/left-out and reported, and counts as lost: the
 #           older system's file takes its place, or the settings before the last change, or the defaults
-#   /var    keeps its layer on the data partition. What in it leads elsewhere, or would alter what runs, is
-#           put aside into /data/left-out. Nothing in it can be executed
+#   /var    keeps its layer on the data partition. Anything in it that leads elsewhere, or would alter what
+#           runs, is moved to /data/left-out. Nothing in it can be executed
 #
 # An older system keeps these files in /data/etc/changes, which it lays over its whole /etc. That folder stays
 # as it is, for a rollback. Files that are in it and not in /data/kept are taken over, and so are files that

@@ -1,14 +1,15 @@
 # shellcheck shell=sh disable=SC2015,SC2034,SC2046,SC2086,SC2154
 # How a plain data partition moves over to LUKS2, sourced by init beside card.sh, which says when.
 #
-#   1. all of the partition is read, and e2fsck looks at all of the file system: a card that fails there stays
-#      as it is. A file system that does not end 32 MiB before the partition does is made smaller. What
-#      resize2fs overwrites is kept in moving.undo on the first partition before; e2undo takes it back
-#   2. cryptsetup prepares its header on a snapshot in memory. From there, each flushed before the next: the
-#      first 16 MiB to the partition's end, a copy of the header before them, the header to the beginning;
-#      then the copy is removed. A start that finds the copy writes the header again
-#   3. cryptsetup encrypts from the end to the beginning, into the space that step 2 made free, and knows by
-#      its header how far it is
+#   1. all of the partition is read, and e2fsck checks all of the file system: a card that fails there stays
+#      as it is. A file system that does not end 32 MiB before the partition does is made smaller. Before
+#      that, what resize2fs will overwrite is saved in moving.undo on the first partition, for a rollback
+#      by e2undo
+#   2. cryptsetup prepares its header on a snapshot in memory. Three parts are then written, each flushed
+#      before the next: the first 16 MiB to the partition's end, a copy of the header before them, the header
+#      to the beginning. Then the copy is removed. A start that finds the copy writes the header again
+#   3. cryptsetup encrypts from the end to the beginning, into the space that step 2 made free. Its header
+#      says how far it is
 #   4. the key is bound, as on a fresh card
 
 # move_over: whether the plain, mounted data partition was taken away to move; mount_data comes next.
@@ -141,14 +142,14 @@ undo_shrinking() {
         say "moving.undo on the first drive is of another card: it is not used"
         return
     fi
-    say "the power went while room was made on the card: taking it back"
+    say "the power failed while room was made on the card: rolling back"
     mkdir -p /run/look
     partition 1 && mount -t vfat -o ro "$device" /run/look
     e2undo -f /run/look/moving.undo "$data" > /run/e2undo 2>&1 && sync
     undone=$?
     umount /run/look
-    [ $undone = 0 ] || stay "The file system of this card was being made smaller, and that cannot be taken back: $(tail -n 1 /run/e2undo)" \
-        "Switch off and on to try again. Leave moving.undo on the card's first drive: without it nobody can take it back."
+    [ $undone = 0 ] || stay "The file system of this card was being made smaller, and that cannot be rolled back: $(tail -n 1 /run/e2undo)" \
+        "Switch off and on to try again. Leave moving.undo on the card's first drive: without it this cannot be rolled back."
     forget_undo
 }
 

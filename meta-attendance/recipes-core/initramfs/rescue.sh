@@ -1,6 +1,6 @@
 # shellcheck shell=sh disable=SC2015,SC2034,SC2154,SC2012,SC2045
-# Copying to memory what can be read of a damaged data partition, and writing it back. Sourced by init beside
-# data.sh, which decides when.
+# Copies what can be read of a damaged data partition to memory, and writes it back. init sources this file
+# beside data.sh, which decides when to call it.
 
 # More than this would not fit into memory beside the system.
 RESCUE_LIMIT_KB=262144

@@ -6,9 +6,9 @@
 #                                 line names the root it belongs to: the slot whose cmdline.txt names the same
 #                                 one is meant. Where both do (one version in both slots), autoboot.txt
 #                                 decides, as it did for the firmware
-#   neither decides               on a trial the machine restarts into the old system. Otherwise it stays,
-#                                 with the reason on every console and on the card: restarting would change
-#                                 nothing
+#   neither decides               on a trial the machine restarts into the old system. Otherwise it waits,
+#                                 with the reason on every console and on the card, because a restart would
+#                                 change nothing
 
 # The first EEPROM that reports the boot partition: 2024-05-13, as seconds since 1970.
 REPORTS_PARTITION=1715558400

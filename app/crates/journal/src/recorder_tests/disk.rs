@@ -68,8 +68,6 @@ fn a_restart_between_the_close_and_the_end_of_a_visit_loses_no_out() {
     assert_eq!(door.rows(), rows);
 }
 
-/// The disk fills up at every possible byte, and the power goes at that moment: all that was announced is
-/// there.
 #[test]
 fn a_read_only_disk_delivers_from_memory() {
     let door = Door::new("UTC", datetime!(2025-01-15 09:00:00 UTC));
@@ -110,6 +108,7 @@ fn a_full_disk_delivers_nothing_from_memory() {
     assert_eq!(door.rows(), Vec::<String>::new());
 }
 
+/// The disk fills up at every possible byte, and the power fails at that moment: all announced rows are there.
 #[test]
 fn a_power_cut_at_every_byte_keeps_every_announced_row() {
     let whole = {

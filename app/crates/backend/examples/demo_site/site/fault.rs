@@ -23,19 +23,19 @@ pub struct Fault {
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Kind {
-    /// The request is not looked at, the answer is this status.
+    /// The request is ignored; the answer is this status.
     Status(StatusCode),
-    /// The request is not looked at, the answer is a page with status 200.
+    /// The request is ignored; the answer is a page with status 200.
     Html,
-    /// The request is done, the answer is empty.
+    /// The request is carried out; the answer is empty.
     Empty,
-    /// The request is done, the answer comes late.
+    /// The request is carried out; the answer comes late.
     Slow(Duration),
-    /// The request is done, the answer never comes.
+    /// The request is carried out; the answer never comes.
     Hang,
-    /// The request is done, the connection breaks in the middle of the answer.
+    /// The request is carried out; the connection breaks in the middle of the answer.
     Reset,
-    /// The request is not looked at, the connection is closed.
+    /// The request is ignored; the connection is closed.
     Gone,
 }
 
