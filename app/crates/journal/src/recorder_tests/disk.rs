@@ -108,7 +108,7 @@ fn a_full_disk_delivers_nothing_from_memory() {
     assert_eq!(door.rows(), Vec::<String>::new());
 }
 
-/// The disk fills up at every possible byte, and the power fails at that moment: all announced rows are there.
+/// The disk fills up at every possible byte, and the power fails at that moment: all announced rows stay.
 #[test]
 fn a_power_cut_at_every_byte_keeps_every_announced_row() {
     let whole = {
