@@ -91,7 +91,7 @@ impl Assembly {
     /// Opens the journal. `supervised`: whether somebody starts the program again when it ends.
     ///
     /// # Errors
-    /// A journal that another process has, a time zone that is none.
+    /// A journal that another process has, or an unknown time zone.
     pub(super) fn new(
         config: Config,
         screen: Option<PathBuf>,

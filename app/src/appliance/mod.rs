@@ -62,7 +62,7 @@ pub enum End {
 /// `screen` is a folder for pictures of the screen at the door.
 ///
 /// # Errors
-/// What keeps it from starting at all: a journal that another process has, a time zone that is none.
+/// What keeps it from starting at all: a journal that another process has, or an unknown time zone.
 /// Everything later is the supervisor's business.
 pub async fn run(
     config: Config,

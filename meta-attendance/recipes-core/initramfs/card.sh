@@ -195,9 +195,9 @@ make_header() {
         && bind_"$1" "$@" && open_by "$1" --test-passphrase && crypt luksKillSlot $raw 0
 }
 
-# Flushed in this order: key slots, second header, first header; then the mark. Where the power goes in
-# between, there are zeros in the first header's place, and none of the second's: a fresh card; or one header
-# is whole.
+# Flushed in this order: key slots, second header, first header; then the mark. If the power fails in between,
+# either there are zeros in the first header's place and no second header (a fresh card), or one header is
+# complete.
 write_whole_header() {
     write_header $raw "$data" 16 && write_header $raw "$data" 8 8 && write_header $raw "$data" 0 8 && rm $raw
 }

@@ -105,8 +105,8 @@ impl Filter {
         Ok(all)
     }
 
-    /// Joins this pointwise convolution and the next one into one, where nothing lies in between: `W =
-    /// W₂·W₁`, `b = W₂·b₁ + b₂`.
+    /// Joins this pointwise convolution and the next one into one, where nothing lies in between:
+    /// `W = W₂·W₁`, `b = W₂·b₁ + b₂`.
     pub fn then(self, next: &Filter) -> Result<Self> {
         if self.height * self.width * next.height * next.width != 1 || next.inputs != self.outputs {
             bail!("only pointwise convolutions that follow each other can be joined");

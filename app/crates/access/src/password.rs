@@ -100,8 +100,8 @@ struct Kept {
 }
 
 impl CurrentPassword {
-    /// `file` is none for a password of the configuration, which stays. Where there is none that could be
-    /// read, nobody can log in until there is.
+    /// `file` is `None` for a password of the configuration, which stays. If no password could be read,
+    /// nobody can log in until there is one.
     pub fn new(password: Result<Password, PasswordError>, file: Option<PathBuf>) -> Self {
         let version = file.as_deref().and_then(private_file::version);
         let (password, trouble) = match password {

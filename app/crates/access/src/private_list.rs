@@ -70,7 +70,7 @@ pub fn is_name(name: &str) -> bool {
     (1..=40).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
 }
 
-/// A name that is none, short enough for a message.
+/// An invalid name, short enough for a message.
 pub fn shortened(name: &str) -> String {
     name.chars().take(40).collect()
 }

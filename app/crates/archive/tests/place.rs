@@ -118,7 +118,7 @@ fn listed(folder: &Path) -> Vec<String> {
     entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
 }
 
-/// Folders that are never removed with something in them, but for small ones.
+/// Folders of which only small ones are removed while something is in them.
 struct NoTime;
 
 impl Folders for NoTime {

@@ -2,7 +2,7 @@
 //!
 //! On the appliance /etc lies in memory. At each start the initramfs fills it from a folder of the data
 //! partition, with the files of its list alone, each checked (`etc.sh` beside the initramfs's `init`). So
-//! whoever changes one of them writes it to both places.
+//! code that changes one of them writes it to both places.
 
 use std::io;
 use std::path::Path;

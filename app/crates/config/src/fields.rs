@@ -140,7 +140,7 @@ fn base_type(schema: &Value) -> &str {
     }
 }
 
-/// The words of an enumeration; empty when it is none.
+/// The words of an enumeration; empty for any other field.
 fn choices(schema: &Value) -> Vec<String> {
     let text = |value: &Value| value.as_str().map(str::to_owned);
     if let Some(words) = schema["enum"].as_array() {

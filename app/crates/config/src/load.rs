@@ -84,7 +84,7 @@ pub fn load(path: &Path) -> Result<Config, ConfigError> {
 /// The text of the file at `path`.
 ///
 /// # Errors
-/// [`ConfigError`] when there is none, or none that can be one.
+/// [`ConfigError`] when there is no file, or what is there cannot be a configuration.
 pub fn read(path: &Path) -> Result<String, ConfigError> {
     let unreadable = |source: std::io::Error| match source.kind() {
         std::io::ErrorKind::NotFound => ConfigError::Missing { path: path.to_owned() },

@@ -88,7 +88,7 @@ struct Survey<'t> {
 }
 
 impl Survey<'_> {
-    /// One for each line: what follows from the first error of a line is none of its own.
+    /// One for each line: errors that only follow from the first error of a line are left out.
     fn syntax(&mut self, error: &Error) {
         let span = error.span().unwrap_or(0..0);
         let (line, column) = self.place(span.start);

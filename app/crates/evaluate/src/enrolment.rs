@@ -1,9 +1,8 @@
 //! What enrolment makes of photos: turned ones, unreliable ones, and two people in one folder.
 //!
-//! Every picture is enrolled as it is, which is taken for upright, and some also lying and on their head. Of
-//! those that enrol, what counts is whether the embedding is of use: whether it is like that of the same
-//! picture upright. Then each person's photos are judged as a student's folder, as they are and with somebody
-//! else's among them.
+//! Every picture is enrolled as it is, which is taken for upright, and some also lying and on their head. For
+//! those that enrol, the embedding must be of use: it must be like that of the same picture upright. Then
+//! each person's photos are judged as a student's folder, as they are and with somebody else's among them.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

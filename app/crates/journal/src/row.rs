@@ -75,9 +75,9 @@ pub(crate) const AT_THE_CLOSE: &str = "visit";
 impl Stamp {
     /// The least time that can have passed since `earlier`.
     ///
-    /// Within one boot the monotonic clock says it, however the wall clock was set in between. Over a boot
-    /// the wall clocks say it; but what was before this boot is at least as long ago as the boot, even where
-    /// a wall clock went backwards. Of two rows made from visits the wall clock alone says it.
+    /// Within one boot the monotonic clock decides, however the wall clock was set in between. Across a boot
+    /// the wall clocks decide; but what was before this boot is at least as long ago as the boot, even if a
+    /// wall clock went backwards. For two rows made from visits only the wall clock decides.
     pub fn since(&self, earlier: &Self) -> Duration {
         if self.boot == earlier.boot && &*self.boot != AT_THE_CLOSE {
             return self.since_boot.saturating_sub(earlier.since_boot);

@@ -174,7 +174,7 @@ pub fn judge(rules: &Rules, visits: &[Visit], rows: &[RowFact], so: Circumstance
     }
 }
 
-/// The row of the newest visit, if it is one at this door and has none yet.
+/// The row of the newest visit, if this is a visit at this door and has no row yet.
 fn alternate(rules: &Rules, visits: &[Visit], rows: &[RowFact], elsewhere: &[HandRow]) -> Option<Act> {
     let mut ordered: Vec<&Visit> = visits.iter().collect();
     ordered.sort_by_key(|visit| (visit.first, &visit.door));

@@ -19,8 +19,8 @@ const MIN_MEASUREMENTS: usize = 8;
 /// down.
 const OPEN_QUANTILE: f32 = 0.7;
 
-/// Below this share of the open level the eyes are closing. At the frame rates at hand a blink is often
-/// caught only half-way.
+/// Below this share of the open level the eyes are closing. At the usual frame rates a blink is often caught
+/// only half-way.
 const CLOSED: f32 = 0.81;
 
 /// Above this share they are open again.

@@ -11,8 +11,8 @@ pub struct Liveness {
     /// What a person must show before a row is written: "passive+prompt" (the anti-spoof models, and the
     /// known scene around the head or a turn that the device asks for), "passive+any" (a blink, or motion
     /// that a flat picture cannot make), "passive+blink", "passive" (the models alone, which do not stop
-    /// prints) or "off". A device that cannot ask, for want of a screen and of
-    /// recorded words, does with "passive+any" and the scene.
+    /// prints) or "off". A device without a screen and without recorded words cannot ask: it uses
+    /// "passive+any" and the scene.
     pub require: LivenessRule,
     /// Whether the device asks people to turn the head: "auto" (where it has a screen, or where recorded
     /// words for all four turns can be heard now, see sound.words), "always" or "never". "always" is for a

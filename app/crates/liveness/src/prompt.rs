@@ -50,8 +50,8 @@ const BESIDE: f32 = 0.6;
 /// Frames in a row that have to show a turn, be it right or wrong: the mesh may slip in one.
 const FRAMES: u32 = 2;
 
-/// A nod that was not asked for is a wrong answer only with so much of the required one, and for so many
-/// frames: people look down at the screen that asks them.
+/// A nod that was not asked for is a wrong answer only if it is this many times the required one, and lasts
+/// for this many frames: people look down at the screen that asks them.
 const WRONG_NOD: f32 = 1.5;
 const WRONG_NOD_FRAMES: u32 = 3;
 
@@ -207,7 +207,7 @@ impl Prompt {
         let (clear, frames) = turn.clear_as_wrong();
         self.wrong = if share >= clear && turn != self.asked { self.wrong + 1 } else { 0 };
         let decided = self.right >= FRAMES || self.wrong >= frames;
-        // Of a head that comes back from a turn nobody can say when the next one began.
+        // If a head is coming back from a turn, it is not known when the next turn began.
         if decided && !self.follows && begun.is_some_and(|at| at.saturating_sub(self.since) < REACTION) {
             self.before = Some(turn);
             return self.ask_again(now, draw);

@@ -68,7 +68,7 @@ fn a_day_without_anybody_and_a_day_off_are_no_attendance() {
     let tuesday = at(datetime!(2026-11-24 8:00));
     let nobody = judge(DAY, &tuesday, &rules(), &persons, &[]);
     assert_eq!((nobody.kind, states(&nobody)[0]), (Kind::NobodySeen, State::NoAttendance));
-    // Before the time somebody may still come; then the day is none.
+    // Before this time somebody may still come; after it, the day has no attendance.
     assert_eq!(judge(DAY, &at(datetime!(2026-11-23 8:00)), &rules(), &persons, &[]).kind, Kind::Attendance);
     assert_eq!(judge(DAY, &at(datetime!(2026-11-23 9:00)), &rules(), &persons, &[]).kind, Kind::NobodySeen);
     let sunday = date!(2026 - 11 - 22);

@@ -159,8 +159,8 @@ pub fn parse(bytes: &[u8]) -> Result<List, ListError> {
     Ok(list)
 }
 
-/// The list without the lines of some students, as UTF-8; none where it has no such line. Of a table without
-/// a column of roll numbers every line goes in which a cell is such a roll number.
+/// The list without the lines of some students, as UTF-8; none where it has no such line. In a table without
+/// a column of roll numbers, every line with such a roll number in any cell is removed.
 pub fn without(bytes: &[u8], is_erased: impl Fn(&RollNumber) -> bool) -> Option<Vec<u8>> {
     let decoded = decode(bytes);
     let Table { text, separator, .. } = Table::of(&decoded);

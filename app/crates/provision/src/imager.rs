@@ -22,7 +22,7 @@ const LONGEST_NETWORK: usize = 32;
 /// Reads the file.
 ///
 /// # Errors
-/// [`CardError`] when a value that this device uses is none that it can use.
+/// [`CardError`] when a value that this device needs cannot be used.
 pub fn parse(text: &str) -> Result<Imager, CardError> {
     let file: Table = text
         .parse()

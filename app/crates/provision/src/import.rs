@@ -135,7 +135,8 @@ fn follow_keys(etc: &Path) -> io::Result<()> {
 }
 
 /// The file on the card, also under the name that Windows' Notepad gives it behind the user's back: there may
-/// be both, one corrected and one not. What [`wipe`] left of one when the power went is none, and is removed.
+/// be both, one corrected and one not. A remainder that [`wipe`] left at a power cut does not count, and is
+/// removed.
 fn found(card: &Path, name: &str) -> Vec<PathBuf> {
     let names = [name.to_owned(), format!("{name}.txt")];
     let mut paths: Vec<_> = names.iter().map(|name| card.join(name)).filter(|path| path.is_file()).collect();

@@ -41,7 +41,7 @@ pub fn serve(
     // A request that is not a plain file is not looked at again and again.
     let read = read(request).inspect_err(|_| drop(std::fs::remove_file(request)));
     let Some(bytes) = read? else { return Ok(()) };
-    // An answer to an earlier request is none to this one.
+    // An answer to an earlier request must not count for this one.
     drop(std::fs::remove_file(answers.join("answer.json")));
     // A request is served once, whether it succeeds or not. Otherwise the unit that watches for it would
     // start again without end.
@@ -112,7 +112,7 @@ fn take(
     if before.network == after.network {
         return replace(&request.text);
     }
-    // Before the file: whoever is ended from here on leaves the network to the next helper.
+    // Before the file: if the helper is ended from here on, the next helper sets up the network.
     if let Err(error) = std::fs::write(unfinished, "") {
         log::warn!("{} cannot be written: {error}", unfinished.display());
     }

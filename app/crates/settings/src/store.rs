@@ -165,8 +165,8 @@ impl Store {
         self.write(&self.trial_file(), trial)
     }
 
-    /// Ends the trial, and says how. Where the power goes in between, settings that were kept stay kept, and
-    /// of settings that were put back the reason is not lost.
+    /// Ends the trial, and says how. If the power fails in between, settings that were kept stay kept, and
+    /// the reason is not lost why settings were rolled back.
     ///
     /// # Errors
     /// An error of the file system.

@@ -262,7 +262,8 @@ impl Keeper {
         }
     }
 
-    /// The program was asked to stop: whoever could stop it in its order has started with these settings.
+    /// The program was asked to stop. A program that could be stopped in order has started with these
+    /// settings.
     pub fn stopped(&self) {
         if let Some(trial) = self.store.trial().filter(|trial| !trial.confirm && trial.starts > 0) {
             self.prove(&trial);

@@ -64,7 +64,8 @@ impl Erasures {
         Self { path, site, state, damaged, version: AtomicU64::new(1) }
     }
 
-    /// Whom the erasures mean that are in force, for whoever must not bring them back. Follows every change.
+    /// The students of the erasures that are in force, for code that must not bring them back. Follows every
+    /// change.
     pub fn erased(self: &Arc<Self>) -> Erased {
         let all = Arc::clone(self);
         Erased::new(move |roll| all.is_erased(roll))

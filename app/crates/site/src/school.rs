@@ -209,7 +209,7 @@ impl School {
     }
 
     /// The names of the doors that have seen somebody on an open day and were not heard for `grace`: others
-    /// deliver in their place. This program has to run for so long to say so.
+    /// deliver in their place. This program must have run for `grace` itself to say so.
     pub fn silent(&self, now: i64, grace: Duration, runs_for: Duration) -> BTreeSet<Arc<str>> {
         if runs_for < grace {
             return BTreeSet::new();

@@ -120,8 +120,8 @@ fn without(text: &str, phrase: &str) -> String {
 }
 
 /// What follows a name that is left out, and the path that may begin with it. A file's name may hold the
-/// student's, with blanks and commas: a photo's extension ends it. Where there is none, it is known by what
-/// follows only.
+/// student's, with blanks and commas: a photo's extension ends it. Without an extension, only the text that
+/// follows shows where it ends.
 fn after_path(after: &str) -> &str {
     if !after.starts_with('/') {
         return after;

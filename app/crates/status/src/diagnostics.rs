@@ -46,7 +46,8 @@ pub(super) fn bundle(parts: Parts) -> io::Result<Vec<u8>> {
     }
     for photo in &mut view.roster.refused {
         photo.photo.clear();
-        // Of what is no photo here, a folder called after a student among it, the reason repeats the name.
+        // For anything that is not a photo (for example a folder named after a student) the reason repeats
+        // the name.
         if !photo.picture {
             photo.reason.clear();
         }

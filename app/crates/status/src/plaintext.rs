@@ -33,8 +33,8 @@ fn ended(head: &[u8]) -> bool {
     head.windows(4).any(|four| four == b"\r\n\r\n")
 }
 
-/// The answer. A host that is not a plain name or address is replaced by the address the request came to,
-/// and a path that is none by `/`. The text is for who does not follow the address, as curl without
+/// The answer. A host that is not a plain name or address is replaced by the address the request came to, and
+/// an invalid path by `/`. The text is for clients that do not follow the address, like curl without
 /// `--location`.
 fn answer(head: &[u8], local: SocketAddr) -> String {
     let head = String::from_utf8_lossy(head);

@@ -209,7 +209,7 @@ fn check<'de, D: Deserializer<'de>>(stored: D) -> Result<String, D::Error> {
     Ok(if name == "networks" { "models".to_owned() } else { name })
 }
 
-/// The history of a text. Outcomes of a form unknown here are set aside, one by one.
+/// The history of a text. Outcomes in a form unknown to this version are left out, one by one.
 pub(super) fn from_text(text: &[u8]) -> History {
     #[derive(Deserialize)]
     struct Raw {

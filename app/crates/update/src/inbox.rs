@@ -165,7 +165,7 @@ fn incoming(folder: &Path) -> PathBuf {
 /// bundle, has opened it and goes on.
 ///
 /// # Errors
-/// An error of the file system, but for missing files.
+/// An error of the file system, except for missing files.
 pub fn remove_leftovers(folder: &Path) -> io::Result<()> {
     for old in [incoming(folder), received(folder)] {
         match std::fs::remove_file(&old) {

@@ -16,7 +16,7 @@ const HAND_OVER: Duration = Duration::from_secs(30);
 /// For the services to stop; system.conf gives each 20 s. After it the machine is restarted without them.
 const STOP: Duration = Duration::from_secs(90);
 
-/// Where systemctl leaves the argument of the next restart, whoever asks for that one.
+/// Where systemctl leaves the argument of the next restart, no matter who asks for the restart.
 const ARGUMENT: &str = "/run/systemd/reboot-param";
 
 /// Restarts into the other slot, once. Returns only with an error: nothing has happened then, and nothing is

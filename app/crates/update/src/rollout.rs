@@ -119,7 +119,7 @@ impl Question<'_> {
                 let offer = Offer { version: bundle.version, bundle: location };
                 Ok(Some(Wanted { action: Some(action), offer }))
             }
-            // Its end is told when it is known, whoever brought it.
+            // Its end is reported when it is known, no matter how the version came.
             Err(Objection::Waits { version }) => {
                 self.keep(action, version);
                 Ok(None)

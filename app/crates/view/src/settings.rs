@@ -107,7 +107,7 @@ pub enum Trial {
         seconds: u64,
     },
     /// Nobody has confirmed them, and the ones before cannot be put back, for this reason. It is tried again,
-    /// after some minutes seldom; whoever reaches the page may keep them.
+    /// after some minutes less often; somebody who reaches the page may keep them.
     CannotGoBack(failure::Fault),
 }
 

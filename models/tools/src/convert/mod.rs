@@ -39,7 +39,8 @@ pub use graph::{Graph, Node, Port};
 pub use parsed::Parsed;
 pub use tensor::{Data, MAX_TENSOR_BYTES, Tensor};
 
-/// Part of every output, for whoever finds one; raise it when the same source comes out differently.
+/// Part of every output, so that a found file shows its version; raise it when the same source gives a
+/// different output.
 pub const CONVERTER_VERSION: u32 = 1;
 
 /// Largest source file that is parsed. The largest pinned one has 39 MB; 64 MiB leaves room and bounds

@@ -45,8 +45,8 @@ pub enum Error {
         url: String,
         /// What is wrong, in words and in rustls' own.
         reason: String,
-        /// Fingerprint of the certificate that the server showed, where it came so far, and which server it
-        /// is.
+        /// Fingerprint of the certificate that the server showed, if the handshake got that far, and which
+        /// server it is.
         seen: Option<(String, Server)>,
         /// Whether the certificate is for other names.
         for_others: bool,

@@ -24,8 +24,8 @@ const PICTURES: [&str; 16] = [
 pub(super) const UNUSABLE_LINK: &str = "the server's link to it cannot be followed: its name has a slash, a \
     backslash, '?', '#', ':' or letters that are not UTF-8; rename it on the server (letters, digits, '-', '_' and '.')";
 
-/// What a link on the page at `at` fails to name; `None` for a link that can be followed, or is none to a
-/// photo or a folder.
+/// The photo or folder that a link on the page at `at` fails to name; `None` for a link that can be followed,
+/// or that leads to neither.
 pub(super) fn unusable(base: &Base, at: &Place, link: &Link) -> Option<Failure> {
     let href = link.href.trim();
     if link.is_image || href.contains("://") || href.starts_with("//") {

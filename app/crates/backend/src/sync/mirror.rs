@@ -46,7 +46,7 @@ const MAX_STATE_BYTES: u64 = 200_000_000;
 /// Bytes that photos leave free on the disk: the journal's rows go there, too, and matter more.
 const RESERVE: u64 = 256 << 20;
 
-/// On a disk so small that this would be much of it, one part in so many is left free.
+/// On a small disk, of which this would be a large part, one part in this many is left free.
 const RESERVE_PART: u64 = 20;
 
 /// The mirror, held by one synchronisation.

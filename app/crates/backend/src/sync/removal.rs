@@ -117,7 +117,7 @@ pub struct Alarm {
     pub syncs: u32,
     /// After fewer it is not believed.
     pub believed_after: u32,
-    /// Before so much more time has passed it is not believed.
+    /// How much more time must pass before the removal is believed.
     pub believed_in: Duration,
 }
 

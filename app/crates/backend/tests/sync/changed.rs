@@ -112,7 +112,7 @@ impl Browser {
         (counts(&report), self.bodies.load(Ordering::Relaxed))
     }
 
-    /// Lets every photo have been compared and read so many hours earlier.
+    /// Makes the state say that every photo was compared and read `hours` earlier.
     fn hours_pass(&self, hours: u64) {
         let file = self.door.mirror().join(".sync_state.json");
         let mut state: serde_json::Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();

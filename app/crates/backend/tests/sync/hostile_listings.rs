@@ -244,7 +244,7 @@ async fn a_server_that_is_not_well_removes_nobody_and_counts_nothing() {
         assert_eq!(counts(&door.sync().await), [0, 0, unchanged, 0, 19 - unchanged]);
         assert_eq!(door.paths().len(), 20);
     }
-    // Nor does a removal that is too large begin to stand.
+    // A removal that is too large does not begin to count either.
     door.settings.photos.removal_limit = 0.0;
     assert_eq!(door.sync().await.alarm, None);
     assert_eq!(door.paths().len(), 20);

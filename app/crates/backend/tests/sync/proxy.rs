@@ -272,7 +272,7 @@ async fn tinyproxy() {
     }
     for encrypted in [true, false] {
         let behind = Behind::start(encrypted).await;
-        // "Any address" leads to this machine, and is none of those that are asked directly.
+        // "Any address" leads to this machine, and is not one of the addresses that are asked directly.
         let url = behind.url(&format!("/media/students?key={KEY}")).replace(HOST, "0.0.0.0");
         let mut door = behind.door(&format!("http://door:s3cr3t@127.0.0.1:{port}"));
         door.settings.photos.url = Some(SecretUrl::parse(&url).unwrap());

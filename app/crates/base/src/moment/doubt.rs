@@ -231,7 +231,7 @@ mod tests {
         assert!(!judge.confirm(unset), "a clock that was never set is confirmed by nobody");
     }
 
-    /// One move of the wall clock: so much time passes, and then it is set by so much. Milliseconds.
+    /// Moves of the wall clock: the time that passes, and by how much the clock is then set. Milliseconds.
     fn moves(largest: i64) -> impl Strategy<Value = Vec<(i64, i64)>> {
         prop::collection::vec((0i64..10_000_000, -largest..=largest), 1..40)
     }

@@ -194,7 +194,7 @@ impl Painter {
         let (ground, front) = if scene.advice.is_some() { (AMBER, INK) } else { (idle, white) };
         self.pixmap.fill(idle.color());
         self.fill_area(panel, ground, 0.0);
-        // Where the picture will be, and stays when there is none.
+        // Drawn where the picture will be; it stays if there is no picture.
         let (x, y) = (place.width as f32 / 2.0, place.height as f32 / 2.0);
         let r = 0.14 * self.side();
         sign::draw(&mut self.pixmap, Sign::Eye, x, y, r, quiet, idle);

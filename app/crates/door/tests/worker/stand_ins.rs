@@ -60,7 +60,7 @@ pub(crate) struct Trouble {
     pub(crate) no_controller: bool,
     /// Whether another program has the pins.
     pub(crate) busy: bool,
-    /// Pins that cannot be switched off any more, by so many tries.
+    /// How many attempts to switch a pin off will fail.
     pub(crate) stuck: usize,
     /// Whether the sound device is gone.
     pub(crate) mute: bool,

@@ -269,8 +269,8 @@ fn direction(advice: Advice) -> Option<[f32; 2]> {
     }
 }
 
-/// How a person has turned one frame later, so long after they were asked to: they stay as they are until
-/// their reaction, turn, stay, and come back. From the front a turn takes half a second.
+/// How a person has turned one frame later, `since` seconds after they were asked to. They stay as they are
+/// until they react, then turn, stay, and come back. From the front a turn takes half a second.
 fn turn(advice: Advice, parameters: &Parameters, since: f32, turned: Attitude) -> Attitude {
     let after = since - parameters.reaction;
     let (Some([across, down]), true) = (direction(advice), after >= 0.0) else { return turned };

@@ -4,7 +4,7 @@
 //! * What [`Log::append`] was called with is on the disk when it returns `Ok`, all of it, and is found by
 //!   [`Log::open`] after a kill or a power cut at any time.
 //! * After an error nothing is announced; the next append writes over whatever was left half done.
-//! * Nothing that was once complete is ever written again, but where a student is erased. Damage is skipped,
+//! * Nothing that was once complete is ever written again, except to erase a student. Damage is skipped,
 //!   counted and left where it is; a file with damage gets no more records.
 
 use std::io;

@@ -137,7 +137,7 @@ pub enum Record {
     Until(u64, Duration),
     /// A row has another time.
     Moved(u64, OffsetDateTime),
-    /// A row is none, by the rules; when that was decided, and why.
+    /// A row does not count any more, by the rules; when that was decided, and why.
     Withdrawn(u64, OffsetDateTime, String),
     /// A student was seen after their OUT was sent.
     Late(u64, OffsetDateTime),

@@ -146,7 +146,8 @@ impl Scene {
         }
     }
 
-    /// Whether much of the frame is not as in the frame before; a change of all brightness alike is none.
+    /// Whether much of the frame differs from the frame before. An equal change of all brightness does not
+    /// count.
     fn moved(&mut self, frame: &Gradient) -> bool {
         windows(frame.size, |at| frame.luma[at] / 64.0, &mut self.windows);
         let moved = self.windows.len() != self.before.len() || {

@@ -26,8 +26,8 @@ pub fn name_machine(places: &Places) -> io::Result<Option<String>> {
     Ok(Some(name))
 }
 
-/// Keeps the machine's identity, which systemd makes where a start brought none: at the first one, or because
-/// what was kept is none.
+/// Keeps the machine's identity. systemd makes one if the start brought none: at the first start, or if the
+/// kept one is not valid.
 ///
 /// # Errors
 /// An error of the file system.

@@ -136,8 +136,8 @@ impl Entry {
 }
 
 impl Cache {
-    /// Reads the cache at `path` if it was made by the models of `model_hash`; an empty one otherwise. Of
-    /// one that was not made with these `detectors`, what holds with others too.
+    /// Reads the cache at `path` if it was made by the models of `model_hash`; an empty one otherwise. If it
+    /// was made with other `detectors`, only what holds with any detector is read.
     pub fn load(path: &Path, model_hash: &str, detectors: &str) -> Self {
         match std::fs::metadata(path) {
             Ok(metadata) if metadata.len() <= MAX_BYTES => {}

@@ -22,7 +22,8 @@ pub enum Verdict {
     OnePerson,
     /// All but this one are of one person.
     Outlier(Unlike),
-    /// Of several people, and nobody knows who is meant: for each photo, the one it is least like.
+    /// The photos are of several people, and nobody knows who is meant: for each photo, the one it is least
+    /// like.
     Several(Vec<Unlike>),
 }
 

@@ -73,7 +73,7 @@ impl Places {
         }
     }
 
-    /// What lies there, but for the students who were erased.
+    /// What lies there, without the students who were erased.
     pub fn admit(&self, mut listing: Listing, photos: &Photos) -> Listing {
         listing.photos.retain(|photo| !self.erased.holds(&photo.roll));
         let depth = depth(photos);

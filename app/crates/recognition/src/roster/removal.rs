@@ -4,8 +4,8 @@
 //! mounted. So the same rule holds as for the listing of a server: nothing at all is not a removal, and a
 //! removal of too many students is believed only after it has stood for some looks at the folder.
 //!
-//! `known_faces` in the data folder is on the device itself: while it is there, whoever takes photos out of
-//! it means that, however many.
+//! `known_faces` in the data folder is on the device itself: while it is there, photos were taken out of it
+//! on purpose, however many.
 
 use std::collections::BTreeSet;
 

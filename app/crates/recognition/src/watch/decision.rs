@@ -151,7 +151,7 @@ impl Subject {
             look.requirement.after(look.latch.refusals(leader)).exempting(look.exempt.contains(leader));
     }
 
-    /// Whether the tests of liveness have something to say about whoever it is.
+    /// Whether the tests of liveness are needed for this person.
     fn needs_a_sign_of_life(&self, requirement: Requirement) -> bool {
         !self.has_its_answer()
             && requirement.checks()

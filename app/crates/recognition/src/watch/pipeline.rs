@@ -223,8 +223,8 @@ impl Pipeline {
         !recent || tracks.peek().is_none() || tracks.any(|track| !track.state.has_its_answer())
     }
 
-    /// The faces of this frame, each with its track: from the detector, or followed by their landmarks. Of
-    /// those that are followed, a person with an answer is left out.
+    /// The faces of this frame, each with its track: from the detector, or followed by their landmarks. A
+    /// followed face that has its answer is left out.
     fn faces(
         &mut self,
         now: Duration,

@@ -20,7 +20,7 @@ const KEEP_EVERY: Duration = Duration::from_secs(30 * 60);
 /// Largest file that is read.
 const MAX_BYTES: u64 = 1 << 20;
 
-/// The scene with what is at hand of the newest frame.
+/// The scene, with what was computed from the newest frame so far.
 #[derive(Debug, Default)]
 pub(super) struct Scenery {
     scene: Scene,

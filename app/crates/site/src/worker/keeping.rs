@@ -69,8 +69,8 @@ impl<D: Door> Run<D> {
         self.subscribed = open;
     }
 
-    /// Publishes again what somebody deleted or replaced: a few at a time, so that it costs whoever does that
-    /// more than us.
+    /// Publishes again what somebody deleted or replaced. A few messages at a time, so that this costs an
+    /// attacker more than us.
     fn restore(&mut self, windows: &[Window], now: i64) {
         for _ in 0..RESTORED_AT_ONCE {
             let Some((day, student)) = self.overwritten.pop_first() else { return };

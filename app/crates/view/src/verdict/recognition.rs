@@ -4,7 +4,7 @@ use super::words::{SUPPORT, about, attention, broken, idle, next_start, sentence
 use crate::state::{Problem, View};
 use base::event::WorkerState;
 
-/// Without a frame for so long the camera is taken for dead; it opens in two or three seconds.
+/// After this long without a frame the camera counts as dead; it opens in two or three seconds.
 const FRAME_AGE_LIMIT_S: f32 = 10.0;
 
 /// A program younger than this may still be opening its camera.

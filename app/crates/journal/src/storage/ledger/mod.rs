@@ -92,7 +92,7 @@ struct Entry {
     hand: Option<(Hand, Option<String>)>,
     /// Why it is no row any more.
     gone: Option<String>,
-    /// The row in whose place it was added, because the webhook may have that one.
+    /// The row that this one replaces, because the webhook may have that row.
     instead: Option<u64>,
     /// The earliest and the latest time that it can have; none where its day is certain.
     between: Option<(OffsetDateTime, OffsetDateTime)>,

@@ -14,7 +14,7 @@ const MAX_CERTIFICATES: u64 = 256 * 1024;
 /// A certificate that ends within this time is reported.
 const NOTICE: time::Duration = time::Duration::days(14);
 
-/// Certificates for 802.1X that are out of date, or soon will be, and such that cannot be read.
+/// Certificates for 802.1X that are out of date, soon will be, or cannot be read.
 pub fn certificates(network: &Network, now: OffsetDateTime, trusted: bool) -> Vec<Fault> {
     if network.eap_method.is_none() {
         return Vec::new();
