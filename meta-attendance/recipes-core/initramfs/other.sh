@@ -9,8 +9,8 @@
 #
 # Starts are counted on the data partition; where nothing can be counted, nothing is asked.
 
-# The other slot is asked for at the first failing start and again at every so many, so that two slots that
-# both fail do not alternate without a pause.
+# The other slot is asked for at the first failing start, and then again after every this many failing starts:
+# two slots that both fail must not alternate without a pause.
 ASK_EVERY=20
 # Consecutive starts without the service before the root is read to its end. Reading takes seconds. Somebody
 # who only switches the power off and on loses no more than that.
