@@ -49,9 +49,13 @@ impl Past {
                 self.untils.remove(&row.id);
                 self.between.remove(&row.id);
                 self.book.row(&row.roll, &row.at, entry(row, false));
-                // An estimate says nothing about the clock, nor does the end of a visit that was written
-                // later.
-                if row.clock == Certainty::Known && &*row.at.boot != AT_THE_CLOSE {
+                // An estimate says nothing about the clock. Nor does a row that was written later than its
+                // time: the end of a visit, or, after a correction, a visit of an earlier boot.
+                let is_later = self
+                    .known
+                    .as_ref()
+                    .is_none_or(|known| known.boot == row.at.boot && known.since_boot < row.at.since_boot);
+                if row.clock == Certainty::Known && &*row.at.boot != AT_THE_CLOSE && is_later {
                     self.known = Some(row.at.clone());
                 }
             }

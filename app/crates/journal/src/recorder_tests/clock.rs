@@ -48,6 +48,33 @@ fn rows_from_1970_wait_and_are_corrected_when_the_clock_is_known() {
     assert_eq!(door.rows().last().unwrap(), "9,in,2025-01-15 19:30:00");
 }
 
+#[test]
+fn a_row_of_an_earlier_boot_that_a_correction_writes_hides_no_step_of_the_clock() {
+    let start = datetime!(2026-11-23 06:00:00 UTC);
+    let mut door = Door::new("UTC", start);
+    door.see("7");
+    door.wait(180);
+    door.see("7");
+    door.tick();
+    door.stop();
+    let now = start + time::Duration::hours(5);
+    door.reboot("boot-2", now, true);
+    door.tick();
+    // The first visit goes; the row is written again with the time of the second, of the boot before.
+    let id = door.records().ledger.on(date!(2026 - 11 - 23)).unwrap()[0].id;
+    let void = crate::Correction::Void { id };
+    door.records().with_recorder(|recorder| recorder.correct(void, "meera", "a test")).unwrap();
+    assert_eq!(door.rows(), ["7,in,2026-11-23 06:03:00"]);
+    door.clock.set(now - time::Duration::seconds(12), true);
+    door.stop();
+    door.restart();
+    door.tick();
+    assert!(door.checked.doubt().is_some(), "the step within boot-2 is seen after a restart, too");
+    door.clock.set(now, true);
+    door.tick();
+    assert_eq!(door.checked.doubt(), None);
+}
+
 /// How a doubt about the clock ends.
 #[derive(Debug, Clone, Copy)]
 enum End {
