@@ -30,6 +30,11 @@ impl Identity {
     pub fn sequence(self, n: u32) -> u64 {
         u64::from(self.start) << 32 | u64::from(n)
     }
+
+    /// The start of the program that a sequence is of.
+    pub fn start_of(sequence: u64) -> u64 {
+        sequence >> 32
+    }
 }
 
 #[derive(Serialize, Deserialize)]

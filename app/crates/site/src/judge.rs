@@ -11,6 +11,7 @@ use base::failure::{Diagnosis, Fault};
 use time::{Date, OffsetDateTime};
 
 use crate::book::{Device, Key};
+use crate::device::Identity;
 use crate::message::{Beacon, Seen};
 
 /// Seconds by which a door's clock may differ from ours, its message's way included.
@@ -63,6 +64,8 @@ pub enum Doubt {
     Times,
     /// The door's clock differs from ours by so many seconds; negative: it is behind.
     Clock(i64),
+    /// It is old, and the door was not heard yet: whether its clock is right is not known. It comes again.
+    Unheard,
 }
 
 /// What is known of another door.
@@ -78,6 +81,15 @@ pub struct Peer {
     pub heard: i64,
     /// Seconds by which its clock is ahead of ours.
     pub ahead: i64,
+}
+
+/// What a new beacon means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Heard {
+    /// The door was not here a moment ago, or has started again: it may not have heard us.
+    pub first: bool,
+    /// Messages of it were put off until it was heard.
+    pub put_off: bool,
 }
 
 impl Peer {
@@ -134,6 +146,7 @@ impl Diagnosis for Trouble {
                     Doubt::OtherDay(day) => format!("about {day}, which is neither today nor the day before"),
                     Doubt::Times => "with times outside their own day".to_owned(),
                     Doubt::Clock(ahead) => format!("from a clock that is {}", difference(*ahead)),
+                    Doubt::Unheard => "old, from a door that was not heard yet".to_owned(),
                 };
                 Fault::new(format!(
                     "{messages} messages of the door {door:?} are not believed, the last one {why}; they \
@@ -165,6 +178,8 @@ pub struct Judge {
     windows: Vec<Window>,
     peers: BTreeMap<Device, Peer>,
     doubted: BTreeMap<(Date, Key), (u64, Arc<str>, Doubt)>,
+    /// Devices whose messages were put off until they are heard.
+    put_off: BTreeSet<Device>,
     dropped: u64,
 }
 
@@ -172,7 +187,7 @@ impl Judge {
     /// The judge of this device, whose door has this name.
     pub fn new(us: Device, door: Arc<str>) -> Self {
         let (windows, peers, doubted) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
-        Self { us, door, windows, peers, doubted, dropped: 0 }
+        Self { us, door, windows, peers, doubted, put_off: BTreeSet::new(), dropped: 0 }
     }
 
     /// The days whose books are open: today, and the day before. What is in quarantine about other days goes.
@@ -181,13 +196,20 @@ impl Judge {
         self.doubted.retain(|(day, _), _| self.windows.iter().any(|window| window.day == *day));
     }
 
-    /// A beacon came. Gives whether it is a new one, and not an old one that somebody repeats.
-    pub fn beacon(&mut self, beacon: &Beacon, now: i64) -> bool {
+    /// A beacon came. Gives what it means; none where it is an old one that somebody repeats.
+    pub fn beacon(&mut self, beacon: &Beacon, now: i64) -> Option<Heard> {
         let known = self.peers.get(&beacon.device);
         let repeated = known.is_some_and(|peer| beacon.sequence <= peer.sequence);
         if beacon.device == self.us || repeated || (known.is_none() && self.peers.len() >= MOST_DEVICES) {
-            return false;
+            return None;
         }
+        let heard = Heard {
+            first: known.is_none_or(|peer| {
+                !peer.present(now, PRESENT)
+                    || Identity::start_of(beacon.sequence) != Identity::start_of(peer.sequence)
+            }),
+            put_off: self.put_off.remove(&beacon.device),
+        };
         let peer = Peer {
             door: Arc::clone(&beacon.door),
             version: Arc::clone(&beacon.version),
@@ -196,7 +218,7 @@ impl Judge {
             ahead: beacon.sent_at - now,
         };
         self.peers.insert(beacon.device, peer);
-        true
+        Some(heard)
     }
 
     /// Judges a message; `live`: it was sent just now, and not kept by the broker for later.
@@ -210,6 +232,11 @@ impl Judge {
             Ok(()) => {
                 if self.doubted.get(&place).is_some_and(|(sequence, ..)| *sequence <= seen.entry.sequence) {
                     self.doubted.remove(&place);
+                }
+            }
+            Err(Doubt::Unheard) => {
+                if self.put_off.len() < MOST_DEVICES {
+                    self.put_off.insert(seen.device);
                 }
             }
             Err(doubt) if self.doubted.len() < MOST_DOUBTED || self.doubted.contains_key(&place) => {
@@ -235,9 +262,8 @@ impl Judge {
             // A message that waited at the door or at the broker is old, and its times may still be right:
             // the door's clock decides.
             Some(peer) if !peer.clock_is_right() && (old || !live) => return Err(Doubt::Clock(peer.ahead)),
-            // The door's clock is not known yet. A message that waited comes again: a door that connects
-            // sends its beacon and then its whole day with new times, and what the broker keeps is not live.
-            None if live && old => return Err(Doubt::Clock(ahead)),
+            // The door's clock is not known yet. When it is, the broker is asked for what it keeps.
+            None if live && old => return Err(Doubt::Unheard),
             _ => {}
         }
         let latest = (seen.sent_at + TOLERANCE).min(window.ends - 1);
@@ -257,11 +283,6 @@ impl Judge {
     pub fn here(&self, now: i64, within: i64) -> Vec<Device> {
         let heard = self.peers.iter().filter(|(_, peer)| peer.present(now, within));
         heard.map(|(device, _)| *device).chain([self.us]).collect()
-    }
-
-    /// Whether a device has ever been heard.
-    pub fn is_known(&self, device: Device) -> bool {
-        self.peers.contains_key(&device)
     }
 
     /// Whether a device was heard within so many seconds.

@@ -72,13 +72,29 @@ fn a_door_whose_clock_is_a_day_behind_changes_nothing_and_is_named() {
 }
 
 #[test]
-fn an_old_live_message_of_a_door_that_was_not_heard_waits_for_its_next_one() {
+fn an_old_live_message_of_a_door_that_was_not_heard_waits_until_it_is() {
     let mut judge = judge();
     let old = seen(DAY, NOW - 3_600, (NOW - 3_700, NOW - 3_600));
-    assert_eq!(judge.judge(&old, true, NOW), Err(Doubt::Clock(-3_600)), "its clock may be wrong");
-    let again = Seen { sent_at: NOW, ..old };
-    assert_eq!(judge.judge(&again, true, NOW), Ok(()), "the same entry, with a new time of sending");
-    assert_eq!(judge.doubted(), 0);
+    assert_eq!(judge.judge(&old, true, NOW), Err(Doubt::Unheard), "its clock may be wrong");
+    assert!(judge.troubles(NOW).is_empty(), "nobody has to do anything");
+    let heard = judge.beacon(&beacon(2, "Side", 1, NOW), NOW);
+    assert_eq!(heard, Some(Heard { first: true, put_off: true }), "the broker is asked again");
+    assert_eq!(judge.judge(&old, false, NOW), Ok(()), "what the broker keeps");
+    let heard = judge.beacon(&beacon(2, "Side", 2, NOW + 60), NOW + 60);
+    assert_eq!(heard, Some(Heard { first: false, put_off: false }));
+}
+
+#[test]
+fn a_door_that_was_away_or_started_again_is_answered() {
+    let mut judge = judge();
+    let first = |judge: &mut Judge, sequence, now| {
+        judge.beacon(&beacon(2, "Side", sequence, now), now).unwrap().first
+    };
+    assert!(first(&mut judge, 1, NOW));
+    assert!(!first(&mut judge, 2, NOW + 60));
+    assert!(first(&mut judge, 3, NOW + 60 + PRESENT + 1), "it was away");
+    assert!(first(&mut judge, 1 << 32, NOW + 130 + PRESENT), "it started again");
+    assert_eq!(judge.beacon(&beacon(2, "Side", 3, NOW), NOW), None, "repeated by somebody");
 }
 
 #[test]
@@ -126,9 +142,9 @@ fn two_doors_with_one_name_are_told_until_one_is_silent() {
 #[test]
 fn a_repeated_beacon_is_not_taken_for_a_wrong_clock() {
     let mut judge = judge();
-    assert!(judge.beacon(&beacon(2, "Side", 5, NOW), NOW));
-    assert!(!judge.beacon(&beacon(2, "Side", 5, NOW), NOW + 3_600));
-    assert!(!judge.beacon(&beacon(2, "Side", 4, NOW - 60), NOW + 3_600));
+    assert!(judge.beacon(&beacon(2, "Side", 5, NOW), NOW).is_some());
+    assert_eq!(judge.beacon(&beacon(2, "Side", 5, NOW), NOW + 3_600), None);
+    assert_eq!(judge.beacon(&beacon(2, "Side", 4, NOW - 60), NOW + 3_600), None);
     assert!(judge.troubles(NOW + 1).is_empty());
     assert_eq!(judge.here(NOW + 600, 600), [device(2), device(1)]);
     assert_eq!(judge.here(NOW + 601, 600), [device(1)]);

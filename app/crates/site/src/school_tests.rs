@@ -5,6 +5,7 @@ use time::macros::date;
 use super::receiving::SHOWN;
 use super::*;
 use crate::book::Fixed;
+use crate::judge::Heard;
 
 const DAY: Date = date!(2026 - 11 - 30);
 const STARTS: i64 = 1_796_000_000;
@@ -50,7 +51,10 @@ fn another_door_delivers_where_the_last_one_is_gone_and_only_once() {
     let (mut a, mut b) = (school(1, "A"), school(2, "B"));
     let grace = Duration::from_secs(600);
     let beacon = b.beacon(1, NOW, "1");
-    assert_eq!(a.receive(&beacon.0, &beacon.1, false, NOW), Received::Beacon { first: true });
+    assert_eq!(
+        a.receive(&beacon.0, &beacon.1, false, NOW),
+        Received::Beacon(Heard { first: true, put_off: false })
+    );
     a.own(DAY, &roll(), own(&[(NOW - 900, NOW - 800)]), NOW, || 1);
     let seen = b.own(DAY, &roll(), own(&[(NOW - 90, NOW - 80)]), NOW, || 1).unwrap();
     a.receive(&seen.0, &seen.1, false, NOW);

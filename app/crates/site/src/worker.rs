@@ -210,6 +210,7 @@ impl<D: Door> Worker<D> {
             roster: None,
             gatekeeper: Gatekeeper::default(),
             started: Instant::now(),
+            listens: false,
             last_beacon: None,
             last_state: None,
             last_event: String::new(),
@@ -286,6 +287,10 @@ struct Run<D> {
     roster: Option<u64>,
     gatekeeper: Gatekeeper,
     started: Instant,
+    /// Whether the broker has answered the subscription: only then is a beacon sent, because the client may
+    /// send it before the subscription that was asked for earlier. So of two doors that connect at once, one
+    /// hears the other, and answers.
+    listens: bool,
     last_beacon: Option<Instant>,
     last_state: Option<(Instant, State)>,
     last_event: String,
@@ -315,15 +320,14 @@ impl<D: Door> Run<D> {
             }
             Told::Down(error) => self.lost(&error),
             Told::Refused(error) => {
+                self.listens = true;
                 let fault = error.fault();
                 let before = locked(&shared.refused).replace(fault.clone());
                 if before.as_ref() != Some(&fault) {
                     log::warn!("MQTT: {fault}");
                 }
             }
-            // The client may send a publication before a subscription that was asked for earlier. A beacon
-            // after the subscription: of two doors that begin at once, the earlier one hears the later.
-            Told::Subscribed => self.last_beacon = None,
+            Told::Subscribed => self.listens = true,
             Told::Message { topic, payload, retained } => self.message(&topic, &payload, retained).await,
         }
     }
@@ -350,6 +354,7 @@ impl<D: Door> Run<D> {
         let worker = self.worker.clone();
         let settings = &worker.settings;
         let device = settings.identity.device;
+        self.listens = false;
         self.last_beacon = None;
         self.last_state = None;
         self.erasures = None;

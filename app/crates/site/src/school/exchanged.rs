@@ -7,6 +7,7 @@ use time::Date;
 
 use crate::book::{Account, Delivered, Direction, Fixed, NewestRow, Student, Visit, Void};
 use crate::erasure::Told;
+use crate::judge::Heard;
 
 /// What this door itself knows of a student's day.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -58,11 +59,8 @@ pub enum Received {
     Known,
     /// It is not believed, or refused.
     Refused,
-    /// Another device is here; `first`: it was not known before, and does not know of us either.
-    Beacon {
-        /// Whether it was not known before.
-        first: bool,
-    },
+    /// Another device is here.
+    Beacon(Heard),
     /// A command, by its name.
     Command(String),
     /// The broker knows a later entry of this device than its disk does: it has to be published again.

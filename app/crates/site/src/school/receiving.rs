@@ -9,6 +9,7 @@ use time::Date;
 use super::School;
 use super::exchanged::Received;
 use crate::book::{Student, Taken};
+use crate::judge::Doubt;
 use crate::message::{self, Refusal, Seen};
 use crate::topics::Topic;
 
@@ -31,12 +32,8 @@ impl School {
         let taken = match topic {
             Some(Topic::Command(device, name)) if device == self.us => return Received::Command(name),
             Some(Topic::Beacon(device)) if device == self.us => return Received::Known,
-            Some(Topic::Beacon(device)) => {
-                message::decode_beacon(payload, device, &self.keys).map(|beacon| {
-                    let first = !self.judge.is_known(device);
-                    if self.judge.beacon(&beacon, now) { Received::Beacon { first } } else { Received::Known }
-                })
-            }
+            Some(Topic::Beacon(device)) => message::decode_beacon(payload, device, &self.keys)
+                .map(|beacon| self.judge.beacon(&beacon, now).map_or(Received::Known, Received::Beacon)),
             Some(Topic::Book(day, device, student)) => {
                 message::decode(payload, (day, device, student), &self.keys)
                     .map(|seen| self.take(seen, retained, now))
@@ -64,9 +61,13 @@ impl School {
             self.floor = self.floor.max(seen.entry.sequence);
             return Received::Behind(day, student);
         }
-        if self.judge.judge(&seen, !retained, now).is_err() {
-            self.counters.doubted += 1;
-            return Received::Refused;
+        match self.judge.judge(&seen, !retained, now) {
+            Ok(()) => {}
+            Err(Doubt::Unheard) => return Received::Known,
+            Err(_) => {
+                self.counters.doubted += 1;
+                return Received::Refused;
+            }
         }
         match self.books.entry(day).or_default().take((student, seen.device), seen.entry) {
             Taken::New => {

@@ -94,7 +94,7 @@ impl<D: Door> Run<D> {
     }
 
     pub(super) fn say_hello(&mut self, now: i64) {
-        if self.last_beacon.is_none_or(|last| last.elapsed() >= BEACON_EVERY) {
+        if self.listens && self.last_beacon.is_none_or(|last| last.elapsed() >= BEACON_EVERY) {
             self.last_beacon = Some(Instant::now());
             let sequence = self.worker.next_sequence();
             let version = &self.worker.settings.version;

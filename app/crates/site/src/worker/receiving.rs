@@ -52,9 +52,17 @@ impl<D: Door> Run<D> {
             }
             Received::Erasure(told) => self.take_erasure(told).await,
             Received::Command(name) => self.command(&name, kept),
-            // It came after our last beacon, and would wait a minute for the next one.
-            Received::Beacon { first: true } => self.last_beacon = None,
-            Received::Known | Received::Refused | Received::Beacon { first: false } => {}
+            Received::Beacon(heard) => {
+                if heard.first {
+                    // It came after our last beacon, and would wait a minute for the next one.
+                    self.last_beacon = None;
+                }
+                if heard.put_off {
+                    // The broker sends what it keeps once more at the next tick.
+                    self.subscribed.clear();
+                }
+            }
+            Received::Known | Received::Refused => {}
         }
     }
 
