@@ -7,6 +7,8 @@ use serde::Serialize;
 
 use base::event::Life;
 
+use crate::passive::LIVE_FROM;
+
 /// What was found about the liveness of one track, with the scores that led to it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Summary {
@@ -65,9 +67,11 @@ impl fmt::Display for Observation {
 
 impl Summary {
     /// What has shown that the person lives, for whoever opens a door. A blink, or a turn that nobody asked
-    /// for, is in every recording.
+    /// for, is in every recording; and a face that the models believe less than [`LIVE_FROM`] may be a
+    /// recording that turned as it was asked to by chance.
     pub fn life(&self) -> Life {
         match self.verdict {
+            Verdict::Live if self.passive.is_some_and(|mean| mean < LIVE_FROM) => Life::Recordable,
             Verdict::Live if self.prompt == Some(true) => Life::Prompt,
             Verdict::Live if self.scene => Life::Scene,
             Verdict::Live => Life::Recordable,

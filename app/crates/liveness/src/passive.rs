@@ -32,13 +32,14 @@ pub const MIN_VOTES: u32 = 5;
 /// Votes before a face is refused. More than it takes to pass: a refusal lasts until the face has gone.
 pub const MIN_REFUSING: u32 = 12;
 
-/// Mean P(live) from which a track is alive. Of the frames at hand the genuine ones score above 0.95 and one
-/// of three attacks 0.72: the middle is no place for the line.
+/// Mean P(live) from which a track is alive, unless a prompt was answered just before. Of the frames at hand
+/// the genuine ones score above 0.95 and one of three attacks 0.72: the middle is no place for the line.
 pub const LIVE_FROM: f32 = 0.85;
 
 /// The same of somebody who turned the head as they were asked to. A film guesses both turns in 9 % of its
 /// visits at most (simulated: MEASUREMENTS.md), and a person answers nearly always: log-odds of 2.4. Only
-/// half of that is taken off [`LIVE_FROM`]: it is not known how far models and prompt err together.
+/// half of that is taken off [`LIVE_FROM`]: it is not known how far models and prompt err together. The best
+/// of three attacks at hand (0.82 with all three models) would pass this line if somebody made it turn.
 pub const LIVE_AFTER_PROMPT_FROM: f32 = 0.63;
 
 /// Mean P(live) below which it is an attack; in between more frames are awaited.

@@ -164,9 +164,12 @@ impl Requirement {
     }
 
     /// Whether a prompt that is answered suffices with what the models have said so far. For a name that was
-    /// refused lately it does not.
+    /// refused lately it does not, nor some seconds after the answer: waiting must not make a picture pass.
     fn lowers_the_line(self, state: &State) -> bool {
-        self.turns() > 0 && self.refusals == 0 && state.passive.suffice_after_prompt()
+        self.turns() > 0
+            && self.refusals == 0
+            && !state.answered_long_ago()
+            && state.passive.suffice_after_prompt()
     }
 
     /// What would help a person about whom the decision is open.

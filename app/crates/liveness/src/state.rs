@@ -10,10 +10,14 @@ use crate::observation::{Observation, WITHOUT_A_BREAK, same_picture};
 use crate::poses::Poses;
 use crate::prompt::{Prompt, Turn};
 
-/// Least similarity of a face that comes back from a turn to the face before: on the way back a head is
-/// turned by up to 35°. Heads rendered at 32° reach 0.57 and more to themselves from the front, with SFace.
-/// Who it is, the gallery says again.
-const AFTER_A_TURN: f32 = 0.45;
+/// How long a head may take to come back after the last answer. For so long the answer also lowers the line
+/// of the models; later they need all of it.
+const COMING_BACK: Duration = Duration::from_secs(3);
+
+/// Least similarity of a face that comes back after the last answer to the face before: on the way back a
+/// head is turned by up to 35°. Heads rendered at 32° reach 0.57 and more to themselves from the front, with
+/// SFace. Who it is, the gallery says again.
+const AFTER_THE_ANSWER: f32 = 0.45;
 
 /// What is known about the liveness of one track.
 #[derive(Debug, Clone, Default)]
@@ -44,7 +48,8 @@ pub(super) enum Prompted {
     #[default]
     Not,
     Asked(Prompt),
-    Passed,
+    /// Everything was shown, and when.
+    Passed(Duration),
     Failed,
 }
 
@@ -58,7 +63,8 @@ impl State {
         // Longer ago says nothing, unless the face was turned away meanwhile and followed all the time: then
         // it has to be the same person's still, who is on the way back from the turn.
         let said = gap <= WITHOUT_A_BREAK || std::mem::take(&mut self.turned_away);
-        let least = if gap <= WITHOUT_A_BREAK { same_picture(gap) } else { AFTER_A_TURN };
+        let answered = gap > WITHOUT_A_BREAK && matches!(self.prompt, Prompted::Passed(_));
+        let least = if answered { AFTER_THE_ANSWER } else { same_picture(gap) };
         let same = !said || looked.similarity(face) >= least;
         if !same {
             *self = Self::default();
@@ -100,15 +106,15 @@ impl State {
                 self.turned_away = true;
                 self.depth.note(&landmarks.mesh, now);
                 self.note_pose(landmarks, now);
-                matches!(self.prompt, Prompted::Passed)
+                matches!(self.prompt, Prompted::Passed(_))
             }
-            // The head has not come back yet: what it has shown holds until it does.
-            Prompted::Passed => {
+            // The head has not come back yet: what it has shown holds until it should have.
+            Prompted::Passed(at) if now.saturating_sub(at) <= COMING_BACK => {
                 self.keep(now);
                 self.turned_away = true;
                 false
             }
-            Prompted::Not | Prompted::Failed => false,
+            Prompted::Not | Prompted::Passed(_) | Prompted::Failed => false,
         }
     }
 
@@ -142,15 +148,21 @@ impl State {
         match prompt.note(landmarks.pose, depth, now, drawn_but) {
             crate::prompt::Answer::Waiting => {}
             crate::prompt::Answer::Next(_) => self.depth = crate::depth::Parallax::default(),
-            crate::prompt::Answer::Passed => self.prompt = Prompted::Passed,
+            crate::prompt::Answer::Passed => self.prompt = Prompted::Passed(now),
             crate::prompt::Answer::Failed => self.prompt = Prompted::Failed,
         }
+    }
+
+    /// Whether everything that was asked for was shown, and too long ago to lower the models' line.
+    pub(super) fn answered_long_ago(&self) -> bool {
+        let Prompted::Passed(at) = self.prompt else { return false };
+        self.noted.is_some_and(|now| now.saturating_sub(at) > COMING_BACK)
     }
 
     pub(super) fn prompt_shown(&self) -> Option<bool> {
         match self.prompt {
             Prompted::Not => None,
-            Prompted::Passed => Some(true),
+            Prompted::Passed(_) => Some(true),
             Prompted::Asked(_) | Prompted::Failed => Some(false),
         }
     }

@@ -2,6 +2,7 @@
 use super::*;
 use crate::config::LivenessRule;
 use crate::observation::*;
+use base::event::Life;
 use faces::landmarks::Landmarks;
 use std::path::Path;
 use std::time::Duration;
@@ -79,7 +80,8 @@ fn an_answered_prompt_helps_models_that_nearly_believe_and_no_name_that_was_refu
     let asks = Requirement::new(LivenessRule::PassivePrompt, true).asking(true);
     let answered = |passive: f32| {
         let mut state = state(passive);
-        state.prompt = state::Prompted::Passed;
+        state.keep(Duration::from_secs(9));
+        state.prompt = state::Prompted::Passed(Duration::from_secs(9));
         state
     };
     let verdict = |requirement: Requirement, passive| requirement.judge(&answered(passive)).verdict;
@@ -92,6 +94,66 @@ fn an_answered_prompt_helps_models_that_nearly_believe_and_no_name_that_was_refu
     assert_eq!(asks.judge(&state(0.7)).verdict, Verdict::Undecided, "no prompt yet");
     assert_eq!(asks.missing(&state(0.7)), Missing::Prompt);
     assert_eq!(asks.after(1).missing(&state(0.7)), Missing::Certainty);
+    // Only a judgement of the models that is sure opens a door.
+    assert_eq!(asks.judge(&answered(0.7)).life(), Life::Recordable);
+    assert_eq!(asks.judge(&answered(0.9)).life(), Life::Prompt);
+    // A picture that waits gets no better.
+    let mut waiting = answered(0.7);
+    (0..40u64).for_each(|n| waiting.keep(Duration::from_millis(9_000 + 100 * n)));
+    assert_eq!(asks.judge(&waiting).verdict, Verdict::Undecided);
+    assert_eq!(asks.missing(&waiting), Missing::Certainty);
+}
+
+#[test]
+fn after_the_last_answer_a_face_may_come_back_turned_and_no_other_picture_before_it() {
+    let far = Landmarks {
+        mesh: Vec::new(),
+        five: Default::default(),
+        pose: faces::landmarks::Pose { yaw: 45.0, pitch: 0.0, roll: 0.0 },
+        presence: 1.0,
+    };
+    let face = |similarity: f32| {
+        let mut raw = [0.0; DIMENSIONS];
+        (raw[0], raw[1]) = (similarity, (1.0 - similarity * similarity).sqrt());
+        Embedding::normalised(&raw).unwrap()
+    };
+    let asked = || {
+        let mut state = state(0.9);
+        (0..10u64).for_each(|n| {
+            let front = Landmarks { pose: Default::default(), ..far.clone() };
+            state.note(
+                &Observation { live: Some(0.9), opening: None },
+                &front,
+                Duration::from_millis(100 * n),
+            );
+        });
+        state.ask(2, Duration::from_secs(1));
+        assert!(state.asked().is_some());
+        state
+    };
+    let same_after = |mut state: State, seconds: u64, similarity: f32| {
+        let end = 10 * (1 + seconds);
+        (10..end).for_each(|n| {
+            state.note_turned(&far, Duration::from_millis(100 * n));
+        });
+        let before = (face(1.0), Duration::from_millis(900));
+        state.compare(&before, &face(similarity), Duration::from_millis(100 * end))
+            && state.passive.mean().is_some()
+    };
+    let passed = || {
+        let mut state = asked();
+        state.prompt = state::Prompted::Passed(Duration::from_secs(1));
+        state
+    };
+    assert!(same_after(passed(), 1, 0.5) && !same_after(passed(), 1, 0.4));
+    assert!(same_after(asked(), 1, 0.65) && !same_after(asked(), 1, 0.5), "between two turns");
+    // It stayed away for too long: what it had shown is gone with the next frame that counts.
+    let mut late = passed();
+    (10..50u64).for_each(|n| {
+        late.note_turned(&far, Duration::from_millis(100 * n));
+    });
+    late.keep(Duration::from_secs(5));
+    assert_eq!(late.prompt_shown(), None);
 }
 
 #[test]

@@ -109,7 +109,7 @@ impl Species {
 pub enum Half {
     /// Limits may be set on it.
     Development,
-    /// Run once, after the last change.
+    /// Run after changes; no limit is set on it alone. How often it was run is in MEASUREMENTS.md.
     Test,
 }
 
@@ -120,7 +120,7 @@ pub struct Parameters {
     pub face: f32,
     /// Where it is, from the frame's middle, pixels.
     pub place: [f32; 2],
-    /// Largest noise of a pixel: a stream of 640×480 averages a dozen pixels of Camera Module 3.
+    /// Largest noise of a pixel. An assumption: a stream of 1280×720 averages 13 pixels of Camera Module 3.
     pub noise: f32,
     /// Shake of the camera, pixels.
     pub shake: f32,
