@@ -76,7 +76,12 @@ impl Recorder {
                 let begins_now = status == Status::In || self.book.rules().policy == Policy::Alternate;
                 let at = match self.book.current(roll) {
                     // Taken at this moment: it says that the clock is right.
-                    Some(current) if begins_now && current.first == utc && current.last.utc == utc => {
+                    Some(current)
+                        if begins_now
+                            && current.first == utc
+                            && current.last.utc == utc
+                            && current.last.boot == self.boot =>
+                    {
                         current.last.clone()
                     }
                     _ => Stamp { utc, since_boot: Duration::ZERO, boot: Arc::from(AT_THE_CLOSE) },

@@ -39,7 +39,7 @@ const MAX_WAITING: usize = 10_000;
 /// Times a sighting is decided about when a panic comes in between.
 const MAX_TRIES: u8 = 2;
 /// How often a time known to be right is noted, so that a boot without clock is placed well.
-const NOTE_CLOCK_EVERY: Duration = Duration::from_secs(3600);
+pub(super) const NOTE_CLOCK_EVERY: Duration = Duration::from_secs(3600);
 /// How often old files are looked for.
 const PRUNE_EVERY: Duration = Duration::from_secs(24 * 3600);
 
@@ -93,7 +93,7 @@ pub struct Recorder {
     pub(super) untils: HashMap<u64, Duration>,
     /// The newest visit of this boot of each student, while the clock was unknown.
     pub(super) guesses: HashMap<RollNumber, Guess>,
-    next_note: Duration,
+    pub(super) next_note: Duration,
     next_complaint: Duration,
     next_prune: Duration,
     _lock: Option<File>,
@@ -337,11 +337,6 @@ impl Recorder {
     /// Sightings and records that are not yet on the disk.
     pub fn waiting(&self) -> usize {
         self.seen.len() + self.visiting.len() + self.waiting.len() + self.closing.len()
-    }
-
-    /// Asks for the clock's note at the next tick.
-    pub(super) fn note_clock_soon(&mut self) {
-        self.next_note = Duration::ZERO;
     }
 
     pub(super) fn stamp(&self, moment: Moment) -> Stamp {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use time::{Date, OffsetDateTime};
 
 use super::estimate;
-use super::recorder::{Guess, Recorder};
+use super::recorder::{Guess, NOTE_CLOCK_EVERY, Recorder};
 use crate::row::{Stamp, Status};
 use crate::rules::{Act, DoorName, Visit};
 use crate::storage::{Certainty, Record, Row, Settled, Verdict};
@@ -63,11 +63,14 @@ impl Recorder {
         if !now.trusted {
             return;
         }
-        if std::mem::take(&mut self.doubted) {
-            // The journal learns at once which time is believed: a restart then brings no doubt back.
-            self.note_clock_soon();
+        let known = self.stamp(now);
+        if std::mem::take(&mut self.doubted) || self.known.is_none() {
+            // The journal learns which time is believed before any row: a restart then brings no doubt back,
+            // and trusts no other time.
+            self.waiting.push_back((Record::Clock(known.clone()), true));
+            self.next_note = now.since_boot + NOTE_CLOCK_EVERY;
         }
-        self.known = Some(self.stamp(now));
+        self.known = Some(known);
         if let Some(known) = self.known.clone()
             && !self.unsettled.is_empty()
         {
