@@ -115,6 +115,8 @@ pub enum Trouble {
     OurClock(i64),
     /// Messages of a door that are not believed: its name, how many, and why the last one.
     Quarantine(Arc<str>, usize, Doubt),
+    /// Old messages of a door come, and its beacon does not: its name.
+    NoBeacon(Arc<str>),
 }
 
 impl Diagnosis for Trouble {
@@ -141,12 +143,20 @@ impl Diagnosis for Trouble {
                 difference(*ahead)
             ))
             .advise("let this door reach a time server, and compare its clock with a watch"),
+            Self::NoBeacon(door) => Fault::new(format!(
+                "messages of the door {door:?} are old when they come, and its beacon does not come, so nobody \
+                 knows whether its clock is right; they change no row here"
+            ))
+            .advise(format!(
+                "let the access rules of the broker admit attendance/SITE/device/+/beacon for every door, and compare the \
+                 clock of {door:?} with a watch"
+            )),
             Self::Quarantine(door, messages, doubt) => {
                 let why = match doubt {
                     Doubt::OtherDay(day) => format!("about {day}, which is neither today nor the day before"),
                     Doubt::Times => "with times outside their own day".to_owned(),
                     Doubt::Clock(ahead) => format!("from a clock that is {}", difference(*ahead)),
-                    Doubt::Unheard => "old, from a door that was not heard yet".to_owned(),
+                    Doubt::Unheard => "old, from a door that is not heard".to_owned(),
                 };
                 Fault::new(format!(
                     "{messages} messages of the door {door:?} are not believed, the last one {why}; they \
@@ -178,8 +188,8 @@ pub struct Judge {
     windows: Vec<Window>,
     peers: BTreeMap<Device, Peer>,
     doubted: BTreeMap<(Date, Key), (u64, Arc<str>, Doubt)>,
-    /// Devices whose messages were put off until they are heard.
-    put_off: BTreeSet<Device>,
+    /// Devices whose messages were put off until they are heard: their door, and since when.
+    put_off: BTreeMap<Device, (Arc<str>, i64)>,
     dropped: u64,
 }
 
@@ -187,7 +197,7 @@ impl Judge {
     /// The judge of this device, whose door has this name.
     pub fn new(us: Device, door: Arc<str>) -> Self {
         let (windows, peers, doubted) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
-        Self { us, door, windows, peers, doubted, put_off: BTreeSet::new(), dropped: 0 }
+        Self { us, door, windows, peers, doubted, put_off: BTreeMap::new(), dropped: 0 }
     }
 
     /// The days whose books are open: today, and the day before. What is in quarantine about other days goes.
@@ -208,7 +218,7 @@ impl Judge {
                 !peer.present(now, PRESENT)
                     || Identity::start_of(beacon.sequence) != Identity::start_of(peer.sequence)
             }),
-            put_off: self.put_off.remove(&beacon.device),
+            put_off: self.put_off.remove(&beacon.device).is_some(),
         };
         let peer = Peer {
             door: Arc::clone(&beacon.door),
@@ -236,7 +246,8 @@ impl Judge {
             }
             Err(Doubt::Unheard) => {
                 if self.put_off.len() < MOST_DEVICES {
-                    self.put_off.insert(seen.device);
+                    let door = || (Arc::clone(&seen.entry.door), now);
+                    self.put_off.entry(seen.device).or_insert_with(door);
                 }
             }
             Err(doubt) if self.doubted.len() < MOST_DOUBTED || self.doubted.contains_key(&place) => {
@@ -321,6 +332,8 @@ impl Judge {
         } else {
             found.extend(wrong.iter().map(|peer| Trouble::WrongClock(Arc::clone(&peer.door), peer.ahead)));
         }
+        let long = self.put_off.values().filter(|(_, since)| now - since > PRESENT);
+        found.extend(long.map(|(door, _)| Trouble::NoBeacon(Arc::clone(door))));
         let mut by_door: BTreeMap<&Arc<str>, (usize, Doubt)> = BTreeMap::new();
         for (_, door, doubt) in self.doubted.values() {
             let (messages, last) = by_door.entry(door).or_insert((0, *doubt));

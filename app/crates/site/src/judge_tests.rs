@@ -77,6 +77,7 @@ fn an_old_live_message_of_a_door_that_was_not_heard_waits_until_it_is() {
     let old = seen(DAY, NOW - 3_600, (NOW - 3_700, NOW - 3_600));
     assert_eq!(judge.judge(&old, true, NOW), Err(Doubt::Unheard), "its clock may be wrong");
     assert!(judge.troubles(NOW).is_empty(), "nobody has to do anything");
+    assert_eq!(judge.troubles(NOW + PRESENT + 1), [Trouble::NoBeacon("Side".into())]);
     let heard = judge.beacon(&beacon(2, "Side", 1, NOW), NOW);
     assert_eq!(heard, Some(Heard { first: true, put_off: true }), "the broker is asked again");
     assert_eq!(judge.judge(&old, false, NOW), Ok(()), "what the broker keeps");

@@ -215,6 +215,7 @@ impl<D: Door> Worker<D> {
             last_state: None,
             last_event: String::new(),
             subscribed: BTreeSet::new(),
+            subscribes_again: false,
             silent: BTreeSet::new(),
             last_look: None,
             last_refresh: Instant::now(),
@@ -295,6 +296,8 @@ struct Run<D> {
     last_state: Option<(Instant, State)>,
     last_event: String,
     subscribed: BTreeSet<Date>,
+    /// Whether to subscribe to all open days again, so that the broker sends what it keeps once more.
+    subscribes_again: bool,
     silent: BTreeSet<Arc<str>>,
     last_look: Option<Instant>,
     last_refresh: Instant,

@@ -59,7 +59,9 @@ impl<D: Door> Run<D> {
     async fn follow_days(&mut self, windows: &[Window], link: &Link) {
         let topics = &self.worker.topics;
         let open: BTreeSet<Date> = windows.iter().map(|window| window.day).collect();
-        let new: Vec<String> = open.difference(&self.subscribed).map(|day| topics.all_of_day(*day)).collect();
+        let again = std::mem::take(&mut self.subscribes_again);
+        let new = open.iter().filter(|day| again || !self.subscribed.contains(day));
+        let new: Vec<String> = new.map(|day| topics.all_of_day(*day)).collect();
         if !new.is_empty() {
             link::subscribe(&link.client, new).await;
         }

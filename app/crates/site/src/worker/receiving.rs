@@ -58,8 +58,7 @@ impl<D: Door> Run<D> {
                     self.last_beacon = None;
                 }
                 if heard.put_off {
-                    // The broker sends what it keeps once more at the next tick.
-                    self.subscribed.clear();
+                    self.subscribes_again = true;
                 }
             }
             Received::Known | Received::Refused => {}
