@@ -15,8 +15,8 @@ pub enum Shut {
     NoRelay,
     /// A recording may have been recognised.
     #[error(
-        "liveness was shown neither by the door's scene nor by a turn that was asked for, so this may be a \
-         recording"
+        "liveness was shown neither by the door's scene nor by a turn that was asked for, or the anti-spoof \
+         models are in doubt, so this may be a recording"
     )]
     MayBeARecording,
     /// The clock is not known, and hours are set.

@@ -143,7 +143,7 @@ impl Requirement {
         let passive = state.passive.mean();
         let scene = state.surroundings.are_evidence();
         let prompt = state.prompt_shown();
-        let passed_prompt = prompt == Some(true) && self.lowers_the_line(state);
+        let passed_prompt = state.answered_lately() && self.lowers_the_line(state);
         let moved = blinks > 0 || motion.is_some_and(|score| score >= 1.0);
         let verdict = match (self.rule, self.passive_there, state.passive.verdict()) {
             (LivenessRule::Off, ..) => Verdict::Unchecked,
@@ -163,13 +163,10 @@ impl Requirement {
         Summary { verdict, passive, blinks, motion, scene, prompt }
     }
 
-    /// Whether a prompt that is answered suffices with what the models have said so far. For a name that was
-    /// refused lately it does not, nor some seconds after the answer: waiting must not make a picture pass.
+    /// Whether a prompt suffices that is answered now, with what the models have said so far. For a name that
+    /// was refused lately it does not. It helps for some seconds only: waiting must not make a picture pass.
     fn lowers_the_line(self, state: &State) -> bool {
-        self.turns() > 0
-            && self.refusals == 0
-            && !state.answered_long_ago()
-            && state.passive.suffice_after_prompt()
+        self.turns() > 0 && self.refusals == 0 && state.passive.suffice_after_prompt()
     }
 
     /// What would help a person about whom the decision is open.

@@ -14,9 +14,10 @@ use crate::prompt::{Prompt, Turn};
 /// of the models; later they need all of it.
 const COMING_BACK: Duration = Duration::from_secs(3);
 
-/// Least similarity of a face that comes back after the last answer to the face before: on the way back a
-/// head is turned by up to 35°. Heads rendered at 32° reach 0.57 and more to themselves from the front, with
-/// SFace. Who it is, the gallery says again.
+/// Least similarity of a face that comes back from a turn to the face before, between two turns and after the
+/// last answer: on the way back a head is turned by up to 35°. Heads rendered at 32° reach 0.57 and more to
+/// themselves from the front, with SFace. Who it is, the gallery says again.
+const BETWEEN_TURNS: f32 = 0.55;
 const AFTER_THE_ANSWER: f32 = 0.45;
 
 /// What is known about the liveness of one track.
@@ -34,6 +35,8 @@ pub struct State {
     poses: Poses,
     /// The prompt, where one was given.
     pub(super) prompt: Prompted,
+    /// Whether one was answered, also if another is asked now.
+    pub(super) answered: bool,
     /// When the newest frame was noted.
     noted: Option<Duration>,
     /// Whether the eyes were too small in it to see a blink.
@@ -63,8 +66,12 @@ impl State {
         // Longer ago says nothing, unless the face was turned away meanwhile and followed all the time: then
         // it has to be the same person's still, who is on the way back from the turn.
         let said = gap <= WITHOUT_A_BREAK || std::mem::take(&mut self.turned_away);
-        let answered = gap > WITHOUT_A_BREAK && matches!(self.prompt, Prompted::Passed(_));
-        let least = if answered { AFTER_THE_ANSWER } else { same_picture(gap) };
+        let least = match self.prompt {
+            _ if gap <= WITHOUT_A_BREAK => same_picture(gap),
+            Prompted::Passed(_) => AFTER_THE_ANSWER,
+            Prompted::Asked(_) => BETWEEN_TURNS,
+            Prompted::Not | Prompted::Failed => same_picture(gap),
+        };
         let same = !said || looked.similarity(face) >= least;
         if !same {
             *self = Self::default();
@@ -118,10 +125,13 @@ impl State {
         }
     }
 
-    /// Asks for `turns` turns of the head, unless that was done, as soon as the head is still and looks to
-    /// the front; for one more where it turned unasked. What the head did before does not count.
+    /// Asks for `turns` turns of the head, as soon as the head is still and looks to the front; for one more
+    /// where it turned unasked. What the head did before does not count. It is asked once, and again where an
+    /// answer is too long ago to help.
     pub fn ask(&mut self, turns: u32, now: Duration) {
-        if let (Prompted::Not, Some(rest)) = (&self.prompt, self.poses.still()) {
+        let too_long_ago = self.answered_ago().is_some_and(|ago| ago > COMING_BACK);
+        let due = matches!(self.prompt, Prompted::Not) || too_long_ago;
+        if let (true, Some(rest)) = (due, self.poses.still()) {
             self.depth = crate::depth::Parallax::default();
             let first = Turn::ALL[fastrand::usize(..Turn::ALL.len())];
             let turns = turns + u32::from(self.poses.are_restless());
@@ -148,20 +158,26 @@ impl State {
         match prompt.note(landmarks.pose, depth, now, drawn_but) {
             crate::prompt::Answer::Waiting => {}
             crate::prompt::Answer::Next(_) => self.depth = crate::depth::Parallax::default(),
-            crate::prompt::Answer::Passed => self.prompt = Prompted::Passed(now),
+            crate::prompt::Answer::Passed => (self.prompt, self.answered) = (Prompted::Passed(now), true),
             crate::prompt::Answer::Failed => self.prompt = Prompted::Failed,
         }
     }
 
-    /// Whether everything that was asked for was shown, and too long ago to lower the models' line.
-    pub(super) fn answered_long_ago(&self) -> bool {
-        let Prompted::Passed(at) = self.prompt else { return false };
-        self.noted.is_some_and(|now| now.saturating_sub(at) > COMING_BACK)
+    /// How long ago everything was shown that was asked for; `None` where that is open.
+    fn answered_ago(&self) -> Option<Duration> {
+        let Prompted::Passed(at) = self.prompt else { return None };
+        self.noted.map(|now| now.saturating_sub(at))
+    }
+
+    /// Whether everything was shown so short a time ago that it lowers the models' line.
+    pub(super) fn answered_lately(&self) -> bool {
+        self.answered_ago().is_some_and(|ago| ago <= COMING_BACK)
     }
 
     pub(super) fn prompt_shown(&self) -> Option<bool> {
         match self.prompt {
             Prompted::Not => None,
+            _ if self.answered => Some(true),
             Prompted::Passed(_) => Some(true),
             Prompted::Asked(_) | Prompted::Failed => Some(false),
         }

@@ -72,7 +72,7 @@ pub enum Life {
     /// Nothing: the site does not check liveness.
     Unchecked,
     /// Tests that a recording of the person on a screen may pass: passive models, a blink, a turn that
-    /// nobody asked for.
+    /// nobody asked for, or one that was asked for while the models doubt.
     Recordable,
     /// The door's own scene is visible around the head.
     Scene,
