@@ -234,7 +234,8 @@ impl Judge {
     /// Judges a message; `live`: it was sent just now, and not kept by the broker for later.
     ///
     /// # Errors
-    /// Why it is not believed; it is in quarantine then.
+    /// Why it is not believed. It is in quarantine then, or, with [`Doubt::Unheard`], put off until its door
+    /// is heard.
     pub fn judge(&mut self, seen: &Seen, live: bool, now: i64) -> Result<(), Doubt> {
         let place = (seen.day, (seen.student, seen.device));
         let judged = self.judged(seen, live, now);
